@@ -1,0 +1,384 @@
+//! What the rest of the house may ask of the store, as traits.
+//!
+//! One suite of tests (`tests/contract`) runs against every implementation.
+//! The embedded one keeps journals and segments in the data folder; others
+//! (PostgreSQL, an object store) can follow without a change elsewhere.
+
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use types::finding::TripletFacts;
+use types::policy::{ClientIdentity, GreylistTimes};
+use types::{
+    Event, EventId, ForwardPath, LifeLineId, OutcomeKind, QueueId, Reason, Reference, ReversePath,
+    SessionId, Subject, Timestamp,
+};
+
+use crate::message::{QueuedMessage, RecipientState};
+
+/// A future that may be kept in a trait object.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why the store could not do what was asked. All of it is our failure, so
+/// the client is asked to come back; nothing was acknowledged.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space, or less than the reserve.
+    #[error("the disk of the data folder is full")]
+    Full,
+    /// Reading or writing failed.
+    #[error("{doing}: {error}")]
+    Io {
+        /// What was being done, in the words of an operator.
+        doing: &'static str,
+        /// What the operating system said.
+        #[source]
+        error: Arc<std::io::Error>,
+    },
+    /// A stored record cannot be read; it was skipped, the rest is usable.
+    #[error("damaged record in {0}")]
+    Damaged(String),
+    /// The database refused.
+    #[error("state database: {0}")]
+    Database(String),
+    /// Somebody changed the object in between.
+    #[error("changed meanwhile: expected version {expected}, found {found}")]
+    Conflict {
+        /// The version the change was made on.
+        expected: u64,
+        /// The version there is.
+        found: u64,
+    },
+    /// Another instance has the data folder.
+    #[error("the data folder is in use by another instance")]
+    InUse,
+    /// The store was closed or its writer has failed for good.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A place in the journal. All before it is durable once
+/// [`EventLog::flushed`] has returned for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+/// What is committed at the end of a transaction, in one record.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The message, if at least one recipient was accepted or held. Its
+    /// content was written through a [`ContentWriter`] of the same id.
+    pub message: Option<QueuedMessage>,
+    /// The attempt events, one per recipient, refused ones included.
+    pub events: Vec<Event>,
+}
+
+/// Takes the content of one message as it arrives.
+///
+/// Dropping it without [`EventLog::commit`] forgets the content.
+pub trait ContentWriter: Send {
+    /// Appends octets. Waits, rather than buffering without end, while the
+    /// disk is behind.
+    fn write<'a>(&'a mut self, octets: &'a [u8]) -> Later<'a, Result<(), StoreError>>;
+
+    /// Octets written so far.
+    fn octets(&self) -> u64;
+}
+
+/// The write path and the memory of all that happened.
+pub trait EventLog: Send + Sync {
+    /// Opens the content of a new message.
+    fn content(&self, id: QueueId) -> Box<dyn ContentWriter>;
+
+    /// Writes events that need no flush before their reply (deferrals,
+    /// rejections, follow-ups). On return they survive the death of the
+    /// process; they are flushed with the next group, at most 50 ms later.
+    /// They are findable at once.
+    fn record(&self, events: Vec<Event>) -> Result<Position, StoreError>;
+
+    /// Writes the commit record of a transaction and puts the message into
+    /// the queue. Nobody may say 250 before [`EventLog::flushed`] returned.
+    fn commit(
+        &self,
+        content: Option<Box<dyn ContentWriter>>,
+        acceptance: Acceptance,
+    ) -> Later<'_, Result<Position, StoreError>>;
+
+    /// Waits until everything up to `position` survives a power cut.
+    fn flushed(&self, position: Position) -> Later<'_, Result<(), StoreError>>;
+
+    /// One event.
+    fn event(&self, id: EventId) -> Result<Option<Event>, StoreError>;
+
+    /// Events with this reference (of the event or of its life-line), newest first; almost always one.
+    fn by_reference(&self, reference: Reference) -> Result<Vec<Event>, StoreError>;
+
+    /// All events of a life-line, oldest first.
+    fn life_line(&self, id: LifeLineId) -> Result<Vec<Event>, StoreError>;
+
+    /// Events that match, newest first, within `times`.
+    fn search(
+        &self,
+        filter: &Filter,
+        times: Range<Timestamp>,
+        page: Page,
+    ) -> Result<Found, StoreError>;
+
+    /// Hands every event of `times` to `visit`, oldest first, until it says
+    /// stop; for exports and the daily log, in constant memory.
+    fn visit(
+        &self,
+        times: Range<Timestamp>,
+        visit: &mut dyn FnMut(Event) -> std::ops::ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Attempt events per outcome since start and in all segments kept, for
+    /// the conservation sum.
+    fn totals(&self) -> Totals;
+
+    /// Drops what ended before `before`; whole segments only.
+    fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Where to go on, and how much to return.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Only events older than this one (by time, then id).
+    pub after: Option<(Timestamp, EventId)>,
+    /// Most rows to return.
+    pub rows_max: usize,
+    /// Whether to go on counting up to this many matches.
+    pub count_max: usize,
+}
+
+/// One page of a search.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The rows, newest first.
+    pub events: Vec<Event>,
+    /// Matches counted, at most `count_max`.
+    pub count: usize,
+    /// Whether there are more than were counted.
+    pub more: bool,
+    /// Spans that could not be read, for the list to say so.
+    pub missing: Vec<Range<Timestamp>>,
+}
+
+/// How many attempts ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Attempt events by outcome, in the order of [`OutcomeKind::ALL`].
+    pub attempts: [u64; 4],
+    /// Follow-up events.
+    pub follow_ups: u64,
+}
+
+/// Which events are wanted, over the columns of the segments.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// Every event, follow-ups included.
+    Everything,
+    /// All of them; empty means everything.
+    All(Vec<Filter>),
+    /// At least one of them; empty means nothing.
+    Any(Vec<Filter>),
+    /// What it does not match.
+    Not(Box<Filter>),
+    /// Attempts, not follow-ups.
+    IsAttempt,
+    /// Filed in one of the four queues (see [`Event::outcome_kind`]).
+    Outcome(OutcomeKind),
+    /// A state of the life-line that a follow-up put it into (`delivered`…).
+    State(&'static str),
+    /// Filed under one of these reasons.
+    Reason(Vec<Reason>),
+    /// The client lies in this network.
+    Ip(IpNet),
+    /// A text column matches.
+    Text(TextColumn, TextMatch),
+}
+
+/// The text columns that can be searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TextColumn {
+    /// The reverse-path.
+    From,
+    /// The forward-path.
+    To,
+    /// Addresses and display names of the From field.
+    HeaderFrom,
+    /// The subject.
+    Subject,
+    /// The information line of the event.
+    Information,
+    /// The argument of EHLO.
+    Helo,
+    /// The message-id.
+    MessageId,
+    /// Any of the above: one lower-cased column.
+    Anything,
+}
+
+/// How a text column is compared; always without case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextMatch {
+    /// The whole value.
+    Equals(String),
+    /// A part of it.
+    Contains(String),
+    /// A pattern with `*`, anchored at both ends.
+    Wildcard(String),
+    /// The domain of the address, or with `below` any domain under it.
+    Domain {
+        /// Lower-case A-label form.
+        domain: String,
+        /// Whether its subdomains are meant too.
+        below: bool,
+    },
+}
+
+/// Accepted messages until they have left us.
+pub trait MessageQueue: Send + Sync {
+    /// Leases up to `max` messages with a recipient due at `now`. A leased
+    /// message is not leased again until it is [settled](Self::settle) or
+    /// given back; leases do not survive a restart, messages do.
+    fn lease_due(&self, now: Timestamp, max: usize) -> Vec<Arc<QueuedMessage>>;
+
+    /// The content of a message, in pieces.
+    fn read(&self, id: QueueId) -> Result<Box<dyn ContentReader>, StoreError>;
+
+    /// Records what came of a lease, with the follow-up events, in one
+    /// journal record, and ends the lease. Recipients not named stay as they are.
+    fn settle(
+        &self,
+        id: QueueId,
+        steps: Vec<QueueStep>,
+        events: Vec<Event>,
+    ) -> Result<Position, StoreError>;
+
+    /// When the next message that is not leased is due.
+    fn next_due(&self) -> Option<Timestamp>;
+
+    /// Waits until a message was added or changed by somebody.
+    fn changed(&self) -> Later<'_, ()>;
+
+    /// One message, if it is still here.
+    fn message(&self, id: QueueId) -> Option<Arc<QueuedMessage>>;
+
+    /// Messages in order of arrival, from `after` on.
+    fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>>;
+
+    /// Messages in the queue and the arrival of the oldest.
+    fn depth(&self) -> (usize, Option<Timestamp>);
+}
+
+/// The new state of one recipient of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueStep {
+    /// Which recipient, by its attempt event.
+    pub recipient: EventId,
+    /// Where it stands now.
+    pub state: RecipientState,
+}
+
+/// Hands out the content of one message in order.
+pub trait ContentReader: Send {
+    /// The next piece, at most 256 KiB; empty at the end. May block for a
+    /// disk read.
+    fn next_piece(&mut self) -> Result<bytes::Bytes, StoreError>;
+}
+
+/// One attempt as the triplet table wants it.
+#[derive(Clone, Debug)]
+pub struct TripletAttempt<'a> {
+    /// How the client is identified.
+    pub identity: ClientIdentity,
+    /// The address or network, as text and as key.
+    pub client: Arc<str>,
+    /// The reverse-path, normalised for the key (VERP, SRS, BATV undone).
+    pub sender: Arc<str>,
+    /// The recipient.
+    pub recipient: &'a ForwardPath,
+    /// When.
+    pub at: Timestamp,
+    /// The times that apply.
+    pub times: GreylistTimes,
+    /// The life-line to open if this is a first attempt.
+    pub life_line: LifeLineId,
+    /// The event of this attempt.
+    pub event: EventId,
+    /// The session of this attempt.
+    pub session: SessionId,
+    /// What the clock needs to write *Sender Failed to Retry* later.
+    pub subject: &'a Subject,
+}
+
+/// A window that closed without a retry that passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpiredTriplet {
+    /// The table's facts at the end.
+    pub facts: TripletFacts,
+    /// When the window closed: the time of the event, even after a downtime.
+    pub closed: Timestamp,
+    /// The session of the first attempt.
+    pub session: SessionId,
+    /// Who sent what to whom, from the first attempt.
+    pub subject: Subject,
+}
+
+/// Which networks, senders and recipients were seen together before.
+pub trait TripletTable: Send + Sync {
+    /// Enters an attempt and says where its triplet stands now. An early
+    /// retry keeps the first time; a pass inside the window, and every use
+    /// after it, renews the memory.
+    fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError>;
+
+    /// Takes out windows that closed up to `now` without a pass, at most
+    /// `max`, oldest first. They are gone for good only once
+    /// their events are recorded with [`TripletTable::expired`].
+    fn due(&self, now: Timestamp, max: usize) -> Vec<ExpiredTriplet>;
+
+    /// Records *Sender Failed to Retry* events and removes their triplets, in
+    /// one journal record, so that a crash writes none twice.
+    fn expired(&self, events: Vec<Event>) -> Result<Position, StoreError>;
+
+    /// Closes the open window of this sender and recipient without a word,
+    /// because a permit accepts the pair now.
+    fn close_silently(
+        &self,
+        sender: &ReversePath,
+        recipient: &ForwardPath,
+    ) -> Result<(), StoreError>;
+
+    /// Entries whose client, sender or recipient contains `text`, newest first.
+    fn list(&self, text: &str, max: usize) -> Vec<TripletEntry>;
+
+    /// Lets the matching open entries pass at their next attempt (an
+    /// administrator's decision), or forgets entries.
+    fn steer(&self, entries: &[TripletEntry], what: TripletSteer) -> Result<usize, StoreError>;
+
+    /// Entries waiting for a retry, and entries remembered as passed.
+    fn size(&self) -> (usize, usize);
+}
+
+/// One row of the triplet table, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TripletEntry {
+    /// Its key and where it stands.
+    pub facts: TripletFacts,
+    /// The recipient.
+    pub recipient: ForwardPath,
+    /// When it was last used.
+    pub last_used: Timestamp,
+}
+
+/// What a person can do to triplets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TripletSteer {
+    /// As if a retry had passed.
+    Pass,
+    /// As if it had never been seen; an open window closes silently.
+    Forget,
+}

@@ -1,0 +1,20 @@
+//! What we remember: messages until they have left us, events, triplets,
+//! policies.
+//!
+//! Small things that change live in a database ([`state`]), big things that
+//! do not in append-only files. One journal carries the write path: content
+//! as it arrives, then one commit record with envelope and events, one flush
+//! shared by all who wait, and only then may anyone say 250. Queue, search
+//! and triplets are tables in memory that are rebuilt from it.
+//!
+//! This crate knows no policy, no check and no SMTP. It is the only user of
+//! database drivers.
+
+pub mod contract;
+pub mod message;
+
+pub use contract::{
+    Acceptance, ContentWriter, EventLog, Filter, MessageQueue, Position, QueueStep, StoreError,
+    TripletTable,
+};
+pub use message::{QueuedMessage, QueuedRecipient, RecipientState};

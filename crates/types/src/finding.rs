@@ -1,0 +1,277 @@
+//! Facts. A finding says what one check saw, with its inputs; it never says
+//! what follows from that.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EventId, LifeLineId};
+use crate::policy::{ClientIdentity, RecipientValidation};
+use crate::reply::Quoted;
+use crate::stage::Stage;
+use crate::time::{Micros, Timestamp};
+
+macro_rules! checks {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal;)*) => {
+        /// Every check, in the order in which findings are shown.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum CheckName { $($(#[$doc])* $name,)* }
+
+        impl CheckName {
+            /// Every check, in registry order.
+            pub const ALL: &'static [CheckName] = &[$(CheckName::$name),*];
+
+            /// The name used in events, settings and metrics.
+            pub const fn slug(self) -> &'static str {
+                match self { $(CheckName::$name => $slug,)* }
+            }
+        }
+    };
+}
+
+checks! {
+    /// The PROXY protocol header of a listed peer.
+    Proxy = "proxy";
+    /// Connections held by one client and by all.
+    Connections = "connections";
+    /// Speech before the greeting.
+    EarlyTalk = "early_talk";
+    /// The course of the session itself: syntax, sequence, time-outs, loss.
+    Protocol = "protocol";
+    /// The STARTTLS handshake.
+    Tls = "tls";
+    /// Whether the recipient's domain is ours.
+    Relay = "relay";
+    /// Whether the recipient exists.
+    Recipient = "recipient";
+    /// Whether the next hop can take the addresses.
+    Smtputf8 = "smtputf8";
+    /// Permitted, blocked and managed senders.
+    Senders = "senders";
+    /// Recipients offered by one network in a time.
+    Rate = "rate";
+    /// Whether network, sender and recipient were seen together before.
+    Greylist = "greylist";
+    /// Declared and real size.
+    Size = "size";
+    /// Received fields.
+    Hops = "hops";
+    /// The author in the From field.
+    HeaderFrom = "header_from";
+    /// Line endings and line lengths of the data.
+    DataFormat = "data_format";
+    /// Whether we ourselves can take mail: store, disk, shutdown.
+    System = "system";
+    /// The transfer to the next hop.
+    Delivery = "delivery";
+}
+
+/// One fact, with where it comes from and what it cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Who looked.
+    pub check: CheckName,
+    /// When in the session.
+    pub stage: Stage,
+    /// What was seen.
+    pub observed: Observed,
+    /// Where it was seen.
+    pub source: Source,
+    /// How long looking took.
+    pub took: Micros,
+}
+
+/// What a check saw: inputs and answers, never prose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observed {
+    /// The header was expected and is not one.
+    ProxyInvalid,
+    /// Connections open at accept, this one included.
+    Connections {
+        /// By this client (IPv6: by its /64).
+        by_client: u32,
+        /// The most one client may hold.
+        by_client_max: u32,
+        /// In all.
+        in_all: u32,
+        /// The most we hold.
+        in_all_max: u32,
+    },
+    /// The client spoke before the greeting.
+    EarlyTalk,
+    /// The recipient's domain and whether it is one of ours.
+    Relay {
+        /// Whether we handle mail for it.
+        internal: bool,
+    },
+    /// What is known of the recipient.
+    Recipient {
+        /// The way it was looked up.
+        validation: RecipientValidation,
+        /// The answer.
+        answer: RecipientAnswer,
+    },
+    /// Whether an address needs SMTPUTF8, and what the next hop is known to offer.
+    Smtputf8 {
+        /// What the next hop offers; nothing if it was never asked.
+        next_hop_offers: Option<bool>,
+    },
+    /// Recipients offered by this client's network.
+    Rate {
+        /// Whether the limit was passed.
+        exceeded: bool,
+        /// Recipients per minute that are allowed in the long run.
+        per_minute_max: u32,
+        /// After how many seconds the next one passes.
+        retry_in_s: u64,
+    },
+    /// What the triplet table says.
+    Triplet(TripletFacts),
+    /// The size of the message.
+    Size {
+        /// The SIZE parameter of MAIL, octets (RFC 1870).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        declared: Option<u64>,
+        /// Octets received, at end of data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        received: Option<u64>,
+    },
+    /// Received fields in the message.
+    Hops {
+        /// How many there are.
+        received_fields: u32,
+        /// The most that is allowed.
+        max: u32,
+    },
+    /// Comparable forms of the addresses in the From field.
+    HeaderFrom {
+        /// At most eight; more are a trick.
+        addresses: Vec<String>,
+    },
+    /// A bare CR or LF in the data.
+    BareLineEnd,
+    /// A line of the data over the limit.
+    LineTooLong {
+        /// Octets allowed.
+        max: u32,
+    },
+    /// Something of ours is missing.
+    Unavailable(Unavailable),
+    /// The check could not finish. What that means is the policy's business.
+    Inconclusive(Inconclusive),
+}
+
+/// What the directory or the next hop knows of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientAnswer {
+    /// It exists, or everything is accepted.
+    Known,
+    /// It does not exist.
+    Unknown,
+    /// The next hop refused the sender at MAIL.
+    SenderRefused(Quoted),
+    /// The next hop refused the recipient for another reason.
+    Refused(Quoted),
+    /// The next hop asked to come back.
+    Deferred(Quoted),
+}
+
+/// What the triplet table holds for network, sender and recipient, after
+/// this attempt was entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TripletFacts {
+    /// How the client is identified.
+    pub identity: ClientIdentity,
+    /// The client part of the key: an address or a network.
+    pub client: Arc<str>,
+    /// The sender part of the key: the reverse-path normalised.
+    pub sender: Arc<str>,
+    /// Where the triplet stands.
+    pub state: TripletState,
+    /// The life-line of this triplet: opened by its first attempt.
+    pub life_line: LifeLineId,
+    /// When the present window was opened.
+    pub first_seen: Timestamp,
+    /// The event of the attempt that opened it.
+    pub first_event: EventId,
+    /// Attempts in the present window, this one included.
+    pub attempts: u32,
+}
+
+/// Where a triplet stands at an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TripletState {
+    /// Never seen, or forgotten: this attempt opened a window.
+    FirstSeen,
+    /// Seen, and back before the window opened.
+    TooEarly,
+    /// Back inside the window: this attempt passes.
+    Passed,
+    /// Passed before and not forgotten.
+    Known,
+}
+
+/// Which part of us cannot do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unavailable {
+    /// The store does not answer or cannot write.
+    Store,
+    /// The disk is full or below its reserve.
+    Disk,
+    /// The server is stopping.
+    Stopping,
+    /// A part of the engine failed in a way it should not.
+    Engine,
+}
+
+/// Why a check has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inconclusive {
+    /// It did not finish in the time it has.
+    TimedOut,
+    /// What it asks does not answer.
+    Unreachable,
+    /// What it asks answers nonsense.
+    Malformed,
+    /// A limit of ours kept it from looking.
+    Limited,
+    /// What it needs is not set up.
+    NotConfigured,
+}
+
+/// Where a finding comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The dialogue itself.
+    Session,
+    /// A table in memory.
+    Memory,
+    /// The directory file, read this many seconds ago.
+    Directory {
+        /// Seconds since it was read.
+        age_s: u64,
+    },
+    /// The next hop, just now.
+    NextHop {
+        /// Host and port that answered.
+        host: Arc<str>,
+        /// The address that was connected to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ip: Option<IpAddr>,
+    },
+    /// An earlier answer.
+    Cache {
+        /// Seconds since it was given.
+        age_s: u64,
+    },
+    /// The settings.
+    Settings,
+}

@@ -1,0 +1,38 @@
+//! The vocabulary every other crate speaks: plain values, no behaviour that
+//! needs a clock, a socket or a file.
+//!
+//! One chain of four types carries the product: a [`Finding`] is a fact, a
+//! [`Verdict`] is a decision, an [`Outcome`] is what really happened and an
+//! [`Event`] is what is remembered. Nothing in this crate knows who produces
+//! or consumes them.
+
+pub mod address;
+pub mod client;
+pub mod event;
+pub mod evidence;
+pub mod finding;
+pub mod id;
+pub mod lists;
+pub mod message;
+pub mod outcome;
+pub mod policy;
+pub mod reason;
+pub mod reply;
+pub mod stage;
+pub mod time;
+pub mod verdict;
+
+pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
+pub use client::{Client, ClientFacts, TlsFacts};
+pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
+pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
+pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
+pub use id::{EventId, LifeLineId, NodeName, QueueId, Reference, SessionId};
+pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
+pub use outcome::{Attempt, Outcome, OutcomeKind};
+pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
+pub use reason::{Reason, ReasonKind};
+pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
+pub use stage::Stage;
+pub use time::{Micros, Timestamp};
+pub use verdict::{Decision, Detail, Verdict};

@@ -1,0 +1,133 @@
+//! Groups and managed senders: the lists that policies and people keep.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::{AddressError, EmailAddress};
+use crate::id::EventId;
+use crate::policy::{DomainPattern, PolicyId};
+use crate::time::Timestamp;
+
+/// A group of addresses and domains, part of a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its name, unique in the tree.
+    pub name: String,
+    /// The group it stands below, if any. Members of a group count as
+    /// members of the groups above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Addresses and domains.
+    #[serde(default)]
+    pub members: Vec<Pattern>,
+}
+
+/// The group every permitted sender can be put into, there from the start.
+pub const PERMITTED_SENDERS_GROUP: &str = "Permitted Senders";
+/// The group every blocked sender can be put into, there from the start.
+pub const BLOCKED_SENDERS_GROUP: &str = "Blocked Senders";
+
+/// An address, a domain, or everything below a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// `ann@sender.example`
+    Address(EmailAddress),
+    /// `sender.example` or `*.sender.example`
+    Domain(DomainPattern),
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pattern::Address(address) => address.fmt(f),
+            Pattern::Domain(domain) => domain.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = AddressError;
+
+    /// Reads what people paste: an address, a domain, `@domain` or `*.domain`.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        match text.strip_prefix('@') {
+            Some(domain) => domain.parse().map(Pattern::Domain),
+            None if text.contains('@') => text.parse().map(Pattern::Address),
+            None => text.parse().map(Pattern::Domain),
+        }
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One sender in the list of one recipient.
+///
+/// A new entry for the same pair replaces the old one: a permit ends a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagedSender {
+    /// The number; nothing in a document that makes a new entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<PolicyId>,
+    /// Whom it matches, in the envelope and in the From field.
+    pub sender: Pattern,
+    /// Whose list it is in.
+    pub recipient: EmailAddress,
+    /// What it does.
+    pub action: SenderAction,
+    /// The owner's remark.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: String,
+    /// When it was made.
+    #[serde(default)]
+    pub created: Timestamp,
+    /// The attempt it was made from, if it was made from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_from: Option<EventId>,
+    /// Until when it counts; for ever if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
+}
+
+/// What a managed sender does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderAction {
+    /// Skip greylisting, reputation and spam scanning.
+    Permit,
+    /// Refuse.
+    Block,
+    /// Learned from outbound mail; skips what a permit skips.
+    Auto,
+    /// Kept, without effect.
+    Disabled,
+}
+
+impl SenderAction {
+    /// The name in files and on the command line.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            SenderAction::Permit => "permit",
+            SenderAction::Block => "block",
+            SenderAction::Auto => "auto",
+            SenderAction::Disabled => "disabled",
+        }
+    }
+}

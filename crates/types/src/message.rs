@@ -1,0 +1,58 @@
+//! What is known of a message once its data was seen.
+
+use serde::{Deserialize, Serialize};
+
+/// Facts read from a message; all texts come from the sender and are
+/// hostile wherever they are shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageFacts {
+    /// Octets on the wire after dot-unstuffing, without our trace fields.
+    pub size_octets: u64,
+    /// The mailboxes of the From field; more than one is legal and rare.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub header_from: Vec<HeaderMailbox>,
+    /// The decoded Subject, cut at [`SUBJECT_CHARS_MAX`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The Message-ID with its angle brackets, cut at 998 octets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Number of Received fields: the hops behind the message.
+    #[serde(default)]
+    pub received_fields: u32,
+    /// Attachments, at most [`ATTACHMENTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentFacts>,
+    /// What kept a part of the message from being read, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+}
+
+/// Longest subject kept in an event, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 1_000;
+/// Most attachments listed in an event.
+pub const ATTACHMENTS_MAX: usize = 100;
+
+/// One mailbox of an address header field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderMailbox {
+    /// The display name, decoded, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The address as written; it need not be a valid one.
+    pub address: String,
+}
+
+/// One attachment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachmentFacts {
+    /// The file name the sender gave, decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The declared media type.
+    pub media_type: String,
+    /// Decoded size in octets.
+    pub size_octets: u64,
+    /// SHA-256 of the decoded content, in hexadecimal.
+    pub sha256: String,
+}

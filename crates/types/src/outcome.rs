@@ -1,0 +1,170 @@
+//! What really happened to an attempt, and the only way to an attempt event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, EventKind, Record, SCHEMA, Subject};
+use crate::id::{EventId, LifeLineId, NodeName, QueueId, SessionId};
+use crate::reason::{Reason, ReasonKind};
+use crate::time::Timestamp;
+use crate::verdict::Decision;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// 250 was said and the message goes to the next hop.
+    Accepted {
+        /// The message it became.
+        queue: QueueId,
+        /// `accepted` or one of its kinds.
+        reason: Reason,
+    },
+    /// 250 was said and the message waits for somebody.
+    Held {
+        /// The message it became.
+        queue: QueueId,
+        /// Why it is kept back.
+        decision: Decision,
+    },
+    /// The sender was asked to come back.
+    Deferred(Decision),
+    /// The sender was refused.
+    Rejected(Decision),
+    /// The attempt broke off: nobody decided, the session ended.
+    Aborted(Reason),
+}
+
+/// The four names under which outcomes are counted, searched and coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutcomeKind {
+    /// Taken over.
+    Accepted,
+    /// Taken over and kept back.
+    Held,
+    /// Not now, or broken off.
+    Deferred,
+    /// No.
+    Rejected,
+}
+
+impl OutcomeKind {
+    /// Every kind.
+    pub const ALL: [OutcomeKind; 4] =
+        [OutcomeKind::Accepted, OutcomeKind::Held, OutcomeKind::Deferred, OutcomeKind::Rejected];
+
+    /// The name in search, API and metrics.
+    pub fn slug(self) -> &'static str {
+        match self {
+            OutcomeKind::Accepted => "accepted",
+            OutcomeKind::Held => "held",
+            OutcomeKind::Deferred => "deferred",
+            OutcomeKind::Rejected => "rejected",
+        }
+    }
+}
+
+impl From<ReasonKind> for OutcomeKind {
+    fn from(kind: ReasonKind) -> Self {
+        match kind {
+            ReasonKind::Acceptance => OutcomeKind::Accepted,
+            ReasonKind::Hold => OutcomeKind::Held,
+            ReasonKind::Deferral => OutcomeKind::Deferred,
+            ReasonKind::Rejection => OutcomeKind::Rejected,
+        }
+    }
+}
+
+impl Outcome {
+    /// The reason of this end.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Outcome::Accepted { reason, .. } | Outcome::Aborted(reason) => *reason,
+            Outcome::Held { decision, .. }
+            | Outcome::Deferred(decision)
+            | Outcome::Rejected(decision) => decision.reason,
+        }
+    }
+
+    /// Under which of the four names this end is counted.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Outcome::Accepted { .. } => OutcomeKind::Accepted,
+            Outcome::Held { .. } => OutcomeKind::Held,
+            Outcome::Deferred(_) | Outcome::Aborted(_) => OutcomeKind::Deferred,
+            Outcome::Rejected(_) => OutcomeKind::Rejected,
+        }
+    }
+
+    /// The decision, where somebody decided.
+    pub fn decision(&self) -> Option<&Decision> {
+        match self {
+            Outcome::Accepted { .. } | Outcome::Aborted(_) => None,
+            Outcome::Held { decision, .. }
+            | Outcome::Deferred(decision)
+            | Outcome::Rejected(decision) => Some(decision),
+        }
+    }
+}
+
+/// One recipient of one transaction, or a connection that has not reached
+/// RCPT, until it ends.
+///
+/// Neither `Clone` nor `Default`, and [`Attempt::finish`] takes it by value:
+/// an attempt can end only once, and only so does an attempt event come to be.
+#[must_use = "an attempt that is dropped leaves no event behind"]
+#[derive(Debug)]
+pub struct Attempt {
+    id: EventId,
+    started: Timestamp,
+}
+
+impl Attempt {
+    /// Opens an attempt.
+    pub fn open(id: EventId, started: Timestamp) -> Self {
+        Attempt { id, started }
+    }
+
+    /// The identifier its event will have, which replies quote.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// When it was opened.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// Ends the attempt.
+    pub fn finish(self, outcome: Outcome, ending: Ending) -> Event {
+        Event {
+            schema: SCHEMA,
+            id: self.id,
+            at: ending.at,
+            started: self.started,
+            node: ending.node,
+            session: ending.session,
+            life_line: ending.life_line,
+            subject: ending.subject,
+            kind: EventKind::Attempt(outcome),
+            record: ending.record,
+        }
+    }
+}
+
+/// All that an attempt event holds besides its outcome.
+#[derive(Debug)]
+pub struct Ending {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The machine that wrote it.
+    pub node: NodeName,
+    /// The session it was part of.
+    pub session: SessionId,
+    /// The life-line it belongs to.
+    pub life_line: LifeLineId,
+    /// Who sent what to whom.
+    pub subject: Subject,
+    /// How it came to its end.
+    pub record: Record,
+}

@@ -1,0 +1,379 @@
+//! Policy objects as people make and store them. How they are selected and
+//! what follows from them is the `policy` crate's business.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::address::{Domain, EmailAddress};
+use crate::time::Timestamp;
+
+/// The number of a stored object, never used again. People see `#30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PolicyId(pub u64);
+
+impl fmt::Display for PolicyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+macro_rules! policy_types {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal, $title:literal;)*) => {
+        /// The types of policy that exist.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum PolicyType { $($(#[$doc])* $name,)* }
+
+        impl PolicyType {
+            /// Every type, in console order.
+            pub const ALL: &'static [PolicyType] = &[$(PolicyType::$name),*];
+
+            /// The name in files, API and command line.
+            pub const fn slug(self) -> &'static str {
+                match self { $(PolicyType::$name => $slug,)* }
+            }
+
+            /// The name people see.
+            pub const fn title(self) -> &'static str {
+                match self { $(PolicyType::$name => $title,)* }
+            }
+        }
+
+        impl FromStr for PolicyType {
+            type Err = UnknownPolicyType;
+            fn from_str(text: &str) -> Result<Self, UnknownPolicyType> {
+                match text {
+                    $($slug => Ok(PolicyType::$name),)*
+                    _ => Err(UnknownPolicyType(text.chars().take(60).collect())),
+                }
+            }
+        }
+    };
+}
+
+policy_types! {
+    /// Who is let past greylisting, reputation and spam scanning.
+    PermittedSenders = "permitted_senders", "Permitted Senders";
+    /// Who is refused.
+    BlockedSenders = "blocked_senders", "Blocked Senders";
+    /// Whether first contacts have to come back.
+    Greylisting = "greylisting", "Greylisting";
+    /// How large a message may be.
+    EmailSizeLimits = "email_size_limits", "Email Size Limits";
+    /// How it is found out whether a recipient exists.
+    RecipientValidation = "recipient_validation", "Recipient Validation";
+    /// A user's own entries; not a policy, but consulted like one.
+    ManagedSenders = "managed_senders", "Managed Senders";
+}
+
+/// The text names no policy type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown policy type {0:?}")]
+pub struct UnknownPolicyType(String);
+
+/// One rule of one type. Field order is that of the editor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The number; nothing in a document that makes a new policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<PolicyId>,
+    /// What it is for, in its author's words; required.
+    pub narrative: String,
+    /// What it does; the type follows from it.
+    pub option: PolicyOption,
+    /// Which of the sender's addresses its `from` looks at.
+    #[serde(default)]
+    pub based_on: AddressBasis,
+    /// Senders it applies to.
+    #[serde(default)]
+    pub from: Scope,
+    /// Recipients it applies to.
+    #[serde(default)]
+    pub to: Scope,
+    /// Client networks it is restricted to; empty means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_ips: Vec<IpNet>,
+    /// Host names (with everything below them) it is restricted to; they
+    /// must be forward-confirmed. Empty means any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_hosts: Vec<Domain>,
+    /// When it applies.
+    #[serde(default, skip_serializing_if = "Validity::is_perpetual")]
+    pub validity: Validity,
+    /// On, off, or evaluated and recorded but never enforced.
+    #[serde(default)]
+    pub mode: PolicyMode,
+    /// Considered before every policy of its type that has it not.
+    #[serde(default, rename = "override", skip_serializing_if = "std::ops::Not::not")]
+    pub overrides: bool,
+    /// Also with `from` and `to` exchanged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bidirectional: bool,
+}
+
+impl Policy {
+    /// The type its option belongs to.
+    pub fn kind(&self) -> PolicyType {
+        self.option.kind()
+    }
+}
+
+/// What a policy does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type", content = "set")]
+pub enum PolicyOption {
+    /// Permitted Senders.
+    PermittedSenders(PermitOption),
+    /// Blocked Senders.
+    BlockedSenders(BlockOption),
+    /// Greylisting.
+    Greylisting(GreylistOption),
+    /// Email Size Limits: octets as RFC 1870 counts them.
+    EmailSizeLimits(u64),
+    /// Recipient Validation.
+    RecipientValidation(RecipientValidation),
+}
+
+impl PolicyOption {
+    /// The type this option belongs to.
+    pub fn kind(&self) -> PolicyType {
+        match self {
+            PolicyOption::PermittedSenders(_) => PolicyType::PermittedSenders,
+            PolicyOption::BlockedSenders(_) => PolicyType::BlockedSenders,
+            PolicyOption::Greylisting(_) => PolicyType::Greylisting,
+            PolicyOption::EmailSizeLimits(_) => PolicyType::EmailSizeLimits,
+            PolicyOption::RecipientValidation(_) => PolicyType::RecipientValidation,
+        }
+    }
+}
+
+/// Options of Permitted Senders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermitOption {
+    /// Skip greylisting, reputation and spam scanning.
+    Permit,
+    /// Make an exception from a less specific permit.
+    NoAction,
+}
+
+/// Options of Blocked Senders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockOption {
+    /// Refuse.
+    Block,
+    /// Make an exception from a less specific block.
+    NoAction,
+}
+
+/// Options of Greylisting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GreylistOption {
+    /// First contacts have to come back; the client is identified like this.
+    Apply(ClientIdentity),
+    /// No greylisting.
+    NoAction,
+}
+
+/// What counts as the same client when it comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientIdentity {
+    /// The very address.
+    Address,
+    /// The /24 (IPv4) or /64 (IPv6), because large senders retry from a
+    /// neighbouring machine.
+    #[default]
+    Network,
+}
+
+/// How it is found out whether a recipient exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientValidation {
+    /// Every address of the domain is taken.
+    AcceptAll,
+    /// The directory file says.
+    Directory,
+    /// The next hop is asked, with the real reverse-path.
+    CallForward,
+    /// The next hop is asked with the null reverse-path.
+    CallForwardNull,
+}
+
+/// Which of the sender's addresses a policy looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressBasis {
+    /// MAIL FROM.
+    #[default]
+    Envelope,
+    /// The From field.
+    Header,
+    /// Either may match.
+    Both,
+}
+
+/// Whom a side of a policy covers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Anybody, the null reverse-path included.
+    #[default]
+    Everyone,
+    /// Addresses of the configured domains.
+    Internal,
+    /// All other addresses, the null reverse-path included.
+    External,
+    /// One domain; with a leading `*.`, everything below it.
+    Domain(DomainPattern),
+    /// The members of a group, by name.
+    Group(String),
+    /// One address.
+    Address(EmailAddress),
+}
+
+/// A domain, or everything below one (`*.corp.example`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DomainPattern {
+    /// The domain.
+    pub domain: Domain,
+    /// Whether its subdomains are meant, and not itself.
+    pub below: bool,
+}
+
+impl fmt::Display for DomainPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.below { "*." } else { "" }, self.domain)
+    }
+}
+
+impl FromStr for DomainPattern {
+    type Err = crate::address::AddressError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (below, domain) = match text.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        Ok(DomainPattern { domain: domain.parse()?, below })
+    }
+}
+
+impl Serialize for DomainPattern {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DomainPattern {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// When a policy applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// From this instant on; open if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Up to and not including this instant; open if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Whether it has no bounds.
+    pub fn is_perpetual(&self) -> bool {
+        self.from.is_none() && self.until.is_none()
+    }
+
+    /// Whether `at` lies inside.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// Whether a policy is enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyMode {
+    /// Enforced.
+    #[default]
+    On,
+    /// Ignored.
+    Off,
+    /// Evaluated and recorded, never enforced.
+    Observe,
+}
+
+/// What decided, named so that it can be found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyRef {
+    /// A stored policy in a version of the set.
+    Policy {
+        /// Its number.
+        id: PolicyId,
+        /// The version of the policy set in which it was last changed.
+        version: u64,
+    },
+    /// A managed sender.
+    ManagedSender {
+        /// Its number.
+        id: PolicyId,
+    },
+    /// The settings file, which is the base of this type.
+    Base(PolicyType),
+}
+
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PolicyRef::Policy { id, version } => write!(f, "policy {id} (version {version})"),
+            PolicyRef::ManagedSender { id } => write!(f, "managed sender {id}"),
+            PolicyRef::Base(kind) => write!(f, "{} from the settings", kind.title()),
+        }
+    }
+}
+
+/// What the settings file says, over which stored policies win.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasePolicies {
+    /// Default size limit in octets; a policy can only lower it.
+    pub size_max_octets: u64,
+    /// Times of greylisting.
+    pub greylist: GreylistTimes,
+    /// Our domains and how their recipients are validated.
+    pub domains: Vec<(Domain, RecipientValidation)>,
+}
+
+/// The three times of greylisting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GreylistTimes {
+    /// Earliest retry that passes, after the first attempt (60 s).
+    pub retry_after: Duration,
+    /// Latest retry that passes, after the first attempt (12 h).
+    pub retry_within: Duration,
+    /// How long a passed triplet is remembered after its last use (36 days).
+    pub remember: Duration,
+}
+
+impl Default for GreylistTimes {
+    fn default() -> Self {
+        GreylistTimes {
+            retry_after: Duration::from_secs(60),
+            retry_within: Duration::from_secs(12 * 60 * 60),
+            remember: Duration::from_secs(36 * 24 * 60 * 60),
+        }
+    }
+}

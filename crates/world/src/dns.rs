@@ -1,0 +1,275 @@
+//! The domain name system, as far as mail needs it: mail exchangers,
+//! addresses, and the name of an address.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError as HickoryDnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tokio::sync::Semaphore;
+use types::Domain;
+
+use crate::BoxFuture;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsError {
+    /// The name does not exist (NXDOMAIN).
+    #[error("the name does not exist")]
+    NoSuchName,
+    /// The name exists, but has no record of this kind.
+    #[error("the name has no such record")]
+    NoRecords,
+    /// No server answered in time.
+    #[error("no name server answered in time")]
+    TimedOut,
+    /// The servers answered that they cannot (SERVFAIL, REFUSED), or could
+    /// not be reached.
+    #[error("the name servers failed")]
+    ServerFailure,
+    /// The question or the answer is no DNS.
+    #[error("not a name, or the answer could not be read")]
+    Malformed,
+}
+
+impl DnsError {
+    /// Whether asking again later may give another answer.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, DnsError::TimedOut | DnsError::ServerFailure)
+    }
+}
+
+/// Where a domain takes its mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MxAnswer {
+    /// At these hosts, lowest preference first. Whoever delivers picks at
+    /// random among equals (RFC 5321 section 5.1).
+    Hosts(Vec<MxHost>),
+    /// Nowhere: the null MX (RFC 7505).
+    Null,
+}
+
+/// One mail exchanger.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MxHost {
+    /// Lower is tried earlier.
+    pub preference: u16,
+    /// The host.
+    pub host: Domain,
+}
+
+/// Asks the domain name system.
+pub trait Resolver: Send + Sync + 'static {
+    /// The mail exchangers of `domain`. [`DnsError::NoRecords`] means that
+    /// the domain itself is the host (RFC 5321 section 5.1).
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>>;
+
+    /// The addresses of `host`, IPv4 and IPv6, at least one.
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>>;
+
+    /// The names that `ip` claims, unconfirmed; at least one.
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>>;
+
+    /// The name of `ip`, if one of the first [`REVERSE_NAMES_MAX`] names it
+    /// claims has that address (RFC 8601 section 2.7.3, "iprev").
+    fn host_name(&self, ip: IpAddr) -> BoxFuture<'_, Option<Arc<str>>> {
+        Box::pin(async move {
+            for name in self.reverse(ip).await.ok()?.into_iter().take(REVERSE_NAMES_MAX) {
+                let addresses = self.addresses(name.as_str()).await;
+                if addresses.is_ok_and(|found| found.contains(&ip)) {
+                    return Some(name.as_str().into());
+                }
+            }
+            None
+        })
+    }
+}
+
+/// Most names of one address that are confirmed: whoever owns the address
+/// owns the list, and each entry costs us a query.
+pub const REVERSE_NAMES_MAX: usize = 5;
+
+/// How to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolverSettings {
+    /// The name servers; those of the system if empty.
+    pub servers: Vec<SocketAddr>,
+    /// How long one server may take for one question.
+    pub timeout: Duration,
+    /// Most questions under way at once; others wait.
+    pub concurrent_max: usize,
+}
+
+impl Default for ResolverSettings {
+    /// The system's servers, 5 seconds, 256 questions.
+    fn default() -> Self {
+        ResolverSettings {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(5),
+            concurrent_max: 256,
+        }
+    }
+}
+
+/// The real domain name system, with a cache that respects the records'
+/// times to live.
+#[derive(Debug)]
+pub struct DnsResolver {
+    inner: TokioResolver,
+    permits: Semaphore,
+}
+
+impl DnsResolver {
+    /// A resolver; must be made inside the runtime it will run on.
+    ///
+    /// # Errors
+    /// The system's resolver configuration cannot be read, or the settings
+    /// make no resolver.
+    pub fn new(settings: &ResolverSettings) -> io::Result<Self> {
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = if settings.servers.is_empty() {
+            TokioResolver::builder(provider).map_err(io::Error::other)?
+        } else {
+            let servers = settings.servers.iter().copied().map(name_server).collect();
+            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+            TokioResolver::builder_with_config(config, provider)
+        };
+        set_options(builder.options_mut(), settings.timeout);
+        let inner = builder.build().map_err(io::Error::other)?;
+        Ok(DnsResolver { inner, permits: Semaphore::new(settings.concurrent_max.max(1)) })
+    }
+
+    /// One question, under the limit of concurrency.
+    async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
+        // Never closed, so it only fails if that changes.
+        let _permit = self.permits.acquire().await.map_err(|_| DnsError::ServerFailure)?;
+        let lookup = self.inner.lookup(name, kind).await.map_err(classify)?;
+        Ok(lookup.answers().iter().map(|record| record.data.clone()).collect())
+    }
+
+    async fn mx_of(&self, domain: &Domain) -> Result<MxAnswer, DnsError> {
+        let mut hosts = Vec::new();
+        let mut null = false;
+        for data in self.ask(absolute(domain.as_str())?, RecordType::MX).await? {
+            let RData::MX(mx) = data else { continue };
+            null |= mx.exchange.is_root();
+            // A name that no host can have is no place to deliver to.
+            if let Ok(host) = unrooted(&mx.exchange).parse() {
+                hosts.push(MxHost { preference: mx.preference, host });
+            }
+        }
+        hosts.sort();
+        match (hosts.is_empty(), null) {
+            (false, _) => Ok(MxAnswer::Hosts(hosts)),
+            (true, true) => Ok(MxAnswer::Null),
+            (true, false) => Err(DnsError::NoRecords),
+        }
+    }
+
+    /// Both families at once. One that fails is no loss if the other answers.
+    async fn addresses_of(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let name = absolute(host)?;
+        let (v4, v6) = futures_util::future::join(
+            self.ask(name.clone(), RecordType::A),
+            self.ask(name, RecordType::AAAA),
+        )
+        .await;
+        let mut found = Vec::new();
+        for data in v4.iter().chain(&v6).flatten() {
+            match data {
+                RData::A(ip) => found.push(IpAddr::V4(ip.0)),
+                RData::AAAA(ip) => found.push(IpAddr::V6(ip.0)),
+                _ => {}
+            }
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        // A temporary failure of either leaves the question open.
+        let errors = [v4.err(), v6.err()].into_iter().flatten();
+        Err(errors.max_by_key(|e| e.is_temporary()).unwrap_or(DnsError::NoRecords))
+    }
+}
+
+impl Resolver for DnsResolver {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>> {
+        Box::pin(self.mx_of(domain))
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(self.addresses_of(host))
+    }
+
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
+        Box::pin(async move {
+            let records = self.ask(Name::from(ip), RecordType::PTR).await?;
+            let name = |data: RData| match data {
+                RData::PTR(ptr) => unrooted(&ptr.0).parse().ok(),
+                _ => None,
+            };
+            let names: Vec<Domain> = records.into_iter().filter_map(name).collect();
+            if names.is_empty() { Err(DnsError::NoRecords) } else { Ok(names) }
+        })
+    }
+}
+
+/// UDP first, TCP for what does not fit, both at the port given.
+fn name_server(at: SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    connections.iter_mut().for_each(|connection| connection.port = at.port());
+    NameServerConfig::new(at.ip(), true, connections)
+}
+
+fn set_options(options: &mut ResolverOpts, timeout: Duration) {
+    options.timeout = timeout;
+    // The first question and one more; delivery comes back by itself.
+    options.attempts = 2;
+    options.cache_size = CACHE_ENTRIES_MAX;
+    // An answer for an hour at most and a refusal for at most five minutes: a
+    // domain that was just repaired must not wait for a day.
+    options.positive_max_ttl = Some(Duration::from_secs(3_600));
+    options.negative_max_ttl = Some(Duration::from_secs(300));
+    // Names here are complete: a search list of this machine must never turn
+    // `corp` of an envelope into `corp.example.com`.
+    options.ndots = 0;
+}
+
+/// Answers kept.
+const CACHE_ENTRIES_MAX: u64 = 20_000;
+
+/// The name, marked as complete.
+fn absolute(name: &str) -> Result<Name, DnsError> {
+    let mut name = Name::from_utf8(name).map_err(|_| DnsError::Malformed)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+/// The name without the dot of the root.
+fn unrooted(name: &Name) -> String {
+    let mut text = name.to_ascii();
+    if text.ends_with('.') {
+        text.pop();
+    }
+    text
+}
+
+/// Sorts the library's many errors into the five that matter to mail.
+fn classify(error: NetError) -> DnsError {
+    match error {
+        NetError::Timeout => DnsError::TimedOut,
+        NetError::Dns(HickoryDnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => DnsError::NoSuchName,
+            ResponseCode::NoError => DnsError::NoRecords,
+            _ => DnsError::ServerFailure,
+        },
+        NetError::Dns(HickoryDnsError::ResponseCode(ResponseCode::FormErr))
+        | NetError::Proto(_) => DnsError::Malformed,
+        _ => DnsError::ServerFailure,
+    }
+}

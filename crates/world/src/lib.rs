@@ -1,0 +1,26 @@
+//! What is not ours, as traits and the real ones: clock, chance, DNS,
+//! dialling, the next hop's word on a recipient, the space on the disk.
+//!
+//! Everything that would make a test slow, flaky or dependent on a machine is
+//! behind one of these traits, and [`simulated`] has the other half: twelve
+//! hours of greylisting and a week of history pass there in milliseconds.
+//! Nothing here knows the store, policy or SMTP.
+
+pub mod chance;
+pub mod clock;
+pub mod dial;
+pub mod disk_space;
+pub mod dns;
+pub mod recipient_probe;
+pub mod simulated;
+
+pub use chance::{Chance, SystemChance};
+pub use clock::{Clock, Sleep, SystemClock};
+pub use dial::{Connection, Dial, DialOptions, Stream, TcpDial};
+pub use disk_space::{DiskSpace, FolderSpace};
+pub use dns::{DnsError, DnsResolver, MxAnswer, MxHost, Resolver, ResolverSettings};
+pub use recipient_probe::{ProbeAnswer, RecipientProbe};
+
+/// An answer that takes time: what the asynchronous traits of this crate
+/// return, so that they can stand behind `Arc<dyn …>`.
+pub use futures_util::future::BoxFuture;

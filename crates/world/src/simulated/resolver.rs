@@ -1,0 +1,100 @@
+//! The domain name system as a table.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
+
+use types::Domain;
+
+use crate::BoxFuture;
+use crate::dns::{DnsError, MxAnswer, MxHost, Resolver};
+
+/// Names and what is known of them; what was never entered does not exist.
+#[derive(Debug, Default)]
+pub struct SimulatedResolver {
+    tables: RwLock<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    mx: HashMap<Domain, Result<MxAnswer, DnsError>>,
+    addresses: HashMap<String, Result<Vec<IpAddr>, DnsError>>,
+    names: HashMap<IpAddr, Result<Vec<Domain>, DnsError>>,
+}
+
+impl SimulatedResolver {
+    /// A world without names.
+    pub fn new() -> Self {
+        SimulatedResolver::default()
+    }
+
+    /// Enters the mail exchangers of `domain`, or why there are none.
+    pub fn set_mx(&self, domain: &Domain, answer: Result<MxAnswer, DnsError>) {
+        let answer = answer.map(|answer| match answer {
+            MxAnswer::Hosts(mut hosts) => {
+                hosts.sort();
+                MxAnswer::Hosts(hosts)
+            }
+            MxAnswer::Null => MxAnswer::Null,
+        });
+        self.change(|tables| tables.mx.insert(domain.clone(), answer));
+    }
+
+    /// Enters one mail exchanger for `domain`, of preference 10.
+    pub fn set_mx_host(&self, domain: &Domain, host: &Domain) {
+        let host = MxHost { preference: 10, host: host.clone() };
+        self.set_mx(domain, Ok(MxAnswer::Hosts(vec![host])));
+    }
+
+    /// Enters the addresses of `host`, or why there are none.
+    pub fn set_addresses(&self, host: &str, answer: Result<Vec<IpAddr>, DnsError>) {
+        self.change(|tables| tables.addresses.insert(host.to_ascii_lowercase(), answer));
+    }
+
+    /// Enters the names that `ip` claims, or why there are none.
+    pub fn set_reverse(&self, ip: IpAddr, answer: Result<Vec<Domain>, DnsError>) {
+        self.change(|tables| tables.names.insert(ip, answer));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Tables) -> T) {
+        change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Tables) -> T) -> T {
+        look(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Tables {
+    /// Whether the name has a record of any kind: what has none of the kind
+    /// asked for is then `NoRecords` rather than `NoSuchName`.
+    fn missing(&self, name: &str) -> DnsError {
+        let known = self.addresses.contains_key(name)
+            || name.parse().is_ok_and(|domain: Domain| self.mx.contains_key(&domain));
+        if known { DnsError::NoRecords } else { DnsError::NoSuchName }
+    }
+}
+
+impl Resolver for SimulatedResolver {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>> {
+        let answer = self.look(|tables| {
+            let entry = tables.mx.get(domain).cloned();
+            entry.unwrap_or_else(|| Err(tables.missing(domain.as_str())))
+        });
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        let host = host.to_ascii_lowercase();
+        let answer = self.look(|tables| {
+            let entry = tables.addresses.get(&host).cloned();
+            entry.unwrap_or_else(|| Err(tables.missing(&host)))
+        });
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
+        let answer = self.look(|tables| tables.names.get(&ip).cloned());
+        Box::pin(std::future::ready(answer.unwrap_or(Err(DnsError::NoSuchName))))
+    }
+}

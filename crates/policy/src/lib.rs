@@ -1,0 +1,31 @@
+//! Policy objects compiled into an index; findings to verdict.
+//!
+//! [`PolicySet::compile`] turns what people keep (policies, groups, managed
+//! senders, and the base from the settings) into an immutable index;
+//! [`PolicySet::decide`] turns evidence into a [`Ruling`]: a verdict, or the
+//! one piece of evidence that is still missing. The crate looks at nothing
+//! itself: no clock, no store, no network. The same evidence, time and policy
+//! set give the same verdict, which is what makes [`replay`](replay::replay)
+//! and previews honest.
+//!
+//! It must not know who gathers evidence, nor what a reply looks like on the
+//! wire.
+
+mod decide;
+pub mod document;
+mod groups;
+mod index;
+mod objects;
+pub mod replay;
+mod ruling;
+mod senders;
+mod set;
+mod validate;
+
+pub use document::{Document, DocumentError};
+pub use objects::{PolicyObjects, SenderChange, StoredPolicy, defaults};
+pub use replay::{Replayed, replay};
+pub use ruling::{Permit, Ruling, Step};
+pub use set::PolicySet;
+pub use validate::{CompileError, ObjectName, Problem, Wrong, validate};
+

@@ -1,0 +1,94 @@
+//! What a policy set is compiled from, and what a new installation starts
+//! with.
+
+use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, Pattern};
+use types::policy::{
+    BlockOption, ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
+};
+use types::{EmailAddress, Timestamp};
+
+use crate::document::Document;
+
+/// Everything a version of the policy set consists of, apart from the base
+/// that the settings give.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyObjects {
+    /// The policies, in any order.
+    pub policies: Vec<StoredPolicy>,
+    /// The groups, in any order.
+    pub groups: Vec<Group>,
+    /// The users' own entries, in any order.
+    pub managed_senders: Vec<ManagedSender>,
+}
+
+/// A policy with what the system keeps about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPolicy {
+    /// The policy; its `id` is set.
+    pub policy: Policy,
+    /// The version of the policy set in which it was last changed; events
+    /// name it together with the number.
+    pub version: u64,
+    /// When it was made: of two equally specific policies the older wins.
+    /// Policies of the same instant are ordered by number.
+    pub created: Timestamp,
+}
+
+/// One change to the managed senders of a compiled set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderChange {
+    /// Adds an entry, or replaces the one for the same sender and recipient.
+    Put(ManagedSender),
+    /// Removes the entry for this pair, if there is one.
+    Remove {
+        /// Whose list it is in.
+        recipient: EmailAddress,
+        /// Whom it matches.
+        sender: Pattern,
+    },
+}
+
+/// The policies and groups of a new installation: a permit and a block for
+/// the two groups that exist from the start, and greylisting for all mail
+/// with clients identified by network.
+///
+/// The size limit, the recipient validation of each domain and relay control
+/// come from the settings and need no policy.
+pub fn defaults() -> Document {
+    let policy = |narrative: &str, option, from| Policy {
+        id: None,
+        narrative: narrative.to_owned(),
+        option,
+        based_on: Default::default(),
+        from,
+        to: Scope::Everyone,
+        source_ips: Vec::new(),
+        source_hosts: Vec::new(),
+        validity: Default::default(),
+        mode: Default::default(),
+        overrides: false,
+        bidirectional: false,
+    };
+    let group = |name: &str| Group { name: name.to_owned(), parent: None, members: Vec::new() };
+    Document {
+        policies: vec![
+            policy(
+                "Permit the senders in the group Permitted Senders",
+                PolicyOption::PermittedSenders(PermitOption::Permit),
+                Scope::Group(PERMITTED_SENDERS_GROUP.to_owned()),
+            ),
+            policy(
+                "Block the senders in the group Blocked Senders",
+                PolicyOption::BlockedSenders(BlockOption::Block),
+                Scope::Group(BLOCKED_SENDERS_GROUP.to_owned()),
+            ),
+            policy(
+                "Ask first contacts to come back",
+                PolicyOption::Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
+                Scope::Everyone,
+            ),
+        ],
+        groups: vec![group(PERMITTED_SENDERS_GROUP), group(BLOCKED_SENDERS_GROUP)],
+        managed_senders: Vec::new(),
+    }
+}

@@ -1,0 +1,147 @@
+//! The compiled policy set: immutable parts behind `Arc`, so that a change
+//! makes a new set at the cost of the part that changed.
+
+use std::sync::Arc;
+
+use types::evidence::{Evidence, Parties};
+use types::lists::Group;
+use types::policy::BasePolicies;
+use types::{Stage, Timestamp};
+
+use crate::decide;
+use crate::index::PolicyIndex;
+use crate::objects::{PolicyObjects, SenderChange, StoredPolicy};
+use crate::ruling::Ruling;
+use crate::senders::SenderIndex;
+use crate::validate::{self, CompileError, Problem};
+
+/// One version of everything that decides: immutable, cheap to clone, shared
+/// between threads. The caller swaps it for the next one atomically.
+#[derive(Clone, Debug)]
+pub struct PolicySet {
+    version: u64,
+    base: Arc<BasePolicies>,
+    policies: Arc<PolicyIndex>,
+    senders: SenderIndex,
+}
+
+impl PolicySet {
+    /// Compiles a version of the policy set. With a million managed senders
+    /// this takes about a second, so it is done off the hot path.
+    ///
+    /// # Errors
+    ///
+    /// All that [`validate`](crate::validate()) reports, and every object
+    /// without a number. What a problem names can be left out and the rest
+    /// compiled.
+    pub fn compile(
+        version: u64,
+        objects: PolicyObjects,
+        base: &BasePolicies,
+    ) -> Result<PolicySet, CompileError> {
+        let mut problems = validate::missing_numbers(&objects);
+        problems.extend(validate::validate(&objects, base));
+        refuse(problems)?;
+        Ok(PolicySet {
+            version,
+            base: Arc::new(base.clone()),
+            policies: Arc::new(PolicyIndex::compile(objects.policies, &objects.groups, base)),
+            senders: SenderIndex::compile(&objects.managed_senders),
+        })
+    }
+
+    /// The next version with other policies and groups and the managed
+    /// senders of this one, which are shared, not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`PolicySet::compile`].
+    pub fn with_policies(
+        &self,
+        version: u64,
+        policies: Vec<StoredPolicy>,
+        groups: Vec<Group>,
+    ) -> Result<PolicySet, CompileError> {
+        let objects = PolicyObjects { policies, groups, managed_senders: Vec::new() };
+        let mut problems = validate::missing_numbers(&objects);
+        problems.extend(validate::validate(&objects, &self.base));
+        refuse(problems)?;
+        let index = PolicyIndex::compile(objects.policies, &objects.groups, &self.base);
+        Ok(PolicySet { version, policies: Arc::new(index), ..self.clone() })
+    }
+
+    /// The next version with some managed senders added, replaced or
+    /// removed, at the cost of the changes since the last compilation; every
+    /// few thousand changes the list is compiled anew.
+    ///
+    /// # Errors
+    ///
+    /// An entry without a number, or a permit for an own domain.
+    pub fn with_senders(
+        &self,
+        version: u64,
+        changes: &[SenderChange],
+    ) -> Result<PolicySet, CompileError> {
+        refuse(validate::change_problems(changes, &self.base))?;
+        Ok(PolicySet { version, senders: self.senders.changed(changes), ..self.clone() })
+    }
+
+    /// The version it was compiled as.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether mail for this domain is ours to take; `domain_key` is in the
+    /// comparable form of [`types::EmailAddress::domain_key`].
+    pub fn is_internal(&self, domain_key: &str) -> bool {
+        self.policies.is_internal(domain_key)
+    }
+
+    /// What the settings say.
+    pub fn base(&self) -> &BasePolicies {
+        &self.base
+    }
+
+    /// How many managed senders the set holds, disabled ones included.
+    pub fn managed_senders(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// The largest message these parties may exchange at `at`, in octets:
+    /// the smaller of the settings' limit and the policy that applies.
+    pub fn size_max_octets(&self, stage: Stage, at: Timestamp, who: &Parties<'_>) -> u64 {
+        decide::size_max_octets(self, stage, at, who)
+    }
+
+    /// Decides, or says what evidence is missing.
+    ///
+    /// `at` is when the attempt began ([`types::outcome::Attempt::started`])
+    /// at every stage, and [`types::Event::started`] in its event: so a
+    /// replay does the arithmetic of the original.
+    ///
+    /// At [`Stage::Rcpt`] and later it decides on one recipient. From
+    /// [`Stage::Data`] on (asked once the final dot is there) the header is
+    /// taken as known. Evidence of all stages passed so far is given each
+    /// time.
+    pub fn decide(
+        &self,
+        stage: Stage,
+        at: Timestamp,
+        who: &Parties<'_>,
+        evidence: &Evidence,
+    ) -> Ruling {
+        decide::decide(self, stage, at, who, evidence)
+    }
+
+    pub(crate) fn policies(&self) -> &PolicyIndex {
+        &self.policies
+    }
+
+    pub(crate) fn senders(&self) -> &SenderIndex {
+        &self.senders
+    }
+}
+
+fn refuse(problems: Vec<Problem>) -> Result<(), CompileError> {
+    if problems.is_empty() { Ok(()) } else { Err(CompileError { problems }) }
+}

@@ -1,0 +1,346 @@
+//! What a policy set may not contain, and whose fault it is: each problem
+//! names the object, so that a person finds it in the console or the file.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::iter::successors;
+
+use types::lists::{Group, ManagedSender, Pattern, SenderAction};
+use types::policy::{
+    AddressBasis, BasePolicies, DomainPattern, PermitOption, Policy, PolicyOption, Scope,
+};
+use types::PolicyId;
+use types::address::parent_of;
+
+use crate::groups::members_of;
+use crate::objects::{PolicyObjects, SenderChange};
+
+/// One thing that is wrong with one object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{object}: {wrong}")]
+pub struct Problem {
+    /// Which object.
+    pub object: ObjectName,
+    /// What is wrong with it.
+    pub wrong: Wrong,
+}
+
+/// How people find an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectName {
+    /// A policy: its number, or its place in the document, from one.
+    Policy(Option<PolicyId>, usize),
+    /// A group: its name and its place, from one.
+    Group(String, usize),
+    /// A managed sender: its number, or its place, from one.
+    ManagedSender(Option<PolicyId>, usize),
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ObjectName::Policy(Some(id), _) => write!(f, "policy {id}"),
+            ObjectName::Policy(None, place) => write!(f, "policy {place} of the document"),
+            ObjectName::Group(name, _) => write!(f, "group {name:?}"),
+            ObjectName::ManagedSender(Some(id), _) => write!(f, "managed sender {id}"),
+            ObjectName::ManagedSender(None, place) => {
+                write!(f, "managed sender {place} of the document")
+            }
+        }
+    }
+}
+
+/// What can be wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// Events could not name it.
+    #[error("it has no number")]
+    NoId,
+    /// Two objects of one kind share a number.
+    #[error("its number is used twice")]
+    DuplicateId,
+    /// Nobody could tell what it is for.
+    #[error("it has no narrative")]
+    NoNarrative,
+    /// Its scope names a group that is not there.
+    #[error("there is no group {0:?}")]
+    UnknownGroup(String),
+    /// No instant lies between its start and its end.
+    #[error("its validity ends before it begins")]
+    EmptyValidity,
+    /// It would refuse every message.
+    #[error("a size limit of 0 octets would refuse every message")]
+    NoSize,
+    /// Its type is decided at RCPT, where the header is not known yet.
+    #[error("{0} is decided before the message is seen and cannot be based on the header")]
+    HeaderUnknown(&'static str),
+    /// It would let anybody who forges one of our own addresses past the
+    /// checks.
+    #[error(
+        "it permits {0}, one of the organisation's own domains: forged mail in its name would \
+         skip greylisting, reputation and spam scanning; restrict the permit to source addresses \
+         or hosts, in a policy"
+    )]
+    OwnDomain(String),
+    /// A group without a name cannot be referred to.
+    #[error("it has no name")]
+    NoName,
+    /// Two groups share a name.
+    #[error("its name is used twice")]
+    DuplicateName,
+    /// Its parent is not there.
+    #[error("its parent {0:?} does not exist")]
+    UnknownParent(String),
+    /// It stands below itself.
+    #[error("it stands below itself")]
+    Cycle,
+}
+
+/// The objects cannot become a policy set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    /// All that is wrong; at least one problem.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.problems.split_first() else {
+            return f.write_str("the policy set was refused");
+        };
+        first.fmt(f)?;
+        if others.is_empty() { Ok(()) } else { write!(f, " (and {} more problems)", others.len()) }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// All that is wrong with the objects, in the order in which they stand;
+/// nothing if they can be compiled. Objects without a number are fine here:
+/// a document that makes new ones has none.
+pub fn validate(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+    let mut problems = policy_problems(objects, base);
+    problems.extend(group_problems(&objects.groups));
+    problems.extend(sender_problems(&objects.managed_senders, base));
+    problems
+}
+
+/// What is wrong with the policies, given the groups.
+pub(crate) fn policy_problems(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+    let groups: HashMap<&str, &Group> =
+        objects.groups.iter().map(|group| (group.name.as_str(), group)).collect();
+    let own = OwnDomains::new(base, &objects.groups);
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    for (place, stored) in (1..).zip(&objects.policies) {
+        let policy = &stored.policy;
+        let mut found = policy_faults(policy, &groups, &own);
+        if policy.id.is_some_and(|id| !seen.insert(id)) {
+            found.push(Wrong::DuplicateId);
+        }
+        problems.extend(
+            found
+                .into_iter()
+                .map(|wrong| Problem { object: ObjectName::Policy(policy.id, place), wrong }),
+        );
+    }
+    problems
+}
+
+fn policy_faults(
+    policy: &Policy,
+    groups: &HashMap<&str, &Group>,
+    own: &OwnDomains<'_>,
+) -> Vec<Wrong> {
+    let mut faults = Vec::new();
+    if policy.narrative.trim().is_empty() {
+        faults.push(Wrong::NoNarrative);
+    }
+    for scope in [&policy.from, &policy.to] {
+        if let Scope::Group(name) = scope
+            && !groups.contains_key(name.as_str())
+        {
+            faults.push(Wrong::UnknownGroup(name.clone()));
+        }
+    }
+    if let (Some(from), Some(until)) = (policy.validity.from, policy.validity.until)
+        && from >= until
+    {
+        faults.push(Wrong::EmptyValidity);
+    }
+    match &policy.option {
+        PolicyOption::EmailSizeLimits(0) => faults.push(Wrong::NoSize),
+        PolicyOption::Greylisting(_) | PolicyOption::RecipientValidation(_)
+            if policy.based_on == AddressBasis::Header =>
+        {
+            faults.push(Wrong::HeaderUnknown(policy.kind().title()));
+        }
+        PolicyOption::PermittedSenders(PermitOption::Permit) => {
+            faults.extend(own.permitted_by(policy).map(Wrong::OwnDomain));
+        }
+        _ => {}
+    }
+    faults
+}
+
+/// Finds permits that cover the organisation's own domains.
+struct OwnDomains<'a> {
+    groups: &'a [Group],
+    exact: HashSet<&'a str>,
+    /// Every domain above an own one, with the one it is above of.
+    above: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> OwnDomains<'a> {
+    fn new(base: &'a BasePolicies, groups: &'a [Group]) -> Self {
+        let own = || base.domains.iter().map(|(domain, _)| domain.as_str());
+        let parents = |domain| successors(parent_of(domain), |above| parent_of(above));
+        OwnDomains {
+            groups,
+            exact: own().collect(),
+            above: own().flat_map(|domain| parents(domain).map(move |above| (above, domain))).collect(),
+        }
+    }
+
+    /// The own domain that a permit policy names, unless the permit is
+    /// restricted to clients, which a forger is not.
+    fn permitted_by(&self, policy: &Policy) -> Option<String> {
+        if !policy.source_ips.is_empty() || !policy.source_hosts.is_empty() {
+            return None;
+        }
+        let exchanged = || match &policy.from {
+            Scope::Everyone => self.named_by(&policy.to),
+            from => self.named_by(from).and_then(|_| self.named_by(&policy.to)),
+        };
+        self.named_by(&policy.from)
+            .or_else(|| if policy.bidirectional { exchanged() } else { None })
+    }
+
+    fn named_by(&self, scope: &Scope) -> Option<String> {
+        match scope {
+            Scope::Everyone | Scope::External => None,
+            Scope::Internal => Some("internal senders".to_owned()),
+            Scope::Domain(pattern) => self.domain(pattern),
+            Scope::Address(address) => self.address(address.domain_key()),
+            Scope::Group(name) => {
+                members_of(self.groups, name).into_iter().find_map(|member| self.pattern(member))
+            }
+        }
+    }
+
+    fn pattern(&self, pattern: &Pattern) -> Option<String> {
+        match pattern {
+            Pattern::Address(address) => self.address(address.domain_key()),
+            Pattern::Domain(domain) => self.domain(domain),
+        }
+    }
+
+    fn address(&self, domain_key: &str) -> Option<String> {
+        self.exact.get(domain_key).map(|&own| own.to_owned())
+    }
+
+    /// `*.example` covers an own domain that lies below `example`.
+    fn domain(&self, pattern: &DomainPattern) -> Option<String> {
+        let found = match pattern.below {
+            true => self.above.get(pattern.domain.as_str()),
+            false => self.exact.get(pattern.domain.as_str()),
+        };
+        found.map(|&own| own.to_owned())
+    }
+}
+
+fn group_problems(groups: &[Group]) -> Vec<Problem> {
+    let parents: HashMap<&str, Option<&str>> =
+        groups.iter().map(|group| (group.name.as_str(), group.parent.as_deref())).collect();
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    for (place, group) in (1..).zip(groups) {
+        let mut report = |wrong| {
+            problems.push(Problem { object: ObjectName::Group(group.name.clone(), place), wrong });
+        };
+        if group.name.trim().is_empty() {
+            report(Wrong::NoName);
+        }
+        if !seen.insert(group.name.as_str()) {
+            report(Wrong::DuplicateName);
+        }
+        match &group.parent {
+            Some(parent) if !parents.contains_key(parent.as_str()) => {
+                report(Wrong::UnknownParent(parent.clone()));
+            }
+            Some(_) if stands_below_itself(&group.name, &parents) => report(Wrong::Cycle),
+            _ => {}
+        }
+    }
+    problems
+}
+
+/// Walks up at most as often as there are groups, so that a circle further
+/// up, which is another group's fault, ends too.
+fn stands_below_itself(name: &str, parents: &HashMap<&str, Option<&str>>) -> bool {
+    let mut above = parents.get(name).copied().flatten();
+    for _ in 0..parents.len() {
+        match above {
+            Some(parent) if parent == name => return true,
+            Some(parent) => above = parents.get(parent).copied().flatten(),
+            None => return false,
+        }
+    }
+    false
+}
+
+/// What is wrong with managed senders, apart from missing numbers.
+pub(crate) fn sender_problems(senders: &[ManagedSender], base: &BasePolicies) -> Vec<Problem> {
+    let mut numbers: Vec<(PolicyId, usize)> =
+        (1..).zip(senders).filter_map(|(place, entry)| Some((entry.id?, place))).collect();
+    numbers.sort_unstable();
+    let twice = numbers.windows(2).filter_map(|pair| match pair {
+        [(one, _), (other, place)] if one == other => Some(Problem {
+            object: ObjectName::ManagedSender(Some(*other), *place),
+            wrong: Wrong::DuplicateId,
+        }),
+        _ => None,
+    });
+    let own = OwnDomains::new(base, &[]);
+    let permits =
+        (1..).zip(senders).filter(|(_, entry)| entry.action == SenderAction::Permit);
+    let forgeable = permits.filter_map(|(place, entry)| {
+        let wrong = Wrong::OwnDomain(own.pattern(&entry.sender)?);
+        Some(Problem { object: ObjectName::ManagedSender(entry.id, place), wrong })
+    });
+    twice.chain(forgeable).collect()
+}
+
+/// Everything that must have a number to be compiled and has none.
+pub(crate) fn missing_numbers(objects: &PolicyObjects) -> Vec<Problem> {
+    let policies = (1..).zip(&objects.policies).filter(|(_, stored)| stored.policy.id.is_none());
+    let senders = (1..).zip(&objects.managed_senders).filter(|(_, entry)| entry.id.is_none());
+    policies
+        .map(|(place, _)| ObjectName::Policy(None, place))
+        .chain(senders.map(|(place, _)| ObjectName::ManagedSender(None, place)))
+        .map(|object| Problem { object, wrong: Wrong::NoId })
+        .collect()
+}
+
+/// What is wrong with changes to the managed senders; places count the
+/// changes.
+pub(crate) fn change_problems(changes: &[SenderChange], base: &BasePolicies) -> Vec<Problem> {
+    let own = OwnDomains::new(base, &[]);
+    let fault = |entry: &ManagedSender| {
+        if entry.id.is_none() {
+            return Some(Wrong::NoId);
+        }
+        let permits = entry.action == SenderAction::Permit;
+        permits.then(|| own.pattern(&entry.sender)).flatten().map(Wrong::OwnDomain)
+    };
+    (1..)
+        .zip(changes)
+        .filter_map(|(place, change)| match change {
+            SenderChange::Put(entry) => {
+                let object = ObjectName::ManagedSender(entry.id, place);
+                fault(entry).map(|wrong| Problem { object, wrong })
+            }
+            SenderChange::Remove { .. } => None,
+        })
+        .collect()
+}

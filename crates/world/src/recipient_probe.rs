@@ -18,8 +18,8 @@ pub trait RecipientProbe: Send + Sync + 'static {
     /// is what MAIL names: the sender's, or null where a definition asks for
     /// that.
     ///
-    /// Takes as long as the next hop takes; the caller sets the deadline and
-    /// keeps answers.
+    /// Takes as long as the next hop takes; the caller sets the deadline. An
+    /// earlier answer may be given again, with its age.
     fn probe<'a>(
         &'a self,
         domain: &'a str,
@@ -42,4 +42,7 @@ pub struct ProbeAnswer {
     pub host: Arc<str>,
     /// The address that was connected to, if one was.
     pub ip: Option<IpAddr>,
+    /// Seconds since an earlier answer was given; nothing if it was asked for
+    /// this recipient just now.
+    pub age_s: Option<u64>,
 }

@@ -1,0 +1,116 @@
+//! The reverse-path as the triplet table compares it.
+//!
+//! Mailing lists, bounce trackers and forwarders write something new into
+//! each message's reverse-path; without this every one of their messages
+//! would be a first contact. For the key only: events keep the raw value.
+
+use types::ReversePath;
+
+/// The comparable form of a reverse-path; empty for the null one.
+///
+/// `prvs=` tags (BATV) and SRS rewriting are undone, `+` and `=` tails (VERP)
+/// are dropped, runs of three digits and more become `#`.
+pub fn normalised(reverse_path: &ReversePath) -> String {
+    let Some((local, domain)) = reverse_path.key().rsplit_once('@') else {
+        return String::new();
+    };
+    let (local, domain) = without_srs(without_prvs(local), domain);
+    format!("{}@{domain}", without_numbers(without_tail(local)))
+}
+
+/// `ann` for `prvs=0123456789=ann` and for `prvs=ann/0123456789`.
+fn without_prvs(local: &str) -> &str {
+    let Some(tagged) = local.strip_prefix("prvs=") else { return local };
+    match (tagged.split_once('='), tagged.split_once('/')) {
+        (Some((_, plain)), _) if !plain.is_empty() => plain,
+        (None, Some((plain, _))) if !plain.is_empty() => plain,
+        _ => local,
+    }
+}
+
+/// The sender that a forwarder rewrote: local part and domain of
+/// `srs0=hash=day=domain=local` and of `srs1=hash=forwarder==hash=day=domain=local`.
+/// The separator after the tag may be `=`, `+` or `-`.
+fn without_srs<'a>(local: &'a str, domain: &'a str) -> (&'a str, &'a str) {
+    let rest = match local.split_at_checked(5) {
+        Some(("srs0=" | "srs0+" | "srs0-", rest)) => Some(rest),
+        Some(("srs1=" | "srs1+" | "srs1-", rest)) => {
+            rest.split_once("==").or_else(|| rest.split_once("=+")).map(|(_, rest)| rest)
+        }
+        _ => None,
+    };
+    rest.and_then(original_of).unwrap_or((local, domain))
+}
+
+/// Local part and domain of `hash=day=domain=local`.
+fn original_of(rest: &str) -> Option<(&str, &str)> {
+    let mut parts = rest.splitn(4, '=').skip(2);
+    let (domain, local) = (parts.next()?, parts.next()?);
+    (!domain.is_empty() && !local.is_empty()).then_some((local, domain))
+}
+
+/// Cuts at the first `+` and at the first `=`, unless nothing were left.
+fn without_tail(local: &str) -> &str {
+    match local.find(['+', '=']) {
+        Some(at) if at > 0 => local.get(..at).unwrap_or(local),
+        _ => local,
+    }
+}
+
+/// Replaces each run of three digits and more by one `#`.
+fn without_numbers(local: &str) -> String {
+    let mut text = String::with_capacity(local.len());
+    let mut rest = local;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let run = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at(run);
+        text.push_str(before);
+        text.push_str(if run >= 3 { "#" } else { digits });
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(raw: &str, key: &str) {
+        let path = raw.parse().map_or(ReversePath::Null, ReversePath::Address);
+        assert_eq!(normalised(&path), key, "{raw}");
+    }
+
+    #[test]
+    fn what_changes_from_message_to_message_is_left_out() {
+        check("ann@sender.example", "ann@sender.example");
+        check("Ann@Sender.EXAMPLE", "ann@sender.example");
+        check("bounce-12-ann@sender.example", "bounce-12-ann@sender.example");
+        check("bounce-1234-77@sender.example", "bounce-#-77@sender.example");
+        check("b20261121x9@sender.example", "b#x9@sender.example");
+        check("news+bob=corp.example@list.example", "news@list.example");
+        check("news-bob=corp.example@list.example", "news-bob@list.example");
+        check("+tail@list.example", "+tail@list.example");
+        check("=tail@list.example", "=tail@list.example");
+    }
+
+    #[test]
+    fn tags_and_rewriting_are_undone() {
+        check("prvs=0123456789=ann@sender.example", "ann@sender.example");
+        check("prvs=ann/0123456789@sender.example", "ann@sender.example");
+        check("prvs=@sender.example", "prvs@sender.example");
+        check("SRS0=aBcD=7K=origin.example=ann@forward.example", "ann@origin.example");
+        check("SRS0+aBcD=7K=origin.example=ann+x@forward.example", "ann@origin.example");
+        check(
+            "SRS1=hash=first.example==aBcD=7K=origin.example=ann@second.example",
+            "ann@origin.example",
+        );
+        check("SRS0=broken@forward.example", "srs0@forward.example");
+    }
+
+    #[test]
+    fn the_null_reverse_path_has_an_empty_key() {
+        assert_eq!(normalised(&ReversePath::Null), "");
+    }
+}

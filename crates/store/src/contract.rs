@@ -52,6 +52,12 @@ pub enum StoreError {
         /// The version there is.
         found: u64,
     },
+    /// There is no such object to change.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// The object is read-only here.
+    #[error("{0} comes from the policy file and can only be changed there")]
+    FileManaged(String),
     /// Another instance has the data folder.
     #[error("the data folder is in use by another instance")]
     InUse,
@@ -158,7 +164,7 @@ pub struct Page {
 pub struct Found {
     /// The rows, newest first.
     pub events: Vec<Event>,
-    /// Matches counted, at most `count_max`.
+    /// Matches counted: at most `count_max`, but never fewer than the rows.
     pub count: usize,
     /// Whether there are more than were counted.
     pub more: bool,

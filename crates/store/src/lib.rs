@@ -11,7 +11,9 @@
 //! database drivers.
 
 pub mod contract;
+pub mod events;
 pub mod message;
+pub mod state;
 
 pub use contract::{
     Acceptance, ContentWriter, EventLog, Filter, MessageQueue, Position, QueueStep, StoreError,

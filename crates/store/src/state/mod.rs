@@ -1,0 +1,100 @@
+//! Small things that change: the policy set with its history, and a few
+//! facts about this node.
+//!
+//! [`PolicyState`] is the contract, [`SqliteState`] the embedded
+//! implementation. Policies, groups and managed senders form one versioned
+//! set: every change is one new version with author, note, time and, for
+//! each object, what it was and what it is. What objects mean is not known
+//! here. All calls block for the database; async callers keep them off
+//! their workers.
+
+mod objects;
+
+pub use objects::{
+    Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
+    PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredGroup, StoredPolicy,
+    StoredSender, Version,
+};
+
+use types::PolicyId;
+
+use crate::contract::StoreError;
+
+/// The policy set, its history, and facts about this node.
+///
+/// A locked or missing database is [`StoreError::Database`].
+pub trait PolicyState: Send + Sync {
+    /// The version of the set; 0 before the first change.
+    fn version(&self) -> Result<u64, StoreError>;
+
+    /// The whole set as of one moment. Managed senders, of which there may be
+    /// a million, are handed to `sender` one by one, by number.
+    fn read(&self, sender: &mut dyn FnMut(StoredSender)) -> Result<PolicySetContent, StoreError>;
+
+    /// One policy.
+    fn policy(&self, id: PolicyId) -> Result<Option<StoredPolicy>, StoreError>;
+
+    /// One group.
+    fn group(&self, name: &str) -> Result<Option<StoredGroup>, StoreError>;
+
+    /// One managed sender.
+    fn sender(&self, id: PolicyId) -> Result<Option<StoredSender>, StoreError>;
+
+    /// Managed senders that match, by number, at most `max`, with numbers
+    /// above `after`.
+    fn senders(
+        &self,
+        query: &SenderQuery,
+        after: Option<PolicyId>,
+        max: usize,
+    ) -> Result<Vec<StoredSender>, StoreError>;
+
+    /// Makes one new version out of `edits`, all or none. Edits that change
+    /// nothing make no version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the expected version is not the present
+    /// one, [`StoreError::NotFound`] for an object that is not there,
+    /// [`StoreError::FileManaged`] for one that belongs to the policy file.
+    fn change(&self, who: &Authorship, edits: Vec<Edit>) -> Result<Changed, StoreError>;
+
+    /// Replaces exactly the objects that came from the policy file by those
+    /// of `document`, in one version. A group of the document takes over
+    /// the group of its name, a sender the entry of its pair; policies are
+    /// recognised by their content, so an unchanged file changes nothing.
+    fn apply_file(
+        &self,
+        who: &Authorship,
+        document: PolicyDocument,
+    ) -> Result<Changed, StoreError>;
+
+    /// Replaces everything that did not come from the policy file by
+    /// `document`, in one version. Numbers in it are kept where an object of
+    /// that number and kind exists, and given anew elsewhere.
+    fn import(&self, who: &Authorship, document: PolicyDocument) -> Result<Changed, StoreError>;
+
+    /// The whole set as one document.
+    fn export(&self) -> Result<PolicyDocument, StoreError>;
+
+    /// Brings back the content of version `number` as a new version. One
+    /// step back is the version before the present one. Objects get their old
+    /// numbers; nothing of the history is lost. Objects of the policy file
+    /// are restored too, until the file is applied again.
+    fn roll_back(&self, who: &Authorship, number: u64) -> Result<Changed, StoreError>;
+
+    /// Versions, newest first, below `before`.
+    fn history(&self, before: Option<u64>, max: usize) -> Result<Vec<Version>, StoreError>;
+
+    /// What differs between two versions, one entry per object; `from` may
+    /// be the later one.
+    fn differences(&self, from: u64, to: u64) -> Result<Vec<Difference>, StoreError>;
+
+    /// Adds uses of policies and managed senders; numbers that are gone are ignored.
+    fn note_hits(&self, hits: &[HitNote]) -> Result<(), StoreError>;
+
+    /// A fact about this node, such as the time of the last daily log.
+    fn fact(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Remembers a fact, or with nothing forgets it.
+    fn set_fact(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+}

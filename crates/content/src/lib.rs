@@ -1,0 +1,19 @@
+//! A message as data: header fields, the facts an event keeps, our own trace
+//! field, and the reports we send about what could not be delivered.
+//!
+//! Bytes in, values or bytes out. Everything read here was written by a
+//! stranger: every loop has a limit, nothing panics, and what cannot be read
+//! is kept as written rather than guessed. This crate knows no network, file
+//! or clock; the time in a field is an argument.
+
+mod attachments;
+pub mod delivery_status;
+pub mod facts;
+pub mod header;
+mod quoted_printable;
+pub mod trace;
+
+pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
+pub use facts::{Limits, comparable_addresses, read};
+pub use header::{Field, HeaderBlock};
+pub use trace::ReceivedField;

@@ -12,6 +12,7 @@ pub mod event;
 pub mod evidence;
 pub mod finding;
 pub mod id;
+pub mod information;
 pub mod lists;
 pub mod message;
 pub mod outcome;

@@ -1,0 +1,175 @@
+//! The information line of an event: the few words an administrator reads
+//! in the list beside the label. Search, list and daily log share it, so it
+//! is made in one place and holds nothing the event does not hold.
+
+use std::time::Duration;
+
+use crate::event::{BounceSuppression, Event, EventKind, FollowUp, QueueAction, RelayAnswer};
+use crate::event::{RelayAttempt, Subject};
+use crate::finding::{CheckName, Observed, TripletFacts, TripletState};
+use crate::outcome::Outcome;
+use crate::policy::PolicyRef;
+use crate::reason::Reason;
+use crate::verdict::{Decision, Detail};
+
+/// One line that says what the label does not; empty where it says all.
+///
+/// It may quote the sender or the next hop, so it is hostile wherever it is shown.
+pub fn information(event: &Event) -> String {
+    match &event.kind {
+        EventKind::Attempt(Outcome::Accepted { .. }) => of_acceptance(event),
+        EventKind::Attempt(Outcome::Aborted(reason)) => of_abort(*reason, &event.subject),
+        EventKind::Attempt(
+            Outcome::Held { decision, .. }
+            | Outcome::Deferred(decision)
+            | Outcome::Rejected(decision),
+        ) => of_decision(decision),
+        EventKind::FollowUp { what, .. } => of_follow_up(what),
+    }
+}
+
+/// How long a greylisted sender took to come back.
+fn of_acceptance(event: &Event) -> String {
+    match event.record.evidence.latest(CheckName::Greylist) {
+        Some(Observed::Triplet(TripletFacts {
+            state: TripletState::Passed, first_seen, ..
+        })) => format!("came back after {}", span(event.started.since(*first_seen))),
+        _ => String::new(),
+    }
+}
+
+fn of_abort(reason: Reason, subject: &Subject) -> String {
+    match (reason, subject.declared_size) {
+        (Reason::ClientDropped | Reason::DataEndedEarly, Some(octets)) => {
+            format!("{octets} octets were announced")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Detail first, then who decided: `no such user; policy #3`.
+fn of_decision(decision: &Decision) -> String {
+    let detail = match &decision.detail {
+        Detail::None => known_words(decision.reason).to_owned(),
+        Detail::RetryIn { seconds } => {
+            format!("back in {}", span(Duration::from_secs(*seconds)))
+        }
+        Detail::Limit { observed, limit } => match decision.reason {
+            Reason::SizeExceeded => format!("{observed} octets, at most {limit}"),
+            _ => format!("{observed}, at most {limit}"),
+        },
+        Detail::Quoted(quoted) => quoted.to_string(),
+        Detail::Note(note) => note.to_string(),
+    };
+    let decider = match decision.policy {
+        Some(PolicyRef::Policy { id, .. }) => format!("policy {id}"),
+        Some(PolicyRef::ManagedSender { id }) => format!("managed sender {id}"),
+        Some(PolicyRef::Base(_)) | None => String::new(),
+    };
+    match (detail.is_empty(), decider.is_empty()) {
+        (false, false) => format!("{detail}; {decider}"),
+        _ => detail + &decider,
+    }
+}
+
+/// What a reason means when nothing more is known.
+fn known_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::RecipientUnknown => "no such user",
+        Reason::RelayDenied => "not a domain of ours",
+        Reason::RecipientUnverifiable => "next hop or directory does not answer",
+        Reason::GreylistFirstSeen => "first contact",
+        Reason::GreylistTooEarly => "back too early",
+        Reason::ProtocolSmuggling => "bare CR or LF",
+        _ => "",
+    }
+}
+
+fn of_follow_up(what: &FollowUp) -> String {
+    match what {
+        FollowUp::GreylistExpired { attempts: 1 } => "1 attempt, no retry".to_owned(),
+        FollowUp::GreylistExpired { attempts } => format!("{attempts} attempts, none in time"),
+        FollowUp::Delivered(relay)
+        | FollowUp::DeliveryDeferred { attempt: relay, .. }
+        | FollowUp::DeliveryRejected(relay)
+        | FollowUp::DeliveryExpired(relay) => of_relay(relay),
+        FollowUp::DelayWarned => "the sender was told of the delay".to_owned(),
+        FollowUp::Bounced { .. } => "the sender was told of the failure".to_owned(),
+        FollowUp::BounceSuppressed { why: BounceSuppression::NullReversePath } => {
+            "no bounce: null reverse-path".to_owned()
+        }
+        FollowUp::BounceSuppressed { why: BounceSuppression::RateLimited } => {
+            "no bounce: too many of them".to_owned()
+        }
+        FollowUp::Queue { action, by } => {
+            let done = match action {
+                QueueAction::Hold => "held",
+                QueueAction::Release => "released",
+                QueueAction::Retry => "retried",
+                QueueAction::Delete => "deleted",
+            };
+            format!("{done} by {by}")
+        }
+    }
+}
+
+fn of_relay(relay: &RelayAttempt) -> String {
+    let RelayAttempt { number, host, .. } = relay;
+    match &relay.answer {
+        RelayAnswer::Reply(quoted) => format!("{host}: {quoted} (try {number})"),
+        RelayAnswer::NoReply(why) => format!("{host}: {why} (try {number})"),
+    }
+}
+
+/// A span in its two largest units: `22 s`, `4 min 7 s`, `11 h 58 min`.
+fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::PolicyId;
+    use crate::reply::Quoted;
+
+    fn check(decision: Decision, expected: &str) {
+        assert_eq!(of_decision(&decision), expected);
+    }
+
+    #[test]
+    fn a_decision_says_its_detail_and_who_decided() {
+        let new = |reason| Decision::new(reason, CheckName::Senders);
+        check(new(Reason::RecipientUnknown), "no such user");
+        check(new(Reason::AuthSpf), "");
+        check(
+            new(Reason::GreylistTooEarly).with_detail(Detail::RetryIn { seconds: 22 }),
+            "back in 22 s",
+        );
+        check(
+            new(Reason::SizeExceeded).with_detail(Detail::Limit { observed: 11, limit: 10 }),
+            "11 octets, at most 10",
+        );
+        let policy = PolicyRef::Policy { id: PolicyId(3), version: 9 };
+        check(new(Reason::BlockedPolicyEnvelope).by(policy), "policy #3");
+        let quoted = Detail::Quoted(Quoted::new(Some(550), None, "go\naway"));
+        check(
+            new(Reason::NextHopRejected).with_detail(quoted).by(policy),
+            "550 go away; policy #3",
+        );
+    }
+
+    #[test]
+    fn spans_are_told_in_two_units() {
+        for (seconds, text) in
+            [(0, "0 s"), (60, "1 min"), (247, "4 min 7 s"), (43_080, "11 h 58 min")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -19,22 +19,53 @@ pub struct Client {
 
 /// What is known of the client once it has spoken; grows with the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FlatFacts", into = "FlatFacts")]
 pub struct ClientFacts {
-    /// The connection.
-    #[serde(flatten)]
+    /// The connection; written beside the other fields, not below a key.
     pub client: Client,
     /// Forward-confirmed reverse DNS name, if one was looked up and found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_name: Option<Arc<str>>,
     /// The argument of EHLO or HELO, as sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub helo: Option<Arc<str>>,
     /// Whether the client said EHLO rather than HELO.
-    #[serde(default)]
     pub esmtp: bool,
     /// The TLS parameters, after STARTTLS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts>,
+}
+
+/// [`ClientFacts`] as they are written: all fields on one level.
+///
+/// `#[serde(flatten)]` would say the same, but it reads through a buffer that
+/// takes every format for a human-readable one, so that an address in a
+/// stored record could be written and never read back.
+#[derive(Serialize, Deserialize)]
+struct FlatFacts {
+    ip: IpAddr,
+    port: u16,
+    listener: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    host_name: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    helo: Option<Arc<str>>,
+    #[serde(default)]
+    esmtp: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsFacts>,
+}
+
+impl From<FlatFacts> for ClientFacts {
+    fn from(flat: FlatFacts) -> Self {
+        let FlatFacts { ip, port, listener, host_name, helo, esmtp, tls } = flat;
+        ClientFacts { client: Client { ip, port, listener }, host_name, helo, esmtp, tls }
+    }
+}
+
+impl From<ClientFacts> for FlatFacts {
+    fn from(facts: ClientFacts) -> Self {
+        let ClientFacts { client, host_name, helo, esmtp, tls } = facts;
+        let Client { ip, port, listener } = client;
+        FlatFacts { ip, port, listener, host_name, helo, esmtp, tls }
+    }
 }
 
 /// What STARTTLS agreed on.

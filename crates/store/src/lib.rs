@@ -11,6 +11,7 @@
 //! database drivers.
 
 pub mod contract;
+pub mod disk;
 pub mod events;
 pub mod message;
 pub mod state;

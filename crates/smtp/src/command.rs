@@ -1,0 +1,273 @@
+//! The command line parser (RFC 5321 section 4.1).
+//!
+//! Strict where leniency would let two servers read one line differently,
+//! lenient where senders in use are sloppy and nothing hangs on it: blanks
+//! after the colon of MAIL and RCPT, blanks at the end of a line, any
+//! printable HELO name. It knows nothing of the session; what a command means
+//! in which state is the session's table.
+
+use types::{ForwardPath, ReversePath};
+
+use crate::parameters::{self, MailParameters};
+use crate::path;
+pub use crate::path::PathError;
+
+/// Longest command line in octets, line end included
+/// (RFC 5321 section 4.5.3.1.4).
+pub const LINE_OCTETS_MAX: usize = 512;
+/// Longest line of MAIL and RCPT, whose extensions may lengthen it
+/// (RFC 1870 section 3, RFC 6531 section 3.4); also the longest line that is
+/// looked at in any way.
+pub const PATH_LINE_OCTETS_MAX: usize = 2048;
+/// Longest HELO name in octets (RFC 5321 section 4.5.3.1.2).
+const HELO_OCTETS_MAX: usize = 255;
+
+/// One command, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command<'l> {
+    /// EHLO with the name, as sent.
+    Ehlo(&'l str),
+    /// HELO with the name, as sent.
+    Helo(&'l str),
+    /// MAIL FROM.
+    Mail(ReversePath, MailParameters),
+    /// RCPT TO.
+    Rcpt(ForwardPath),
+    /// DATA.
+    Data,
+    /// BDAT (RFC 3030 section 2).
+    Bdat(Chunk),
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// VRFY.
+    Vrfy,
+    /// HELP.
+    Help,
+    /// QUIT.
+    Quit,
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls,
+}
+
+/// What BDAT announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Octets that follow the line.
+    pub octets: u64,
+    /// Whether the content ends with them.
+    pub last: bool,
+}
+
+/// An address that does not follow the syntax.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What the client gave, fit to be shown: no control characters, at most
+    /// 256 octets.
+    pub given: Box<str>,
+    /// What is wrong with it.
+    pub error: PathError,
+}
+
+/// Why a line is no command. The client is at fault in every case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The verb is not known.
+    #[error("unknown command")]
+    Unknown,
+    /// The verb is known and not offered.
+    #[error("command not implemented")]
+    NotImplemented,
+    /// The verb belongs to another protocol: a web browser or proxy was
+    /// tricked into talking to us.
+    #[error("this is not SMTP")]
+    OtherProtocol,
+    /// The line is longer than allowed.
+    #[error("the command line is too long")]
+    TooLong,
+    /// The line has control characters.
+    #[error("the command line has control characters")]
+    ControlCharacter,
+    /// The argument is missing, superfluous or of the wrong form.
+    #[error("syntax error in the argument")]
+    Argument,
+    /// A parameter has a value it cannot have, or is given twice.
+    #[error("bad value of a parameter")]
+    ParameterValue,
+    /// A parameter belongs to no extension that was announced.
+    #[error("unknown parameter")]
+    ParameterUnknown,
+    /// A reverse-path beyond ASCII without the parameter SMTPUTF8.
+    #[error("an internationalized address needs SMTPUTF8")]
+    NeedsSmtputf8,
+    /// The reverse-path is malformed: an attempt that is remembered.
+    #[error("malformed sender: {}", .0.error)]
+    Sender(Malformed),
+    /// The forward-path is malformed: an attempt that is remembered.
+    #[error("malformed recipient: {}", .0.error)]
+    Recipient(Malformed),
+}
+
+type Parsed<'l> = Result<Command<'l>, CommandError>;
+
+impl<'l> Command<'l> {
+    /// Parses one line without its line end.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn parse(line: &'l [u8]) -> Parsed<'l> {
+        let line_end = 2;
+        if line.len() + line_end > PATH_LINE_OCTETS_MAX {
+            return Err(CommandError::TooLong);
+        }
+        if line.iter().any(u8::is_ascii_control) {
+            return Err(CommandError::ControlCharacter);
+        }
+        let line = line.trim_ascii_end();
+        let (verb, argument) = split_verb(line);
+        let parse = VERBS
+            .iter()
+            .find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes()))
+            .map_or(unknown as Parser, |(_, parse)| *parse);
+        let long = line.len() + line_end > LINE_OCTETS_MAX;
+        if long && !PATH_VERBS.iter().any(|name| verb.eq_ignore_ascii_case(name)) {
+            return Err(CommandError::TooLong);
+        }
+        parse(argument)
+    }
+}
+
+/// The verbs whose lines extensions may lengthen.
+const PATH_VERBS: [&[u8]; 2] = [b"MAIL", b"RCPT"];
+
+type Parser = for<'l> fn(&'l [u8]) -> Parsed<'l>;
+
+/// Every verb we know, the frequent ones first.
+const VERBS: &[(&str, Parser)] = &[
+    ("RCPT", rcpt),
+    ("MAIL", mail),
+    ("DATA", |argument| bare(argument, Command::Data)),
+    ("EHLO", |argument| helo_name(argument).map(Command::Ehlo)),
+    ("QUIT", |argument| bare(argument, Command::Quit)),
+    ("RSET", |argument| bare(argument, Command::Rset)),
+    ("BDAT", bdat),
+    ("STARTTLS", |argument| bare(argument, Command::StartTls)),
+    ("NOOP", |_| Ok(Command::Noop)),
+    ("HELO", |argument| helo_name(argument).map(Command::Helo)),
+    (
+        "VRFY",
+        |argument| {
+            if argument.is_empty() { Err(CommandError::Argument) } else { Ok(Command::Vrfy) }
+        },
+    ),
+    ("HELP", |_| Ok(Command::Help)),
+    // RFC 5321 section 3.5 and its predecessors; ETRN RFC 1985; AUTH RFC 4954.
+    ("EXPN", not_implemented),
+    ("ETRN", not_implemented),
+    ("ATRN", not_implemented),
+    ("TURN", not_implemented),
+    ("SEND", not_implemented),
+    ("SOML", not_implemented),
+    ("SAML", not_implemented),
+    ("AUTH", not_implemented),
+    // Browsers and proxies that were sent here to do somebody's mischief.
+    ("GET", other_protocol),
+    ("POST", other_protocol),
+    ("PUT", other_protocol),
+    ("HEAD", other_protocol),
+    ("CONNECT", other_protocol),
+    ("OPTIONS", other_protocol),
+];
+
+fn unknown(_: &[u8]) -> Parsed<'_> {
+    Err(CommandError::Unknown)
+}
+
+fn not_implemented(_: &[u8]) -> Parsed<'_> {
+    Err(CommandError::NotImplemented)
+}
+
+fn other_protocol(_: &[u8]) -> Parsed<'_> {
+    Err(CommandError::OtherProtocol)
+}
+
+/// The verb and what follows its blank.
+fn split_verb(line: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b' ', line) {
+        Some(at) => {
+            let (verb, argument) = line.split_at(at);
+            (verb, argument.trim_ascii_start())
+        }
+        None => (line, &[]),
+    }
+}
+
+/// A command that takes no argument.
+fn bare<'l>(argument: &[u8], command: Command<'l>) -> Parsed<'l> {
+    if argument.is_empty() { Ok(command) } else { Err(CommandError::Argument) }
+}
+
+/// A HELO name is judged by policy, not by its spelling: half of the senders
+/// in use would fail RFC 5321 section 4.1.1.1. Printable ASCII it must be,
+/// because it goes into the trace field.
+fn helo_name(argument: &[u8]) -> Result<&str, CommandError> {
+    let name = std::str::from_utf8(argument).map_err(|_| CommandError::Argument)?;
+    let fits = (1..=HELO_OCTETS_MAX).contains(&name.len());
+    if fits && name.is_ascii() { Ok(name) } else { Err(CommandError::Argument) }
+}
+
+/// `FROM:<path> [parameters]`.
+fn mail(argument: &[u8]) -> Parsed<'_> {
+    let given = behind_keyword(argument, b"FROM:").ok_or(CommandError::Argument)?;
+    let malformed = |error| CommandError::Sender(Malformed { given: path::shown(given), error });
+    let text = std::str::from_utf8(given).map_err(|_| malformed(PathError::NotUtf8))?;
+    let (inner, rest) = path::split(text).map_err(malformed)?;
+    let reverse_path = path::reverse(inner).map_err(malformed)?;
+    let parameters = MailParameters::parse(separated(rest)?)?;
+    if !parameters.smtputf8 && reverse_path.address().is_some_and(|a| !a.is_ascii()) {
+        return Err(CommandError::NeedsSmtputf8);
+    }
+    Ok(Command::Mail(reverse_path, parameters))
+}
+
+/// `TO:<path>`.
+fn rcpt(argument: &[u8]) -> Parsed<'_> {
+    let given = behind_keyword(argument, b"TO:").ok_or(CommandError::Argument)?;
+    let malformed = |error| CommandError::Recipient(Malformed { given: path::shown(given), error });
+    let text = std::str::from_utf8(given).map_err(|_| malformed(PathError::NotUtf8))?;
+    let (inner, rest) = path::split(text).map_err(malformed)?;
+    let forward_path = path::forward(inner).map_err(malformed)?;
+    parameters::parse_rcpt(separated(rest)?)?;
+    Ok(Command::Rcpt(forward_path))
+}
+
+/// What follows `FROM:` or `TO:`, blanks after the colon tolerated.
+fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> Option<&'l [u8]> {
+    let (found, rest) = argument.split_at_checked(keyword.len())?;
+    found.eq_ignore_ascii_case(keyword).then(|| rest.trim_ascii_start())
+}
+
+/// Parameters begin with a blank: `<a@b>SIZE=1` must not pass as a path
+/// followed by a parameter here and as a longer address elsewhere.
+fn separated(rest: &str) -> Result<&str, CommandError> {
+    if rest.is_empty() || rest.starts_with(' ') { Ok(rest) } else { Err(CommandError::Argument) }
+}
+
+/// `BDAT octets [LAST]`.
+fn bdat(argument: &[u8]) -> Parsed<'_> {
+    let text = std::str::from_utf8(argument).map_err(|_| CommandError::Argument)?;
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let digits = words.next().unwrap_or("");
+    let digits_only = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let octets = digits.parse().ok().filter(|_| digits_only).ok_or(CommandError::Argument)?;
+    let last = match words.next() {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return Err(CommandError::Argument),
+    };
+    match words.next() {
+        None => Ok(Command::Bdat(Chunk { octets, last })),
+        Some(_) => Err(CommandError::Argument),
+    }
+}

@@ -1,0 +1,29 @@
+//! SMTP as state machines, without sockets, clock or threads.
+//!
+//! The server side is a [`Session`]: it is shown what the client sent, asks
+//! its caller what only policy can decide, and appends the replies of the
+//! protocol to a buffer. The client side is a [`ClientSession`]: it is told
+//! what to deliver and reports what the peer said of it. Between them stand
+//! the parts both are made of: the [`Command`] parser, the table of
+//! [`replies`], the strict [`ContentReader`] and the [`ContentWriter`].
+//!
+//! Nothing here knows a policy, a check or a store, and no reply about policy
+//! is made here: those come from the caller, who takes them from the reason
+//! table of `types`.
+
+// pub mod client;
+pub mod command;
+pub mod content_reader;
+pub mod content_writer;
+pub mod parameters;
+mod path;
+pub mod profile;
+pub mod replies;
+pub mod session;
+
+pub use command::{Command, CommandError, Malformed};
+pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
+pub use content_writer::ContentWriter;
+pub use parameters::{Body, MailParameters};
+pub use profile::{SessionLimits, SessionProfile};
+pub use session::{Answer, Awaits, End, Ends, Interruption, Output, Question, Session};

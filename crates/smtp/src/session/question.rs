@@ -1,0 +1,135 @@
+//! What a session asks its caller, and what it can be told.
+
+use std::sync::Arc;
+
+use types::{ForwardPath, Reason, Reply, ReversePath};
+
+use crate::command::Malformed;
+use crate::content_reader::ContentFault;
+use crate::parameters::MailParameters;
+
+/// What the protocol cannot decide or, for a refusal that is remembered as an
+/// event, cannot word, because its reply quotes the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A client connected: greet it? A refusal is sent in place of the
+    /// greeting and the connection closed.
+    Connect,
+    /// EHLO or HELO with this name, as sent.
+    Helo {
+        /// The argument.
+        name: Arc<str>,
+        /// Whether it was EHLO.
+        esmtp: bool,
+    },
+    /// MAIL. A declared size over the limit is the caller's to refuse.
+    Mail(MailQuestion),
+    /// RCPT, within the number of recipients allowed.
+    Rcpt(ForwardPath),
+    /// The content is complete. [`Answer::Proceed`] says that it is durable.
+    EndOfData {
+        /// Its size.
+        octets: u64,
+    },
+    /// MAIL with a malformed address: refuse it
+    /// ([`Reason::SenderMalformed`]). An attempt of its own, without
+    /// recipient.
+    MalformedSender(Malformed),
+    /// RCPT with a malformed address: refuse it
+    /// ([`Reason::RecipientMalformed`]). An attempt of its own.
+    MalformedRecipient(Malformed),
+    /// RCPT beyond the number allowed: refuse it
+    /// ([`Reason::RecipientsLimited`]). An attempt of its own.
+    TooManyRecipients(ForwardPath),
+    /// The content is at fault: refuse the message, which ends the attempts of
+    /// all accepted recipients.
+    RefuseMessage {
+        /// What is wrong.
+        fault: ContentFault,
+        /// Its size as far as it was read.
+        octets: u64,
+        /// Whether the connection is closed after the reply.
+        closes: bool,
+    },
+    /// The connection is ended by us, now: word the farewell, which also ends
+    /// the attempts named.
+    EndConnection(End),
+}
+
+impl Question {
+    /// The reason for which the protocol refuses; nothing where the caller
+    /// decides.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Question::MalformedSender(_) => Some(Reason::SenderMalformed),
+            Question::MalformedRecipient(_) => Some(Reason::RecipientMalformed),
+            Question::TooManyRecipients(_) => Some(Reason::RecipientsLimited),
+            Question::RefuseMessage { fault, .. } => Some(fault.reason()),
+            Question::EndConnection(end) => Some(end.reason),
+            Question::Connect
+            | Question::Helo { .. }
+            | Question::Mail(_)
+            | Question::Rcpt(_)
+            | Question::EndOfData { .. } => None,
+        }
+    }
+}
+
+impl ContentFault {
+    /// The reason a message with this fault is refused for.
+    pub fn reason(self) -> Reason {
+        match self {
+            ContentFault::BareCr | ContentFault::BareLf => Reason::ProtocolSmuggling,
+            ContentFault::LineTooLong => Reason::ProtocolLineTooLong,
+            ContentFault::TooLarge => Reason::SizeExceeded,
+        }
+    }
+}
+
+/// What MAIL said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailQuestion {
+    /// The sender.
+    pub reverse_path: ReversePath,
+    /// Declared size, body and SMTPUTF8.
+    pub parameters: MailParameters,
+}
+
+/// What the caller decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, with the protocol's own reply.
+    Proceed,
+    /// Yes, with this reply (its code is positive).
+    ProceedWith(Reply),
+    /// No, with this reply; a 421 closes the connection too, as
+    /// RFC 5321 section 3.8 says it does.
+    Refuse(Reply),
+    /// No, with this reply, after which the connection is closed.
+    RefuseAndClose(Reply),
+    /// Close the connection without a word.
+    Close,
+}
+
+/// How something ended without a decision, and whom it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub reason: Reason,
+    /// Which attempts end with it.
+    pub ends: Ends,
+}
+
+/// Which attempts an [`End`] concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Those of all recipients accepted in the transaction, and the one asked
+    /// about, if a question about it was open.
+    Recipients,
+    /// That of the connection itself, which has no other: one event without
+    /// recipient.
+    Connection,
+    /// None: what was open had no attempt, or all have their end already. An
+    /// open transaction is over all the same.
+    Nothing,
+}

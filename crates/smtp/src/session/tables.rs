@@ -1,0 +1,247 @@
+//! The protocol as three tables: what a command does, what a line does that
+//! is no command, and what an answer does. Whoever wants to check the session
+//! against RFC 5321 section 4.3.2 reads these.
+
+use std::sync::Arc;
+
+use types::{ForwardPath, Reason, Reply, ReversePath};
+
+use super::{
+    Answer, Asked, History, MailQuestion, Output, Question, Session, Source, State, Transaction,
+};
+use crate::command::{Command, CommandError};
+use crate::content_reader::ContentReader;
+use crate::parameters::MailParameters;
+use crate::replies;
+
+type Step<'i> = Option<Output<'i>>;
+
+impl Session {
+    /// What a command does. EHLO, HELO, MAIL, RSET and QUIT find no open
+    /// transaction any more: its end has been told before.
+    pub(super) fn command<'i>(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Step<'i> {
+        use Command as C;
+        match (&self.state, command) {
+            (_, C::Quit) => self.quit(out),
+            (_, C::Noop | C::Rset) => self.reply(&replies::OK, out),
+            (_, C::Vrfy) => self.reply(&replies::CANNOT_VERIFY, out),
+            (_, C::Help) => {
+                replies::help(out);
+                None
+            }
+            (_, C::StartTls) => self.start_tls(out),
+            (_, C::Ehlo(name)) => self.hello(name, true),
+            (_, C::Helo(name)) => self.hello(name, false),
+            (_, C::Bdat(chunk)) => self.chunk(chunk),
+            (State::Greeted, C::Mail(..) | C::Rcpt(_) | C::Data) => {
+                self.protest(replies::HELO_FIRST, out)
+            }
+            (State::Ready, C::Mail(reverse_path, parameters)) => {
+                self.mail(reverse_path, parameters)
+            }
+            (State::Open(open), C::Data) if open.chunks.is_some() => {
+                self.protest(replies::DATA_AFTER_BDAT, out)
+            }
+            (State::Open(open), C::Rcpt(_)) if open.chunks.is_some() => {
+                self.protest(replies::BAD_SEQUENCE, out)
+            }
+            (State::Open(open), C::Rcpt(path)) => {
+                let needs_smtputf8 = path.address().is_some_and(|a| !a.is_ascii());
+                if needs_smtputf8 && !open.smtputf8 {
+                    return self.protest(replies::RECIPIENT_NEEDS_SMTPUTF8, out);
+                }
+                let room = open.recipients < self.profile.limits().recipients_max;
+                self.recipient(path, room)
+            }
+            (State::Open(open), C::Data) if open.recipients == 0 => {
+                self.protest(replies::NO_RECIPIENTS, out)
+            }
+            (State::Open(_), C::Data) => self.data(out),
+            (_, C::Mail(..) | C::Rcpt(_) | C::Data) => self.protest(replies::BAD_SEQUENCE, out),
+        }
+    }
+
+    /// What a line does that is no command.
+    pub(super) fn refused<'i>(&mut self, error: CommandError, out: &mut Vec<u8>) -> Step<'i> {
+        use CommandError as E;
+        let reply = match error {
+            E::Unknown => replies::UNKNOWN_COMMAND,
+            E::NotImplemented => replies::NOT_IMPLEMENTED,
+            // Whoever speaks HTTP to us does so on behalf of an attacker, and
+            // the body that follows is full of what he wants executed.
+            E::OtherProtocol => return Some(self.end_connection(Reason::ProtocolErrors)),
+            E::TooLong => replies::LINE_TOO_LONG,
+            E::ControlCharacter => replies::BAD_LINE,
+            E::Argument => replies::BAD_ARGUMENT,
+            E::ParameterValue => replies::BAD_PARAMETER,
+            E::ParameterUnknown => replies::UNKNOWN_PARAMETER,
+            E::NeedsSmtputf8 => replies::SENDER_NEEDS_SMTPUTF8,
+            E::Sender(malformed) => match self.state {
+                State::Greeted => replies::HELO_FIRST,
+                _ => return self.address(Question::MalformedSender(malformed)),
+            },
+            E::Recipient(malformed) => match &self.state {
+                State::Greeted => replies::HELO_FIRST,
+                State::Open(open) if open.chunks.is_none() => {
+                    return self.address(Question::MalformedRecipient(malformed));
+                }
+                _ => replies::BAD_SEQUENCE,
+            },
+        };
+        self.protest(reply, out)
+    }
+
+    /// What an answer does.
+    pub(super) fn answered(&mut self, asked: Asked, answer: Answer, out: &mut Vec<u8>) {
+        let told = Told::from(answer);
+        let refusal = || {
+            let negative = told.reply.clone().filter(|reply| !reply.is_positive());
+            negative.unwrap_or(replies::LOCAL_ERROR)
+        };
+        match (asked, told.yes) {
+            (Asked::Connect | Asked::Connection { early: true }, true) => {
+                let greeting = Arc::clone(&self.profile);
+                self.go(State::Greeted, &told, greeting.greeting(), out);
+            }
+            (Asked::Helo { esmtp }, true) => {
+                let profile = Arc::clone(&self.profile);
+                let hello = if esmtp { profile.ehlo(self.tls) } else { profile.helo() };
+                self.go(State::Ready, &told, hello, out);
+            }
+            (Asked::Mail { smtputf8 }, true) => {
+                self.history = self.history.max(History::Offered);
+                self.state = State::Open(Transaction { smtputf8, ..Transaction::default() });
+                replies::render(told.reply.as_ref().unwrap_or(&replies::SENDER_OK), out);
+            }
+            (Asked::Rcpt, true) => {
+                if let State::Open(open) = &mut self.state {
+                    open.recipients = open.recipients.saturating_add(1);
+                }
+                replies::render(told.reply.as_ref().unwrap_or(&replies::RECIPIENT_OK), out);
+            }
+            (Asked::EndOfData, true) => {
+                self.state = State::Ready;
+                replies::render(told.reply.as_ref().unwrap_or(&replies::ACCEPTED), out);
+            }
+            (Asked::Helo { .. }, false) => {
+                self.history = History::Attempted;
+                self.helo = None;
+                self.state = State::Greeted;
+                self.turn_down(&told, refusal(), out);
+            }
+            (Asked::Mail { .. }, false) => {
+                self.history = History::Attempted;
+                self.turn_down(&told, refusal(), out);
+            }
+            (Asked::Rcpt, false) | (Asked::Address, _) => self.turn_down(&told, refusal(), out),
+            (Asked::EndOfData, false) | (Asked::Message { closes: false }, _) => {
+                self.state = State::Ready;
+                self.turn_down(&told, refusal(), out);
+            }
+            (Asked::Connect | Asked::Message { .. } | Asked::Connection { .. }, _) => {
+                self.turn_down(&told, refusal(), out);
+                self.state = State::Closed;
+            }
+        }
+    }
+
+    /// Goes on with the caller's reply or the protocol's own octets.
+    fn go(&mut self, state: State, told: &Told, own: &[u8], out: &mut Vec<u8>) {
+        self.state = state;
+        match &told.reply {
+            Some(reply) => replies::render(reply, out),
+            None => out.extend_from_slice(own),
+        }
+    }
+
+    fn turn_down(&mut self, told: &Told, reply: Reply, out: &mut Vec<u8>) {
+        if !told.silent {
+            replies::render(&reply, out);
+        }
+        if told.closes {
+            self.state = State::Closed;
+        }
+    }
+
+    fn reply<'i>(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Step<'i> {
+        replies::render(reply, out);
+        None
+    }
+
+    fn quit<'i>(&mut self, out: &mut Vec<u8>) -> Step<'i> {
+        self.state = State::Closed;
+        self.reply(&replies::BYE, out)
+    }
+
+    pub(super) fn can_start_tls(&self) -> bool {
+        self.profile.starttls() && !self.tls
+    }
+
+    pub(super) fn start_tls<'i>(&mut self, out: &mut Vec<u8>) -> Step<'i> {
+        if self.can_start_tls() {
+            self.state = State::Handshake;
+            replies::render(&replies::READY_FOR_TLS, out);
+            return Some(Output::StartTls);
+        }
+        let refusal = if self.tls { replies::TLS_ACTIVE } else { replies::NOT_IMPLEMENTED };
+        self.protest(refusal, out)
+    }
+
+    fn hello<'i>(&mut self, name: &str, esmtp: bool) -> Step<'i> {
+        let name: Arc<str> = name.into();
+        self.helo = Some(Arc::clone(&name));
+        self.esmtp = esmtp;
+        Some(self.ask(Asked::Helo { esmtp }, Question::Helo { name, esmtp }))
+    }
+
+    fn mail<'i>(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> Step<'i> {
+        let asked = Asked::Mail { smtputf8: parameters.smtputf8 };
+        Some(self.ask(asked, Question::Mail(MailQuestion { reverse_path, parameters })))
+    }
+
+    fn recipient<'i>(&mut self, path: ForwardPath, room: bool) -> Step<'i> {
+        self.history = History::Attempted;
+        Some(if room {
+            self.ask(Asked::Rcpt, Question::Rcpt(path))
+        } else {
+            self.ask(Asked::Address, Question::TooManyRecipients(path))
+        })
+    }
+
+    /// A malformed address: a mistake like others, but one that is remembered.
+    fn address<'i>(&mut self, question: Question) -> Step<'i> {
+        self.history = History::Attempted;
+        self.commands_wrong = self.commands_wrong.saturating_add(1);
+        Some(self.ask(Asked::Address, question))
+    }
+
+    fn data<'i>(&mut self, out: &mut Vec<u8>) -> Step<'i> {
+        let State::Open(open) = std::mem::take(&mut self.state) else { return None };
+        let reader = ContentReader::data(self.profile.limits().content);
+        self.state = State::Content(open, reader, Source::Data);
+        replies::render(&replies::GO_AHEAD, out);
+        Some(Output::DataBegan)
+    }
+}
+
+/// An answer, taken apart.
+struct Told {
+    yes: bool,
+    reply: Option<Reply>,
+    closes: bool,
+    silent: bool,
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        let (yes, reply, closes) = match answer {
+            Answer::Proceed => (true, None, false),
+            Answer::ProceedWith(reply) => (true, Some(reply), false),
+            Answer::Refuse(reply) => (false, Some(reply), false),
+            Answer::RefuseAndClose(reply) => (false, Some(reply), true),
+            Answer::Close => return Told { yes: false, reply: None, closes: true, silent: true },
+        };
+        let closes = closes || reply.as_ref().is_some_and(|reply| reply.code == 421);
+        Told { yes, reply, closes, silent: false }
+    }
+}

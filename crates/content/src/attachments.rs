@@ -17,12 +17,13 @@ const PASSES_MAX: usize = 3;
 /// included, and says why the list is not complete if it is not.
 pub(crate) fn list(message: &Message<'_>) -> (Vec<AttachmentFacts>, Option<&'static str>) {
     let mut found = Vec::new();
-    let mut why = None;
     let mut octets_left = message.raw().len().saturating_mul(PASSES_MAX);
+    let limited = PartFlags::LIMIT_REACHED | PartFlags::NESTING_LIMIT;
+    let why = message
+        .parts()
+        .any(|part| part.flags().intersects(limited))
+        .then_some("more parts, or parts more deeply nested, than the limit");
     for part in message.parts() {
-        if part.flags().intersects(PartFlags::LIMIT_REACHED | PartFlags::NESTING_LIMIT) {
-            why = why.or(Some("more parts, or parts more deeply nested, than the limit"));
-        }
         if !is_attachment(&part) {
             continue;
         }

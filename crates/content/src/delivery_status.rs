@@ -181,7 +181,7 @@ impl DeliveryStatus<'_> {
             }
             if let Some(said) = status.diagnostic {
                 let mut field = FoldedField::new("Diagnostic-Code: smtp;");
-                field.word(&said.to_string());
+                said.to_string().split(' ').for_each(|word| field.clause(&[word]));
                 out.push_str(&field.finish());
             }
             if let Some(at) = status.last_attempt {
@@ -248,4 +248,142 @@ fn typed_address(address: &str) -> String {
 /// What of `text` may stand in a boundary and an identifier.
 fn token(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mail_parser::{Message, MessageParser};
+
+    const ORIGINAL: &[u8] =
+        b"From: ann@sender.example\r\nMessage-ID: <m1@sender.example>\r\n\r\nsecret body";
+
+    /// Builds a report on `recipients` with the rest fixed and hands text and
+    /// parse to `look`.
+    fn check(
+        report: Report,
+        recipients: &[RecipientStatus<'_>],
+        original: &[u8],
+        look: impl FnOnce(&str, &Message<'_>),
+    ) {
+        let (postmaster, to) = ("postmaster@corp.example", "ann@sender.example");
+        let message = DeliveryStatus {
+            report,
+            reporting_mta: "mx.corp.example",
+            postmaster: &postmaster.parse().unwrap(),
+            to: &to.parse().unwrap(),
+            unique: "0193-abc",
+            at: Timestamp::from_millis(1_795_255_455_900),
+            arrived: Timestamp::from_millis(1_795_255_000_000),
+            recipients,
+            original,
+        }
+        .to_message();
+        let text = std::str::from_utf8(&message).unwrap();
+        assert!(text.split("\r\n").all(|l| l.len() <= 998 && !l.contains(['\r', '\n'])), "{text}");
+        look(text, &MessageParser::new().parse(&message).unwrap());
+    }
+
+    fn part_text(message: &Message<'_>, number: usize) -> String {
+        let part = message.parts().nth(number).unwrap();
+        String::from_utf8_lossy(&part.decoded()).into_owned()
+    }
+
+    fn address(text: &str) -> ForwardPath {
+        ForwardPath::Address(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_failure_reads_back_as_a_delivery_status_report() {
+        let bob = address("bob@corp.example");
+        let said = Quoted::new(Some(550), Some(EnhancedCode(5, 1, 1)), "No such user\r\nBcc: x");
+        let status = RecipientStatus {
+            recipient: &bob,
+            status: EnhancedCode(5, 1, 1),
+            diagnostic: Some(&said),
+            remote_mta: Some("hop.corp.example"),
+            last_attempt: Some(Timestamp::from_millis(1_795_255_400_000)),
+        };
+        check(Report::Failed, &[status], ORIGINAL, |text, message| {
+            assert!(text.is_ascii());
+            let content_type = message.content_type().unwrap();
+            assert_eq!(content_type.subtype(), Some("report"));
+            assert_eq!(content_type.attribute("report-type"), Some("delivery-status"));
+            assert!(text.contains("\r\nAuto-Submitted: auto-replied\r\n"));
+            assert_eq!(message.message_id(), Some("0193-abc@mx.corp.example"));
+            assert!(text.contains("\r\nIn-Reply-To: <m1@sender.example>\r\n"));
+            assert!(part_text(message, 1).contains("hop.corp.example answered: 550 5.1.1 No such"));
+            assert_eq!(
+                part_text(message, 2).trim_end(),
+                "Reporting-MTA: dns; mx.corp.example\r\n\
+                 Arrival-Date: Sat, 21 Nov 2026 09:56:40 +0000\r\n\r\n\
+                 Final-Recipient: rfc822; bob@corp.example\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+                 Remote-MTA: dns; hop.corp.example\r\n\
+                 Diagnostic-Code: smtp; 550 5.1.1 No such user  Bcc: x\r\n\
+                 Last-Attempt-Date: Sat, 21 Nov 2026 10:03:20 +0000"
+            );
+            assert!(part_text(message, 3).contains("From: ann@sender.example"));
+            assert!(!text.contains("secret body"));
+        });
+    }
+
+    #[test]
+    fn a_delay_says_until_when_it_is_tried() {
+        let bob = address("bob@corp.example");
+        let status = RecipientStatus {
+            recipient: &bob,
+            status: EnhancedCode(4, 4, 1),
+            diagnostic: None,
+            remote_mta: None,
+            last_attempt: None,
+        };
+        let retry_until = Timestamp::from_millis(1_795_600_000_000);
+        check(Report::Delayed { retry_until }, &[status], ORIGINAL, |_, message| {
+            let fields = part_text(message, 2);
+            assert!(fields.contains("Action: delayed\r\nStatus: 4.4.1\r\n"));
+            assert!(fields.contains("Will-Retry-Until: Wed, 25 Nov 2026 09:46:40 +0000"));
+            assert_eq!(message.subject(), Some("Your message is delayed"));
+        });
+    }
+
+    #[test]
+    fn addresses_and_headers_that_are_not_ascii_stay_seven_bit() {
+        let bob = address("b\u{fc}b@corp.example");
+        let status = RecipientStatus {
+            recipient: &bob,
+            status: EnhancedCode(5, 6, 7),
+            diagnostic: None,
+            remote_mta: Some("h\u{f6}p evil"),
+            last_attempt: None,
+        };
+        let original = "Subject: gr\u{fc}n\r\nX: \0\u{1b}\r\nMessage-ID: <a\nb@c>\r\n\r\n";
+        check(Report::Failed, &[status], original.as_bytes(), |text, message| {
+            assert!(text.is_ascii());
+            assert!(text.contains(r"Final-Recipient: utf-8; b\x{FC}b@corp.example"));
+            assert!(text.contains("Remote-MTA: dns; h?p?evil"));
+            assert!(!text.contains("In-Reply-To"));
+            assert!(part_text(message, 1).contains("b\u{fc}b@corp.example"));
+            assert!(part_text(message, 3).starts_with("Subject: gr\u{fc}n\r\n"));
+        });
+    }
+
+    #[test]
+    fn a_hostile_original_goes_back_cut_and_cannot_end_its_part() {
+        let bob = address("bob@corp.example");
+        let status = RecipientStatus {
+            recipient: &bob,
+            status: EnhancedCode(5, 0, 0),
+            diagnostic: None,
+            remote_mta: None,
+            last_attempt: None,
+        };
+        let statuses = vec![status; 500];
+        let original = format!("A: 1\r\n--=_0193-abc--\r\nB: {}\r\n", "x".repeat(4 << 20));
+        check(Report::Failed, &statuses, original.as_bytes(), |text, message| {
+            assert!(text.len() < 120_000);
+            assert_eq!(message.parts().count(), 4);
+            assert_eq!(part_text(message, 3).trim_end(), "A: 1\r\n--=_0193-abc--");
+            assert!(part_text(message, 1).contains("and 480 more"));
+        });
+    }
 }

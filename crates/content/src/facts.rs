@@ -207,3 +207,159 @@ fn comparable(address: &str) -> String {
     let bare = bare.trim_end_matches('.');
     bare.parse().map_or_else(|_| bare.to_lowercase(), |a: EmailAddress| a.key().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(message: &str) -> MessageFacts {
+        read(message.as_bytes(), &Limits::default())
+    }
+
+    /// Reads one header block and compares the From mailboxes, each written
+    /// as `name|address`.
+    fn check_from(header: &str, expected: &[&str]) {
+        let facts = facts(&format!("{header}\r\nSubject: x\r\n\r\nbody\r\n"));
+        let found: Vec<_> = facts
+            .header_from
+            .iter()
+            .map(|m| format!("{}|{}", m.name.as_deref().unwrap_or("-"), m.address))
+            .collect();
+        assert_eq!(found, expected, "{header:?}");
+    }
+
+    #[test]
+    fn the_author_is_read_in_every_form_of_the_grammar() {
+        check_from("From: ann@sender.example", &["-|ann@sender.example"]);
+        check_from("From: Ann Example <ann@sender.example>", &["Ann Example|ann@sender.example"]);
+        check_from("From: \"Ann, Dr.\" <ann@sender.example>", &["Ann, Dr.|ann@sender.example"]);
+        check_from("from: ann@sender.example (Ann)", &["Ann|ann@sender.example"]);
+        check_from(
+            "From: =?utf-8?q?J=C3=BCrgen?= <j@sender.example>",
+            &["Jürgen|j@sender.example"],
+        );
+        check_from("From: Ann\r\n <ann@sender.example>", &["Ann|ann@sender.example"]);
+        check_from("From: a@x.example, B <b@y.example>", &["-|a@x.example", "B|b@y.example"]);
+        check_from("From: team: a@x.example, b@y.example;", &["-|a@x.example", "-|b@y.example"]);
+        check_from("From: 用户 <用户@例子.example>", &["用户|用户@例子.example"]);
+    }
+
+    #[test]
+    fn tricks_in_the_from_field_hide_no_address() {
+        check_from(
+            "From: a@good.example\r\nFrom: b@bad.example",
+            &["-|a@good.example", "-|b@bad.example"],
+        );
+        check_from(
+            "From: \"boss@corp.example\" <x@bad.example>",
+            &["boss@corp.example|x@bad.example"],
+        );
+        check_from("From: \"boss@corp.example\"", &["-|boss@corp.example"]);
+        check_from("From: =?utf-8?q?boss=40corp.example?=", &["-|boss@corp.example"]);
+        check_from("garbage\r\nFrom : x@bad.example", &["-|x@bad.example"]);
+        check_from("From: not an address at all", &["-|not an address at all"]);
+        check_from("From:", &[]);
+        check_from("From: <>", &["-|<>"]);
+    }
+
+    #[test]
+    fn every_angle_address_of_a_broken_list_is_seen() {
+        let facts = facts("From: <a@good.example> <b@bad.example>\r\n\r\n");
+        let keys = comparable_addresses(&facts).join(" ");
+        assert!(keys.contains("b@bad.example") && keys.contains("a@good.example"), "{keys}");
+    }
+
+    #[test]
+    fn more_than_eight_authors_are_told() {
+        let many: Vec<_> = (0..9).map(|n| format!("a{n}@x.example")).collect();
+        let facts = facts(&format!("From: {}\r\n\r\n", many.join(", ")));
+        assert_eq!(facts.header_from.len(), 8);
+        assert_eq!(facts.unread.as_deref(), Some("more than 8 mailboxes in the From field"));
+    }
+
+    #[test]
+    fn addresses_are_compared_by_key_without_repeats() {
+        let facts = facts(
+            "From: ANN@Sender.Example, ann@sender.example, x@bad.example., \"a b\" c@D.example\r\n\r\n",
+        );
+        let keys = comparable_addresses(&facts);
+        assert_eq!(keys[..2], ["ann@sender.example", "x@bad.example"]);
+        assert!(keys[2..].iter().all(|key| key.ends_with("c@d.example")), "{keys:?}");
+    }
+
+    #[test]
+    fn subject_and_identifier_are_decoded_and_cut() {
+        let facts = facts(
+            "Subject: =?iso-8859-1?Q?gr=FCn?=\r\n und =?utf-8?B?YmxhdQ==?=\r\n\
+             Subject: second\r\nMessage-Id: <a.b@c> trailing\r\nReceived: x\r\nreceived: y\r\n\r\n",
+        );
+        assert_eq!(facts.subject.as_deref(), Some("grün und blau"));
+        assert_eq!(facts.message_id.as_deref(), Some("<a.b@c>"));
+        assert_eq!(facts.received_fields, 2);
+        let japanese = "Subject: =?iso-2022-jp?B?GyRCJDMkcyRLJEEkTxsoQg==?=\r\n\r\n";
+        assert_eq!(self::facts(japanese).subject.as_deref(), Some("こんにちは"));
+        let long =
+            format!("Subject: {}\r\nMessage-ID: {}\r\n\r\n", "ü".repeat(5_000), "é".repeat(999));
+        let facts = self::facts(&long);
+        assert_eq!(facts.subject.unwrap().chars().count(), SUBJECT_CHARS_MAX);
+        assert_eq!(facts.message_id.unwrap().len(), MESSAGE_ID_OCTETS_MAX);
+    }
+
+    const MIXED: &str = "From: a@x.example\r\nMIME-Version: 1.0\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/plain\r\n\r\nhello\r\n\
+        --b\r\nContent-Type: Application/PDF;\r\n\tname*=utf-8''r%C3%A9sum%C3%A9.pdf\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\nYWJj\r\n\
+        --b\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: inner\r\nContent-Type: application/zip\r\n\
+        Content-Disposition: attachment; filename=inner.zip\r\n\r\nPK\r\n\
+        --b--\r\n";
+
+    #[test]
+    fn attachments_have_name_type_size_and_hash_even_inside_an_attached_message() {
+        let facts = facts(MIXED);
+        let listed: Vec<_> = facts
+            .attachments
+            .iter()
+            .map(|a| (a.name.as_deref(), a.media_type.as_str(), a.size_octets))
+            .collect();
+        assert_eq!(listed[0], (Some("résumé.pdf"), "application/pdf", 3));
+        assert!(listed.contains(&(Some("inner.zip"), "application/zip", 2)), "{listed:?}");
+        assert!(listed.iter().any(|a| a.1 == "message/rfc822"), "{listed:?}");
+        // SHA-256 of "abc", FIPS 180-2 appendix B.1.
+        assert_eq!(
+            facts.attachments[0].sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(facts.unread, None);
+    }
+
+    #[test]
+    fn a_message_that_is_a_file_itself_is_an_attachment() {
+        let pdf = facts("Content-Type: application/pdf; name=a.pdf\r\n\r\nx");
+        assert_eq!(pdf.attachments[0].name.as_deref(), Some("a.pdf"));
+        let text = facts("Content-Disposition: attachment; filename=a.txt\r\n\r\nx");
+        assert_eq!(text.attachments[0].name.as_deref(), Some("a.txt"));
+        assert_eq!(text.attachments[0].media_type, "text/plain");
+        let folded = facts("Content-Type: text/plain;\r\n\tname=\"b.exe\"\r\n\r\nx");
+        assert_eq!(folded.attachments[0].name.as_deref(), Some("b.exe"));
+        for plain in ["", "Content-Type: text/html; charset=utf-8\r\n"] {
+            assert_eq!(facts(&format!("{plain}\r\nx")).attachments, []);
+        }
+    }
+
+    #[test]
+    fn limits_leave_the_header_facts_and_a_reason() {
+        let limits = Limits { parsed_octets_max: 100, ..Limits::default() };
+        let facts = read(MIXED.as_bytes(), &limits);
+        assert_eq!(facts.header_from[0].address, "a@x.example");
+        assert_eq!(facts.attachments, []);
+        assert!(facts.unread.unwrap().contains("too large"));
+        let part = "--b\r\nContent-Type: application/x; name=n\r\n\r\nx\r\n";
+        let many =
+            format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", part.repeat(5_000));
+        let facts = self::facts(&many);
+        assert!(facts.unread.unwrap().contains("the limit"));
+        assert!(facts.attachments.len() <= types::message::ATTACHMENTS_MAX);
+    }
+}

@@ -170,7 +170,7 @@ mod tests {
         check(
             "A: 1\r\nB: 2\r\n\tx\r\n y\r\n\r\nC: 3\r\n",
             &[r"A= 1", r"B= 2\r\n\tx\r\n y"],
-            Some(24),
+            Some(22),
         );
         check("\r\nA: 1\r\n", &[], Some(2));
         check("A:1\n\nbody", &["A=1"], Some(5));

@@ -35,52 +35,46 @@ impl ReceivedField<'_> {
     /// the characters of host names: a HELO argument with a line break or a
     /// parenthesis could otherwise write fields or comments of its own.
     pub fn to_text(&self) -> String {
-        let mut line = FoldedField::new("Received:");
-        self.write_from(&mut line);
-        line.word("by");
-        line.word(&host(self.by).unwrap_or_else(|altered| altered));
-        line.word("with");
-        line.word(self.protocol());
-        if let Some(tls) = &self.client.tls {
-            let plain = |text: &str| host(text).unwrap_or_else(|altered| altered);
-            line.word(&format!("({} {})", plain(&tls.version), plain(&tls.cipher)));
-        }
-        line.word("id");
+        let plain = |text: &str| host(text).unwrap_or_else(|altered| altered);
+        let mut field = FoldedField::new("Received:");
+        let (name, known) = self.from();
+        field.clause(&["from", &name, &known]);
+        let tls = self.client.tls.as_ref();
+        let tls = tls.map(|tls| format!("({} {})", plain(&tls.version), plain(&tls.cipher)));
+        let by = plain(self.by);
+        let by = ["by", &by, "with", self.protocol()];
+        field.clause(&by.into_iter().chain(tls.as_deref()).collect::<Vec<_>>());
         match self.recipient.filter(|recipient| self.utf8 || recipient.as_str().is_ascii()) {
             Some(recipient) => {
-                line.word(self.id.as_str());
-                line.word("for");
-                line.word(&format!("<{}>;", recipient.as_str()));
+                field.clause(&[
+                    "id",
+                    self.id.as_str(),
+                    "for",
+                    &format!("<{}>;", recipient.as_str()),
+                ]);
             }
-            None => line.word(&format!("{};", self.id)),
+            None => field.clause(&["id", &format!("{};", self.id)]),
         }
-        line.unbroken(&self.at.to_rfc5322());
-        line.finish()
+        field.clause(&[&self.at.to_rfc5322()]);
+        field.finish()
     }
 
-    /// `from HELO (name [address])`. A HELO argument that is no host name
-    /// moves into the comment and the address takes its place.
-    fn write_from(&self, line: &mut FoldedField) {
+    /// Name and comment of the client: `HELO` and `(name [address])`. A HELO
+    /// argument that is no host name moves into the comment and the address
+    /// takes its place.
+    fn from(&self) -> (String, String) {
         let address = match self.client.client.ip {
             IpAddr::V4(ip) => format!("[{ip}]"),
             IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
         };
         let name = self.client.host_name.as_deref().and_then(|name| host(name).ok());
         let known = name.map_or_else(|| address.clone(), |name| format!("{name} {address}"));
-        line.word("from");
         match self.client.helo.as_deref().map(host) {
-            Some(Ok(helo)) => {
-                line.word(&helo);
-                line.word(&format!("({known})"));
-            }
+            Some(Ok(helo)) => (helo, format!("({known})")),
             Some(Err(altered)) if !altered.is_empty() => {
-                line.word(&address);
-                line.word(&format!("(helo={altered} {known})"));
+                (address, format!("(helo={altered} {known})"))
             }
-            _ => {
-                line.word(&address);
-                line.word(&format!("({known})"));
-            }
+            _ => (address, format!("({known})")),
         }
     }
 
@@ -106,9 +100,10 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     if !plain.is_empty() && plain == text { Ok(plain) } else { Err(plain) }
 }
 
-/// Writes a field word by word and folds before a word that does not fit.
+/// Writes a field and folds it where a line would become too long.
 pub(crate) struct FoldedField {
     text: String,
+    /// Octets on the present line; 0 just after a fold.
     line_octets: usize,
 }
 
@@ -118,27 +113,129 @@ impl FoldedField {
         FoldedField { text: name.to_owned(), line_octets: name.len() }
     }
 
-    /// Adds the words of `text`, each of which may begin a line.
-    pub(crate) fn word(&mut self, text: &str) {
-        text.split(' ').for_each(|word| self.unbroken(word));
+    /// Adds words that belong together: on one line if they fit on one.
+    pub(crate) fn clause(&mut self, words: &[&str]) {
+        let octets = words.iter().map(|word| word.len() + 1).sum();
+        if octets <= LINE_OCTETS {
+            self.make_room(octets);
+        }
+        for word in words {
+            self.make_room(word.len() + 1);
+            self.text.push(if self.line_octets == 0 { '\t' } else { ' ' });
+            self.text.push_str(word);
+            self.line_octets += 1 + word.len();
+        }
     }
 
-    /// Adds `text` as a whole.
-    pub(crate) fn unbroken(&mut self, text: &str) {
-        if self.line_octets + 1 + text.len() > LINE_OCTETS {
-            self.text.push_str("\r\n\t");
-            // A tab counts as one octet, however wide it is shown.
-            self.line_octets = 1 + text.len();
-        } else {
-            self.text.push(' ');
-            self.line_octets += 1 + text.len();
+    fn make_room(&mut self, octets: usize) {
+        if self.line_octets > 0 && self.line_octets + octets > LINE_OCTETS {
+            self.text.push_str("\r\n");
+            self.line_octets = 0;
         }
-        self.text.push_str(text);
     }
 
     /// Ends the field.
     pub(crate) fn finish(mut self) -> String {
         self.text.push_str("\r\n");
         self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use types::{Client, QueueId, TlsFacts};
+
+    fn client() -> ClientFacts {
+        ClientFacts {
+            client: Client { ip: "192.0.2.7".parse().unwrap(), port: 4025, listener: "x".into() },
+            host_name: Some("mail.sender.example".into()),
+            helo: Some("mail.sender.example".into()),
+            esmtp: true,
+            tls: None,
+        }
+    }
+
+    fn tls() -> Option<TlsFacts> {
+        let (version, cipher) = ("TLSv1.3".into(), "TLS13_AES_256_GCM_SHA384".into());
+        Some(TlsFacts { version, cipher })
+    }
+
+    fn field<'a>(client: &'a ClientFacts, recipient: Option<&'a ForwardPath>) -> ReceivedField<'a> {
+        let id = QueueId::from_bytes([0x5A; 16]).reference();
+        let at = Timestamp::from_millis(1_795_255_455_900);
+        ReceivedField { client, by: "mx.corp.example", utf8: false, id, recipient, at }
+    }
+
+    #[test]
+    fn a_field_names_client_protocol_identifier_and_time() {
+        let client = ClientFacts { tls: tls(), ..client() };
+        let bob = ForwardPath::Address("bob@corp.example".parse().unwrap());
+        assert_eq!(
+            field(&client, Some(&bob)).to_text(),
+            "Received: from mail.sender.example (mail.sender.example [192.0.2.7])\r\n\
+             \tby mx.corp.example with ESMTPS (TLSv1.3 TLS13_AES_256_GCM_SHA384)\r\n\
+             \tid MPJTB9D5MPJT for <bob@corp.example>; Sat, 21 Nov 2026 10:04:15 +0000\r\n"
+        );
+    }
+
+    #[test]
+    fn the_protocol_keyword_is_a_registered_one() {
+        for (tls_on, utf8, esmtp, keyword) in [
+            (false, false, false, " SMTP "),
+            (false, false, true, " ESMTP "),
+            (true, false, true, " ESMTPS "),
+            (false, true, true, " UTF8SMTP "),
+            (true, true, true, " UTF8SMTPS "),
+        ] {
+            let client = ClientFacts { tls: tls().filter(|_| tls_on), esmtp, ..client() };
+            let text = ReceivedField { utf8, ..field(&client, None) }.to_text();
+            assert!(text.replace("\r\n\t", " ").contains(keyword), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_helo_can_write_neither_field_nor_comment() {
+        for helo in [
+            "x\r\nBcc: all@corp.example",
+            "x) by real.example (",
+            "x\\",
+            "mail sender",
+            "",
+            "\u{fc}ml\u{e4}ut",
+            "from;",
+            &"(".repeat(5_000),
+        ] {
+            let helo: Option<Arc<str>> = Some(helo.into());
+            let client = ClientFacts { helo, host_name: None, ..client() };
+            let text = field(&client, None).to_text();
+            assert!(text.starts_with("Received: from [192.0.2.7]"), "{text}");
+            let lines: Vec<_> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            assert!(lines[1..].iter().all(|line| line.starts_with('\t')), "{text}");
+            assert_eq!((text.matches('(').count(), text.matches(')').count()), (1, 1), "{text}");
+            assert_eq!(text.matches(';').count(), 1, "{text}");
+            assert!(text.is_ascii() && text.len() < 800);
+        }
+    }
+
+    #[test]
+    fn an_ipv6_client_without_name_or_helo_is_its_address() {
+        let mut client = ClientFacts { helo: None, host_name: None, ..client() };
+        client.client.ip = "2001:db8::1".parse().unwrap();
+        let text = field(&client, None).to_text();
+        assert!(
+            text.starts_with("Received: from [IPv6:2001:db8::1] ([IPv6:2001:db8::1])"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_utf8_recipient_is_named_only_in_a_utf8_transaction() {
+        let client = client();
+        let recipient = ForwardPath::Address("用户@corp.example".parse().unwrap());
+        let plain = field(&client, Some(&recipient));
+        assert!(!plain.to_text().contains("for"));
+        assert!(ReceivedField { utf8: true, ..plain }.to_text().contains("<用户@corp.example>;"));
     }
 }

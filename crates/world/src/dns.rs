@@ -39,9 +39,11 @@ pub enum DnsError {
 }
 
 impl DnsError {
-    /// Whether asking again later may give another answer.
+    /// Whether asking again later may give another answer. Only what the
+    /// name system says clearly is final: nobody's mail is given up because
+    /// of a garbled packet.
     pub fn is_temporary(self) -> bool {
-        matches!(self, DnsError::TimedOut | DnsError::ServerFailure)
+        !matches!(self, DnsError::NoSuchName | DnsError::NoRecords)
     }
 }
 

@@ -1,0 +1,124 @@
+//! The real resolver against a name server on loopback.
+
+mod dns_server;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use dns_server::{DnsServer, Table};
+use hickory_proto::rr::RData;
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR};
+use types::Domain;
+use world::{DnsError, DnsResolver, MxAnswer, MxHost, Resolver, ResolverSettings};
+
+fn domain(name: &str) -> Domain {
+    name.parse().unwrap()
+}
+
+fn mx(preference: u16, host: &str) -> RData {
+    RData::MX(MX::new(preference, host.parse().unwrap()))
+}
+
+fn a(ip: &str) -> RData {
+    RData::A(A(ip.parse().unwrap()))
+}
+
+fn table() -> Table {
+    let ptr = |name: &str| RData::PTR(PTR(name.parse().unwrap()));
+    Table::from([
+        ("corp.example.", vec![mx(20, "b.corp.example."), mx(10, "A.corp.example.")]),
+        ("null.example.", vec![mx(0, ".")]),
+        ("both.example.", vec![mx(0, "."), mx(5, "a.corp.example.")]),
+        ("odd.example.", vec![mx(0, "*.odd.example.")]),
+        ("a.corp.example.", vec![a("192.0.2.1"), a("192.0.2.2")]),
+        ("six.example.", vec![RData::AAAA(AAAA("2001:db8::1".parse().unwrap()))]),
+        ("1.2.0.192.in-addr.arpa.", vec![ptr("lie.example."), ptr("a.corp.example.")]),
+        ("9.2.0.192.in-addr.arpa.", vec![ptr("a.corp.example.")]),
+    ])
+}
+
+async fn resolver() -> (DnsServer, DnsResolver) {
+    let server = DnsServer::start(table()).await;
+    let settings = ResolverSettings {
+        servers: vec![server.at],
+        timeout: Duration::from_millis(200),
+        ..ResolverSettings::default()
+    };
+    let resolver = DnsResolver::new(&settings).unwrap();
+    (server, resolver)
+}
+
+#[tokio::test]
+async fn mail_exchangers_come_in_order_of_preference_and_from_the_cache() {
+    let (server, resolver) = resolver().await;
+    let host = |preference, name| MxHost { preference, host: domain(name) };
+    let expected = MxAnswer::Hosts(vec![host(10, "a.corp.example"), host(20, "b.corp.example")]);
+    for _ in 0..3 {
+        assert_eq!(resolver.mx(&domain("corp.example")).await, Ok(expected.clone()));
+    }
+    assert_eq!(server.questions(), 1);
+}
+
+#[tokio::test]
+async fn a_null_mx_is_no_host_and_counts_only_alone() {
+    let (_server, resolver) = resolver().await;
+    assert_eq!(resolver.mx(&domain("null.example")).await, Ok(MxAnswer::Null));
+    let both = resolver.mx(&domain("both.example")).await.unwrap();
+    assert!(matches!(both, MxAnswer::Hosts(hosts) if hosts.len() == 1));
+    assert_eq!(resolver.mx(&domain("odd.example")).await, Err(DnsError::NoRecords));
+}
+
+#[tokio::test]
+async fn addresses_of_both_families_are_found() {
+    let (_server, resolver) = resolver().await;
+    let expect =
+        |ips: &[&str]| Ok(ips.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<IpAddr>>());
+    assert_eq!(resolver.addresses("A.Corp.Example").await, expect(&["192.0.2.1", "192.0.2.2"]));
+    assert_eq!(resolver.addresses("six.example").await, expect(&["2001:db8::1"]));
+    assert_eq!(resolver.addresses("null.example").await, Err(DnsError::NoRecords));
+}
+
+#[tokio::test]
+async fn every_failure_has_its_name() {
+    let (_server, resolver) = resolver().await;
+    for (name, error) in [
+        ("missing.example", DnsError::NoSuchName),
+        ("six.example", DnsError::NoRecords),
+        ("servfail.example", DnsError::ServerFailure),
+        ("silent.example", DnsError::TimedOut),
+        ("garbage.example", DnsError::Malformed),
+    ] {
+        assert_eq!(resolver.mx(&domain(name)).await, Err(error), "{name}");
+    }
+    let long = "a".repeat(300);
+    assert_eq!(resolver.addresses(&long).await, Err(DnsError::Malformed));
+    assert_eq!(resolver.addresses("servfail.example").await, Err(DnsError::ServerFailure));
+    assert_eq!(resolver.addresses("missing.example").await, Err(DnsError::NoSuchName));
+}
+
+#[tokio::test]
+async fn a_host_name_is_one_that_leads_back_to_the_address() {
+    let (_server, resolver) = resolver().await;
+    let name = |ip: &str| {
+        let ip = ip.parse().unwrap();
+        let resolver = &resolver;
+        async move { resolver.host_name(ip).await.map(|name| name.to_string()) }
+    };
+    assert_eq!(name("192.0.2.1").await.as_deref(), Some("a.corp.example"));
+    assert_eq!(name("192.0.2.9").await, None);
+    assert_eq!(name("192.0.2.77").await, None);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_failure_of_the_servers() {
+    let (server, _) = resolver().await;
+    let mut gone = server.at;
+    gone.set_ip("127.0.0.77".parse().unwrap());
+    let settings = ResolverSettings {
+        servers: vec![gone],
+        timeout: Duration::from_millis(200),
+        concurrent_max: 1,
+    };
+    let resolver = DnsResolver::new(&settings).unwrap();
+    assert!(resolver.mx(&domain("corp.example")).await.unwrap_err().is_temporary());
+}

@@ -1,11 +1,206 @@
-//! Placeholder while the index is written.
+//! The walk over the rules of a stage: the first that decides decides, the
+//! first that lacks evidence asks for it.
+
 use types::evidence::{Evidence, Parties};
-use types::{Event, Stage, Timestamp, Verdict};
-use crate::replay::Replayed;
-use crate::ruling::{Ruling, Step};
+use types::{Decision, PolicyType, Reason, ReasonKind, Stage, Timestamp, Verdict};
+
+use crate::index::{Match, authors};
+use crate::keys::Party;
+use crate::precedence::{Entry, Opinion, weigh};
+use crate::rules::{self, RuleAnswer};
+use crate::ruling::{Permit, Ruling, Step};
+use crate::select::select;
 use crate::set::PolicySet;
-pub(crate) fn decide(_: &PolicySet, _: Stage, _: Timestamp, _: &Parties<'_>, _: &Evidence) -> Ruling {
-    Ruling { step: Step::Decided(Verdict::Proceed), consulted: Vec::new(), would: None, permit: None }
+
+/// One question, with what has been worked out for it so far.
+pub(crate) struct Case<'a> {
+    pub(crate) set: &'a PolicySet,
+    pub(crate) at: Timestamp,
+    pub(crate) who: &'a Parties<'a>,
+    pub(crate) evidence: &'a Evidence,
+    stage: Stage,
+    /// Whether policies in observe mode take part as if they were on.
+    observing: bool,
+    matches: Option<Vec<Match<'a>>>,
+    opinion: Option<Opinion>,
+    consulted: Vec<types::Consulted>,
 }
-pub(crate) fn size_max_octets(set: &PolicySet, _: Stage, _: Timestamp, _: &Parties<'_>) -> u64 { set.base().size_max_octets }
-pub(crate) fn replayed(_: &PolicySet, _: &Event) -> Replayed { Replayed::Same }
+
+/// Decides, or says what is missing; see [`PolicySet::decide`].
+pub(crate) fn decide(
+    set: &PolicySet,
+    stage: Stage,
+    at: Timestamp,
+    who: &Parties<'_>,
+    evidence: &Evidence,
+) -> Ruling {
+    let mut case = Case::new(set, stage, at, who, evidence);
+    let step = case.walk();
+    let would = match &step {
+        Step::Decided(verdict) if case.is_observed() => case.would_be().filter(|would| {
+            let decided = verdict.decision();
+            decided.map(|d| (d.reason, d.policy)) != Some((would.reason, would.policy))
+        }),
+        Step::Decided(_) | Step::Ask(_) => None,
+    };
+    Ruling { step, permit: case.permit(), consulted: case.consulted, would }
+}
+
+/// The size limit for these parties; see [`PolicySet::size_max_octets`].
+pub(crate) fn size_max_octets(
+    set: &PolicySet,
+    stage: Stage,
+    at: Timestamp,
+    who: &Parties<'_>,
+) -> u64 {
+    let nothing = Evidence::new();
+    rules::size_limit(&mut Case::new(set, stage, at, who, &nothing)).0
+}
+
+impl<'a> Case<'a> {
+    fn new(
+        set: &'a PolicySet,
+        stage: Stage,
+        at: Timestamp,
+        who: &'a Parties<'a>,
+        evidence: &'a Evidence,
+    ) -> Self {
+        Case {
+            set,
+            at,
+            who,
+            evidence,
+            stage,
+            observing: false,
+            matches: None,
+            opinion: None,
+            consulted: Vec::new(),
+        }
+    }
+
+    fn walk(&mut self) -> Step {
+        let mut rules = rules::of(self.stage).iter();
+        while let Some(rule) = rules.next() {
+            match rule(self) {
+                RuleAnswer::NotMine => {}
+                RuleAnswer::Needs(need) => return Step::Ask(need),
+                RuleAnswer::Decides(decision) => {
+                    let next = self.next_reason(rules.as_slice());
+                    return Step::Decided(verdict(Decision { next, ..decision }));
+                }
+            }
+        }
+        Step::Decided(Verdict::Proceed)
+    }
+
+    /// What the rules after the one that decided would say, as far as the
+    /// evidence reaches. What they consult has not decided anything and is
+    /// not recorded.
+    fn next_reason(&mut self, rest: &[rules::Rule]) -> Option<Reason> {
+        let recorded = std::mem::take(&mut self.consulted);
+        let answer =
+            rest.iter().map(|rule| rule(self)).find(|answer| *answer != RuleAnswer::NotMine);
+        self.consulted = recorded;
+        match answer {
+            Some(RuleAnswer::Decides(decision)) => Some(decision.reason),
+            Some(RuleAnswer::Needs(_) | RuleAnswer::NotMine) | None => None,
+        }
+    }
+
+    fn is_observed(&self) -> bool {
+        self.consulted.iter().any(|consulted| !consulted.observing.is_empty())
+    }
+
+    /// The decision had the policies in observe mode been on. Evidence is
+    /// never gathered for their sake, so it can be unknown.
+    fn would_be(&self) -> Option<Decision> {
+        let mut case = Case::new(self.set, self.stage, self.at, self.who, self.evidence);
+        case.observing = true;
+        match case.walk() {
+            Step::Decided(verdict) => verdict.decision().cloned(),
+            Step::Ask(_) => None,
+        }
+    }
+
+    /// The permit that was in effect, if the senders were looked at and no
+    /// block stands.
+    fn permit(&self) -> Option<Permit> {
+        self.opinion.as_ref().filter(|opinion| !opinion.is_blocked()).and_then(Opinion::permit)
+    }
+
+    /// Whether the header has been read.
+    fn is_header_known(&self) -> bool {
+        self.stage >= Stage::Data
+    }
+
+    /// The policy of one type that applies. Where none does, the settings
+    /// decide, and are recorded as what did.
+    pub(crate) fn policy(&mut self, kind: PolicyType) -> Option<Match<'a>> {
+        let observing = self.observing;
+        let mut selection = select(self.matches(), kind, observing);
+        selection.consulted.winner.get_or_insert(types::PolicyRef::Base(kind));
+        self.consulted.push(selection.consulted);
+        selection.winner
+    }
+
+    /// What policies and entries make of the sender.
+    pub(crate) fn opinion(&mut self) -> &Opinion {
+        let opinion = match self.opinion.take() {
+            Some(opinion) => opinion,
+            None => self.form_opinion(),
+        };
+        self.opinion.insert(opinion)
+    }
+
+    fn form_opinion(&mut self) -> Opinion {
+        let observing = self.observing;
+        let matches = self.matches();
+        let permitted = select(matches, PolicyType::PermittedSenders, observing);
+        let blocked = select(matches, PolicyType::BlockedSenders, observing);
+        let opinion = weigh(permitted, blocked, &self.entries());
+        self.consulted.extend(opinion.consulted.iter().cloned());
+        opinion
+    }
+
+    fn matches(&mut self) -> &[Match<'a>] {
+        let header_known = self.is_header_known();
+        let (set, at, who) = (self.set, self.at, self.who);
+        self.matches.get_or_insert_with(|| set.policies().matches(at, who, header_known))
+    }
+
+    /// The recipient's entries that cover the sender; an entry that covers
+    /// both envelope and author counts as covering the envelope.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let Some(recipient) = self.who.recipient.and_then(|path| path.address()) else {
+            return entries;
+        };
+        let mut look = |party: Party<'a>, by_envelope| {
+            let Party::Address(sender) = party else { return };
+            for found in self.set.senders().matches(self.at, recipient.key(), sender) {
+                if !entries.iter().any(|other| other.found.facts.id == found.facts.id) {
+                    entries.push(Entry { found, by_envelope });
+                }
+            }
+        };
+        if let Some(path) = self.who.reverse_path {
+            look(path.into(), true);
+        }
+        if self.is_header_known() {
+            authors(self.who).for_each(|author| look(author, false));
+        }
+        entries
+    }
+}
+
+/// A decision as a verdict: the kind of its reason says which. A client that
+/// talks early is a deferral though its reply is a 554; the reply is in the
+/// reason table.
+fn verdict(decision: Decision) -> Verdict {
+    match decision.reason.kind() {
+        ReasonKind::Acceptance => Verdict::Proceed,
+        ReasonKind::Hold => Verdict::Hold(decision),
+        ReasonKind::Deferral => Verdict::Defer(decision),
+        ReasonKind::Rejection => Verdict::Reject(decision),
+    }
+}

@@ -46,6 +46,26 @@ impl Document {
         })
     }
 
+    /// Writes a document that [`Document::parse`] reads back: one line per
+    /// field in the order of the editor, long lists one member a line.
+    ///
+    /// # Errors
+    ///
+    /// A number over 2^63, which TOML does not have.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        let mut text = String::new();
+        for policy in &self.policies {
+            write_object(&mut text, "policy", POLICY_FIELDS, policy)?;
+        }
+        for group in &self.groups {
+            write_object(&mut text, "group", GROUP_FIELDS, group)?;
+        }
+        for entry in &self.managed_senders {
+            write_object(&mut text, "managed_sender", MANAGED_SENDER_FIELDS, entry)?;
+        }
+        Ok(text)
+    }
+
     /// The line at which an object of the document begins, to go with a
     /// [`Problem`](crate::Problem) found in it.
     pub fn line_of(text: &str, object: &ObjectName) -> Option<usize> {
@@ -54,11 +74,74 @@ impl Document {
             ObjectName::Group(_, place) => ("[[group]]", *place),
             ObjectName::ManagedSender(_, place) => ("[[managed_sender]]", *place),
         };
-        let mut begins = (1..).zip(text.lines()).filter(|(_, line)| line.trim().starts_with(heading));
+        let mut begins =
+            (1..).zip(text.lines()).filter(|(_, line)| line.trim().starts_with(heading));
         begins.nth(place.checked_sub(1)?).map(|(line, _)| line)
+    }
+}
+
+/// Writes one object. The order of `fields` is that of the text; a field
+/// that is not among them comes after those.
+fn write_object(
+    text: &mut String,
+    heading: &str,
+    fields: &[&str],
+    object: &impl Serialize,
+) -> Result<(), toml::ser::Error> {
+    let table = toml::Table::try_from(object)?;
+    let mut entries: Vec<(&String, &toml::Value)> = table.iter().collect();
+    let place = |key: &str| fields.iter().position(|field| *field == key).unwrap_or(fields.len());
+    entries.sort_by_key(|(key, _)| place(key));
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("[[{heading}]]\n"));
+    for (key, value) in entries {
+        text.push_str(&format!("{key} = {}\n", written(value)));
+    }
+    Ok(())
+}
+
+/// A value on one line, or a list of several with one member a line, so that
+/// a change of one member is a change of one line.
+fn written(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Array(members) if members.len() > 1 => {
+            let lines: String = members.iter().map(|member| format!("    {member},\n")).collect();
+            format!("[\n{lines}]")
+        }
+        other => other.to_string(),
     }
 }
 
 fn line_at(text: &str, place: usize) -> usize {
     1 + text.bytes().take(place).filter(|&byte| byte == b'\n').count()
 }
+
+/// The order in which the editor shows the fields of a policy.
+const POLICY_FIELDS: &[&str] = &[
+    "id",
+    "narrative",
+    "option",
+    "based_on",
+    "from",
+    "to",
+    "source_ips",
+    "source_hosts",
+    "validity",
+    "mode",
+    "override",
+    "bidirectional",
+];
+const GROUP_FIELDS: &[&str] = &["name", "parent", "members"];
+const MANAGED_SENDER_FIELDS: &[&str] = &[
+    "id",
+    "sender",
+    "recipient",
+    "action",
+    "valid_until",
+    "note",
+    "created_by",
+    "created",
+    "created_from",
+];

@@ -1,12 +1,247 @@
-//! Placeholder while the index is written.
-use types::policy::BasePolicies;
+//! The compiled policies: all that match an attempt are found by a handful
+//! of look-ups, however many there are.
+//!
+//! Each policy stands in one hash table under the numbers of its sender
+//! scope, its recipient scope and each of its sources. An attempt lies in a
+//! few scopes per side and a few sources, so trying every combination finds
+//! exactly the policies whose scope matches, without touching another.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use types::evidence::Parties;
 use types::lists::Group;
+use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
+use types::{PolicyId, PolicyRef, Timestamp};
+
+use crate::keys::{Keys, KeysBuilder, Party};
 use crate::objects::StoredPolicy;
+use crate::patterns::Rank;
+use crate::sources::{ANYWHERE, Sources, host_domain};
+
+/// All policies of a set that are not switched off.
 #[derive(Debug)]
-pub(crate) struct PolicyIndex { internal: Vec<String> }
-impl PolicyIndex {
-    pub(crate) fn compile(_: Vec<StoredPolicy>, _: &[Group], base: &BasePolicies) -> Self {
-        PolicyIndex { internal: base.domains.iter().map(|(d, _)| d.to_string()).collect() }
+pub(crate) struct PolicyIndex {
+    keys: Keys,
+    sources: Sources,
+    policies: Vec<Compiled>,
+    /// From sender scope, recipient scope and source to places in `policies`.
+    table: HashMap<[u32; 3], Vec<u32>>,
+    validations: HashMap<Box<str>, RecipientValidation>,
+}
+
+/// A policy with its name in events.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) policy: Policy,
+    pub(crate) reference: PolicyRef,
+    /// The smaller is the older.
+    age: (Timestamp, PolicyId),
+}
+
+impl Compiled {
+    fn new(stored: StoredPolicy) -> Self {
+        // A policy without a number is refused before it comes here.
+        let id = stored.policy.id.unwrap_or(PolicyId(0));
+        Compiled {
+            reference: PolicyRef::Policy { id, version: stored.version },
+            age: (stored.created, id),
+            policy: stored.policy,
+        }
     }
-    pub(crate) fn is_internal(&self, key: &str) -> bool { self.internal.iter().any(|d| d == key) }
+
+    pub(crate) fn is_observed(&self) -> bool {
+        self.policy.mode == PolicyMode::Observe
+    }
+}
+
+/// How a policy stands among those of its type that match: the greater wins.
+/// Field order is the order of comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Standing {
+    pub(crate) overrides: bool,
+    pub(crate) specific: Specificity,
+    pub(crate) age: Reverse<(Timestamp, PolicyId)>,
+}
+
+/// How precisely a policy names an attempt, comparable across types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Specificity {
+    pub(crate) to: Rank,
+    pub(crate) from: Rank,
+    pub(crate) source: bool,
+}
+
+/// A policy whose scope matches an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match<'a> {
+    pub(crate) compiled: &'a Compiled,
+    pub(crate) standing: Standing,
+    /// Whether the envelope sender is what matched, not only an author.
+    pub(crate) by_envelope: bool,
+}
+
+/// Which of the sender's addresses one look at the index is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Envelope,
+    Header,
+}
+
+impl PolicyIndex {
+    /// Compiles policies that have been validated.
+    pub(crate) fn compile(
+        stored: Vec<StoredPolicy>,
+        groups: &[Group],
+        base: &BasePolicies,
+    ) -> Self {
+        let mut keys = KeysBuilder::new(groups, base);
+        let mut sources = Sources::default();
+        let mut table: HashMap<[u32; 3], Vec<u32>> = HashMap::new();
+        let on = stored.into_iter().filter(|stored| stored.policy.mode != PolicyMode::Off);
+        let policies: Vec<Compiled> = on.map(Compiled::new).collect();
+        for (place, compiled) in (0..).zip(&policies) {
+            let policy = &compiled.policy;
+            let (from, to) = (keys.number(&policy.from), keys.number(&policy.to));
+            let restrictions = restrictions(policy, &mut sources);
+            for &source in &restrictions {
+                table.entry([from, to, source]).or_default().push(place);
+                if policy.bidirectional && from != to {
+                    table.entry([to, from, source]).or_default().push(place);
+                }
+            }
+        }
+        let validations =
+            base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
+        PolicyIndex { keys: keys.finish(), sources, policies, table, validations }
+    }
+
+    /// Whether a domain in comparable form is one of ours.
+    pub(crate) fn is_internal(&self, domain_key: &str) -> bool {
+        self.keys.is_internal(domain_key)
+    }
+
+    /// How the settings validate the recipients of a domain.
+    pub(crate) fn validation(&self, domain_key: &str) -> Option<RecipientValidation> {
+        self.validations.get(domain_key).copied()
+    }
+
+    /// Every policy that matches these parties at `at`, once each; none
+    /// before there is a recipient.
+    pub(crate) fn matches(
+        &self,
+        at: Timestamp,
+        who: &Parties<'_>,
+        header_known: bool,
+    ) -> Vec<Match<'_>> {
+        let mut found = Vec::new();
+        let Some(recipient) = who.recipient.filter(|_| !self.table.is_empty()) else {
+            return found;
+        };
+        let search = Search {
+            index: self,
+            at,
+            host_name: who.host_name,
+            to: self.keys.of(recipient.into()),
+            sources: self.sources.of(who.ip, who.host_name),
+        };
+        if let Some(path) = who.reverse_path {
+            search.run(path.into(), Seen::Envelope, &mut found);
+        }
+        if header_known {
+            for author in authors(who) {
+                search.run(author, Seen::Header, &mut found);
+            }
+        }
+        found
+    }
+}
+
+/// The authors of a message; a message without any has nobody as author.
+pub(crate) fn authors<'a>(who: &Parties<'a>) -> impl Iterator<Item = Party<'a>> {
+    let nobody = who.header_from.is_empty().then_some(Party::Nobody);
+    nobody.into_iter().chain(who.header_from.iter().map(|author| Party::Address(author)))
+}
+
+/// The sources a policy stands under: each network; else each host; else
+/// none. With both, the host is looked at once the network was found.
+fn restrictions(policy: &Policy, sources: &mut Sources) -> Vec<u32> {
+    let mut numbers: Vec<u32> =
+        policy.source_ips.iter().map(|network| sources.network(*network)).collect();
+    if numbers.is_empty() {
+        numbers.extend(policy.source_hosts.iter().map(|host| sources.host(host)));
+    }
+    if numbers.is_empty() {
+        numbers.push(ANYWHERE);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+/// The part of a search that all senders of an attempt share.
+struct Search<'a, 'b> {
+    index: &'a PolicyIndex,
+    at: Timestamp,
+    host_name: Option<&'b str>,
+    to: Vec<crate::keys::Key>,
+    sources: Vec<u32>,
+}
+
+impl<'a> Search<'a, '_> {
+    fn run(&self, sender: Party<'_>, seen: Seen, found: &mut Vec<Match<'a>>) {
+        for from in self.index.keys.of(sender) {
+            for to in &self.to {
+                for source in &self.sources {
+                    let places = self.index.table.get(&[from.number, to.number, *source]);
+                    for &place in places.into_iter().flatten() {
+                        let ranks = (to.rank, from.rank);
+                        self.enter(place, ranks, seen, found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Checks what the look-up has not, and keeps the best standing of a
+    /// policy that matches in several ways.
+    fn enter(&self, place: u32, ranks: (Rank, Rank), seen: Seen, found: &mut Vec<Match<'a>>) {
+        let Some(compiled) = self.index.policies.get(place as usize) else { return };
+        if !self.applies(&compiled.policy, seen) {
+            return;
+        }
+        let policy = &compiled.policy;
+        let standing = Standing {
+            overrides: policy.overrides,
+            specific: Specificity {
+                to: ranks.0,
+                from: ranks.1,
+                source: !policy.source_ips.is_empty() || !policy.source_hosts.is_empty(),
+            },
+            age: Reverse(compiled.age),
+        };
+        let by_envelope = seen == Seen::Envelope;
+        match found.iter_mut().find(|other| std::ptr::eq(other.compiled, compiled)) {
+            Some(other) => {
+                other.standing = other.standing.max(standing);
+                other.by_envelope |= by_envelope;
+            }
+            None => found.push(Match { compiled, standing, by_envelope }),
+        }
+    }
+
+    fn applies(&self, policy: &Policy, seen: Seen) -> bool {
+        let looked_at = match seen {
+            Seen::Envelope => policy.based_on != AddressBasis::Header,
+            Seen::Header => policy.based_on != AddressBasis::Envelope,
+        };
+        let both = !policy.source_ips.is_empty() && !policy.source_hosts.is_empty();
+        looked_at && policy.validity.covers(self.at) && (!both || self.is_from_host(policy))
+    }
+
+    fn is_from_host(&self, policy: &Policy) -> bool {
+        self.host_name
+            .and_then(host_domain)
+            .is_some_and(|name| policy.source_hosts.iter().any(|host| name.is_within(host)))
+    }
 }

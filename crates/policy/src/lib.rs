@@ -15,11 +15,18 @@ mod decide;
 pub mod document;
 mod groups;
 mod index;
+mod keys;
 mod objects;
+mod patterns;
+mod precedence;
 pub mod replay;
+mod rules;
 mod ruling;
+mod select;
 mod senders;
 mod set;
+mod sources;
+mod texts;
 mod validate;
 
 pub use document::{Document, DocumentError};

@@ -8,8 +8,8 @@ use types::{Decision, PolicyRef, Verdict};
 pub struct Ruling {
     /// The verdict, or what is needed for one.
     pub step: Step,
-    /// The policies consulted at this stage up to the decision. Types of
-    /// which nothing matched are left out.
+    /// The policies consulted at this stage up to the decision. Where the
+    /// settings decide because no policy matched, they are the winner.
     pub consulted: Vec<Consulted>,
     /// What would have been decided had the policies in observe mode been
     /// on, where that differs; known as far as the evidence reaches.

@@ -107,6 +107,11 @@ impl PolicySet {
         self.senders.len()
     }
 
+    /// Octets of memory the compiled managed senders hold.
+    pub fn managed_sender_octets(&self) -> usize {
+        self.senders.octets()
+    }
+
     /// The largest message these parties may exchange at `at`, in octets:
     /// the smaller of the settings' limit and the policy that applies.
     pub fn size_max_octets(&self, stage: Stage, at: Timestamp, who: &Parties<'_>) -> u64 {

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::iter::successors;
 
+use types::PolicyId;
+use types::address::parent_of;
 use types::lists::{Group, ManagedSender, Pattern, SenderAction};
 use types::policy::{
     AddressBasis, BasePolicies, DomainPattern, PermitOption, Policy, PolicyOption, Scope,
 };
-use types::PolicyId;
-use types::address::parent_of;
 
 use crate::groups::members_of;
 use crate::objects::{PolicyObjects, SenderChange};
@@ -198,7 +198,9 @@ impl<'a> OwnDomains<'a> {
         OwnDomains {
             groups,
             exact: own().collect(),
-            above: own().flat_map(|domain| parents(domain).map(move |above| (above, domain))).collect(),
+            above: own()
+                .flat_map(|domain| parents(domain).map(move |above| (above, domain)))
+                .collect(),
         }
     }
 
@@ -302,8 +304,7 @@ pub(crate) fn sender_problems(senders: &[ManagedSender], base: &BasePolicies) ->
         _ => None,
     });
     let own = OwnDomains::new(base, &[]);
-    let permits =
-        (1..).zip(senders).filter(|(_, entry)| entry.action == SenderAction::Permit);
+    let permits = (1..).zip(senders).filter(|(_, entry)| entry.action == SenderAction::Permit);
     let forgeable = permits.filter_map(|(place, entry)| {
         let wrong = Wrong::OwnDomain(own.pattern(&entry.sender)?);
         Some(Problem { object: ObjectName::ManagedSender(entry.id, place), wrong })

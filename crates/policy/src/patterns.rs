@@ -1,0 +1,69 @@
+//! The spellings under which an address is looked up: itself, its domain and
+//! what lies above its domain.
+//!
+//! Each spelling is a piece of the address itself (`ann@mx.corp.example`,
+//! `@mx.corp.example`, `.corp.example`, `.example`), so that a look-up
+//! allocates nothing, and the three kinds cannot be confused.
+
+use types::lists::Pattern;
+use types::policy::DomainPattern;
+
+/// How precisely a scope or an entry names somebody; the greater is the more
+/// specific. A directory attribute will stand between group and address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Anybody.
+    Everyone,
+    /// Internal or external.
+    Side,
+    /// Everything below a domain of so many labels: `*.mx.example` is more
+    /// specific than `*.example`.
+    Below(u8),
+    /// One domain.
+    Domain,
+    /// A group.
+    Group,
+    /// One address.
+    Address,
+}
+
+/// The spelling under which a pattern is stored, and its rank.
+pub(crate) fn spelling(pattern: &Pattern) -> (String, Rank) {
+    match pattern {
+        Pattern::Address(address) => (address.key().to_owned(), Rank::Address),
+        Pattern::Domain(domain) => domain_spelling(domain),
+    }
+}
+
+/// As [`spelling`], of a domain or what lies below it.
+pub(crate) fn domain_spelling(pattern: &DomainPattern) -> (String, Rank) {
+    let domain = &pattern.domain;
+    match pattern.below {
+        true => (format!(".{domain}"), Rank::Below(labels(domain.as_str()))),
+        false => (format!("@{domain}"), Rank::Domain),
+    }
+}
+
+/// All spellings that cover an address in comparable form, the most specific
+/// first; none if it has no domain.
+pub(crate) fn spellings(address: &str) -> impl Iterator<Item = (&str, Rank)> {
+    let parts = address.rfind('@').and_then(|place| address.split_at_checked(place));
+    parts.into_iter().flat_map(move |(_, at_domain)| {
+        let whole = [(address, Rank::Address), (at_domain, Rank::Domain)];
+        whole.into_iter().chain(parents(at_domain))
+    })
+}
+
+/// `.b.c` and `.c` of `@a.b.c`. An address literal has none: its dots
+/// separate no labels.
+fn parents(at_domain: &str) -> impl Iterator<Item = (&str, Rank)> {
+    let named = if at_domain.starts_with("@[") { "" } else { at_domain };
+    named.match_indices('.').filter_map(move |(place, _)| {
+        let parent = named.get(place..)?;
+        Some((parent, Rank::Below(labels(parent.trim_start_matches('.')))))
+    })
+}
+
+fn labels(domain: &str) -> u8 {
+    u8::try_from(domain.split('.').count()).unwrap_or(u8::MAX)
+}

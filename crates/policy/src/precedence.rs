@@ -1,0 +1,187 @@
+//! Permit against block: who prevails when administrators' policies and a
+//! user's own entries name the same sender.
+
+use types::evidence::{Consulted, Loss};
+use types::lists::SenderAction;
+use types::policy::{BlockOption, PermitOption, PolicyOption};
+use types::{PolicyRef, PolicyType};
+
+use crate::index::Match;
+use crate::patterns::Rank;
+use crate::ruling::Permit;
+use crate::select::{Selection, less_specific, lose};
+use crate::senders::SenderMatch;
+
+/// A block that stands, and what of the sender it names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Block {
+    pub(crate) by: PolicyRef,
+    pub(crate) by_envelope: bool,
+}
+
+/// What policies and entries make of a sender, each layer for itself, so
+/// that it can be said what would have decided had the layer above not.
+#[derive(Clone, Debug)]
+pub(crate) struct Opinion {
+    /// The administrators' block, where it stands.
+    pub(crate) administrators: Option<Block>,
+    /// The recipient's block, where no envelope permit of an administrator
+    /// stands above it.
+    pub(crate) recipient: Option<Block>,
+    /// The uppermost permit.
+    permit: Option<Permit>,
+    /// The types that had something to say.
+    pub(crate) consulted: Vec<Consulted>,
+}
+
+impl Opinion {
+    /// What lets the sender past the checks a permit skips. Where a block
+    /// stands as well, this is what would, had the block not been.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        self.permit
+    }
+
+    /// Whether a block stands.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.administrators.is_some() || self.recipient.is_some()
+    }
+}
+
+/// An entry of the recipient's that covers the sender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) found: SenderMatch,
+    pub(crate) by_envelope: bool,
+}
+
+impl Entry {
+    fn reference(&self) -> PolicyRef {
+        PolicyRef::ManagedSender { id: self.found.facts.id }
+    }
+
+    /// The more specific wins, on a tie a block; what is learned comes last.
+    /// The number only makes the choice among equals the same every time.
+    fn standing(&self) -> (bool, Rank, bool, std::cmp::Reverse<types::PolicyId>) {
+        let action = self.found.facts.action;
+        (
+            action != SenderAction::Auto,
+            self.found.rank,
+            action == SenderAction::Block,
+            std::cmp::Reverse(self.found.facts.id),
+        )
+    }
+}
+
+/// Weighs the selected policies of the two types and the recipient's
+/// entries.
+///
+/// The order is that of precedence: a block with the override flag; then the
+/// more specific of the administrators' permit and block, on a tie the
+/// block; then the more specific of the recipient's entries, on a tie the
+/// block; then what was learned from outbound mail. An administrator's block
+/// is not undone by a user's permit, and an administrator's permit of the
+/// envelope sender is not undone by a user's block; a permit of the author
+/// alone, which anybody can write, gives way to it.
+pub(crate) fn weigh<'a>(
+    mut permitted: Selection<'a>,
+    mut blocked: Selection<'a>,
+    entries: &[Entry],
+) -> Opinion {
+    let permit = permitted.winner.filter(permits);
+    let block = blocked.winner.filter(blocks);
+    let block_stands = match (permit, block) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(permit), Some(block)) => contest(permit, block, &mut permitted, &mut blocked),
+    };
+    let best = entries.iter().max_by_key(|entry| entry.standing());
+    let entry_blocks = best.filter(|entry| entry.found.facts.action == SenderAction::Block);
+    let shielded = permit.is_some_and(|permit| permit.by_envelope);
+    let recipient = entry_blocks
+        .filter(|_| !shielded)
+        .map(|entry| Block { by: entry.reference(), by_envelope: entry.by_envelope });
+    let administrators_decide =
+        block_stands || shielded || (permit.is_some() && recipient.is_none());
+    let managed = managed_consulted(entries, best, administrators_decide);
+    Opinion {
+        administrators: block
+            .filter(|_| block_stands)
+            .map(|block| Block { by: block.compiled.reference, by_envelope: block.by_envelope }),
+        recipient,
+        permit: permit.map(administrators_permit).or_else(|| entries_permit(entries)),
+        consulted: [Some(permitted.consulted), Some(blocked.consulted), managed]
+            .into_iter()
+            .flatten()
+            .filter(has_something)
+            .collect(),
+    }
+}
+
+fn permits(found: &Match<'_>) -> bool {
+    found.compiled.policy.option == PolicyOption::PermittedSenders(PermitOption::Permit)
+}
+
+fn blocks(found: &Match<'_>) -> bool {
+    found.compiled.policy.option == PolicyOption::BlockedSenders(BlockOption::Block)
+}
+
+/// Whether the block stands against the permit; notes who lost, and why.
+fn contest(
+    permit: Match<'_>,
+    block: Match<'_>,
+    permitted: &mut Selection<'_>,
+    blocked: &mut Selection<'_>,
+) -> bool {
+    if block.standing.overrides {
+        permitted.lost(Loss::NoOverride);
+        return true;
+    }
+    let (permit, block) = (permit.standing.specific, block.standing.specific);
+    let why = less_specific(permit, block);
+    if permit > block {
+        blocked.lost(why.unwrap_or(Loss::BlockOnTie));
+        return false;
+    }
+    permitted.lost(why.unwrap_or(Loss::BlockOnTie));
+    true
+}
+
+fn administrators_permit(permit: Match<'_>) -> Permit {
+    Permit { by: permit.compiled.reference, auto: false }
+}
+
+/// The most specific permit among the entries, whatever blocks beside it.
+fn entries_permit(entries: &[Entry]) -> Option<Permit> {
+    let permits = |entry: &&Entry| entry.found.facts.action != SenderAction::Block;
+    let best = entries.iter().filter(permits).max_by_key(|entry| entry.standing())?;
+    let auto = best.found.facts.action == SenderAction::Auto;
+    Some(Permit { by: best.reference(), auto })
+}
+
+fn managed_consulted(
+    entries: &[Entry],
+    best: Option<&Entry>,
+    administrators_decide: bool,
+) -> Option<Consulted> {
+    let best = best?;
+    let others = entries.iter().filter(|entry| entry.reference() != best.reference());
+    let why = |entry: &Entry| match entry.found.rank == best.found.rank {
+        true => Loss::BlockOnTie,
+        false => Loss::LessSpecificFrom,
+    };
+    let mut consulted = Consulted {
+        kind: PolicyType::ManagedSenders,
+        winner: Some(best.reference()).filter(|_| !administrators_decide),
+        losers: others.map(|entry| (entry.reference(), why(entry))).collect(),
+        observing: Vec::new(),
+    };
+    if administrators_decide {
+        lose(&mut consulted, best.reference(), Loss::BelowAdministrator);
+    }
+    consulted.losers.truncate(types::evidence::LOSERS_MAX);
+    Some(consulted)
+}
+
+fn has_something(consulted: &Consulted) -> bool {
+    consulted.winner.is_some() || !consulted.losers.is_empty() || !consulted.observing.is_empty()
+}

@@ -1,0 +1,116 @@
+//! The rules of each stage, in their order of precedence.
+
+mod connection;
+mod message;
+mod recipient;
+
+use types::PolicyRef;
+use types::evidence::Need;
+use types::policy::PolicyOption;
+use types::{CheckName, Decision, Detail, Observed, PolicyType, Reason, Stage};
+
+use crate::decide::Case;
+
+pub(crate) use connection::*;
+pub(crate) use message::*;
+pub(crate) use recipient::*;
+
+/// What a rule says to a case.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum RuleAnswer {
+    /// The rule has nothing against it; Postfix says *dunno*.
+    NotMine,
+    /// The rule decides.
+    Decides(Decision),
+    /// The rule might, but lacks this.
+    Needs(Need),
+}
+
+/// One rule.
+pub(crate) type Rule = fn(&mut Case<'_>) -> RuleAnswer;
+
+/// The rules of a stage.
+///
+/// Their order is the order of precedence, and cheap comes before dear: an
+/// unknown recipient is refused even if the sender is permitted, because
+/// accepting it would make the gateway send bounces to forged senders;
+/// greylisting comes last, because looking enters the attempt into the table
+/// of triplets, which a mail refused for another reason should not do.
+pub(crate) fn of(stage: Stage) -> &'static [Rule] {
+    match stage {
+        Stage::Connect => &[unavailable, proxy_header, connections, early_talk],
+        Stage::Helo | Stage::Content => &[unavailable],
+        Stage::Mail => &[unavailable, declared_size_for_anybody],
+        Stage::Rcpt => &[
+            unavailable,
+            relay_control,
+            declared_size,
+            recipient_validation,
+            internationalized,
+            blocked_by_administrator,
+            blocked_by_recipient,
+            rate,
+            greylisting,
+        ],
+        Stage::Data => &[
+            unavailable,
+            line_endings,
+            line_length,
+            received_size,
+            hops,
+            blocked_by_administrator,
+            blocked_by_recipient,
+        ],
+        Stage::Deliver => &[],
+    }
+}
+
+/// Something of ours is missing: whatever it is about, nothing is accepted
+/// and nothing refused for good.
+fn unavailable(case: &mut Case<'_>) -> RuleAnswer {
+    let findings = case.evidence.findings().iter();
+    // A part that came back since has a later finding of the same check.
+    let missing = findings.rev().find_map(|finding| match &finding.observed {
+        Observed::Unavailable(what)
+            if case.evidence.latest(finding.check) == Some(&finding.observed) =>
+        {
+            Some((finding.check, *what))
+        }
+        _ => None,
+    });
+    match missing {
+        Some((check, what)) => RuleAnswer::Decides(Decision::new(unavailable_reason(what), check)),
+        None => RuleAnswer::NotMine,
+    }
+}
+
+fn unavailable_reason(what: types::finding::Unavailable) -> Reason {
+    use types::finding::Unavailable;
+    match what {
+        Unavailable::Disk => Reason::SystemStorageFull,
+        Unavailable::Stopping => Reason::SystemStopping,
+        Unavailable::Store | Unavailable::Engine => Reason::SystemUnavailable,
+    }
+}
+
+/// The size limit for the parties of a case, in octets, and what sets it:
+/// a policy can lower what the settings say, never raise it.
+pub(crate) fn size_limit(case: &mut Case<'_>) -> (u64, PolicyRef) {
+    let base = case.set.base().size_max_octets;
+    match case.policy(PolicyType::EmailSizeLimits).map(|found| found.compiled) {
+        Some(compiled) => match compiled.policy.option {
+            PolicyOption::EmailSizeLimits(limit) if limit < base => (limit, compiled.reference),
+            _ => (base, PolicyRef::Base(PolicyType::EmailSizeLimits)),
+        },
+        None => (base, PolicyRef::Base(PolicyType::EmailSizeLimits)),
+    }
+}
+
+/// Refuses a message over its limit.
+fn over_size(observed: u64, (limit, by): (u64, PolicyRef)) -> RuleAnswer {
+    if observed <= limit {
+        return RuleAnswer::NotMine;
+    }
+    let decision = Decision::new(Reason::SizeExceeded, CheckName::Size);
+    RuleAnswer::Decides(decision.by(by).with_detail(Detail::Limit { observed, limit }))
+}

@@ -1,0 +1,189 @@
+//! The rules of RCPT, from what costs nothing to what is remembered.
+
+use std::time::Duration;
+
+use types::evidence::Need;
+use types::finding::{RecipientAnswer, TripletFacts, TripletState};
+use types::policy::{ClientIdentity, GreylistOption, PolicyOption, RecipientValidation};
+use types::{CheckName, Decision, Detail, Observed, PolicyRef, PolicyType, Reason};
+
+use super::{RuleAnswer, over_size, size_limit};
+use crate::decide::Case;
+use crate::precedence::Block;
+
+/// Mail for a domain that is not ours is not taken, from nobody. No policy
+/// can change that: it is what keeps the gateway from being an open relay.
+/// The bare postmaster is ours (RFC 5321 section 4.5.1).
+pub(crate) fn relay_control(case: &mut Case<'_>) -> RuleAnswer {
+    let internal = match case.evidence.latest(CheckName::Relay) {
+        Some(&Observed::Relay { internal }) => internal,
+        _ => case.who.recipient.is_some_and(|path| match path.address() {
+            Some(address) => case.set.is_internal(address.domain_key()),
+            None => true,
+        }),
+    };
+    match internal {
+        true => RuleAnswer::NotMine,
+        false => RuleAnswer::Decides(Decision::new(Reason::RelayDenied, CheckName::Relay)),
+    }
+}
+
+/// A declared size over what this recipient may get.
+pub(crate) fn declared_size(case: &mut Case<'_>) -> RuleAnswer {
+    match case.evidence.latest(CheckName::Size) {
+        Some(&Observed::Size { declared: Some(declared), .. }) => {
+            over_size(declared, size_limit(case))
+        }
+        _ => RuleAnswer::NotMine,
+    }
+}
+
+/// A recipient that does not exist, or cannot be found to exist: not knowing
+/// defers, because accepting would end in a bounce to a forged sender.
+pub(crate) fn recipient_validation(case: &mut Case<'_>) -> RuleAnswer {
+    // Every server takes mail for the bare postmaster (RFC 5321 section
+    // 4.5.1); where it goes is the settings' business.
+    let Some(address) = case.who.recipient.and_then(|path| path.address()) else {
+        return RuleAnswer::NotMine;
+    };
+    let (wanted, by) = chosen_validation(case, address.domain_key());
+    if wanted == RecipientValidation::AcceptAll {
+        return RuleAnswer::NotMine;
+    }
+    match case.evidence.latest(CheckName::Recipient) {
+        Some(Observed::Recipient { validation, answer }) if *validation == wanted => {
+            recipient_answer(answer, by)
+        }
+        Some(Observed::Inconclusive(_)) => RuleAnswer::Decides(
+            Decision::new(Reason::RecipientUnverifiable, CheckName::Recipient).by(by),
+        ),
+        _ => RuleAnswer::Needs(Need::Recipient(wanted)),
+    }
+}
+
+fn chosen_validation(case: &mut Case<'_>, domain_key: &str) -> (RecipientValidation, PolicyRef) {
+    let kind = PolicyType::RecipientValidation;
+    let compiled = case.policy(kind).map(|found| found.compiled);
+    match compiled.map(|compiled| (&compiled.policy.option, compiled.reference)) {
+        Some((PolicyOption::RecipientValidation(how), by)) => (*how, by),
+        // A domain that the settings no longer have is asked about like one
+        // for which they name no recipients.
+        _ => {
+            let how = case.set.policies().validation(domain_key);
+            (how.unwrap_or(RecipientValidation::CallForward), PolicyRef::Base(kind))
+        }
+    }
+}
+
+fn recipient_answer(answer: &RecipientAnswer, by: PolicyRef) -> RuleAnswer {
+    let decision = |reason| Decision::new(reason, CheckName::Recipient).by(by);
+    let (reason, quoted) = match answer {
+        RecipientAnswer::Known => return RuleAnswer::NotMine,
+        RecipientAnswer::Unknown => {
+            return RuleAnswer::Decides(decision(Reason::RecipientUnknown));
+        }
+        RecipientAnswer::SenderRefused(quoted) => (Reason::SenderRefusedByNextHop, quoted),
+        RecipientAnswer::Refused(quoted) => (Reason::NextHopRejected, quoted),
+        RecipientAnswer::Deferred(quoted) => (Reason::NextHopDeferred, quoted),
+    };
+    RuleAnswer::Decides(decision(reason).with_detail(Detail::Quoted(quoted.clone())))
+}
+
+/// An address beyond ASCII that the next hop is known not to take. Where it
+/// is not known, the message is taken, and bounced if it must be.
+pub(crate) fn internationalized(case: &mut Case<'_>) -> RuleAnswer {
+    let sender = case.who.reverse_path.and_then(|path| path.address());
+    let recipient = case.who.recipient.and_then(|path| path.address());
+    if [sender, recipient].into_iter().flatten().all(|address| address.is_ascii()) {
+        return RuleAnswer::NotMine;
+    }
+    match case.evidence.latest(CheckName::Smtputf8) {
+        Some(Observed::Smtputf8 { next_hop_offers: Some(false) }) => {
+            RuleAnswer::Decides(Decision::new(Reason::RecipientNeedsSmtputf8, CheckName::Smtputf8))
+        }
+        Some(_) => RuleAnswer::NotMine,
+        None => RuleAnswer::Needs(Need::Smtputf8),
+    }
+}
+
+/// A Blocked Senders policy that no permit of an administrator outweighs.
+/// At end of data the authors of the message count too.
+pub(crate) fn blocked_by_administrator(case: &mut Case<'_>) -> RuleAnswer {
+    let reasons = (Reason::BlockedPolicyEnvelope, Reason::BlockedPolicyHeader);
+    block(case.opinion().administrators, reasons)
+}
+
+/// A block in the recipient's own list, where administrators leave it to the
+/// recipient.
+pub(crate) fn blocked_by_recipient(case: &mut Case<'_>) -> RuleAnswer {
+    let reasons = (Reason::BlockedManualEnvelope, Reason::BlockedManualHeader);
+    block(case.opinion().recipient, reasons)
+}
+
+fn block(block: Option<Block>, (envelope, header): (Reason, Reason)) -> RuleAnswer {
+    match block {
+        None => RuleAnswer::NotMine,
+        Some(Block { by, by_envelope: true }) => {
+            RuleAnswer::Decides(Decision::new(envelope, CheckName::Senders).by(by))
+        }
+        Some(Block { by, by_envelope: false }) => {
+            RuleAnswer::Decides(Decision::new(header, CheckName::HeaderFrom).by(by))
+        }
+    }
+}
+
+/// More recipients from one network than the rate allows; no permit skips
+/// it. Where the rate is not known, the mail goes on, recorded as degraded.
+pub(crate) fn rate(case: &mut Case<'_>) -> RuleAnswer {
+    match case.evidence.latest(CheckName::Rate) {
+        Some(&Observed::Rate { exceeded: true, retry_in_s, .. }) => {
+            let decision = Decision::new(Reason::RateLimited, CheckName::Rate);
+            RuleAnswer::Decides(decision.with_detail(Detail::RetryIn { seconds: retry_in_s }))
+        }
+        Some(_) => RuleAnswer::NotMine,
+        None => RuleAnswer::Needs(Need::Rate),
+    }
+}
+
+/// A first contact has to come back, unless the sender is permitted or
+/// learned, or a policy takes it out. A table that cannot be asked lets the
+/// mail pass, recorded as degraded: greylisting is a filter, not a guard.
+pub(crate) fn greylisting(case: &mut Case<'_>) -> RuleAnswer {
+    if case.opinion().permit().is_some() {
+        return RuleAnswer::NotMine;
+    }
+    let kind = PolicyType::Greylisting;
+    let compiled = case.policy(kind).map(|found| found.compiled);
+    let (wanted, by) = match compiled.map(|c| (&c.policy.option, c.reference)) {
+        Some((PolicyOption::Greylisting(GreylistOption::NoAction), _)) => {
+            return RuleAnswer::NotMine;
+        }
+        Some((PolicyOption::Greylisting(GreylistOption::Apply(identity)), by)) => (*identity, by),
+        _ => (ClientIdentity::default(), PolicyRef::Base(kind)),
+    };
+    match case.evidence.latest(CheckName::Greylist) {
+        Some(Observed::Triplet(facts)) if facts.identity == wanted => triplet(case, facts, by),
+        Some(Observed::Inconclusive(_)) => RuleAnswer::NotMine,
+        _ => RuleAnswer::Needs(Need::Triplet(wanted)),
+    }
+}
+
+fn triplet(case: &Case<'_>, facts: &TripletFacts, by: PolicyRef) -> RuleAnswer {
+    let reason = match facts.state {
+        TripletState::FirstSeen => Reason::GreylistFirstSeen,
+        TripletState::TooEarly => Reason::GreylistTooEarly,
+        TripletState::Passed | TripletState::Known => return RuleAnswer::NotMine,
+    };
+    let waited = case.at.since(facts.first_seen);
+    let left = case.set.base().greylist.retry_after.saturating_sub(waited);
+    let detail = Detail::RetryIn { seconds: whole_seconds(left) };
+    let decision = Decision::new(reason, CheckName::Greylist);
+    RuleAnswer::Decides(decision.by(by).with_detail(detail))
+}
+
+/// Rounded up, so that a client that waits exactly this long is not too
+/// early, and never zero, which would read as *now*.
+fn whole_seconds(span: Duration) -> u64 {
+    let begun = u64::from(span.subsec_nanos() > 0);
+    span.as_secs().saturating_add(begun).max(1)
+}

@@ -11,7 +11,7 @@
 //! is made here: those come from the caller, who takes them from the reason
 //! table of `types`.
 
-// pub mod client;
+pub mod client;
 pub mod command;
 pub mod content_reader;
 pub mod content_writer;
@@ -21,6 +21,10 @@ pub mod profile;
 pub mod replies;
 pub mod session;
 
+pub use client::{
+    CannotSend, Capabilities, ClientError, ClientOutput, ClientSession, ClientSettings,
+    ContentForm, DeliveryReport, Envelope, PeerReply,
+};
 pub use command::{Command, CommandError, Malformed};
 pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
 pub use content_writer::ContentWriter;

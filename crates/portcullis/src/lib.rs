@@ -1,0 +1,4 @@
+//! The binary: settings, command line, wiring, telemetry. Everything that
+//! decides, stores or speaks SMTP lives in the crates it joins together.
+
+pub mod settings;

@@ -1,0 +1,3 @@
+//! The binary: settings, wiring, CLI, telemetry; no logic.
+
+fn main() {}

@@ -1,0 +1,172 @@
+//! What no single value shows: whether the settings make sense together.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use types::Domain;
+
+use super::kinds::Recipients;
+use super::read::{FoundValues, Origin, Problem};
+use super::table::{DomainSettings, Settings};
+
+/// Checks the settings as a whole. Only files that are named are looked at;
+/// nothing is opened beyond them.
+pub(super) fn together(settings: &Settings, found: &FoundValues) -> Vec<Problem> {
+    let mut check = Check { found, problems: Vec::new() };
+    check.domains(settings);
+    check.listeners(settings);
+    check.times(settings);
+    check.limits(settings);
+    check.files(settings);
+    check.problems
+}
+
+/// The way the recipients of a domain are validated, given or implied.
+pub fn recipients_of(domain: &DomainSettings) -> Recipients {
+    let implied = match domain.directory_file {
+        Some(_) => Recipients::Directory,
+        None => Recipients::CallForward,
+    };
+    domain.recipients.unwrap_or(implied)
+}
+
+struct Check<'a> {
+    found: &'a FoundValues,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn origin(&self, key: &str) -> Origin {
+        self.found.get(key).map_or(Origin::Default, |found| found.origin.clone())
+    }
+
+    fn error(&mut self, key: &str, text: impl Into<String>) {
+        self.problems.push(Problem::error(self.origin(key), key, text));
+    }
+
+    fn warning(&mut self, key: &str, text: impl Into<String>) {
+        self.problems.push(Problem::warning(self.origin(key), key, text));
+    }
+
+    fn domains(&mut self, settings: &Settings) {
+        if settings.domains.is_empty() {
+            let text = "no domain is set up, so mail for anybody is refused; add a [[domain]]";
+            self.warning("domain", text);
+        }
+        let mut named: HashMap<&Domain, String> = HashMap::new();
+        for domain in &settings.domains {
+            let at = format!("domain.{}", domain.number.unwrap_or(0));
+            let key = format!("{at}.name");
+            if let Some(other) = named.insert(&domain.name, key.clone()) {
+                let (name, other) = (&domain.name, self.origin(&other));
+                self.error(&key, format!("{name} is named twice, also at {other}"));
+            }
+            if domain.next_hop.is_empty() {
+                self.error(&format!("{at}.next_hop"), "must name at least one host, or \"mx\"");
+            }
+            if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
+                let text = "\"directory\" needs directory_file";
+                self.error(&format!("{at}.recipients"), text);
+            }
+        }
+    }
+
+    fn listeners(&mut self, settings: &Settings) {
+        let mut used = HashMap::new();
+        for listener in &settings.listeners {
+            let key = format!("smtp.listener.{}.listen", listener.number.unwrap_or(0));
+            // Port 0 is a new port each time, so two of them do not collide.
+            if listener.listen.port() == 0 {
+                continue;
+            }
+            if let Some(other) = used.insert(listener.listen, key.clone()) {
+                let (listen, other) = (listener.listen, self.origin(&other));
+                self.error(&key, format!("{listen} is used twice, also at {other}"));
+            }
+        }
+        if let Some(address) = settings.http.listen.address()
+            && !address.ip().is_loopback()
+        {
+            let text = format!(
+                "{address} is not a loopback address: the pages have no sign-in yet, \
+                 so they are served to this machine only"
+            );
+            self.error("http.listen", text);
+        }
+        if let Some(address) = settings.metrics.listen.address()
+            && !address.ip().is_loopback()
+        {
+            self.warning("metrics.listen", format!("{address} can be read by other machines"));
+        }
+    }
+
+    fn times(&mut self, settings: &Settings) {
+        let greylist = &settings.greylist;
+        if greylist.retry_after >= greylist.retry_within {
+            let text = "must be shorter than greylist.retry_within, or no retry ever passes";
+            self.error("greylist.retry_after", text);
+        }
+        let delivery = &settings.delivery;
+        let waits = &delivery.retry_schedule.0;
+        if waits.iter().sum::<std::time::Duration>() > delivery.expire_after {
+            let text = "the last tries come after delivery.expire_after and are never made";
+            self.warning("delivery.retry_schedule", text);
+        }
+        let smtp = &settings.smtp;
+        if smtp.greeting_delay >= smtp.greeting_timeout {
+            self.error("smtp.greeting_delay", "must be shorter than smtp.greeting_timeout");
+        }
+    }
+
+    fn limits(&mut self, settings: &Settings) {
+        let smtp = &settings.smtp;
+        if smtp.connections_per_ip_max > smtp.connections_max {
+            let text = "is more than smtp.connections_max, which counts first";
+            self.warning("smtp.connections_per_ip_max", text);
+        }
+        if smtp.recipients_max < RECIPIENTS_DUE {
+            let text = "RFC 5321 section 4.5.3.1.8 asks for at least 100";
+            self.warning("smtp.recipients_max", text);
+        }
+        if smtp.commands_wrong_max > smtp.commands_max {
+            self.warning("smtp.commands_wrong_max", "is more than smtp.commands_max");
+        }
+    }
+
+    fn files(&mut self, settings: &Settings) {
+        let tls = &settings.smtp_tls;
+        match (&tls.certificate_file, &tls.key_file) {
+            (Some(_), None) => {
+                self.error("smtp.tls.certificate_file", "needs smtp.tls.key_file beside it");
+            }
+            (None, Some(_)) => {
+                self.error("smtp.tls.key_file", "needs smtp.tls.certificate_file beside it");
+            }
+            _ => {}
+        }
+        self.readable("smtp.tls.certificate_file", tls.certificate_file.as_deref());
+        self.readable("smtp.tls.key_file", tls.key_file.as_deref());
+        self.readable("server.policy_file", settings.server.policy_file.as_deref());
+        for domain in &settings.domains {
+            let key = format!("domain.{}.directory_file", domain.number.unwrap_or(0));
+            self.readable(&key, domain.directory_file.as_deref());
+        }
+        self.data_dir(&settings.server.data_dir);
+    }
+
+    fn readable(&mut self, key: &str, path: Option<&Path>) {
+        let Some(path) = path else { return };
+        if let Err(error) = std::fs::File::open(path) {
+            self.error(key, format!("cannot read {}: {error}", path.display()));
+        }
+    }
+
+    fn data_dir(&mut self, path: &PathBuf) {
+        if path.exists() && !path.is_dir() {
+            self.error("server.data_dir", format!("{} is not a folder", path.display()));
+        }
+    }
+}
+
+/// What RFC 5321 section 4.5.3.1.8 demands.
+const RECIPIENTS_DUE: u32 = 100;

@@ -1,0 +1,30 @@
+//! The settings: one table ([`table`]) from which the file, the environment,
+//! the reference page, the schema and the example come.
+//!
+//! A value comes from (the last wins) its default, the main file, the files
+//! of `conf.d` in name order, the environment, the command line; where it came
+//! from is kept, so that every error and `config show --origin` can name it.
+
+mod check;
+pub mod environment;
+mod file;
+pub mod kinds;
+mod load;
+mod read;
+pub mod reference;
+mod row;
+pub mod schema;
+pub mod show;
+pub mod suggest;
+mod table;
+pub mod value;
+
+pub use check::recipients_of;
+pub use load::{DEFAULT_FILE, Loaded, Sources, load, load_text, read_anything};
+pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
+pub use row::{Row, SectionRows};
+pub use table::{
+    CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings,
+    GreylistSettings, HttpSettings, ListenerSettings, LogSettings, MetricsSettings,
+    RetentionSettings, ServerSettings, Settings, SmtpSettings, SmtpTlsSettings, StoreSettings,
+};

@@ -1,0 +1,239 @@
+//! The table of all settings. What is not here is not a setting.
+//!
+//! The file says what belongs to the machine; policies live in the store.
+//! Defaults are chosen so that the server starts unconfigured and relays
+//! nowhere.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use types::Domain;
+
+use super::kinds::{
+    ConfigVersion, HopTls, Keep, Listen, ListenerRole, LogFormat, LogLevel, NextHop, PublicUrl,
+    Recipients, RetrySchedule, SegmentStore, StateStore,
+};
+use super::read::{Numbered, Reader};
+use super::row::{
+    Row, Section, SectionRows, default_of, example_of, field_of, is_many, is_required, range_of,
+    read_section, settings,
+};
+use super::value::{Octets, Rate, Value};
+
+settings! {
+    /// The top of the file.
+    one file: FileSettings at "" {
+        /// The format of this file. A later version of Portcullis reads older formats.
+        config_version: ConfigVersion = 1;
+    }
+
+    /// The machine, and where it keeps its data.
+    one server: ServerSettings at "server" {
+        /// The name this server shows in its greeting and writes into the Received field.
+        /// Default: the machine's own name.
+        hostname: Option<Domain> = none, like "mx1.corp.example";
+        /// The name written into events, where several nodes work together.
+        /// Default: `server.hostname`.
+        node: Option<Domain> = none, like "mx1.corp.example";
+        /// The folder of everything that is remembered. One instance at a time may use it.
+        data_dir: PathBuf = "/var/lib/portcullis";
+        /// Where the pages are reached from outside; replies then name the page that explains them.
+        public_url: Option<PublicUrl> = none, like "https://gate.corp.example";
+        /// Policies, groups and managed senders applied at start and at reload.
+        /// Objects from this file are read-only elsewhere.
+        policy_file: Option<PathBuf> = none, like "/etc/portcullis/policy.toml";
+        /// How long open sessions may go on after the server was asked to stop.
+        drain_timeout: Duration = "30s", within "0s"..="1h";
+        /// Threads that serve connections; 0 means one for each processor.
+        threads: u32 = 0, within 0..=1024;
+    }
+
+    /// Sessions with the mail servers of the world.
+    one smtp: SmtpSettings at "smtp" {
+        /// Largest message taken, in octets on the wire (RFC 1870). A policy can lower it.
+        message_size_max: Octets = "200MB", within "64KiB"..="2GB";
+        /// Accepted recipients of one transaction; RFC 5321 section 4.5.3.1.8 demands 100.
+        recipients_max: u32 = 100, within 1..=50000;
+        /// Open connections in all. Lowered at start where the system allows too few open files.
+        connections_max: u32 = 20000, within 1..=1000000;
+        /// Open connections of one client (IPv6: of one /64).
+        connections_per_ip_max: u32 = 20, within 1..=1000000;
+        /// New connections of one client (IPv6: of one /64); `"0/min"` means no limit.
+        connection_rate_per_ip_max: Rate = "0/min", like "120/min";
+        /// Recipients offered by one client (IPv6: by one /64); `"0/min"` means no limit.
+        recipient_rate_per_network_max: Rate = "0/min", like "600/min";
+        /// Recipients one client may offer at once after a quiet time, before the rate counts.
+        recipient_burst_max: u32 = 200, within 1..=1000000;
+        /// How long the greeting is delayed to catch clients that speak first.
+        greeting_delay: Duration = "0s", within "0s"..="1m";
+        /// How long a client may take to its first command.
+        greeting_timeout: Duration = "5m", within "1s"..="1h";
+        /// How long a client may be silent later on.
+        idle_timeout: Duration = "10m", within "1s"..="1h";
+        /// How long one transaction may take, from MAIL to the final dot.
+        transaction_timeout: Duration = "1h", within "1s"..="1d";
+        /// How long one session may take.
+        session_timeout: Duration = "4h", within "1s"..="7d";
+        /// How long a TLS handshake may take.
+        tls_timeout: Duration = "1m", within "1s"..="10m";
+        /// Wrong commands before the session is ended.
+        commands_wrong_max: u32 = 15, within 1..=10000;
+        /// Commands of any kind before the session is ended.
+        commands_max: u32 = 100000, within 10..=100000000;
+        /// Longest line of a message, in octets.
+        line_length_max: Octets = "1MiB", within "1000B"..="100MiB";
+        /// Received fields before a message counts as travelling in a circle.
+        received_fields_max: u32 = 25, within 1..=1000;
+        /// Whether the client's name is looked up (forward-confirmed reverse DNS).
+        reverse_lookup: bool = true;
+    }
+
+    /// STARTTLS towards clients.
+    one smtp_tls: SmtpTlsSettings at "smtp.tls" {
+        /// Whether STARTTLS is offered.
+        enabled: bool = true;
+        /// The certificate with its chain, PEM. Without one, a self-signed
+        /// certificate is made at first start. Read again at reload.
+        certificate_file: Option<PathBuf> = none, like "/etc/portcullis/tls.crt";
+        /// The key of the certificate, PEM.
+        key_file: Option<PathBuf> = none, like "/etc/portcullis/tls.key";
+    }
+
+    /// Where connections are taken. Without any, 127.0.0.1:2525.
+    many listeners: ListenerSettings at "smtp.listener" {
+        /// Address and port; port 0 means any free one.
+        listen: SocketAddr = required, like "[::]:25";
+        /// Networks whose connections begin with a PROXY header (v1 or v2).
+        /// From others such a header is refused.
+        proxy_protocol_from: Vec<IpNet> = [], like ["10.0.0.0/24"];
+        /// What the listener is for.
+        role: ListenerRole = "inbound";
+    }
+
+    /// The domains that are protected. Mail for any other is refused.
+    many domains: DomainSettings at "domain" {
+        /// The domain.
+        name: Domain = required, like "corp.example";
+        /// Where its mail goes: hosts with ports, tried in this order, or `mx`.
+        next_hop: Vec<NextHop> = required, like ["mx-internal.corp.example:25"];
+        /// How it is found out whether a recipient exists.
+        /// Default: `directory` where `directory_file` is given, else `call_forward`.
+        recipients: Option<Recipients> = none, like "directory";
+        /// The recipients of the domain: one address, or part before the @, a line.
+        directory_file: Option<PathBuf> = none, like "/etc/portcullis/recipients.txt";
+    }
+
+    /// Looking names up.
+    one dns: DnsSettings at "dns" {
+        /// The resolvers to ask. Empty: those of the system.
+        resolver: Vec<SocketAddr> = [], like ["127.0.0.1:53"];
+        /// How long one resolver may take for one question.
+        timeout: Duration = "3s", within "100ms"..="1m";
+        /// Most questions under way at once; others wait.
+        concurrent_max: u32 = 256, within 1..=65536;
+    }
+
+    /// The times of greylisting. Whether it applies is a policy.
+    one greylist: GreylistSettings at "greylist" {
+        /// The earliest retry that passes, after the first attempt.
+        retry_after: Duration = "60s", within "0s"..="1d";
+        /// The latest retry that passes, after the first attempt.
+        retry_within: Duration = "12h", within "1s"..="30d";
+        /// How long a triplet that passed is remembered after its last use.
+        remember: Duration = "36d", within "1s"..="3650d";
+    }
+
+    /// Asking the next hop whether a recipient exists.
+    one call_forward: CallForwardSettings at "call_forward" {
+        /// How long the next hop may take before the recipient counts as unverifiable.
+        timeout: Duration = "20s", within "100ms"..="5m";
+        /// How long it is remembered that a recipient exists.
+        known_for: Duration = "4h", within "0s"..="30d";
+        /// How long it is remembered that a recipient does not exist.
+        unknown_for: Duration = "10m", within "0s"..="30d";
+        /// How long a temporary refusal is remembered.
+        deferred_for: Duration = "30s", within "0s"..="1d";
+        /// Most answers remembered.
+        remembered_max: u32 = 200000, within 0..=100000000;
+        /// Most questions to one next hop at once.
+        concurrent_max: u32 = 8, within 1..=1000;
+    }
+
+    /// Handing accepted mail to the next hops.
+    one delivery: DeliverySettings at "delivery" {
+        /// The wait before each try, the first included; `"1h x9"` is nine times one hour.
+        retry_schedule: RetrySchedule = ["0s", "1m", "5m", "9m", "15m", "30m", "1h x9", "4h x6", "8h x9"];
+        /// How long after its arrival a message is given up and its sender told.
+        expire_after: Duration = "108h", within "1s"..="30d";
+        /// After how many tries the sender is told of the delay; 0 means never.
+        delay_warning_after: u32 = 6, within 0..=1000;
+        /// Most connections to one next hop at once.
+        connections_per_hop_max: u32 = 20, within 1..=10000;
+        /// Most messages over one connection.
+        messages_per_connection_max: u32 = 100, within 1..=1000000;
+        /// How long a connection is kept open for the next message.
+        keep_open: Duration = "5s", within "0s"..="5m";
+        /// How long opening a connection may take.
+        connect_timeout: Duration = "30s", within "100ms"..="10m";
+        /// How long a next hop may take to answer a command (RFC 5321 section 4.5.3.2).
+        command_timeout: Duration = "5m", within "100ms"..="1h";
+        /// How long a next hop may take to answer the final dot (RFC 5321 section 4.5.3.2.6).
+        data_timeout: Duration = "10m", within "100ms"..="2h";
+        /// Whether connections to next hops are encrypted.
+        tls: HopTls = "opportunistic";
+        /// Bounces sent in all, so that nobody makes us a source of backscatter.
+        bounce_rate_max: Rate = "60/min";
+    }
+
+    /// How long things are kept.
+    one retention: RetentionSettings at "retention" {
+        /// Events, as the pages and `trace` show them.
+        metadata: Duration = "7d", within "1h"..="3650d";
+        /// The daily CSV files of rejections and deferrals.
+        daily_csv: Keep = "forever", within "1d"..="36500d";
+    }
+
+    /// The pages and the API.
+    one http: HttpSettings at "http" {
+        /// Where they are served; a loopback address, because there is no sign-in yet.
+        listen: Listen = "127.0.0.1:8080";
+    }
+
+    /// Numbers and health for monitoring.
+    one metrics: MetricsSettings at "metrics" {
+        /// Where /metrics, /healthz and /readyz are served.
+        listen: Listen = "127.0.0.1:9188";
+    }
+
+    /// Where and how data is kept.
+    one store: StoreSettings at "store" {
+        /// Where policies and lists are kept.
+        state: StateStore = "embedded";
+        /// Where content and events are kept.
+        segments: SegmentStore = "embedded";
+        /// Size of one journal file, which is allotted at once.
+        journal_segment_size: Octets = "64MiB", within "1MiB"..="4GiB";
+        /// Messages larger than this get a file of their own.
+        own_file_above: Octets = "1MiB", within "4KiB"..="1GiB";
+        /// Memory for events that are not yet in a columnar segment.
+        events_memory_max: Octets = "128MiB", within "1MiB"..="64GiB";
+        /// Triplets held in memory; beyond, the oldest are forgotten.
+        triplets_max: u32 = 5000000, within 1000..=1000000000;
+        /// Free space below which nothing more is accepted, until there is more again.
+        disk_reserve: Octets = "512MiB", within "0B"..="1TiB";
+    }
+
+    /// The log.
+    one log: LogSettings at "log" {
+        /// One JSON object per line, or text for a person.
+        format: LogFormat = "json";
+        /// What is written.
+        level: LogLevel = "info";
+        /// A file to append to, opened again on SIGUSR1. Default: standard error.
+        file: Option<PathBuf> = none, like "/var/log/portcullis/portcullis.log";
+        /// Lines that may wait for the disk; beyond, lines are dropped and counted.
+        waiting_max: u32 = 65536, within 16..=16777216;
+    }
+}

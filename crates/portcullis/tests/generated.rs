@@ -1,0 +1,38 @@
+//! The files that are made from tables in the source are up to date.
+//! `UPDATE=1 cargo test -p portcullis` rewrites them.
+
+use std::path::Path;
+
+use portcullis::settings::{reference, schema};
+
+/// Compares a file of the project with what it should be, or writes it.
+fn up_to_date(path: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let line = found.lines().zip(text.lines()).position(|(a, b)| a != b).map_or(0, |at| at + 1);
+    let path = path.display();
+    assert!(found == text, "{path} is stale from line {line} on; UPDATE=1 rewrites it");
+}
+
+#[test]
+fn the_settings_reference_is_up_to_date() {
+    up_to_date("docs/reference/settings.md", &reference::page());
+}
+
+#[test]
+fn the_schema_is_up_to_date() {
+    let schema = serde_json::to_string_pretty(&schema::schema()).unwrap() + "\n";
+    up_to_date("packaging/settings.schema.json", &schema);
+}
+
+#[test]
+fn the_example_file_is_up_to_date_and_has_no_errors() {
+    let example = reference::example();
+    up_to_date("packaging/portcullis.toml", &example);
+    let loaded = portcullis::settings::load_text(Path::new("example.toml"), &example);
+    assert!(!loaded.has_errors(), "{:?}", loaded.problems);
+}

@@ -1,0 +1,163 @@
+//! What the settings say when something is wrong: the texts people read.
+
+use std::path::Path;
+
+use portcullis::settings::{self, Sources};
+
+/// The problems of a text, one line each.
+fn problems(text: &str) -> Vec<String> {
+    let loaded = settings::load_text(Path::new("p.toml"), text);
+    assert_eq!(loaded.has_errors(), loaded.settings.is_none());
+    loaded.problems.iter().map(ToString::to_string).collect()
+}
+
+/// The problems of a text that protects a domain, so that only what is under
+/// test is wrong.
+fn check(text: &str, expected: &[&str]) {
+    let domain = "\n[[domain]]\nname = \"corp.example\"\nnext_hop = [\"127.0.0.1:26\"]\n";
+    assert_eq!(problems(&format!("{text}{domain}")), expected, "{text}");
+}
+
+#[test]
+fn values_are_refused_with_their_line_and_an_example() {
+    check(
+        "[smtp]\nidle_timeout = 600",
+        &["p.toml:2: smtp.idle_timeout: needs a unit: write \"600s\" if that is what is meant"],
+    );
+    check(
+        "[smtp]\nmessage_size_max = \"25 MB\"",
+        &[
+            "p.toml:2: smtp.message_size_max: \"25 MB\" is not a size, such as \"25MB\" or \"64KiB\"",
+        ],
+    );
+    check(
+        "[smtp]\nrecipients_max = \"many\"",
+        &["p.toml:2: smtp.recipients_max: must be a whole number, such as 100, not a text"],
+    );
+    check(
+        "[smtp]\nrecipients_max = 0",
+        &["p.toml:2: smtp.recipients_max: must be between 1 and 50000"],
+    );
+    check("[log]\nformat = \"xml\"", &["p.toml:2: log.format: \"xml\" is not one of json, text"]);
+    check("config_version = 2", &["p.toml:1: config_version: must be between 1 and 1"]);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_a_suggestion() {
+    check(
+        "[smtp]\nidle_timeot = \"5m\"",
+        &["p.toml:2: smtp.idle_timeot: unknown setting; did you mean smtp.idle_timeout?"],
+    );
+    check("[smtp]\n\"a.b\" = 1", &["p.toml:2: smtp.\"a.b\": unknown setting"]);
+    check(
+        "[smtp.listener]\nlisten = \"[::]:25\"",
+        &[
+            "p.toml:2: smtp.listener.listen: is a table that can be repeated: write [[smtp.listener]]",
+        ],
+    );
+}
+
+#[test]
+fn what_comes_later_is_not_silently_accepted() {
+    check(
+        "[[smtp.listener]]\nlisten = \"127.0.0.1:26\"\nrole = \"outbound\"\nallow_from = [\"192.0.2.0/28\"]",
+        &[
+            "p.toml:3: smtp.listener.0.role: an outbound listener is not available in this version",
+            "p.toml:4: smtp.listener.0.allow_from: an outbound listener is not available in this version",
+        ],
+    );
+    check(
+        "[store]\nstate = \"postgres://db/p\"\nsegments = \"s3://bucket/prefix\"",
+        &[
+            "p.toml:2: store.state: a PostgreSQL store is not available in this version",
+            "p.toml:3: store.segments: an S3-compatible object store is not available in this version",
+        ],
+    );
+}
+
+#[test]
+fn a_domain_named_twice_names_both_places() {
+    let domain = |name: &str| format!("[[domain]]\nname = \"{name}\"\nnext_hop = [\"mx\"]\n");
+    assert_eq!(
+        problems(&(domain("corp.example") + &domain("Corp.Example"))),
+        ["p.toml:5: domain.1.name: corp.example is named twice, also at p.toml:2"]
+    );
+}
+
+#[test]
+fn what_is_missing_in_a_table_is_named_at_its_place() {
+    assert_eq!(
+        problems("\n[[domain]]\nrecipients = \"accept_all\"\n"),
+        [
+            "p.toml:3: domain.0.name: must be given, such as name = \"corp.example\"",
+            "p.toml:3: domain.0.next_hop: must be given, such as next_hop = [\"mx-internal.corp.example:25\"]",
+        ]
+    );
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    check(
+        "[greylist]\nretry_after = \"2h\"\nretry_within = \"1h\"",
+        &[
+            "p.toml:2: greylist.retry_after: must be shorter than greylist.retry_within, or no retry ever passes",
+        ],
+    );
+    check(
+        "[smtp.tls]\ncertificate_file = \"/dev/null\"",
+        &["p.toml:2: smtp.tls.certificate_file: needs smtp.tls.key_file beside it"],
+    );
+    check(
+        "[delivery]\nexpire_after = \"1h\"",
+        &[
+            "warning: delivery.retry_schedule: the last tries come after delivery.expire_after and are never made",
+        ],
+    );
+    check(
+        "[http]\nlisten = \"0.0.0.0:8080\"",
+        &[
+            "p.toml:2: http.listen: 0.0.0.0:8080 is not a loopback address: the pages have no sign-in yet, \
+           so they are served to this machine only",
+        ],
+    );
+}
+
+#[test]
+fn a_server_without_a_domain_is_warned_about() {
+    assert_eq!(
+        problems(""),
+        ["warning: domain: no domain is set up, so mail for anybody is refused; add a [[domain]]"]
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_refused() {
+    let problems = problems("[server]\npolicy_file = \"/nonexistent/policy.toml\"");
+    assert!(
+        problems[0]
+            .starts_with("p.toml:2: server.policy_file: cannot read /nonexistent/policy.toml: "),
+        "{problems:?}"
+    );
+    let sources = Sources { file: Some("/nonexistent/p.toml".into()), ..Sources::default() };
+    let loaded = settings::load(&sources);
+    assert!(loaded.problems[0].to_string().starts_with("cannot read /nonexistent/p.toml: "));
+    assert!(loaded.settings.is_none());
+}
+
+#[test]
+fn folders_are_read_in_name_order_and_variables_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("p.toml");
+    let more = folder.path().join("conf.d");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(&main, "[smtp]\nrecipients_max = 100\nidle_timeout = \"1m\"\n").unwrap();
+    std::fs::write(more.join("20.toml"), "[smtp]\nidle_timeout = \"3m\"\n").unwrap();
+    std::fs::write(more.join("10.toml"), "[smtp]\nidle_timeout = \"2m\"\n").unwrap();
+    std::fs::write(more.join("30.toml.off"), "this is = = no toml").unwrap();
+    let variables = vec![("PORTCULLIS_SMTP__RECIPIENTS_MAX".to_owned(), "500".to_owned())];
+    let loaded = settings::load(&Sources { file: Some(main), variables, options: Vec::new() });
+    let settings = loaded.settings.unwrap();
+    assert_eq!(settings.smtp.idle_timeout.as_secs(), 180);
+    assert_eq!(settings.smtp.recipients_max, 500);
+    assert_eq!(loaded.files.len(), 3);
+}

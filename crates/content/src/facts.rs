@@ -5,7 +5,9 @@
 //! read: they cost a scan of the header and the parsing of three fields. Only
 //! a message whose header announces parts is parsed as MIME.
 
-use mail_parser::{HeaderForm, MessageParser};
+use std::sync::LazyLock;
+
+use mail_parser::{HeaderForm, HeaderName, MessageParser};
 use types::message::SUBJECT_CHARS_MAX;
 use types::{EmailAddress, HeaderMailbox, MessageFacts};
 
@@ -48,8 +50,34 @@ const VALUE_OCTETS_MAX: usize = 64 * 1024;
 /// Never fails: what cannot be read is named in [`MessageFacts::unread`], and
 /// the facts are those of the rest.
 pub fn read(message: &[u8], limits: &Limits) -> MessageFacts {
+    let (mut facts, has_parts) = read_header(message, message.len() as u64);
+    if has_parts && message.len() > limits.parsed_octets_max {
+        unread(&mut facts, TOO_LARGE);
+    } else if has_parts {
+        read_parts(message, limits, &mut facts);
+    }
+    facts
+}
+
+/// Reads what the header says of a message of which only the beginning is at
+/// hand, because the whole is too large for memory.
+///
+/// The beginning should hold the header: [`HEADER_OCTETS_MAX`](crate::header::HEADER_OCTETS_MAX) are enough.
+pub fn read_beginning(beginning: &[u8], size_octets: u64) -> MessageFacts {
+    let (mut facts, has_parts) = read_header(beginning, size_octets);
+    if has_parts {
+        unread(&mut facts, TOO_LARGE);
+    }
+    facts
+}
+
+/// Why the parts of a large message are not known.
+const TOO_LARGE: &str = "the message is too large to be parsed for parts";
+
+/// The facts in the header, and whether it announces parts.
+fn read_header(message: &[u8], size_octets: u64) -> (MessageFacts, bool) {
     let header = HeaderBlock::of(message);
-    let mut facts = MessageFacts { size_octets: message.len() as u64, ..MessageFacts::default() };
+    let mut facts = MessageFacts { size_octets, ..MessageFacts::default() };
     let mut has_parts = false;
     let mut fields = 0;
     for field in header.fields() {
@@ -61,10 +89,7 @@ pub fn read(message: &[u8], limits: &Limits) -> MessageFacts {
         unread(&mut facts, "the header is larger than the limit");
         has_parts = true;
     }
-    if has_parts {
-        read_parts(message, limits, &mut facts);
-    }
-    facts
+    (facts, has_parts)
 }
 
 /// Notes why something was not read; the first reason stays.
@@ -164,15 +189,30 @@ fn cut(text: &str, octets_max: usize) -> &str {
     text.get(..text.floor_char_boundary(octets_max)).unwrap_or(text)
 }
 
+/// Looks for parts alone. The fields of the message are read by then, and
+/// parsing them again would cost more than finding the parts.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    let known = [
+        HeaderName::Received,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::Cc,
+        HeaderName::ReplyTo,
+        HeaderName::Sender,
+        HeaderName::Subject,
+        HeaderName::Date,
+        HeaderName::MessageId,
+        HeaderName::References,
+        HeaderName::InReplyTo,
+        HeaderName::ReturnPath,
+    ];
+    let parser = MessageParser::new().unknown_headers(HeaderForm::Ignore);
+    known.into_iter().fold(parser, |parser, name| parser.header(name, HeaderForm::Ignore))
+});
+
 /// Parses the message as MIME and lists its attachments.
 fn read_parts(message: &[u8], limits: &Limits, facts: &mut MessageFacts) {
-    if message.len() > limits.parsed_octets_max {
-        return unread(facts, "the message is too large to be parsed for parts");
-    }
-    let parser = MessageParser::new()
-        .max_parts(limits.parts_max)
-        .max_depth(limits.depth_max)
-        .unknown_headers(HeaderForm::Ignore);
+    let parser = PARSER.clone().max_parts(limits.parts_max).max_depth(limits.depth_max);
     let Some(parsed) = parser.parse(message) else {
         return unread(facts, "the message has no readable header");
     };
@@ -354,7 +394,10 @@ mod tests {
         let facts = read(MIXED.as_bytes(), &limits);
         assert_eq!(facts.header_from[0].address, "a@x.example");
         assert_eq!(facts.attachments, []);
-        assert!(facts.unread.unwrap().contains("too large"));
+        assert!(facts.unread.is_some_and(|why| why.contains("too large")));
+        let facts = read_beginning(&MIXED.as_bytes()[..120], 5_000_000_000);
+        assert_eq!((facts.size_octets, facts.header_from.len()), (5_000_000_000, 1));
+        assert!(facts.unread.is_some_and(|why| why.contains("too large")));
         let part = "--b\r\nContent-Type: application/x; name=n\r\n\r\nx\r\n";
         let many =
             format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{}", part.repeat(5_000));

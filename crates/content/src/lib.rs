@@ -14,6 +14,6 @@ mod quoted_printable;
 pub mod trace;
 
 pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
-pub use facts::{Limits, comparable_addresses, read};
+pub use facts::{Limits, comparable_addresses, read, read_beginning};
 pub use header::{Field, HeaderBlock};
 pub use trace::ReceivedField;

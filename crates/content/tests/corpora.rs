@@ -4,6 +4,7 @@
 //! passes. `PORTCULLIS_CORPORA` names another folder to look for it in.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,11 +24,12 @@ fn unpack(archive: &Path, folder: &Path) -> bool {
     tar.is_ok_and(|status| status.success())
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
+fn files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { files(&path, found)? } else { found.push(path) }
     }
+    Ok(())
 }
 
 #[test]
@@ -43,7 +45,7 @@ fn every_message_of_the_corpus_gives_facts() {
         return;
     }
     let mut paths = Vec::new();
-    files(folder.path(), &mut paths);
+    files(folder.path(), &mut paths).unwrap();
     let (mut messages, mut authors, mut attachments) = (0, 0, 0);
     for path in &paths {
         let message = fs::read(path).unwrap();

@@ -72,7 +72,8 @@ pub trait Resolver: Send + Sync + 'static {
     /// the domain itself is the host (RFC 5321 section 5.1).
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>>;
 
-    /// The addresses of `host`, IPv4 and IPv6, at least one.
+    /// The addresses of `host`, IPv4 and IPv6, at least one. An address, or
+    /// an address literal in brackets, is its own answer.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>>;
 
     /// The names that `ip` claims, unconfirmed; at least one.
@@ -90,6 +91,16 @@ pub trait Resolver: Send + Sync + 'static {
             }
             None
         })
+    }
+}
+
+/// The address that `host` is, if it is one: bare as in a settings file or in
+/// brackets as in an envelope.
+pub(crate) fn as_address(host: &str) -> Option<IpAddr> {
+    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match literal {
+        Some(literal) => types::address::literal_ip(literal).ok(),
+        None => host.parse().ok(),
     }
 }
 
@@ -176,6 +187,9 @@ impl DnsResolver {
 
     /// Both families at once. One that fails is no loss if the other answers.
     async fn addresses_of(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        if let Some(ip) = as_address(host) {
+            return Ok(vec![ip]);
+        }
         let name = absolute(host)?;
         let (v4, v6) = futures_util::future::join(
             self.ask(name.clone(), RecordType::A),

@@ -1,52 +1,15 @@
 //! The real resolver against a name server on loopback.
 
+#[cfg(test)]
 mod dns_server;
+#[cfg(test)]
+mod example_zone;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dns_server::{DnsServer, Table};
-use hickory_proto::rr::RData;
-use hickory_proto::rr::rdata::{A, AAAA, MX, PTR};
-use types::Domain;
+use example_zone::{domain, resolver};
 use world::{DnsError, DnsResolver, MxAnswer, MxHost, Resolver, ResolverSettings};
-
-fn domain(name: &str) -> Domain {
-    name.parse().unwrap()
-}
-
-fn mx(preference: u16, host: &str) -> RData {
-    RData::MX(MX::new(preference, host.parse().unwrap()))
-}
-
-fn a(ip: &str) -> RData {
-    RData::A(A(ip.parse().unwrap()))
-}
-
-fn table() -> Table {
-    let ptr = |name: &str| RData::PTR(PTR(name.parse().unwrap()));
-    Table::from([
-        ("corp.example.", vec![mx(20, "b.corp.example."), mx(10, "A.corp.example.")]),
-        ("null.example.", vec![mx(0, ".")]),
-        ("both.example.", vec![mx(0, "."), mx(5, "a.corp.example.")]),
-        ("odd.example.", vec![mx(0, "*.odd.example.")]),
-        ("a.corp.example.", vec![a("192.0.2.1"), a("192.0.2.2")]),
-        ("six.example.", vec![RData::AAAA(AAAA("2001:db8::1".parse().unwrap()))]),
-        ("1.2.0.192.in-addr.arpa.", vec![ptr("lie.example."), ptr("a.corp.example.")]),
-        ("9.2.0.192.in-addr.arpa.", vec![ptr("a.corp.example.")]),
-    ])
-}
-
-async fn resolver() -> (DnsServer, DnsResolver) {
-    let server = DnsServer::start(table()).await;
-    let settings = ResolverSettings {
-        servers: vec![server.at],
-        timeout: Duration::from_millis(200),
-        ..ResolverSettings::default()
-    };
-    let resolver = DnsResolver::new(&settings).unwrap();
-    (server, resolver)
-}
 
 #[tokio::test]
 async fn mail_exchangers_come_in_order_of_preference_and_from_the_cache() {
@@ -76,6 +39,7 @@ async fn addresses_of_both_families_are_found() {
     assert_eq!(resolver.addresses("A.Corp.Example").await, expect(&["192.0.2.1", "192.0.2.2"]));
     assert_eq!(resolver.addresses("six.example").await, expect(&["2001:db8::1"]));
     assert_eq!(resolver.addresses("null.example").await, Err(DnsError::NoRecords));
+    assert_eq!(resolver.addresses("[IPv6:2001:db8::1]").await, expect(&["2001:db8::1"]));
 }
 
 #[tokio::test]

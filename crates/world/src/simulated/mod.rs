@@ -8,10 +8,12 @@ mod chance;
 mod clock;
 mod disk_space;
 mod network;
+mod recipient_probe;
 mod resolver;
 
 pub use chance::SeededChance;
 pub use clock::SimulatedClock;
 pub use disk_space::SimulatedDisk;
 pub use network::{SimulatedListener, SimulatedNetwork};
+pub use recipient_probe::SimulatedProbe;
 pub use resolver::SimulatedResolver;

@@ -17,8 +17,8 @@ use crate::dial::{Connection, Dial, DialOptions};
 const BUFFER_OCTETS: usize = 64 * 1024;
 /// Connections that may wait to be accepted, as in a listen queue.
 const BACKLOG: usize = 1_024;
-/// The first port given to a client.
-const EPHEMERAL_PORT_FIRST: u16 = 32_768;
+/// Clients get the upper half of the port numbers, in turn.
+const EPHEMERAL_PORTS: u16 = 32_768;
 
 /// Hosts that are entries of a table: a dialled address is served by whoever
 /// listens there, refuses where nobody does, and keeps silent where it was
@@ -39,11 +39,7 @@ struct Hosts {
 impl SimulatedNetwork {
     /// A network without hosts, whose time-outs follow `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        SimulatedNetwork {
-            clock,
-            hosts: Arc::default(),
-            next_port: Arc::new(AtomicU16::new(EPHEMERAL_PORT_FIRST)),
-        }
+        SimulatedNetwork { clock, hosts: Arc::default(), next_port: Arc::default() }
     }
 
     /// Listens at `at`, in place of whoever did.
@@ -71,8 +67,8 @@ impl SimulatedNetwork {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
-        let port = self.next_port.fetch_add(1, Ordering::Relaxed).max(EPHEMERAL_PORT_FIRST);
-        SocketAddr::new(source.unwrap_or(loopback), port)
+        let turn = self.next_port.fetch_add(1, Ordering::Relaxed) % EPHEMERAL_PORTS;
+        SocketAddr::new(source.unwrap_or(loopback), EPHEMERAL_PORTS + turn)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use types::Domain;
 
 use crate::BoxFuture;
-use crate::dns::{DnsError, MxAnswer, MxHost, Resolver};
+use crate::dns::{DnsError, MxAnswer, MxHost, Resolver, as_address};
 
 /// Names and what is known of them; what was never entered does not exist.
 #[derive(Debug, Default)]
@@ -88,6 +88,7 @@ impl Resolver for SimulatedResolver {
         let host = host.to_ascii_lowercase();
         let answer = self.look(|tables| {
             let entry = tables.addresses.get(&host).cloned();
+            let entry = as_address(&host).map(|ip| Ok(vec![ip])).or(entry);
             entry.unwrap_or_else(|| Err(tables.missing(&host)))
         });
         Box::pin(std::future::ready(answer))
@@ -96,5 +97,33 @@ impl Resolver for SimulatedResolver {
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
         let answer = self.look(|tables| tables.names.get(&ip).cloned());
         Box::pin(std::future::ready(answer.unwrap_or(Err(DnsError::NoSuchName))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_entered_is_answered_and_the_rest_does_not_exist() {
+        let world = SimulatedResolver::new();
+        let domain: Domain = "corp.example".parse().unwrap();
+        let host: Domain = "mx.corp.example".parse().unwrap();
+        let ip: IpAddr = "192.0.2.1".parse().unwrap();
+        assert_eq!(world.mx(&domain).await, Err(DnsError::NoSuchName));
+        world.set_mx_host(&domain, &host);
+        world.set_addresses("MX.corp.example", Ok(vec![ip]));
+        world.set_reverse(ip, Ok(vec![host.clone()]));
+        assert!(
+            matches!(world.mx(&domain).await, Ok(MxAnswer::Hosts(hosts)) if hosts[0].host == host)
+        );
+        assert_eq!(world.mx(&host).await, Err(DnsError::NoRecords));
+        assert_eq!(world.host_name(ip).await.as_deref(), Some("mx.corp.example"));
+        world.set_addresses("mx.corp.example", Err(DnsError::TimedOut));
+        assert_eq!(world.addresses("mx.corp.example").await, Err(DnsError::TimedOut));
+        assert_eq!(world.host_name(ip).await, None);
+        for literal in ["192.0.2.1", "[192.0.2.1]"] {
+            assert_eq!(world.addresses(literal).await, Ok(vec![ip]));
+        }
     }
 }

@@ -30,4 +30,6 @@ pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
 pub use content_writer::ContentWriter;
 pub use parameters::{Body, MailParameters};
 pub use profile::{SessionLimits, SessionProfile};
-pub use session::{Answer, Awaits, End, Ends, Interruption, Output, Question, Session};
+pub use session::{
+    Answer, Awaits, End, Ends, Interruption, MailQuestion, Output, Question, Session,
+};

@@ -102,6 +102,11 @@ pub enum Observed {
     },
     /// The client spoke before the greeting.
     EarlyTalk,
+    /// The TLS handshake failed.
+    TlsFailed {
+        /// What the TLS library said, which quotes nothing the client sent.
+        cause: Arc<str>,
+    },
     /// The recipient's domain and whether it is one of ours.
     Relay {
         /// Whether we handle mail for it.

@@ -135,6 +135,12 @@ impl Attempt {
         self.started
     }
 
+    /// The same attempt counted from `started`: what was a connection has
+    /// named its first recipient.
+    pub fn restarted(self, started: Timestamp) -> Self {
+        Attempt { started, ..self }
+    }
+
     /// Ends the attempt.
     pub fn finish(self, outcome: Outcome, ending: Ending) -> Event {
         Event {

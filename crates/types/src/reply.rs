@@ -49,6 +49,16 @@ impl Reply {
         Reply { code, enhanced, text: Cow::Borrowed(text) }
     }
 
+    /// The reply to a message that was taken over; the reference leads to its
+    /// event, as that of a refusal does.
+    pub fn accepted(reference: Reference) -> Self {
+        Reply {
+            code: 250,
+            enhanced: Some(EnhancedCode(2, 0, 0)),
+            text: Cow::Owned(format!("Message accepted [ref {reference}]")),
+        }
+    }
+
     /// Whether the reply refuses for good.
     pub fn is_permanent(&self) -> bool {
         (500..600).contains(&self.code)

@@ -1,0 +1,76 @@
+//! One attempt between its opening and its event.
+
+use std::sync::Arc;
+
+use policy::Permit;
+use types::event::Record;
+use types::outcome::Ending;
+use types::{
+    Attempt, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId, MessageFacts, Micros,
+    Outcome, Reply, Stage, Subject,
+};
+
+use crate::desk::Visit;
+use crate::engine::Engine;
+
+/// An attempt that has no end yet, with all that was found about it.
+pub(crate) struct OpenAttempt {
+    pub(crate) attempt: Attempt,
+    pub(crate) recipient: Option<ForwardPath>,
+    pub(crate) evidence: Evidence,
+    pub(crate) consulted: Vec<Consulted>,
+    pub(crate) would: Option<Decision>,
+    pub(crate) permit: Option<Permit>,
+    /// A decision to keep the message back, if one was made at RCPT.
+    pub(crate) hold: Option<Decision>,
+    pub(crate) policy_version: u64,
+    pub(crate) life_line: LifeLineId,
+}
+
+/// What the event of an attempt says of its end.
+pub(crate) struct End<'a> {
+    pub(crate) outcome: Outcome,
+    pub(crate) stage: Stage,
+    pub(crate) reply: Option<&'a Reply>,
+    pub(crate) message: Option<&'a Arc<MessageFacts>>,
+}
+
+impl OpenAttempt {
+    pub(crate) fn new(attempt: Attempt, life_line: LifeLineId, evidence: Evidence) -> Self {
+        OpenAttempt {
+            attempt,
+            recipient: None,
+            evidence,
+            consulted: Vec::new(),
+            would: None,
+            permit: None,
+            hold: None,
+            policy_version: 0,
+            life_line,
+        }
+    }
+
+    /// Ends it. This is the only way out.
+    pub(crate) fn finish(self, engine: &Engine, visit: &Visit, end: End<'_>) -> Event {
+        let at = engine.now();
+        let record = Record {
+            stage: Some(end.stage),
+            took: Micros::from(at.since(self.attempt.started())),
+            evidence: self.evidence,
+            consulted: self.consulted,
+            policy_version: self.policy_version,
+            reply: end.reply.cloned(),
+            would: self.would,
+        };
+        let subject = Subject { message: end.message.cloned(), ..visit.subject(self.recipient) };
+        let ending = Ending {
+            at,
+            node: engine.parts.node.clone(),
+            session: visit.session,
+            life_line: self.life_line,
+            subject,
+            record,
+        };
+        self.attempt.finish(end.outcome, ending)
+    }
+}

@@ -1,0 +1,378 @@
+//! End of data: the joint at which a message is examined, decided on for each
+//! recipient, made durable, and only then acknowledged.
+
+use std::sync::Arc;
+
+use smtp::{Answer, ContentFault, MailParameters};
+use store::message::{QueuedMessage, QueuedRecipient, RecipientState};
+use store::{Acceptance, StoreError};
+use types::{
+    Attempt, CheckName, Decision, Event, EventId, Evidence, ForwardPath, LifeLineId, MessageFacts,
+    Observed, Outcome, QueueId, Reason, Reply, Stage, Timestamp, Verdict,
+};
+
+use crate::attempt::{End, OpenAttempt};
+use crate::content_buffer::ContentBuffer;
+use crate::desk::{Desk, finding, unavailable};
+use crate::judge::judge;
+use crate::transaction::Content;
+
+/// Messages above this are examined on a thread for blocking work, so that a
+/// large one holds up nobody (octets).
+const EXAMINED_INLINE_OCTETS_MAX: usize = 128 * 1024;
+
+impl Desk {
+    /// The first octets of content are about to come.
+    pub(crate) async fn content(&mut self, octets: &[u8]) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let engine = &self.engine;
+        let content = transaction.content.get_or_insert_with(|| {
+            let id = engine.new_queue_id(engine.now());
+            Content {
+                id,
+                writer: engine.parts.log.content(id),
+                buffer: ContentBuffer::new(&engine.budget),
+                failure: None,
+            }
+        });
+        content.push(octets).await;
+    }
+
+    /// Decides on the message and, if anybody is to get it, makes it durable.
+    pub(crate) async fn end_of_data(&mut self, octets: u64) -> Answer {
+        // A message may be empty; it still has a place of its own.
+        self.content(b"").await;
+        let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
+        let Some(mut content) = transaction.content.take() else { return Answer::Close };
+        if let Some(error) = content.failure.take() {
+            let open = transaction.accepted.drain(..).collect();
+            return self.not_stored(open, &error, None);
+        }
+        let buffer =
+            std::mem::replace(&mut content.buffer, ContentBuffer::new(&self.engine.budget));
+        let facts = Arc::new(examine(buffer, octets).await);
+        let from = content::comparable_addresses(&facts);
+        let mut judged = Vec::with_capacity(transaction.accepted.len());
+        for mut open in std::mem::take(&mut transaction.accepted) {
+            let verdict = self.judge_message(&mut open, &facts, &from).await;
+            judged.push((open, verdict));
+        }
+        match refused_by_all(&judged) {
+            Some(deferred) => self.refuse_message(judged, deferred, &facts),
+            None => self.accept(judged, transaction.parameters, content, &facts).await,
+        }
+    }
+
+    /// Decides on the message for one recipient.
+    async fn judge_message(
+        &self,
+        open: &mut OpenAttempt,
+        facts: &MessageFacts,
+        from: &[String],
+    ) -> Verdict {
+        let declared = self.visit.declared_size;
+        let limits = self.live.settings.data;
+        for finding in checks::message_findings(facts, declared, from.to_vec(), limits) {
+            open.evidence.add(finding);
+        }
+        for stage in [Stage::Data, Stage::Content] {
+            match judge(&self.engine, &self.visit, stage, open, from).await {
+                Verdict::Proceed => {}
+                decided => return decided,
+            }
+        }
+        Verdict::Proceed
+    }
+
+    /// Ends all attempts with a refusal. Where one is deferred all are,
+    /// because there is one reply for all and a permanent one would lose mail.
+    fn refuse_message(
+        &mut self,
+        judged: Vec<(OpenAttempt, Verdict)>,
+        deferred: Option<Decision>,
+        facts: &Arc<MessageFacts>,
+    ) -> Answer {
+        let outcome_of = |verdict: Verdict| match (&deferred, verdict) {
+            (Some(decision), _) => Outcome::Deferred(decision.clone()),
+            (None, Verdict::Reject(decision)) => Outcome::Rejected(decision),
+            (None, other) => Outcome::Deferred(other.decision().cloned().unwrap_or_else(lost)),
+        };
+        let ended: Vec<(OpenAttempt, Outcome)> =
+            judged.into_iter().map(|(open, verdict)| (open, outcome_of(verdict))).collect();
+        let Some(reply) = ended.first().map(|(open, outcome)| self.reply(outcome, open)) else {
+            return Answer::Close;
+        };
+        let events = ended
+            .into_iter()
+            .map(|(open, outcome)| {
+                let stage = stage_of(&outcome);
+                let end = End { outcome, stage, reply: Some(&reply), message: Some(facts) };
+                open.finish(&self.engine, &self.visit, end)
+            })
+            .collect();
+        match self.record(events) {
+            Ok(()) => Answer::Refuse(reply),
+            Err(unavailable) => Answer::Refuse(unavailable),
+        }
+    }
+
+    /// Takes the message over for every recipient that is not refused.
+    async fn accept(
+        &mut self,
+        judged: Vec<(OpenAttempt, Verdict)>,
+        parameters: MailParameters,
+        content: Content,
+        facts: &Arc<MessageFacts>,
+    ) -> Answer {
+        let now = self.engine.now();
+        let first = judged.first().map(|(open, _)| open.attempt.id());
+        let Some(reply) = first.map(|id| Reply::accepted(id.reference())) else {
+            return Answer::Close;
+        };
+        let mut recipients = Vec::with_capacity(judged.len());
+        let mut events = Vec::with_capacity(judged.len());
+        let mut kept = Vec::with_capacity(judged.len());
+        for (open, verdict) in judged {
+            let outcome = outcome(content.id, &open, verdict);
+            kept.push(Kept::of(&open));
+            if let Some(recipient) = queued(&open, &outcome, now) {
+                self.close_open_window(&open);
+                recipients.push(recipient);
+            }
+            let stage = Stage::Content;
+            let end = End { outcome, stage, reply: Some(&reply), message: Some(facts) };
+            events.push(open.finish(&self.engine, &self.visit, end));
+        }
+        let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
+        let message = self.queued_message(recipients, parameters, &content, facts, now);
+        let acceptance = Acceptance { message: Some(message), events };
+        match self.commit(content, acceptance).await {
+            Ok(()) => {
+                kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
+                Answer::ProceedWith(reply)
+            }
+            Err(error) => {
+                let open = kept.into_iter().map(Kept::reopen).collect();
+                self.not_stored(open, &error, Some(facts))
+            }
+        }
+    }
+
+    /// Writes the commit record and waits until it is durable.
+    async fn commit(&self, content: Content, acceptance: Acceptance) -> Result<(), StoreError> {
+        let log = &self.engine.parts.log;
+        let position = log.commit(Some(content.writer), acceptance).await?;
+        log.flushed(position).await
+    }
+
+    fn queued_message(
+        &self,
+        recipients: Vec<QueuedRecipient>,
+        parameters: MailParameters,
+        content: &Content,
+        facts: &Arc<MessageFacts>,
+        now: Timestamp,
+    ) -> QueuedMessage {
+        let only = match recipients.as_slice() {
+            [only] => Some(&only.path),
+            _ => None,
+        };
+        let received = content::ReceivedField {
+            client: &self.visit.client,
+            by: &self.live.settings.host_name,
+            utf8: parameters.smtputf8,
+            id: content.id.reference(),
+            recipient: only,
+            at: now,
+        };
+        QueuedMessage {
+            id: content.id,
+            arrived: now,
+            reverse_path: self.visit.reverse_path.clone().unwrap_or_else(null_reverse_path),
+            smtputf8: parameters.smtputf8,
+            eight_bit: parameters.body == Some(smtp::Body::EightBit),
+            trace: received.to_text(),
+            content_octets: facts.size_octets,
+            session: self.visit.session,
+            client: Arc::clone(&self.visit.client),
+            facts: Arc::clone(facts),
+            notice: false,
+            recipients,
+        }
+    }
+
+    /// A permit that accepts a pair ends the wait of its open triplet.
+    fn close_open_window(&self, open: &OpenAttempt) {
+        let (Some(_), Some(sender), Some(recipient)) =
+            (&open.permit, &self.visit.reverse_path, &open.recipient)
+        else {
+            return;
+        };
+        // If this fails the entry expires by itself; the mail is accepted.
+        let _closed = self.engine.parts.triplets.close_silently(sender, recipient);
+    }
+
+    /// Ends all attempts because the message could not be stored.
+    fn not_stored(
+        &mut self,
+        mut open: Vec<OpenAttempt>,
+        error: &StoreError,
+        facts: Option<&Arc<MessageFacts>>,
+    ) -> Answer {
+        let missing = unavailable(error);
+        let reason = match missing {
+            types::finding::Unavailable::Disk => Reason::SystemStorageFull,
+            _ => Reason::SystemUnavailable,
+        };
+        for open in &mut open {
+            open.evidence.add(checks::unavailable(missing, Stage::Content));
+        }
+        let decided = || Outcome::Deferred(Decision::new(reason, CheckName::System));
+        let Some(reply) = open.first().map(|open| self.reply(&decided(), open)) else {
+            return Answer::Close;
+        };
+        self.finish_all(open, Some(&reply), Stage::Content, facts, |_| decided());
+        Answer::Refuse(reply)
+    }
+
+    /// Ends all attempts because the content is at fault.
+    pub(crate) async fn refuse_content(&mut self, fault: ContentFault, octets: u64) -> Reply {
+        let open = self.transaction.take().map(|transaction| transaction.accepted);
+        let line_max = self.live.settings.session.content.line_octets_max;
+        let (check, observed) = match fault {
+            ContentFault::BareCr | ContentFault::BareLf => {
+                (CheckName::DataFormat, Observed::BareLineEnd)
+            }
+            ContentFault::LineTooLong => {
+                let max = u32::try_from(line_max).unwrap_or(u32::MAX);
+                (CheckName::DataFormat, Observed::LineTooLong { max })
+            }
+            ContentFault::TooLarge => {
+                let declared = self.visit.declared_size;
+                (CheckName::Size, Observed::Size { declared, received: Some(octets) })
+            }
+        };
+        let mut judged = Vec::new();
+        for mut open in open.unwrap_or_default() {
+            open.evidence.add(finding(check, Stage::Data, observed.clone()));
+            let decision = match judge(&self.engine, &self.visit, Stage::Data, &mut open, &[]).await
+            {
+                Verdict::Reject(decision) => decision,
+                // The protocol has ended the message whatever policy thinks.
+                _ => Decision::new(fault.reason(), check),
+            };
+            judged.push((open, Verdict::Reject(decision)));
+        }
+        let facts = Arc::new(MessageFacts { size_octets: octets, ..MessageFacts::default() });
+        match self.refuse_message(judged, None, &facts) {
+            Answer::Refuse(reply) => reply,
+            _ => crate::desk::UNAVAILABLE,
+        }
+    }
+}
+
+/// Reads the facts of a message.
+async fn examine(buffer: ContentBuffer, octets: u64) -> MessageFacts {
+    if buffer.octets().len() <= EXAMINED_INLINE_OCTETS_MAX {
+        return read(&buffer, octets);
+    }
+    let read = tokio::task::spawn_blocking(move || read(&buffer, octets));
+    read.await.unwrap_or_else(|_| MessageFacts {
+        size_octets: octets,
+        unread: Some("the message could not be examined".to_owned()),
+        ..MessageFacts::default()
+    })
+}
+
+fn read(buffer: &ContentBuffer, octets: u64) -> MessageFacts {
+    let mut facts = content::read(buffer.octets(), &content::Limits::default());
+    facts.size_octets = octets;
+    if !buffer.is_whole() {
+        facts.unread = Some(format!("only the first {} octets were read", buffer.octets().len()));
+    }
+    facts
+}
+
+/// Whether nobody is to get the message now: the decision that defers all,
+/// or nothing inside if all refuse for good.
+#[expect(clippy::option_option, reason = "refused or not, and if so deferred by whom or not")]
+fn refused_by_all(judged: &[(OpenAttempt, Verdict)]) -> Option<Option<Decision>> {
+    let deferred = judged.iter().find_map(|(_, verdict)| match verdict {
+        Verdict::Defer(decision) => Some(decision.clone()),
+        _ => None,
+    });
+    if deferred.is_some() {
+        return Some(deferred);
+    }
+    judged.iter().all(|(_, verdict)| matches!(verdict, Verdict::Reject(_))).then_some(None)
+}
+
+/// What the verdict makes of an attempt whose message is taken over.
+fn outcome(queue: QueueId, open: &OpenAttempt, verdict: Verdict) -> Outcome {
+    let reason = match open.permit {
+        Some(permit) if permit.auto => Reason::AcceptedAutoAllowed,
+        Some(_) => Reason::AcceptedPermitted,
+        None => Reason::Accepted,
+    };
+    match (verdict, &open.hold) {
+        (Verdict::Reject(decision), _) => Outcome::Rejected(decision),
+        (Verdict::Hold(decision), _) => Outcome::Held { queue, decision },
+        (_, Some(decision)) => Outcome::Held { queue, decision: decision.clone() },
+        (_, None) => Outcome::Accepted { queue, reason },
+    }
+}
+
+/// The recipient as the queue keeps it; nothing for one that was refused.
+fn queued(open: &OpenAttempt, outcome: &Outcome, now: Timestamp) -> Option<QueuedRecipient> {
+    let state = match outcome {
+        Outcome::Accepted { .. } => {
+            RecipientState::Waiting { attempts: 0, due: now, warned: false }
+        }
+        Outcome::Held { .. } => RecipientState::Held { attempts: 0 },
+        Outcome::Deferred(_) | Outcome::Rejected(_) | Outcome::Aborted(_) => return None,
+    };
+    Some(QueuedRecipient {
+        path: open.recipient.clone()?,
+        event: open.attempt.id(),
+        life_line: open.life_line,
+        state,
+    })
+}
+
+fn stage_of(outcome: &Outcome) -> Stage {
+    outcome.reason().stage().max(Stage::Data)
+}
+
+fn lost() -> Decision {
+    Decision::new(Reason::SystemUnavailable, CheckName::System)
+}
+
+fn null_reverse_path() -> Arc<types::ReversePath> {
+    Arc::new(types::ReversePath::Null)
+}
+
+/// What is needed to end an attempt anew when its message was not stored:
+/// the event that was made of it never came to be.
+struct Kept {
+    id: EventId,
+    started: Timestamp,
+    recipient: Option<ForwardPath>,
+    life_line: LifeLineId,
+}
+
+impl Kept {
+    fn of(open: &OpenAttempt) -> Self {
+        Kept {
+            id: open.attempt.id(),
+            started: open.attempt.started(),
+            recipient: open.recipient.clone(),
+            life_line: open.life_line,
+        }
+    }
+
+    fn reopen(self) -> OpenAttempt {
+        let attempt = Attempt::open(self.id, self.started);
+        let open = OpenAttempt::new(attempt, self.life_line, Evidence::new());
+        OpenAttempt { recipient: self.recipient, ..open }
+    }
+}

@@ -1,0 +1,403 @@
+//! The desk of one connection: every question of the session comes here and
+//! leaves with an answer; every attempt that ends gets its event here.
+
+use std::sync::Arc;
+
+use smtp::session::MailQuestion;
+use smtp::{Answer, Ends, Question};
+use types::finding::Unavailable;
+use types::{
+    Attempt, CheckName, ClientFacts, Decision, Detail, Event, Evidence, Finding, ForwardPath,
+    MessageFacts, Micros, Observed, Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage,
+    Subject, TlsFacts, Verdict,
+};
+
+use crate::attempt::{End, OpenAttempt};
+use crate::engine::{Engine, Live};
+use crate::judge::judge;
+use crate::transaction::Transaction;
+
+/// Who is here and what he has said so far.
+pub(crate) struct Visit {
+    pub(crate) session: SessionId,
+    pub(crate) client: Arc<ClientFacts>,
+    pub(crate) reverse_path: Option<Arc<ReversePath>>,
+    pub(crate) declared_size: Option<u64>,
+}
+
+impl Visit {
+    /// The subject of an event about `recipient`.
+    pub(crate) fn subject(&self, recipient: Option<ForwardPath>) -> Subject {
+        Subject {
+            client: Arc::clone(&self.client),
+            reverse_path: self.reverse_path.clone(),
+            recipient,
+            declared_size: self.declared_size,
+            message: None,
+        }
+    }
+}
+
+/// One connection's desk.
+pub(crate) struct Desk {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) visit: Visit,
+    pub(crate) transaction: Option<Box<Transaction>>,
+    /// What was found when the client connected; part of every attempt.
+    connected: Vec<Finding>,
+    /// The attempt of the connection itself, until a recipient or a refused
+    /// MAIL takes its place.
+    connection: Option<Attempt>,
+    /// Why a TLS handshake failed.
+    tls_error: Option<Arc<str>>,
+}
+
+impl Desk {
+    /// A desk for a client that has just connected.
+    pub(crate) fn new(engine: Arc<Engine>, client: ClientFacts, connected: Vec<Finding>) -> Self {
+        let now = engine.now();
+        let visit = Visit {
+            session: engine.new_session_id(now),
+            client: Arc::new(client),
+            reverse_path: None,
+            declared_size: None,
+        };
+        engine.tally().session();
+        engine.tally().opened();
+        let connection = Some(Attempt::open(engine.new_event_id(now), now));
+        let live = engine.live();
+        Desk { engine, live, visit, transaction: None, connected, connection, tls_error: None }
+    }
+
+    /// Adds what was found before the greeting.
+    pub(crate) fn found_at_connect(&mut self, check: CheckName, observed: Observed) {
+        self.connected.push(finding(check, Stage::Connect, observed));
+    }
+
+    /// Notes what STARTTLS agreed on. What was said in clear text before it
+    /// counts no more (RFC 3207 section 4.2).
+    pub(crate) fn tls_established(&mut self, tls: TlsFacts) {
+        let client = ClientFacts {
+            client: self.visit.client.client.clone(),
+            host_name: self.visit.client.host_name.clone(),
+            helo: None,
+            esmtp: false,
+            tls: Some(tls),
+        };
+        self.visit.client = Arc::new(client);
+    }
+
+    /// Notes why a handshake failed.
+    pub(crate) fn tls_failed(&mut self, error: &std::io::Error) {
+        self.tls_error = Some(error.to_string().into());
+    }
+
+    /// Answers a question of the session.
+    pub(crate) async fn answer(&mut self, question: Question) -> Answer {
+        match question {
+            Question::Connect => self.connect().await,
+            Question::Helo { name, esmtp } => {
+                let client = Arc::make_mut(&mut self.visit.client);
+                client.helo = Some(name);
+                client.esmtp = esmtp;
+                Answer::Proceed
+            }
+            Question::Mail(mail) => self.mail(mail).await,
+            Question::Rcpt(recipient) => self.rcpt(recipient).await,
+            Question::EndOfData { octets } => self.end_of_data(octets).await,
+            Question::MalformedSender(malformed) => {
+                self.refuse_syntax(Reason::SenderMalformed, Stage::Mail, &malformed)
+            }
+            Question::MalformedRecipient(malformed) => {
+                self.refuse_syntax(Reason::RecipientMalformed, Stage::Rcpt, &malformed)
+            }
+            Question::TooManyRecipients(recipient) => self.too_many(recipient),
+            Question::RefuseMessage { fault, octets, closes } => {
+                let reply = self.refuse_content(fault, octets).await;
+                if closes { Answer::RefuseAndClose(reply) } else { Answer::Refuse(reply) }
+            }
+            Question::EndConnection(end) => {
+                let reply = self.end(end);
+                reply.map_or(Answer::Close, Answer::RefuseAndClose)
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Answer {
+        let Some(attempt) = self.connection.take() else { return Answer::Close };
+        let mut open = self.opened(attempt, None, Stage::Connect);
+        match judge(&self.engine, &self.visit, Stage::Connect, &mut open, &[]).await {
+            Verdict::Proceed | Verdict::Hold(_) => {
+                self.connection = Some(open.attempt);
+                Answer::Proceed
+            }
+            Verdict::Defer(decision) => self.turn_away(open, Outcome::Deferred(decision)),
+            Verdict::Reject(decision) => self.turn_away(open, Outcome::Rejected(decision)),
+        }
+    }
+
+    /// Refuses the connection itself; without a reply where its reason has
+    /// none.
+    fn turn_away(&mut self, open: OpenAttempt, outcome: Outcome) -> Answer {
+        let reply = outcome.decision().and_then(|decision| {
+            decision.reply(self.live.reply_parameters(open.attempt.id().reference()))
+        });
+        let end = End { outcome, stage: Stage::Connect, reply: reply.as_ref(), message: None };
+        let event = open.finish(&self.engine, &self.visit, end);
+        match (self.record(vec![event]), reply) {
+            (Ok(()), Some(reply)) => Answer::RefuseAndClose(reply),
+            (Ok(()), None) => Answer::Close,
+            (Err(unavailable), _) => Answer::RefuseAndClose(unavailable),
+        }
+    }
+
+    async fn mail(&mut self, mail: MailQuestion) -> Answer {
+        self.transaction = None;
+        self.visit.reverse_path = Some(Arc::new(mail.reverse_path));
+        self.visit.declared_size = mail.parameters.size;
+        let connection = self.connection.take();
+        let stands_alone = connection.is_none();
+        let now = self.engine.now();
+        let attempt = match connection {
+            Some(attempt) => attempt.restarted(now),
+            None => Attempt::open(self.engine.new_event_id(now), now),
+        };
+        let mut open = self.opened(attempt, None, Stage::Mail);
+        let outcome = match judge(&self.engine, &self.visit, Stage::Mail, &mut open, &[]).await {
+            Verdict::Proceed | Verdict::Hold(_) => {
+                self.connection = (!stands_alone).then_some(open.attempt);
+                self.transaction = Some(Transaction::new(mail.parameters));
+                return Answer::Proceed;
+            }
+            Verdict::Defer(decision) => Outcome::Deferred(decision),
+            Verdict::Reject(decision) => Outcome::Rejected(decision),
+        };
+        if stands_alone {
+            self.engine.tally().opened();
+        }
+        self.refuse(open, outcome, Stage::Mail)
+    }
+
+    async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
+        let attempt = self.next_attempt();
+        let mut open = self.opened(attempt, Some(recipient), Stage::Rcpt);
+        match judge(&self.engine, &self.visit, Stage::Rcpt, &mut open, &[]).await {
+            Verdict::Defer(decision) => self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt),
+            Verdict::Reject(decision) => {
+                self.refuse(open, Outcome::Rejected(decision), Stage::Rcpt)
+            }
+            Verdict::Proceed => self.take(open),
+            Verdict::Hold(decision) => {
+                open.hold = Some(decision);
+                self.take(open)
+            }
+        }
+    }
+
+    fn take(&mut self, open: OpenAttempt) -> Answer {
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.accepted.push(open);
+                Answer::Proceed
+            }
+            // The session asks about recipients only inside a transaction.
+            None => {
+                let decision = Decision::new(Reason::SystemUnavailable, CheckName::System);
+                self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt)
+            }
+        }
+    }
+
+    fn refuse_syntax(
+        &mut self,
+        reason: Reason,
+        stage: Stage,
+        malformed: &smtp::Malformed,
+    ) -> Answer {
+        let attempt = self.next_attempt();
+        let open = self.opened(attempt, None, stage);
+        let note = Detail::Note(format!("{}: {}", malformed.given, malformed.error).into());
+        let decision = Decision::new(reason, CheckName::Protocol).with_detail(note);
+        self.refuse(open, Outcome::Rejected(decision), stage)
+    }
+
+    fn too_many(&mut self, recipient: ForwardPath) -> Answer {
+        let attempt = self.next_attempt();
+        let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
+        let limit = u64::from(self.live.settings.session.recipients_max);
+        let detail = Detail::Limit { observed: limit + 1, limit };
+        let decision = Decision::new(Reason::RecipientsLimited, CheckName::Protocol);
+        self.refuse(open, Outcome::Deferred(decision.with_detail(detail)), Stage::Rcpt)
+    }
+
+    /// Ends one attempt with a refusal. A refusal that could not be stored is
+    /// not given: the client is asked to come back instead.
+    fn refuse(&mut self, open: OpenAttempt, outcome: Outcome, stage: Stage) -> Answer {
+        let reply = self.reply(&outcome, &open);
+        let end = End { outcome, stage, reply: Some(&reply), message: None };
+        let event = open.finish(&self.engine, &self.visit, end);
+        match self.record(vec![event]) {
+            Ok(()) => Answer::Refuse(reply),
+            Err(unavailable) => Answer::Refuse(unavailable),
+        }
+    }
+
+    /// The reply that goes with the end of `open`.
+    pub(crate) fn reply(&self, outcome: &Outcome, open: &OpenAttempt) -> Reply {
+        let parameters = self.live.reply_parameters(open.attempt.id().reference());
+        outcome.decision().and_then(|decision| decision.reply(parameters)).unwrap_or(UNAVAILABLE)
+    }
+
+    /// Ends what broke off, and says what to tell the client, if it still
+    /// listens.
+    pub(crate) fn end(&mut self, end: smtp::End) -> Option<Reply> {
+        let transaction = self.transaction.take();
+        let (open, stage) = match (end.ends, transaction) {
+            (Ends::Recipients, Some(transaction)) => {
+                let stage = if transaction.content.is_some() { Stage::Data } else { Stage::Rcpt };
+                (transaction.accepted, stage)
+            }
+            (Ends::Connection, _) => match self.connection.take() {
+                Some(attempt) => {
+                    let stage = self.stage_reached();
+                    (vec![self.opened(attempt, None, stage)], stage)
+                }
+                None => (Vec::new(), Stage::Connect),
+            },
+            (Ends::Recipients | Ends::Nothing, _) => (Vec::new(), Stage::Rcpt),
+        };
+        let open = self.with_tls_error(open, stage);
+        let reference = open.first().map(|open| open.attempt.id().reference());
+        let parameters = types::ReplyParameters {
+            reference,
+            public_url: self.live.settings.public_url.as_deref(),
+            ..Default::default()
+        };
+        let reply = end.reason.reply(&parameters);
+        self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
+        reply
+    }
+
+    /// Adds why the handshake failed, if that is what ended them.
+    fn with_tls_error(&mut self, mut open: Vec<OpenAttempt>, stage: Stage) -> Vec<OpenAttempt> {
+        if let (Some(cause), Some(first)) = (self.tls_error.take(), open.first_mut()) {
+            first.evidence.add(finding(CheckName::Tls, stage, Observed::TlsFailed { cause }));
+        }
+        open
+    }
+
+    /// Ends several attempts in one record; what cannot be stored is counted.
+    pub(crate) fn finish_all(
+        &mut self,
+        open: Vec<OpenAttempt>,
+        reply: Option<&Reply>,
+        stage: Stage,
+        message: Option<&Arc<MessageFacts>>,
+        outcome: impl Fn(&OpenAttempt) -> Outcome,
+    ) {
+        if open.is_empty() {
+            return;
+        }
+        let events = open
+            .into_iter()
+            .map(|open| {
+                let end = End { outcome: outcome(&open), stage, reply, message };
+                open.finish(&self.engine, &self.visit, end)
+            })
+            .collect();
+        // There is nobody left to tell: the tally says how many were lost.
+        let _counted = self.record(events);
+    }
+
+    /// Stores events; if that fails, gives the reply that says so.
+    pub(crate) fn record(&self, events: Vec<Event>) -> Result<(), Reply> {
+        let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
+        match self.engine.parts.log.record(events) {
+            Ok(_) => {
+                kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
+                Ok(())
+            }
+            Err(error) => {
+                self.engine.tally().unrecorded(kinds.len() as u64);
+                Err(unavailable_reply(&error))
+            }
+        }
+    }
+
+    /// The attempt of the connection if it still stands for itself, counted
+    /// from now; else a new one.
+    fn next_attempt(&mut self) -> Attempt {
+        let now = self.engine.now();
+        if let Some(attempt) = self.connection.take() {
+            return attempt.restarted(now);
+        }
+        self.engine.tally().opened();
+        Attempt::open(self.engine.new_event_id(now), now)
+    }
+
+    /// An attempt with everything that is known before policy asks.
+    fn opened(
+        &self,
+        attempt: Attempt,
+        recipient: Option<ForwardPath>,
+        stage: Stage,
+    ) -> OpenAttempt {
+        let mut evidence: Evidence = self.connected.iter().cloned().collect();
+        if let Some(missing) = self.engine.health().unavailable() {
+            evidence.add(checks::unavailable(missing, stage));
+        }
+        if let Some(declared) = self.visit.declared_size.filter(|_| stage >= Stage::Mail) {
+            let size = Observed::Size { declared: Some(declared), received: None };
+            evidence.add(finding(CheckName::Size, Stage::Mail, size));
+        }
+        if let Some(recipient) = &recipient {
+            let policy = self.engine.parts.policy.load();
+            evidence.add(checks::relay_finding(recipient, |domain| policy.is_internal(domain)));
+        }
+        let life_line = self.engine.new_life_line_id(attempt.started());
+        OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }
+    }
+
+    /// How far the session has come, for the event of a connection without
+    /// recipients.
+    fn stage_reached(&self) -> Stage {
+        match (&self.visit.reverse_path, &self.visit.client.helo) {
+            (Some(_), _) => Stage::Mail,
+            (None, Some(_)) => Stage::Helo,
+            (None, None) => Stage::Connect,
+        }
+    }
+}
+
+/// A finding of the dialogue itself.
+pub(crate) fn finding(check: CheckName, stage: Stage, observed: Observed) -> Finding {
+    Finding { check, stage, observed, source: Source::Session, took: Micros(0) }
+}
+
+/// What is said where even the event could not be stored, so that no
+/// reference exists.
+pub(crate) const UNAVAILABLE: Reply = Reply::fixed(
+    451,
+    Some(types::EnhancedCode(4, 3, 0)),
+    "Temporary problem here, nothing was accepted; please try again later",
+);
+
+/// The reply to a failure of the store.
+pub(crate) fn unavailable_reply(error: &store::StoreError) -> Reply {
+    let reason = match unavailable(error) {
+        Unavailable::Disk => Reason::SystemStorageFull,
+        Unavailable::Store | Unavailable::Stopping | Unavailable::Engine => {
+            Reason::SystemUnavailable
+        }
+    };
+    reason.reply(&types::ReplyParameters::default()).unwrap_or(UNAVAILABLE)
+}
+
+/// What a failure of the store means for the client.
+pub(crate) fn unavailable(error: &store::StoreError) -> Unavailable {
+    match error {
+        store::StoreError::Full => Unavailable::Disk,
+        _ => Unavailable::Store,
+    }
+}

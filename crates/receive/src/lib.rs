@@ -1,0 +1,29 @@
+//! The street from the first octet of a connection to the event that
+//! explains it: listener, session, checks, policy, commit, event.
+//!
+//! This crate joins the others and decides nothing: the protocol is `smtp`'s,
+//! evidence is `checks`', the verdict is `policy`'s, durability is `store`'s.
+//! What is left is the order, and two promises: every attempt ends in exactly
+//! one event, and 250 is said only when message and event are durable.
+
+mod attempt;
+mod connection;
+mod content_buffer;
+mod data;
+mod desk;
+mod engine;
+mod expiry;
+mod judge;
+mod listener;
+mod proxy;
+mod tally;
+mod tls;
+mod transaction;
+mod wire;
+
+pub use connection::{Arrival, Wish, serve};
+pub use engine::{Engine, EngineParts, Health, ReceiveSettings, Timeouts};
+pub use expiry::write_expired;
+pub use listener::{Listener, ListenerSettings};
+pub use tally::{Tally, TallySnapshot};
+pub use tls::{Tls, TlsError, TlsFiles, self_signed};

@@ -1,0 +1,170 @@
+//! Sockets that take connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use types::{CheckName, Client, ClientFacts, Finding, Observed, Stage};
+
+use crate::connection::{Arrival, Wish, serve};
+use crate::desk::finding;
+use crate::engine::Engine;
+use crate::proxy;
+
+/// One listener of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Peers that must send a PROXY header; others must not.
+    pub proxy_protocol_from: Vec<IpNet>,
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How long accepting pauses when the process is out of files or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that takes connections.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    name: Arc<str>,
+    proxies: Arc<[IpNet]>,
+}
+
+impl Listener {
+    /// Binds the socket. `[::]` takes IPv6 alone, so that it can stand
+    /// beside `0.0.0.0` on the same port.
+    ///
+    /// # Errors
+    /// As the operating system gives them. Must be called inside a runtime.
+    pub fn bind(settings: &ListenerSettings) -> io::Result<Listener> {
+        let socket =
+            Socket::new(Domain::for_address(settings.listen), Type::STREAM, Some(Protocol::TCP))?;
+        if settings.listen.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&settings.listen.into())?;
+        socket.listen(BACKLOG)?;
+        Listener::from_std(socket.into(), &settings.proxy_protocol_from)
+    }
+
+    /// Takes a socket that was bound by somebody else, such as systemd.
+    ///
+    /// # Errors
+    /// The socket cannot be used here. Must be called inside a runtime.
+    pub fn from_std(
+        socket: std::net::TcpListener,
+        proxy_protocol_from: &[IpNet],
+    ) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
+        let name = socket.local_addr()?.to_string().into();
+        Ok(Listener { socket, name, proxies: proxy_protocol_from.into() })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// As the operating system gives them.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Takes connections until the process wants to drain or stop.
+    pub async fn run(self, engine: Arc<Engine>, mut wishes: watch::Receiver<Wish>) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                changed = wishes.changed() => match changed {
+                    Ok(()) if *wishes.borrow() == Wish::Serve => continue,
+                    _ => return,
+                },
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.take(&engine, stream, peer, wishes.clone()),
+                // Out of files or memory: the next try fails as well until
+                // somebody has left, and a tight loop would help nobody.
+                Err(_) => engine.parts.clock.sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        engine: &Arc<Engine>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        wishes: watch::Receiver<Wish>,
+    ) {
+        // Replies are small and each is waited for.
+        let _undelayed = stream.set_nodelay(true);
+        let (engine, name) = (Arc::clone(engine), Arc::clone(&self.name));
+        let (ip, port) = proxy::canonical(peer);
+        let client = Client { ip, port, listener: name };
+        if self.proxies.iter().any(|net| net.contains(&ip)) {
+            tokio::spawn(proxied(engine, stream, client, wishes));
+        } else {
+            tokio::spawn(counted(engine, stream, client, Vec::new(), wishes));
+        }
+    }
+}
+
+/// Serves a connection whose client stands behind a balancer.
+async fn proxied(
+    engine: Arc<Engine>,
+    mut stream: TcpStream,
+    client: Client,
+    wishes: watch::Receiver<Wish>,
+) {
+    let limit = engine.parts.clock.sleep(engine.live().settings.timeouts.handshake);
+    let header = tokio::select! {
+        biased;
+        header = proxy::read_header(&mut stream) => header,
+        () = limit => Err(io::ErrorKind::TimedOut.into()),
+    };
+    match header {
+        Ok(header) => {
+            let (ip, port) = header.client.map_or((client.ip, client.port), proxy::canonical);
+            let client = Client { ip, port, ..client };
+            counted(engine, stream, client, header.rest, wishes).await;
+        }
+        Err(_) => {
+            let invalid = finding(CheckName::Proxy, Stage::Connect, Observed::ProxyInvalid);
+            let arrival = Arrival {
+                stream,
+                client: facts(client),
+                findings: vec![invalid],
+                read: Vec::new(),
+            };
+            serve(engine, arrival, wishes).await;
+        }
+    }
+}
+
+/// Serves a connection and counts it for as long as it lasts.
+async fn counted(
+    engine: Arc<Engine>,
+    stream: TcpStream,
+    client: Client,
+    read: Vec<u8>,
+    wishes: watch::Receiver<Wish>,
+) {
+    let limits = engine.live().settings.connections;
+    let (_held, findings): (_, Vec<Finding>) = engine.counts.enter(client.ip, engine.now(), limits);
+    let arrival = Arrival { stream, client: facts(client), findings, read };
+    serve(engine, arrival, wishes).await;
+}
+
+fn facts(client: Client) -> ClientFacts {
+    ClientFacts { client, host_name: None, helo: None, esmtp: false, tls: None }
+}

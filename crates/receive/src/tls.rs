@@ -1,0 +1,163 @@
+//! The certificate behind STARTTLS: from files, or made at first start.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// Where certificate and key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, PEM, leaf first.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be offered. The operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read or is not PEM.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: rustls::pki_types::pem::Error,
+    },
+    /// Certificate and key do not fit, or are of a kind we cannot use.
+    #[error("certificate {path} cannot be used")]
+    Unusable {
+        /// The certificate file.
+        path: PathBuf,
+        /// What the TLS library said.
+        #[source]
+        error: rustls::Error,
+    },
+    /// No certificate could be made at first start.
+    #[error("cannot make a certificate")]
+    NotMade(#[source] rcgen::Error),
+    /// The one that was made cannot be kept.
+    #[error("cannot write {path}")]
+    NotWritten {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// The TLS settings in force; replaceable without a restart.
+pub struct Tls {
+    config: ArcSwap<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// A file is missing, damaged, or does not fit the other.
+    pub fn load(files: &TlsFiles) -> Result<Tls, TlsError> {
+        Ok(Tls { config: ArcSwap::new(server_config(files)?) })
+    }
+
+    /// Reads certificate and key again; new handshakes use them.
+    ///
+    /// # Errors
+    /// As [`Tls::load`]; the old certificate stays in force.
+    pub fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
+        self.config.store(server_config(files)?);
+        Ok(())
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.load_full())
+    }
+}
+
+/// Finds the self-signed certificate of `folder`, making it first if it is
+/// not there: senders encrypt opportunistically and do not verify it.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn self_signed(folder: &Path, host_name: &str) -> Result<TlsFiles, TlsError> {
+    let files = TlsFiles {
+        certificate: folder.join("self-signed.crt"),
+        key: folder.join("self-signed.key"),
+    };
+    if files.certificate.exists() && files.key.exists() {
+        return Ok(files);
+    }
+    let made =
+        rcgen::generate_simple_self_signed([host_name.to_string()]).map_err(TlsError::NotMade)?;
+    write(folder, &files.key, &made.signing_key.serialize_pem(), 0o600)?;
+    write(folder, &files.certificate, &made.cert.pem(), 0o644)?;
+    Ok(files)
+}
+
+fn write(folder: &Path, path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+    let written = fs::create_dir_all(folder).and_then(|()| {
+        let mut file =
+            fs::OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(path)?;
+        io::Write::write_all(&mut file, text.as_bytes())
+    });
+    written.map_err(|error| TlsError::NotWritten { path: path.to_path_buf(), error })
+}
+
+/// TLS 1.2 and 1.3, without client certificates, with resumption: large
+/// senders come back, and a full handshake costs more than the whole session.
+fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| TlsError::Unreadable { path, error }
+    };
+    let unusable = |error| TlsError::Unusable { path: files.certificate.clone(), error };
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
+        .map_err(unreadable(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
+    let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
+    Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = self_signed(folder.path(), "mx.corp.example").unwrap();
+        let made = fs::read(&files.certificate).unwrap();
+        assert_eq!(self_signed(folder.path(), "mx.corp.example").unwrap(), files);
+        assert_eq!(fs::read(&files.certificate).unwrap(), made);
+        Tls::load(&files).unwrap().reload(&files).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_the_old_certificate_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = self_signed(folder.path(), "mx.corp.example").unwrap();
+        let tls = Tls::load(&files).unwrap();
+        fs::write(&files.key, "no key").unwrap();
+        let error = tls.reload(&files).unwrap_err().to_string();
+        assert!(error.contains("self-signed.key"), "{error}");
+        tls.acceptor();
+    }
+}

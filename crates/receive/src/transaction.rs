@@ -1,0 +1,43 @@
+//! What exists between MAIL and the end of its transaction.
+
+use smtp::MailParameters;
+use store::{ContentWriter, StoreError};
+use types::QueueId;
+
+use crate::attempt::OpenAttempt;
+use crate::content_buffer::ContentBuffer;
+
+/// A transaction that was opened by MAIL.
+pub(crate) struct Transaction {
+    pub(crate) parameters: MailParameters,
+    /// One per recipient that was told yes.
+    pub(crate) accepted: Vec<OpenAttempt>,
+    /// From DATA or the first BDAT on.
+    pub(crate) content: Option<Content>,
+}
+
+impl Transaction {
+    pub(crate) fn new(parameters: MailParameters) -> Box<Self> {
+        Box::new(Transaction { parameters, accepted: Vec::new(), content: None })
+    }
+}
+
+/// The content as far as it has arrived.
+pub(crate) struct Content {
+    pub(crate) id: QueueId,
+    pub(crate) writer: Box<dyn ContentWriter>,
+    pub(crate) buffer: ContentBuffer,
+    /// Why writing stopped, if it did: the client is told at the end.
+    pub(crate) failure: Option<StoreError>,
+}
+
+impl Content {
+    /// Takes the next octets. A store that fails here is remembered, because
+    /// the client goes on sending until its final dot.
+    pub(crate) async fn push(&mut self, octets: &[u8]) {
+        if self.failure.is_none() {
+            self.buffer.push(octets);
+            self.failure = self.writer.write(octets).await.err();
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Desk {
 
     /// Decides on the message for one recipient.
     async fn judge_message(
-        &self,
+        &mut self,
         open: &mut OpenAttempt,
         facts: &MessageFacts,
         from: &[String],
@@ -159,7 +159,7 @@ impl Desk {
     }
 
     /// Writes the commit record and waits until it is durable.
-    async fn commit(&self, content: Content, acceptance: Acceptance) -> Result<(), StoreError> {
+    async fn commit(&mut self, content: Content, acceptance: Acceptance) -> Result<(), StoreError> {
         let log = &self.engine.parts.log;
         let position = log.commit(Some(content.writer), acceptance).await?;
         log.flushed(position).await

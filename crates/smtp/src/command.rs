@@ -271,3 +271,89 @@ fn bdat(argument: &[u8]) -> Parsed<'_> {
         Some(_) => Err(CommandError::Argument),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(line: &str, expected: &str) {
+        let found = match Command::parse(line.as_bytes()) {
+            Ok(command) => format!("{command:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected, "{line:?}");
+    }
+
+    #[test]
+    fn verbs_have_no_case_and_blanks_at_the_end_do_not_count() {
+        check("quit", "Quit");
+        check("DaTa  ", "Data");
+        check("noop whatever", "Noop");
+        check("ehlo  [192.0.2.1] ", "Ehlo(\"[192.0.2.1]\")");
+        check("BDAT 86 last", "Bdat(Chunk { octets: 86, last: true })");
+        check("", "unknown command");
+        check(" NOOP", "unknown command");
+        check("QUITE", "unknown command");
+        check("DATA now", "syntax error in the argument");
+        check("BDAT 99999999999999999999", "syntax error in the argument");
+        check("GET / HTTP/1.1", "this is not SMTP");
+        check("TURN", "command not implemented");
+        check("NO\tOP", "the command line has control characters");
+    }
+
+    #[test]
+    fn only_path_commands_may_be_long() {
+        check(&format!("NOOP {}", "x".repeat(505)), "Noop");
+        check(&format!("NOOP {}", "x".repeat(506)), "the command line is too long");
+        let padded = |blanks| format!("RCPT TO:<Postmaster>{}", " ".repeat(blanks));
+        check(&padded(2046 - 20), "Rcpt(Postmaster)");
+        check(&padded(2047 - 20), "the command line is too long");
+    }
+
+    /// Addresses in all their forms.
+    fn address() -> impl Strategy<Value = String> {
+        let atom = "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}";
+        let local = prop_oneof![
+            atom.prop_map(String::from),
+            (atom, atom).prop_map(|(a, b)| format!("{a}.{b}")),
+            "\"([ !#-\\[\\]-~]|\\\\[ -~]){0,20}\"".prop_map(String::from),
+        ];
+        let domain = prop_oneof![
+            "[a-z0-9]{1,10}(\\.[a-z0-9]{1,10}){0,3}".prop_map(String::from),
+            any::<[u8; 4]>().prop_map(|ip| format!("[{}]", std::net::Ipv4Addr::from(ip))),
+            any::<[u8; 16]>().prop_map(|ip| format!("[IPv6:{}]", std::net::Ipv6Addr::from(ip))),
+        ];
+        (local, domain).prop_map(|(local, domain)| format!("{local}@{domain}"))
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(line in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Command::parse(&line);
+        }
+
+        #[test]
+        fn nothing_panics_behind_a_verb(
+            verb in prop_oneof![Just("MAIL FROM:<"), Just("RCPT TO:<"), Just("BDAT "), Just("EHLO ")],
+            rest in "\\PC{0,80}",
+        ) {
+            let _ = Command::parse(format!("{verb}{rest}").as_bytes());
+        }
+
+        #[test]
+        fn valid_addresses_come_back_as_they_were(address in address(), size: u64) {
+            let mail = format!("MAIL FROM:<{address}> SIZE={size}");
+            let Ok(Command::Mail(path, parameters)) = Command::parse(mail.as_bytes()) else {
+                panic!("{mail}: {:?}", Command::parse(mail.as_bytes()));
+            };
+            prop_assert_eq!(path.as_str(), &address);
+            prop_assert_eq!(parameters.size, Some(size));
+            let rcpt = format!("RCPT TO:<@a.example,@b.example:{address}>");
+            let Ok(Command::Rcpt(path)) = Command::parse(rcpt.as_bytes()) else {
+                panic!("{rcpt}: {:?}", Command::parse(rcpt.as_bytes()));
+            };
+            prop_assert_eq!(path.as_str(), &address);
+        }
+    }
+}

@@ -306,3 +306,184 @@ enum Step<'i> {
 fn before<'i>(whole: &'i [u8], tail: &[u8]) -> &'i [u8] {
     whole.split_at(whole.len() - tail.len()).0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ContentWriter;
+    use proptest::prelude::*;
+
+    /// What a reader made of the input: content, verdict, octets left over.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Reading {
+        content: Vec<u8>,
+        result: Result<(), ContentFault>,
+        ended: bool,
+        left: usize,
+    }
+
+    fn small() -> ContentLimits {
+        ContentLimits { message_octets_max: 60, line_octets_max: 12, excess_octets_max: 40 }
+    }
+
+    /// Reads `input` cut into parts of the given sizes, the rest in one.
+    fn read(mut reader: ContentReader, input: &[u8], cuts: &[usize]) -> Reading {
+        let mut content = Vec::new();
+        let mut from = 0;
+        let mut cuts = cuts.iter();
+        while from < input.len() {
+            let size = cuts.next().copied().unwrap_or(usize::MAX);
+            let to = from.saturating_add(size.max(1)).min(input.len());
+            let mut part = &input[from..to];
+            loop {
+                let left = |part: &[u8]| part.len() + input.len() - to;
+                match reader.advance(&mut part) {
+                    Piece::Content(octets) => {
+                        assert!(!octets.is_empty());
+                        content.extend_from_slice(octets);
+                    }
+                    Piece::More => break,
+                    Piece::End => {
+                        let result = reader.fault().map_or(Ok(()), Err);
+                        return Reading { content, result, ended: true, left: left(part) };
+                    }
+                    Piece::Broken(fault) => {
+                        return Reading { content, result: Err(fault), ended: false, left: 0 };
+                    }
+                }
+            }
+            assert!(part.is_empty(), "the reader takes all it is shown");
+            from = to;
+        }
+        let result = reader.fault().map_or(Ok(()), Err);
+        Reading { content, result, ended: false, left: 0 }
+    }
+
+    /// The same by the letter of RFC 5321 section 4.5.2, octet by octet and
+    /// with everything in memory; no limits.
+    fn naive(input: &[u8]) -> Reading {
+        let mut content = Vec::new();
+        let mut line = Vec::new();
+        let mut octets = input.iter().copied().enumerate().peekable();
+        let broken = |content: &[u8], fault| Reading {
+            content: content.to_vec(),
+            result: Err(fault),
+            ended: false,
+            left: 0,
+        };
+        while let Some((at, octet)) = octets.next() {
+            match (octet, octets.peek().map(|(_, next)| *next)) {
+                (b'\n', _) => return broken(&content, ContentFault::BareLf),
+                (b'\r', None) => {}
+                (b'\r', Some(b'\n')) => {
+                    octets.next();
+                    if line == b"." {
+                        let left = input.len() - at - 2;
+                        return Reading { content, result: Ok(()), ended: true, left };
+                    }
+                    content.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+                    content.extend_from_slice(b"\r\n");
+                    line.clear();
+                }
+                (b'\r', Some(_)) => return broken(&content, ContentFault::BareCr),
+                _ => line.push(octet),
+            }
+        }
+        content.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        Reading { content, result: Ok(()), ended: false, left: 0 }
+    }
+
+    /// Octets that matter are frequent.
+    fn hostile() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => Just(b"\r\n".to_vec()),
+            2 => Just(b".".to_vec()),
+            1 => Just(b"\r\n.\r\n".to_vec()),
+            1 => Just(b"\r".to_vec()),
+            1 => Just(b"\n".to_vec()),
+            4 => proptest::collection::vec(any::<u8>(), 0..6),
+        ];
+        proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Content of well-formed lines.
+    fn lines() -> impl Strategy<Value = Vec<u8>> {
+        let octet = any::<u8>().prop_filter("no line ends", |b| !matches!(b, b'\r' | b'\n'));
+        let octet = prop_oneof![octet, Just(b'.')];
+        let line = proptest::collection::vec(octet, 0..20);
+        proptest::collection::vec(line, 0..20).prop_map(|lines| {
+            lines.into_iter().flat_map(|line| [line, CRLF.to_vec()].concat()).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_naive_reader(input in hostile(), cuts in proptest::collection::vec(1usize..5, 0..40)) {
+            let found = read(ContentReader::data(ContentLimits::default()), &input, &cuts);
+            let expected = naive(&input);
+            prop_assert_eq!(found.result, expected.result);
+            prop_assert_eq!(found.ended, expected.ended);
+            prop_assert_eq!(found.left, expected.left);
+            if found.result.is_ok() {
+                prop_assert_eq!(found.content, expected.content);
+            }
+        }
+
+        #[test]
+        fn the_limits_hold_however_the_input_is_cut(input in hostile(), cuts in proptest::collection::vec(1usize..5, 0..40)) {
+            let found = read(ContentReader::data(small()), &input, &cuts);
+            let whole = read(ContentReader::data(small()), &input, &[]);
+            prop_assert!(found.content.len() <= 60);
+            prop_assert_eq!(found.ended, whole.ended);
+            if found.ended {
+                prop_assert_eq!(found.result.is_ok(), whole.result.is_ok());
+                prop_assert_eq!(found.left, whole.left);
+            }
+        }
+
+        #[test]
+        fn what_the_writer_writes_the_reader_reads(content in lines(), cuts in proptest::collection::vec(1usize..7, 0..40)) {
+            let mut writer = ContentWriter::new();
+            let mut wire = Vec::new();
+            let mut from = 0;
+            for cut in &cuts {
+                let to = (from + cut).min(content.len());
+                writer.append(&content[from..to], &mut wire);
+                from = to;
+            }
+            writer.append(&content[from..], &mut wire);
+            wire.extend_from_slice(writer.finish());
+            wire.extend_from_slice(b"QUIT\r\n");
+            let found = read(ContentReader::data(ContentLimits::default()), &wire, &cuts);
+            prop_assert_eq!(found.content, content);
+            prop_assert!(found.ended);
+            prop_assert_eq!(found.left, 6);
+        }
+
+        #[test]
+        fn a_chunk_is_its_octets(content in lines(), more in hostile(), cuts in proptest::collection::vec(1usize..7, 0..40)) {
+            let mut reader = ContentReader::chunks(ContentLimits::default());
+            reader.chunk(content.len() as u64);
+            let wire = [content.clone(), more.clone()].concat();
+            if !wire.is_empty() {
+                let found = read(reader, &wire, &cuts);
+                prop_assert_eq!(&found.content, &content);
+                if !more.is_empty() {
+                    prop_assert!(found.ended);
+                    prop_assert_eq!(found.left, more.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_are_slices_of_the_input() {
+        let input = b"one\r\ntwo\r\nthree\r\n.\r\n";
+        let mut rest = &input[..];
+        let mut reader = ContentReader::data(ContentLimits::default());
+        let first = reader.advance(&mut rest);
+        assert_eq!(first, Piece::Content(&input[..17]));
+        assert_eq!(reader.advance(&mut rest), Piece::End);
+        assert_eq!(reader.octets(), 17);
+    }
+}

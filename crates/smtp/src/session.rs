@@ -116,6 +116,10 @@ pub struct Session {
     tls: bool,
     line: LineState,
     draining: bool,
+    /// The last MAIL or message was refused, so what the client had sent
+    /// behind it in one write comes out of sequence (RFC 2920) and is not its
+    /// mistake.
+    refused_before: bool,
     history: History,
     commands: u32,
     commands_wrong: u32,
@@ -234,6 +238,7 @@ impl Session {
             tls: false,
             line: LineState::Start,
             draining: false,
+            refused_before: false,
             history: History::Unused,
             commands: 0,
             commands_wrong: 0,

@@ -189,9 +189,14 @@ impl Session {
         Some(End { reason, ends })
     }
 
-    /// A mistake of the client: counted, and answered by the protocol.
+    /// A mistake of the client: answered by the protocol, and counted, unless
+    /// it only comes of sending several commands in one write.
     pub(super) fn protest<'i>(&mut self, reply: Reply, out: &mut Vec<u8>) -> Option<Output<'i>> {
-        self.commands_wrong = self.commands_wrong.saturating_add(1);
+        let excused = reply == replies::NO_RECIPIENTS
+            || (self.refused_before && reply == replies::BAD_SEQUENCE);
+        if !excused {
+            self.commands_wrong = self.commands_wrong.saturating_add(1);
+        }
         replies::render(&reply, out);
         None
     }

@@ -110,6 +110,7 @@ impl Session {
             }
             (Asked::Mail { smtputf8 }, true) => {
                 self.history = self.history.max(History::Offered);
+                self.refused_before = false;
                 self.state = State::Open(Transaction { smtputf8, ..Transaction::default() });
                 replies::render(told.reply.as_ref().unwrap_or(&replies::SENDER_OK), out);
             }
@@ -131,11 +132,13 @@ impl Session {
             }
             (Asked::Mail { .. }, false) => {
                 self.history = History::Attempted;
+                self.refused_before = true;
                 self.turn_down(&told, refusal(), out);
             }
             (Asked::Rcpt, false) | (Asked::Address, _) => self.turn_down(&told, refusal(), out),
             (Asked::EndOfData, false) | (Asked::Message { closes: false }, _) => {
                 self.state = State::Ready;
+                self.refused_before = true;
                 self.turn_down(&told, refusal(), out);
             }
             (Asked::Connect | Asked::Message { .. } | Asked::Connection { .. }, _) => {
@@ -211,6 +214,7 @@ impl Session {
     /// A malformed address: a mistake like others, but one that is remembered.
     fn address<'i>(&mut self, question: Question) -> Step<'i> {
         self.history = History::Attempted;
+        self.refused_before |= matches!(self.state, State::Ready);
         self.commands_wrong = self.commands_wrong.saturating_add(1);
         Some(self.ask(Asked::Address, question))
     }

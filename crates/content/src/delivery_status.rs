@@ -2,8 +2,8 @@
 //! delivered, or not yet (RFC 3464 inside RFC 6522).
 //!
 //! Everything in a report is seven-bit and short-lined, whatever the original
-//! was, so that every next hop takes it; the one exception is the To field of
-//! a report to an address that is not ASCII itself.
+//! was, so that every next hop takes it; the exceptions are the From and To
+//! fields where those addresses themselves are not ASCII.
 
 use std::fmt::Write;
 

@@ -33,7 +33,7 @@ pub trait Clock: Send + Sync + 'static {
 /// The clock of this machine, which never steps back.
 ///
 /// It is the monotonic clock plus an offset that only grows. Where the wall
-/// clock is ahead of ours we follow it at once; where it was set back, ours
+/// clock is ahead of ours we follow it within 10 ms; where it was set back, ours
 /// goes on evenly until the wall clock has caught up or the process is
 /// started again. So no triplet expires early, no wait becomes negative and
 /// no event is older than the one before it.
@@ -54,8 +54,8 @@ impl SystemClock {
     /// if the wall clock was set back while we were not running.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn not_before(earliest: Timestamp) -> Self {
-        let ours = Ratchet::new(earliest.as_millis().saturating_mul(NANOS_PER_MILLI));
-        SystemClock { started: Instant::now(), ours }
+        let earliest = earliest.as_millis().saturating_mul(NANOS_PER_MILLI);
+        SystemClock { started: Instant::now(), ours: Ratchet::new(earliest.max(wall())) }
     }
 }
 
@@ -66,14 +66,16 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Timestamp {
+        let even = || nanos(self.started.elapsed());
         // The wall clock is read first: if the thread is suspended between
         // the two readings, the offset comes out too small and is ignored.
         // The other way round every suspension would push our time forward.
-        let wall = nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-        let even = nanos(self.started.elapsed());
-        Timestamp::from_millis(self.ours.read(wall, even).div_euclid(NANOS_PER_MILLI))
+        let ours = self.ours.read(even(), || {
+            let wall = wall();
+            (wall, even())
+        });
+        Timestamp::from_millis(ours.div_euclid(NANOS_PER_MILLI))
     }
 
     fn elapsed(&self) -> Duration {
@@ -96,26 +98,44 @@ fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
+/// The wall clock, in nanoseconds since 1970; 0 if it stands before that.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn wall() -> i64 {
+    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// How long the wall clock is left unread, in nanoseconds: reading both each
+/// time would make every look at the time cost twice as much.
+const LOOK_EVERY: i64 = 10 * NANOS_PER_MILLI;
+
 /// The offset between even time and ours, in nanoseconds. It only grows.
+///
+/// Relaxed ordering suffices: our time is made of one number, and a single
+/// atomic is seen by every thread in one order. That two threads look at the
+/// wall clock at once does no harm.
 #[derive(Debug)]
-struct Ratchet(AtomicI64);
+struct Ratchet {
+    offset: AtomicI64,
+    /// Even time of the last look at the wall clock.
+    looked: AtomicI64,
+}
 
 impl Ratchet {
+    /// Begins with this offset at even time 0.
     fn new(offset: i64) -> Self {
-        Ratchet(AtomicI64::new(offset))
+        Ratchet { offset: AtomicI64::new(offset), looked: AtomicI64::new(0) }
     }
 
-    /// Our time for one reading of both clocks.
-    ///
-    /// Relaxed ordering suffices: all of the state is this one number, and a
-    /// single atomic is seen by every thread in one order.
-    fn read(&self, wall: i64, even: i64) -> i64 {
-        let seen = wall.saturating_sub(even);
-        let mut offset = self.0.load(Ordering::Relaxed);
-        if seen > offset {
-            offset = self.0.fetch_max(seen, Ordering::Relaxed).max(seen);
+    /// Our time at `even`; `look` reads the wall clock and then even time.
+    fn read(&self, even: i64, look: impl FnOnce() -> (i64, i64)) -> i64 {
+        if even.saturating_sub(self.looked.load(Ordering::Relaxed)) < LOOK_EVERY {
+            return even.saturating_add(self.offset.load(Ordering::Relaxed));
         }
-        even.saturating_add(offset)
+        self.looked.store(even, Ordering::Relaxed);
+        let (wall, even) = look();
+        let seen = wall.saturating_sub(even);
+        let before = self.offset.fetch_max(seen, Ordering::Relaxed);
+        even.saturating_add(before.max(seen))
     }
 }
 
@@ -123,47 +143,60 @@ impl Ratchet {
 mod tests {
     use super::*;
 
-    /// Reads a ratchet at pairs of (wall, even) and compares our time.
-    fn check(ratchet: &Ratchet, readings: &[(i64, i64, i64)]) {
+    /// Reads a ratchet that begins at `start` and compares our time; each
+    /// reading is (wall, even, expected), in steps of 10 ms, so that each
+    /// looks at the wall clock.
+    fn check(start: i64, readings: &[(i64, i64, i64)]) {
+        let ratchet = Ratchet::new(start * LOOK_EVERY);
         for &(wall, even, ours) in readings {
-            assert_eq!(ratchet.read(wall, even), ours, "wall {wall}, even {even}");
+            let (wall, even) = (wall * LOOK_EVERY, even * LOOK_EVERY);
+            let read = ratchet.read(even, || (wall, even));
+            assert_eq!(read, ours * LOOK_EVERY, "wall {wall}, even {even}");
         }
     }
 
     #[test]
     fn a_clock_that_is_left_alone_shows_wall_time() {
-        check(&Ratchet::new(0), &[(1_000, 0, 1_000), (1_005, 5, 1_005), (1_900, 900, 1_900)]);
+        check(1_000, &[(1_001, 1, 1_001), (1_005, 5, 1_005), (1_900, 900, 1_900)]);
     }
 
     #[test]
-    fn a_wall_clock_set_forward_is_followed_at_once() {
-        check(&Ratchet::new(0), &[(1_000, 0, 1_000), (5_001, 1, 5_001), (5_002, 2, 5_002)]);
+    fn a_wall_clock_set_forward_is_followed_at_the_next_look() {
+        check(1_000, &[(1_001, 1, 1_001), (5_002, 2, 5_002), (5_003, 3, 5_003)]);
     }
 
     #[test]
     fn a_wall_clock_set_back_is_not_followed_and_ours_goes_on_evenly() {
-        check(
-            &Ratchet::new(0),
-            &[(1_000, 0, 1_000), (400, 10, 1_010), (450, 60, 1_060), (1_900, 100, 1_900)],
-        );
-    }
-
-    #[test]
-    fn a_suspension_between_the_two_readings_pushes_nothing() {
-        // Wall read at 1,010, then 500 pass, then the even clock is read.
-        check(&Ratchet::new(0), &[(1_000, 0, 1_000), (1_010, 510, 1_510), (1_511, 511, 1_511)]);
+        check(1_000, &[(400, 10, 1_010), (450, 60, 1_060), (1_900, 100, 1_900)]);
     }
 
     #[test]
     fn a_start_before_the_newest_event_begins_at_that_event() {
-        check(&Ratchet::new(9_000), &[(1_000, 0, 9_000), (1_010, 10, 9_010)]);
+        check(9_000, &[(1_001, 1, 9_001), (1_010, 10, 9_010)]);
         let late = Timestamp::from_millis(7_258_118_400_000);
         assert!(SystemClock::not_before(late).now() >= late);
     }
 
     #[test]
+    fn between_two_looks_time_runs_evenly_without_the_wall_clock() {
+        let ratchet = Ratchet::new(1_000);
+        assert_eq!(ratchet.read(LOOK_EVERY - 1, || panic!("looked")), LOOK_EVERY + 999);
+    }
+
+    #[test]
+    fn a_suspension_between_the_two_readings_pushes_nothing() {
+        let ratchet = Ratchet::new(0);
+        // Suspended for 500 after the wall clock was read.
+        let look = || (LOOK_EVERY, LOOK_EVERY + 500);
+        assert_eq!(ratchet.read(LOOK_EVERY, look), LOOK_EVERY + 500);
+        let look = || (2 * LOOK_EVERY, 2 * LOOK_EVERY);
+        assert_eq!(ratchet.read(2 * LOOK_EVERY, look), 2 * LOOK_EVERY);
+    }
+
+    #[test]
     fn readings_at_the_ends_of_the_number_range_do_not_overflow() {
-        check(&Ratchet::new(i64::MAX), &[(i64::MIN, i64::MAX, i64::MAX)]);
+        let ratchet = Ratchet::new(i64::MAX);
+        assert_eq!(ratchet.read(i64::MAX, || (i64::MIN, i64::MAX)), i64::MAX);
     }
 
     #[tokio::test]

@@ -5,21 +5,65 @@
 //! once. Rows stay in memory until their hour is over or many have gathered;
 //! then they become a segment file that is never changed, only merged with
 //! its neighbours and dropped as a whole. A search scans columns, newest
-//! first, and stops at its page: no index per row is kept, because one would
-//! cost more than the SMTP session that made the event (see
-//! docs/decisions). This module knows neither journal nor query language.
+//! first, and stops at its page: no index per row is kept but that of
+//! references, because one would cost more than the SMTP session that made
+//! the event. This module knows neither journal nor query language.
 
+mod bits;
+mod chunk;
+mod columns;
+mod filter;
+mod name;
+mod open;
+mod record;
+mod schema;
+mod seal;
+mod search;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use types::{Event, EventId, LifeLineId, Reference, Timestamp};
 
 use crate::contract::{Filter, Found, Page, Position, StoreError, Totals};
+use crate::disk::Disk;
+use chunk::{CHUNK_ROWS, Chunk};
+use columns::RowKey;
+use filter::Test;
+use record::RecordReader;
+use search::{Gathering, Place, Unit, Window};
+use segment::{IndexedBy, Segment};
+
+/// Rows in full chunks that make sealing due before their hour is over: what
+/// a busy hour may hold in memory, some 60 MB.
+const FULL_ROWS_MAX: usize = 32_768;
 
 /// All events that are kept, findable.
-#[derive(Debug)]
-pub struct EventIndex {}
+pub struct EventIndex {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    rows: RwLock<Rows>,
+    /// One sealing, merging or dropping at a time.
+    housekeeping: Mutex<()>,
+}
+
+/// Where all rows are. Locked only for a push or to take a look at what
+/// there is; scans go over shared, unchanging parts.
+struct Rows {
+    newest: Chunk,
+    full: Vec<Arc<Chunk>>,
+    segments: Arc<Vec<Arc<Segment>>>,
+    damaged: Vec<DamagedSegment>,
+    /// The highest journal position with a row in a segment.
+    sealed_to: Option<Position>,
+}
 
 /// What [`EventIndex::seal`] wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +95,12 @@ pub struct DamagedSegment {
     pub what: String,
 }
 
+impl fmt::Debug for EventIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventIndex").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 impl EventIndex {
     /// Opens the segments in `folder`, which is made if it is not there.
     ///
@@ -58,43 +108,64 @@ impl EventIndex {
     ///
     /// # Errors
     /// The folder cannot be made or listed.
-    pub fn open(folder: &Path) -> Result<EventIndex, StoreError> {
-        let _ = folder;
-        Err(StoreError::Closed)
+    pub fn open(disk: Arc<dyn Disk>, folder: impl Into<PathBuf>) -> Result<EventIndex, StoreError> {
+        let folder = folder.into();
+        let rows = open::open(disk.as_ref(), &folder)
+            .map_err(|error| StoreError::Io { doing: "opening the events", error: error.into() })?;
+        Ok(EventIndex { disk, folder, rows: RwLock::new(rows), housekeeping: Mutex::new(()) })
     }
 
-    /// Makes an event findable. Never waits for a search or for the disk.
+    /// Makes an event findable. Never waits for a whole search or for the disk.
     ///
     /// `position` is that of its journal record. After a restart the journal
     /// is replayed through this method from its oldest record on: an event
     /// that is in a segment already is recognised and left out.
     pub fn push(&self, position: Position, event: Arc<Event>) {
-        let _ = (position, event);
+        let mut rows = self.write();
+        if rows.sealed_to.is_some_and(|sealed| position <= sealed) && rows.has_sealed(event.id) {
+            return;
+        }
+        rows.newest.push(position, event);
+        if rows.newest.rows() >= CHUNK_ROWS {
+            rows.turn_chunk();
+        }
     }
 
     /// The lowest journal position that is still needed to rebuild what is
     /// only in memory; nothing if all is sealed. Records before it may go.
     pub fn needed_from(&self) -> Option<Position> {
-        None
+        let rows = self.read();
+        let full = rows.full.iter().filter_map(|chunk| chunk.positions);
+        full.chain(rows.newest.positions).map(|(first, _)| first).min()
     }
 
     /// One event.
     pub fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
-        let _ = id;
-        Ok(None)
+        let found = self.find(IndexedBy::Own, id.reference());
+        let is_wanted = |(key, _): &&(RowKey, Place)| key.1 == *id.as_bytes();
+        let Some((_, place)) = found.iter().find(is_wanted) else { return Ok(None) };
+        readable(place, &mut RecordReader::default()).map(Some)
     }
 
     /// Events with this reference, of their own or of their life-line,
     /// newest first.
     pub fn by_reference(&self, reference: Reference) -> Result<Vec<Event>, StoreError> {
-        let _ = reference;
-        Ok(Vec::new())
+        let mut found = self.find(IndexedBy::Own, reference);
+        found.extend(self.find(IndexedBy::LifeLine, reference));
+        found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
+        found.dedup_by_key(|(key, _)| *key);
+        let mut reader = RecordReader::default();
+        found.iter().map(|(_, place)| readable(place, &mut reader)).collect()
     }
 
     /// All events of a life-line, oldest first.
     pub fn life_line(&self, id: LifeLineId) -> Result<Vec<Event>, StoreError> {
-        let _ = id;
-        Ok(Vec::new())
+        let mut found = self.find(IndexedBy::LifeLine, id.reference());
+        found.sort_unstable_by_key(|(key, _)| *key);
+        let mut reader = RecordReader::default();
+        let events = found.iter().map(|(_, place)| readable(place, &mut reader));
+        // References have 60 of an identifier's 128 bits.
+        events.filter(|event| event.as_ref().map_or(true, |e| e.life_line == id)).collect()
     }
 
     /// Events that match, newest first, within `times`.
@@ -104,49 +175,209 @@ impl EventIndex {
         times: Range<Timestamp>,
         page: Page,
     ) -> Result<Found, StoreError> {
-        let _ = (filter, times, page);
-        Ok(Found::default())
+        let test = Test::new(filter);
+        let window = Window::new(&times, Some(&page));
+        let mut gathering = Gathering::new(&test, window, &page);
+        let (units, mut missing) = {
+            let rows = self.read();
+            gathering.chunk(&rows.newest);
+            (rows.units(), rows.missing(&times))
+        };
+        gathering.look_through(units);
+        let (places, count, more) = gathering.finish();
+        let mut events = Vec::with_capacity(places.len());
+        let mut reader = RecordReader::default();
+        for ((time, _), place) in places {
+            match place.event(&mut reader) {
+                Some(event) => events.push(event),
+                None => {
+                    missing.push(Timestamp::from_millis(time)..Timestamp::from_millis(time + 1))
+                }
+            }
+        }
+        Ok(Found { events, count, more, missing })
     }
 
     /// Hands every event of `times` to `visit`, oldest first, until it says
-    /// stop.
+    /// stop. What is pushed meanwhile is left out.
     pub fn visit(
         &self,
         times: Range<Timestamp>,
         visit: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let _ = (times, visit);
-        Ok(())
+        let window = Window::new(&times, None);
+        let (units, newest) = {
+            let rows = self.read();
+            (rows.units(), search::ascending_in(&rows.newest, window))
+        };
+        search::in_order(units, newest, window, visit)
     }
 
     /// Events by outcome, in memory and in all segments kept.
     pub fn totals(&self) -> Totals {
-        Totals::default()
+        let rows = self.read();
+        let mut sum = rows.newest.totals;
+        let full = rows.full.iter().map(|chunk| chunk.totals);
+        for part in full.chain(rows.segments.iter().map(|segment| segment.totals)) {
+            sum.follow_ups += part.follow_ups;
+            sum.attempts.iter_mut().zip(part.attempts).for_each(|(sum, part)| *sum += part);
+        }
+        sum
     }
 
     /// Writes rows in memory as segments. Called every second or so by the
     /// store's housekeeping; on an error the rows stay in memory.
+    ///
+    /// # Errors
+    /// The disk is full or fails; nothing was written then.
     pub fn seal(&self, what: SealWhat, now: Timestamp) -> Result<Sealed, StoreError> {
-        let _ = (what, now);
-        Ok(Sealed::default())
+        let _one_at_a_time = self.housekeep();
+        let due = self.write().take_due(what, now);
+        if due.is_empty() {
+            return Ok(Sealed::default());
+        }
+        let written = seal::write(self.disk.as_ref(), &self.folder, &due)?;
+        let sealed = Sealed {
+            rows: written.iter().map(|segment| segment.name.rows).sum(),
+            segments: written.len() as u64,
+        };
+        let mut rows = self.write();
+        rows.full.retain(|chunk| !due.iter().any(|sealed| Arc::ptr_eq(chunk, sealed)));
+        rows.sealed_to = rows.sealed_to.max(written.iter().map(|s| s.name.last).max());
+        Arc::make_mut(&mut rows.segments).extend(written);
+        Ok(sealed)
     }
 
     /// Merges small neighbouring segments of hours and days that are over.
     /// Returns the number of files that went; called every few minutes.
+    ///
+    /// # Errors
+    /// The disk is full or fails; what was merged before stays merged.
     pub fn merge(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let _ = now;
-        Ok(0)
+        let _one_at_a_time = self.housekeep();
+        let segments = Arc::clone(&self.read().segments);
+        let mut gone = 0;
+        for group in seal::mergeable(&segments, now) {
+            let merged = seal::merge(self.disk.as_ref(), &self.folder, &group)?;
+            {
+                let mut rows = self.write();
+                let kept = Arc::make_mut(&mut rows.segments);
+                kept.retain(|segment| !group.iter().any(|old| Arc::ptr_eq(segment, old)));
+                kept.push(merged);
+            }
+            gone += group.len() as u64;
+            seal::remove(self.disk.as_ref(), &self.folder, group.iter().map(|old| old.name));
+        }
+        Ok(gone)
     }
 
     /// Drops segments whose newest row is older than `before`, damaged ones
     /// included. Returns the rows dropped.
+    ///
+    /// # Errors
+    /// A file cannot be removed; its rows are no longer found all the same.
     pub fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let _ = before;
-        Ok(0)
+        let _one_at_a_time = self.housekeep();
+        let is_old = |newest: i64| newest < before.as_millis();
+        let mut names = Vec::new();
+        let mut dropped = 0;
+        {
+            let mut rows = self.write();
+            Arc::make_mut(&mut rows.segments).retain(|segment| {
+                let old = is_old(segment.name.newest);
+                if old {
+                    names.push(segment.name.to_string());
+                    dropped += segment.name.rows;
+                }
+                !old
+            });
+            rows.damaged.retain(|damaged| {
+                let old = damaged.span.end <= before;
+                if old {
+                    names.push(damaged.file.clone());
+                }
+                !old
+            });
+        }
+        for name in names {
+            self.disk.remove(&self.folder.join(name)).map_err(|error| StoreError::Io {
+                doing: "removing an event segment",
+                error: Arc::new(error),
+            })?;
+        }
+        Ok(dropped)
     }
 
     /// Segments that could not be read.
     pub fn damaged(&self) -> Vec<DamagedSegment> {
-        Vec::new()
+        self.read().damaged.clone()
     }
+
+    fn find(&self, by: IndexedBy, reference: Reference) -> Vec<(RowKey, Place)> {
+        let reference = reference.as_u64();
+        let (units, mut found) = {
+            let rows = self.read();
+            (rows.units(), search::find_in(&rows.newest, by, reference))
+        };
+        found.extend(units.iter().flat_map(|unit| unit.find(by, reference)));
+        found
+    }
+
+    // A thread that panics while it holds a lock leaves rows that are whole:
+    // every change is one push or one exchange of a list.
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn housekeep(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.housekeeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    /// Everything but the newest chunk.
+    fn units(&self) -> Vec<Unit> {
+        let full = self.full.iter().map(|chunk| Unit::Memory(Arc::clone(chunk)));
+        full.chain(self.segments.iter().map(|segment| Unit::Sealed(Arc::clone(segment)))).collect()
+    }
+
+    fn has_sealed(&self, id: EventId) -> bool {
+        let reference = id.reference().as_u64();
+        self.segments.iter().any(|segment| {
+            let view = segment.view();
+            segment.rows_of(IndexedBy::Own, reference).any(|row| view.key(row).1 == *id.as_bytes())
+        })
+    }
+
+    fn turn_chunk(&mut self) {
+        let full = std::mem::take(&mut self.newest);
+        self.full.push(Arc::new(full));
+    }
+
+    /// The chunks to seal now. They stay where they are until they are sealed.
+    fn take_due(&mut self, what: SealWhat, now: Timestamp) -> Vec<Arc<Chunk>> {
+        let is_over = |chunk: &Chunk| chunk.newest().0 < now.hour_start().as_millis();
+        let all = what == SealWhat::All;
+        if self.newest.rows() > 0 && (all || is_over(&self.newest)) {
+            self.turn_chunk();
+        }
+        let full_rows: usize = self.full.iter().map(|chunk| chunk.rows()).sum();
+        let all = all || full_rows >= FULL_ROWS_MAX;
+        self.full.iter().filter(|chunk| all || is_over(chunk)).cloned().collect()
+    }
+
+    /// The damaged spans that a search over `times` should mention.
+    fn missing(&self, times: &Range<Timestamp>) -> Vec<Range<Timestamp>> {
+        let spans = self.damaged.iter().map(|damaged| damaged.span.clone());
+        spans.filter(|span| span.start < times.end && times.start < span.end).collect()
+    }
+}
+
+fn readable(place: &Place, reader: &mut RecordReader) -> Result<Event, StoreError> {
+    place.event(reader).ok_or_else(|| StoreError::Damaged("an event segment".to_owned()))
 }

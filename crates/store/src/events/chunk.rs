@@ -1,0 +1,64 @@
+//! Rows in memory: the newest chunk grows, full ones are only read.
+
+use std::sync::Arc;
+
+use types::Event;
+
+use super::columns::{CodeField, Columns, RowKey};
+use super::segment::{IndexedBy, count};
+use crate::contract::{Position, Totals};
+
+/// Rows after which a chunk is full. The newest chunk is searched under its
+/// lock, so this bounds how long a push can wait: some ten microseconds.
+pub(super) const CHUNK_ROWS: usize = 1024;
+
+/// Rows in the order in which they were pushed.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) columns: Columns,
+    pub(super) events: Vec<Arc<Event>>,
+    /// References as numbers: of the events and of their life-lines.
+    own: Vec<u64>,
+    life_lines: Vec<u64>,
+    /// The lowest and the highest journal position.
+    pub(super) positions: Option<(Position, Position)>,
+    pub(super) totals: Totals,
+    newest: RowKey,
+}
+
+impl Chunk {
+    pub(super) fn push(&mut self, position: Position, event: Arc<Event>) {
+        self.own.push(event.id.reference().as_u64());
+        self.life_lines.push(event.life_line.reference().as_u64());
+        self.columns.push(&event);
+        let (first, last) = self.positions.unwrap_or((position, position));
+        self.positions = Some((first.min(position), last.max(position)));
+        let key = (event.at.as_millis(), *event.id.as_bytes());
+        self.newest = if self.rows() == 1 { key } else { self.newest.max(key) };
+        let view = self.columns.view();
+        let last_code = |field| view.codes(field).codes.last().copied().unwrap_or(0);
+        let (kind, outcome) = (last_code(CodeField::Kind), last_code(CodeField::Outcome));
+        count(&mut self.totals, kind, outcome);
+        self.events.push(event);
+    }
+
+    /// Rows.
+    pub(super) fn rows(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The key of its newest row.
+    pub(super) fn newest(&self) -> RowKey {
+        self.newest
+    }
+
+    /// The rows whose event or life-line has this reference.
+    pub(super) fn rows_of(&self, by: IndexedBy, reference: u64) -> impl Iterator<Item = usize> {
+        let numbers = match by {
+            IndexedBy::Own => &self.own,
+            IndexedBy::LifeLine => &self.life_lines,
+        };
+        let rows = numbers.iter().enumerate();
+        rows.filter(move |(_, number)| **number == reference).map(|(row, _)| row)
+    }
+}

@@ -1,0 +1,174 @@
+//! Turning rows in memory into segments, and small segments into larger ones.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use types::Timestamp;
+
+use super::chunk::Chunk;
+use super::columns::RowKey;
+use super::name::SegmentName;
+use super::record::RecordWriter;
+use super::segment::{SEGMENT_OCTETS_MAX, SEGMENT_ROWS_MAX, Segment};
+use super::write::SegmentBuilder;
+use crate::contract::{Position, StoreError};
+use crate::disk::Disk;
+
+/// Writes the rows of `chunks` as segments, in order. On an error none of
+/// them is left.
+pub(super) fn write(
+    disk: &dyn Disk,
+    folder: &Path,
+    chunks: &[Arc<Chunk>],
+) -> Result<Vec<Arc<Segment>>, StoreError> {
+    let mut rows: Vec<(RowKey, &Chunk, usize)> = Vec::new();
+    for chunk in chunks {
+        let view = chunk.columns.view();
+        rows.extend((0..chunk.rows()).map(|row| (view.key(row), chunk.as_ref(), row)));
+    }
+    rows.sort_unstable_by_key(|(key, ..)| *key);
+    let mut written = Vec::new();
+    let mut rest = rows.as_slice();
+    while !rest.is_empty() {
+        match write_one(disk, folder, rest, positions(chunks)) {
+            Ok((segment, taken)) => {
+                written.push(segment);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+            Err(error) => {
+                remove(disk, folder, written.iter().map(|segment| segment.name));
+                return Err(error);
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn positions(chunks: &[Arc<Chunk>]) -> (Position, Position) {
+    let each = || chunks.iter().filter_map(|chunk| chunk.positions);
+    let first = each().map(|(first, _)| first).min().unwrap_or_default();
+    (first, each().map(|(_, last)| last).max().unwrap_or_default())
+}
+
+/// Writes as many of `rows` as a segment may have, and says how many.
+fn write_one(
+    disk: &dyn Disk,
+    folder: &Path,
+    rows: &[(RowKey, &Chunk, usize)],
+    (first, last): (Position, Position),
+) -> Result<(Arc<Segment>, usize), StoreError> {
+    let rows = rows.get(..rows.len().min(SEGMENT_ROWS_MAX)).unwrap_or_default();
+    let event = |chunk: &Chunk, row: usize| {
+        let missing = || StoreError::Damaged("a row in memory without its event".to_owned());
+        chunk.events.get(row).cloned().ok_or_else(missing)
+    };
+    let sampled: Result<Vec<_>, _> =
+        rows.iter().step_by(64).map(|(_, chunk, row)| event(chunk, *row)).collect();
+    let sampled = sampled?;
+    let mut records = RecordWriter::new(&sampled.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
+    let mut builder = SegmentBuilder::default();
+    builder.covers(first, last);
+    for (_, chunk, row) in rows {
+        if builder.octets() > SEGMENT_OCTETS_MAX {
+            break;
+        }
+        let event = event(chunk, *row)?;
+        builder.add(&chunk.columns.view(), *row, 0, |out| records.append(&event, out))?;
+    }
+    builder.sample(records.into_sample());
+    let taken = builder.rows();
+    Ok((finish(disk, folder, builder)?, taken))
+}
+
+/// Writes and opens a segment.
+fn finish(
+    disk: &dyn Disk,
+    folder: &Path,
+    builder: SegmentBuilder,
+) -> Result<Arc<Segment>, StoreError> {
+    let name = builder.finish(disk, folder)?;
+    Segment::open(disk, folder, name).map(Arc::new).map_err(|what| {
+        remove(disk, folder, [name]);
+        StoreError::Damaged(format!("{name}: {what}"))
+    })
+}
+
+/// Removes files. One that stays behind is no loss: it is removed at the next
+/// start if it was merged, and by retention otherwise.
+pub(super) fn remove(disk: &dyn Disk, folder: &Path, names: impl IntoIterator<Item = SegmentName>) {
+    for name in names {
+        let _ = disk.remove(&folder.join(name.to_string()));
+    }
+}
+
+/// Groups of neighbouring segments that are better one: of an hour that is
+/// over, later of a day that is over, as long as the whole is not too large.
+pub(super) fn mergeable(segments: &[Arc<Segment>], now: Timestamp) -> Vec<Vec<Arc<Segment>>> {
+    let mut ordered: Vec<_> = segments.to_vec();
+    ordered.sort_by_key(|segment| segment.newest());
+    let mut groups: Vec<Vec<Arc<Segment>>> = Vec::new();
+    let mut last_bucket = None;
+    let (mut rows, mut octets) = (0, 0);
+    for segment in ordered {
+        let bucket = bucket(&segment, now);
+        rows += segment.rows();
+        octets += segment.octets();
+        let fits = rows <= SEGMENT_ROWS_MAX && octets <= SEGMENT_OCTETS_MAX;
+        match groups.last_mut() {
+            Some(group) if bucket.is_some() && bucket == last_bucket && fits => {
+                group.push(segment);
+            }
+            _ => {
+                (rows, octets) = (segment.rows(), segment.octets());
+                groups.push(vec![segment]);
+            }
+        }
+        last_bucket = bucket;
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// The hour or day a segment may be merged within; nothing while its hour lasts.
+fn bucket(segment: &Segment, now: Timestamp) -> Option<Timestamp> {
+    let newest = Timestamp::from_millis(segment.name.newest);
+    if newest < now.day_start() {
+        Some(newest.day_start())
+    } else {
+        (newest < now.hour_start()).then(|| newest.hour_start())
+    }
+}
+
+/// Writes one segment with the rows of all of `group`. Records are taken over
+/// as they are, with the samples they were compressed against.
+pub(super) fn merge(
+    disk: &dyn Disk,
+    folder: &Path,
+    group: &[Arc<Segment>],
+) -> Result<Arc<Segment>, StoreError> {
+    let mut builder = SegmentBuilder::default();
+    let mut rows: Vec<(RowKey, &Segment, u16, usize)> = Vec::new();
+    for segment in group {
+        builder.replaces(&segment.name);
+        let mut first_sample = None;
+        for sample in segment.samples() {
+            let number = builder.sample(sample.octets().to_vec());
+            first_sample.get_or_insert(number);
+        }
+        let view = segment.view();
+        let first_sample = first_sample.unwrap_or(0);
+        rows.extend(
+            (0..segment.rows()).map(|row| (view.key(row), segment.as_ref(), first_sample, row)),
+        );
+    }
+    rows.sort_unstable_by_key(|(key, ..)| *key);
+    for (_, segment, first_sample, row) in rows {
+        let missing = || StoreError::Damaged(segment.name.to_string());
+        let (record, sample) = segment.record(row).ok_or_else(missing)?;
+        builder.add(&segment.view(), row, first_sample + sample, |out| {
+            out.extend_from_slice(record);
+            Ok(())
+        })?;
+    }
+    finish(disk, folder, builder)
+}

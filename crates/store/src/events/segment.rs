@@ -1,0 +1,290 @@
+//! A sealed segment: a mapped Arrow file whose columns are read where they lie.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, ArrayRef, BinaryArray, FixedSizeBinaryArray, RecordBatch, StringArray};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_ipc::convert::try_fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::{Block, root_as_footer};
+use arrow_schema::ArrowError;
+use types::Event;
+
+use super::columns::{CodeField, CodeView, RowKey, TextField, TextView, View, WideField};
+use super::name::SegmentName;
+use super::record::{RecordReader, Sample};
+use super::schema::{self, key};
+use crate::contract::Totals;
+use crate::disk::Disk;
+
+/// Most rows of one segment.
+pub(super) const SEGMENT_ROWS_MAX: usize = 131_072;
+/// Octets of text and records at which a segment is cut: what sealing and
+/// merging hold in memory, and far below what 32-bit offsets can reach.
+pub(super) const SEGMENT_OCTETS_MAX: usize = 192 * 1024 * 1024;
+/// The octets after an Arrow file's footer: its length and the magic word.
+const TRAILER_OCTETS: usize = 10;
+
+/// One sealed segment. Dropping it unmaps the file.
+pub(super) struct Segment {
+    pub(super) name: SegmentName,
+    /// Names of the segments it was merged from.
+    pub(super) replaces: Vec<String>,
+    pub(super) totals: Totals,
+    time: ScalarBuffer<i64>,
+    wide: [FixedSizeBinaryArray; WideField::ALL.len()],
+    codes: [Codes; CodeField::ALL.len()],
+    texts: [StringArray; TextField::ALL.len()],
+    reply_code: ScalarBuffer<u16>,
+    size: ScalarBuffer<u64>,
+    records: BinaryArray,
+    record_samples: ScalarBuffer<u16>,
+    samples: Vec<Sample>,
+    indexes: [Index; schema::INDEXES.len()],
+}
+
+/// A column of codes and their meaning in this program.
+struct Codes {
+    codes: ScalarBuffer<u8>,
+    meaning: [u8; 256],
+}
+
+/// Numbers in ascending order and the row of each.
+struct Index {
+    numbers: ScalarBuffer<u64>,
+    rows: ScalarBuffer<u32>,
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Segment({})", self.name)
+    }
+}
+
+/// What identifiers are looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IndexedBy {
+    /// The reference of the event.
+    Own,
+    /// The reference of its life-line.
+    LifeLine,
+}
+
+impl Segment {
+    /// Maps and checks the file of this name.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub(super) fn open(
+        disk: &dyn Disk,
+        folder: &Path,
+        name: SegmentName,
+    ) -> Result<Segment, String> {
+        let octets = disk.map(&folder.join(name.to_string())).map_err(|error| error.to_string())?;
+        if crc32fast::hash(&octets) != name.crc {
+            return Err("its checksum is wrong".to_owned());
+        }
+        let batch = decode(Buffer::from(octets)).map_err(|error| error.to_string())?;
+        if batch.num_rows() as u64 != name.rows {
+            return Err("it has not the rows its name says".to_owned());
+        }
+        Segment::of(name, &batch).ok_or_else(|| "its columns are not the expected ones".to_owned())
+    }
+
+    /// Takes the columns out of `batch`; nothing if one is not there or of
+    /// another type.
+    fn of(name: SegmentName, batch: &RecordBatch) -> Option<Segment> {
+        let schema = batch.schema();
+        let metadata = schema.metadata();
+        if metadata.get(key::FORMAT).map(String::as_str) != Some(schema::FORMAT) {
+            return None;
+        }
+        let words = |key| metadata.get(key).map_or("", String::as_str).split(' ');
+        let samples: Option<Vec<_>> = words(key::SAMPLES)
+            .map(|text| schema::from_hexadecimal(text).map(Sample::new))
+            .collect();
+        let column = |name: &str| batch.column_by_name(name);
+        let numbers = |name: &str| Some(column(name)?.as_primitive_opt::<UInt64Type>()?.values());
+        let codes = CodeField::ALL.map(|field| Codes::of(field, column(field.name())));
+        let indexes = schema::INDEXES.map(|(of, rows)| {
+            let rows = column(rows)?.as_primitive_opt::<UInt32Type>()?.values().clone();
+            Some(Index { numbers: numbers(of)?.clone(), rows })
+        });
+        let short = |name: &str| Some(column(name)?.as_primitive_opt::<UInt16Type>()?.values());
+        let codes = all(codes)?;
+        Some(Segment {
+            name,
+            replaces: words(key::REPLACES).filter(|w| !w.is_empty()).map(str::to_owned).collect(),
+            totals: totals(&codes),
+            time: column(schema::TIME)?
+                .as_primitive_opt::<TimestampMillisecondType>()?
+                .values()
+                .clone(),
+            wide: all(
+                WideField::ALL.map(|wide| column(wide.name())?.as_fixed_size_binary_opt().cloned())
+            )?,
+            codes,
+            texts: all(TextField::ALL.map(|text| column(text.name())?.as_string_opt().cloned()))?,
+            reply_code: short(schema::REPLY_CODE)?.clone(),
+            size: numbers(schema::SIZE)?.clone(),
+            records: column(schema::RECORD)?.as_binary_opt().cloned()?,
+            record_samples: short(schema::RECORD_SAMPLE)?.clone(),
+            samples: samples?,
+            indexes: all(indexes)?,
+        })
+    }
+
+    /// Rows.
+    pub(super) fn rows(&self) -> usize {
+        self.time.len()
+    }
+
+    /// Octets of text and records, for the limit of a merged segment.
+    pub(super) fn octets(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|text| text.value_data().len()).sum();
+        texts + self.records.value_data().len()
+    }
+
+    /// The columns, borrowed.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            time: &self.time,
+            wide: self.wide.each_ref().map(|column| column.value_data().as_chunks().0),
+            codes: self
+                .codes
+                .each_ref()
+                .map(|column| CodeView { codes: &column.codes, meaning: &column.meaning }),
+            texts: self.texts.each_ref().map(|column| TextView {
+                octets: column.value_data(),
+                offsets: column.value_offsets(),
+            }),
+            reply_code: &self.reply_code,
+            size: &self.size,
+        }
+    }
+
+    /// The compressed event of a row, and the number of its sample.
+    pub(super) fn record(&self, row: usize) -> Option<(&[u8], u16)> {
+        let record = (row < self.records.len()).then(|| self.records.value(row))?;
+        Some((record, self.record_samples.get(row).copied()?))
+    }
+
+    /// The samples of its records.
+    pub(super) fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The event of a row; nothing if its record is damaged.
+    pub(super) fn event(&self, row: usize, reader: &mut RecordReader) -> Option<Event> {
+        let (record, sample) = self.record(row)?;
+        reader.read(record, self.samples.get(usize::from(sample))?)
+    }
+
+    /// The rows whose event or life-line has this reference.
+    pub(super) fn rows_of(&self, by: IndexedBy, reference: u64) -> impl Iterator<Item = usize> {
+        let place = match by {
+            IndexedBy::Own => 0,
+            IndexedBy::LifeLine => 1,
+        };
+        self.indexes.get(place).into_iter().flat_map(move |index| {
+            let from = index.numbers.partition_point(|&number| number < reference);
+            let numbers = index.numbers.iter().skip(from);
+            let rows = index.rows.iter().skip(from);
+            numbers
+                .zip(rows)
+                .take_while(move |(number, _)| **number == reference)
+                .map(|(_, row)| *row as usize)
+        })
+    }
+
+    /// The key of its newest row.
+    pub(super) fn newest(&self) -> RowKey {
+        self.view().key(self.rows().saturating_sub(1))
+    }
+}
+
+impl Codes {
+    /// A column of words, with the meaning each has in this program's tables;
+    /// a word that is in them no more means nothing.
+    fn of(field: CodeField, column: Option<&ArrayRef>) -> Option<Codes> {
+        let words = column?.as_dictionary_opt::<UInt8Type>()?;
+        let stored = words.values().as_string_opt::<i32>()?;
+        let legend = field.legend();
+        let mut meaning = [0; 256];
+        for (place, word) in meaning.iter_mut().zip(stored.iter()) {
+            let now = legend.iter().position(|&known| Some(known) == word);
+            *place = now.and_then(|code| u8::try_from(code).ok()).unwrap_or(0);
+        }
+        Some(Codes { codes: words.keys().values().clone(), meaning })
+    }
+
+    fn meanings(&self) -> impl Iterator<Item = u8> {
+        self.codes.iter().map(|&code| self.meaning.get(usize::from(code)).copied().unwrap_or(0))
+    }
+}
+
+/// Nothing if any is missing.
+fn all<T, const N: usize>(columns: [Option<T>; N]) -> Option<[T; N]> {
+    let columns: Option<Vec<T>> = columns.into_iter().collect();
+    columns?.try_into().ok()
+}
+
+fn totals(codes: &[Codes; CodeField::ALL.len()]) -> Totals {
+    let mut totals = Totals::default();
+    let [kinds, outcomes, ..] = codes;
+    for (kind, outcome) in kinds.meanings().zip(outcomes.meanings()) {
+        count(&mut totals, kind, outcome);
+    }
+    totals
+}
+
+/// Adds one row to the totals.
+pub(super) fn count(totals: &mut Totals, kind: u8, outcome: u8) {
+    if kind != super::columns::ATTEMPT {
+        totals.follow_ups += 1;
+    } else if let Some(place) = usize::from(outcome).checked_sub(1)
+        && let Some(attempts) = totals.attempts.get_mut(place)
+    {
+        *attempts += 1;
+    }
+}
+
+/// The one record batch of an Arrow file, without copying its columns.
+fn decode(file: Buffer) -> Result<RecordBatch, ArrowError> {
+    let damaged = |what: &str| ArrowError::ParseError(what.to_owned());
+    let trailer_start =
+        file.len().checked_sub(TRAILER_OCTETS).ok_or_else(|| damaged("it is too short"))?;
+    let trailer = file.get(trailer_start..).and_then(|end| end.try_into().ok());
+    let footer_octets = read_footer_length(trailer.ok_or_else(|| damaged("it is too short"))?)?;
+    let footer = trailer_start
+        .checked_sub(footer_octets)
+        .and_then(|start| file.get(start..trailer_start))
+        .ok_or_else(|| damaged("its footer is cut off"))?;
+    let footer = root_as_footer(footer).map_err(|error| damaged(&error.to_string()))?;
+    let layout = footer.schema().ok_or_else(|| damaged("it has no schema"))?;
+    let mut decoder = FileDecoder::new(Arc::new(try_fb_to_schema(layout)?), footer.version());
+    let body = |block: &Block| -> Result<Buffer, ArrowError> {
+        let octets = block.bodyLength().checked_add(i64::from(block.metaDataLength()));
+        let octets = octets.and_then(|octets| usize::try_from(octets).ok());
+        let start = usize::try_from(block.offset()).ok();
+        match (start, octets) {
+            (Some(start), Some(octets))
+                if start.checked_add(octets).is_some_and(|end| end <= file.len()) =>
+            {
+                Ok(file.slice_with_length(start, octets))
+            }
+            _ => Err(damaged("a block lies outside of it")),
+        }
+    };
+    for block in footer.dictionaries().iter().flatten() {
+        decoder.read_dictionary(block, &body(block)?)?;
+    }
+    let block = footer.recordBatches().and_then(|batches| batches.iter().next());
+    let block = block.ok_or_else(|| damaged("it has no rows"))?;
+    decoder
+        .read_record_batch(block, &body(block)?)?
+        .ok_or_else(|| damaged("its block is no batch of rows"))
+}

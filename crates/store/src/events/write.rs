@@ -1,0 +1,185 @@
+//! Writing segments: rows gathered in order, then one file that appears
+//! under its final name only when it is whole and durable.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::types::UInt8Type;
+use arrow_array::{
+    ArrayRef, BinaryArray, DictionaryArray, FixedSizeBinaryArray, RecordBatch, StringArray,
+    TimestampMillisecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::ArrowError;
+use types::{EventId, LifeLineId};
+
+use super::columns::{CodeField, Columns, RowKey, TextArena, View, WideField};
+use super::name::{SegmentName, UNFINISHED};
+use super::schema::{self, key};
+use crate::contract::{Position, StoreError};
+use crate::disk::Disk;
+
+/// The rows of a segment to be.
+#[derive(Default)]
+pub(super) struct SegmentBuilder {
+    columns: Columns,
+    records: TextArena,
+    record_samples: Vec<u16>,
+    samples: Vec<Vec<u8>>,
+    replaces: Vec<String>,
+    positions: Option<(Position, Position)>,
+}
+
+impl SegmentBuilder {
+    /// Adds a sample and returns the number records refer to it by.
+    pub(super) fn sample(&mut self, sample: Vec<u8>) -> u16 {
+        let number = u16::try_from(self.samples.len()).unwrap_or(u16::MAX);
+        self.samples.push(sample);
+        number
+    }
+
+    /// Says that the segment takes the place of the file `name`.
+    pub(super) fn replaces(&mut self, name: &SegmentName) {
+        self.replaces.push(name.to_string());
+        self.covers(name.first, name.last);
+    }
+
+    /// Says that it has rows of these journal positions.
+    pub(super) fn covers(&mut self, first: Position, last: Position) {
+        let (from, to) = self.positions.unwrap_or((first, last));
+        self.positions = Some((from.min(first), to.max(last)));
+    }
+
+    /// Adds row `row` of `view`; its record is appended by `record`. Rows
+    /// must come in the order of their keys.
+    pub(super) fn add(
+        &mut self,
+        view: &View<'_>,
+        row: usize,
+        sample: u16,
+        record: impl FnOnce(&mut Vec<u8>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        record(&mut self.records.octets)?;
+        self.records.end_cell();
+        self.record_samples.push(sample);
+        self.columns.copy(view, row);
+        Ok(())
+    }
+
+    /// Octets of the parts that grow with what senders write.
+    pub(super) fn octets(&self) -> usize {
+        self.columns.text_octets() + self.records.octets.len()
+    }
+
+    /// Rows so far.
+    pub(super) fn rows(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn ends(&self) -> Option<(RowKey, RowKey)> {
+        let view = self.columns.view();
+        let last = self.rows().checked_sub(1)?;
+        Some((view.key(0), view.key(last)))
+    }
+
+    /// Writes the file and returns its name. On an error nothing is left
+    /// under a segment's name.
+    pub(super) fn finish(self, disk: &dyn Disk, folder: &Path) -> Result<SegmentName, StoreError> {
+        let rows = self.rows() as u64;
+        let ((oldest, _), (newest, _)) = self.ends().unwrap_or_default();
+        let (first, last) = self.positions.unwrap_or_default();
+        let octets = self.encode().map_err(|error| {
+            StoreError::Damaged(format!("an event segment that cannot be written: {error}"))
+        })?;
+        let crc = crc32fast::hash(&octets);
+        let name = SegmentName { oldest, newest, first, last, rows, crc };
+        place(disk, folder, &name.to_string(), &octets)?;
+        Ok(name)
+    }
+
+    fn encode(self) -> Result<Vec<u8>, ArrowError> {
+        let samples: Vec<_> =
+            self.samples.iter().map(|sample| schema::hexadecimal(sample)).collect();
+        let metadata = HashMap::from([
+            (key::FORMAT.to_owned(), schema::FORMAT.to_owned()),
+            (key::REPLACES.to_owned(), self.replaces.join(" ")),
+            (key::SAMPLES.to_owned(), samples.join(" ")),
+        ]);
+        let schema = Arc::new(schema::schema(metadata));
+        let columns = self.into_arrays()?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
+        writer.write(&batch)?;
+        writer.finish()?;
+        writer.into_inner()
+    }
+
+    /// The columns, in the order of [`schema::schema`].
+    fn into_arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
+        let Columns { time, wide, codes, texts, reply_code, size } = self.columns;
+        let numbers = |field: WideField, number: fn([u8; 16]) -> u64| {
+            let ids = wide.get(field as usize).map(Vec::as_slice).unwrap_or_default();
+            sorted_with_rows(ids.iter().map(|&id| number(id)))
+        };
+        let own = numbers(WideField::Id, |id| EventId::from_bytes(id).reference().as_u64());
+        let life =
+            numbers(WideField::LifeLine, |id| LifeLineId::from_bytes(id).reference().as_u64());
+        let time = TimestampMillisecondArray::from(time).with_timezone("UTC");
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(time)];
+        for ids in wide {
+            let octets = Buffer::from_vec(ids.into_flattened());
+            arrays.push(Arc::new(FixedSizeBinaryArray::try_new(16, octets, None)?));
+        }
+        for (field, codes) in CodeField::ALL.into_iter().zip(codes) {
+            let legend = Arc::new(StringArray::from(field.legend()));
+            let words = DictionaryArray::<UInt8Type>::try_new(UInt8Array::from(codes), legend)?;
+            arrays.push(Arc::new(words));
+        }
+        for text in texts {
+            let (offsets, octets) = buffers(text);
+            arrays.push(Arc::new(StringArray::try_new(offsets, octets, None)?));
+        }
+        arrays.push(Arc::new(UInt16Array::from(reply_code)));
+        arrays.push(Arc::new(UInt64Array::from(size)));
+        let (offsets, octets) = buffers(self.records);
+        arrays.push(Arc::new(BinaryArray::try_new(offsets, octets, None)?));
+        arrays.push(Arc::new(UInt16Array::from(self.record_samples)));
+        for (numbers, rows) in [own, life] {
+            arrays.push(Arc::new(UInt64Array::from(numbers)));
+            arrays.push(Arc::new(UInt32Array::from(rows)));
+        }
+        Ok(arrays)
+    }
+}
+
+fn buffers(text: TextArena) -> (OffsetBuffer<i32>, Buffer) {
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(text.offsets));
+    (offsets, Buffer::from_vec(text.octets))
+}
+
+/// Numbers in ascending order, and the row of each.
+fn sorted_with_rows(numbers: impl Iterator<Item = u64>) -> (Vec<u64>, Vec<u32>) {
+    let mut pairs: Vec<(u64, u32)> = numbers.zip(0..).collect();
+    pairs.sort_unstable();
+    pairs.into_iter().unzip()
+}
+
+/// Writes a file so that it is there whole or not at all, even after a power cut.
+fn place(disk: &dyn Disk, folder: &Path, name: &str, octets: &[u8]) -> Result<(), StoreError> {
+    let unfinished = folder.join(format!("{name}{UNFINISHED}"));
+    let write = || {
+        let file = disk.create(&unfinished, 0)?;
+        file.write_at(0, octets)?;
+        file.sync_data()?;
+        disk.rename(&unfinished, &folder.join(name))?;
+        disk.sync_folder(folder)
+    };
+    write().map_err(|error| {
+        // What is left is removed at the next start too; that it cannot be
+        // removed now is no second failure.
+        let _ = disk.remove(&unfinished);
+        StoreError::Io { doing: "writing an event segment", error: Arc::new(error) }
+    })
+}

@@ -78,11 +78,13 @@ impl Session {
 
     /// Ends whatever the session is doing.
     pub(super) fn break_off(&mut self, reason: Reason, hears: bool) {
-        if matches!(self.state, State::Closed | State::Interrupted { .. }) {
-            if !hears {
-                self.asked = None;
-                self.state = State::Closed;
-            }
+        if let State::Interrupted { hears: still_hears, .. } = &mut self.state {
+            // The first cause stays; but whoever is gone hears no farewell.
+            *still_hears &= hears;
+            self.asked = None;
+            return;
+        }
+        if matches!(self.state, State::Closed) {
             return;
         }
         let end = End { reason, ends: self.ends() };
@@ -95,11 +97,13 @@ impl Session {
 
     fn interrupted<'i>(&mut self) -> Option<Output<'i>> {
         let State::Interrupted { end, hears } = &mut self.state else { return None };
-        let (end, hears) = (end.take(), *hears);
-        match end {
-            Some(end) if hears => {
-                Some(self.ask(Asked::Connection { early: false }, Question::EndConnection(end)))
-            }
+        let farewell = end.filter(|_| *hears);
+        if let Some(end) = farewell {
+            return Some(
+                self.ask(Asked::Connection { early: false }, Question::EndConnection(end)),
+            );
+        }
+        match end.take() {
             Some(end) => Some(Output::Ended(end)),
             None => {
                 self.state = State::Closed;

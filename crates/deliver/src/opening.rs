@@ -1,0 +1,255 @@
+//! From a next hop to an open connection: its hosts in order, their
+//! addresses, greeting, EHLO, STARTTLS. What fails leads to the next address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use futures_util::future::{self, Either};
+use smtp::{ClientOutput, ClientSettings};
+use types::{EnhancedCode, Timestamp};
+use world::DialOptions;
+
+use crate::connection::{HopConnection, Lost};
+use crate::hop::Hop;
+use crate::route::{self, Host, NextHop, RouteFailure, Target};
+use crate::settings::{DeliverySettings, TlsUse};
+use crate::shared::Shared;
+use crate::status::count;
+use crate::tls;
+use crate::tried::{Answer, Reached};
+
+/// Most addresses tried for one attempt, over all hosts.
+const ADDRESSES_MAX: usize = 10;
+
+/// No connection could be opened.
+#[derive(Debug)]
+pub(crate) struct NotOpened {
+    /// Where it was tried last.
+    pub(crate) at: Reached,
+    /// What the next hop answered, or what kept it from answering.
+    pub(crate) answer: Answer,
+    /// Whether it answered something that is no SMTP.
+    pub(crate) nonsense: bool,
+}
+
+impl NotOpened {
+    /// In words.
+    pub(crate) fn why(&self) -> String {
+        let host = &self.at.host;
+        match &self.answer {
+            Answer::Silent(why) | Answer::Impossible(_, why) => format!("{host}: {why}"),
+            Answer::Took(quoted) | Answer::Later(quoted) | Answer::Refused(quoted) => {
+                format!("{host}: {quoted}")
+            }
+        }
+    }
+
+    fn no_route(name: &Arc<str>, failure: RouteFailure) -> Self {
+        let answer = match failure {
+            RouteFailure::Permanent { status, why } => Answer::Impossible(status, why),
+            RouteFailure::Temporary { why } => Answer::Silent(why),
+        };
+        NotOpened { at: Reached::only(Arc::clone(name)), answer, nonsense: false }
+    }
+
+    fn lost(at: Reached, lost: Lost) -> Self {
+        let nonsense = matches!(lost, Lost::Peer(smtp::ClientError::Malformed(_)));
+        NotOpened { at, answer: lost.into_answer(), nonsense }
+    }
+}
+
+/// Opens a connection to the first address of `hop` that takes one.
+pub(crate) async fn open(
+    shared: &Shared,
+    hop: &Hop,
+    settings: &DeliverySettings,
+) -> Result<HopConnection, NotOpened> {
+    let parts = &shared.parts;
+    let hosts =
+        route::hosts(&hop.next_hop, parts.resolver.as_ref(), parts.chance.as_ref(), &settings.own)
+            .await
+            .map_err(|failure| NotOpened::no_route(&hop.name, failure))?;
+    let mut left = ADDRESSES_MAX;
+    let mut last = None;
+    for target in hosts {
+        let label: Arc<str> = target.to_string().into();
+        let addresses = match addresses(shared, hop, settings, &target).await {
+            Ok(addresses) => addresses,
+            Err(failure) => {
+                // Another host's failure to answer says more than a name
+                // that does not exist.
+                last.get_or_insert(NotOpened::no_route(&label, failure));
+                continue;
+            }
+        };
+        for ip in addresses.into_iter().take(left) {
+            left -= 1;
+            let way = Way { shared, settings, target: &target, label: &label, ip };
+            match way.open().await {
+                Ok(connection) => {
+                    hop.offers_smtputf8(connection.capabilities().smtputf8);
+                    return Ok(connection);
+                }
+                Err(failed) => last = Some(failed),
+            }
+        }
+    }
+    count(&shared.counters.connections_failed);
+    let nothing = RouteFailure::Temporary { why: "no host to connect to".into() };
+    Err(last.unwrap_or_else(|| NotOpened::no_route(&hop.name, nothing)))
+}
+
+/// The addresses of one host, without our own.
+async fn addresses(
+    shared: &Shared,
+    hop: &Hop,
+    settings: &DeliverySettings,
+    target: &Target,
+) -> Result<Vec<IpAddr>, RouteFailure> {
+    let mut found = match &target.host {
+        Host::Address(ip) => vec![*ip],
+        Host::Name(name) => match shared.parts.resolver.addresses(name.as_str()).await {
+            Ok(found) => found,
+            Err(error) => {
+                return Err(match (route::no_answer(name.as_str(), error), &hop.next_hop) {
+                    // A fixed host without an address is the operator's
+                    // mistake; the sender's mail waits until it is mended.
+                    (RouteFailure::Permanent { why, .. }, NextHop::Hosts(_)) => {
+                        RouteFailure::Temporary { why }
+                    }
+                    (failure, _) => failure,
+                });
+            }
+        },
+    };
+    found.retain(|ip| !settings.own.addresses.contains(&SocketAddr::new(*ip, target.port)));
+    if found.is_empty() {
+        let why = format!("mail for {target} loops: it is an address of this server");
+        return Err(RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why });
+    }
+    Ok(found)
+}
+
+/// One address on the way to an open connection.
+struct Way<'a> {
+    shared: &'a Shared,
+    settings: &'a DeliverySettings,
+    target: &'a Target,
+    label: &'a Arc<str>,
+    ip: IpAddr,
+}
+
+/// How an attempt at TLS ended.
+enum Secured {
+    Yes(HopConnection),
+    /// This connection is used up; another may do without TLS.
+    HandshakeFailed(String),
+}
+
+impl Way<'_> {
+    async fn open(&self) -> Result<HopConnection, NotOpened> {
+        let connection = self.greeted().await?;
+        let offered = connection.capabilities().starttls;
+        match self.settings.tls {
+            TlsUse::Never => Ok(connection),
+            TlsUse::Opportunistic if !offered => Ok(connection),
+            TlsUse::Required if !offered => Err(self.no_tls("it does not offer TLS".into())),
+            TlsUse::Opportunistic | TlsUse::Required => match self.secure(connection).await? {
+                Secured::Yes(connection) => Ok(connection),
+                Secured::HandshakeFailed(why) => self.in_clear(why).await,
+            },
+        }
+    }
+
+    /// After a failed handshake: once more without TLS, if that is allowed.
+    async fn in_clear(&self, why: String) -> Result<HopConnection, NotOpened> {
+        count(&self.shared.counters.tls_failed);
+        if self.settings.tls == TlsUse::Required {
+            return Err(self.no_tls(why));
+        }
+        let mut connection = self.greeted().await?;
+        connection.reached.tls = Some(format!("none ({why})").into());
+        Ok(connection)
+    }
+
+    fn no_tls(&self, why: String) -> NotOpened {
+        let answer = Answer::Silent(format!("TLS is required: {why}"));
+        NotOpened { at: self.reached(), answer, nonsense: false }
+    }
+
+    fn reached(&self) -> Reached {
+        Reached { host: Arc::clone(self.label), ip: Some(self.ip), tls: None }
+    }
+
+    /// The end of all patience for one step.
+    fn latest(&self) -> Timestamp {
+        let timeouts = &self.settings.timeouts;
+        self.shared.parts.clock.now() + timeouts.greeting + timeouts.hello
+    }
+
+    /// Dials, and gets through greeting and EHLO.
+    async fn greeted(&self) -> Result<HopConnection, NotOpened> {
+        let to = SocketAddr::new(self.ip, self.target.port);
+        let source = self.settings.source.filter(|ip| ip.is_ipv4() == self.ip.is_ipv4());
+        let timeout = self.settings.timeouts.connect;
+        let options = DialOptions { source, timeout };
+        let dialled = self.shared.parts.dial.dial(to, options).await;
+        let stream = match dialled {
+            Ok(connection) => connection.stream,
+            Err(error) => {
+                let answer = Answer::Silent(format!("connecting to {to}: {error}"));
+                return Err(NotOpened { at: self.reached(), answer, nonsense: false });
+            }
+        };
+        count(&self.shared.counters.connections_opened);
+        let client = ClientSettings {
+            helo_name: Arc::clone(&self.settings.helo),
+            // DATA works everywhere; BDAT saves looking for dots and nothing else.
+            chunking: false,
+            pipelining: true,
+        };
+        let clock = Arc::clone(&self.shared.parts.clock);
+        let mut connection =
+            HopConnection::new(stream, self.reached(), client, clock, self.settings.timeouts);
+        match connection.turn(self.latest()).await {
+            Ok(_) => Ok(connection),
+            Err(lost) => Err(NotOpened::lost(connection.reached, lost)),
+        }
+    }
+
+    /// STARTTLS and what follows.
+    async fn secure(&self, mut connection: HopConnection) -> Result<Secured, NotOpened> {
+        connection.session.start_tls(&mut connection.out);
+        match connection.turn(self.latest()).await {
+            Ok(ClientOutput::StartTls) => {}
+            Ok(ClientOutput::StartTlsRefused(reply)) => {
+                let why = format!("STARTTLS refused: {}", reply.quoted);
+                if self.settings.tls == TlsUse::Required {
+                    return Err(self.no_tls(why));
+                }
+                connection.reached.tls = Some(format!("none ({why})").into());
+                return Ok(Secured::Yes(connection));
+            }
+            Ok(_) => return Ok(Secured::HandshakeFailed("STARTTLS was not answered".into())),
+            Err(lost) => return Ok(Secured::HandshakeFailed(format!("STARTTLS: {lost}"))),
+        }
+        let stream = connection.take_stream();
+        let handshake = self.shared.tls.connect(&self.target.host, self.ip, stream);
+        let limit = self.shared.parts.clock.sleep(self.settings.timeouts.hello);
+        let stream = match future::select(std::pin::pin!(handshake), limit).await {
+            Either::Left((Ok(stream), _)) => stream,
+            Either::Left((Err(error), _)) => {
+                return Ok(Secured::HandshakeFailed(format!("TLS handshake failed: {error}")));
+            }
+            Either::Right(_) => {
+                return Ok(Secured::HandshakeFailed("TLS handshake timed out".into()));
+            }
+        };
+        let how = tls::describe(&stream);
+        connection.encrypted(Box::new(stream), how);
+        match connection.turn(self.latest()).await {
+            Ok(_) => Ok(Secured::Yes(connection)),
+            Err(lost) => Ok(Secured::HandshakeFailed(format!("after the TLS handshake: {lost}"))),
+        }
+    }
+}

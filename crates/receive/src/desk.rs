@@ -344,7 +344,9 @@ impl Desk {
         stage: Stage,
     ) -> OpenAttempt {
         let mut evidence: Evidence = self.connected.iter().cloned().collect();
-        if let Some(missing) = self.engine.health().unavailable() {
+        // A client that only connects wants nothing of the disk.
+        let concerns = |what: &Unavailable| stage > Stage::Helo || *what == Unavailable::Stopping;
+        if let Some(missing) = self.engine.health().unavailable().filter(concerns) {
             evidence.add(checks::unavailable(missing, stage));
         }
         if let Some(declared) = self.visit.declared_size.filter(|_| stage >= Stage::Mail) {

@@ -1,0 +1,1 @@
+//! Dev-dependency only: the simulated world, dialogue and scenario runner, mail builder.

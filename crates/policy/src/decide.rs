@@ -24,6 +24,7 @@ pub(crate) struct Case<'a> {
     matches: Option<Vec<Match<'a>>>,
     opinion: Option<Opinion>,
     consulted: Vec<types::Consulted>,
+    permit: Option<Permit>,
 }
 
 /// Decides, or says what is missing; see [`PolicySet::decide`].
@@ -43,7 +44,7 @@ pub(crate) fn decide(
         }),
         Step::Decided(_) | Step::Ask(_) => None,
     };
-    Ruling { step, permit: case.permit(), consulted: case.consulted, would }
+    Ruling { step, permit: case.permit, consulted: case.consulted, would }
 }
 
 /// The size limit for these parties; see [`PolicySet::size_max_octets`].
@@ -75,6 +76,7 @@ impl<'a> Case<'a> {
             matches: None,
             opinion: None,
             consulted: Vec::new(),
+            permit: None,
         }
     }
 
@@ -85,11 +87,13 @@ impl<'a> Case<'a> {
                 RuleAnswer::NotMine => {}
                 RuleAnswer::Needs(need) => return Step::Ask(need),
                 RuleAnswer::Decides(decision) => {
+                    self.permit = self.permit_in_effect();
                     let next = self.next_reason(rules.as_slice());
                     return Step::Decided(verdict(Decision { next, ..decision }));
                 }
             }
         }
+        self.permit = self.permit_in_effect();
         Step::Decided(Verdict::Proceed)
     }
 
@@ -124,7 +128,7 @@ impl<'a> Case<'a> {
 
     /// The permit that was in effect, if the senders were looked at and no
     /// block stands.
-    fn permit(&self) -> Option<Permit> {
+    fn permit_in_effect(&self) -> Option<Permit> {
         self.opinion.as_ref().filter(|opinion| !opinion.is_blocked()).and_then(Opinion::permit)
     }
 

@@ -36,3 +36,5 @@ pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;
 pub use validate::{CompileError, ObjectName, Problem, Wrong, validate};
 
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,15 @@ pub(crate) fn domain_spelling(pattern: &DomainPattern) -> (String, Rank) {
     }
 }
 
+/// The rank of what is stored under a spelling.
+pub(crate) fn rank_of(spelling: &str) -> Rank {
+    match spelling.strip_prefix('.') {
+        Some(domain) => Rank::Below(labels(domain)),
+        None if spelling.starts_with('@') => Rank::Domain,
+        None => Rank::Address,
+    }
+}
+
 /// All spellings that cover an address in comparable form, the most specific
 /// first; none if it has no domain.
 pub(crate) fn spellings(address: &str) -> impl Iterator<Item = (&str, Rank)> {

@@ -1,14 +1,15 @@
 //! The managed senders of all recipients: found by recipient and sender,
-//! about eighty octets an entry, changed without compiling all anew.
+//! under a hundred octets an entry, changed without compiling all anew.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use types::lists::{ManagedSender, SenderAction};
 use types::{PolicyId, Timestamp};
 
 use crate::objects::SenderChange;
-use crate::patterns::{Rank, spelling, spellings};
+use crate::patterns::{Rank, rank_of, spelling, spellings};
 use crate::texts::{Slots, Texts};
 
 /// The compiled table, and above it the changes since it was compiled.
@@ -21,7 +22,10 @@ pub(crate) struct SenderIndex {
 
 /// By recipient: what became of its senders since the table was compiled;
 /// nothing where an entry was removed.
-type Changes = HashMap<Box<str>, Vec<(Box<str>, Option<Facts>)>>;
+type Changes = HashMap<Box<str>, ChangedList>;
+
+/// Of one recipient: each changed sender, and its entry unless removed.
+type ChangedList = Vec<(Box<str>, Option<Facts>)>;
 
 /// Recipients with changes after which the table is compiled anew: copying
 /// so many takes well under a millisecond, and a million entries are not
@@ -62,7 +66,7 @@ impl SenderIndex {
         let mut table = SenderTable::default();
         let mut made: Vec<(Timestamp, Option<PolicyId>)> = Vec::with_capacity(entries.len());
         for entry in entries {
-            let (sender, _) = spelling(&entry.sender);
+            let (sender, rank) = spelling(&entry.sender);
             let age = (entry.created, entry.id);
             match table.place_of(entry.recipient.key(), &sender) {
                 Some(place) => {
@@ -74,7 +78,7 @@ impl SenderIndex {
                     }
                 }
                 None => {
-                    table.add(entry.recipient.key(), &sender, Facts::of(entry));
+                    table.add(entry.recipient.key(), (&sender, rank), Facts::of(entry));
                     made.push(age);
                 }
             }
@@ -83,7 +87,8 @@ impl SenderIndex {
     }
 
     fn from_table(mut table: SenderTable) -> Self {
-        table.texts.shrink();
+        table.recipients.shrink();
+        table.senders.shrink_to_fit();
         table.entries.shrink_to_fit();
         let len = table.entries.len();
         SenderIndex { table: Arc::new(table), changes: Arc::default(), len }
@@ -104,7 +109,7 @@ impl SenderIndex {
             SenderChange::Remove { recipient, sender } => (recipient, sender, None),
         };
         let (sender, _) = spelling(sender);
-        let before = self.facts(recipient.key(), &sender).is_some();
+        let before = self.holds(recipient.key(), &sender);
         self.len = self.len - usize::from(before) + usize::from(facts.is_some());
         let list = Arc::make_mut(&mut self.changes).entry(recipient.key().into()).or_default();
         match list.iter_mut().find(|(other, _)| **other == *sender) {
@@ -117,16 +122,16 @@ impl SenderIndex {
     fn merged(&self) -> Self {
         let mut table = SenderTable::default();
         for entry in &self.table.entries {
-            let recipient = self.table.texts.text(entry.recipient);
-            let sender = self.table.texts.text(entry.sender);
-            if self.change_of(recipient, sender).is_none() {
-                table.add(recipient, sender, entry.facts());
+            let recipient = self.table.recipients.text(entry.recipient);
+            let sender = self.table.sender(entry);
+            if changed(self.changes_of(recipient), sender).is_none() {
+                table.add(recipient, (sender, rank_of(sender)), entry.facts());
             }
         }
         for (recipient, list) in self.changes.iter() {
             for (sender, facts) in list {
                 if let Some(facts) = facts {
-                    table.add(recipient, sender, *facts);
+                    table.add(recipient, (sender, rank_of(sender)), *facts);
                 }
             }
         }
@@ -140,9 +145,7 @@ impl SenderIndex {
 
     /// Octets held by the table.
     pub(crate) fn octets(&self) -> usize {
-        let table = &self.table;
-        let entries = table.entries.capacity() * size_of::<Entry>();
-        table.texts.octets() + table.pairs.octets() + entries
+        self.table.octets()
     }
 
     /// The entries of `recipient` that cover `sender` at `at`, both in
@@ -150,51 +153,66 @@ impl SenderIndex {
     pub(crate) fn matches<'a>(
         &'a self,
         at: Timestamp,
-        recipient: &'a str,
+        recipient: &str,
         sender: &'a str,
-    ) -> impl Iterator<Item = SenderMatch> + 'a {
-        let known = self.table.texts.number(recipient).is_some()
-            || (!self.changes.is_empty() && self.changes.contains_key(recipient));
-        let sender = if known { sender } else { "" };
-        spellings(sender).filter_map(move |(spelling, rank)| {
-            let facts = self.facts(recipient, spelling).filter(|facts| facts.applies(at))?;
+    ) -> impl Iterator<Item = SenderMatch> + use<'a> {
+        let list = self.table.list(recipient);
+        let changes = self.changes_of(recipient);
+        let anything = list.is_some() || changes.is_some();
+        let facts = move |spelling: &str, rank| match changed(changes, spelling) {
+            Some(changed) => changed,
+            None => self.table.facts(list?, spelling, kind(rank)),
+        };
+        spellings(if anything { sender } else { "" }).filter_map(move |(spelling, rank)| {
+            let facts = facts(spelling, rank).filter(|facts| facts.applies(at))?;
             Some(SenderMatch { facts, rank })
         })
     }
 
-    fn facts(&self, recipient: &str, sender: &str) -> Option<Facts> {
-        match self.change_of(recipient, sender) {
-            Some(changed) => changed,
-            None => self.table.facts(recipient, sender),
+    fn holds(&self, recipient: &str, sender: &str) -> bool {
+        match changed(self.changes_of(recipient), sender) {
+            Some(changed) => changed.is_some(),
+            None => self.table.place_of(recipient, sender).is_some(),
         }
     }
 
-    fn change_of(&self, recipient: &str, sender: &str) -> Option<Option<Facts>> {
-        if self.changes.is_empty() {
-            return None;
-        }
-        let list = self.changes.get(recipient)?;
-        list.iter().find(|(other, _)| **other == *sender).map(|(_, facts)| *facts)
+    fn changes_of(&self, recipient: &str) -> Option<&ChangedList> {
+        if self.changes.is_empty() { None } else { self.changes.get(recipient) }
     }
+}
+
+/// What became of one sender in a list, if anything.
+fn changed(changes: Option<&ChangedList>, sender: &str) -> Option<Option<Facts>> {
+    changes?.iter().find(|(other, _)| **other == *sender).map(|(_, facts)| *facts)
 }
 
 /// Entries by recipient and sender, never changed once compiled.
 #[derive(Debug, Default)]
 struct SenderTable {
-    texts: Texts,
+    recipients: Texts,
+    /// By recipient: the kinds of spelling in the list, one bit each. Most
+    /// lists have addresses only, and need no look-up of domains.
+    kinds: Vec<u8>,
+    /// The spellings of all senders, one after the other.
+    senders: String,
     entries: Vec<Entry>,
-    pairs: Slots,
+    places: Slots,
+    hasher: RandomState,
 }
+
+/// The list of one recipient: its number and its kinds of spelling.
+type List = (u32, u8);
 
 /// One entry, as small as it goes.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     recipient: u32,
-    sender: u32,
+    sender_octets: u16,
+    action: SenderAction,
+    sender_begin: usize,
     id: u64,
     /// Milliseconds; the last there are for an entry that does not end.
     valid_until_ms: i64,
-    action: SenderAction,
 }
 
 impl Entry {
@@ -208,31 +226,67 @@ impl Entry {
     }
 }
 
+/// One bit for addresses, one for domains, one for what lies below a domain.
+fn kind(rank: Rank) -> u8 {
+    match rank {
+        Rank::Address => 1,
+        Rank::Domain => 2,
+        _ => 4,
+    }
+}
+
 impl SenderTable {
-    fn facts(&self, recipient: &str, sender: &str) -> Option<Facts> {
-        let place = self.place_of(recipient, sender)?;
-        self.entries.get(place as usize).map(Entry::facts)
+    fn list(&self, recipient: &str) -> Option<List> {
+        let number = self.recipients.number(recipient)?;
+        Some((number, self.kinds.get(number as usize).copied()?))
+    }
+
+    fn facts(&self, (recipient, kinds): List, sender: &str, kind: u8) -> Option<Facts> {
+        let place = if kinds & kind == 0 { None } else { self.find(recipient, sender) };
+        self.entries.get(place? as usize).map(Entry::facts)
     }
 
     fn place_of(&self, recipient: &str, sender: &str) -> Option<u32> {
-        let pair = (self.texts.number(recipient)?, self.texts.number(sender)?);
-        let is_it = |place: u32| {
-            self.entries.get(place as usize).is_some_and(|e| (e.recipient, e.sender) == pair)
-        };
-        self.pairs.find(pair_hash(pair), is_it)
+        self.find(self.recipients.number(recipient)?, sender)
     }
 
-    fn add(&mut self, recipient: &str, sender: &str, facts: Facts) {
-        let pair = (self.texts.enter(recipient), self.texts.enter(sender));
+    fn find(&self, recipient: u32, sender: &str) -> Option<u32> {
+        self.places.find(self.hash(recipient, sender), |place| {
+            let entry = self.entries.get(place as usize);
+            entry.is_some_and(|e| e.recipient == recipient && self.sender(e) == sender)
+        })
+    }
+
+    fn sender(&self, entry: &Entry) -> &str {
+        let end = entry.sender_begin + usize::from(entry.sender_octets);
+        self.senders.get(entry.sender_begin..end).unwrap_or("")
+    }
+
+    fn hash(&self, recipient: u32, sender: &str) -> u32 {
+        self.hasher.hash_one((recipient, sender)) as u32
+    }
+
+    /// Enters a pair that is not there.
+    fn add(&mut self, recipient: &str, (sender, rank): (&str, Rank), facts: Facts) {
+        let recipient = self.recipients.enter(recipient);
+        if self.kinds.len() <= recipient as usize {
+            self.kinds.push(0);
+        }
+        if let Some(kinds) = self.kinds.get_mut(recipient as usize) {
+            *kinds |= kind(rank);
+        }
         let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.pairs.add(pair_hash(pair), place);
+        self.places.add(self.hash(recipient, sender), place);
         self.entries.push(Entry {
-            recipient: pair.0,
-            sender: pair.1,
+            recipient,
+            // A spelling is an address or a domain, 256 octets at most.
+            sender_octets: u16::try_from(sender.len()).unwrap_or(u16::MAX),
+            action: facts.action,
+            sender_begin: self.senders.len(),
             id: facts.id.0,
             valid_until_ms: facts.valid_until.map_or(i64::MAX, Timestamp::as_millis),
-            action: facts.action,
         });
+        self.senders.push_str(sender);
     }
 
     fn replace(&mut self, place: u32, facts: Facts) {
@@ -242,12 +296,10 @@ impl SenderTable {
             entry.action = facts.action;
         }
     }
-}
 
-/// Both numbers are ours and dense, so a multiplication by the golden ratio
-/// (Knuth, The Art of Computer Programming, section 6.4) spreads them well.
-fn pair_hash((recipient, sender): (u32, u32)) -> u32 {
-    let pair = u64::from(recipient) << 32 | u64::from(sender);
-    let mixed = (pair ^ (pair >> 29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32) as u32
+    fn octets(&self) -> usize {
+        let entries = self.entries.capacity() * size_of::<Entry>();
+        let texts = self.recipients.octets() + self.kinds.capacity() + self.senders.capacity();
+        texts + entries + self.places.octets()
+    }
 }

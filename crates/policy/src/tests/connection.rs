@@ -1,0 +1,48 @@
+//! The rules before there is a recipient.
+
+use super::*;
+
+fn at(stage: Stage, check: CheckName, observed: Observed) -> String {
+    let evidence: Evidence = [finding(check, stage, observed)].into_iter().collect();
+    let who = Parties {
+        ip: "192.0.2.1".parse().unwrap(),
+        host_name: None,
+        reverse_path: None,
+        recipient: None,
+        header_from: &[],
+    };
+    show(&compile(objects("")).decide(stage, NOW, &who, &evidence))
+}
+
+fn connections(by_client: u32, in_all: u32) -> String {
+    let observed = Observed::Connections { by_client, by_client_max: 20, in_all, in_all_max: 100 };
+    at(Stage::Connect, CheckName::Connections, observed)
+}
+
+#[test]
+fn a_connection_is_limited_by_client_and_in_all() {
+    assert_eq!(connections(20, 100), "proceed");
+    assert_eq!(connections(21, 21), "defer connections.limited");
+    assert_eq!(connections(1, 101), "defer connections.limited");
+}
+
+#[test]
+fn early_talkers_are_a_deferral_by_name_and_refused_on_the_wire() {
+    let shown = at(Stage::Connect, CheckName::EarlyTalk, Observed::EarlyTalk);
+    assert_eq!(shown, "defer client.early_talker");
+    assert_eq!(Reason::ClientEarlyTalker.reply(&Default::default()).unwrap().code, 554);
+}
+
+#[test]
+fn an_invalid_proxy_header_ends_the_connection() {
+    let shown = at(Stage::Connect, CheckName::Proxy, Observed::ProxyInvalid);
+    assert_eq!(shown, "defer proxy.invalid");
+}
+
+#[test]
+fn mail_declares_no_more_than_anybody_may_get() {
+    let declared = |octets| Observed::Size { declared: Some(octets), received: None };
+    assert_eq!(at(Stage::Mail, CheckName::Size, declared(1_000)), "proceed");
+    let shown = at(Stage::Mail, CheckName::Size, declared(1_001));
+    assert_eq!(shown, "reject size.exceeded by settings");
+}

@@ -1,0 +1,372 @@
+//! Tests of the whole crate through one helper: a few lines of policies, one
+//! line of mail, one line of what is expected.
+
+mod changes;
+mod connection;
+mod documents;
+mod precedence;
+mod properties;
+mod recipient;
+mod replays;
+mod selection;
+mod validation;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use types::evidence::{Evidence, Need, Parties};
+use types::finding::{Finding, RecipientAnswer, TripletFacts, TripletState};
+use types::lists::{Group, ManagedSender, Pattern, SenderAction};
+use types::policy::*;
+use types::*;
+
+use crate::*;
+
+/// The instant at which everything in these tests happens.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+/// Our domains, and how they are validated.
+pub(crate) fn base() -> BasePolicies {
+    BasePolicies {
+        size_max_octets: 1_000,
+        greylist: GreylistTimes::default(),
+        domains: vec![
+            ("corp.example".parse().unwrap(), RecipientValidation::Directory),
+            ("open.example".parse().unwrap(), RecipientValidation::AcceptAll),
+        ],
+    }
+}
+
+/// Objects from lines such as
+///
+/// ```text
+/// #1 block from *.sender.example to group:Staff override
+/// #2 permit for bob@corp.example from sender.example
+/// group Staff: bob@corp.example, sub.corp.example
+/// ```
+///
+/// A line with `for` is a managed sender.
+pub(crate) fn objects(lines: &str) -> PolicyObjects {
+    let mut objects = PolicyObjects::default();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(group) = line.strip_prefix("group ") {
+            objects.groups.push(group_of(group));
+        } else if line.contains(" for ") {
+            objects.managed_senders.push(managed(line));
+        } else {
+            objects.policies.push(policy(line));
+        }
+    }
+    objects
+}
+
+/// `Staff below All: ann@corp.example, corp.example`
+fn group_of(text: &str) -> Group {
+    let (name, members) = text.split_once(':').unwrap();
+    let (name, parent) = match name.split_once(" below ") {
+        Some((name, parent)) => (name, Some(parent.to_owned())),
+        None => (name, None),
+    };
+    let members = members.split(',').map(str::trim).filter(|member| !member.is_empty());
+    Group {
+        name: name.to_owned(),
+        parent,
+        members: members.map(|member| member.parse().unwrap()).collect(),
+    }
+}
+
+fn id(word: &str) -> PolicyId {
+    PolicyId(word.trim_start_matches('#').parse().unwrap())
+}
+
+fn managed(line: &str) -> ManagedSender {
+    let mut words = line.split_whitespace();
+    let mut next = || words.next().unwrap_or_default();
+    let (id, action) = (id(next()), next());
+    let action = [SenderAction::Permit, SenderAction::Block, SenderAction::Auto]
+        .into_iter()
+        .find(|known| known.slug() == action)
+        .unwrap_or(SenderAction::Disabled);
+    assert_eq!(next(), "for");
+    let recipient = next().parse().unwrap();
+    assert_eq!(next(), "from");
+    let sender: Pattern = next().parse().unwrap();
+    let valid_until = (next() == "until").then(|| next().parse().unwrap());
+    ManagedSender {
+        id: Some(id),
+        sender,
+        recipient,
+        action,
+        note: String::new(),
+        created_by: String::new(),
+        created: Timestamp::EPOCH,
+        created_from: None,
+        valid_until,
+    }
+}
+
+fn scope(text: &str) -> Scope {
+    match text {
+        "everyone" => Scope::Everyone,
+        "internal" => Scope::Internal,
+        "external" => Scope::External,
+        _ => match text.strip_prefix("group:") {
+            Some(name) => Scope::Group(name.to_owned()),
+            None => match text.parse().unwrap() {
+                Pattern::Address(address) => Scope::Address(address),
+                Pattern::Domain(domain) => Scope::Domain(domain),
+            },
+        },
+    }
+}
+
+fn option(word: &str) -> PolicyOption {
+    use PolicyOption::*;
+    match word {
+        "permit" => PermittedSenders(PermitOption::Permit),
+        "no_permit" => PermittedSenders(PermitOption::NoAction),
+        "block" => BlockedSenders(BlockOption::Block),
+        "no_block" => BlockedSenders(BlockOption::NoAction),
+        "greylist" => Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
+        "greylist_by_address" => Greylisting(GreylistOption::Apply(ClientIdentity::Address)),
+        "no_greylist" => Greylisting(GreylistOption::NoAction),
+        "accept_all" => {
+            PolicyOption::RecipientValidation(types::policy::RecipientValidation::AcceptAll)
+        }
+        "call_forward" => {
+            PolicyOption::RecipientValidation(types::policy::RecipientValidation::CallForward)
+        }
+        octets => EmailSizeLimits(octets.parse().unwrap()),
+    }
+}
+
+/// A policy; the lower its number, the older it is.
+pub(crate) fn policy(line: &str) -> StoredPolicy {
+    let mut words = line.split_whitespace();
+    let id = id(words.next().unwrap());
+    let mut policy = Policy {
+        id: Some(id),
+        narrative: line.to_owned(),
+        option: option(words.next().unwrap()),
+        based_on: AddressBasis::Envelope,
+        from: Scope::Everyone,
+        to: Scope::Everyone,
+        source_ips: Vec::new(),
+        source_hosts: Vec::new(),
+        validity: Validity::default(),
+        mode: PolicyMode::On,
+        overrides: false,
+        bidirectional: false,
+    };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap();
+        match word {
+            "from" => policy.from = scope(value()),
+            "to" => policy.to = scope(value()),
+            "ip" => policy.source_ips.push(value().parse().unwrap()),
+            "host" => policy.source_hosts.push(value().parse().unwrap()),
+            "since" => policy.validity.from = Some(value().parse().unwrap()),
+            "until" => policy.validity.until = Some(value().parse().unwrap()),
+            "header" => policy.based_on = AddressBasis::Header,
+            "both" => policy.based_on = AddressBasis::Both,
+            "off" => policy.mode = PolicyMode::Off,
+            "observe" => policy.mode = PolicyMode::Observe,
+            "override" => policy.overrides = true,
+            "bidirectional" => policy.bidirectional = true,
+            other => panic!("unknown word {other:?} in {line:?}"),
+        }
+    }
+    StoredPolicy { policy, version: 1, created: Timestamp::EPOCH }
+}
+
+/// One mail at one stage, and what the checks would answer about it.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) stage: Stage,
+    pub(crate) ip: IpAddr,
+    pub(crate) host: Option<String>,
+    pub(crate) from: ReversePath,
+    pub(crate) to: ForwardPath,
+    pub(crate) header: Vec<String>,
+    pub(crate) recipient: Observed,
+    pub(crate) triplet: TripletState,
+    pub(crate) rate_exceeded: bool,
+    pub(crate) utf8: Option<bool>,
+    pub(crate) evidence: Evidence,
+}
+
+/// Mail from a line such as
+/// `<ann@sender.example> to <bob@corp.example> from 192.0.2.1 author eve@x.example`.
+/// Everything that is not said speaks for the mail, but for its triplet,
+/// which is new.
+pub(crate) fn mail(line: &str) -> Mail {
+    let path = |text: &str| text.trim_matches(['<', '>']).to_owned();
+    let mut words = line.split_whitespace();
+    let from = path(words.next().unwrap());
+    assert_eq!(words.next(), Some("to"), "{line}");
+    let to = path(words.next().unwrap());
+    let address = |text: &str| text.parse::<EmailAddress>().unwrap();
+    let mut mail = Mail {
+        stage: Stage::Rcpt,
+        ip: "192.0.2.1".parse().unwrap(),
+        host: None,
+        from: match from.as_str() {
+            "" => ReversePath::Null,
+            text => ReversePath::Address(address(text)),
+        },
+        to: match to.as_str() {
+            "postmaster" => ForwardPath::Postmaster,
+            text => ForwardPath::Address(address(text)),
+        },
+        header: Vec::new(),
+        recipient: answered(RecipientAnswer::Known),
+        triplet: TripletState::FirstSeen,
+        rate_exceeded: false,
+        utf8: Some(true),
+        evidence: Evidence::new(),
+    };
+    while let Some(word) = words.next() {
+        match word {
+            "from" => mail.ip = words.next().unwrap().parse().unwrap(),
+            "host" => mail.host = words.next().map(str::to_owned),
+            "author" => {
+                mail.stage = Stage::Data;
+                mail.header.extend(words.next().map(str::to_owned));
+            }
+            "unauthored" => mail.stage = Stage::Data,
+            "unknown" => mail.recipient = answered(RecipientAnswer::Unknown),
+            "retry" => mail.triplet = TripletState::Passed,
+            "early" => mail.triplet = TripletState::TooEarly,
+            "fast" => mail.rate_exceeded = true,
+            "ascii_only" => mail.utf8 = Some(false),
+            other => panic!("unknown word {other:?} in {line:?}"),
+        }
+    }
+    mail
+}
+
+pub(crate) fn answered(answer: RecipientAnswer) -> Observed {
+    Observed::Recipient { validation: RecipientValidation::Directory, answer }
+}
+
+pub(crate) fn finding(check: CheckName, stage: Stage, observed: Observed) -> Finding {
+    Finding { check, stage, observed, source: Source::Session, took: Micros(1) }
+}
+
+impl Mail {
+    pub(crate) fn observed(mut self, check: CheckName, observed: Observed) -> Self {
+        self.evidence.add(finding(check, self.stage, observed));
+        self
+    }
+
+    pub(crate) fn parties(&self) -> Parties<'_> {
+        Parties {
+            ip: self.ip,
+            host_name: self.host.as_deref(),
+            reverse_path: Some(&self.from),
+            recipient: Some(&self.to),
+            header_from: &self.header,
+        }
+    }
+
+    fn look(&self, need: Need) -> Finding {
+        let (check, observed) = match need {
+            Need::Recipient(wanted) => match self.recipient.clone() {
+                Observed::Recipient { answer, .. } => {
+                    (CheckName::Recipient, Observed::Recipient { validation: wanted, answer })
+                }
+                other => (CheckName::Recipient, other),
+            },
+            Need::Smtputf8 => {
+                (CheckName::Smtputf8, Observed::Smtputf8 { next_hop_offers: self.utf8 })
+            }
+            Need::Rate => {
+                let exceeded = self.rate_exceeded;
+                let rate = Observed::Rate { exceeded, per_minute_max: 60, retry_in_s: 7 };
+                (CheckName::Rate, rate)
+            }
+            Need::Triplet(identity) => {
+                (CheckName::Greylist, Observed::Triplet(self.triplet_facts(identity)))
+            }
+        };
+        finding(check, self.stage, observed)
+    }
+
+    fn triplet_facts(&self, identity: ClientIdentity) -> TripletFacts {
+        let waited_ms = match self.triplet {
+            TripletState::FirstSeen => 0,
+            TripletState::TooEarly => 20_500,
+            TripletState::Passed | TripletState::Known => 61_000,
+        };
+        TripletFacts {
+            identity,
+            client: Arc::from("192.0.2.0/24"),
+            sender: Arc::from(self.from.key()),
+            state: self.triplet,
+            life_line: LifeLineId::from_bytes([1; 16]),
+            first_seen: Timestamp::from_millis(NOW.as_millis() - waited_ms),
+            first_event: EventId::from_bytes([1; 16]),
+            attempts: 1,
+        }
+    }
+
+    /// Decides as `receive` does: every need is looked up and added.
+    pub(crate) fn decide(&mut self, set: &PolicySet) -> (Ruling, Vec<Need>) {
+        let mut asked = Vec::new();
+        loop {
+            let ruling = set.decide(self.stage, NOW, &self.parties(), &self.evidence);
+            let Step::Ask(need) = ruling.step else { return (ruling, asked) };
+            assert!(!asked.contains(&need), "asked twice for {need:?}");
+            asked.push(need);
+            self.evidence.add(self.look(need));
+        }
+    }
+}
+
+pub(crate) fn compile(objects: PolicyObjects) -> PolicySet {
+    PolicySet::compile(1, objects, &base()).unwrap()
+}
+
+/// `reject blocked.policy.envelope by #1 next greylist.first_seen`
+pub(crate) fn show(ruling: &Ruling) -> String {
+    let Step::Decided(verdict) = &ruling.step else { return format!("{:?}", ruling.step) };
+    let mut text = match verdict {
+        Verdict::Proceed => "proceed".to_owned(),
+        Verdict::Defer(decision) => format!("defer {}", show_decision(decision)),
+        Verdict::Hold(decision) => format!("hold {}", show_decision(decision)),
+        Verdict::Reject(decision) => format!("reject {}", show_decision(decision)),
+    };
+    if let Some(permit) = &ruling.permit {
+        let how = if permit.auto { "learned" } else { "permitted" };
+        text += &format!(" {how} by {}", show_reference(&permit.by));
+    }
+    if let Some(would) = &ruling.would {
+        text += &format!(" would {}", show_decision(would));
+    }
+    text
+}
+
+fn show_decision(decision: &Decision) -> String {
+    let mut text = decision.reason.to_string();
+    if let Some(by) = &decision.policy {
+        text += &format!(" by {}", show_reference(by));
+    }
+    if let Some(next) = decision.next {
+        text += &format!(" next {next}");
+    }
+    text
+}
+
+fn show_reference(reference: &PolicyRef) -> String {
+    match reference {
+        PolicyRef::Policy { id, .. } | PolicyRef::ManagedSender { id } => id.to_string(),
+        PolicyRef::Base(_) => "settings".to_owned(),
+    }
+}
+
+/// Compiles the objects, decides on the mail and compares.
+#[track_caller]
+pub(crate) fn check(lines: &str, mail_line: &str, expected: &str) {
+    let (ruling, _) = mail(mail_line).decide(&compile(objects(lines)));
+    assert_eq!(show(&ruling), expected, "{lines}\n{mail_line}");
+}

@@ -1,0 +1,171 @@
+//! The rules of RCPT and of the data, and the order in which they ask.
+
+use types::finding::Unavailable;
+
+use super::*;
+
+const ANN: &str = "<ann@sender.example> to <bob@corp.example>";
+
+/// What is asked for, in order.
+fn asked(lines: &str, mail_line: &str) -> Vec<Need> {
+    mail(mail_line).decide(&compile(objects(lines))).1
+}
+
+#[test]
+fn evidence_is_asked_for_in_order_and_only_where_it_can_decide() {
+    let directory = Need::Recipient(RecipientValidation::Directory);
+    let triplet = Need::Triplet(ClientIdentity::Network);
+    assert_eq!(asked("", ANN), [directory, Need::Rate, triplet]);
+    assert_eq!(asked("", "<ann@sender.example> to <x@elsewhere.example>"), []);
+    assert_eq!(asked("", "<ann@sender.example> to <x@open.example>"), [Need::Rate, triplet]);
+    assert_eq!(asked("#1 block", ANN), [directory]);
+    assert_eq!(asked("#1 permit from sender.example", ANN), [directory, Need::Rate]);
+    assert_eq!(asked("#1 no_greylist", ANN), [directory, Need::Rate]);
+    let call = Need::Recipient(RecipientValidation::CallForward);
+    let by_address = Need::Triplet(ClientIdentity::Address);
+    let lines = "#1 call_forward to corp.example\n#2 greylist_by_address";
+    assert_eq!(asked(lines, ANN), [call, Need::Rate, by_address]);
+    let utf8 = "<b\u{fc}ro@sender.example> to <x@open.example>";
+    assert_eq!(asked("", utf8), [Need::Smtputf8, Need::Rate, triplet]);
+}
+
+#[test]
+fn greylisting_says_how_long_to_wait() {
+    for (mail_line, reason, seconds) in [
+        (ANN.to_owned(), Reason::GreylistFirstSeen, 60),
+        (format!("{ANN} early"), Reason::GreylistTooEarly, 40),
+    ] {
+        let (ruling, _) = mail(&mail_line).decide(&compile(objects("")));
+        let Step::Decided(Verdict::Defer(decision)) = ruling.step else { panic!("{ruling:?}") };
+        assert_eq!(decision.reason, reason);
+        assert_eq!(decision.detail, Detail::RetryIn { seconds });
+    }
+    check("", &format!("{ANN} retry"), "proceed");
+}
+
+#[test]
+fn each_answer_about_a_recipient_has_its_reason() {
+    use RecipientAnswer::*;
+    let words = || Quoted::new(Some(552), None, "mailbox full");
+    for (observed, expected) in [
+        (answered(Unknown), "reject recipient.unknown by settings"),
+        (answered(SenderRefused(words())), "reject sender.refused_by_next_hop by settings"),
+        (answered(Refused(words())), "reject next_hop.rejected by settings"),
+        (answered(Deferred(words())), "defer next_hop.deferred by settings"),
+        (
+            Observed::Inconclusive(Inconclusive::TimedOut),
+            "defer recipient.unverifiable by settings",
+        ),
+    ] {
+        let mut mail = mail(ANN);
+        mail.recipient = observed;
+        let (ruling, _) = mail.decide(&compile(objects("")));
+        assert_eq!(show(&ruling), expected);
+        if let Step::Decided(verdict) = &ruling.step
+            && let Some(Detail::Quoted(quoted)) = verdict.decision().map(|d| &d.detail)
+        {
+            assert_eq!(quoted.text(), "mailbox full");
+        }
+    }
+}
+
+#[test]
+fn addresses_beyond_ascii_need_a_next_hop_that_takes_them() {
+    let utf8 = "<b\u{fc}ro@sender.example> to <bob@corp.example> retry";
+    check("", utf8, "proceed");
+    check("", &format!("{utf8} ascii_only"), "reject recipient.needs_smtputf8");
+    check("", &format!("{ANN} ascii_only retry"), "proceed");
+    let mut mail = mail(utf8);
+    mail.utf8 = None;
+    assert_eq!(show(&mail.decide(&compile(objects(""))).0), "proceed");
+}
+
+#[test]
+fn what_cannot_be_asked_about_rate_and_triplet_lets_the_mail_pass() {
+    let unknown = || Observed::Inconclusive(Inconclusive::Unreachable);
+    let mut mail = mail(ANN).observed(CheckName::Rate, unknown());
+    mail = mail.observed(CheckName::Greylist, unknown());
+    assert_eq!(show(&mail.decide(&compile(objects(""))).0), "proceed");
+}
+
+#[test]
+fn nothing_is_refused_for_good_while_something_of_ours_is_missing() {
+    for (what, expected) in [
+        (Unavailable::Store, "defer system.unavailable"),
+        (Unavailable::Engine, "defer system.unavailable"),
+        (Unavailable::Disk, "defer system.storage_full"),
+        (Unavailable::Stopping, "defer system.stopping"),
+    ] {
+        for stage in
+            [Stage::Connect, Stage::Helo, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Content]
+        {
+            let mut mail = mail("<ann@sender.example> to <x@elsewhere.example>");
+            mail.stage = stage;
+            let mut mail = mail.observed(CheckName::System, Observed::Unavailable(what));
+            let shown = show(&mail.decide(&compile(objects("#1 block"))).0);
+            assert!(shown.starts_with(expected), "{stage:?}: {shown}");
+        }
+    }
+    // A triplet table that came back since speaks for itself.
+    let mut mail =
+        mail(ANN).observed(CheckName::Greylist, Observed::Unavailable(Unavailable::Store));
+    let facts = mail.triplet_facts(ClientIdentity::Network);
+    mail = mail.observed(CheckName::Greylist, Observed::Triplet(facts));
+    assert_eq!(
+        show(&mail.decide(&compile(objects(""))).0),
+        "defer greylist.first_seen by settings"
+    );
+}
+
+#[test]
+fn size_is_declared_and_measured() {
+    let size = |declared, received| Observed::Size { declared, received };
+    let lines = "#1 10 to bob@corp.example";
+    let decide = |mail_line: &str, observed| {
+        let mut mail = mail(mail_line).observed(CheckName::Size, observed);
+        show(&mail.decide(&compile(objects(lines))).0)
+    };
+    assert_eq!(decide(ANN, size(Some(11), None)), "reject size.exceeded by #1");
+    assert_eq!(decide(&format!("{ANN} retry"), size(Some(10), None)), "proceed");
+    let other = "<ann@sender.example> to <eve@corp.example>";
+    assert_eq!(decide(other, size(Some(1_001), None)), "reject size.exceeded by settings");
+    let data = format!("{ANN} author ann@sender.example");
+    assert_eq!(decide(&data, size(Some(5), Some(11))), "reject size.exceeded by #1");
+    assert_eq!(decide(&data, size(Some(5), Some(10))), "proceed");
+}
+
+#[test]
+fn the_data_must_be_well_formed_and_not_in_a_circle() {
+    let data = || mail(&format!("{ANN} author ann@sender.example"));
+    let show_with =
+        |check, observed| show(&data().observed(check, observed).decide(&compile(objects(""))).0);
+    let hops = |received_fields| Observed::Hops { received_fields, max: 25 };
+    assert_eq!(show_with(CheckName::Hops, hops(25)), "proceed");
+    assert_eq!(show_with(CheckName::Hops, hops(26)), "reject loop");
+    assert_eq!(
+        show_with(CheckName::DataFormat, Observed::BareLineEnd),
+        "reject protocol.smuggling"
+    );
+    let long = Observed::LineTooLong { max: 5 };
+    assert_eq!(show_with(CheckName::DataFormat, long), "reject protocol.line_too_long");
+    let mut both = data()
+        .observed(CheckName::DataFormat, Observed::BareLineEnd)
+        .observed(CheckName::Hops, hops(99));
+    let shown = show(&both.decide(&compile(objects(""))).0);
+    assert_eq!(shown, "reject protocol.smuggling next loop");
+}
+
+#[test]
+fn relay_control_believes_its_finding_and_else_the_settings() {
+    let relay = |internal| Observed::Relay { internal };
+    let mut ours = mail("<ann@sender.example> to <x@elsewhere.example> retry")
+        .observed(CheckName::Relay, relay(true));
+    assert_eq!(show(&ours.decide(&compile(objects(""))).0), "proceed");
+    let mut not_ours = mail(ANN).observed(CheckName::Relay, relay(false));
+    assert_eq!(show(&not_ours.decide(&compile(objects(""))).0), "reject relay.denied");
+    check(
+        "#1 permit override",
+        "<ann@sender.example> to <x@sub.corp.example>",
+        "reject relay.denied",
+    );
+}

@@ -1,0 +1,91 @@
+//! What a policy set may not contain.
+
+use super::*;
+
+/// The problems of these lines, one per line.
+fn problems(lines: &str) -> String {
+    let problems = validate(&objects(lines), &base());
+    problems.iter().map(|problem| problem.to_string() + "\n").collect()
+}
+
+#[test]
+fn each_problem_names_its_object() {
+    for (lines, expected) in [
+        ("#1 block from group:Nobody", "policy #1: there is no group \"Nobody\"\n"),
+        ("#1 0", "policy #1: a size limit of 0 octets would refuse every message\n"),
+        (
+            "#1 10 since 2026-01-02T00:00:00Z until 2026-01-01T00:00:00Z",
+            "policy #1: its validity ends before it begins\n",
+        ),
+        ("#1 10\n#1 20", "policy #1: its number is used twice\n"),
+        (
+            "#1 greylist header",
+            "policy #1: Greylisting is decided before the message is seen and cannot be based on the header\n",
+        ),
+        ("group A below B:", "group \"A\": its parent \"B\" does not exist\n"),
+        ("group A:\ngroup A:", "group \"A\": its name is used twice\n"),
+        (
+            "group A below B:\ngroup B below A:\ngroup C below A:",
+            "group \"A\": it stands below itself\ngroup \"B\": it stands below itself\n",
+        ),
+        (
+            "#1 block for a@corp.example from x.example\n#1 block for b@corp.example from x.example",
+            "managed sender #1: its number is used twice\n",
+        ),
+    ] {
+        assert_eq!(problems(lines), expected, "{lines}");
+    }
+}
+
+#[test]
+fn all_problems_are_found_at_once() {
+    let lines = "#1 0\n#2 block from group:Nobody\ngroup A below B:";
+    assert_eq!(problems(lines).lines().count(), 3);
+    let error = PolicySet::compile(1, objects(lines), &base()).unwrap_err();
+    assert_eq!(error.problems.len(), 3);
+    assert!(error.to_string().ends_with("(and 2 more problems)"), "{error}");
+}
+
+#[test]
+fn a_permit_for_our_own_domains_is_refused() {
+    for lines in [
+        "#1 permit for bob@corp.example from eve@corp.example",
+        "#1 permit for bob@corp.example from corp.example",
+        "#1 permit for bob@corp.example from *.example",
+        "#1 permit from corp.example",
+        "#1 permit from internal",
+        "#1 permit from eve@corp.example",
+        "#1 permit to corp.example bidirectional",
+        "#1 permit from group:Us\ngroup Us:\ngroup Staff below Us: eve@corp.example",
+    ] {
+        let found = problems(lines);
+        assert!(found.contains("own domains") && found.contains("#1"), "{lines}: {found}");
+    }
+    for lines in [
+        "#1 block for bob@corp.example from corp.example",
+        "#1 permit for bob@corp.example from *.corp.example",
+        "#1 permit from corp.example ip 192.0.2.0/24",
+        "#1 permit from everyone to corp.example",
+        "#1 permit from sender.example to corp.example bidirectional",
+    ] {
+        assert_eq!(problems(lines), "", "{lines}");
+    }
+}
+
+#[test]
+fn an_object_without_a_number_or_narrative_is_not_compiled() {
+    let mut objects = objects("#1 10\n#2 block for bob@corp.example from x.example");
+    objects.policies[0].policy.id = None;
+    objects.policies[0].policy.narrative = " ".to_owned();
+    objects.managed_senders[0].id = None;
+    let error = PolicySet::compile(1, objects, &base()).unwrap_err();
+    let texts: Vec<String> = error.problems.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "policy 1 of the document: it has no number",
+            "managed sender 1 of the document: it has no number",
+            "policy 1 of the document: it has no narrative",
+        ]
+    );
+}

@@ -281,7 +281,7 @@ pub trait MessageQueue: Send + Sync {
 }
 
 /// The new state of one recipient of a message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct QueueStep {
     /// Which recipient, by its attempt event.
     pub recipient: EventId,

@@ -10,14 +10,23 @@
 //! This crate knows no policy, no check and no SMTP. It is the only user of
 //! database drivers.
 
+mod checkpoint;
 pub mod contract;
 pub mod disk;
 pub mod events;
+pub mod journal;
 pub mod message;
+mod options;
+mod queue;
+pub mod spool;
 pub mod state;
+mod store;
+pub mod triplets;
 
 pub use contract::{
     Acceptance, ContentWriter, EventLog, Filter, MessageQueue, Position, QueueStep, StoreError,
     TripletTable,
 };
 pub use message::{QueuedMessage, QueuedRecipient, RecipientState};
+pub use options::StoreOptions;
+pub use store::{OpenReport, Store};

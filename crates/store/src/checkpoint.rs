@@ -1,0 +1,217 @@
+//! Queue and triplets in one file, so that the journal before it can go.
+//!
+//! A checkpoint is written beside the old one, flushed, and becomes the
+//! checkpoint by its name; only then is anything let go that only the old
+//! one needed. A crash at any point finds one or the other, and the journal
+//! that belongs to it. Its parts are cut at positions of their own, so
+//! nobody waits for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Position, StoreError};
+use crate::disk::{Disk, DiskFile};
+use crate::journal::batch::to_message_pack;
+use crate::journal::record::{self, Kind};
+use crate::journal::{Journal, io_error};
+use crate::queue::{Queue, StoredMessage, StoredQueue};
+use crate::triplets::{Cuts, StoredClosed, StoredShard, Triplets};
+
+/// Raised when the parts, or the division of the triplets, change.
+const FORMAT: u32 = 1;
+/// Messages in one part.
+const MESSAGES_PER_PART: usize = 1_000;
+/// Checkpoints are smaller than 2 to the power of this.
+const POSITION_BITS: u32 = 40;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    /// The first part.
+    Head {
+        format: u32,
+        /// Events before this are in sealed segments.
+        events_from: u64,
+    },
+    Queue(StoredQueue),
+    Triplets(StoredShard),
+    ClosedWindows(StoredClosed),
+    /// The last part.
+    End,
+}
+
+/// What a checkpoint says about the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// Its number; 0 if there is none.
+    pub(crate) number: u64,
+    pub(crate) events_from: u64,
+    pub(crate) queue_cut: u64,
+    pub(crate) cuts: Cuts,
+    /// What could not be read, in words for an operator.
+    pub(crate) damage: Vec<String>,
+}
+
+impl Loaded {
+    /// The first record that has to be read again.
+    pub(crate) fn journal_from(&self) -> Position {
+        self.cuts.first().min(Position(self.queue_cut)).min(Position(self.events_from))
+    }
+}
+
+/// Writes checkpoint `number` and returns the first position of the journal
+/// that is still needed with it.
+pub(crate) fn write(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u64,
+    events_from: Position,
+    (journal, queue, triplets): (&Journal, &Queue, &Triplets),
+) -> Result<Position, StoreError> {
+    let path = path(folder, number);
+    let being_made = path.with_extension("new");
+    let file = disk.create(&being_made, 0).map_err(writing)?;
+    let mut parts = Writer { file, number, offset: 0 };
+    parts.write(&Part::Head { format: FORMAT, events_from: events_from.0 })?;
+    let (queue_cut, messages) = queue.store(journal);
+    for messages in messages.chunks(MESSAGES_PER_PART) {
+        let stored = |(message, place): &(Arc<_>, _)| StoredMessage {
+            message: crate::QueuedMessage::clone(message),
+            place: Clone::clone(place),
+        };
+        let messages = messages.iter().map(stored).collect();
+        parts.write(&Part::Queue(StoredQueue { cut: queue_cut, messages }))?;
+    }
+    if messages.is_empty() {
+        parts.write(&Part::Queue(StoredQueue { cut: queue_cut, messages: Vec::new() }))?;
+    }
+    let mut needed = events_from.0.min(queue_cut);
+    for shard in (0..).map_while(|shard| triplets.store_shard(journal, shard)) {
+        needed = needed.min(shard.cut);
+        parts.write(&Part::Triplets(shard))?;
+    }
+    let closed = triplets.store_closed(journal);
+    needed = needed.min(closed.cut);
+    parts.write(&Part::ClosedWindows(closed))?;
+    parts.write(&Part::End)?;
+    parts.file.sync_data().map_err(writing)?;
+    // What the parts contain may be written and not flushed; once the journal
+    // before them is not read any more, it must not be newer than the journal.
+    journal.flush()?;
+    disk.rename(&being_made, &path).map_err(writing)?;
+    disk.sync_folder(folder).map_err(writing)?;
+    Ok(Position(needed))
+}
+
+/// Removes what is older than checkpoint `number`, and what is half made.
+pub(crate) fn remove_others(disk: &dyn Disk, folder: &Path, number: u64) -> std::io::Result<()> {
+    for name in disk.list(folder)? {
+        if number_of(&name) != Some(number) {
+            disk.remove(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills queue and triplets from the newest checkpoint, if there is one.
+pub(crate) fn load(
+    disk: &dyn Disk,
+    folder: &Path,
+    queue: &Queue,
+    triplets: &Triplets,
+) -> Result<Loaded, StoreError> {
+    let reading = |error| io_error("reading the checkpoint", error);
+    let names = disk.list(folder).map_err(reading)?;
+    let mut loaded = Loaded::default();
+    let Some(number) = names.iter().filter_map(|name| number_of(name)).max() else {
+        return Ok(loaded);
+    };
+    loaded.number = number;
+    let octets = disk.read(&path(folder, number)).map_err(reading)?;
+    let mut ended = false;
+    let mut unknown_format = None;
+    let mut damage = Vec::new();
+    read_parts(&octets, number, &mut damage, &mut |part| match part {
+        Part::Head { format, events_from } => {
+            loaded.events_from = events_from;
+            unknown_format = (format != FORMAT).then_some(format);
+        }
+        Part::Queue(stored) => {
+            loaded.queue_cut = stored.cut;
+            for StoredMessage { message, place } in stored.messages {
+                queue.restore(message, place);
+            }
+        }
+        Part::Triplets(shard) => triplets.load_shard(shard, &mut loaded.cuts),
+        Part::ClosedWindows(closed) => triplets.load_closed(closed, &mut loaded.cuts),
+        Part::End => ended = true,
+    });
+    loaded.damage = damage;
+    if let Some(format) = unknown_format {
+        let error = std::io::Error::other(format!("it has the unknown format {format}"));
+        return Err(reading(error));
+    }
+    if !ended {
+        loaded.damage.push(format!("checkpoint {number} cannot be read to its end"));
+    }
+    Ok(loaded)
+}
+
+/// Hands every whole part to `visit`; damaged ones are skipped and told.
+fn read_parts(octets: &[u8], number: u64, damage: &mut Vec<String>, visit: &mut dyn FnMut(Part)) {
+    let mut offset = 0;
+    let mut skipped = 0;
+    while let Some(rest) = octets.get(offset..).filter(|rest| !rest.is_empty()) {
+        let record = record::decode(rest, position(number, offset as u64));
+        let Some(record) = record else {
+            offset += record::ALIGNMENT;
+            skipped += record::ALIGNMENT;
+            continue;
+        };
+        match rmp_serde::from_slice(record.payload) {
+            Ok(part) => visit(part),
+            Err(error) => damage.push(format!("a part of checkpoint {number}: {error}")),
+        }
+        offset += record.octets;
+    }
+    if skipped > 0 {
+        damage.push(format!("checkpoint {number}: {skipped} octets cannot be read"));
+    }
+}
+
+struct Writer {
+    file: Arc<dyn DiskFile>,
+    number: u64,
+    offset: u64,
+}
+
+impl Writer {
+    fn write(&mut self, part: &Part) -> Result<(), StoreError> {
+        let mut buffer = Vec::new();
+        let start = record::begin(&mut buffer);
+        to_message_pack(part, &mut buffer)?;
+        record::finish(&mut buffer, start, Kind::Part);
+        record::place(&mut buffer, position(self.number, self.offset));
+        self.file.write_at(self.offset, &buffer).map_err(writing)?;
+        self.offset += buffer.len() as u64;
+        Ok(())
+    }
+}
+
+fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016}.checkpoint"))
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(".checkpoint")?.parse().ok()
+}
+
+fn position(number: u64, offset: u64) -> u64 {
+    (number << POSITION_BITS) | offset
+}
+
+fn writing(error: std::io::Error) -> StoreError {
+    io_error("writing the checkpoint", error)
+}

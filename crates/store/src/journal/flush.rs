@@ -1,0 +1,95 @@
+//! One flush for all who wait: a thread of its own, because a flush blocks,
+//! and because those who come while one runs are served together by the next.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Shared;
+use crate::contract::StoreError;
+
+/// Who waits for a flush, and whether one is due anyway.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiters: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    /// Something was written that nobody waits for.
+    unflushed: bool,
+    stopping: bool,
+}
+
+impl Waiting {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a flush of all that is written so far.
+    pub(super) fn ask(&self) -> oneshot::Receiver<Result<(), StoreError>> {
+        let (answer, asked) = oneshot::channel();
+        let mut state = self.state();
+        if state.stopping {
+            // Nobody would answer; a dropped sender says so.
+            return asked;
+        }
+        state.waiters.push(answer);
+        if state.waiters.len() == 1 {
+            self.wake.notify_one();
+        }
+        asked
+    }
+
+    /// Says that something was written; it is flushed with the next group,
+    /// or alone when the interval is over.
+    pub(super) fn written(&self) {
+        let mut state = self.state();
+        if !state.unflushed {
+            state.unflushed = true;
+            self.wake.notify_one();
+        }
+    }
+
+    /// Lets the thread flush once more and end.
+    pub(super) fn stop(&self) {
+        self.state().stopping = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits until a flush is due; says whether it is the last.
+    fn due(&self, interval: Duration) -> (Vec<oneshot::Sender<Result<(), StoreError>>>, bool) {
+        let idle =
+            |state: &mut State| state.waiters.is_empty() && !state.unflushed && !state.stopping;
+        let alone = |state: &mut State| state.waiters.is_empty() && !state.stopping;
+        let state =
+            self.wake.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .wake
+            .wait_timeout_while(state, interval, alone)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.unflushed = false;
+        (std::mem::take(&mut state.waiters), state.stopping)
+    }
+}
+
+/// The body of the flushing thread.
+pub(super) fn run(shared: &Arc<Shared>, interval: Duration) {
+    loop {
+        let (waiters, last) = shared.waiting.due(interval);
+        // The mark comes down before the flush looks at what is written: a
+        // writer that comes in between sets it again and gets the next flush.
+        shared.unflushed.store(false, std::sync::atomic::Ordering::SeqCst);
+        let result = shared.flush_now();
+        for waiter in waiters {
+            // Who gave up waiting does not care.
+            drop(waiter.send(result.clone()));
+        }
+        if last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Messages that we said 250 to, until their last recipient is done.
+//!
+//! The queue is in memory, ordered by when the next try is due; every change
+//! is in the journal. A message can be leased only once its commit record is
+//! flushed: delivering what a power cut takes back would send it twice.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use types::{Event, QueueId, Timestamp};
+
+use crate::contract::{Position, QueueStep, StoreError};
+use crate::journal::{Accept, BatchRef, Journal, SettleRef, Written};
+use crate::message::{QueuedMessage, RecipientState};
+use crate::spool::{Content, Piece, Place};
+
+/// All queued messages.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By id, which begins with the time of arrival (RFC 9562 section 5.7).
+    messages: BTreeMap<QueueId, Queued>,
+    /// Messages that may be leased, by the time they are due.
+    due: BTreeSet<(Timestamp, QueueId)>,
+    arrivals: BTreeSet<(Timestamp, QueueId)>,
+    /// Messages whose commit record is not flushed yet, oldest first.
+    unflushed: VecDeque<(Position, QueueId)>,
+    /// Contents to let go once the record that says so is flushed.
+    done: VecDeque<(Position, QueueId, Place)>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    message: Arc<QueuedMessage>,
+    content: Content,
+    leased: bool,
+    /// The commit record is flushed.
+    durable: bool,
+}
+
+/// A message with the place of its content, in a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredMessage {
+    pub(crate) message: QueuedMessage,
+    pub(crate) place: Place,
+}
+
+/// Some messages of the queue, in a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredQueue {
+    /// Changes before this are in it.
+    pub(crate) cut: u64,
+    pub(crate) messages: Vec<StoredMessage>,
+}
+
+/// Tells whoever waits, and the next who comes if nobody does.
+fn tell(changed: &Notify) {
+    changed.notify_waiters();
+    changed.notify_one();
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the commit records in `buffer` and enters the message, under
+    /// one lock, so that the order in the journal is that of the queue.
+    /// `content` is told where the records are and says where the content is.
+    pub(crate) fn accept(
+        &self,
+        journal: &Journal,
+        buffer: &mut Vec<u8>,
+        message: QueuedMessage,
+        content: impl FnOnce(Written, Vec<u8>) -> Content,
+    ) -> Result<Position, StoreError> {
+        let mut state = self.state();
+        let written = journal.append(buffer)?;
+        let content = content(written, std::mem::take(buffer));
+        let id = message.id;
+        state.insert(Arc::new(message), content, false);
+        state.unflushed.push_back((written.end, id));
+        Ok(written.end)
+    }
+
+    /// See [`crate::MessageQueue::lease_due`].
+    pub(crate) fn lease_due(
+        &self,
+        flushed: Position,
+        now: Timestamp,
+        max: usize,
+    ) -> Vec<Arc<QueuedMessage>> {
+        let mut state = self.state();
+        state.note_flushed(flushed);
+        let mut leased = Vec::new();
+        while leased.len() < max {
+            let Some(&(due, id)) = state.due.first().filter(|(due, _)| *due <= now) else { break };
+            state.due.remove(&(due, id));
+            if let Some(queued) = state.messages.get_mut(&id) {
+                queued.leased = true;
+                leased.push(Arc::clone(&queued.message));
+            }
+        }
+        leased
+    }
+
+    /// See [`crate::MessageQueue::settle`].
+    pub(crate) fn settle(
+        &self,
+        journal: &Journal,
+        id: QueueId,
+        steps: &[QueueStep],
+        events: &[Event],
+    ) -> Result<Written, StoreError> {
+        let mut state = self.state();
+        let written = if steps.is_empty() && events.is_empty() {
+            let flushed = journal.flushed_to();
+            Written { start: flushed.0, end: flushed }
+        } else {
+            let settle = (!steps.is_empty()).then_some(SettleRef { id, steps });
+            let batch = BatchRef { events, settle, ..BatchRef::default() };
+            // On an error the lease stays: who holds it knows what came of
+            // it, and tries to settle again.
+            journal.append_batch(&batch)?
+        };
+        state.apply(id, steps, written.end);
+        drop(state);
+        tell(&self.changed);
+        Ok(written)
+    }
+
+    /// See [`crate::MessageQueue::next_due`].
+    pub(crate) fn next_due(&self, flushed: Position) -> Option<Timestamp> {
+        let mut state = self.state();
+        state.note_flushed(flushed);
+        state.due.first().map(|(due, _)| *due)
+    }
+
+    /// Waits until something was added or changed; may wake without.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Called after each flush: what it made durable can be leased.
+    pub(crate) fn after_flush(&self) {
+        if !self.state().unflushed.is_empty() {
+            tell(&self.changed);
+        }
+    }
+
+    /// See [`crate::MessageQueue::message`].
+    pub(crate) fn message(&self, id: QueueId) -> Option<Arc<QueuedMessage>> {
+        self.state().messages.get(&id).map(|queued| Arc::clone(&queued.message))
+    }
+
+    /// See [`crate::MessageQueue::list`].
+    pub(crate) fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let state = self.state();
+        let rest = state.messages.range((from, Unbounded)).take(max);
+        rest.map(|(_, queued)| Arc::clone(&queued.message)).collect()
+    }
+
+    /// See [`crate::MessageQueue::depth`].
+    pub(crate) fn depth(&self) -> (usize, Option<Timestamp>) {
+        let state = self.state();
+        (state.messages.len(), state.arrivals.first().map(|(arrived, _)| *arrived))
+    }
+
+    /// Where the content of a message is.
+    pub(crate) fn content(&self, id: QueueId) -> Option<Content> {
+        self.state().messages.get(&id).map(|queued| queued.content.clone())
+    }
+
+    /// Contents that nobody needs any more, now that `flushed` is durable.
+    pub(crate) fn take_done(&self, flushed: Position) -> Vec<(QueueId, Place)> {
+        let mut state = self.state();
+        let mut done = Vec::new();
+        while let Some((_, id, place)) = state.done.pop_front_if(|(at, ..)| *at <= flushed) {
+            done.push((id, place));
+        }
+        done
+    }
+
+    /// Messages whose content needs the journal before `before`.
+    pub(crate) fn in_journal_before(&self, before: Position) -> Vec<QueueId> {
+        let old = |place: &Place| place.needs_journal_from().is_some_and(|at| at < before.0);
+        let state = self.state();
+        state.messages.iter().filter(|(_, q)| old(&q.content.place)).map(|(id, _)| *id).collect()
+    }
+
+    /// The first journal position that a message's content needs, contents
+    /// included that wait for their last record to be flushed.
+    pub(crate) fn needs_journal_from(&self) -> Option<u64> {
+        let state = self.state();
+        let queued = state.messages.values().map(|queued| &queued.content.place);
+        let places = queued.chain(state.done.iter().map(|(_, _, place)| place));
+        places.filter_map(Place::needs_journal_from).min()
+    }
+
+    /// Notes that a content was moved; false if the message is done.
+    pub(crate) fn moved(&self, id: QueueId, place: Place) -> bool {
+        let mut state = self.state();
+        let queued = state.messages.get_mut(&id);
+        queued.map(|queued| queued.content.place = place).is_some()
+    }
+
+    /// The queue as it is now.
+    pub(crate) fn store(&self, journal: &Journal) -> (u64, Vec<(Arc<QueuedMessage>, Place)>) {
+        let state = self.state();
+        let messages = state.messages.values();
+        let messages = messages.map(|q| (Arc::clone(&q.message), q.content.place.clone()));
+        (journal.end().0, messages.collect())
+    }
+
+    /// Enters a message found after a start.
+    pub(crate) fn restore(&self, message: QueuedMessage, place: Place) {
+        self.state().insert(Arc::new(message), Content { place, kept: None }, true);
+    }
+
+    /// Applies a settlement found after a start.
+    pub(crate) fn replay_settle(&self, id: QueueId, steps: &[QueueStep]) {
+        self.state().apply(id, steps, Position(0));
+    }
+
+    /// Takes out a message whose content is lost.
+    pub(crate) fn lose(&self, id: QueueId) {
+        self.state().remove(id);
+    }
+
+    /// All messages with their places.
+    pub(crate) fn places(&self) -> Vec<(QueueId, Place)> {
+        let state = self.state();
+        state.messages.iter().map(|(id, queued)| (*id, queued.content.place.clone())).collect()
+    }
+}
+
+impl State {
+    fn insert(&mut self, message: Arc<QueuedMessage>, content: Content, durable: bool) {
+        let id = message.id;
+        self.remove(id);
+        self.arrivals.insert((message.arrived, id));
+        if let (true, Some(due)) = (durable, message.next_due()) {
+            self.due.insert((due, id));
+        }
+        self.messages.insert(id, Queued { message, content, leased: false, durable });
+    }
+
+    fn remove(&mut self, id: QueueId) -> Option<Queued> {
+        let queued = self.messages.remove(&id)?;
+        self.arrivals.remove(&(queued.message.arrived, id));
+        if let Some(due) = queued.message.next_due() {
+            self.due.remove(&(due, id));
+        }
+        Some(queued)
+    }
+
+    /// Makes messages available whose commit is durable.
+    fn note_flushed(&mut self, flushed: Position) {
+        while let Some((_, id)) = self.unflushed.pop_front_if(|(at, _)| *at <= flushed) {
+            let Some(queued) = self.messages.get_mut(&id) else { continue };
+            queued.durable = true;
+            if let (false, Some(due)) = (queued.leased, queued.message.next_due()) {
+                self.due.insert((due, id));
+            }
+        }
+    }
+
+    /// Applies steps and ends the lease.
+    fn apply(&mut self, id: QueueId, steps: &[QueueStep], position: Position) {
+        let Some(queued) = self.messages.get_mut(&id) else { return };
+        if let Some(due) = queued.message.next_due() {
+            self.due.remove(&(due, id));
+        }
+        queued.leased = false;
+        if !steps.is_empty() {
+            step(Arc::make_mut(&mut queued.message), steps);
+        }
+        if queued.message.is_done() {
+            if let Some(queued) = self.remove(id) {
+                self.done.push_back((position, id, queued.content.place));
+            }
+        } else if let (true, Some(due)) = (queued.durable, queued.message.next_due()) {
+            self.due.insert((due, id));
+        }
+    }
+}
+
+/// Sets the states of recipients. What is done stays done: a delivery that
+/// was under way must not bring back what a person deleted meanwhile.
+fn step(message: &mut QueuedMessage, steps: &[QueueStep]) {
+    for QueueStep { recipient, state } in steps {
+        let found = message.recipients.iter_mut().find(|r| r.event == *recipient);
+        if let Some(found) = found.filter(|found| found.state != RecipientState::Done) {
+            found.state = *state;
+        }
+    }
+}
+
+impl Accept {
+    /// Where the content is, given the position of the commit record.
+    pub(crate) fn place(&self, commit: u64) -> Place {
+        if self.own_file {
+            return Place::OwnFile;
+        }
+        let mut pieces = self.pieces.clone();
+        pieces.extend(last_piece(commit, self.last_octets));
+        Place::Journal(pieces)
+    }
+}
+
+/// The piece that was written together with, and right before, a commit
+/// record at `commit`.
+pub(crate) fn last_piece(commit: u64, octets: u32) -> Option<Piece> {
+    let payload = octets as usize + crate::spool::PIECE_HEADER_OCTETS as usize;
+    let record = crate::journal::record::octets_of(payload) as u64;
+    let at = commit.checked_sub(record)?;
+    (octets > 0).then_some(Piece { at, octets })
+}

@@ -1,0 +1,179 @@
+//! One part of the table: what an attempt means is decided here, and every
+//! change is applied here, at the attempt as well as when the journal is
+//! read again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use types::Timestamp;
+use types::finding::{TripletFacts, TripletState};
+
+use super::entry::{Remembered, TripletChange, Window, seconds};
+use super::key::Key;
+use crate::contract::TripletAttempt;
+
+/// The entries whose keys fall into one part.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    pub(super) windows: HashMap<Key, Box<Window>>,
+    pub(super) remembered: HashMap<Key, Remembered>,
+    /// Open windows by the time they close.
+    by_close: BTreeSet<(Timestamp, Key)>,
+    /// Open windows by a hash of sender and recipient as sent.
+    by_pair: HashMap<u64, Vec<Key>>,
+}
+
+/// What an attempt is, and what it changes.
+pub(super) struct Step {
+    pub(super) facts: TripletFacts,
+    pub(super) change: TripletChange,
+}
+
+impl Shard {
+    /// Decides where an attempt stands; changes nothing.
+    pub(super) fn step(&self, key: Key, attempt: &TripletAttempt<'_>) -> Step {
+        let remember_s = seconds(attempt.times.remember);
+        if let Some(known) = self.remembered.get(&key)
+            && !known.is_forgotten(attempt.at, attempt.times.remember)
+        {
+            // Its life-line was closed when it passed: this is another message.
+            let mut facts = known.facts(attempt.life_line);
+            facts.attempts = facts.attempts.saturating_add(1);
+            return Step { facts, change: TripletChange::Used { key, at: attempt.at, remember_s } };
+        }
+        let Some(window) = self.windows.get(&key).filter(|w| attempt.at <= w.closes) else {
+            let window = Box::new(Window::open(attempt));
+            let facts = window.facts(TripletState::FirstSeen, 1);
+            return Step { facts, change: TripletChange::Opened(window) };
+        };
+        let attempts = window.attempts.saturating_add(1);
+        // A clock that stepped back makes the wait zero, never too long.
+        let waited = attempt.at.since(window.first_seen);
+        if window.steered || waited >= attempt.times.retry_after {
+            let facts = window.facts(TripletState::Passed, attempts);
+            Step { facts, change: TripletChange::Passed { key, at: attempt.at, remember_s } }
+        } else {
+            let facts = window.facts(TripletState::TooEarly, attempts);
+            Step { facts, change: TripletChange::Retried { key, at: attempt.at } }
+        }
+    }
+
+    /// Whether `change` adds an entry.
+    pub(super) fn grows_by(&self, change: &TripletChange) -> bool {
+        match change {
+            TripletChange::Opened(window) => {
+                let key = window.key();
+                !self.windows.contains_key(&key) && !self.remembered.contains_key(&key)
+            }
+            _ => false,
+        }
+    }
+
+    /// Applies a change. Returns the window that was closed by a new one and
+    /// still has its expiry to be told.
+    pub(super) fn apply(&mut self, change: TripletChange) -> Option<Box<Window>> {
+        match change {
+            TripletChange::Opened(window) => {
+                let key = window.key();
+                self.remembered.remove(&key);
+                let old = self.remove_window(key);
+                let told = old.filter(|old| old.first_event != window.first_event);
+                self.insert_window(key, window);
+                return told;
+            }
+            TripletChange::Retried { key, at } => {
+                if let Some(window) = self.windows.get_mut(&key) {
+                    window.attempts = window.attempts.saturating_add(1);
+                    window.last_used = window.last_used.max(at);
+                }
+            }
+            TripletChange::Passed { key, at, remember_s } => {
+                if let Some(window) = self.remove_window(key) {
+                    self.remembered.insert(key, Remembered::of(&window, at, remember_s));
+                }
+            }
+            TripletChange::Used { key, at, remember_s } => {
+                if let Some(known) = self.remembered.get_mut(&key) {
+                    known.attempts = known.attempts.saturating_add(1);
+                    known.last_used = known.last_used.max(at);
+                    known.remember_s = remember_s;
+                }
+            }
+            TripletChange::Steered { key } => {
+                if let Some(window) = self.windows.get_mut(&key) {
+                    window.steered = true;
+                }
+            }
+            TripletChange::Forgotten { key } => {
+                self.remove_window(key);
+                self.remembered.remove(&key);
+            }
+        }
+        None
+    }
+
+    pub(super) fn insert_window(&mut self, key: Key, window: Box<Window>) {
+        self.by_close.insert((window.closes, key));
+        self.by_pair.entry(pair_of(&window)).or_default().push(key);
+        self.windows.insert(key, window);
+    }
+
+    pub(super) fn remove_window(&mut self, key: Key) -> Option<Box<Window>> {
+        let window = self.windows.remove(&key)?;
+        self.by_close.remove(&(window.closes, key));
+        let pair = pair_of(&window);
+        if let Some(keys) = self.by_pair.get_mut(&pair) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_pair.remove(&pair);
+            }
+        }
+        Some(window)
+    }
+
+    /// Takes out a window that closed at or before `now`, the oldest first.
+    pub(super) fn take_closed(&mut self, now: Timestamp) -> Option<Box<Window>> {
+        let (closes, key) = *self.by_close.first()?;
+        if closes > now { None } else { self.remove_window(key) }
+    }
+
+    /// Open windows of this sender and recipient as sent.
+    pub(super) fn windows_of_pair(&self, sender: &str, recipient: &str) -> Vec<Key> {
+        let keys = self.by_pair.get(&pair(sender, recipient)).map_or(&[][..], Vec::as_slice);
+        let same = |key: &&Key| {
+            self.windows.get(key).is_some_and(|window| {
+                raw_sender(window) == sender && window.recipient.key() == recipient
+            })
+        };
+        keys.iter().filter(same).copied().collect()
+    }
+
+    /// Drops what was remembered and not used for too long.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.remembered.retain(|_, known| {
+            !known.is_forgotten(now, Duration::from_secs(known.remember_s.into()))
+        });
+    }
+
+    /// Entries of both kinds.
+    pub(super) fn len(&self) -> usize {
+        self.windows.len() + self.remembered.len()
+    }
+}
+
+fn raw_sender(window: &Window) -> &str {
+    window.subject.reverse_path.as_ref().map_or("", |path| path.key())
+}
+
+fn pair_of(window: &Window) -> u64 {
+    pair(raw_sender(window), window.recipient.key())
+}
+
+/// A collision costs a comparison, so a short hash will do.
+fn pair(sender: &str, recipient: &str) -> u64 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(sender.as_bytes());
+    let sender_crc = crc.clone().finalize();
+    crc.update(recipient.as_bytes());
+    (u64::from(sender_crc) << 32) | u64::from(crc.finalize())
+}

@@ -18,26 +18,20 @@ use types::*;
 
 type Failure = Box<dyn Error>;
 
-const DECISIONS: usize = 200_000;
+const DECISIONS: usize = 100_000;
+const ROUNDS: usize = 7;
 const SENT: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
 fn main() -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let mails = mails()?;
-    let small = measure("10 policies, 10 senders", 10, 10, &mails, &mut out)?;
-    let large = measure("10,000 policies, 1,000,000 senders", 10_000, 1_000_000, &mails, &mut out)?;
+    let small = measure("10 policies, 10 senders", 10, 10, &mut out)?;
+    let large = measure("10,000 policies, 1,000,000 senders", 10_000, 1_000_000, &mut out)?;
     writeln!(out, "ratio {:.2}", large / small)?;
     Ok(())
 }
 
 /// Compiles a set of this size and returns microseconds per decision.
-fn measure(
-    name: &str,
-    policies: u64,
-    senders: u64,
-    mails: &[(ReversePath, ForwardPath)],
-    out: &mut impl Write,
-) -> Result<f64, Failure> {
+fn measure(name: &str, policies: u64, senders: u64, out: &mut impl Write) -> Result<f64, Failure> {
     let base = BasePolicies {
         size_max_octets: 200_000_000,
         greylist: GreylistTimes::default(),
@@ -46,10 +40,10 @@ fn measure(
     let objects = objects(policies, senders)?;
     let (set, compiling) = timed(|| PolicySet::compile(1, objects, &base));
     let set = set?;
-    let evidence = evidence();
-    // Once for the caches of the code, then for the record.
-    decide_all(&set, mails, &evidence);
-    let (refused, deciding) = timed(|| decide_all(&set, mails, &evidence));
+    let (mails, evidence) = (mails(senders)?, evidence());
+    // The best of several rounds, because other work disturbs.
+    let rounds = (0..ROUNDS).map(|_| timed(|| decide_all(&set, &mails, &evidence)));
+    let (refused, deciding) = rounds.min_by_key(|(_, took)| *took).unwrap_or_default();
     let each = deciding.as_secs_f64() * 1e6 / DECISIONS as f64;
     let octets = set.managed_sender_octets() as f64 / set.managed_senders().max(1) as f64;
     writeln!(
@@ -89,11 +83,11 @@ fn decide_all(set: &PolicySet, mails: &[(ReversePath, ForwardPath)], evidence: &
     refused
 }
 
-/// 100,000 pairs; every second one has an entry in the large set.
-fn mails() -> Result<Vec<(ReversePath, ForwardPath)>, Failure> {
-    let mail = |n: u64| {
-        let n = n * 7_919 % 1_000_000;
-        let strange = if n.is_multiple_of(2) { "" } else { "other." };
+/// 100,000 mails, of which every second one has one of the entries.
+fn mails(senders: u64) -> Result<Vec<(ReversePath, ForwardPath)>, Failure> {
+    let mail = |place: u64| {
+        let n = place * 7_919 % senders + 1;
+        let strange = if place.is_multiple_of(2) { "" } else { "other." };
         let sender = format!("s{n}@{strange}d{}.sender.example", n % 50_000).parse()?;
         let recipient = format!("u{}@corp.example", n % 20_000).parse()?;
         Ok((ReversePath::Address(sender), ForwardPath::Address(recipient)))
@@ -184,7 +178,7 @@ fn policy(n: u64) -> Result<StoredPolicy, Failure> {
 /// Fifty entries for each of 20,000 recipients in the large set.
 fn entry(n: u64) -> Result<ManagedSender, Failure> {
     let sender: Pattern = format!("s{n}@d{}.sender.example", n % 50_000).parse()?;
-    let action = if n.is_multiple_of(4) { SenderAction::Block } else { SenderAction::Permit };
+    let action = if n.is_multiple_of(3) { SenderAction::Block } else { SenderAction::Permit };
     Ok(ManagedSender {
         id: Some(PolicyId(n)),
         sender,

@@ -4,22 +4,47 @@ use std::collections::HashMap;
 
 use types::lists::{Group, Pattern};
 
-/// The members of the group `name` and of all groups below it.
-pub(crate) fn members_of<'a>(groups: &'a [Group], name: &str) -> Vec<&'a Pattern> {
-    let mut below: HashMap<&str, Vec<&Group>> = HashMap::new();
-    for group in groups {
-        if let Some(parent) = &group.parent {
-            below.entry(parent).or_default().push(group);
+/// Groups by name, and what stands below each.
+#[derive(Debug)]
+pub(crate) struct GroupTree<'a> {
+    by_name: HashMap<&'a str, &'a Group>,
+    below: HashMap<&'a str, Vec<&'a Group>>,
+}
+
+impl<'a> GroupTree<'a> {
+    pub(crate) fn new(groups: &'a [Group]) -> Self {
+        let mut below: HashMap<&str, Vec<&Group>> = HashMap::new();
+        for group in groups {
+            if let Some(parent) = &group.parent {
+                below.entry(parent).or_default().push(group);
+            }
         }
+        let by_name = groups.iter().map(|group| (group.name.as_str(), group)).collect();
+        GroupTree { by_name, below }
     }
-    let mut open: Vec<&Group> = groups.iter().filter(|group| group.name == name).collect();
-    let mut members = Vec::new();
-    // A circle is refused elsewhere; here each group is opened at most once,
-    // so that it cannot keep us.
-    for _ in 0..groups.len() {
-        let Some(group) = open.pop() else { break };
-        members.extend(&group.members);
-        open.extend(below.get(group.name.as_str()).into_iter().flatten());
+
+    /// The group of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Group> {
+        self.by_name.get(name).copied()
     }
-    members
+
+    /// The members of the group `name` and of all groups below it.
+    pub(crate) fn members(&self, name: &str) -> Vec<&'a Pattern> {
+        let mut open: Vec<&Group> = self.get(name).into_iter().collect();
+        let mut members = Vec::new();
+        // A circle is refused elsewhere; here no more groups are opened than
+        // there are, so that it cannot keep us.
+        for _ in 0..self.by_name.len() {
+            let Some(group) = open.pop() else { break };
+            members.extend(&group.members);
+            open.extend(self.below.get(group.name.as_str()).into_iter().flatten());
+        }
+        members
+    }
+
+    /// The group `name` and those above it, from the bottom up, each once.
+    pub(crate) fn upwards(&self, name: &str) -> impl Iterator<Item = &'a Group> + '_ {
+        let parent = |group: &&'a Group| self.get(group.parent.as_deref()?);
+        std::iter::successors(self.get(name), parent).take(self.by_name.len())
+    }
 }

@@ -7,7 +7,7 @@ use types::lists::Group;
 use types::policy::{BasePolicies, Scope};
 use types::{ForwardPath, ReversePath};
 
-use crate::groups::members_of;
+use crate::groups::GroupTree;
 use crate::patterns::{Rank, domain_spelling, spelling, spellings};
 
 /// A scope that a party lies in.
@@ -89,7 +89,7 @@ impl Keys {
 
 /// Gives numbers to scopes.
 pub(crate) struct KeysBuilder<'a> {
-    groups: &'a [Group],
+    groups: GroupTree<'a>,
     group_numbers: HashMap<&'a str, u32>,
     next: u32,
     keys: Keys,
@@ -99,7 +99,7 @@ impl<'a> KeysBuilder<'a> {
     pub(crate) fn new(groups: &'a [Group], base: &BasePolicies) -> Self {
         let internal = base.domains.iter().map(|(domain, _)| domain.as_str().into()).collect();
         KeysBuilder {
-            groups,
+            groups: GroupTree::new(groups),
             group_numbers: HashMap::new(),
             next: NAMED,
             keys: Keys { internal, by_spelling: HashMap::new() },
@@ -143,10 +143,10 @@ impl<'a> KeysBuilder<'a> {
         }
         let number = self.next;
         self.next += 1;
-        if let Some(group) = self.groups.iter().find(|group| group.name == name) {
+        if let Some(group) = self.groups.get(name) {
             self.group_numbers.insert(&group.name, number);
         }
-        for member in members_of(self.groups, name) {
+        for member in self.groups.members(name) {
             let keys = self.keys.by_spelling.entry(spelling(member).0.into()).or_default();
             keys.push(Key { number, rank: Rank::Group });
         }

@@ -12,7 +12,7 @@ use types::policy::{
     AddressBasis, BasePolicies, DomainPattern, PermitOption, Policy, PolicyOption, Scope,
 };
 
-use crate::groups::members_of;
+use crate::groups::GroupTree;
 use crate::objects::{PolicyObjects, SenderChange};
 
 /// One thing that is wrong with one object.
@@ -185,7 +185,8 @@ fn policy_faults(
 
 /// Finds permits that cover the organisation's own domains.
 struct OwnDomains<'a> {
-    groups: &'a [Group],
+    /// Every group with an own domain in it or below it, with that domain.
+    groups: HashMap<&'a str, String>,
     exact: HashSet<&'a str>,
     /// Every domain above an own one, with the one it is above of.
     above: HashMap<&'a str, &'a str>,
@@ -195,12 +196,27 @@ impl<'a> OwnDomains<'a> {
     fn new(base: &'a BasePolicies, groups: &'a [Group]) -> Self {
         let own = || base.domains.iter().map(|(domain, _)| domain.as_str());
         let parents = |domain| successors(parent_of(domain), |above| parent_of(above));
-        OwnDomains {
-            groups,
+        let mut own = OwnDomains {
+            groups: HashMap::new(),
             exact: own().collect(),
             above: own()
                 .flat_map(|domain| parents(domain).map(move |above| (above, domain)))
                 .collect(),
+        };
+        own.mark_groups(groups);
+        own
+    }
+
+    /// Looks at every member once, however many policies name its group.
+    fn mark_groups(&mut self, groups: &'a [Group]) {
+        let tree = GroupTree::new(groups);
+        for group in groups {
+            let Some(domain) = group.members.iter().find_map(|member| self.pattern(member)) else {
+                continue;
+            };
+            for above in tree.upwards(&group.name) {
+                self.groups.insert(&above.name, domain.clone());
+            }
         }
     }
 
@@ -224,9 +240,7 @@ impl<'a> OwnDomains<'a> {
             Scope::Internal => Some("internal senders".to_owned()),
             Scope::Domain(pattern) => self.domain(pattern),
             Scope::Address(address) => self.address(address.domain_key()),
-            Scope::Group(name) => {
-                members_of(self.groups, name).into_iter().find_map(|member| self.pattern(member))
-            }
+            Scope::Group(name) => self.groups.get(name.as_str()).cloned(),
         }
     }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::groups::members_of;
+use crate::groups::GroupTree;
 use crate::index::PolicyIndex;
 use crate::patterns::Rank;
 use crate::sources::host_domain;
@@ -180,7 +180,7 @@ fn covers(scope: &Scope, (address, ours): Side<'_>, groups: &[Group]) -> Option<
             (by(Pattern::Domain(own.clone())), rank)
         }
         Scope::Group(name) => {
-            let members = members_of(groups, name);
+            let members = GroupTree::new(groups).members(name);
             (members.into_iter().any(|member| by(member.clone())), Rank::Group)
         }
     };

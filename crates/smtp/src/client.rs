@@ -15,8 +15,10 @@
 mod capabilities;
 mod envelope;
 mod peer_reply;
+mod step;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,8 +26,10 @@ use std::sync::Arc;
 pub use capabilities::Capabilities;
 pub use envelope::{CannotSend, DeliveryReport, Envelope};
 pub use peer_reply::{PeerReply, REPLY_LINE_OCTETS_MAX, ReplyError};
+pub use step::{ClientError, Step};
 
 use peer_reply::{RawReply, ReplyReader};
+use transaction::{Content, Transaction};
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -71,75 +75,6 @@ pub enum ContentForm {
     Raw,
 }
 
-/// Why a session cannot go on; the connection must be closed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientError {
-    /// The peer does not want to talk to us: its greeting, or its reply to
-    /// HELO, is negative.
-    #[error("the peer refuses the connection: {}", .0.quoted)]
-    Refused(PeerReply),
-    /// The peer does not speak SMTP.
-    #[error("{0}")]
-    Malformed(#[from] ReplyError),
-    /// The peer replied though nothing was asked.
-    #[error("the peer sent a reply nobody asked for: {}", .0.quoted)]
-    Unasked(PeerReply),
-    /// The peer closed the connection.
-    #[error("the peer closed the connection while it owed a reply to {0}")]
-    Closed(Step),
-    /// The peer was silent for too long.
-    #[error("the peer was silent for too long while it owed a reply to {0}")]
-    TimedOut(Step),
-}
-
-/// What the peer owes a reply to; says how long to wait
-/// (RFC 5321 section 4.5.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The connection: its greeting (5 minutes).
-    Connection,
-    /// EHLO (5 minutes).
-    Ehlo,
-    /// HELO, after a refused EHLO (5 minutes).
-    Helo,
-    /// STARTTLS (5 minutes).
-    StartTls,
-    /// RSET before a transaction (5 minutes).
-    Rset,
-    /// MAIL (5 minutes).
-    Mail,
-    /// RCPT (5 minutes).
-    Rcpt,
-    /// DATA (2 minutes).
-    Data,
-    /// The content (10 minutes).
-    Content,
-    /// The empty content that ends a DATA which the peer should have refused.
-    NoContent,
-    /// QUIT.
-    Quit,
-    /// Nothing: the next move is ours.
-    Nothing,
-}
-
-impl std::fmt::Display for Step {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Step::Connection => "the connection",
-            Step::Ehlo => "EHLO",
-            Step::Helo => "HELO",
-            Step::StartTls => "STARTTLS",
-            Step::Rset => "RSET",
-            Step::Mail => "MAIL",
-            Step::Rcpt => "RCPT",
-            Step::Data => "DATA",
-            Step::Content | Step::NoContent => "the content",
-            Step::Quit => "QUIT",
-            Step::Nothing => "nothing",
-        })
-    }
-}
-
 /// The client side of one connection.
 #[derive(Debug)]
 pub struct ClientSession {
@@ -156,30 +91,6 @@ pub struct ClientSession {
     /// What is sent when all that is owed has come: one by one.
     later: VecDeque<(Step, Box<[u8]>)>,
     transaction: Option<Transaction>,
-}
-
-/// What is known of the transaction under way.
-#[derive(Debug)]
-struct Transaction {
-    content: Content,
-    /// How many recipients there are.
-    count: usize,
-    mail: Option<PeerReply>,
-    recipients: Vec<PeerReply>,
-    last_word: Option<PeerReply>,
-    /// The content was offered, so the peer has ended the transaction.
-    offered: bool,
-}
-
-/// How the content of a transaction goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
-    /// Not at all: the transaction is a probe.
-    None,
-    Data,
-    Chunk {
-        octets: u64,
-    },
 }
 
 impl ClientSession {
@@ -320,14 +231,7 @@ impl ClientSession {
         if content == Content::Data {
             self.later.push_back((Step::Data, b"DATA\r\n".as_slice().into()));
         }
-        self.transaction = Some(Transaction {
-            content,
-            count: envelope.recipients.len(),
-            mail: None,
-            recipients: Vec::with_capacity(envelope.recipients.len()),
-            last_word: None,
-            offered: false,
-        });
+        self.transaction = Some(Transaction::new(content, envelope.recipients.len()));
         self.say_more(out);
         Ok(())
     }
@@ -472,70 +376,5 @@ impl ClientSession {
         let transaction = self.transaction.take()?;
         self.leftover = transaction.leaves_something();
         transaction.into_report().map(ClientOutput::Done)
-    }
-}
-
-impl Transaction {
-    fn note(&mut self, step: Step, reply: PeerReply) {
-        match step {
-            Step::Mail => self.mail = Some(reply),
-            Step::Rcpt => self.recipients.push(reply),
-            Step::Data | Step::Content => self.last_word = Some(reply),
-            _ => {}
-        }
-    }
-
-    fn is_mail_accepted(&self) -> bool {
-        self.mail.as_ref().is_some_and(PeerReply::is_positive)
-    }
-
-    /// Whether the peer has refused so much that `next` is pointless.
-    fn is_refused(&self, next: Option<Step>) -> bool {
-        let answered = self.mail.is_some();
-        let mail_refused = answered && !self.is_mail_accepted();
-        mail_refused || (next == Some(Step::Data) && !self.has_recipients())
-    }
-
-    fn has_recipients(&self) -> bool {
-        self.is_mail_accepted() && self.recipients.iter().any(PeerReply::is_positive)
-    }
-
-    /// Whether the transaction is still open at the peer: it ends with the
-    /// reply to its content, except that of a chunk that was refused
-    /// (RFC 3030 section 2).
-    fn leaves_something(&self) -> bool {
-        let taken = self.last_word.as_ref().is_some_and(PeerReply::is_positive);
-        let ended = self.offered && (self.content == Content::Data || taken);
-        self.is_mail_accepted() && !ended
-    }
-
-    /// Whether the peer said 354.
-    fn may_send(&self) -> bool {
-        self.last_word.as_ref().is_some_and(|reply| reply.code == 354)
-    }
-
-    fn into_report(mut self) -> Option<DeliveryReport> {
-        let mail = self.mail?;
-        if !mail.is_positive() {
-            // What a peer says of recipients after refusing the sender is
-            // about the sequence of commands, not about them.
-            self.recipients.clear();
-        }
-        let offered = self.recipients.iter().any(PeerReply::is_positive);
-        Some(DeliveryReport {
-            mail,
-            recipients: self.recipients,
-            content: self.last_word.filter(|_| offered),
-        })
-    }
-
-    /// The report of a transaction the peer ended with 421.
-    fn broken_off(mut self, reply: PeerReply) -> DeliveryReport {
-        let mail = self.mail.take().unwrap_or_else(|| reply.clone());
-        let missing = self.count.saturating_sub(self.recipients.len());
-        if mail.is_positive() {
-            self.recipients.extend(std::iter::repeat_n(reply.clone(), missing));
-        }
-        DeliveryReport { mail, recipients: self.recipients, content: Some(reply) }
     }
 }

@@ -15,18 +15,22 @@ pub enum Question {
     /// A client connected: greet it? A refusal is sent in place of the
     /// greeting and the connection closed.
     Connect,
-    /// EHLO or HELO with this name, as sent.
+    /// EHLO or HELO with this name, as sent. A refusal is an attempt of its
+    /// own, without recipient.
     Helo {
         /// The argument.
         name: Arc<str>,
         /// Whether it was EHLO.
         esmtp: bool,
     },
-    /// MAIL. A declared size over the limit is the caller's to refuse.
+    /// MAIL. A declared size over the limit is the caller's to refuse. A
+    /// refusal is an attempt of its own, without recipient.
     Mail(MailQuestion),
-    /// RCPT, within the number of recipients allowed.
+    /// RCPT, within the number of recipients allowed: an attempt, which ends
+    /// here if it is refused, else with its transaction.
     Rcpt(ForwardPath),
-    /// The content is complete. [`Answer::Proceed`] says that it is durable.
+    /// The content is complete. [`Answer::Proceed`] says that it is durable;
+    /// either way the attempts of all accepted recipients end here.
     EndOfData {
         /// Its size.
         octets: u64,
@@ -96,6 +100,12 @@ pub struct MailQuestion {
 }
 
 /// What the caller decided.
+///
+/// An answer ends what its question says and nothing else: if it closes the
+/// connection while other recipients are open, their
+/// [`Output::Ended`](super::Output::Ended) follows. Where the protocol refuses ([`Question::reason`]) an answer that agrees is
+/// taken as a refusal without words; only a client that talked before its
+/// greeting can be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Yes, with the protocol's own reply.
@@ -103,7 +113,7 @@ pub enum Answer {
     /// Yes, with this reply (its code is positive).
     ProceedWith(Reply),
     /// No, with this reply; a 421 closes the connection too, as
-    /// RFC 5321 section 3.8 says it does.
+    /// RFC 5321 section 3.8 says it does, unless an address is refused.
     Refuse(Reply),
     /// No, with this reply, after which the connection is closed.
     RefuseAndClose(Reply),

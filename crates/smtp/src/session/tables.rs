@@ -135,7 +135,9 @@ impl Session {
                 self.refused_before = true;
                 self.turn_down(&told, refusal(), out);
             }
-            (Asked::Rcpt, false) | (Asked::Address, _) => self.turn_down(&told, refusal(), out),
+            (Asked::Rcpt, false) | (Asked::Address, _) => {
+                self.turn_down_address(&told, refusal(), out);
+            }
             (Asked::EndOfData, false) | (Asked::Message { closes: false }, _) => {
                 self.state = State::Ready;
                 self.refused_before = true;
@@ -163,6 +165,18 @@ impl Session {
         }
         if told.closes {
             self.state = State::Closed;
+        }
+    }
+
+    /// Refuses an address. The recipients accepted before it keep their
+    /// transaction, even at a 421, which may be a next hop's and not ours; if
+    /// the caller insists on closing, their end is told.
+    fn turn_down_address(&mut self, told: &Told, reply: Reply, out: &mut Vec<u8>) {
+        if !told.silent {
+            replies::render(&reply, out);
+        }
+        if told.insists {
+            self.break_off(Reason::SystemUnavailable, false);
         }
     }
 
@@ -232,20 +246,25 @@ impl Session {
 struct Told {
     yes: bool,
     reply: Option<Reply>,
+    /// The connection is closed, because the caller says so or the code does.
     closes: bool,
+    /// The caller says so.
+    insists: bool,
     silent: bool,
 }
 
 impl From<Answer> for Told {
     fn from(answer: Answer) -> Self {
-        let (yes, reply, closes) = match answer {
+        let (yes, reply, insists) = match answer {
             Answer::Proceed => (true, None, false),
             Answer::ProceedWith(reply) => (true, Some(reply), false),
             Answer::Refuse(reply) => (false, Some(reply), false),
             Answer::RefuseAndClose(reply) => (false, Some(reply), true),
-            Answer::Close => return Told { yes: false, reply: None, closes: true, silent: true },
+            Answer::Close => {
+                return Told { yes: false, reply: None, closes: true, insists: true, silent: true };
+            }
         };
-        let closes = closes || reply.as_ref().is_some_and(|reply| reply.code == 421);
-        Told { yes, reply, closes, silent: false }
+        let closes = insists || reply.as_ref().is_some_and(|reply| reply.code == 421);
+        Told { yes, reply, closes, insists, silent: false }
     }
 }

@@ -1,24 +1,6 @@
-//! Runs the conversations in `tests/dialogues/*.smtp` against a session.
-//!
-//! The author writes what comes from outside; the rest is what the session
-//! makes of it, compared line by line, and written by `UPDATE=1 cargo test`.
-//!
-//! | line | author? | meaning |
-//! |---|---|---|
-//! | `# …` | yes | a remark; the first says what the dialogue shows |
-//! | `limit NAME N` | yes | a limit of this dialogue; `limit starttls 0` offers none |
-//! | `connect` | yes | a client connects |
-//! | `C: …` | yes | the client sends this line |
-//! | `C+ …` | yes | the same, in one write with what follows |
-//! | `R: …` | yes | the client sends these octets: `\r`, `\n`, `\\`, `\xNN`, `\{a*300}` |
-//! | `= …` | yes | the answer: `proceed`, `refuse`, `refuse REASON`, `close REASON`, `close` |
-//! | `timeout` `lost` `drain` `stop` `tls` `tls-failed` | yes | what else can happen |
-//! | `S: …` | no | a line of reply |
-//! | `? …` | no | a question to policy |
-//! | `M: …` | no | content handed out |
-//! | `! …` | no | any other output |
+//! The stage a dialogue is played on: a session, what the client sent that is
+//! not taken yet, and the transcript.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use smtp::{
@@ -27,43 +9,8 @@ use smtp::{
 };
 use types::{Reason, Reply, ReplyParameters};
 
-#[test]
-fn dialogues_go_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/dialogues");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "smtp"));
-    files.sort();
-    assert!(files.len() >= 30, "only {} dialogues in {}", files.len(), folder.display());
-    let failed: Vec<String> = files.iter().filter_map(|path| run_file(path).err()).collect();
-    assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites the files", failed.join("\n"));
-}
-
-fn run_file(path: &Path) -> Result<(), String> {
-    let written = std::fs::read_to_string(path).unwrap();
-    assert!(written.starts_with("# "), "{}: the first line says what is shown", path.display());
-    let played = play(&written);
-    if played == written {
-        return Ok(());
-    }
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, played).unwrap();
-        return Ok(());
-    }
-    let lines = || written.lines().zip(played.lines());
-    let at = lines().position(|(a, b)| a != b).unwrap_or(lines().count());
-    let line = |text: &str| text.lines().nth(at).unwrap_or("(the end)").to_owned();
-    Err(format!(
-        "{}:{}: expected {}\n  found {}",
-        path.display(),
-        at + 1,
-        line(&written),
-        line(&played)
-    ))
-}
-
 /// The dialogue with its expected lines as they really are.
-fn play(script: &str) -> String {
+pub(crate) fn play(script: &str) -> String {
     let mut stage = Stage::new();
     for line in script.lines() {
         if !["S: ", "? ", "M: ", "! "].iter().any(|mark| line.starts_with(mark)) {

@@ -1,0 +1,116 @@
+//! Looking at the triplet table and steering it.
+
+use serde::{Deserialize, Serialize};
+use store::contract::{TripletEntry, TripletSteer};
+use types::finding::TripletState;
+use types::{Caller, LifeLineId, Permission, Timestamp};
+
+use crate::{Center, CenterError, permit, presentable};
+
+/// Most entries listed at once.
+const ROWS_MAX: usize = 1_000;
+/// Most entries steered by one command.
+const STEERED_MAX: usize = 10_000;
+
+/// One triplet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GreylistRow {
+    /// The client's address or network.
+    pub client: String,
+    /// The reverse-path, normalised.
+    pub from: String,
+    /// The recipient.
+    pub to: String,
+    /// `waiting` for a retry, or `known` since one passed.
+    pub state: String,
+    /// When the present window was opened.
+    pub first_seen: Timestamp,
+    /// When it was last used.
+    pub last_used: Timestamp,
+    /// Attempts in the present window.
+    pub attempts: u32,
+    /// Its life-line.
+    pub life: LifeLineId,
+}
+
+/// How full the table is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GreylistSize {
+    /// Triplets that wait for a retry.
+    pub waiting: usize,
+    /// Triplets remembered as passed.
+    pub known: usize,
+}
+
+impl Center {
+    /// Entries whose client, sender or recipient contains `text`, newest
+    /// first; 0 rows mean 100.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn greylist_list(
+        &self,
+        caller: &Caller,
+        text: &str,
+        rows_max: usize,
+    ) -> Result<Vec<GreylistRow>, CenterError> {
+        permit(caller, Permission::SeeGreylist)?;
+        let rows_max = if rows_max == 0 { 100 } else { rows_max.min(ROWS_MAX) };
+        Ok(self.parts.triplets.list(text, rows_max).iter().map(row).collect())
+    }
+
+    /// Lets the entries that contain `text` pass at their next attempt.
+    /// Returns how many were changed.
+    ///
+    /// # Errors
+    ///
+    /// An empty text, which would mean every entry.
+    pub fn greylist_pass(&self, caller: &Caller, text: &str) -> Result<usize, CenterError> {
+        self.steer(caller, text, TripletSteer::Pass)
+    }
+
+    /// Forgets the entries that contain `text`; an open window closes
+    /// silently. Returns how many were changed.
+    ///
+    /// # Errors
+    ///
+    /// An empty text, which would mean every entry.
+    pub fn greylist_forget(&self, caller: &Caller, text: &str) -> Result<usize, CenterError> {
+        self.steer(caller, text, TripletSteer::Forget)
+    }
+
+    fn steer(&self, caller: &Caller, text: &str, what: TripletSteer) -> Result<usize, CenterError> {
+        permit(caller, Permission::SteerGreylist)?;
+        if text.trim().is_empty() {
+            let message = "name a client, a sender or a recipient: an empty text means everybody";
+            return Err(CenterError::invalid(message));
+        }
+        let entries = self.parts.triplets.list(text.trim(), STEERED_MAX);
+        Ok(self.parts.triplets.steer(&entries, what)?)
+    }
+
+    /// How full the triplet table is.
+    pub(crate) fn greylist_size(&self) -> GreylistSize {
+        let (waiting, known) = self.parts.triplets.size();
+        GreylistSize { waiting, known }
+    }
+}
+
+fn row(entry: &TripletEntry) -> GreylistRow {
+    let state = match entry.facts.state {
+        TripletState::FirstSeen | TripletState::TooEarly => "waiting",
+        TripletState::Passed | TripletState::Known => "known",
+    };
+    let shown = |text: &str| presentable(text).into_owned();
+    GreylistRow {
+        client: shown(&entry.facts.client),
+        from: shown(&entry.facts.sender),
+        to: shown(entry.recipient.as_str()),
+        state: state.to_owned(),
+        first_seen: entry.facts.first_seen,
+        last_used: entry.last_used,
+        attempts: entry.facts.attempts,
+        life: entry.facts.life_line,
+    }
+}

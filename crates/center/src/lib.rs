@@ -1,0 +1,154 @@
+//! What people do: search and understand attempts, keep policies and senders,
+//! steer queue and greylist, and what the house does for them every day: the
+//! daily log, retention, the conservation sum, the numbers of its metrics.
+//!
+//! Everything stands behind [`Center`], whose functions each take a
+//! [`Caller`](types::Caller) and ask for its permission first. Web pages, the
+//! API and the command line show what is made here and add nothing to it.
+//! All functions block for disk or database; asynchronous callers keep them
+//! off their workers. This crate must not know HTTP, SMTP, the receiver, the
+//! delivery or the checks.
+
+mod attempts;
+mod conservation;
+pub mod daily_log;
+mod error;
+pub mod explain;
+mod greylist;
+mod groups;
+pub mod metrics;
+mod policies;
+mod present;
+pub mod query;
+mod queue;
+mod retention;
+mod senders;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::SenderChange;
+use store::state::PolicyState;
+use store::{EventLog, MessageQueue, TripletTable};
+use types::policy::BasePolicies;
+use types::{Caller, NodeName, Permission};
+use world::{Chance, Clock};
+
+pub use attempts::{AttemptPage, Cursor, PAGE_ROWS_MAX, Row, TraceRequest};
+pub use conservation::{Conservation, SessionCounters, SessionCounts};
+pub use error::{CenterError, Problem};
+pub use explain::Explanation;
+pub use greylist::{GreylistRow, GreylistSize};
+pub use groups::GroupRow;
+pub use policies::{ChangeResult, PolicyList, PolicyRow, VersionDifference, VersionRow};
+pub use present::{presentable, presentable_within};
+pub use queue::{QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, ShapeRow};
+pub use senders::{Imported, SenderRow, SenderSearch};
+pub use status::{ReadyCheck, Readiness, Status};
+
+/// Makes a stored change of the policy set take effect. The binary implements
+/// it: it compiles and swaps.
+pub trait PolicyActivator: Send + Sync {
+    /// What the settings say, over which stored policies stand.
+    fn base(&self) -> BasePolicies;
+
+    /// Version `version` was stored; decisions made after this returns follow
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the operator. The change stays stored and the version
+    /// before stays in force.
+    fn activate(&self, version: u64, change: Activation) -> Result<(), String>;
+}
+
+/// What of the policy set changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Activation {
+    /// Read everything anew.
+    Everything,
+    /// Policies and groups; the managed senders are as they were.
+    Policies,
+    /// Some managed senders, and nothing else.
+    Senders(Vec<SenderChange>),
+}
+
+/// What a message center is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The memory of all that happened.
+    pub log: Arc<dyn EventLog>,
+    /// Accepted messages that have not left.
+    pub queue: Arc<dyn MessageQueue>,
+    /// The triplet table.
+    pub triplets: Arc<dyn TripletTable>,
+    /// Policies, groups and managed senders with their history.
+    pub policies: Arc<dyn PolicyState>,
+    /// What puts changes into force.
+    pub activator: Arc<dyn PolicyActivator>,
+    /// What the listeners counted.
+    pub sessions: Arc<dyn SessionCounters>,
+    /// Whether mail can be taken.
+    pub readiness: Arc<dyn Readiness>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Random octets for the identifiers of follow-up events.
+    pub chance: Arc<dyn Chance>,
+    /// The name of this machine in events.
+    pub node: NodeName,
+    /// The folder of the daily logs.
+    pub daily_log_folder: PathBuf,
+    /// How long events are kept.
+    pub metadata_kept: Duration,
+    /// The version of the program, for the status.
+    pub program_version: &'static str,
+}
+
+/// The message center: every function people have, behind permissions.
+pub struct Center {
+    parts: Parts,
+    daily_log: daily_log::DailyLog,
+    started: types::Timestamp,
+    totals_at_start: store::contract::Totals,
+}
+
+impl Center {
+    /// Opens the message center over its parts. Nothing is read or written
+    /// but the totals of the event log, from which the conservation sum
+    /// counts.
+    pub fn new(parts: Parts) -> Self {
+        let daily_log = daily_log::DailyLog::new(
+            Arc::clone(&parts.log),
+            parts.daily_log_folder.clone(),
+            parts.metadata_kept,
+        );
+        let started = parts.clock.now();
+        let totals_at_start = parts.log.totals();
+        Center { parts, daily_log, started, totals_at_start }
+    }
+
+    /// The daily log, for the driver that keeps it.
+    pub fn daily_log(&self) -> &daily_log::DailyLog {
+        &self.daily_log
+    }
+
+    /// The present, as queries mean it.
+    fn moment(&self) -> query::Moment {
+        query::Moment::utc(self.parts.clock.now())
+    }
+
+    /// The table of search fields, for help; everybody may read it.
+    pub fn search_fields(&self) -> Vec<query::fields::FieldHelp> {
+        query::fields::help()
+    }
+}
+
+/// Refuses a caller who lacks the permission.
+fn permit(caller: &Caller, permission: Permission) -> Result<(), CenterError> {
+    if caller.may(permission) { Ok(()) } else { Err(CenterError::Denied { permission }) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Counters fed by the event stream.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use types::event::RelayAttempt;
+use types::finding::TripletState;
+use types::{
+    CheckName, Event, EventKind, FollowUp, Observed, OutcomeKind, Reason, Stage, event::QueueAction,
+};
+
+use super::{Histogram, MetricSource, Sample, Value};
+
+/// What triplets do, in the order of the counters.
+const GREYLIST: [&str; 5] = ["new", "early", "passed", "known", "expired"];
+/// What becomes of a try at the next hop.
+const DELIVERY: [&str; 4] = ["delivered", "deferred", "rejected", "expired"];
+/// TLS versions that are told apart; everything else is the last.
+const TLS: [&str; 4] = ["none", "TLSv1.2", "TLSv1.3", "other"];
+
+/// Counts what events say. Shared by everything that writes events; counting
+/// one costs a few atomic additions.
+pub struct MetricsFromEvents {
+    /// By stage, outcome and reason.
+    decisions: Vec<AtomicU64>,
+    decision_took: Vec<Histogram>,
+    check_took: Vec<Histogram>,
+    inconclusive: Vec<AtomicU64>,
+    greylist: [AtomicU64; GREYLIST.len()],
+    delivery: [AtomicU64; DELIVERY.len()],
+    delivery_took: Histogram,
+    bounces_sent: AtomicU64,
+    bounces_suppressed: AtomicU64,
+    released: AtomicU64,
+    tls_received: [AtomicU64; TLS.len()],
+    tls_relayed: [AtomicU64; TLS.len()],
+}
+
+impl Default for MetricsFromEvents {
+    fn default() -> Self {
+        fn some<T: Default>(count: usize) -> Vec<T> {
+            std::iter::repeat_with(T::default).take(count).collect()
+        }
+        MetricsFromEvents {
+            decisions: some(Stage::ALL.len() * OutcomeKind::ALL.len() * Reason::ALL.len()),
+            decision_took: some(Stage::ALL.len()),
+            check_took: some(CheckName::ALL.len()),
+            inconclusive: some(CheckName::ALL.len()),
+            greylist: Default::default(),
+            delivery: Default::default(),
+            delivery_took: Histogram::default(),
+            bounces_sent: AtomicU64::default(),
+            bounces_suppressed: AtomicU64::default(),
+            released: AtomicU64::default(),
+            tls_received: Default::default(),
+            tls_relayed: Default::default(),
+        }
+    }
+}
+
+fn add(counter: Option<&AtomicU64>) {
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl MetricsFromEvents {
+    /// All counters at zero.
+    pub fn new() -> Self {
+        MetricsFromEvents::default()
+    }
+
+    /// Counts an event; called once for each that is written.
+    pub fn observe(&self, event: &Event) {
+        if let (Some(outcome), Some(reason)) = (event.outcome_kind(), event.reason()) {
+            let stage = event.record.stage.unwrap_or(reason.stage());
+            add(self.decisions.get(place(stage, outcome, reason)));
+        }
+        match &event.kind {
+            EventKind::Attempt(_) => self.attempt(event),
+            EventKind::FollowUp { what, .. } => self.follow_up(what),
+        }
+    }
+
+    fn attempt(&self, event: &Event) {
+        let stage = event.record.stage.map_or(0, |stage| stage as usize);
+        if let Some(took) = self.decision_took.get(stage) {
+            took.count(event.record.took);
+        }
+        for finding in event.record.findings() {
+            let check = finding.check as usize;
+            if let Some(took) = self.check_took.get(check) {
+                took.count(finding.took);
+            }
+            match &finding.observed {
+                Observed::Inconclusive(_) => add(self.inconclusive.get(check)),
+                Observed::Triplet(facts) => add(self.greylist.get(match facts.state {
+                    TripletState::FirstSeen => 0,
+                    TripletState::TooEarly => 1,
+                    TripletState::Passed => 2,
+                    TripletState::Known => 3,
+                })),
+                _ => {}
+            }
+        }
+        let tls = event.subject.client.tls.as_ref().map(|tls| tls.version.as_ref());
+        add(self.tls_received.get(tls_place(tls)));
+    }
+
+    fn follow_up(&self, what: &FollowUp) {
+        match what {
+            FollowUp::GreylistExpired { .. } => add(self.greylist.last()),
+            FollowUp::Delivered(relay) => self.relayed(0, relay),
+            FollowUp::DeliveryDeferred { attempt, .. } => self.relayed(1, attempt),
+            FollowUp::DeliveryRejected(relay) => self.relayed(2, relay),
+            FollowUp::DeliveryExpired(relay) => self.relayed(3, relay),
+            FollowUp::Bounced { .. } => add(Some(&self.bounces_sent)),
+            FollowUp::BounceSuppressed { .. } => add(Some(&self.bounces_suppressed)),
+            FollowUp::Queue { action: QueueAction::Release, .. } => add(Some(&self.released)),
+            FollowUp::DelayWarned | FollowUp::Queue { .. } => {}
+        }
+    }
+
+    fn relayed(&self, result: usize, relay: &RelayAttempt) {
+        add(self.delivery.get(result));
+        self.delivery_took.count(relay.took);
+        if result == 0 {
+            add(self.tls_relayed.get(tls_place(relay.tls.as_deref())));
+        }
+    }
+}
+
+fn place(stage: Stage, outcome: OutcomeKind, reason: Reason) -> usize {
+    let outcomes = OutcomeKind::ALL.len();
+    (stage as usize * outcomes + outcome as usize) * Reason::ALL.len() + reason as usize
+}
+
+fn tls_place(version: Option<&str>) -> usize {
+    let version = version.unwrap_or("none");
+    TLS.iter().position(|known| *known == version).unwrap_or(TLS.len() - 1)
+}
+
+impl MetricSource for MetricsFromEvents {
+    fn collect(&self, out: &mut Vec<Sample>) {
+        self.collect_decisions(out);
+        for (check, (took, inconclusive)) in
+            CheckName::ALL.iter().zip(self.check_took.iter().zip(&self.inconclusive))
+        {
+            let took = took.value();
+            if took.count > 0 {
+                let name = "portcullis_check_duration_seconds";
+                out.extend(Sample::of(name, &[check.slug()], Value::Histogram(took)));
+                number(out, "portcullis_checks_inconclusive_total", &[check.slug()], inconclusive);
+            }
+        }
+        for (event, counter) in GREYLIST.iter().zip(&self.greylist) {
+            number(out, "portcullis_greylist_events_total", &[event], counter);
+        }
+        for (result, counter) in DELIVERY.iter().zip(&self.delivery) {
+            number(out, "portcullis_delivery_attempts_total", &[result], counter);
+        }
+        let took = Value::Histogram(self.delivery_took.value());
+        out.extend(Sample::of("portcullis_delivery_duration_seconds", &[], took));
+        number(out, "portcullis_bounces_total", &["sent"], &self.bounces_sent);
+        number(out, "portcullis_bounces_total", &["suppressed"], &self.bounces_suppressed);
+        number(out, "portcullis_release_total", &[], &self.released);
+        for (version, counter) in TLS.iter().zip(&self.tls_received) {
+            number(out, "portcullis_tls_sessions_total", &["in", version], counter);
+        }
+        for (version, counter) in TLS.iter().zip(&self.tls_relayed) {
+            number(out, "portcullis_tls_sessions_total", &["out", version], counter);
+        }
+    }
+}
+
+impl MetricsFromEvents {
+    /// Only what has happened at least once: of some two thousand
+    /// combinations a few dozen ever do.
+    fn collect_decisions(&self, out: &mut Vec<Sample>) {
+        for stage in Stage::ALL {
+            for outcome in OutcomeKind::ALL {
+                for &reason in Reason::ALL {
+                    let Some(counter) = self.decisions.get(place(stage, outcome, reason)) else {
+                        continue;
+                    };
+                    if counter.load(Ordering::Relaxed) > 0 {
+                        let labels = [stage.slug(), outcome.slug(), reason.slug()];
+                        number(out, "portcullis_decisions_total", &labels, counter);
+                    }
+                }
+            }
+        }
+        for (stage, took) in Stage::ALL.iter().zip(&self.decision_took) {
+            let took = took.value();
+            if took.count > 0 {
+                let name = "portcullis_decision_duration_seconds";
+                out.extend(Sample::of(name, &[stage.slug()], Value::Histogram(took)));
+            }
+        }
+    }
+}
+
+fn number(out: &mut Vec<Sample>, name: &str, labels: &[&str], counter: &AtomicU64) {
+    out.extend(Sample::number(name, labels, counter.load(Ordering::Relaxed) as f64));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_stage_and_outcome_has_a_counter_of_its_own() {
+        let mut seen = std::collections::HashSet::new();
+        let metrics = MetricsFromEvents::new();
+        for stage in Stage::ALL {
+            for outcome in OutcomeKind::ALL {
+                for &reason in Reason::ALL {
+                    let place = place(stage, outcome, reason);
+                    assert!(place < metrics.decisions.len() && seen.insert(place));
+                }
+            }
+        }
+        for (place, check) in CheckName::ALL.iter().enumerate() {
+            assert_eq!(*check as usize, place);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Every metric, in one table: name, kind, labels, help.
+
+/// One metric.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// `portcullis_<noun>_<unit>[_total]`
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: MetricKind,
+    /// Names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it counts, one sentence.
+    pub help: &'static str,
+}
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows while the process runs.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution in buckets.
+    Histogram,
+}
+
+impl MetricKind {
+    /// The word in the text format.
+    pub fn word(self) -> &'static str {
+        match self {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+        }
+    }
+}
+
+use MetricKind::{Counter, Gauge, Histogram};
+
+const fn row(
+    name: &'static str,
+    kind: MetricKind,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind, labels, help }
+}
+
+/// Every metric, in the order in which they are shown.
+pub const METRICS: &[Metric] = &[
+    row("portcullis_build_info", Gauge, &["version"], "Always 1; the label is the version."),
+    row("portcullis_ready", Gauge, &["check"], "Whether a thing that must be well is well."),
+    row("portcullis_smtp_sessions_open", Gauge, &[], "SMTP sessions open now."),
+    row("portcullis_smtp_sessions_total", Counter, &[], "SMTP sessions begun."),
+    row("portcullis_attempts_opened_total", Counter, &[], "Delivery attempts opened."),
+    row(
+        "portcullis_attempts_unaccounted",
+        Gauge,
+        &[],
+        "Attempt events recorded minus attempts finished; not zero for long means a fault.",
+    ),
+    row(
+        "portcullis_decisions_total",
+        Counter,
+        &["stage", "outcome", "reason"],
+        "Attempts ended, and refusals written later by the clock or by delivery.",
+    ),
+    row(
+        "portcullis_decision_duration_seconds",
+        Histogram,
+        &["stage"],
+        "From the first octet of an attempt to its end, the client's silence included.",
+    ),
+    row(
+        "portcullis_check_duration_seconds",
+        Histogram,
+        &["check"],
+        "How long a check looked.",
+    ),
+    row(
+        "portcullis_checks_inconclusive_total",
+        Counter,
+        &["check"],
+        "Checks that could not finish.",
+    ),
+    row(
+        "portcullis_greylist_events_total",
+        Counter,
+        &["event"],
+        "Triplets seen: new, early, passed, known, expired.",
+    ),
+    row("portcullis_greylist_open", Gauge, &[], "Triplets that wait for a retry."),
+    row("portcullis_greylist_known", Gauge, &[], "Triplets remembered as passed."),
+    row("portcullis_queue_messages", Gauge, &[], "Messages accepted that have not left."),
+    row(
+        "portcullis_queue_oldest_age_seconds",
+        Gauge,
+        &[],
+        "How long the oldest queued message has been here.",
+    ),
+    row(
+        "portcullis_delivery_attempts_total",
+        Counter,
+        &["result"],
+        "Tries at next hops: delivered, deferred, rejected, expired.",
+    ),
+    row("portcullis_delivery_duration_seconds", Histogram, &[], "How long a try at a next hop took."),
+    row("portcullis_bounces_total", Counter, &["result"], "Failures told to senders: sent, suppressed."),
+    row("portcullis_release_total", Counter, &[], "Queued messages released by a person."),
+    row(
+        "portcullis_tls_sessions_total",
+        Counter,
+        &["direction", "version"],
+        "Attempts received and messages relayed, by TLS version; `none` without.",
+    ),
+    row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
+];
+
+/// The row of this name.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|row| row.name == name)
+}

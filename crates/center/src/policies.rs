@@ -1,0 +1,462 @@
+//! Keeping policies: every change is a new version with an author, checked
+//! before it is stored and in force when the call returns.
+
+use policy::{Document, PolicyObjects, SenderChange};
+use serde::{Deserialize, Serialize};
+use store::state::{
+    Authorship, Changed, Difference, Edit, Hits, Object, ObjectKey, Origin, PolicyDocument,
+    PolicySetContent, Provenance, StoredPolicy, Version,
+};
+use types::lists::{Group, ManagedSender};
+use types::policy::PolicyMode;
+use types::{Caller, Permission, Policy, PolicyId, Timestamp};
+
+use crate::{Activation, Center, CenterError, Problem, permit};
+
+/// Most versions listed at once.
+const VERSIONS_MAX: usize = 200;
+
+/// All policies of the present version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicyList {
+    /// The version of the policy set.
+    pub version: u64,
+    /// The policies, by number.
+    pub policies: Vec<PolicyRow>,
+}
+
+/// A policy with what is kept beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyRow {
+    /// The policy.
+    pub policy: Policy,
+    /// Its type, as people see it.
+    pub kind: String,
+    /// `on`, `off`, `observe`, `future` or `expired`.
+    pub standing: String,
+    /// Who made it, when, in which version, and whether it belongs to the file.
+    pub provenance: Provenance,
+    /// How often it decided.
+    pub hits: Hits,
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeResult {
+    /// The version there is now; the old one if nothing differed.
+    pub version: u64,
+    /// What differs.
+    pub differences: Vec<VersionDifference>,
+}
+
+/// One version of the policy set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionRow {
+    /// Its number.
+    pub number: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// What for.
+    pub note: String,
+    /// The version it brought back, if it is a rollback.
+    pub restores: Option<u64>,
+    /// How many objects it changed.
+    pub differences: u64,
+}
+
+/// What one object was and is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionDifference {
+    /// Which object, as people find it.
+    pub object: String,
+    /// Its number, unless it is a group.
+    pub id: Option<PolicyId>,
+    /// What it was, as TOML; nothing if it is new.
+    pub before: Option<String>,
+    /// What it is, as TOML; nothing if it is gone.
+    pub after: Option<String>,
+}
+
+impl From<Version> for VersionRow {
+    fn from(version: Version) -> Self {
+        let Version { number, at, author, note, restores, differences } = version;
+        VersionRow { number, at, author, note, restores, differences }
+    }
+}
+
+impl From<Difference> for VersionDifference {
+    fn from(difference: Difference) -> Self {
+        let id = match difference.key {
+            ObjectKey::Policy(id) | ObjectKey::Sender(id) => Some(id),
+            ObjectKey::Group(_) => None,
+        };
+        VersionDifference {
+            object: difference.key.to_string(),
+            id,
+            before: difference.before.as_ref().map(readable),
+            after: difference.after.as_ref().map(readable),
+        }
+    }
+}
+
+fn readable(object: &Object) -> String {
+    let text = match object {
+        Object::Policy(policy) => toml::to_string(policy),
+        Object::Group(group) => toml::to_string(group),
+        Object::Sender(sender) => toml::to_string(sender),
+    };
+    text.unwrap_or_else(|error| format!("# {error}"))
+}
+
+impl Center {
+    /// All policies.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn policies(&self, caller: &Caller) -> Result<PolicyList, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let content = self.parts.policies.read(&mut |_| {})?;
+        let now = self.parts.clock.now();
+        let policies = content.policies.into_iter().map(|policy| row(policy, now)).collect();
+        Ok(PolicyList { version: content.version, policies })
+    }
+
+    /// One policy.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`] if there is none of this number.
+    pub fn policy(&self, caller: &Caller, id: PolicyId) -> Result<PolicyRow, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let stored = self.parts.policies.policy(id)?;
+        let stored = stored.ok_or_else(|| CenterError::NotFound(format!("policy {id}")))?;
+        Ok(row(stored, self.parts.clock.now()))
+    }
+
+    /// Adds a policy (without a number) or changes one (with its number).
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] with all problems, [`CenterError::Conflict`]
+    /// if the set is not at `expected` any more.
+    pub fn put_policy(
+        &self,
+        caller: &Caller,
+        policy: Policy,
+        expected: Option<u64>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        let edit = Edit::Put(Object::Policy(policy));
+        self.edit_policies(caller, vec![edit], expected, note)
+    }
+
+    /// Removes a policy.
+    ///
+    /// # Errors
+    ///
+    /// As [`Center::put_policy`], and [`CenterError::NotFound`].
+    pub fn remove_policy(
+        &self,
+        caller: &Caller,
+        id: PolicyId,
+        expected: Option<u64>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        let edit = Edit::Remove(ObjectKey::Policy(id));
+        self.edit_policies(caller, vec![edit], expected, note)
+    }
+
+    /// Policies, groups and managed senders as one TOML document.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn export_policies(&self, caller: &Caller) -> Result<String, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        permit(caller, Permission::SeeSenders)?;
+        let stored = self.parts.policies.export()?;
+        let document = Document {
+            policies: stored.policies,
+            groups: stored.groups,
+            managed_senders: stored.senders,
+        };
+        toml::to_string(&document).map_err(|error| CenterError::invalid(error.to_string()))
+    }
+
+    /// What is wrong with a document, without changing anything.
+    ///
+    /// # Errors
+    ///
+    /// Only a caller without permission or a failing store.
+    pub fn check_policies(&self, caller: &Caller, text: &str) -> Result<Vec<Problem>, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        match self.checked(text) {
+            Ok(_) => Ok(Vec::new()),
+            Err(CenterError::Invalid { problems }) => Ok(problems),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Replaces everything that does not belong to the policy file by what
+    /// the document says, in one version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Center::put_policy`]; problems have lines.
+    pub fn import_policies(
+        &self,
+        caller: &Caller,
+        text: &str,
+        expected: Option<u64>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditSenders)?;
+        let document = self.checked(text)?;
+        let document = PolicyDocument {
+            policies: document.policies,
+            groups: document.groups,
+            senders: document.managed_senders,
+        };
+        let who = self.author(caller, expected, note);
+        self.activated(self.parts.policies.import(&who, document)?)
+    }
+
+    /// Versions, newest first, below `before`.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn versions(
+        &self,
+        caller: &Caller,
+        before: Option<u64>,
+        rows_max: usize,
+    ) -> Result<Vec<VersionRow>, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let versions = self.parts.policies.history(before, rows_max.clamp(1, VERSIONS_MAX))?;
+        Ok(versions.into_iter().map(VersionRow::from).collect())
+    }
+
+    /// What differs between two versions.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`] for a version there is not.
+    pub fn differences(
+        &self,
+        caller: &Caller,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<VersionDifference>, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let differences = self.parts.policies.differences(from, to)?;
+        Ok(differences.into_iter().map(VersionDifference::from).collect())
+    }
+
+    /// Brings back the content of a version, as a new version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Center::put_policy`], and [`CenterError::NotFound`].
+    pub fn roll_back(
+        &self,
+        caller: &Caller,
+        number: u64,
+        expected: Option<u64>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditSenders)?;
+        let who = self.author(caller, expected, note);
+        self.activated(self.parts.policies.roll_back(&who, number)?)
+    }
+
+    /// Checks edits of policies and groups against the set as it is, stores
+    /// them and puts them into force.
+    pub(crate) fn edit_policies(
+        &self,
+        caller: &Caller,
+        edits: Vec<Edit>,
+        expected: Option<u64>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        let mut content = self.parts.policies.read(&mut |_| {})?;
+        for edit in &edits {
+            apply(&mut content, edit);
+        }
+        self.refuse_problems(&content, None)?;
+        // What was checked is what is stored: without a version of the
+        // caller's own, the one just read is expected.
+        let who = self.author(caller, expected.or(Some(content.version)), note);
+        self.activated(self.parts.policies.change(&who, edits)?)
+    }
+
+    fn refuse_problems(
+        &self,
+        content: &PolicySetContent,
+        text: Option<&str>,
+    ) -> Result<(), CenterError> {
+        let objects = objects(content, Vec::new());
+        refuse(policy::validate(&objects, &self.parts.activator.base()), text)
+    }
+
+    /// Reads and checks a document together with what the policy file gave.
+    fn checked(&self, text: &str) -> Result<Document, CenterError> {
+        let document = Document::parse(text).map_err(|error| CenterError::Invalid {
+            problems: vec![Problem::at_line(error.line, error.message)],
+        })?;
+        let stored = self.parts.policies.read(&mut |_| {})?;
+        let from_file = |provenance: &Provenance| provenance.origin == Origin::File;
+        let mut objects = PolicyObjects {
+            policies: document.policies.iter().cloned().map(new_policy).collect(),
+            groups: document.groups.clone(),
+            managed_senders: document.managed_senders.clone(),
+        };
+        let named = |name: &str| document.groups.iter().any(|group| group.name == name);
+        let kept = stored.groups.iter().filter(|g| from_file(&g.provenance) && !named(&g.group.name));
+        objects.groups.extend(kept.map(|group| group.group.clone()));
+        refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))?;
+        Ok(document)
+    }
+
+    /// What is wrong with managed senders on their own.
+    pub(crate) fn sender_problems(&self, senders: Vec<ManagedSender>) -> Vec<policy::Problem> {
+        let objects = PolicyObjects { managed_senders: senders, ..PolicyObjects::default() };
+        policy::validate(&objects, &self.parts.activator.base())
+    }
+
+    pub(crate) fn author(&self, caller: &Caller, expected: Option<u64>, note: &str) -> Authorship {
+        Authorship {
+            author: caller.name.to_string(),
+            note: note.to_owned(),
+            at: self.parts.clock.now(),
+            expected,
+        }
+    }
+
+    /// Puts a stored change into force.
+    pub(crate) fn activated(&self, changed: Changed) -> Result<ChangeResult, CenterError> {
+        let version = changed.version;
+        if !changed.differences.is_empty() {
+            let activation = activation(&changed.differences);
+            let not_activated = |why| CenterError::NotActivated { version, why };
+            self.parts.activator.activate(version, activation).map_err(not_activated)?;
+        }
+        let differences = changed.differences.into_iter().map(VersionDifference::from).collect();
+        Ok(ChangeResult { version, differences })
+    }
+}
+
+/// The least that has to be compiled anew.
+fn activation(differences: &[Difference]) -> Activation {
+    let sender_change = |difference: &Difference| match (&difference.before, &difference.after) {
+        (_, Some(Object::Sender(entry))) => Some(SenderChange::Put(entry.clone())),
+        (Some(Object::Sender(entry)), None) => Some(SenderChange::Remove {
+            recipient: entry.recipient.clone(),
+            sender: entry.sender.clone(),
+        }),
+        _ => None,
+    };
+    let changes: Vec<SenderChange> = differences.iter().filter_map(sender_change).collect();
+    match changes.len() {
+        0 => Activation::Policies,
+        // An entry that moved to another pair must leave its old one, so
+        // removals go first and one change of a pair cannot undo another.
+        count if count == differences.len() && !moves(differences) => {
+            let (mut ordered, puts): (Vec<_>, Vec<_>) = changes
+                .into_iter()
+                .partition(|change| matches!(change, SenderChange::Remove { .. }));
+            ordered.extend(puts);
+            Activation::Senders(ordered)
+        }
+        _ => Activation::Everything,
+    }
+}
+
+/// Whether an entry changed the pair it is about.
+fn moves(differences: &[Difference]) -> bool {
+    differences.iter().any(|difference| match (&difference.before, &difference.after) {
+        (Some(Object::Sender(before)), Some(Object::Sender(after))) => {
+            before.recipient != after.recipient || before.sender != after.sender
+        }
+        _ => false,
+    })
+}
+
+fn refuse(problems: Vec<policy::Problem>, text: Option<&str>) -> Result<(), CenterError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let told = |problem: policy::Problem| Problem {
+        line: text.and_then(|text| Document::line_of(text, &problem.object)),
+        object: Some(problem.object.to_string()),
+        message: problem.wrong.to_string(),
+    };
+    Err(CenterError::Invalid { problems: problems.into_iter().map(told).collect() })
+}
+
+fn objects(content: &PolicySetContent, senders: Vec<ManagedSender>) -> PolicyObjects {
+    let policy = |stored: &StoredPolicy| policy::StoredPolicy {
+        policy: stored.policy.clone(),
+        version: stored.provenance.version,
+        created: stored.provenance.created,
+    };
+    PolicyObjects {
+        policies: content.policies.iter().map(policy).collect(),
+        groups: content.groups.iter().map(|stored| stored.group.clone()).collect(),
+        managed_senders: senders,
+    }
+}
+
+fn new_policy(policy: Policy) -> policy::StoredPolicy {
+    policy::StoredPolicy { policy, version: 0, created: Timestamp::EPOCH }
+}
+
+/// What the set will be once an edit of a policy or group is stored.
+fn apply(content: &mut PolicySetContent, edit: &Edit) {
+    match edit {
+        Edit::Put(Object::Policy(policy)) => {
+            content.policies.retain(|stored| policy.id.is_none() || stored.policy.id != policy.id);
+            let (provenance, hits) = (Provenance::default(), Hits::default());
+            content.policies.push(StoredPolicy { policy: policy.clone(), provenance, hits });
+        }
+        Edit::Put(Object::Group(group)) => put_group(content, group),
+        Edit::Remove(ObjectKey::Policy(id)) => {
+            content.policies.retain(|stored| stored.policy.id != Some(*id));
+        }
+        Edit::Remove(ObjectKey::Group(name)) => {
+            content.groups.retain(|stored| stored.group.name != *name);
+        }
+        Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => {}
+    }
+}
+
+fn put_group(content: &mut PolicySetContent, group: &Group) {
+    content.groups.retain(|stored| stored.group.name != group.name);
+    let provenance = Provenance::default();
+    content.groups.push(store::state::StoredGroup { group: group.clone(), provenance });
+}
+
+fn row(stored: StoredPolicy, now: Timestamp) -> PolicyRow {
+    let validity = stored.policy.validity;
+    let standing = match stored.policy.mode {
+        PolicyMode::Off => "off",
+        _ if validity.from.is_some_and(|from| now < from) => "future",
+        _ if validity.until.is_some_and(|until| until <= now) => "expired",
+        PolicyMode::Observe => "observe",
+        PolicyMode::On => "on",
+    };
+    PolicyRow {
+        kind: stored.policy.kind().title().to_owned(),
+        standing: standing.to_owned(),
+        policy: stored.policy,
+        provenance: stored.provenance,
+        hits: stored.hits,
+    }
+}

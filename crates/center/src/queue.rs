@@ -1,0 +1,277 @@
+//! Looking at the delivery queue and steering it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::{QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
+use types::event::{QueueAction, Record, SCHEMA};
+use types::{Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId, Timestamp};
+
+use crate::{Center, CenterError, permit, presentable, presentable_within};
+
+/// Most messages listed at once.
+const ROWS_MAX: usize = 1_000;
+/// Upper ends of the age classes of the shape, in minutes, after `qshape`.
+const AGES_MIN: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1_280];
+
+/// What is done to queued messages.
+pub type QueueCommand = QueueAction;
+
+/// One queued message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// The message.
+    pub id: QueueId,
+    /// When it was accepted.
+    pub arrived: Timestamp,
+    /// The reverse-path, empty for `<>`.
+    pub from: String,
+    /// Octets of its content.
+    pub size_octets: u64,
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Whether we wrote it ourselves (a bounce or a warning).
+    pub notice: bool,
+    /// Its recipients that have not left yet.
+    pub recipients: Vec<QueueRecipientRow>,
+}
+
+/// One recipient of a queued message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueRecipientRow {
+    /// The recipient.
+    pub to: String,
+    /// The attempt it came from.
+    pub event: EventId,
+    /// Its life-line.
+    pub life: LifeLineId,
+    /// `waiting`, `held` or `done`.
+    pub state: String,
+    /// Tries made.
+    pub attempts: u32,
+    /// When the next try is due.
+    pub due: Option<Timestamp>,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueDone {
+    /// Messages that were changed.
+    pub messages: usize,
+    /// Recipients that were changed.
+    pub recipients: usize,
+    /// Messages that are not in the queue (any more).
+    pub missing: Vec<QueueId>,
+}
+
+/// Recipients by domain and age.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueShape {
+    /// Upper ends of the age classes, in minutes; a last class has no end.
+    pub ages_min: Vec<u64>,
+    /// One row per domain, the fullest first.
+    pub rows: Vec<ShapeRow>,
+}
+
+/// One domain of the shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShapeRow {
+    /// The recipients' domain.
+    pub domain: String,
+    /// Recipients in all.
+    pub total: usize,
+    /// Recipients per age class.
+    pub counts: Vec<usize>,
+}
+
+impl Center {
+    /// Messages in order of arrival, from `after` on; 0 rows mean 100.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn queue_list(
+        &self,
+        caller: &Caller,
+        after: Option<QueueId>,
+        rows_max: usize,
+    ) -> Result<Vec<QueueRow>, CenterError> {
+        permit(caller, Permission::SeeQueue)?;
+        let rows_max = if rows_max == 0 { 100 } else { rows_max.min(ROWS_MAX) };
+        Ok(self.parts.queue.list(after, rows_max).iter().map(|message| row(message)).collect())
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`].
+    pub fn queue_show(&self, caller: &Caller, id: QueueId) -> Result<QueueRow, CenterError> {
+        permit(caller, Permission::SeeQueue)?;
+        let message = self.parts.queue.message(id);
+        message.map(|message| row(&message)).ok_or_else(|| CenterError::NotFound(format!("queued message {id}")))
+    }
+
+    /// Holds, releases, retries or deletes messages. Each recipient that is
+    /// changed gets a follow-up event that says by whom.
+    ///
+    /// # Errors
+    ///
+    /// A store that fails; messages before it are done.
+    pub fn queue_command(
+        &self,
+        caller: &Caller,
+        command: QueueCommand,
+        ids: &[QueueId],
+    ) -> Result<QueueDone, CenterError> {
+        permit(caller, Permission::QueueActions)?;
+        let mut done = QueueDone { messages: 0, recipients: 0, missing: Vec::new() };
+        for &id in ids {
+            let Some(message) = self.parts.queue.message(id) else {
+                done.missing.push(id);
+                continue;
+            };
+            let changed = self.command_one(caller, command, &message)?;
+            done.messages += usize::from(changed > 0);
+            done.recipients += changed;
+        }
+        Ok(done)
+    }
+
+    fn command_one(
+        &self,
+        caller: &Caller,
+        command: QueueCommand,
+        message: &QueuedMessage,
+    ) -> Result<usize, CenterError> {
+        let now = self.parts.clock.now();
+        let (mut steps, mut events) = (Vec::new(), Vec::new());
+        for recipient in &message.recipients {
+            let Some(state) = next_state(command, recipient.state, now) else { continue };
+            steps.push(QueueStep { recipient: recipient.event, state });
+            events.push(self.queue_event(caller, command, message, recipient, now));
+        }
+        let changed = steps.len();
+        if changed > 0 {
+            self.parts.queue.settle(message.id, steps, events)?;
+        }
+        Ok(changed)
+    }
+
+    fn queue_event(
+        &self,
+        caller: &Caller,
+        action: QueueCommand,
+        message: &QueuedMessage,
+        recipient: &QueuedRecipient,
+        now: Timestamp,
+    ) -> Event {
+        let what = FollowUp::Queue { action, by: caller.name.to_string() };
+        Event {
+            schema: SCHEMA,
+            id: EventId::new(now, self.parts.chance.id_bytes()),
+            at: now,
+            started: now,
+            node: self.parts.node.clone(),
+            session: message.session,
+            life_line: recipient.life_line,
+            subject: message.subject(&recipient.path),
+            kind: EventKind::FollowUp { of: recipient.event, what },
+            record: Record::default(),
+        }
+    }
+
+    /// How many recipients wait for which domain, and how long.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn queue_shape(&self, caller: &Caller) -> Result<QueueShape, CenterError> {
+        permit(caller, Permission::SeeQueue)?;
+        let now = self.parts.clock.now();
+        let mut domains: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.parts.queue.list(after, ROWS_MAX);
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for message in &page {
+                let class = age_class(now.since(message.arrived));
+                let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
+                for recipient in waiting {
+                    let domain = recipient.path.domain_key().to_owned();
+                    let counts = domains.entry(domain).or_insert_with(|| vec![0; AGES_MIN.len() + 1]);
+                    if let Some(count) = counts.get_mut(class) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+        let shaped = |(domain, counts): (String, Vec<usize>)| ShapeRow {
+            domain,
+            total: counts.iter().sum(),
+            counts,
+        };
+        let mut rows: Vec<ShapeRow> = domains.into_iter().map(shaped).collect();
+        rows.sort_by(|a, b| b.total.cmp(&a.total).then_with(|| a.domain.cmp(&b.domain)));
+        Ok(QueueShape { ages_min: AGES_MIN.to_vec(), rows })
+    }
+}
+
+fn age_class(age: Duration) -> usize {
+    let minutes = age.as_secs() / 60;
+    AGES_MIN.iter().position(|&end| minutes < end).unwrap_or(AGES_MIN.len())
+}
+
+/// Where a recipient stands after a command; nothing if it changes nothing.
+fn next_state(
+    command: QueueCommand,
+    state: RecipientState,
+    now: Timestamp,
+) -> Option<RecipientState> {
+    match (command, state) {
+        (_, RecipientState::Done) => None,
+        (QueueAction::Hold, RecipientState::Waiting { attempts, .. }) => {
+            Some(RecipientState::Held { attempts })
+        }
+        (QueueAction::Release, RecipientState::Held { attempts }) => {
+            Some(RecipientState::Waiting { attempts, due: now, warned: false })
+        }
+        (QueueAction::Retry, RecipientState::Waiting { attempts, warned, .. }) => {
+            Some(RecipientState::Waiting { attempts, due: now, warned })
+        }
+        (QueueAction::Delete, _) => Some(RecipientState::Done),
+        (QueueAction::Hold | QueueAction::Retry, RecipientState::Held { .. })
+        | (QueueAction::Release, RecipientState::Waiting { .. }) => None,
+    }
+}
+
+fn row(message: &QueuedMessage) -> QueueRow {
+    let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
+    QueueRow {
+        id: message.id,
+        arrived: message.arrived,
+        from: presentable(message.reverse_path.as_str()).into_owned(),
+        size_octets: message.content_octets,
+        subject: message.facts.subject.as_deref().map(|subject| presentable_within(subject, 200)),
+        notice: message.notice,
+        recipients: waiting.map(recipient_row).collect(),
+    }
+}
+
+fn recipient_row(recipient: &QueuedRecipient) -> QueueRecipientRow {
+    let (state, attempts, due) = match recipient.state {
+        RecipientState::Waiting { attempts, due, .. } => ("waiting", attempts, Some(due)),
+        RecipientState::Held { attempts } => ("held", attempts, None),
+        RecipientState::Done => ("done", 0, None),
+    };
+    QueueRecipientRow {
+        to: presentable(recipient.path.as_str()).into_owned(),
+        event: recipient.event,
+        life: recipient.life_line,
+        state: state.to_owned(),
+        attempts,
+        due,
+    }
+}

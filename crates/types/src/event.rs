@@ -209,7 +209,9 @@ impl FollowUp {
     /// What it adds to the information line of its event.
     fn information(&self) -> String {
         match self {
-            FollowUp::GreylistExpired { attempts } => format!("no retry passed, attempts: {attempts}"),
+            FollowUp::GreylistExpired { attempts } => {
+                format!("no retry passed, attempts: {attempts}")
+            }
             FollowUp::Delivered(attempt)
             | FollowUp::DeliveryDeferred { attempt, .. }
             | FollowUp::DeliveryRejected(attempt)

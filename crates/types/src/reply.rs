@@ -155,7 +155,8 @@ pub(crate) fn compose(
     parameters: &ReplyParameters<'_>,
 ) -> Reply {
     let quoted = parameters.quoted;
-    let same_class = |theirs: u16| theirs / 100 == code / 100 && theirs % 100 < 60;
+    // Their 421 says that *they* close the connection; ours stays open.
+    let same_class = |theirs: u16| theirs / 100 == code / 100 && theirs % 100 < 60 && theirs != 421;
     let code_given = quoted.and_then(|q| q.code).filter(|&theirs| same_class(theirs));
     let enhanced_given =
         quoted.and_then(|q| q.enhanced).filter(|theirs| u16::from(theirs.0) == code / 100);

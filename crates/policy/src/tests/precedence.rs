@@ -151,6 +151,23 @@ fn authors_count_from_the_data_on() {
 }
 
 #[test]
+fn who_matches_as_sender_and_as_author_is_named_as_the_sender() {
+    let both = "<ann@mail.sender.example> to <bob@corp.example> author ann@mail.sender.example";
+    let lines = "#1 block from mail.sender.example both";
+    check(lines, both, "reject blocked.policy.envelope by #1");
+    let lines = "#1 block for bob@corp.example from mail.sender.example";
+    check(lines, both, "reject blocked.manual.envelope by #1");
+}
+
+#[test]
+fn an_entry_ends_at_its_last_instant() {
+    let entry = "#1 block for bob@corp.example from mail.sender.example until";
+    let later = Timestamp::from_millis(NOW.as_millis() + 1);
+    check(&format!("{entry} {NOW}"), ANN, "defer greylist.first_seen by settings");
+    check(&format!("{entry} {later}"), ANN, "reject blocked.manual.envelope by #1");
+}
+
+#[test]
 fn a_permit_of_the_author_beats_a_less_specific_block_and_no_users_block() {
     let by_author = "<bounce@list.example> to <bob@corp.example> author ann@mail.sender.example";
     let lines =

@@ -1,6 +1,6 @@
 //! Opening the data folder: the last checkpoint, then the journal after it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -235,7 +235,7 @@ fn check_spool(
 ) -> Result<HashMap<u64, usize>, StoreError> {
     let folder = options.spool_folder();
     let spool = |error| io_error("reading the spool", error);
-    let names: HashSet<String> = disk.list(&folder).map_err(spool)?.into_iter().collect();
+    let names: BTreeSet<String> = disk.list(&folder).map_err(spool)?.into_iter().collect();
     let mut packs = HashMap::new();
     let mut needed = HashSet::new();
     for (id, place) in queue.places() {

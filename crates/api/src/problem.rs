@@ -1,0 +1,87 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use center::CenterError;
+use serde::{Deserialize, Serialize};
+
+/// Why a request was not answered, for programs and people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiProblem {
+    /// What kind of problem, stable: `query`, `not_found`…
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind in words.
+    pub title: String,
+    /// What is wrong this time.
+    pub detail: String,
+    /// Octets of the query that are meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<std::ops::Range<usize>>,
+    /// What would be right in their place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<String>,
+    /// Everything that is wrong with what was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<center::Problem>,
+    /// The version there is, if somebody changed the set in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_version: Option<u64>,
+}
+
+impl ApiProblem {
+    pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+        ApiProblem {
+            kind: kind.to_owned(),
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            detail: detail.into(),
+            at: None,
+            proposal: None,
+            problems: Vec::new(),
+            found_version: None,
+        }
+    }
+
+    /// What was sent cannot be read.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        ApiProblem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+}
+
+impl From<CenterError> for ApiProblem {
+    fn from(error: CenterError) -> Self {
+        let (status, kind) = match &error {
+            CenterError::Denied { .. } => (StatusCode::FORBIDDEN, "denied"),
+            CenterError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            CenterError::Query(_) => (StatusCode::BAD_REQUEST, "query"),
+            CenterError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+            CenterError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
+            CenterError::FileManaged(_) => (StatusCode::CONFLICT, "file_managed"),
+            CenterError::NotActivated { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "not_activated"),
+            CenterError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+            CenterError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
+        };
+        let mut problem = ApiProblem::new(status, kind, error.to_string());
+        match error {
+            CenterError::Query(query) => {
+                problem.at = Some(query.at);
+                problem.proposal = query.proposal;
+            }
+            CenterError::Invalid { problems } => problem.problems = problems,
+            CenterError::Conflict { found, .. } => problem.found_version = Some(found),
+            _ => {}
+        }
+        problem
+    }
+}
+
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}

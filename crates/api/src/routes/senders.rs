@@ -1,0 +1,86 @@
+//! Managed senders.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
+use center::{ChangeResult, Imported, SenderRow, SenderSearch};
+use serde::Deserialize;
+use types::lists::ManagedSender;
+use types::{Caller, PolicyId};
+
+use super::{Body, Params, working};
+use crate::Api;
+use crate::problem::ApiProblem;
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(search): Params<SenderSearch>,
+) -> Result<Json<Vec<SenderRow>>, ApiProblem> {
+    working(&api, move |center| center.senders(&caller, &search)).await.map(Json)
+}
+
+pub(crate) async fn export(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(search): Params<SenderSearch>,
+) -> Result<impl IntoResponse, ApiProblem> {
+    let written = working(&api, move |center| {
+        let mut csv = Vec::new();
+        center.export_senders(&caller, &search, &mut csv).map(|()| csv)
+    });
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], written.await?))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SenderBody {
+    sender: ManagedSender,
+    #[serde(default)]
+    note: String,
+}
+
+pub(crate) async fn put(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(SenderBody { sender, note }): Body<SenderBody>,
+) -> Result<Json<ChangeResult>, ApiProblem> {
+    working(&api, move |center| center.put_sender(&caller, sender, &note)).await.map(Json)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct NoteParams {
+    #[serde(default)]
+    note: String,
+}
+
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+    Params(NoteParams { note }): Params<NoteParams>,
+) -> Result<Json<ChangeResult>, ApiProblem> {
+    let id = PolicyId(number);
+    working(&api, move |center| center.remove_sender(&caller, id, &note)).await.map(Json)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ImportParams {
+    #[serde(default)]
+    partial: bool,
+    #[serde(default)]
+    note: String,
+}
+
+pub(crate) async fn import(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(ImportParams { partial, note }): Params<ImportParams>,
+    csv: Bytes,
+) -> Result<Json<Imported>, ApiProblem> {
+    let work = move |center: &center::Center| {
+        center.import_senders(&caller, &mut csv.as_ref(), partial, &note)
+    };
+    working(&api, work).await.map(Json)
+}

@@ -125,6 +125,12 @@ impl EventIndex {
         if rows.sealed_to.is_some_and(|sealed| position <= sealed) && rows.has_sealed(event.id) {
             return;
         }
+        // A chunk ends with its hour, so that the rows of an hour can be
+        // sealed when it is over, however few they are.
+        let newest = Timestamp::from_millis(rows.newest.newest().0);
+        if rows.newest.rows() > 0 && event.at.hour_start() > newest.hour_start() {
+            rows.turn_chunk();
+        }
         rows.newest.push(position, event);
         if rows.newest.rows() >= CHUNK_ROWS {
             rows.turn_chunk();

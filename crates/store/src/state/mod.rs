@@ -8,13 +8,22 @@
 //! here. All calls block for the database; async callers keep them off
 //! their workers.
 
+mod database;
+mod document;
+mod draft;
+mod history;
 mod objects;
+mod rows;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use objects::{
     Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredGroup, StoredPolicy,
     StoredSender, Version,
 };
+pub use sqlite::SqliteState;
 
 use types::PolicyId;
 
@@ -62,11 +71,8 @@ pub trait PolicyState: Send + Sync {
     /// of `document`, in one version. A group of the document takes over
     /// the group of its name, a sender the entry of its pair; policies are
     /// recognised by their content, so an unchanged file changes nothing.
-    fn apply_file(
-        &self,
-        who: &Authorship,
-        document: PolicyDocument,
-    ) -> Result<Changed, StoreError>;
+    fn apply_file(&self, who: &Authorship, document: PolicyDocument)
+    -> Result<Changed, StoreError>;
 
     /// Replaces everything that did not come from the policy file by
     /// `document`, in one version. Numbers in it are kept where an object of

@@ -3,7 +3,7 @@
 //!
 //! A next hop that takes no connection is left alone for a while: no message
 //! spends an attempt on it meanwhile, and then one worker finds out alone
-//! whether it is there again. A slow one fills its own share of the leases
+//! whether it is there again, before others connect too. A slow one fills its own share of the leases
 //! and nobody else's.
 
 use std::collections::{HashMap, VecDeque};
@@ -70,9 +70,7 @@ impl HopTable {
     pub(crate) fn give_back(&self) {
         let hops: Vec<_> = self.lock().values().cloned().collect();
         for hop in hops {
-            // Dropped without the lock: giving a lease back enters the store.
-            let waiting = std::mem::take(&mut hop.lock().waiting);
-            drop(waiting);
+            hop.give_back();
             hop.work.notify_waiters();
         }
     }
@@ -159,6 +157,13 @@ impl Hop {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives back every message that waits.
+    pub(crate) fn give_back(&self) {
+        // Dropped without the lock: giving a lease back enters the store.
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        drop(waiting);
+    }
+
     /// Hands over one message, unless the next hop is left alone at `now` or
     /// more than `share` messages wait already.
     pub(crate) fn hand(
@@ -229,9 +234,7 @@ impl Hop {
         let mut state = self.lock();
         state.workers = state.workers.saturating_sub(1);
         let needed = state.workers == 0 && !state.waiting.is_empty();
-        if needed {
-            state.workers = 1;
-        }
+        state.workers += usize::from(needed);
         needed
     }
 
@@ -313,13 +316,14 @@ impl Hop {
 }
 
 impl State {
-    /// One finds out alone whether a failed next hop is there again.
+    /// Where nobody has a connection, one worker finds out alone whether the
+    /// next hop is there: if not, that costs one message an attempt.
     fn workers_max(&self, now: Timestamp, limits: &HopLimits) -> usize {
         let all = limits.connections_max.max(1);
-        match (self.health.failures, self.ceiling) {
-            (0, Some((ceiling, until))) if until > now => ceiling.clamp(1, all),
-            (0, _) => all,
-            _ => 1,
+        match self.ceiling {
+            _ if self.connected == 0 => 1,
+            Some((ceiling, until)) if until > now => ceiling.clamp(1, all),
+            _ => all,
         }
     }
 }

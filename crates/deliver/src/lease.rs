@@ -21,6 +21,9 @@ use crate::tried::{Answer, Came};
 /// How long to wait before writing again to a store that could not.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a message waits whose delivery ended in a panic of ours.
+const AFTER_PANIC: Duration = Duration::from_secs(300);
+
 /// A leased message.
 pub(crate) struct Lease {
     pub(crate) message: Arc<QueuedMessage>,
@@ -152,14 +155,34 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// What can be written down without waiting for anything: what was
+    /// delivered. A refused recipient needs a notice; it is refused again.
+    fn certain(&self) -> Vec<Settlement> {
+        let mut certain = self.settlements(
+            |came| matches!(came, Came::Tried(tried) if matches!(tried.answer, Answer::Took(_))),
+        );
+        if std::thread::panicking() {
+            // A message that we fail at must not come back at once.
+            let due = self.shared.parts.clock.now() + AFTER_PANIC;
+            for (place, recipient) in self.message.recipients.iter().enumerate() {
+                let known = certain.iter().any(|settlement| settlement.place == place);
+                if let (false, RecipientState::Waiting { attempts, warned, .. }) =
+                    (known, recipient.state)
+                {
+                    let state = RecipientState::Waiting { attempts, due, warned };
+                    certain.push(Settlement::silent(place, state));
+                }
+            }
+        }
+        certain
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
-            // Only what needs no notice: that takes time we do not have here.
-            // A refused recipient is refused again.
-            let certain = self.settlements(|came| {
-                matches!(came, Came::Tried(tried) if matches!(tried.answer, Answer::Took(_)))
-            });
+            let certain = self.certain();
             self.count(&certain);
             // If this fails too, the message is sent again after a restart.
             let _ = self.write(&certain);

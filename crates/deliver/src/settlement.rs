@@ -24,6 +24,13 @@ pub(crate) struct Settlement {
     pub(crate) told: Option<FollowUp>,
 }
 
+impl Settlement {
+    /// A new state without anything to tell.
+    pub(crate) fn silent(place: usize, state: RecipientState) -> Self {
+        Settlement { place, state, follow_up: None, notice: None, told: None }
+    }
+}
+
 /// A notice that is due.
 #[derive(Debug)]
 pub(crate) struct NoticeDue {

@@ -24,20 +24,28 @@ use transfer::Transfer;
 
 /// Starts a worker for `hop`, which has counted it already.
 pub(crate) fn start(shared: &Arc<Shared>, hop: &Arc<Hop>) {
-    let place = Place { shared: Arc::clone(shared), hop: Arc::clone(hop) };
-    shared.spawn(async move { Worker { place: &place, line: None }.work().await });
+    let mut place = Place { shared: Arc::clone(shared), hop: Arc::clone(hop), begun: false };
+    shared.spawn(async move {
+        place.begun = true;
+        Worker { place: &place, line: None }.work().await;
+    });
 }
 
 /// A worker's place at its next hop, free again when it ends, however it ends.
 struct Place {
     shared: Arc<Shared>,
     hop: Arc<Hop>,
+    /// Whether it ever ran: nothing does any more while we stop.
+    begun: bool,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.hop.worker_ended() && !self.shared.is_stopping() {
+        let needed = self.hop.worker_ended();
+        if needed && self.begun && !self.shared.is_stopping() {
             start(&self.shared, &self.hop);
+        } else if needed {
+            self.hop.give_back();
         }
     }
 }
@@ -91,7 +99,7 @@ impl Worker<'_> {
     /// The next message; nothing once there was none for as long as the
     /// connection may be idle, or when it is time to stop.
     async fn next_job(&mut self) -> Option<Job> {
-        let Place { shared, hop } = self.place;
+        let Place { shared, hop, .. } = self.place;
         loop {
             // Made before looking, so that no call is missed.
             let called = std::pin::pin!(hop.work.notified());
@@ -116,7 +124,7 @@ impl Worker<'_> {
 
     /// Delivers one message to its recipients here.
     async fn deliver(&mut self, job: Job) -> Next {
-        let Place { shared, hop } = self.place;
+        let Place { shared, hop, .. } = self.place;
         let settings = shared.settings();
         let began = shared.parts.clock.elapsed();
         let mut transfer = Transfer::new(shared, &settings, &job, began);
@@ -152,7 +160,7 @@ impl Place {
     }
 
     async fn connect(&self, settings: &DeliverySettings) -> Result<Line, NotOpened> {
-        let Place { shared, hop } = self;
+        let Place { shared, hop, .. } = self;
         let connection = opening::open(shared, hop, settings).await?;
         for _ in 0..hop.connected(self.now(), &settings.hop) {
             start(shared, hop);
@@ -169,7 +177,7 @@ impl Place {
         failed: NotOpened,
         settings: &DeliverySettings,
     ) -> Next {
-        let Place { shared, hop } = self;
+        let Place { shared, hop, .. } = self;
         let why = failed.why();
         hop.answered(self.now(), why.as_str().into());
         let NotOpened { at, answer, .. } = failed;

@@ -1,0 +1,118 @@
+//! Who is told of a failure, and who is not.
+
+use deliver::{BounceLimits, Route};
+use types::{ForwardPath, ReversePath};
+
+use super::next_hop::{NextHop, say};
+use super::{HOP, House, settings};
+
+const SMART_HOST: &str = "192.0.2.60:25";
+
+/// A house whose next hop refuses everybody and whose notices go to a smart
+/// host.
+fn refusing(limits: BounceLimits, refusal: &'static str) -> (House, NextHop) {
+    let mut settings = settings();
+    settings.bounces = limits;
+    settings.routes.set_elsewhere(Route::parse(&[SMART_HOST]).unwrap());
+    let mut house = House::with(settings);
+    let hop =
+        NextHop::scripted(move |_, at| if at.starts_with("RCPT") { say(refusal) } else { None });
+    hop.listen(&house.network, HOP);
+    let smart_host = NextHop::willing();
+    smart_host.listen(&house.network, SMART_HOST);
+    house.start();
+    (house, smart_host)
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_reported_to_the_sender_once() {
+    let (house, smart_host) = refusing(BounceLimits::default(), "550 5.2.1 disabled");
+    house.accept(&["bob@corp.example", "cid@corp.example"]);
+    house.settle().await;
+    assert_eq!(
+        house.story(),
+        [
+            "bob@corp.example rejected #1 550 5.2.1 disabled",
+            "bob@corp.example bounced",
+            "cid@corp.example rejected #1 550 5.2.1 disabled",
+            "cid@corp.example bounced",
+            "ann@sender.example delivered #1 250 2.0.0 taken",
+        ]
+    );
+    let notice = &smart_host.seen().messages[0];
+    assert!(notice.contains("bob@corp.example 5.2.1") && notice.contains("cid@corp.example 5.2.1"));
+    assert_eq!(smart_host.count("MAIL FROM:<>"), 1);
+    assert_eq!(smart_host.count("RCPT TO:<ann@sender.example>"), 1);
+}
+
+#[tokio::test]
+async fn a_failed_notice_is_answered_by_nothing() {
+    let (house, smart_host) = refusing(BounceLimits::default(), "550 5.2.1 disabled");
+    smart_host.listen(&house.network, "192.0.2.61:25");
+    house.accept_as(&["bob@corp.example"], |message| {
+        message.reverse_path = ReversePath::Null.into();
+    });
+    // Even one that has a reverse-path, which ours never have.
+    house.accept_as(&["cid@corp.example"], |message| message.notice = true);
+    house.settle().await;
+    let story = house.story();
+    assert!(story.contains(&"bob@corp.example suppressed NullReversePath".into()), "{story:?}");
+    assert!(story.contains(&"cid@corp.example suppressed NullReversePath".into()), "{story:?}");
+    assert_eq!(smart_host.seen().messages.len(), 0);
+}
+
+#[tokio::test]
+async fn notices_beyond_the_rate_are_not_sent_and_that_is_recorded() {
+    let limits = BounceLimits { per_minute_max: 60, per_domain_per_minute_max: 3 };
+    let (house, smart_host) = refusing(limits, "550 5.2.1 disabled");
+    for _ in 0..5 {
+        house.accept(&["bob@corp.example"]);
+    }
+    house.settle().await;
+    let counts = house.deliverer.status().counts;
+    assert_eq!((counts.bounced, counts.bounces_suppressed), (3, 2));
+    assert_eq!(smart_host.seen().messages.len(), 3);
+    assert!(house.story().contains(&"bob@corp.example suppressed RateLimited".into()));
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_needs_a_next_hop_that_takes_it() {
+    let (house, smart_host) = refusing(BounceLimits::default(), "250 fine");
+    let address = "b\u{fc}ro@corp.example";
+    house.accept_as(&["bob@corp.example", "x@corp.example"], |message| {
+        message.recipients[1].path = ForwardPath::Address(address.parse().unwrap());
+    });
+    house.settle().await;
+    let why = "rejected #1 - 5.6.7 the next hop does not offer SMTPUTF8";
+    let story = house.story();
+    assert!(story.contains(&format!("{address} {why}")), "{story:?}");
+    assert!(story.contains(&"bob@corp.example delivered #1 250 2.0.0 taken".into()), "{story:?}");
+    assert!(smart_host.seen().messages[0].contains(" 5.6.7 "));
+    assert_eq!(house.deliverer.recipient_probe().smtputf8("corp.example"), Some(false));
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_goes_where_smtputf8_is_offered() {
+    let mut house = House::new();
+    let hop = NextHop::new(&["SMTPUTF8", "8BITMIME"], Box::new(|_, _| None));
+    hop.listen(&house.network, HOP);
+    house.start();
+    house.accept(&["b\u{fc}ro@corp.example"]);
+    house.settle().await;
+    assert_eq!(hop.seen().messages.len(), 1, "{:?}", house.story());
+    assert_eq!(hop.count("MAIL FROM:<ann@sender.example> SMTPUTF8"), 1);
+    assert_eq!(house.deliverer.recipient_probe().smtputf8("corp.example"), Some(true));
+}
+
+#[tokio::test]
+async fn a_failure_that_cannot_be_told_is_no_end() {
+    let (house, smart_host) = refusing(BounceLimits::default(), "550 5.2.1 disabled");
+    house.accept(&["bob@corp.example"]);
+    house.store.full.store(true, std::sync::atomic::Ordering::Relaxed);
+    house.settle().await;
+    house.store.full.store(false, std::sync::atomic::Ordering::Relaxed);
+    house.pass(std::time::Duration::from_secs(400)).await;
+    let story = house.story();
+    assert!(story.contains(&"bob@corp.example bounced".into()), "{story:?}");
+    assert_eq!(smart_host.seen().messages.len(), 1);
+}

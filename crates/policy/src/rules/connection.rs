@@ -32,6 +32,17 @@ pub(crate) fn connections(case: &mut Case<'_>) -> RuleAnswer {
     RuleAnswer::Decides(decision.with_detail(detail))
 }
 
+/// One client opened more connections in a short time than the rate allows.
+pub(crate) fn connection_rate(case: &mut Case<'_>) -> RuleAnswer {
+    match case.evidence.latest(CheckName::Rate) {
+        Some(&Observed::Rate { exceeded: true, retry_in_s, .. }) => {
+            let decision = Decision::new(Reason::ConnectionsLimited, CheckName::Rate);
+            RuleAnswer::Decides(decision.with_detail(Detail::RetryIn { seconds: retry_in_s }))
+        }
+        _ => RuleAnswer::NotMine,
+    }
+}
+
 /// A client that does not wait for the greeting does not read replies.
 pub(crate) fn early_talk(case: &mut Case<'_>) -> RuleAnswer {
     match case.evidence.latest(CheckName::EarlyTalk) {

@@ -38,7 +38,7 @@ pub(crate) type Rule = fn(&mut Case<'_>) -> RuleAnswer;
 /// of triplets, which a mail refused for another reason should not do.
 pub(crate) fn of(stage: Stage) -> &'static [Rule] {
     match stage {
-        Stage::Connect => &[unavailable, proxy_header, connections, early_talk],
+        Stage::Connect => &[unavailable, proxy_header, connections, connection_rate, early_talk],
         Stage::Helo | Stage::Content => &[unavailable],
         Stage::Mail => &[unavailable, declared_size_for_anybody],
         Stage::Rcpt => &[

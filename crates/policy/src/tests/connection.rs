@@ -27,6 +27,14 @@ fn a_connection_is_limited_by_client_and_in_all() {
 }
 
 #[test]
+fn connections_opened_too_fast_are_limited_like_those_held() {
+    let rate = |exceeded| Observed::Rate { exceeded, per_minute_max: 60, retry_in_s: 7 };
+    assert_eq!(at(Stage::Connect, CheckName::Rate, rate(false)), "proceed");
+    let shown = at(Stage::Connect, CheckName::Rate, rate(true));
+    assert_eq!(shown, "defer connections.limited");
+}
+
+#[test]
 fn early_talkers_are_a_deferral_by_name_and_refused_on_the_wire() {
     let shown = at(Stage::Connect, CheckName::EarlyTalk, Observed::EarlyTalk);
     assert_eq!(shown, "defer client.early_talker");

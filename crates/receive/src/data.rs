@@ -132,11 +132,14 @@ impl Desk {
         let mut recipients = Vec::with_capacity(judged.len());
         let mut events = Vec::with_capacity(judged.len());
         let mut kept = Vec::with_capacity(judged.len());
+        let mut permitted = Vec::new();
         for (open, verdict) in judged {
             let outcome = outcome(content.id, &open, verdict);
             kept.push(Kept::of(&open));
             if let Some(recipient) = queued(&open, &outcome, now) {
-                self.close_open_window(&open);
+                if open.permit.is_some() {
+                    permitted.push(recipient.path.clone());
+                }
                 recipients.push(recipient);
             }
             let stage = Stage::Content;
@@ -149,6 +152,7 @@ impl Desk {
         match self.commit(content, acceptance).await {
             Ok(()) => {
                 kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
+                permitted.iter().for_each(|recipient| self.close_open_window(recipient));
                 Answer::ProceedWith(reply)
             }
             Err(error) => {
@@ -201,13 +205,11 @@ impl Desk {
         }
     }
 
-    /// A permit that accepts a pair ends the wait of its open triplet.
-    fn close_open_window(&self, open: &OpenAttempt) {
-        let (Some(_), Some(sender), Some(recipient)) =
-            (&open.permit, &self.visit.reverse_path, &open.recipient)
-        else {
-            return;
-        };
+    /// A permit that accepts a pair ends the wait of its open triplet; only
+    /// once the message is ours, or a failure to store it would leave a first
+    /// contact without an end.
+    fn close_open_window(&self, recipient: &ForwardPath) {
+        let Some(sender) = &self.visit.reverse_path else { return };
         // If this fails the entry expires by itself; the mail is accepted.
         let _closed = self.engine.parts.triplets.close_silently(sender, recipient);
     }

@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use types::{CheckName, Client, ClientFacts, Finding, Observed, Stage};
+use world::Stream;
 
 use crate::connection::{Arrival, Wish, serve};
 use crate::desk::finding;
@@ -34,8 +35,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    name: Arc<str>,
-    proxies: Arc<[IpNet]>,
+    door: Door,
 }
 
 impl Listener {
@@ -68,7 +68,8 @@ impl Listener {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket)?;
         let name = socket.local_addr()?.to_string().into();
-        Ok(Listener { socket, name, proxies: proxy_protocol_from.into() })
+        let door = Door { name, proxies: proxy_protocol_from.into() };
+        Ok(Listener { socket, door })
     }
 
     /// Where it listens.
@@ -108,21 +109,42 @@ impl Listener {
     ) {
         // Replies are small and each is waited for.
         let _undelayed = stream.set_nodelay(true);
-        let (engine, name) = (Arc::clone(engine), Arc::clone(&self.name));
-        let (ip, port) = proxy::canonical(peer);
-        let client = Client { ip, port, listener: name };
-        if self.proxies.iter().any(|net| net.contains(&ip)) {
-            tokio::spawn(proxied(engine, stream, client, wishes));
-        } else {
-            tokio::spawn(counted(engine, stream, client, Vec::new(), wishes));
-        }
+        tokio::spawn(welcome(Arc::clone(engine), stream, peer, self.door.clone(), wishes));
+    }
+}
+
+/// A way in: a listener as its connections see it.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// How events name it, as `address:port`.
+    pub name: Arc<str>,
+    /// Peers that must send a PROXY header; others must not.
+    pub proxies: Arc<[IpNet]>,
+}
+
+/// Serves one connection that came through `door`, from its PROXY header, if
+/// one is due, to its end, and counts it for as long as it lasts.
+pub async fn welcome<S: Stream>(
+    engine: Arc<Engine>,
+    stream: S,
+    peer: SocketAddr,
+    door: Door,
+    wishes: watch::Receiver<Wish>,
+) {
+    let (ip, port) = proxy::canonical(peer);
+    let proxied = door.proxies.iter().any(|net| net.contains(&ip));
+    let client = Client { ip, port, listener: door.name };
+    if proxied {
+        behind_proxy(engine, stream, client, wishes).await;
+    } else {
+        counted(engine, stream, client, Vec::new(), wishes).await;
     }
 }
 
 /// Serves a connection whose client stands behind a balancer.
-async fn proxied(
+async fn behind_proxy<S: Stream>(
     engine: Arc<Engine>,
-    mut stream: TcpStream,
+    mut stream: S,
     client: Client,
     wishes: watch::Receiver<Wish>,
 ) {
@@ -140,21 +162,17 @@ async fn proxied(
         }
         Err(_) => {
             let invalid = finding(CheckName::Proxy, Stage::Connect, Observed::ProxyInvalid);
-            let arrival = Arrival {
-                stream,
-                client: facts(client),
-                findings: vec![invalid],
-                read: Vec::new(),
-            };
+            let (client, findings) = (facts(client), vec![invalid]);
+            let arrival = Arrival { stream, client, findings, read: Vec::new() };
             serve(engine, arrival, wishes).await;
         }
     }
 }
 
 /// Serves a connection and counts it for as long as it lasts.
-async fn counted(
+async fn counted<S: Stream>(
     engine: Arc<Engine>,
-    stream: TcpStream,
+    stream: S,
     client: Client,
     read: Vec<u8>,
     wishes: watch::Receiver<Wish>,

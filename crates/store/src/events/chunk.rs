@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use types::Event;
 
-use super::columns::{CodeField, Columns, RowKey};
+use super::columns::{Columns, RowKey};
+use super::fields::CodeField;
 use super::segment::{IndexedBy, count};
 use crate::contract::{Position, Totals};
 

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::bits::Bits;
-use super::columns::{
-    ATTEMPT, CodeField, TextField, View, WideField, outcome_code, reason_code, state_code,
+use super::columns::View;
+use super::fields::{
+    ATTEMPT, CodeField, TextField, WideField, outcome_code, reason_code, state_code,
 };
 use super::text::TextTest;
 use crate::contract::{Filter, TextColumn};

@@ -12,6 +12,7 @@
 mod bits;
 mod chunk;
 mod columns;
+mod fields;
 mod filter;
 mod name;
 mod open;

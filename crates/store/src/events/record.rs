@@ -18,8 +18,9 @@ use crate::contract::StoreError;
 const SAMPLE_OCTETS: usize = 16 * 1024;
 /// Events the sample is taken from, spread over those to be compressed.
 const SAMPLE_EVENTS: usize = 12;
-/// Level of zstd. Sealing costs every attempt, so it must be cheap.
-const LEVEL: i32 = 1;
+/// Level of zstd. Sealing costs every attempt, so it must be cheap: negative
+/// levels build no Huffman table, which costs most in so short a text.
+const LEVEL: i32 = -3;
 /// Longest event that is believed when a stored length says so.
 const EVENT_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 

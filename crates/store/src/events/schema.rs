@@ -1,11 +1,11 @@
 //! The layout of a segment file: Arrow IPC, so that any analytics engine can
-//! read it. Derived from the tables of [`super::columns`].
+//! read it. Derived from the tables of [`super::fields`].
 
 use std::collections::HashMap;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
-use super::columns::{CodeField, TextField, WideField};
+use super::fields::{CodeField, TextField, WideField};
 
 /// The number of the layout; a reader refuses others.
 pub(super) const FORMAT: &str = "1";

@@ -13,7 +13,8 @@ use arrow_ipc::{Block, root_as_footer};
 use arrow_schema::ArrowError;
 use types::Event;
 
-use super::columns::{CodeField, CodeView, RowKey, TextField, TextView, View, WideField};
+use super::columns::{CodeView, RowKey, TextView, View};
+use super::fields::{ATTEMPT, CodeField, TextField, WideField};
 use super::name::SegmentName;
 use super::record::{RecordReader, Sample};
 use super::schema::{self, key};
@@ -243,7 +244,7 @@ fn totals(codes: &[Codes; CodeField::ALL.len()]) -> Totals {
 
 /// Adds one row to the totals.
 pub(super) fn count(totals: &mut Totals, kind: u8, outcome: u8) {
-    if kind != super::columns::ATTEMPT {
+    if kind != ATTEMPT {
         totals.follow_ups += 1;
     } else if let Some(place) = usize::from(outcome).checked_sub(1)
         && let Some(attempts) = totals.attempts.get_mut(place)

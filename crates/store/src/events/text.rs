@@ -3,7 +3,8 @@
 use memchr::memmem::Finder;
 
 use super::bits::Bits;
-use super::columns::{TextView, VALUE_SEPARATOR, fold_into};
+use super::columns::TextView;
+use super::fields::{VALUE_SEPARATOR, fold_into};
 use crate::contract::TextMatch;
 
 /// A compiled [`TextMatch`].

@@ -15,7 +15,8 @@ use arrow_ipc::writer::FileWriter;
 use arrow_schema::ArrowError;
 use types::{EventId, LifeLineId};
 
-use super::columns::{CodeField, Columns, RowKey, TextArena, View, WideField};
+use super::columns::{Columns, RowKey, TextArena, View};
+use super::fields::{CodeField, WideField};
 use super::name::{SegmentName, UNFINISHED};
 use super::schema::{self, key};
 use crate::contract::{Position, StoreError};

@@ -343,7 +343,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn one_of<'a>(content: &'a BTreeMap<ObjectKey, String>, which: u8) -> Option<&'a ObjectKey> {
+fn one_of(content: &BTreeMap<ObjectKey, String>, which: u8) -> Option<&ObjectKey> {
     content.keys().nth(usize::from(which) % content.len().max(1))
 }
 

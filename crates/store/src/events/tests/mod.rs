@@ -166,7 +166,8 @@ fn sealing_and_merging_and_opening_again_change_no_answer() {
         assert_eq!(visited, events);
         for event in events.iter().step_by(17) {
             assert_eq!(index.event(event.id).unwrap().as_ref(), Some(event));
-            assert_eq!(index.by_reference(event.reference()).unwrap(), [event.clone()]);
+            let by_reference = index.by_reference(event.reference()).unwrap();
+            assert_eq!(by_reference.iter().collect::<Vec<_>>(), [event]);
             let line = events.iter().filter(|e| e.life_line == event.life_line).cloned();
             assert_eq!(index.life_line(event.life_line).unwrap(), line.collect::<Vec<_>>());
             let line = index.by_reference(event.life_line.reference()).unwrap();

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use types::{Event, Timestamp};
 
-use super::super::columns::TextField;
+use super::super::fields::TextField;
 use crate::contract::{Filter, Page, TextColumn, TextMatch};
 
 /// Whether an event matches.

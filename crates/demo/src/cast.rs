@@ -1,0 +1,241 @@
+//! The cast: who writes to the protected organisation, how often, and in
+//! what manner. One table; a new kind of sender is a row here and, if its
+//! manner is new, an arm in `errand`.
+
+use crate::mishap::Mishap;
+
+/// One kind of sender.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    /// How many of the errands are theirs, relative to all others.
+    pub(crate) weight: u32,
+    /// What they do.
+    pub(crate) manner: Manner,
+    /// The domain they write from.
+    pub(crate) domain: &'static str,
+    /// The network their servers are in; [`ANY_NET`] for one that is drawn
+    /// among the bots' each time.
+    pub(crate) net: u8,
+    /// The parts before the @ they write from, the busiest first.
+    pub(crate) people: &'static [&'static str],
+}
+
+/// What a sender does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Writes to one person, and comes back like this if asked to.
+    Writes(Return),
+    /// Writes to several people at once.
+    WritesToSeveral,
+    /// Sends to a list of readers, each with a reverse-path of its own (VERP)
+    /// and from a pool of servers.
+    Newsletter,
+    /// Returns a bounce: the null reverse-path.
+    Bounces,
+    /// Shows another address in From than in the envelope.
+    ShowsAnother(&'static str),
+    /// Writes from an address beyond ASCII.
+    International,
+    /// Sends a message that has travelled in a circle.
+    Circles,
+    /// Sends an attachment larger than one mailbox takes.
+    Applies,
+    /// Declares a message larger than the server takes.
+    DeclaresEnormous,
+    /// Ends lines of content with LF alone, as smugglers do.
+    Smuggles,
+    /// Sends a line of more than a mebibyte.
+    NeverEndsLine,
+    /// Writes to the whole course in one transaction.
+    WritesToCourse,
+    /// Writes to the clinic or the branch, whose recipients are asked for at
+    /// the next hop.
+    WritesBeyond,
+    /// Guesses recipients.
+    Guesses,
+    /// Asks whether addresses exist, and resets.
+    AsksOnly,
+    /// Connects and says goodbye.
+    Knocks,
+    /// Tries to relay.
+    Relays,
+    /// Gives addresses that are none.
+    Misspells,
+    /// Breaks off.
+    Breaks(Mishap),
+    /// Speaks before the greeting.
+    TalksEarly,
+    /// Says what is no SMTP.
+    Babbles,
+    /// Asks for TLS and then does not speak it.
+    BreaksTls,
+    /// Opens more connections at once than one client may.
+    Crowds,
+    /// Connects and never says a word.
+    KeepsSilent,
+}
+
+/// How a sender comes back after it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Return {
+    /// After minutes, then after longer.
+    Patiently,
+    /// Once too early, then in time.
+    TooEarlyFirst,
+    /// From another server of the same network.
+    FromNeighbour,
+    /// From servers of other networks in turn.
+    FromElsewhere,
+    /// Next day, when the window has closed.
+    TooLate,
+    /// Not at all.
+    Never,
+}
+
+use Manner::{
+    Applies, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, Crowds, DeclaresEnormous,
+    Guesses, International, KeepsSilent, Knocks, Misspells, NeverEndsLine, Newsletter, Relays,
+    ShowsAnother, Smuggles, TalksEarly, Writes, WritesBeyond, WritesToCourse, WritesToSeveral,
+};
+use Return::{FromElsewhere, FromNeighbour, Never, Patiently, TooEarlyFirst, TooLate};
+
+/// Drawn each time among the networks of bots and home connections.
+pub(crate) const ANY_NET: u8 = 255;
+/// The first of those networks; they reach up to [`ANY_NET`].
+pub(crate) const BOT_NET_FIRST: u8 = 100;
+
+const PEOPLE: &[&str] = &["maria.rossi", "j.smith", "tomasz", "yuki.tanaka", "olga", "p.dubois"];
+const DESKS: &[&str] = &["orders", "invoice", "service", "noreply", "dispatch"];
+const CROWD: &[&str] = &["angela", "bestoffer", "contact", "doctor", "elite.club", "winner2024"];
+
+const fn row(
+    weight: u32,
+    manner: Manner,
+    domain: &'static str,
+    net: u8,
+    people: &'static [&'static str],
+) -> Sender {
+    Sender { weight, manner, domain, net, people }
+}
+
+/// Everybody, in no order that matters. Weights are thousandths of all
+/// errands, near enough.
+pub(crate) const CAST: &[Sender] = &[
+    // Who one wants to hear from.
+    row(90, Writes(Patiently), "supplier.example", 0, PEOPLE),
+    row(70, Writes(Patiently), "customer.example", 1, PEOPLE),
+    row(40, Writes(Patiently), "lawyers.example", 2, &["office", "h.meyer", "s.king"]),
+    row(40, Writes(Patiently), "university.example", 3, PEOPLE),
+    row(30, Writes(TooEarlyFirst), "impatient.example", 4, PEOPLE),
+    row(50, Writes(FromNeighbour), "cloudmail.example", 5, PEOPLE),
+    row(14, Writes(FromElsewhere), "bigpool.example", 6, PEOPLE),
+    row(10, Writes(TooLate), "sleepy.example", 7, &["night.batch", "report"]),
+    row(40, Writes(Patiently), "shop.example", 8, &["orders", "deals", "service"]),
+    row(30, Writes(Patiently), "partner.example", 9, DESKS),
+    row(12, Writes(Patiently), "bank.example", 10, &["statements", "cards"]),
+    row(10, Writes(Patiently), "school.example", 11, &["secretary", "class4b"]),
+    row(35, WritesToSeveral, "agency.example", 12, PEOPLE),
+    row(45, Newsletter, "news.mailer.example", 13, &["weekly", "digest"]),
+    row(25, Newsletter, "letters.example", 14, &["list", "daily"]),
+    row(12, ShowsAnother("offers@flash-sale.example"), "bulk.mailer.example", 15, &["bounce"]),
+    row(12, International, "müller.example", 16, &["jürgen", "größe", "用户"]),
+    row(25, WritesBeyond, "lab-results.example", 17, &["lab", "results"]),
+    row(25, WritesBeyond, "insurer.example", 18, PEOPLE),
+    row(8, WritesBeyond, crate::corp::UNWANTED_DOMAIN, 19, &["claims"]),
+    row(10, Applies, "applicants.example", 20, PEOPLE),
+    row(1, WritesToCourse, "training.example", 21, &["trainer"]),
+    row(15, Bounces, "relay.example", 22, &[""]),
+    row(6, Circles, "forwarder.example", 23, &["forward"]),
+    row(4, DeclaresEnormous, "video.example", 24, &["studio"]),
+    row(4, NeverEndsLine, "export.example", 25, &["database"]),
+    row(16, AsksOnly, "verify.example", 26, &["check"]),
+    row(8, Breaks(Mishap::DropAfterRecipient), "flaky.example", 27, PEOPLE),
+    row(8, Breaks(Mishap::DropInContent), "flaky.example", 27, PEOPLE),
+    row(5, Breaks(Mishap::SilentAfterRecipient), "stalling.example", 28, PEOPLE),
+    row(6, Breaks(Mishap::SilentInContent), "stalling.example", 28, PEOPLE),
+    row(12, Writes(Patiently), "recruiter.example", 29, &["talent", "career"]),
+    row(5, BreaksTls, "oldtls.example", 30, &["mailer"]),
+    // Who one does not.
+    row(170, Writes(Never), "prize-draw.test", ANY_NET, CROWD),
+    row(60, Writes(Never), "parcel-notice.test", ANY_NET, CROWD),
+    row(20, Writes(Never), "cheap-pills.test", ANY_NET, CROWD),
+    row(14, Writes(Patiently), "win.lucky-casino.test", 40, &["vip", "bonus"]),
+    row(10, Writes(Patiently), "pushy-vendor.example", 41, &["sales"]),
+    row(12, ShowsAnother("billing@fake-invoices.test"), "hacked-site.example", 42, &["www-data"]),
+    row(45, Guesses, "harvest.test", ANY_NET, CROWD),
+    row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
+    row(14, Misspells, "broken-script.test", ANY_NET, CROWD),
+    row(5, Smuggles, "smuggler.test", 43, &["two.in.one"]),
+    row(30, Knocks, "scanner.test", ANY_NET, CROWD),
+    row(10, KeepsSilent, "portscan.test", ANY_NET, CROWD),
+    row(12, TalksEarly, "botnet.test", ANY_NET, CROWD),
+    row(8, Babbles, "webproxy.test", ANY_NET, CROWD),
+    row(2, Crowds, "flood.test", ANY_NET, CROWD),
+];
+
+/// The sum of all weights.
+pub(crate) fn weight_of_all() -> u64 {
+    CAST.iter().map(|sender| u64::from(sender.weight)).sum()
+}
+
+/// The sender at this place when all are laid out by weight.
+pub(crate) fn at_weight(place: u64) -> Option<&'static Sender> {
+    let mut before = 0;
+    CAST.iter().find(|sender| {
+        before += u64::from(sender.weight);
+        place < before
+    })
+}
+
+/// The domain whose servers are in this network.
+pub(crate) fn domain_of(net: u8) -> &'static str {
+    let owner = CAST.iter().find(|sender| sender.net == net && sender.net != ANY_NET);
+    match owner {
+        Some(sender) if sender.domain.is_ascii() => sender.domain,
+        Some(_) => "xn--mller-kva.example",
+        None => "dialup.test",
+    }
+}
+
+/// The network of this domain's servers.
+pub(crate) fn net_of(domain: &str) -> Option<u8> {
+    let nets = CAST.iter().map(|sender| sender.net).filter(|&net| net != ANY_NET);
+    nets.into_iter().find(|&net| domain_of(net) == domain)
+}
+
+/// Whether the hosts of this network have names.
+pub(crate) fn is_named(net: u8) -> bool {
+    net < BOT_NET_FIRST && domain_of(net) != "dialup.test"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn every_network_has_one_domain_and_every_domain_is_reserved() {
+        let mut owners: HashMap<u8, &str> = HashMap::new();
+        for sender in CAST {
+            let reserved = [".example", ".test"].iter().any(|end| sender.domain.ends_with(end));
+            assert!(reserved && sender.weight > 0 && !sender.people.is_empty(), "{sender:?}");
+            if sender.net != ANY_NET {
+                assert!(sender.net < BOT_NET_FIRST, "{sender:?}");
+                let owner = *owners.entry(sender.net).or_insert(sender.domain);
+                assert_eq!(owner, sender.domain);
+                assert_eq!(net_of(domain_of(sender.net)), Some(sender.net));
+            }
+        }
+    }
+
+    #[test]
+    fn every_weight_is_met() {
+        let all = weight_of_all();
+        assert!((900..1_300).contains(&all), "{all}");
+        assert!(at_weight(all - 1).is_some() && at_weight(all).is_none());
+        let first = (0..all).filter(|&place| {
+            at_weight(place).is_some_and(|sender| sender.domain == CAST[0].domain)
+        });
+        assert_eq!(first.count(), 90);
+    }
+}

@@ -1,0 +1,322 @@
+//! One visit, from dialling to hanging up.
+//!
+//! Who behaves speaks through [`smtp::ClientSession`], as our own delivery
+//! does; who does not speaks in bare lines.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use smtp::{
+    ClientOutput, ClientSession, ClientSettings, ContentForm, ContentWriter, DeliveryReport,
+    Envelope,
+};
+use world::{Clock, Dial, DialOptions};
+
+use crate::errand::{Act, Errand, Try};
+use crate::floor::Pass;
+use crate::mishap::Mishap;
+use crate::origin::Side;
+use crate::traffic::{Counters, Mail, add};
+use crate::wire::Wire;
+
+/// Where visits take place.
+pub(crate) struct Venue {
+    /// The gateway.
+    pub(crate) target: SocketAddr,
+    pub(crate) side: Side,
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Counters,
+}
+
+/// Makes one try of an errand. What is left of it is to be tried again, if
+/// there is a further try.
+pub(crate) async fn visit(
+    venue: &Venue,
+    errand: &Errand,
+    turn: Try,
+    pass: &mut Pass,
+) -> Option<Act> {
+    let mut visitor = Visitor { venue, errand, turn, pass };
+    match visitor.act().await {
+        Ok(left) => left,
+        Err(_) => {
+            add(&venue.counters.failed, 1);
+            match errand.act {
+                Act::Send { .. } | Act::Ask(_) | Act::Break { .. } => Some(errand.act.clone()),
+                _ => None,
+            }
+        }
+    }
+}
+
+struct Visitor<'v> {
+    venue: &'v Venue,
+    errand: &'v Errand,
+    turn: Try,
+    pass: &'v mut Pass,
+}
+
+/// What an act leaves to be tried again.
+type Left = Option<Act>;
+
+impl Visitor<'_> {
+    async fn act(&mut self) -> io::Result<Left> {
+        match &self.errand.act {
+            Act::Send { mails, chunking } => {
+                let left = self.send(mails, *chunking).await?;
+                Ok((!left.is_empty()).then_some(Act::Send { mails: left, chunking: *chunking }))
+            }
+            Act::Ask(mail) => self.ask(mail).await,
+            Act::Break { mail, mishap } => self.break_off(mail, *mishap).await,
+            Act::Say { lines, recipients } => self.say(lines, *recipients).await,
+            Act::TalkEarly => self.talk_early().await,
+            Act::BreakTls => self.break_tls().await,
+            Act::Crowd(size) => self.crowd(*size).await,
+            Act::KeepSilent => self.keep_silent().await,
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Wire> {
+        add(&self.venue.counters.connections, 1);
+        let source = Some(self.turn.origin.address(self.venue.side));
+        // IPv6 visitors reach the one simulated listener all the same.
+        let options = DialOptions { source, ..DialOptions::default() };
+        let connection = self.venue.dial.dial(self.venue.target, options).await?;
+        Ok(Wire::new(connection, Arc::clone(&self.venue.clock)))
+    }
+
+    /// Hands mails over one after the other; those left for later.
+    async fn send(&self, mails: &[Mail], chunking: bool) -> io::Result<Vec<Mail>> {
+        let settings =
+            ClientSettings { helo_name: Arc::clone(&self.errand.helo), chunking, pipelining: true };
+        let mut client = Client {
+            session: ClientSession::new(settings),
+            wire: self.connect().await?,
+            out: Vec::new(),
+        };
+        let mut left = Vec::new();
+        if !client.ready().await? {
+            add(&self.venue.counters.attempts, 1);
+            return Ok(mails.to_vec());
+        }
+        for (done, mail) in mails.iter().enumerate() {
+            let content = mail.content.write(self.venue.clock.now());
+            match client.transaction(mail, &content).await? {
+                Some(report) => left.extend(self.settle(mail, &report)),
+                None => {
+                    // The gateway closes, or cannot take it at all.
+                    left.extend(mails.iter().skip(done).cloned());
+                    break;
+                }
+            }
+        }
+        client.quit().await?;
+        Ok(left)
+    }
+
+    /// Counts the answers; the mail with those who are to be tried again.
+    fn settle(&self, mail: &Mail, report: &DeliveryReport) -> Option<Mail> {
+        let counters = &self.venue.counters;
+        add(&counters.attempts, report.recipients.len().max(1));
+        let mut again = Vec::new();
+        for (place, recipient) in mail.recipients.iter().enumerate() {
+            let answer = report.decisive(place);
+            if answer.is_positive() {
+                add(&counters.accepted, 1);
+            } else if answer.is_temporary() {
+                add(&counters.deferred, 1);
+                again.push(recipient.clone());
+            } else {
+                add(&counters.refused, 1);
+            }
+        }
+        (!again.is_empty()).then(|| Mail { recipients: again, ..mail.clone() })
+    }
+
+    async fn ask(&self, mail: &Mail) -> io::Result<Left> {
+        let mut wire = self.connect().await?;
+        let accepted = self.envelope(&mut wire, mail).await?;
+        wire.ask("RSET").await?;
+        wire.ask("QUIT").await?;
+        Ok((!accepted).then(|| self.errand.act.clone()))
+    }
+
+    async fn break_off(&mut self, mail: &Mail, mishap: Mishap) -> io::Result<Left> {
+        let mut wire = self.connect().await?;
+        if !self.envelope(&mut wire, mail).await? {
+            wire.ask("QUIT").await?;
+            return Ok(Some(self.errand.act.clone()));
+        }
+        if mishap.is_in_content() && wire.ask("DATA").await? == 354 {
+            let content = mail.content.write(self.venue.clock.now());
+            let half = content.len() / 2;
+            wire.write(content.get(..half).unwrap_or_default()).await?;
+        }
+        if mishap.is_silence() {
+            self.pass.park();
+            wire.sit_out().await;
+        }
+        Ok(None)
+    }
+
+    /// EHLO, MAIL and RCPT in bare lines; whether it goes on. A recipient
+    /// refused for good counts as going on: there is nothing to come back
+    /// for.
+    async fn envelope(&self, wire: &mut Wire, mail: &Mail) -> io::Result<bool> {
+        wire.reply().await?;
+        wire.ask(&format!("EHLO {}", self.errand.helo)).await?;
+        wire.ask(&format!("MAIL FROM:{}", mail.reverse_path)).await?;
+        let mut deferred = false;
+        for recipient in &mail.recipients {
+            let code = wire.ask(&format!("RCPT TO:{recipient}")).await?;
+            add(&self.venue.counters.attempts, 1);
+            deferred |= (400..500).contains(&code);
+        }
+        Ok(!deferred)
+    }
+
+    async fn say(&self, lines: &[String], recipients: usize) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, recipients.max(1));
+        let mut wire = self.connect().await?;
+        wire.reply().await?;
+        for line in lines {
+            // Who is thrown out in the middle has been served as it deserves.
+            if wire.ask(line).await.is_err() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn talk_early(&self) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, 1);
+        let mut wire = self.connect().await?;
+        wire.say(&format!("EHLO {}", self.errand.helo)).await?;
+        let greeted = wire.reply().await?;
+        if greeted == 220 {
+            wire.reply().await?;
+            wire.ask("QUIT").await?;
+        }
+        Ok(None)
+    }
+
+    async fn break_tls(&self) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, 1);
+        let mut wire = self.connect().await?;
+        wire.reply().await?;
+        wire.ask(&format!("EHLO {}", self.errand.helo)).await?;
+        if wire.ask("STARTTLS").await? == 220 {
+            wire.say("this is not a TLS record and never will be").await?;
+            wire.sit_out().await;
+        } else {
+            wire.ask("QUIT").await?;
+        }
+        Ok(None)
+    }
+
+    async fn crowd(&self, size: usize) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, size);
+        let mut wires = Vec::new();
+        for _ in 0..size {
+            let mut wire = self.connect().await?;
+            // The greeting, so that the connection is counted before the next.
+            let greeted = wire.reply().await?;
+            wires.push((wire, greeted));
+        }
+        for (mut wire, greeted) in wires {
+            if greeted == 220 {
+                wire.ask("QUIT").await?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn keep_silent(&mut self) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, 1);
+        let mut wire = self.connect().await?;
+        wire.reply().await?;
+        self.pass.park();
+        wire.sit_out().await;
+        Ok(None)
+    }
+}
+
+/// A client session with its connection.
+struct Client {
+    session: ClientSession,
+    wire: Wire,
+    out: Vec<u8>,
+}
+
+impl Client {
+    /// Goes on until there is something to decide.
+    async fn next(&mut self) -> io::Result<ClientOutput> {
+        loop {
+            let mut left = self.wire.input.as_slice();
+            let output =
+                self.session.advance(&mut left, &mut self.out).map_err(io::Error::other)?;
+            let taken = self.wire.input.len() - left.len();
+            self.wire.input.drain(..taken);
+            let out = std::mem::take(&mut self.out);
+            if !out.is_empty() {
+                self.wire.write(&out).await?;
+            }
+            match output {
+                ClientOutput::Wait => self.wire.read().await?,
+                output => return Ok(output),
+            }
+        }
+    }
+
+    /// Waits for the greeting; whether there is one.
+    async fn ready(&mut self) -> io::Result<bool> {
+        match self.next().await {
+            Ok(output) => Ok(output == ClientOutput::Ready),
+            // A negative greeting is an answer, not a failure.
+            Err(error) if error.kind() == io::ErrorKind::Other => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One transaction; nothing if it could not be begun.
+    async fn transaction(
+        &mut self,
+        mail: &Mail,
+        content: &[u8],
+    ) -> io::Result<Option<DeliveryReport>> {
+        let envelope = Envelope {
+            reverse_path: &mail.reverse_path,
+            recipients: &mail.recipients,
+            size_octets: content.len() as u64,
+            eight_bit: !content.is_ascii(),
+            smtputf8: false,
+        };
+        if self.session.send(&envelope, &mut self.out).is_err() {
+            return Ok(None);
+        }
+        loop {
+            match self.next().await? {
+                ClientOutput::SendContent(ContentForm::Raw) => self.wire.write(content).await?,
+                ClientOutput::SendContent(ContentForm::Dotted) => {
+                    let mut writer = ContentWriter::new();
+                    let mut octets = Vec::new();
+                    writer.append(content, &mut octets);
+                    octets.extend_from_slice(writer.finish());
+                    self.wire.write(&octets).await?;
+                }
+                ClientOutput::Done(report) => return Ok(Some(report)),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    async fn quit(&mut self) -> io::Result<()> {
+        if self.session.is_ready() {
+            self.session.quit(&mut self.out);
+            self.next().await?;
+        }
+        Ok(())
+    }
+}

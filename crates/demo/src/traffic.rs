@@ -1,0 +1,134 @@
+//! The traffic as values: what is sent, what came of it, and the source that
+//! draws one errand after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use types::{ForwardPath, ReversePath, Timestamp};
+
+use crate::cast::{self, Sender};
+use crate::dice::Dice;
+use crate::errand::{Errand, draw};
+use crate::folder::Messages;
+use crate::letter::Letter;
+
+/// One message to be handed over, with its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mail {
+    pub(crate) reverse_path: ReversePath,
+    /// Who has not been answered for good.
+    pub(crate) recipients: Vec<ForwardPath>,
+    pub(crate) content: Content,
+}
+
+/// What is in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A letter, written when it is sent.
+    Letter(Letter),
+    /// A real message, as it was read.
+    Real(Arc<[u8]>),
+}
+
+impl Content {
+    /// The octets as of `at`.
+    pub(crate) fn write(&self, at: Timestamp) -> Arc<[u8]> {
+        match self {
+            Content::Letter(letter) => letter.write(at).into(),
+            Content::Real(octets) => Arc::clone(octets),
+        }
+    }
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        /// What the generator has seen, counted on the sender's side.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
+
+        /// The same while it is being counted.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $(pub(crate) $name: AtomicU64,)* }
+
+        impl Counters {
+            pub(crate) fn read(&self) -> Counts {
+                Counts { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Connections opened.
+    connections;
+    /// Connections that could not be opened or ended unexpectedly.
+    failed;
+    /// Attempts: recipients offered, and connections that offered none.
+    attempts;
+    /// Recipients whose message was accepted.
+    accepted;
+    /// Recipients asked to come back later.
+    deferred;
+    /// Recipients refused, and senders.
+    refused;
+}
+
+pub(crate) fn add(counter: &AtomicU64, number: usize) {
+    counter.fetch_add(number as u64, Ordering::Relaxed);
+}
+
+/// Draws errands, the same ones for the same seed.
+#[derive(Debug)]
+pub(crate) struct Source {
+    dice: Dice,
+    messages: Option<Arc<Messages>>,
+}
+
+/// How many attempts one errand makes on average with this cast, times 100;
+/// a test of the whole gateway holds it to the truth.
+const ATTEMPTS_PER_ERRAND_PERCENT: u64 = 200;
+
+/// How many errands make about so many attempts.
+pub(crate) fn errands_for(attempts: u32) -> u32 {
+    let errands = u64::from(attempts) * 100 / ATTEMPTS_PER_ERRAND_PERCENT;
+    u32::try_from(errands).unwrap_or(u32::MAX)
+}
+
+impl Source {
+    /// A source that `seed` determines; with `messages`, ordinary senders
+    /// send those instead of letters.
+    pub(crate) fn new(seed: u64, messages: Option<Arc<Messages>>) -> Self {
+        Source { dice: Dice::new(seed), messages }
+    }
+
+    /// The next errand.
+    pub(crate) fn next(&self) -> Errand {
+        let dice = Dice::new(self.dice.seed());
+        let sender = self.sender(&dice);
+        let mut errand = draw(sender, &dice);
+        if let Some(messages) = &self.messages {
+            errand.carry(messages, &dice);
+        }
+        errand
+    }
+
+    fn sender(&self, dice: &Dice) -> &'static Sender {
+        let place = dice.below(cast::weight_of_all());
+        cast::at_weight(place).unwrap_or_else(|| dice.pick(cast::CAST))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_errands() {
+        let draw = |seed| {
+            let source = Source::new(seed, None);
+            (0..300).map(|_| source.next()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(11), draw(11));
+        assert_ne!(draw(11), draw(12));
+    }
+}

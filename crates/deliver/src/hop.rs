@@ -93,8 +93,10 @@ pub(crate) struct Hop {
 struct State {
     waiting: VecDeque<Job>,
     workers: usize,
-    /// Workers that wait for a message and were not called yet.
+    /// Workers that wait for a message.
     idle: usize,
+    /// How many of them were called and have not woken yet.
+    called: usize,
     /// Workers with an open connection.
     connected: usize,
     /// Most workers until then: how many connections it took when it refused
@@ -122,14 +124,6 @@ pub(crate) enum Handed {
     LeftAlone { job: Job, until: Timestamp, why: Arc<str> },
     /// It has its share of the leases.
     Full { job: Job },
-}
-
-/// What a worker does next.
-pub(crate) enum Turn {
-    /// Delivers this.
-    Job(Job),
-    /// Waits for [`Hop::work`].
-    Wait,
 }
 
 /// What a connection that could not be opened means.
@@ -193,8 +187,8 @@ impl Hop {
     }
 
     fn call_worker(&self, state: &mut State, now: Timestamp, limits: &HopLimits) -> Handed {
-        if state.idle > 0 {
-            state.idle -= 1;
+        if state.idle > state.called {
+            state.called += 1;
             self.work.notify_one();
             return Handed::Taken;
         }
@@ -205,27 +199,22 @@ impl Hop {
         Handed::Taken
     }
 
-    /// The next message, or a place among those who wait.
-    pub(crate) fn turn(&self) -> Turn {
+    /// The next message; nothing if there is none, and then the worker is
+    /// counted among those who wait. It must listen to [`Hop::work`] already.
+    pub(crate) fn next_or_wait(&self) -> Option<Job> {
         let mut state = self.lock();
-        match state.waiting.pop_front() {
-            Some(job) => Turn::Job(job),
-            None => {
-                state.idle += 1;
-                Turn::Wait
-            }
-        }
+        let job = state.waiting.pop_front();
+        state.idle += usize::from(job.is_none());
+        job
     }
 
-    /// Ends the wait of a worker that was not called in time. False if it was
-    /// called at the last moment: it must take its call.
-    pub(crate) fn leave(&self) -> bool {
+    /// Ends the wait of a worker, called or not, with the next message if
+    /// there is one.
+    pub(crate) fn next_after_wait(&self) -> Option<Job> {
         let mut state = self.lock();
-        if state.idle == 0 {
-            return false;
-        }
-        state.idle -= 1;
-        true
+        state.idle = state.idle.saturating_sub(1);
+        state.called = state.called.saturating_sub(1);
+        state.waiting.pop_front()
     }
 
     /// A worker has gone for good; whether another must take its place,

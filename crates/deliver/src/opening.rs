@@ -139,11 +139,12 @@ struct Way<'a> {
     ip: IpAddr,
 }
 
-/// How an attempt at TLS ended.
-enum Secured {
-    Yes(HopConnection),
-    /// This connection is used up; another may do without TLS.
+/// Why a connection could not be encrypted.
+enum NotSecured {
+    /// It is used up; another may do without TLS.
     HandshakeFailed(String),
+    /// There is to be none without.
+    Forbidden(NotOpened),
 }
 
 impl Way<'_> {
@@ -154,9 +155,10 @@ impl Way<'_> {
             TlsUse::Never => Ok(connection),
             TlsUse::Opportunistic if !offered => Ok(connection),
             TlsUse::Required if !offered => Err(self.no_tls("it does not offer TLS".into())),
-            TlsUse::Opportunistic | TlsUse::Required => match self.secure(connection).await? {
-                Secured::Yes(connection) => Ok(connection),
-                Secured::HandshakeFailed(why) => self.in_clear(why).await,
+            TlsUse::Opportunistic | TlsUse::Required => match self.secure(connection).await {
+                Ok(connection) => Ok(connection),
+                Err(NotSecured::HandshakeFailed(why)) => self.in_clear(why).await,
+                Err(NotSecured::Forbidden(failed)) => Err(failed),
             },
         }
     }
@@ -218,20 +220,21 @@ impl Way<'_> {
     }
 
     /// STARTTLS and what follows.
-    async fn secure(&self, mut connection: HopConnection) -> Result<Secured, NotOpened> {
+    async fn secure(&self, mut connection: HopConnection) -> Result<HopConnection, NotSecured> {
+        use NotSecured::HandshakeFailed;
         connection.session.start_tls(&mut connection.out);
         match connection.turn(self.latest()).await {
             Ok(ClientOutput::StartTls) => {}
             Ok(ClientOutput::StartTlsRefused(reply)) => {
                 let why = format!("STARTTLS refused: {}", reply.quoted);
                 if self.settings.tls == TlsUse::Required {
-                    return Err(self.no_tls(why));
+                    return Err(NotSecured::Forbidden(self.no_tls(why)));
                 }
                 connection.reached.tls = Some(format!("none ({why})").into());
-                return Ok(Secured::Yes(connection));
+                return Ok(connection);
             }
-            Ok(_) => return Ok(Secured::HandshakeFailed("STARTTLS was not answered".into())),
-            Err(lost) => return Ok(Secured::HandshakeFailed(format!("STARTTLS: {lost}"))),
+            Ok(_) => return Err(HandshakeFailed("STARTTLS was not answered".into())),
+            Err(lost) => return Err(HandshakeFailed(format!("STARTTLS: {lost}"))),
         }
         let stream = connection.take_stream();
         let handshake = self.shared.tls.connect(&self.target.host, self.ip, stream);
@@ -239,17 +242,17 @@ impl Way<'_> {
         let stream = match future::select(std::pin::pin!(handshake), limit).await {
             Either::Left((Ok(stream), _)) => stream,
             Either::Left((Err(error), _)) => {
-                return Ok(Secured::HandshakeFailed(format!("TLS handshake failed: {error}")));
+                return Err(HandshakeFailed(format!("TLS handshake failed: {error}")));
             }
             Either::Right(_) => {
-                return Ok(Secured::HandshakeFailed("TLS handshake timed out".into()));
+                return Err(HandshakeFailed("TLS handshake timed out".into()));
             }
         };
         let how = tls::describe(&stream);
         connection.encrypted(Box::new(stream), how);
         match connection.turn(self.latest()).await {
-            Ok(_) => Ok(Secured::Yes(connection)),
-            Err(lost) => Ok(Secured::HandshakeFailed(format!("after the TLS handshake: {lost}"))),
+            Ok(_) => Ok(connection),
+            Err(lost) => Err(HandshakeFailed(format!("after the TLS handshake: {lost}"))),
         }
     }
 }

@@ -1,23 +1,25 @@
 //! A worker serves one next hop: it takes the messages that wait there, one
 //! after the other, over one connection that it keeps while there is work.
 
+mod content;
 pub(crate) mod dispatch;
 mod transfer;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{self, Either};
 use types::Timestamp;
 
 use crate::connection::HopConnection;
-use crate::hop::{Failure, Handed, Hop, Turn};
+use crate::hop::{Failure, Handed, Hop};
 use crate::lease::Job;
 use crate::opening::{self, NotOpened};
 use crate::settings::DeliverySettings;
 use crate::shared::Shared;
 use crate::status::count;
-use crate::tried::{Answer, Came, Try};
+use crate::tried::{Answer, Came, Reached, Try};
 
 use dispatch::put_off;
 use transfer::Transfer;
@@ -101,23 +103,25 @@ impl Worker<'_> {
     async fn next_job(&mut self) -> Option<Job> {
         let Place { shared, hop, .. } = self.place;
         loop {
-            // Made before looking, so that no call is missed.
-            let called = std::pin::pin!(hop.work.notified());
+            // Listens before it looks, so that no call is missed.
+            let mut called = std::pin::pin!(hop.work.notified());
+            called.as_mut().enable();
             if shared.is_stopping() {
                 return None;
             }
-            if let Turn::Job(job) = hop.turn() {
+            if let Some(job) = hop.next_or_wait() {
                 return Some(job);
             }
             let idle_max = match self.line {
                 Some(_) => shared.settings().hop.idle_max,
-                None => std::time::Duration::ZERO,
+                None => Duration::ZERO,
             };
             let patience = shared.parts.clock.sleep(idle_max);
-            if let Either::Right(_) = future::select(called, patience).await
-                && hop.leave()
-            {
-                return None;
+            let called = matches!(future::select(called, patience).await, Either::Left(_));
+            match hop.next_after_wait() {
+                Some(job) => return Some(job),
+                None if !called => return None,
+                None => {}
             }
         }
     }
@@ -216,11 +220,6 @@ impl Place {
 }
 
 /// One recipient's result.
-fn tried(
-    place: usize,
-    at: crate::tried::Reached,
-    answer: Answer,
-    took: std::time::Duration,
-) -> (usize, Came) {
+fn tried(place: usize, at: Reached, answer: Answer, took: Duration) -> (usize, Came) {
     (place, Came::Tried(Try { at, answer, took }))
 }

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use smtp::{CannotSend, ClientOutput, ContentForm, ContentWriter, DeliveryReport, Envelope};
-use store::contract::ContentReader;
-use store::{QueuedMessage, StoreError};
+use store::QueuedMessage;
 use types::{EnhancedCode, ForwardPath, Timestamp};
 
+use super::content::Content;
 use super::{Line, tried};
 use crate::connection::{HopConnection, Lost};
 use crate::lease::Job;
@@ -305,12 +304,6 @@ impl From<Lost> for NotSent {
     }
 }
 
-impl From<StoreError> for Lost {
-    fn from(error: StoreError) -> Self {
-        Lost::Content(error.to_string())
-    }
-}
-
 fn needs_smtputf8() -> Answer {
     Answer::Impossible(EnhancedCode(5, 6, 7), "the next hop does not offer SMTPUTF8".into())
 }
@@ -322,63 +315,5 @@ fn cannot(why: CannotSend) -> Answer {
         CannotSend::TooManyRecipients { .. } | CannotSend::NoRecipients | CannotSend::NotReady => {
             Answer::Silent(why.to_string())
         }
-    }
-}
-
-/// The content of a message on its way out. The first piece is read where it
-/// is asked for: it is nearly always all there is, and in memory. Whatever
-/// follows may wait for the disk, and does so where nobody else waits.
-struct Content {
-    reader: Box<dyn ContentReader>,
-    first: Option<Bytes>,
-    octets_left: u64,
-}
-
-impl Content {
-    fn open(shared: &Shared, message: &QueuedMessage) -> Result<Self, StoreError> {
-        let mut reader = shared.parts.queue.read(message.id)?;
-        let first = Some(reader.next_piece()?);
-        Ok(Content { reader, first, octets_left: message.content_octets })
-    }
-
-    /// Whether everything was handed out.
-    fn is_at_end(&self) -> bool {
-        self.octets_left == 0
-    }
-
-    /// The next piece; only before the end.
-    async fn next_piece(&mut self) -> Result<Bytes, Lost> {
-        let piece = match self.first.take() {
-            Some(first) => first,
-            None => self.read().await?,
-        };
-        let octets = u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        // Half a message must never pass for a whole one.
-        let left = self.octets_left.checked_sub(octets);
-        match left {
-            Some(left) if octets > 0 || left == 0 => self.octets_left = left,
-            _ => return Err(Lost::Content("its size is not the recorded one".into())),
-        }
-        Ok(piece)
-    }
-
-    async fn read(&mut self) -> Result<Bytes, Lost> {
-        let mut reader = std::mem::replace(&mut self.reader, Box::new(NoContent));
-        let read = tokio::task::spawn_blocking(move || {
-            let piece = reader.next_piece();
-            (reader, piece)
-        });
-        let (reader, piece) = read.await.map_err(|error| Lost::Content(error.to_string()))?;
-        self.reader = reader;
-        Ok(piece?)
-    }
-}
-
-/// Stands in while the reader is away.
-struct NoContent;
-
-impl ContentReader for NoContent {
-    fn next_piece(&mut self) -> Result<Bytes, StoreError> {
-        Ok(Bytes::new())
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use store::{Filter, contract::Page};
+use types::information::information;
 use types::{
     Caller, Event, EventId, LifeLineId, OutcomeKind, Permission, Reason, Reference, Stage,
     Timestamp,
@@ -151,7 +152,7 @@ impl Row {
             subject: message
                 .and_then(|facts| facts.subject.as_deref())
                 .map(|subject| presentable_within(subject, SUBJECT_CHARS_MAX)),
-            info: presentable(&event.information()).into_owned(),
+            info: presentable(&information(event)).into_owned(),
             ip: event.subject.client.client.ip,
             helo: event.subject.client.helo.as_deref().map(|helo| presentable(helo).into()),
             code: reply.map(|reply| reply.code),

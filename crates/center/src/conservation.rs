@@ -60,12 +60,7 @@ impl Center {
         let counts = self.parts.sessions.counts();
         let totals = self.parts.log.totals();
         let kept: Vec<_> = OutcomeKind::ALL.into_iter().zip(totals.attempts).collect();
-        let before = self.totals_at_start.attempts;
-        let recorded: Vec<_> = kept
-            .iter()
-            .zip(before)
-            .map(|(&(kind, now), then)| (kind, now.saturating_sub(then)))
-            .collect();
+        let recorded: Vec<_> = OutcomeKind::ALL.into_iter().zip(self.parts.events.attempts()).collect();
         let sum: u64 = recorded.iter().map(|&(_, count)| count).sum();
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Conservation {

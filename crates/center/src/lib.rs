@@ -90,6 +90,10 @@ pub struct Parts {
     pub activator: Arc<dyn PolicyActivator>,
     /// What the listeners counted.
     pub sessions: Arc<dyn SessionCounters>,
+    /// What was counted of every event written; its
+    /// [`observe`](metrics::MetricsFromEvents::observe) is called once for
+    /// each, after it was recorded.
+    pub events: Arc<metrics::MetricsFromEvents>,
     /// Whether mail can be taken.
     pub readiness: Arc<dyn Readiness>,
     /// Time.
@@ -111,13 +115,10 @@ pub struct Center {
     parts: Parts,
     daily_log: daily_log::DailyLog,
     started: types::Timestamp,
-    totals_at_start: store::contract::Totals,
 }
 
 impl Center {
-    /// Opens the message center over its parts. Nothing is read or written
-    /// but the totals of the event log, from which the conservation sum
-    /// counts.
+    /// Opens the message center over its parts; nothing is read or written.
     pub fn new(parts: Parts) -> Self {
         let daily_log = daily_log::DailyLog::new(
             Arc::clone(&parts.log),
@@ -125,8 +126,7 @@ impl Center {
             parts.metadata_kept,
         );
         let started = parts.clock.now();
-        let totals_at_start = parts.log.totals();
-        Center { parts, daily_log, started, totals_at_start }
+        Center { parts, daily_log, started }
     }
 
     /// The daily log, for the driver that keeps it.

@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::reply::{Quoted, Reply};
 use crate::stage::Stage;
 use crate::time::{Micros, Timestamp};
-use crate::verdict::{Decision, Detail};
+use crate::verdict::Decision;
 
 /// The number of the event format; raised when a reader of the old one could
 /// misread the new one.
@@ -77,28 +77,6 @@ impl Event {
         match &self.kind {
             EventKind::Attempt(outcome) => Some(outcome.reason()),
             EventKind::FollowUp { what, .. } => what.reason(),
-        }
-    }
-
-    /// The information line: what lists show beside the reason and `info:`
-    /// searches. One line, not yet fit for a terminal: parts of it may come
-    /// from strangers.
-    pub fn information(&self) -> String {
-        match &self.kind {
-            EventKind::Attempt(outcome) => {
-                let detail = outcome.decision().map_or(&Detail::None, |decision| &decision.detail);
-                match detail {
-                    Detail::RetryIn { seconds } => format!("a retry passes in {seconds} s"),
-                    Detail::Limit { observed, limit } => format!("{observed}, limit {limit}"),
-                    Detail::Quoted(quoted) => quoted.to_string(),
-                    Detail::Note(note) => note.to_string(),
-                    Detail::None => {
-                        let reply = self.record.reply.as_ref().filter(|r| !r.is_positive());
-                        reply.map(|reply| reply.text.to_string()).unwrap_or_default()
-                    }
-                }
-            }
-            EventKind::FollowUp { what, .. } => what.information(),
         }
     }
 
@@ -203,28 +181,6 @@ impl FollowUp {
             | FollowUp::Bounced { .. }
             | FollowUp::BounceSuppressed { .. }
             | FollowUp::Queue { .. } => None,
-        }
-    }
-
-    /// What it adds to the information line of its event.
-    fn information(&self) -> String {
-        match self {
-            FollowUp::GreylistExpired { attempts } => {
-                format!("no retry passed, attempts: {attempts}")
-            }
-            FollowUp::Delivered(attempt)
-            | FollowUp::DeliveryDeferred { attempt, .. }
-            | FollowUp::DeliveryRejected(attempt)
-            | FollowUp::DeliveryExpired(attempt) => format!("{}: {}", attempt.host, attempt.answer),
-            FollowUp::DelayWarned => "the sender was told of the delay".to_owned(),
-            FollowUp::Bounced { .. } => "the sender was told by a bounce".to_owned(),
-            FollowUp::BounceSuppressed { why: BounceSuppression::NullReversePath } => {
-                "no bounce: the reverse-path is null".to_owned()
-            }
-            FollowUp::BounceSuppressed { why: BounceSuppression::RateLimited } => {
-                "no bounce: too many in a short time".to_owned()
-            }
-            FollowUp::Queue { by, .. } => format!("by {by}"),
         }
     }
 

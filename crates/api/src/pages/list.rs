@@ -153,11 +153,13 @@ fn filled(
         href: href(name, None),
         current: name == view,
     };
+    // What cannot be typed into a search box is not put there either.
+    let written: String = params.q.chars().filter(|letter| !letter.is_control()).collect();
     let next = found.and_then(|page| page.next).map(|cursor| href(view, Some(cursor.to_string())));
     let page = ListPage {
         style: style::path(),
         view,
-        query: &params.q,
+        query: &written,
         tabs: VIEWS.iter().map(tab).collect(),
         mistake,
         lines: found.map_or(Vec::new(), |page| page.rows.iter().map(line).collect()),

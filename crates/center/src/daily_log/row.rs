@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write;
 
+use types::information::information;
 use types::{Event, Reason};
 
 use crate::attempts::label_of;
@@ -51,7 +52,7 @@ fn cells(event: &Event) -> [String; COLUMNS.len()] {
         text(message.and_then(|facts| facts.subject.as_deref())),
         size.map(|octets| octets.to_string()).unwrap_or_default(),
         policy.map(|policy| policy.to_string()).unwrap_or_default(),
-        event.information(),
+        information(event),
         reply.map(|reply| reply.to_string()).unwrap_or_default(),
     ]
 }

@@ -20,6 +20,8 @@ const TLS: [&str; 4] = ["none", "TLSv1.2", "TLSv1.3", "other"];
 /// Counts what events say. Shared by everything that writes events; counting
 /// one costs a few atomic additions.
 pub struct MetricsFromEvents {
+    /// Attempt events, by outcome.
+    attempts: [AtomicU64; OutcomeKind::ALL.len()],
     /// By stage, outcome and reason.
     decisions: Vec<AtomicU64>,
     decision_took: Vec<Histogram>,
@@ -41,6 +43,7 @@ impl Default for MetricsFromEvents {
             std::iter::repeat_with(T::default).take(count).collect()
         }
         MetricsFromEvents {
+            attempts: Default::default(),
             decisions: some(Stage::ALL.len() * OutcomeKind::ALL.len() * Reason::ALL.len()),
             decision_took: some(Stage::ALL.len()),
             check_took: some(CheckName::ALL.len()),
@@ -76,9 +79,20 @@ impl MetricsFromEvents {
             add(self.decisions.get(place(stage, outcome, reason)));
         }
         match &event.kind {
-            EventKind::Attempt(_) => self.attempt(event),
+            EventKind::Attempt(outcome) => {
+                add(self.attempts.get(outcome.kind() as usize));
+                self.attempt(event);
+            }
             EventKind::FollowUp { what, .. } => self.follow_up(what),
         }
+    }
+
+    /// Attempt events counted, by outcome in the order of
+    /// [`OutcomeKind::ALL`]: the recorded side of the conservation sum.
+    pub fn attempts(&self) -> [u64; OutcomeKind::ALL.len()] {
+        std::array::from_fn(|place| {
+            self.attempts.get(place).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        })
     }
 
     fn attempt(&self, event: &Event) {

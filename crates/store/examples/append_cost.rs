@@ -45,9 +45,8 @@ fn main() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let content = vec![b'x'; 4096];
     let each = cpu_us(MESSAGES, || {
-        (0..MESSAGES / AT_ONCE).try_for_each(|group| {
-            runtime.block_on(accept_group(&store, group, &content, now))
-        })
+        (0..MESSAGES / AT_ONCE)
+            .try_for_each(|group| runtime.block_on(accept_group(&store, group, &content, now)))
     })?;
     writeln!(out, "accept 4 KiB, {AT_ONCE} a flush  {each:7.2} µs")?;
     store.close(now)?;
@@ -85,8 +84,7 @@ async fn accept_group(
         let mut writer = store.content(id);
         writer.write(content).await?;
         let mut event = refusal(REFUSALS + n, now);
-        event.kind =
-            EventKind::Attempt(Outcome::Accepted { queue: id, reason: Reason::GreylistPassed });
+        event.kind = EventKind::Attempt(Outcome::Accepted { queue: id, reason: Reason::Accepted });
         let message = message(id, &event, content.len() as u64);
         let acceptance = Acceptance { message: Some(message), events: vec![event] };
         last = store.commit(Some(writer), acceptance).await?;

@@ -181,6 +181,13 @@ fn read_parts(octets: &[u8], number: u64, damage: &mut Vec<String>, visit: &mut 
     }
 }
 
+/// Reads `octets` as a checkpoint and as a part of one; for fuzzing.
+pub(crate) fn read_any(octets: &[u8]) -> usize {
+    let mut parts = usize::from(rmp_serde::from_slice::<Part>(octets).is_ok());
+    read_parts(octets, 1, &mut Vec::new(), &mut |_| parts += 1);
+    parts
+}
+
 struct Writer {
     file: Arc<dyn DiskFile>,
     number: u64,

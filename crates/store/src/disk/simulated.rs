@@ -214,8 +214,7 @@ impl State {
         new.names_durable = new.names.clone();
         for (inode, content) in &self.contents {
             let octets = content.after_power_cut(&mut chance);
-            let content =
-                Content { written: octets.clone(), durable: octets, pending: Vec::new() };
+            let content = Content { written: octets.clone(), durable: octets, pending: Vec::new() };
             new.contents.insert(*inode, content);
         }
     }
@@ -455,9 +454,8 @@ mod tests {
     fn an_unsynced_name_may_be_gone() {
         let disk = SimulatedDisk::new();
         disk.create(Path::new("/d/a"), 0).unwrap();
-        let listed = |seed| {
-            disk.restart(Crash::PowerCut { seed }).list(Path::new("/d")).unwrap().len()
-        };
+        let listed =
+            |seed| disk.restart(Crash::PowerCut { seed }).list(Path::new("/d")).unwrap().len();
         let seen: BTreeSet<usize> = (0..20).map(listed).collect();
         assert_eq!(seen, BTreeSet::from([0, 1]));
     }

@@ -359,10 +359,63 @@ impl Shared {
     }
 }
 
+/// Reads `octets` in every way in which stored octets are read, whether they
+/// make sense or not, and says how many records they were: a plain function
+/// for fuzzing.
+pub fn read_any(octets: &[u8]) -> usize {
+    let mut records = 0;
+    let mut rest = octets;
+    while let Some(record) = record::decode(rest, (octets.len() - rest.len()) as u64) {
+        records += usize::from(Batch::decode(record.payload).is_some());
+        rest = rest.get(record.octets..).unwrap_or(&[]);
+    }
+    // Past the checks, as if somebody had made them fit.
+    records += usize::from(Batch::decode(octets).is_some());
+    records + crate::checkpoint::read_any(octets)
+}
+
 /// Sorts an error of the operating system.
 pub(crate) fn io_error(doing: &'static str, error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
         _ => StoreError::Io { doing, error: Arc::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn anything_can_be_read(octets: Vec<u8>) {
+            read_any(&octets);
+        }
+
+        #[test]
+        fn a_damaged_batch_is_read_or_refused(
+            at: proptest::sample::Index,
+            octet: u8,
+            cut: proptest::sample::Index,
+        ) {
+            let key = crate::triplets::Key::new(
+                types::policy::ClientIdentity::Network,
+                "192.0.2.0/24",
+                "ann@sender.example",
+                &types::ForwardPath::Postmaster,
+            );
+            let change = crate::triplets::TripletChange::Steered { key };
+            let expired = [(key, types::EventId::from_bytes([7; 16]))];
+            let batch =
+                BatchRef { triplet: Some(&change), expired: &expired, ..BatchRef::default() };
+            let mut buffer = Vec::new();
+            batch.encode(&mut buffer).unwrap();
+            let mut payload = buffer.split_off(record::HEADER_OCTETS);
+            assert_eq!(Batch::decode(&payload).unwrap().expired, expired);
+            let at = at.index(payload.len());
+            payload[at] = octet;
+            payload.truncate(cut.index(payload.len()) + 1);
+            read_any(&payload);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! takes far longer than a client should wait.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::segment::{self, Segment};
@@ -128,7 +128,7 @@ impl Shared {
         Ok(Segment { file, number, base, octets })
     }
 
-    fn make_from(&self, spare: &PathBuf, number: u64, base: u64) -> io::Result<Segment> {
+    fn make_from(&self, spare: &Path, number: u64, base: u64) -> io::Result<Segment> {
         let path = self.options.folder.join(segment::file_name(number));
         self.disk.rename(spare, &path)?;
         let file = self.disk.open(&path)?;

@@ -241,7 +241,7 @@ fn expiry_of(event: &Event) -> Option<EventId> {
 }
 
 fn newest_first(entries: &mut Vec<TripletEntry>, max: usize) {
-    entries.sort_by(|a, b| b.last_used.cmp(&a.last_used));
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_used));
     entries.truncate(max);
 }
 

@@ -1,9 +1,14 @@
 //! What every implementation of the store must do, run against each.
 
+#[cfg(test)]
 mod backend;
+#[cfg(test)]
 mod messages;
+#[cfg(test)]
 mod remembering;
+#[cfg(test)]
 mod samples;
+#[cfg(test)]
 mod triplets;
 
 /// One test per case and implementation.

@@ -45,7 +45,9 @@ pub(crate) async fn large_messages_come_back_too(mut backend: impl Backend) {
     assert!(read(&store, 1).is_err());
 }
 
-pub(crate) async fn a_message_is_leased_once_it_is_flushed_and_once_at_a_time(mut backend: impl Backend) {
+pub(crate) async fn a_message_is_leased_once_it_is_flushed_and_once_at_a_time(
+    mut backend: impl Backend,
+) {
     let store = backend.open(at(0));
     accept(&store, 7, 1, 10).await;
     assert_eq!(store.next_due(), Some(at(7)));

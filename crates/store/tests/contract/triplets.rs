@@ -2,8 +2,8 @@
 
 use store::TripletTable;
 use store::contract::TripletSteer;
-use types::finding::TripletState::{self, FirstSeen, Known, Passed, TooEarly};
 use types::finding::TripletFacts;
+use types::finding::TripletState::{self, FirstSeen, Known, Passed, TooEarly};
 
 use crate::backend::Backend;
 use crate::samples::*;
@@ -39,7 +39,9 @@ pub(crate) async fn the_numbers_of_the_product_hold(mut backend: impl Backend) {
     assert_eq!(store.size(), (2, 3));
 }
 
-pub(crate) async fn a_late_retry_opens_a_new_window_and_the_old_one_expires(mut backend: impl Backend) {
+pub(crate) async fn a_late_retry_opens_a_new_window_and_the_old_one_expires(
+    mut backend: impl Backend,
+) {
     let store = backend.open(at(0));
     enter(&store, 1, 10, 0);
     enter(&store, 1, 11, 30);
@@ -55,7 +57,9 @@ pub(crate) async fn a_late_retry_opens_a_new_window_and_the_old_one_expires(mut 
     assert_eq!(state(&store, 1, 13, 13 * HOUR + 60), Passed);
 }
 
-pub(crate) async fn a_passed_triplet_is_remembered_36_days_after_its_last_use(mut backend: impl Backend) {
+pub(crate) async fn a_passed_triplet_is_remembered_36_days_after_its_last_use(
+    mut backend: impl Backend,
+) {
     let store = backend.open(at(0));
     enter(&store, 1, 10, 0);
     enter(&store, 1, 11, 60);
@@ -89,7 +93,8 @@ pub(crate) async fn an_expiry_is_told_once(mut backend: impl Backend) {
     let firsts: Vec<_> = due.iter().map(|expired| expired.facts.first_event).collect();
     assert_eq!(firsts, [event_id(10), event_id(20)]);
     assert!(store.due(at(12 * HOUR + 2), 10).is_empty());
-    store.expired(due.iter().zip(50..).map(|(expired, number)| expiry(number, expired)).collect())
+    store
+        .expired(due.iter().zip(50..).map(|(expired, number)| expiry(number, expired)).collect())
         .unwrap();
     assert_eq!(store.size(), (1, 0));
     drop(store);

@@ -8,7 +8,7 @@ use store::contract::StoreError;
 use store::disk::{Crash, SimulatedDisk};
 use store::{EventLog, MessageQueue, QueueStep, RecipientState, Store, StoreOptions, TripletTable};
 
-use crate::open;
+use crate::lives::open;
 use crate::samples::*;
 
 #[tokio::test]

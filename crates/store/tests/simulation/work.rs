@@ -189,11 +189,7 @@ impl Worker {
         Some((number, octets, writer))
     }
 
-    async fn commit(
-        &mut self,
-        store: &Store,
-        draft: Option<(u64, usize, Box<dyn ContentWriter>)>,
-    ) {
+    async fn commit(&mut self, store: &Store, draft: Option<(u64, usize, Box<dyn ContentWriter>)>) {
         let begun = match draft {
             Some(draft) => Some(draft),
             None => self.begin(store).await,

@@ -43,6 +43,8 @@ for r in $(seq $ROUNDS); do
     one haraka+greylist 2562 haraka_grey retry --count 300 --window 4 --proxy
   fi
   if [ -n "$OURS" ]; then g=${OURS_CG:-ours}
-    one ours "$OURS" $g greylist-defer; one ours "$OURS" $g reject-rcpt; one ours "$OURS" $g accept; one ours "$OURS" $g accept --size 102400; one ours "$OURS" $g accept --per-conn 100 --pipelining
+    one ours "$OURS" $g greylist-defer; one ours "$OURS" $g reject-rcpt; one ours "$OURS" $g accept --drain 20
+    one ours "$OURS" $g accept --size 102400 --drain 20; one ours "$OURS" $g accept --per-conn 100 --pipelining --drain 20
+    one ours "$OURS" $g retry --count 2000 --window 4
   fi
 done

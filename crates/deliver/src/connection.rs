@@ -10,7 +10,7 @@ use smtp::client::{ClientError, Step};
 use smtp::{Capabilities, ClientOutput, ClientSession, ClientSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use types::{Quoted, Timestamp};
-use world::{Clock, Stream};
+use world::{Clock, Sleep, Stream};
 
 use crate::settings::Timeouts;
 use crate::tried::{Answer, Reached};
@@ -156,11 +156,8 @@ impl HopConnection {
             self.stream.write_all(&self.out).await?;
             self.stream.flush().await
         };
-        let limit = self.clock.sleep(self.timeouts.piece);
-        match future::select(std::pin::pin!(write), limit).await {
-            Either::Left((written, _)) => written?,
-            Either::Right(_) => return Err(Lost::Stuck),
-        }
+        let limit = || self.clock.sleep(self.timeouts.piece);
+        within(limit, write).await.ok_or(Lost::Stuck)??;
         self.out.clear();
         Ok(())
     }
@@ -168,11 +165,10 @@ impl HopConnection {
     async fn read(&mut self, deadline: Timestamp) -> Result<(), Lost> {
         self.input.reserve(READ_OCTETS);
         let read = self.stream.read_buf(&mut self.input);
-        let limit = self.clock.sleep_until(deadline);
-        match future::select(std::pin::pin!(read), limit).await {
-            Either::Left((Ok(0), _)) => Err(self.session.closed().into()),
-            Either::Left((read, _)) => Ok(read.map(|_| ())?),
-            Either::Right(_) => Err(self.session.timed_out().into()),
+        match within(|| self.clock.sleep_until(deadline), read).await {
+            Some(Ok(0)) => Err(self.session.closed().into()),
+            Some(read) => Ok(read.map(|_| ())?),
+            None => Err(self.session.timed_out().into()),
         }
     }
 
@@ -198,8 +194,19 @@ impl HopConnection {
             let latest = self.clock.now() + self.timeouts.quit;
             let _ = self.turn(latest).await;
         }
-        let shutdown = self.stream.shutdown();
-        let _ =
-            future::select(std::pin::pin!(shutdown), self.clock.sleep(self.timeouts.quit)).await;
+        within(|| self.clock.sleep(self.timeouts.quit), self.stream.shutdown()).await;
+    }
+}
+
+/// What `work` comes to, or nothing if it takes longer than `limit`. The
+/// clock is only set if something has to be waited for at all.
+async fn within<T>(limit: impl FnOnce() -> Sleep, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    if let Some(done) = future::poll_immediate(&mut work).await {
+        return Some(done);
+    }
+    match future::select(work, limit()).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
     }
 }

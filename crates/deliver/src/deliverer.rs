@@ -67,6 +67,12 @@ impl Deliverer {
         DeliveryStatus { counts: self.shared.counters.read(), hops: self.shared.hops.status() }
     }
 
+    /// Messages handed to workers and not yet settled. Zero, with nothing due
+    /// in the queue, means that delivery rests.
+    pub fn leased(&self) -> usize {
+        self.shared.leased()
+    }
+
     /// Goes on with other settings. Transfers under way end with the old ones.
     pub fn reload(&self, settings: DeliverySettings) {
         self.shared.set_settings(settings);

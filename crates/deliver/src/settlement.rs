@@ -159,3 +159,114 @@ impl View<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::QueuedRecipient;
+    use types::{
+        Client, ClientFacts, EventId, ForwardPath, LifeLineId, QueueId, Quoted, ReversePath,
+        SessionId,
+    };
+
+    const ARRIVED: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    fn message(attempts: u32, warned: bool) -> QueuedMessage {
+        let client =
+            Client { ip: [192, 0, 2, 1].into(), port: 25, listener: "192.0.2.2:25".into() };
+        let (host_name, helo, tls) = (None, None, None);
+        QueuedMessage {
+            id: QueueId::from_bytes([1; 16]),
+            arrived: ARRIVED,
+            reverse_path: ReversePath::Null.into(),
+            smtputf8: false,
+            eight_bit: false,
+            trace: String::new(),
+            content_octets: 0,
+            session: SessionId::from_bytes([2; 16]),
+            client: ClientFacts { client, host_name, helo, esmtp: true, tls }.into(),
+            facts: std::sync::Arc::default(),
+            notice: false,
+            recipients: vec![QueuedRecipient {
+                path: ForwardPath::Postmaster,
+                event: EventId::from_bytes([3; 16]),
+                life_line: LifeLineId::from_bytes([4; 16]),
+                state: RecipientState::Waiting { attempts, due: ARRIVED, warned },
+            }],
+        }
+    }
+
+    fn tried(answer: Answer) -> Came {
+        let took = Duration::from_millis(5);
+        Came::Tried(Try { at: Reached::only("hop:25".into()), answer, took })
+    }
+
+    fn quoted(code: u16) -> Quoted {
+        Quoted::new(Some(code), None, "words")
+    }
+
+    /// What is settled after `attempts` tries when one more comes to `came`
+    /// this many minutes after acceptance: state, event, notice.
+    fn check(attempts: u32, came: Came, at_min: u64, expected: &str) {
+        let now = ARRIVED + Duration::from_secs(at_min * 60);
+        let schedule = RetrySchedule::default();
+        let settled = settle(&message(attempts, false), 0, came, &schedule, now).unwrap();
+        let state = match settled.state {
+            RecipientState::Waiting { attempts, due, .. } => {
+                format!("{attempts} tries, next in {} min", due.since(now).as_secs() / 60)
+            }
+            other => format!("{other:?}"),
+        };
+        let event = match settled.follow_up {
+            None => "nothing".into(),
+            Some(FollowUp::Delivered(attempt)) => format!("delivered #{}", attempt.number),
+            Some(FollowUp::DeliveryDeferred { attempt, .. }) => {
+                format!("deferred #{}", attempt.number)
+            }
+            Some(FollowUp::DeliveryRejected(attempt)) => format!("rejected #{}", attempt.number),
+            Some(FollowUp::DeliveryExpired(attempt)) => format!("expired #{}", attempt.number),
+            Some(other) => format!("{other:?}"),
+        };
+        let notice = settled.notice.map(|n| format!("{:?} {}", n.what, n.status));
+        let notice = notice.unwrap_or_else(|| "nobody told".into());
+        assert_eq!(format!("{state}; {event}; {notice}"), expected);
+    }
+
+    #[test]
+    fn every_answer_has_its_settlement() {
+        let later = || tried(Answer::Later(quoted(451)));
+        let silent = || tried(Answer::Silent("gone".into()));
+        let no = EnhancedCode(5, 6, 7);
+        check(0, tried(Answer::Took(quoted(250))), 0, "Done; delivered #1; nobody told");
+        check(0, tried(Answer::Refused(quoted(550))), 0, "Done; rejected #1; Failed 5.0.0");
+        check(2, tried(Answer::Impossible(no, "x".into())), 6, "Done; rejected #3; Failed 5.6.7");
+        check(0, later(), 0, "1 tries, next in 1 min; deferred #1; nobody told");
+        check(5, later(), 60, "6 tries, next in 60 min; deferred #6; Delayed 4.0.0");
+        check(29, silent(), 106 * 60, "Done; expired #30; Failed 4.4.7");
+        check(3, silent(), 108 * 60, "Done; expired #4; Failed 4.4.7");
+    }
+
+    #[test]
+    fn who_is_put_off_spends_no_attempt_and_expires_all_the_same() {
+        let put_off = |until_min: u64| Came::PutOff {
+            until: ARRIVED + Duration::from_secs(until_min * 60),
+            host: "hop:25".into(),
+            why: "down".into(),
+        };
+        check(2, put_off(9), 6, "2 tries, next in 3 min; nothing; nobody told");
+        check(2, put_off(70), 65, "2 tries, next in 5 min; nothing; Delayed 4.4.1");
+        let end = 108 * 60;
+        check(2, put_off(end + 4), end - 1, "2 tries, next in 1 min; nothing; Delayed 4.4.1");
+        check(2, put_off(end + 4), end, "Done; expired #2; Failed 4.4.7");
+    }
+
+    #[test]
+    fn who_does_not_wait_is_not_settled() {
+        let mut held = message(0, false);
+        let came = || tried(Answer::Took(quoted(250)));
+        let schedule = RetrySchedule::default();
+        assert!(settle(&held, 1, came(), &schedule, ARRIVED).is_none());
+        held.recipients[0].state = RecipientState::Held { attempts: 0 };
+        assert!(settle(&held, 0, came(), &schedule, ARRIVED).is_none());
+    }
+}

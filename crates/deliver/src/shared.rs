@@ -63,9 +63,14 @@ impl Shared {
         EventId::new(self.parts.clock.now(), self.parts.chance.id_bytes())
     }
 
+    /// How many messages are leased.
+    pub(crate) fn leased(&self) -> usize {
+        self.leased.load(Ordering::Relaxed)
+    }
+
     /// How many more messages may be leased.
     pub(crate) fn leases_free(&self) -> usize {
-        self.settings().leased_max.saturating_sub(self.leased.load(Ordering::Relaxed))
+        self.settings().leased_max.saturating_sub(self.leased())
     }
 
     pub(crate) fn lease_begins(&self) {

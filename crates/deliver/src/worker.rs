@@ -67,14 +67,6 @@ impl Drop for Counted {
     }
 }
 
-impl Line {
-    async fn quit(self) {
-        // Not ours to use any more, so not counted while it says goodbye.
-        drop(self.counted);
-        self.connection.quit().await;
-    }
-}
-
 struct Worker<'a> {
     place: &'a Place,
     line: Option<Line>,
@@ -94,7 +86,7 @@ impl Worker<'_> {
             }
         }
         if let Some(line) = self.line.take() {
-            line.quit().await;
+            self.place.close(line).await;
         }
     }
 
@@ -152,7 +144,7 @@ impl Worker<'_> {
         job.end(transfer.into_came()).await;
         let limit = settings.hop.messages_per_connection_max;
         if let Some(line) = self.line.take_if(|line| line.connection.used >= limit) {
-            line.quit().await;
+            self.place.close(line).await;
         }
         Next::Job
     }
@@ -161,6 +153,18 @@ impl Worker<'_> {
 impl Place {
     fn now(&self) -> Timestamp {
         self.shared.parts.clock.now()
+    }
+
+    /// Says goodbye on a connection. The worker does not wait for the answer,
+    /// because a message may be waiting for its place; at the end it does.
+    async fn close(&self, line: Line) {
+        let Line { connection, counted } = line;
+        drop(counted);
+        if self.shared.is_stopping() {
+            connection.quit().await;
+        } else {
+            self.shared.spawn(connection.quit());
+        }
     }
 
     async fn connect(&self, settings: &DeliverySettings) -> Result<Line, NotOpened> {

@@ -1,3 +1,5 @@
-//! The binary: settings, wiring, CLI, telemetry; no logic.
+//! The command `portcullis`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    portcullis::cli::run()
+}

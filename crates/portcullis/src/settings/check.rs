@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use types::Domain;
 
-use super::kinds::Recipients;
+use super::kinds::{NextHop, Recipients};
 use super::read::{FoundValues, Origin, Problem};
 use super::table::{DomainSettings, Settings};
 
@@ -61,13 +61,20 @@ impl Check<'_> {
                 let (name, other) = (&domain.name, self.origin(&other));
                 self.error(&key, format!("{name} is named twice, also at {other}"));
             }
-            if domain.next_hop.is_empty() {
-                self.error(&format!("{at}.next_hop"), "must name at least one host, or \"mx\"");
-            }
+            self.hops(&format!("{at}.next_hop"), &domain.next_hop);
             if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
                 let text = "\"directory\" needs directory_file";
                 self.error(&format!("{at}.recipients"), text);
             }
+        }
+    }
+
+    fn hops(&mut self, key: &str, hops: &[NextHop]) {
+        if hops.is_empty() {
+            self.error(key, "must name at least one host, or \"mx\"");
+        }
+        if hops.len() > 1 && hops.contains(&NextHop::Mx) {
+            self.error(key, "\"mx\" must stand alone");
         }
     }
 
@@ -84,19 +91,18 @@ impl Check<'_> {
                 self.error(&key, format!("{listen} is used twice, also at {other}"));
             }
         }
-        if let Some(address) = settings.http.listen.address()
-            && !address.ip().is_loopback()
+        for (key, listen) in
+            [("http.listen", settings.http.listen), ("metrics.listen", settings.metrics.listen)]
         {
-            let text = format!(
-                "{address} is not a loopback address: the pages have no sign-in yet, \
-                 so they are served to this machine only"
-            );
-            self.error("http.listen", text);
-        }
-        if let Some(address) = settings.metrics.listen.address()
-            && !address.ip().is_loopback()
-        {
-            self.warning("metrics.listen", format!("{address} can be read by other machines"));
+            if let Some(address) = listen.address()
+                && !address.ip().is_loopback()
+            {
+                let text = format!(
+                    "{address} is not a loopback address: there is no sign-in yet, \
+                     so this is served to this machine only"
+                );
+                self.error(key, text);
+            }
         }
     }
 
@@ -107,14 +113,14 @@ impl Check<'_> {
             self.error("greylist.retry_after", text);
         }
         let delivery = &settings.delivery;
+        self.hops("delivery.bounce_hop", &delivery.bounce_hop);
         let waits = &delivery.retry_schedule.0;
         if waits.iter().sum::<std::time::Duration>() > delivery.expire_after {
             let text = "the last tries come after delivery.expire_after and are never made";
             self.warning("delivery.retry_schedule", text);
         }
-        let smtp = &settings.smtp;
-        if smtp.greeting_delay >= smtp.greeting_timeout {
-            self.error("smtp.greeting_delay", "must be shorter than smtp.greeting_timeout");
+        if delivery.back_off_first > delivery.back_off_max {
+            self.error("delivery.back_off_first", "must not be longer than delivery.back_off_max");
         }
     }
 

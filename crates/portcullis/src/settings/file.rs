@@ -13,7 +13,7 @@ use super::value::Shape;
 /// and of lists are appended, anything else is replaced.
 ///
 /// Any text at all may be given; what is no TOML is a problem with its line.
-pub fn add_text(found: &mut FoundValues, path: &Path, text: &str) -> Vec<Problem> {
+pub(super) fn add_text(found: &mut FoundValues, path: &Path, text: &str) -> Vec<Problem> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let lines = Lines::new(text);
     let problem = |error: &toml::de::Error| {

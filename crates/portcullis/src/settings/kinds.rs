@@ -47,6 +47,15 @@ impl Value for PublicUrl {
 /// fit into a reply line of 512 (RFC 5321 section 4.5.3.1.5).
 const PUBLIC_URL_OCTETS_MAX: usize = 120;
 
+impl Value for IpAddr {
+    const KIND: Kind = Kind::text("an IP address", "\"192.0.2.25\" or \"2001:db8::25\"", "");
+
+    fn read(raw: &Raw) -> Result<Self, ValueError> {
+        let address = text(&Self::KIND, raw)?;
+        address.parse().map_err(|_| malformed(&Self::KIND, address))
+    }
+}
+
 impl Value for SocketAddr {
     const KIND: Kind = Kind::text("an address and port", "\"[::]:25\" or \"127.0.0.1:2525\"", "");
 
@@ -206,37 +215,20 @@ fn wait(text: &str) -> Option<(Duration, usize)> {
     }
 }
 
-/// How long something is kept.
+/// Until somebody deletes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Until somebody deletes it.
-    Forever,
-    /// This long.
-    For(Duration),
-}
+pub struct Forever;
 
-impl Value for Keep {
-    const KIND: Kind = Kind::text(
-        "a duration, or \"forever\"",
-        "\"400d\" or \"forever\"",
-        "^(forever|([0-9]+(ms|s|m|h|d|w))+)$",
-    );
+impl Value for Forever {
+    const KIND: Kind = Kind::text("the word \"forever\"", "\"forever\"", "^forever$");
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
-        if raw.as_str() == Some("forever") {
-            return Ok(Keep::Forever);
-        }
-        if let Raw::Integer(number) = raw {
-            return Err(ValueError::NeedsUnit { number: *number, unit: "d" });
-        }
-        let text = text(&Self::KIND, raw)?;
-        duration(text).map(Keep::For).ok_or_else(|| malformed(&Self::KIND, text))
-    }
-
-    fn magnitude(&self) -> Option<u128> {
-        match self {
-            Keep::Forever => None,
-            Keep::For(span) => Some(span.as_millis()),
+        match text(&Self::KIND, raw)? {
+            "forever" => Ok(Forever),
+            other if duration(other).is_some() => {
+                Err(ValueError::NotAvailable("removing daily CSV files after a time"))
+            }
+            other => Err(malformed(&Self::KIND, other)),
         }
     }
 }
@@ -266,7 +258,7 @@ macro_rules! choices {
         }
     )*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl Value for $name {
@@ -346,10 +338,11 @@ choices! {
     HopTls, "a TLS mode" {
         /// Where the next hop offers it; its certificate is not checked.
         Opportunistic = "opportunistic",
+        /// Always; its certificate is not checked.
+        Required = "required",
         /// Never.
         Off = "off",
-        @later "required" as "TLS that is required or verified",
-        @later "verified" as "TLS that is required or verified",
+        @later "verified" as "TLS with a verified certificate",
     }
 }
 

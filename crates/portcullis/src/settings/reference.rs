@@ -146,7 +146,7 @@ mod tests {
         let help = help("smtp.idle_timeout").unwrap();
         assert_eq!(
             help,
-            "smtp.idle_timeout\n\n  How long a client may be silent later on.\n\n  \
+            "smtp.idle_timeout\n\n  How long a client may be silent (RFC 5321 section 4.5.3.2.7 asks for five minutes at least).\n\n  \
              Type: a duration\n  Default: \"10m\"\n  Range: \"1s\" to \"1h\"\n  \
              Example: idle_timeout = \"10m\"\n  Variable: PORTCULLIS_SMTP__IDLE_TIMEOUT\n"
         );

@@ -4,7 +4,7 @@
 //! Defaults are chosen so that the server starts unconfigured and relays
 //! nowhere.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use types::Domain;
 
 use super::kinds::{
-    ConfigVersion, HopTls, Keep, Listen, ListenerRole, LogFormat, LogLevel, NextHop, PublicUrl,
+    ConfigVersion, Forever, HopTls, Listen, ListenerRole, LogFormat, LogLevel, NextHop, PublicUrl,
     Recipients, RetrySchedule, SegmentStore, StateStore,
 };
 use super::read::{Numbered, Reader};
@@ -62,20 +62,18 @@ settings! {
         connections_per_ip_max: u32 = 20, within 1..=1000000;
         /// New connections of one client (IPv6: of one /64); `"0/min"` means no limit.
         connection_rate_per_ip_max: Rate = "0/min", like "120/min";
+        /// Connections one client may open at once after a quiet time, before the rate counts.
+        connection_burst_max: u32 = 50, within 1..=1000000;
         /// Recipients offered by one client (IPv6: by one /64); `"0/min"` means no limit.
         recipient_rate_per_network_max: Rate = "0/min", like "600/min";
         /// Recipients one client may offer at once after a quiet time, before the rate counts.
         recipient_burst_max: u32 = 200, within 1..=1000000;
         /// How long the greeting is delayed to catch clients that speak first.
         greeting_delay: Duration = "0s", within "0s"..="1m";
-        /// How long a client may take to its first command.
-        greeting_timeout: Duration = "5m", within "1s"..="1h";
-        /// How long a client may be silent later on.
+        /// How long a client may be silent (RFC 5321 section 4.5.3.2.7 asks for five minutes at least).
         idle_timeout: Duration = "10m", within "1s"..="1h";
-        /// How long one transaction may take, from MAIL to the final dot.
-        transaction_timeout: Duration = "1h", within "1s"..="1d";
-        /// How long one session may take.
-        session_timeout: Duration = "4h", within "1s"..="7d";
+        /// How long one session may take, however busy it is.
+        session_timeout: Duration = "2h", within "1s"..="7d";
         /// How long a TLS handshake may take.
         tls_timeout: Duration = "1m", within "1s"..="10m";
         /// Wrong commands before the session is ended.
@@ -86,8 +84,8 @@ settings! {
         line_length_max: Octets = "1MiB", within "1000B"..="100MiB";
         /// Received fields before a message counts as travelling in a circle.
         received_fields_max: u32 = 25, within 1..=1000;
-        /// Whether the client's name is looked up (forward-confirmed reverse DNS).
-        reverse_lookup: bool = true;
+        /// Memory for messages while they are examined, of all connections together.
+        examined_memory_max: Octets = "256MiB", within "1MiB"..="64GiB";
     }
 
     /// STARTTLS towards clients.
@@ -103,7 +101,8 @@ settings! {
 
     /// Where connections are taken. Without any, 127.0.0.1:2525.
     many listeners: ListenerSettings at "smtp.listener" {
-        /// Address and port; port 0 means any free one.
+        /// Address and port; port 0 means any free one. `[::]` takes IPv6 alone, so name
+        /// `0.0.0.0` in a second listener for IPv4.
         listen: SocketAddr = required, like "[::]:25";
         /// Networks whose connections begin with a PROXY header (v1 or v2).
         /// From others such a header is refused.
@@ -148,17 +147,15 @@ settings! {
     /// Asking the next hop whether a recipient exists.
     one call_forward: CallForwardSettings at "call_forward" {
         /// How long the next hop may take before the recipient counts as unverifiable.
-        timeout: Duration = "20s", within "100ms"..="5m";
+        timeout: Duration = "10s", within "100ms"..="5m";
         /// How long it is remembered that a recipient exists.
-        known_for: Duration = "4h", within "0s"..="30d";
+        known_for: Duration = "1h", within "0s"..="30d";
         /// How long it is remembered that a recipient does not exist.
-        unknown_for: Duration = "10m", within "0s"..="30d";
-        /// How long a temporary refusal is remembered.
-        deferred_for: Duration = "30s", within "0s"..="1d";
+        unknown_for: Duration = "5m", within "0s"..="30d";
         /// Most answers remembered.
-        remembered_max: u32 = 200000, within 0..=100000000;
+        remembered_max: u32 = 100000, within 0..=100000000;
         /// Most questions to one next hop at once.
-        concurrent_max: u32 = 8, within 1..=1000;
+        concurrent_max: u32 = 5, within 1..=1000;
     }
 
     /// Handing accepted mail to the next hops.
@@ -172,9 +169,15 @@ settings! {
         /// Most connections to one next hop at once.
         connections_per_hop_max: u32 = 20, within 1..=10000;
         /// Most messages over one connection.
-        messages_per_connection_max: u32 = 100, within 1..=1000000;
+        messages_per_connection_max: u32 = 1000, within 1..=1000000;
+        /// Most recipients in one transaction with a next hop that announces no limit (RFC 9422).
+        recipients_per_transaction_max: u32 = 100, within 1..=50000;
         /// How long a connection is kept open for the next message.
-        keep_open: Duration = "5s", within "0s"..="5m";
+        keep_open: Duration = "30s", within "0s"..="5m";
+        /// How long a next hop is left alone after its first failure to take a connection.
+        back_off_first: Duration = "30s", within "0s"..="1h";
+        /// How long it is left alone at most; each further failure doubles the time.
+        back_off_max: Duration = "5m", within "0s"..="1d";
         /// How long opening a connection may take.
         connect_timeout: Duration = "30s", within "100ms"..="10m";
         /// How long a next hop may take to answer a command (RFC 5321 section 4.5.3.2).
@@ -185,6 +188,15 @@ settings! {
         tls: HopTls = "opportunistic";
         /// Bounces sent in all, so that nobody makes us a source of backscatter.
         bounce_rate_max: Rate = "60/min";
+        /// Bounces sent to addresses of one domain.
+        bounce_rate_per_domain_max: Rate = "10/min";
+        /// Where bounces and delay warnings go: hosts with ports, or `mx`, which means
+        /// the mail servers of the sender's domain.
+        bounce_hop: Vec<NextHop> = ["mx"], like ["smarthost.corp.example:25"];
+        /// The port of hosts that MX records name.
+        mx_port: u32 = 25, within 1..=65535;
+        /// The local address to connect from; its family decides which next hops can be reached.
+        source: Option<IpAddr> = none, like "192.0.2.25";
     }
 
     /// How long things are kept.
@@ -192,7 +204,7 @@ settings! {
         /// Events, as the pages and `trace` show them.
         metadata: Duration = "7d", within "1h"..="3650d";
         /// The daily CSV files of rejections and deferrals.
-        daily_csv: Keep = "forever", within "1d"..="36500d";
+        daily_csv: Forever = "forever";
     }
 
     /// The pages and the API.
@@ -203,7 +215,7 @@ settings! {
 
     /// Numbers and health for monitoring.
     one metrics: MetricsSettings at "metrics" {
-        /// Where /metrics, /healthz and /readyz are served.
+        /// Where /metrics, /healthz and /readyz are served; a loopback address.
         listen: Listen = "127.0.0.1:9188";
     }
 
@@ -215,14 +227,20 @@ settings! {
         segments: SegmentStore = "embedded";
         /// Size of one journal file, which is allotted at once.
         journal_segment_size: Octets = "64MiB", within "1MiB"..="4GiB";
+        /// Journal files after which what is in them is written elsewhere at once.
+        journal_segments_max: u32 = 4, within 3..=1000;
         /// Messages larger than this get a file of their own.
         own_file_above: Octets = "1MiB", within "4KiB"..="1GiB";
-        /// Memory for events that are not yet in a columnar segment.
-        events_memory_max: Octets = "128MiB", within "1MiB"..="64GiB";
-        /// Triplets held in memory; beyond, the oldest are forgotten.
-        triplets_max: u32 = 5000000, within 1000..=1000000000;
+        /// Memory for messages until they are delivered; beyond, they are read from the disk.
+        content_memory_max: Octets = "64MiB", within "0B"..="64GiB";
+        /// Triplets at most; at this number no further sender is greylisted, but asked to come back.
+        triplets_max: u32 = 4000000, within 1000..=1000000000;
+        /// Longest time until a refusal is flushed to the disk.
+        flush_interval: Duration = "40ms", within "1ms"..="10s";
+        /// Time between checkpoints, which make the next start quick.
+        checkpoint_interval: Duration = "1h", within "1s"..="1d";
         /// Free space below which nothing more is accepted, until there is more again.
-        disk_reserve: Octets = "512MiB", within "0B"..="1TiB";
+        disk_reserve: Octets = "256MiB", within "0B"..="1TiB";
     }
 
     /// The log.

@@ -1,0 +1,347 @@
+//! The command line as a table: nouns, then verbs. Help, completions and the
+//! reference page come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Guards a mail server: takes SMTP from the world, decides on every attempt,
+/// relays what it accepts and says of every attempt why it ended as it did.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, about, max_term_width = 100)]
+#[command(after_help = super::exit::AFTER_HELP)]
+pub struct Arguments {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The settings file; `conf.d/*.toml` beside it is read too.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data folder, instead of the one in the settings; the running
+    /// server is reached through the socket in it.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON: one object, or one object per line for a list.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not ask; needed for changes without a terminal.
+    #[arg(long, global = true)]
+    pub yes: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve {
+        /// Only check the settings, as `check-config` does.
+        #[arg(long)]
+        check_config: bool,
+    },
+    /// Run the server with a next hop and real SMTP traffic, to look around.
+    Demo(DemoArguments),
+    /// Check the settings and every file they name.
+    CheckConfig {
+        /// Warnings count as errors (exit code 2).
+        #[arg(long)]
+        strict: bool,
+    },
+    /// The settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Find attempts: `portcullis trace 'is:rejected from:bank.example'`.
+    Trace {
+        /// The query; every attempt of the last days if absent.
+        #[arg(default_value = "")]
+        query: String,
+        /// Most rows to show.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Explain one attempt: what was found, who decided, what can be done.
+    Why {
+        /// The reference from the reply, the log or a row.
+        reference: String,
+    },
+    /// Everything that happened to one message for one person.
+    Life {
+        /// The life-line's id, or the reference of one of its attempts.
+        id: String,
+    },
+    /// Accepted messages that have not left yet.
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Policies and their versions.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Groups of addresses and domains.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Managed senders: who is permitted or blocked for whom.
+    #[command(subcommand)]
+    Senders(SendersCommand),
+    /// Triplets that wait for a retry, and those that passed.
+    #[command(subcommand)]
+    Greylist(GreylistCommand),
+    /// Whether mail is taken, how much, and whether all attempts are accounted for.
+    Status,
+    /// Read settings, policies, certificates and directories again.
+    Reload,
+    /// Print the completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `demo`
+#[derive(Clone, Debug, Args)]
+pub struct DemoArguments {
+    /// Where the demo listens for SMTP.
+    #[arg(long, default_value = "127.0.0.1:2525", value_name = "ADDRESS")]
+    pub smtp: std::net::SocketAddr,
+    /// Where the demo serves its pages.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub http: std::net::SocketAddr,
+    /// A folder of real messages to send instead of made-up ones.
+    #[arg(long, value_name = "DIR")]
+    pub messages: Option<PathBuf>,
+    /// Attempts of the simulated last week; 0 for none.
+    #[arg(long, default_value_t = 40_000, value_name = "N")]
+    pub history: u32,
+    /// Live attempts a minute; 0 for none.
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub rate: u32,
+    /// The number from which all chance follows; the same makes the same week.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the settings in force.
+    Show {
+        /// Only the defaults.
+        #[arg(long, conflicts_with = "changed")]
+        defaults: bool,
+        /// Only what differs from the defaults.
+        #[arg(long)]
+        changed: bool,
+        /// Also where each value comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Explain one setting: `portcullis config help smtp.idle_timeout`.
+    Help {
+        /// The key; all keys are listed if absent.
+        key: Option<String>,
+    },
+    /// Print the JSON Schema of the settings file.
+    Schema,
+    /// Print a commented settings file with every key.
+    Example,
+}
+
+/// `queue …`
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List messages.
+    List {
+        /// Most rows to show.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
+    /// Show one message with its recipients.
+    Show {
+        /// Its id or reference.
+        id: String,
+    },
+    /// Keep messages back until they are released.
+    Hold(Which),
+    /// End a hold.
+    Release(Which),
+    /// Try the next hop now.
+    Retry(Which),
+    /// Give messages up without telling the sender.
+    Delete(Which),
+    /// Count messages by next hop and age.
+    Shape,
+}
+
+/// Messages of the queue.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// Ids or references.
+    #[arg(required_unless_present = "all")]
+    pub ids: Vec<String>,
+    /// Every message.
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+}
+
+/// `policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// List policies.
+    List,
+    /// Show one policy as TOML.
+    Show {
+        /// Its number.
+        id: String,
+    },
+    /// Add a policy written in TOML.
+    Add {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Replace a policy by one written in TOML.
+    Set {
+        /// Its number.
+        id: String,
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Remove a policy.
+    Remove {
+        /// Its number.
+        id: String,
+    },
+    /// Print policies, groups and managed senders as one TOML document.
+    Export,
+    /// Put a document in place of all policies, groups and managed senders.
+    Import {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Check a document without a running server.
+    Check {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// List the versions of the policy set.
+    Versions,
+    /// Show what changed between two versions.
+    Diff {
+        /// The older version.
+        from: u64,
+        /// The newer version.
+        to: u64,
+    },
+    /// Make the policy set what it was in an older version.
+    Rollback {
+        /// That version.
+        version: u64,
+    },
+}
+
+/// `group …`
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    /// List groups.
+    List,
+    /// Show the members of a group.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Make a group, or replace its members.
+    Set {
+        /// Its name.
+        name: String,
+        /// Addresses and domains.
+        members: Vec<String>,
+        /// The group it stands below.
+        #[arg(long)]
+        parent: Option<String>,
+    },
+    /// Add members to a group.
+    Add {
+        /// Its name.
+        name: String,
+        /// Addresses and domains.
+        #[arg(required = true)]
+        members: Vec<String>,
+    },
+    /// Remove members from a group, or the group itself.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Addresses and domains; the whole group if absent.
+        members: Vec<String>,
+    },
+}
+
+/// `senders …`
+#[derive(Debug, Subcommand)]
+pub enum SendersCommand {
+    /// List managed senders.
+    List {
+        /// Only those with this text in sender, recipient or note.
+        #[arg(default_value = "")]
+        text: String,
+        /// Most rows to show.
+        #[arg(long, default_value_t = 1_000, value_name = "N")]
+        limit: usize,
+    },
+    /// Permit or block a sender for a recipient; replaces the entry of the pair.
+    Add {
+        /// `permit` or `block`.
+        action: String,
+        /// An address or a domain.
+        sender: String,
+        /// Whose list it goes into.
+        recipient: String,
+        /// A remark.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Until when it counts, RFC 3339.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Remove entries.
+    Remove {
+        /// Their numbers.
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Add entries from a CSV file: sender, recipient, action, note.
+    Import {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+    },
+    /// Print all entries as CSV.
+    Export,
+}
+
+/// `greylist …`
+#[derive(Debug, Subcommand)]
+pub enum GreylistCommand {
+    /// List triplets, newest first.
+    List {
+        /// Only those with this text in client, sender or recipient.
+        #[arg(default_value = "")]
+        text: String,
+        /// Most rows to show.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
+    /// Let the matching triplets pass at their next attempt.
+    Pass {
+        /// Text in client, sender or recipient.
+        text: String,
+    },
+    /// Forget the matching triplets, as if they had never been seen.
+    Forget {
+        /// Text in client, sender or recipient.
+        text: String,
+    },
+}

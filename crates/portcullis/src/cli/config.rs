@@ -1,0 +1,144 @@
+//! `check-config` and `config …`: commands that need no running server.
+
+use serde_json::json;
+
+use super::arguments::{ConfigCommand, Global};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::settings::{self, Loaded, Severity, Sources, reference, schema, show, suggest};
+
+/// The settings this command line leads to.
+pub(super) fn load(global: &Global) -> Loaded {
+    let mut sources = Sources::of_process(global.config.clone());
+    if let Some(folder) = &global.data_dir {
+        let text = folder.to_string_lossy().into_owned();
+        sources.options.push(("--data-dir", "server.data_dir", text));
+    }
+    settings::load(&sources)
+}
+
+/// `check-config`: prints every problem.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(super) fn check(global: &Global, strict: bool) -> Result<Exit, Failure> {
+    let mut loaded = load(global);
+    let more = crate::serve::inspect::files(&loaded);
+    loaded.problems.extend(more);
+    loaded.problems.sort_by_key(|problem| problem.severity);
+    let output = Output::new(global.json);
+    if global.json {
+        let rows: Vec<_> = loaded.problems.iter().map(problem_json).collect();
+        output.list(&[], &rows)?;
+    } else {
+        for problem in &loaded.problems {
+            output.text(&problem.to_string())?;
+        }
+    }
+    let warnings = loaded.problems.iter().filter(|p| p.severity == Severity::Warning).count();
+    let errors = loaded.problems.len() - warnings;
+    if !global.json {
+        output.text(&verdict(errors, warnings, &loaded))?;
+    }
+    Ok(match (errors, warnings) {
+        (0, 0) => Exit::Ok,
+        (0, _) if !strict => Exit::Ok,
+        (0, _) => Exit::Usage,
+        _ => Exit::Error,
+    })
+}
+
+fn verdict(errors: usize, warnings: usize, loaded: &Loaded) -> String {
+    let plural = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    let files: Vec<String> = loaded.files.iter().map(|file| file.display().to_string()).collect();
+    let of = if files.is_empty() { "no file, defaults only".to_owned() } else { files.join(", ") };
+    match (errors, warnings) {
+        (0, 0) => format!("the settings are fine ({of})"),
+        _ => format!("{}, {} ({of})", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}
+
+fn problem_json(problem: &settings::Problem) -> serde_json::Value {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    json!({
+        "severity": severity,
+        "key": problem.key,
+        "origin": problem.origin.as_ref().map(ToString::to_string),
+        "text": problem.text,
+    })
+}
+
+/// `config …`
+///
+/// # Errors
+/// There is no such key, or standard output cannot be written.
+pub(super) fn config(global: &Global, command: &ConfigCommand) -> Result<Exit, Failure> {
+    let output = Output::new(global.json);
+    match command {
+        ConfigCommand::Show { defaults, changed, origin } => {
+            let shown = match defaults {
+                true => show::defaults(),
+                false => show::in_force(&load(global).found),
+            };
+            let wanted = |one: &&show::Shown| {
+                (!changed || one.origin != settings::Origin::Default)
+                    && (one.value.is_some() || !changed)
+            };
+            print_values(output, &shown.iter().filter(wanted).collect::<Vec<_>>(), *origin)?;
+        }
+        ConfigCommand::Help { key: None } => {
+            output.list(&[("Key", "/key"), ("What it does", "/doc")], &keys())?;
+        }
+        ConfigCommand::Help { key: Some(key) } => match reference::help(key) {
+            Some(help) => output.text(&help)?,
+            None => {
+                let text = match suggest::nearest(&suggest::general(key)) {
+                    Some(meant) => format!("{key} is no setting; did you mean {meant}?"),
+                    None => format!("{key} is no setting; `portcullis config help` lists them"),
+                };
+                return Err(Failure::new(Exit::NotFound, text));
+            }
+        },
+        ConfigCommand::Schema => {
+            let text = serde_json::to_string_pretty(&schema::schema()).unwrap_or_default();
+            output.document(&(text + "\n"))?;
+        }
+        ConfigCommand::Example => output.document(&reference::example())?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// Every key with what it does.
+fn keys() -> Vec<serde_json::Value> {
+    let of = |section: &'static settings::SectionRows| {
+        section.rows.iter().map(|row| {
+            let doc: Vec<&str> = row.doc.iter().map(|line| line.trim()).collect();
+            json!({ "key": section.key_of(row), "doc": doc.join(" ") })
+        })
+    };
+    settings::Settings::SECTIONS.iter().flat_map(of).collect()
+}
+
+fn print_values(output: Output, shown: &[&show::Shown], origin: bool) -> Result<(), Failure> {
+    if output.is_json() {
+        let row = |one: &&show::Shown| {
+            let origin = one.origin.to_string();
+            json!({ "key": one.key, "value": one.value, "origin": origin })
+        };
+        return output.list(&[], &shown.iter().map(row).collect::<Vec<_>>());
+    }
+    let line = |one: &&show::Shown| {
+        let value = one.value.as_deref().unwrap_or("(not set)");
+        match origin {
+            true => format!("{} = {value}  # {}", one.key, one.origin),
+            false => format!("{} = {value}", one.key),
+        }
+    };
+    output.text(&shown.iter().map(line).collect::<Vec<_>>().join("\n"))
+}

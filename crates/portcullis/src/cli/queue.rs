@@ -1,0 +1,176 @@
+//! `queue …` and `greylist …`: what waits, and what people can do about it.
+
+use api::client::{encoded, path_with};
+use serde_json::{Value as Json, json};
+
+use super::arguments::{Global, GreylistCommand, QueueCommand, Which};
+use super::exit::{Exit, Failure};
+use super::output::{Column, Output};
+use super::server::{Server, confirm};
+
+const QUEUE: &[Column] = &[
+    ("Id", "/id"),
+    ("Arrived", "/arrived"),
+    ("Size", "/size_octets"),
+    ("From", "/from"),
+    ("To", "/to"),
+    ("State", "/state"),
+    ("Tries", "/attempts"),
+    ("Next try", "/due"),
+];
+
+const TRIPLETS: &[Column] = &[
+    ("Client", "/client"),
+    ("From", "/from"),
+    ("To", "/to"),
+    ("State", "/state"),
+    ("First seen", "/first_seen"),
+    ("Last used", "/last_used"),
+    ("Attempts", "/attempts"),
+];
+
+/// Most messages the server lists at once.
+const PAGE_ROWS: usize = 500;
+
+/// `queue …`
+///
+/// # Errors
+/// The server cannot be asked, or refuses.
+pub(super) fn queue(global: &Global, command: &QueueCommand) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let output = Output::new(global.json);
+    match command {
+        QueueCommand::List { limit } => {
+            let messages = messages(&server, *limit)?;
+            match global.json {
+                true => output.list(&[], &messages)?,
+                false => output.list(QUEUE, &recipients(&messages))?,
+            }
+        }
+        QueueCommand::Show { id } => {
+            let message: Json = server.get(&format!("/queue/{}", encoded(&whole(&server, id)?)))?;
+            output.object(&message)?;
+        }
+        QueueCommand::Hold(which) => act(global, &server, "hold", which)?,
+        QueueCommand::Release(which) => act(global, &server, "release", which)?,
+        QueueCommand::Retry(which) => act(global, &server, "retry", which)?,
+        QueueCommand::Delete(which) => act(global, &server, "delete", which)?,
+        QueueCommand::Shape => shape(output, &server.get("/queue/shape")?)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// Messages in order of arrival, at most `limit`.
+fn messages(server: &Server, limit: usize) -> Result<Vec<Json>, Failure> {
+    let mut messages: Vec<Json> = Vec::new();
+    loop {
+        let wanted = limit.saturating_sub(messages.len()).min(PAGE_ROWS);
+        if wanted == 0 {
+            return Ok(messages);
+        }
+        let after = messages.last().and_then(|row| row.get("id")?.as_str()).map(str::to_owned);
+        let wanted_text = wanted.to_string();
+        let parameters = [("after", after.as_deref()), ("limit", Some(wanted_text.as_str()))];
+        let page: Vec<Json> = server.get(&path_with("/queue", &parameters))?;
+        let last = page.is_empty();
+        messages.extend(page);
+        if last {
+            return Ok(messages);
+        }
+    }
+}
+
+/// One row per recipient, with what its message has.
+fn recipients(messages: &[Json]) -> Vec<Json> {
+    let mut rows = Vec::new();
+    for message in messages {
+        let Some(entries) = message.get("recipients").and_then(Json::as_array) else { continue };
+        for entry in entries {
+            let (Json::Object(mut row), Json::Object(entry)) = (message.clone(), entry.clone())
+            else {
+                continue;
+            };
+            row.extend(entry);
+            rows.push(Json::Object(row));
+        }
+    }
+    rows
+}
+
+/// The whole id of a message from its id or the reference it ends with.
+fn whole(server: &Server, name: &str) -> Result<String, Failure> {
+    if name.parse::<types::QueueId>().is_ok() {
+        return Ok(name.to_owned());
+    }
+    let unknown = || Failure::new(Exit::NotFound, format!("there is no queued message {name}"));
+    let reference: types::Reference = name.parse().map_err(|_| unknown())?;
+    let id = messages(server, usize::MAX)?.into_iter().find_map(|row| {
+        let id: types::QueueId = row.get("id")?.as_str()?.parse().ok()?;
+        (id.reference() == reference).then_some(id)
+    });
+    id.map(|id| id.to_string()).ok_or_else(unknown)
+}
+
+fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<(), Failure> {
+    let ids: Vec<String> = match which.all {
+        true => messages(server, usize::MAX)?
+            .iter()
+            .filter_map(|row| Some(row.get("id")?.as_str()?.to_owned()))
+            .collect(),
+        false => which.ids.iter().map(|id| whole(server, id)).collect::<Result<_, _>>()?,
+    };
+    confirm(global, &format!("{action} {} messages", ids.len()))?;
+    let done = server.post("/queue/actions", &json!({ "action": action, "ids": ids }))?;
+    Output::new(global.json).object(&done)?;
+    match done.get("missing").and_then(Json::as_array) {
+        Some(missing) if !missing.is_empty() => {
+            Err(Failure::new(Exit::NotFound, "some messages are not in the queue any more"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A table of domains by age.
+fn shape(output: Output, shape: &Json) -> Result<(), Failure> {
+    if output.is_json() {
+        return output.object(shape);
+    }
+    let ages = shape.get("ages_min").and_then(Json::as_array).cloned().unwrap_or_default();
+    let mut heading = vec!["domain".to_owned(), "total".to_owned()];
+    heading.extend(ages.iter().map(|age| format!("<{age}m")));
+    heading.push("older".to_owned());
+    let rows = shape.get("rows").and_then(Json::as_array).cloned().unwrap_or_default();
+    let cells = rows.iter().map(|row| {
+        let mut cells = vec![row.get("domain").cloned(), row.get("total").cloned()];
+        let counts = row.get("counts").and_then(Json::as_array).cloned().unwrap_or_default();
+        cells.extend(counts.into_iter().map(Some));
+        cells.into_iter().map(Option::unwrap_or_default).collect()
+    });
+    output.table(&heading, &cells.collect::<Vec<Vec<Json>>>())
+}
+
+/// `greylist …`
+///
+/// # Errors
+/// The server cannot be asked, or refuses.
+pub(super) fn greylist(global: &Global, command: &GreylistCommand) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let output = Output::new(global.json);
+    match command {
+        GreylistCommand::List { text, limit } => {
+            let limit = limit.to_string();
+            let parameters = [("text", Some(text.as_str())), ("limit", Some(limit.as_str()))];
+            let rows: Vec<Json> = server.get(&path_with("/greylist", &parameters))?;
+            output.list(TRIPLETS, &rows)?;
+        }
+        GreylistCommand::Pass { text } => {
+            confirm(global, &format!("let the triplets that contain {text:?} pass"))?;
+            output.object(&server.post("/greylist/pass", &json!({ "text": text }))?)?;
+        }
+        GreylistCommand::Forget { text } => {
+            confirm(global, &format!("forget the triplets that contain {text:?}"))?;
+            output.object(&server.post("/greylist/forget", &json!({ "text": text }))?)?;
+        }
+    }
+    Ok(Exit::Ok)
+}

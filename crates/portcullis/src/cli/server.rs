@@ -1,0 +1,165 @@
+//! The way to the running server, and what its refusals mean for the exit
+//! code.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use api::client::{ApiProblem, Client, ClientError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::arguments::Global;
+use super::exit::{Exit, Failure};
+
+/// The socket in the data folder.
+pub(crate) const SOCKET: &str = "control.sock";
+
+/// Where the API stands below the socket.
+const API: &str = "/api/v1";
+
+/// A running server, asked one thing after the other.
+pub(super) struct Server {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    /// The server whose data folder the command line or the settings name.
+    ///
+    /// # Errors
+    /// The settings cannot be read, so nobody knows which folder is meant.
+    pub(super) fn of(global: &Global) -> Result<Server, Failure> {
+        let socket = socket_of(global)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Server { client: Client::new(&socket), runtime })
+    }
+
+    /// Asks for something.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(self.client.get(&at(path)))?)
+    }
+
+    /// Asks for a text.
+    pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
+        Ok(self.runtime.block_on(self.client.get_text(&at(path)))?)
+    }
+
+    /// Sends something to act upon.
+    pub(super) fn post(&self, path: &str, body: &impl Serialize) -> Result<Json, Failure> {
+        Ok(self.runtime.block_on(self.client.post(&at(path), body))?)
+    }
+
+    /// Sends something to be put in a place.
+    pub(super) fn put(&self, path: &str, body: &impl Serialize) -> Result<Json, Failure> {
+        Ok(self.runtime.block_on(self.client.put(&at(path), body))?)
+    }
+
+    /// Sends a text.
+    pub(super) fn post_text(&self, path: &str, text: String) -> Result<Json, Failure> {
+        Ok(self.runtime.block_on(self.client.post_text(&at(path), text))?)
+    }
+
+    /// Removes something.
+    pub(super) fn delete(&self, path: &str) -> Result<Json, Failure> {
+        Ok(self.runtime.block_on(self.client.delete(&at(path)))?)
+    }
+}
+
+/// The socket of the server that is meant.
+///
+/// # Errors
+/// The settings cannot be read, so nobody knows which folder is meant.
+pub(super) fn socket_of(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &global.data_dir {
+        return Ok(folder.join(SOCKET));
+    }
+    let loaded = super::config::load(global);
+    match loaded.settings {
+        Some(settings) => Ok(settings.server.data_dir.join(SOCKET)),
+        None => {
+            let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
+            let text = format!("{first}\nName the data folder with --data-dir.");
+            Err(Failure::new(Exit::Error, text))
+        }
+    }
+}
+
+fn at(path: &str) -> String {
+    format!("{API}{path}")
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotRunning(_) | ClientError::NotAllowed(_) => {
+                Failure::new(Exit::NotRunning, error.to_string())
+            }
+            ClientError::Refused(problem) => refused(&problem),
+            ClientError::Broken(_) => Failure::new(Exit::Error, error.to_string()),
+        }
+    }
+}
+
+/// The server's refusal with everything it says.
+fn refused(problem: &ApiProblem) -> Failure {
+    let exit = match problem.kind.as_str() {
+        "not_found" => Exit::NotFound,
+        "query" | "malformed" => Exit::Usage,
+        "invalid" | "conflict" | "file_managed" => Exit::Refused,
+        _ => Exit::Error,
+    };
+    let mut text = problem.detail.clone();
+    if let Some(proposal) = &problem.proposal {
+        text += &format!("; did you mean {proposal}?");
+    }
+    // The first problem is the detail already.
+    if problem.problems.len() > 1 || problem.problems.iter().any(|p| p.line.is_some()) {
+        for each in &problem.problems {
+            let line = each.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            let object = each.object.as_deref().map(|o| format!("{o}: ")).unwrap_or_default();
+            text += &format!("\n  {line}{object}{}", each.message);
+        }
+    }
+    Failure::new(exit, text)
+}
+
+/// Makes sure that a change is meant: asks at a terminal, wants `--yes`
+/// without one.
+///
+/// # Errors
+/// It is not meant.
+pub(super) fn confirm(global: &Global, question: &str) -> Result<(), Failure> {
+    if global.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        let text = format!("{question}: without a terminal, changes need --yes");
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let mut out = std::io::stderr().lock();
+    write!(out, "{}? [y/N] ", center::presentable(question))?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::new(Exit::Refused, "nothing was changed")),
+    }
+}
+
+/// The text of a file, or of standard input for `-`.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| {
+        Failure::new(Exit::Error, format!("cannot read {}: {error}", path.display()))
+    })
+}

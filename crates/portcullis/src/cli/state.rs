@@ -1,0 +1,108 @@
+//! `status` and `reload`: the server as a whole.
+
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use center::Status;
+use serde_json::json;
+
+use super::arguments::Global;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::server::{Server, socket_of};
+use crate::serve::SETTINGS_CHECK;
+
+/// `status`: prints how the server is doing.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let output = Output::new(global.json);
+    let status: Status = server.get("/status")?;
+    match global.json {
+        true => output.object(&json!(status))?,
+        false => output.text(&text(&status))?,
+    }
+    Ok(if status.ready { Exit::Ok } else { Exit::Error })
+}
+
+fn text(status: &Status) -> String {
+    let ready = if status.ready { "accepting mail" } else { "NOT accepting mail" };
+    let mut text = format!(
+        "Portcullis {} on {}: {ready}, running since {}\n",
+        status.program_version, status.node, status.started
+    );
+    for check in &status.checks {
+        let mark = if check.ok { "ok  " } else { "FAIL" };
+        text += &format!("  {mark} {:<10} {}\n", check.name, check.text);
+    }
+    let sum = &status.conservation;
+    let recorded: Vec<String> =
+        sum.recorded.iter().map(|(kind, count)| format!("{count} {}", kind.slug())).collect();
+    text += &format!(
+        "sessions: {} open, {} since start\nattempts: {} open, {} since start; {}\n",
+        sum.sessions_open,
+        sum.counts.sessions_opened,
+        sum.attempts_open,
+        sum.counts.attempts_opened,
+        recorded.join(", ")
+    );
+    text += &format!("accounted for: {}\n", match sum.difference {
+        0 => "all".to_owned(),
+        other => format!("{other} attempts differ (a few may be on their way)"),
+    });
+    text += &format!(
+        "queue: {} messages, the oldest {} s old\ngreylist: {} waiting, {} known\n",
+        status.queue_messages,
+        status.queue_oldest_age_s,
+        status.greylist.waiting,
+        status.greylist.known
+    );
+    text += &format!("policy set: version {}", status.policy_version.unwrap_or(0));
+    text
+}
+
+/// `reload`: sends the server the signal and tells what came of it.
+///
+/// # Errors
+/// The server cannot be reached, or refuses the settings.
+pub(super) fn reload(global: &Global) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let before = settings_check(&server)?;
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::NotRunning, format!("cannot signal the server: {error}"))
+    };
+    // The kernel says who listens on the socket; a file with a number in it
+    // could name anybody.
+    let stream = UnixStream::connect(socket_of(global)?).map_err(|error| failed(&error))?;
+    let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(|error| failed(&error))?;
+    rustix::process::kill_process(peer.pid, rustix::process::Signal::HUP)
+        .map_err(|error| failed(&error))?;
+    for _ in 0..POLLS_MAX {
+        std::thread::sleep(POLL);
+        let now = settings_check(&server)?;
+        if now != before {
+            let output = Output::new(global.json);
+            let refused = now.contains(crate::serve::REFUSED);
+            match global.json {
+                true => output.object(&json!({ "reloaded": !refused, "text": now }))?,
+                false => output.text(&now)?,
+            }
+            return Ok(if refused { Exit::Refused } else { Exit::Ok });
+        }
+    }
+    Err(Failure::new(Exit::Error, "the server did not say in time whether it reloaded"))
+}
+
+/// What the server says of its settings.
+fn settings_check(server: &Server) -> Result<String, Failure> {
+    let status: Status = server.get("/status")?;
+    let check = status.checks.into_iter().find(|check| check.name == SETTINGS_CHECK);
+    Ok(check.map(|check| check.text).unwrap_or_default())
+}
+
+/// How long between two looks.
+const POLL: Duration = Duration::from_millis(100);
+/// Looks before giving up: a minute in all.
+const POLLS_MAX: u32 = 600;

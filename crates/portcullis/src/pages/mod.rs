@@ -1,0 +1,13 @@
+//! Reference pages made from tables elsewhere in the house, so that they
+//! cannot fall behind. A test compares them with docs/reference.
+
+pub mod commands;
+pub mod log;
+pub mod reasons;
+
+/// What stands at the head of every generated page.
+fn generated_from(what: &str) -> String {
+    format!(
+        "<!-- Generated from {what}; `UPDATE=1 cargo test -p portcullis` rewrites it. -->\n\n"
+    )
+}

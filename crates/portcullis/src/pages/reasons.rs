@@ -1,0 +1,44 @@
+//! Every way an attempt can end, as a page.
+
+use std::fmt::Write as _;
+
+use types::{Reason, ReasonKind, ReplyParameters};
+
+/// The page `docs/reference/reasons.md`.
+pub fn page() -> String {
+    let mut page = String::from("# Reasons\n\n");
+    page += &super::generated_from("crates/types/src/reason.rs");
+    page += INTRODUCTION;
+    for (kind, heading) in [
+        (ReasonKind::Rejection, "Rejections"),
+        (ReasonKind::Deferral, "Deferrals"),
+        (ReasonKind::Hold, "Holds"),
+        (ReasonKind::Acceptance, "Acceptances"),
+    ] {
+        let _ = write!(page, "\n## {heading}\n");
+        for reason in Reason::ALL.iter().filter(|reason| reason.kind() == kind) {
+            section(&mut page, *reason);
+        }
+    }
+    page
+}
+
+fn section(page: &mut String, reason: Reason) {
+    let _ = write!(page, "\n### `{reason}`\n\n");
+    let _ = writeln!(page, "- Label: {}", reason.label());
+    let _ = writeln!(page, "- Stage: {}", reason.stage().slug());
+    let reply = reason.reply(&ReplyParameters { retry_in_s: Some(60), ..ReplyParameters::default() });
+    match reply {
+        Some(reply) => {
+            let _ = writeln!(page, "- Reply: `{reply}`");
+        }
+        None => page.push_str("- Reply: none\n"),
+    }
+    let _ = write!(page, "\n{}\n\n*What to do:* {}\n", reason.explanation(), reason.remedy());
+}
+
+const INTRODUCTION: &str = "The code of a reason is stable: it is the same in the API, the daily CSV, the log, the metrics and the search language
+(`type:greylist` finds every code that begins with `greylist.`). The label is what people see. Replies are shown here without the
+reference that ends them, `[ref XXXXXXXXXXXX]`; `portcullis why <ref>` explains that very attempt. Where a reply passes on
+somebody else's words (a next hop's, a block list's), they replace the text shown here.
+";

@@ -1,0 +1,138 @@
+//! What is done from time to time: the store's housekeeping, the clock's part
+//! of greylisting, retention, the counts of policies.
+//!
+//! Each chore blocks for the disk, so it has a thread of its own and never
+//! waits for another.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use types::finding::Unavailable;
+
+use super::gateway::Gateway;
+use super::inspect::whole;
+use crate::telemetry::{Log, Message};
+
+/// The threads of all chores; they end when this is [stopped](Chores::stop).
+pub(super) struct Chores {
+    threads: Vec<(Sender<()>, JoinHandle<()>)>,
+}
+
+/// How often the store looks after itself, and expired triplets are written.
+const OFTEN: Duration = Duration::from_secs(1);
+/// How often retention ends and counts are kept.
+const SELDOM: Duration = Duration::from_secs(60);
+
+impl Chores {
+    /// Starts them all.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn start(gateway: &Arc<Gateway>) -> Result<Chores, String> {
+        let mut chores = Chores { threads: Vec::new() };
+        let parts = Arc::clone(gateway);
+        let mut accepting = true;
+        chores.every(OFTEN, "store", gateway, move || {
+            let maintained = parts.store.maintain(parts.clock.now());
+            look_at_health(&parts, &mut accepting);
+            maintained.map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
+        chores.every(OFTEN, "greylist", gateway, move || {
+            receive::write_expired(&parts.engine).map(drop).map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "retention", gateway, move || {
+            let count = parts.center.drop_expired().map_err(|error| whole(&error))?;
+            if count > 0 {
+                parts.log.say(&Message::Dropped { what: "events", count });
+            }
+            Ok(())
+        })?;
+        let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "counts", gateway, move || note_hits(&parts))?;
+        Ok(chores)
+    }
+
+    /// Does `work` again and again, with `pause` between.
+    fn every(
+        &mut self,
+        pause: Duration,
+        name: &'static str,
+        gateway: &Gateway,
+        work: impl FnMut() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let (stop, stopped) = channel();
+        let log = Arc::clone(&gateway.log);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || again_and_again(pause, name, &log, &stopped, work))
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        self.threads.push((stop, thread));
+        Ok(())
+    }
+
+    /// Ends all chores; what is under way is finished.
+    pub(super) fn stop(self) {
+        let (stops, threads): (Vec<_>, Vec<_>) = self.threads.into_iter().unzip();
+        drop(stops);
+        for thread in threads {
+            // A chore that panicked has said so on standard error.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The life of one thread. A failure is told once, not every second.
+fn again_and_again(
+    pause: Duration,
+    work_name: &'static str,
+    log: &Log,
+    stopped: &Receiver<()>,
+    mut work: impl FnMut() -> Result<(), String>,
+) {
+    let mut told = None;
+    loop {
+        match work() {
+            Ok(()) => told = None,
+            Err(problem) if told.as_ref() == Some(&problem) => {}
+            Err(problem) => {
+                log.say(&Message::WorkFailed { work: work_name, problem: problem.clone() });
+                told = Some(problem);
+            }
+        }
+        match stopped.recv_timeout(pause) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Tells listeners and log when mail can no longer be taken, and when it can
+/// again.
+fn look_at_health(gateway: &Gateway, accepting: &mut bool) {
+    match (gateway.health.look(), *accepting) {
+        (Some((Unavailable::Stopping, _)), _) | (None, true) | (Some(_), false) => {}
+        (Some((_, what)), true) => {
+            *accepting = false;
+            gateway.log.say(&Message::NotAccepting { what: what.clone() });
+            super::systemd::status(&format!("not accepting mail: {what}"));
+        }
+        (None, false) => {
+            *accepting = true;
+            gateway.log.say(&Message::Accepting);
+            super::systemd::status("accepting mail");
+        }
+    }
+}
+
+/// Keeps how often each policy decided.
+pub(super) fn note_hits(gateway: &Gateway) -> Result<(), String> {
+    let hits = gateway.watchers.take_hits();
+    if hits.is_empty() {
+        return Ok(());
+    }
+    gateway.state.note_hits(&hits).map_err(|error| whole(&error))
+}

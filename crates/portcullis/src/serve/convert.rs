@@ -1,0 +1,249 @@
+//! From the settings to the option structs of the crates they steer. Values
+//! only; nothing is opened here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use checks::{CheckSettings, ConnectionLimits, DataLimits, RateLimit};
+use deliver::settings::{
+    BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
+    TlsUse,
+};
+use deliver::{FixedHosts, Host, Preference, RetrySchedule, Route, RoutingTable, Target};
+use receive::{ListenerSettings, ReceiveSettings, Timeouts};
+use smtp::{ContentLimits, SessionLimits};
+use store::StoreOptions;
+use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
+use types::{Domain, NodeName};
+use world::ResolverSettings;
+
+use crate::settings::kinds::{HopHost, HopTls, NextHop, Recipients};
+use crate::settings::value::Rate;
+use crate::settings::{Settings, recipients_of};
+
+/// The name this server shows: the one that is set, else the machine's, else
+/// `localhost` where that is no name a client could be shown.
+pub(super) fn host_name(settings: &Settings) -> String {
+    let machine = || {
+        let system = rustix::system::uname();
+        let name = system.nodename().to_str().ok()?;
+        name.parse::<Domain>().ok()
+    };
+    let name = settings.server.hostname.clone().or_else(machine);
+    name.map_or_else(|| "localhost".to_owned(), |name| name.as_str().to_owned())
+}
+
+/// The name written into events.
+pub(super) fn node(settings: &Settings) -> NodeName {
+    match &settings.server.node {
+        Some(node) => NodeName(node.as_str().into()),
+        None => NodeName(host_name(settings).into()),
+    }
+}
+
+/// What policies stand on.
+pub(super) fn base_policies(settings: &Settings) -> BasePolicies {
+    BasePolicies {
+        size_max_octets: settings.smtp.message_size_max.0,
+        greylist: greylist_times(settings),
+        domains: settings
+            .domains
+            .iter()
+            .map(|domain| (domain.name.clone(), validation(recipients_of(domain))))
+            .collect(),
+    }
+}
+
+fn validation(recipients: Recipients) -> RecipientValidation {
+    match recipients {
+        Recipients::AcceptAll => RecipientValidation::AcceptAll,
+        Recipients::Directory => RecipientValidation::Directory,
+        Recipients::CallForward => RecipientValidation::CallForward,
+        Recipients::CallForwardNull => RecipientValidation::CallForwardNull,
+    }
+}
+
+fn greylist_times(settings: &Settings) -> GreylistTimes {
+    let greylist = &settings.greylist;
+    GreylistTimes {
+        retry_after: greylist.retry_after,
+        retry_within: greylist.retry_within,
+        remember: greylist.remember,
+    }
+}
+
+/// What the checks are bounded by.
+pub(super) fn checks(settings: &Settings) -> CheckSettings {
+    let smtp = &settings.smtp;
+    CheckSettings {
+        greylist: greylist_times(settings),
+        rate: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
+        // The probe keeps its own time and says more of why; this is the net
+        // below it.
+        deadline: settings.call_forward.timeout + Duration::from_secs(1),
+    }
+}
+
+fn rate(rate: Rate, burst_max: u32) -> RateLimit {
+    RateLimit { per_minute_max: rate.per_minute, burst_max }
+}
+
+/// What sessions are bounded by; `connections_max` is what the system allows.
+pub(super) fn receive(settings: &Settings, connections_max: u32) -> ReceiveSettings {
+    let smtp = &settings.smtp;
+    let content = ContentLimits {
+        message_octets_max: smtp.message_size_max.0,
+        line_octets_max: smtp.line_length_max.0,
+        ..ContentLimits::default()
+    };
+    ReceiveSettings {
+        host_name: host_name(settings).into(),
+        public_url: settings.server.public_url.as_ref().map(|url| url.0.as_str().into()),
+        connections: ConnectionLimits {
+            by_client_max: smtp.connections_per_ip_max,
+            in_all_max: connections_max,
+            rate: rate(smtp.connection_rate_per_ip_max, smtp.connection_burst_max),
+        },
+        session: SessionLimits {
+            recipients_max: smtp.recipients_max,
+            commands_wrong_max: smtp.commands_wrong_max,
+            commands_max: smtp.commands_max,
+            content,
+        },
+        data: DataLimits { received_fields_max: smtp.received_fields_max },
+        timeouts: Timeouts {
+            idle: smtp.idle_timeout,
+            session: smtp.session_timeout,
+            handshake: smtp.tls_timeout,
+        },
+        greeting_delay: smtp.greeting_delay,
+        examined_octets_max: usize::try_from(smtp.examined_memory_max.0).unwrap_or(usize::MAX),
+    }
+}
+
+/// Where and how data is kept.
+pub(super) fn store(settings: &Settings) -> StoreOptions {
+    let store = &settings.store;
+    StoreOptions {
+        segment_octets: store.journal_segment_size.0,
+        segments_max: count(store.journal_segments_max),
+        own_file_octets: store.own_file_above.0,
+        content_memory_octets: store.content_memory_max.0,
+        reserve_octets: store.disk_reserve.0,
+        triplets_max: count(store.triplets_max),
+        flush_interval: store.flush_interval,
+        checkpoint_interval: store.checkpoint_interval,
+        // The message center ends retention: it knows which days are in the
+        // daily log already.
+        retention: None,
+        ..StoreOptions::new(&settings.server.data_dir)
+    }
+}
+
+/// The listeners, in the order of the settings.
+pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
+    let listener = |listener: &crate::settings::ListenerSettings| ListenerSettings {
+        listen: listener.listen,
+        proxy_protocol_from: listener.proxy_protocol_from.clone(),
+    };
+    settings.listeners.iter().map(|numbered| listener(numbered)).collect()
+}
+
+/// How names are looked up.
+pub(super) fn resolver(settings: &Settings) -> ResolverSettings {
+    ResolverSettings {
+        servers: settings.dns.resolver.clone(),
+        timeout: settings.dns.timeout,
+        concurrent_max: count(settings.dns.concurrent_max),
+    }
+}
+
+/// How accepted mail is handed on; `own` is where we listen.
+pub(super) fn delivery(settings: &Settings, own: Vec<SocketAddr>) -> DeliverySettings {
+    let delivery = &settings.delivery;
+    let name = host_name(settings);
+    let mut converted = DeliverySettings::new(&name, routes(settings));
+    let warn_after = (delivery.delay_warning_after > 0).then_some(delivery.delay_warning_after);
+    let waits = delivery.retry_schedule.0.clone();
+    if let Ok(schedule) = RetrySchedule::new(waits, delivery.expire_after, warn_after) {
+        converted.schedule = schedule;
+    }
+    converted.hop = HopLimits {
+        connections_max: count(delivery.connections_per_hop_max),
+        messages_per_connection_max: delivery.messages_per_connection_max,
+        recipients_max: count(delivery.recipients_per_transaction_max),
+        idle_max: delivery.keep_open,
+        back_off_first: delivery.back_off_first,
+        back_off_max: delivery.back_off_max,
+    };
+    converted.timeouts = HopTimeouts {
+        connect: delivery.connect_timeout,
+        greeting: delivery.command_timeout,
+        hello: delivery.command_timeout,
+        envelope: delivery.command_timeout,
+        data: delivery.command_timeout,
+        end_of_data: delivery.data_timeout,
+        ..HopTimeouts::default()
+    };
+    converted.tls = match delivery.tls {
+        HopTls::Opportunistic => TlsUse::Opportunistic,
+        HopTls::Required => TlsUse::Required,
+        HopTls::Off => TlsUse::Never,
+    };
+    converted.own = OwnHosts { names: name.parse().into_iter().collect(), addresses: own };
+    converted.bounces = BounceLimits {
+        per_minute_max: delivery.bounce_rate_max.per_minute,
+        per_domain_per_minute_max: delivery.bounce_rate_per_domain_max.per_minute,
+    };
+    converted.probe = probe(settings);
+    converted.source = delivery.source;
+    converted.stop_grace = settings.server.drain_timeout;
+    converted
+}
+
+fn probe(settings: &Settings) -> ProbeSettings {
+    let call_forward = &settings.call_forward;
+    ProbeSettings {
+        timeout: call_forward.timeout,
+        connections_max: count(call_forward.concurrent_max),
+        known_kept: call_forward.known_for,
+        unknown_kept: call_forward.unknown_for,
+        answers_max: count(call_forward.remembered_max),
+    }
+}
+
+fn routes(settings: &Settings) -> RoutingTable {
+    let mut routes = RoutingTable::new();
+    for domain in &settings.domains {
+        routes.insert(&domain.name, route(&domain.next_hop));
+    }
+    routes.set_elsewhere(route(&settings.delivery.bounce_hop));
+    if let Ok(port) = u16::try_from(settings.delivery.mx_port) {
+        routes.set_mx_port(port);
+    }
+    routes
+}
+
+/// The settings make sure that `mx` stands alone and that there is a hop.
+fn route(hops: &[NextHop]) -> Route {
+    let target = |hop: &NextHop| match hop {
+        NextHop::Mx => None,
+        NextHop::Host { host, port } => {
+            let host = match host {
+                HopHost::Name(name) => Host::Name(name.clone()),
+                HopHost::Ip(ip) => Host::Address(*ip),
+            };
+            Some(Target { host, port: *port })
+        }
+    };
+    let hosts: Vec<Target> = hops.iter().filter_map(target).collect();
+    match hosts.is_empty() {
+        true => Route::Mx,
+        false => Route::Hosts(Arc::new(FixedHosts { hosts, preference: Preference::InOrder })),
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,119 @@
+//! What can be checked of the settings before anything is started: the
+//! content of every file they name.
+
+use std::collections::HashMap;
+
+use checks::Directory;
+use policy::PolicyObjects;
+use receive::{Tls, TlsFiles};
+use types::{Domain, Timestamp};
+
+use super::convert;
+use crate::settings::{Loaded, Origin, Problem, Settings};
+
+/// The problems of the files: certificate, directories, policies.
+pub fn files(loaded: &Loaded) -> Vec<Problem> {
+    let Some(settings) = &loaded.settings else { return Vec::new() };
+    let mut problems = Vec::new();
+    let mut add = |key: &str, text: String| {
+        let origin = loaded.found.get(key).map_or(Origin::Default, |found| found.origin.clone());
+        problems.push(Problem::error(origin, key, text));
+    };
+    if let Some(files) = tls_files(settings)
+        && let Err(error) = Tls::load(&files)
+    {
+        add("smtp.tls.certificate_file", whole(&error));
+    }
+    for domain in &settings.domains {
+        if let Some(path) = &domain.directory_file
+            && let Err(error) = Directory::read(path, &domain.name, Timestamp::EPOCH)
+        {
+            let key = format!("domain.{}.directory_file", domain.number.unwrap_or(0));
+            add(&key, whole(&error));
+        }
+    }
+    if let Some(path) = &settings.server.policy_file {
+        // That it can be read was checked with the settings.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        for problem in policy_problems(&text, settings) {
+            let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+            add("server.policy_file", format!("{}{line}: {}", path.display(), problem.text));
+        }
+    }
+    problems
+}
+
+/// The certificate of the settings, if they name one.
+pub(super) fn tls_files(settings: &Settings) -> Option<TlsFiles> {
+    let tls = &settings.smtp_tls;
+    let (certificate, key) = tls.certificate_file.clone().zip(tls.key_file.clone())?;
+    tls.enabled.then_some(TlsFiles { certificate, key })
+}
+
+/// The directories of all domains that have one.
+///
+/// # Errors
+/// The first file that cannot be used.
+pub(super) fn directories(
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<HashMap<Domain, Directory>, String> {
+    let mut directories = HashMap::new();
+    for domain in &settings.domains {
+        if let Some(path) = &domain.directory_file {
+            let directory =
+                Directory::read(path, &domain.name, now).map_err(|error| whole(&error))?;
+            directories.insert(domain.name.clone(), directory);
+        }
+    }
+    Ok(directories)
+}
+
+/// Something wrong with a policy document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyProblem {
+    /// The line, from one, where it is known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// What is wrong with the text of a policy document under these settings.
+pub fn policy_problems(text: &str, settings: &Settings) -> Vec<PolicyProblem> {
+    let document = match policy::Document::parse(text) {
+        Ok(document) => document,
+        Err(error) => {
+            return vec![PolicyProblem { line: Some(error.line), text: error.message }];
+        }
+    };
+    let policy = |policy| policy::StoredPolicy { policy, version: 0, created: Timestamp::EPOCH };
+    let mut groups = document.groups;
+    // The groups that exist from the start can be named without being written.
+    for group in policy::defaults().groups {
+        if groups.iter().all(|other| other.name != group.name) {
+            groups.push(group);
+        }
+    }
+    let objects = PolicyObjects {
+        policies: document.policies.into_iter().map(policy).collect(),
+        groups,
+        managed_senders: document.managed_senders,
+    };
+    let problems = policy::validate(&objects, &convert::base_policies(settings));
+    let described = |problem: &policy::Problem| PolicyProblem {
+        line: policy::Document::line_of(text, &problem.object),
+        text: problem.to_string(),
+    };
+    problems.iter().map(described).collect()
+}
+
+/// An error with all its causes in one line.
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,159 @@
+//! The policy set in force: read from the store, compiled, swapped.
+//!
+//! A change is compiled off the hot path and takes effect with one pointer;
+//! whatever cannot be compiled leaves the set before it in force.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use center::{Activation, PolicyActivator};
+use policy::{Document, PolicyObjects, PolicySet};
+use store::state::{Authorship, PolicyDocument, PolicyState};
+use types::Timestamp;
+use types::policy::BasePolicies;
+
+/// Who applies the defaults and the policy file, as the history shows it.
+const AUTHOR: &str = "settings";
+
+/// The policy set in force and the way to the next one.
+pub(crate) struct Policies {
+    state: Arc<dyn PolicyState>,
+    base: ArcSwap<BasePolicies>,
+    in_force: Arc<ArcSwap<PolicySet>>,
+    /// One change at a time: a set compiled from older objects must not take
+    /// the place of a newer one.
+    change: Mutex<()>,
+}
+
+impl Policies {
+    /// Reads and compiles the stored set. A new installation gets the
+    /// defaults first.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the stored set does not compile with
+    /// these settings.
+    pub(super) fn open(
+        state: Arc<dyn PolicyState>,
+        base: BasePolicies,
+        now: Timestamp,
+    ) -> Result<Arc<Policies>, String> {
+        if state.version().map_err(|error| error.to_string())? == 0 {
+            let who = author("a new installation begins with these", now);
+            state.import(&who, stored(policy::defaults())).map_err(|error| error.to_string())?;
+        }
+        let set = compile(&*state, &base)?;
+        Ok(Arc::new(Policies {
+            state,
+            base: ArcSwap::from_pointee(base),
+            in_force: Arc::new(ArcSwap::from_pointee(set)),
+            change: Mutex::new(()),
+        }))
+    }
+
+    /// The set in force, for whoever decides.
+    pub(super) fn in_force(&self) -> Arc<ArcSwap<PolicySet>> {
+        Arc::clone(&self.in_force)
+    }
+
+    /// Applies the policy file and puts the outcome into force. Gives the
+    /// version if anything changed.
+    ///
+    /// # Errors
+    /// The file cannot be read, has a mistake, or does not fit what is
+    /// stored; everything stays as it was.
+    pub(super) fn apply_file(&self, path: &Path, now: Timestamp) -> Result<Option<u64>, String> {
+        let document = read_document(path)?;
+        let before = self.state.version().map_err(|error| error.to_string())?;
+        let who = author(&format!("applied {}", path.display()), now);
+        let changed =
+            self.state.apply_file(&who, stored(document)).map_err(|error| error.to_string())?;
+        if changed.version == before {
+            return Ok(None);
+        }
+        self.activate(changed.version, Activation::Everything)?;
+        Ok(Some(changed.version))
+    }
+
+    /// Puts new settings into force below the stored policies.
+    ///
+    /// # Errors
+    /// The stored set does not compile with them; the old ones stay.
+    pub(super) fn rebase(&self, base: BasePolicies) -> Result<(), String> {
+        let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = compile(&*self.state, &base)?;
+        self.base.store(Arc::new(base));
+        self.in_force.store(Arc::new(set));
+        Ok(())
+    }
+
+    /// Whether the stored set compiles with these settings.
+    ///
+    /// # Errors
+    /// It does not, and why.
+    pub(super) fn would_rebase(&self, base: &BasePolicies) -> Result<(), String> {
+        compile(&*self.state, base).map(drop)
+    }
+}
+
+impl PolicyActivator for Policies {
+    fn base(&self) -> BasePolicies {
+        BasePolicies::clone(&self.base.load())
+    }
+
+    fn activate(&self, version: u64, change: Activation) -> Result<(), String> {
+        let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.in_force.load();
+        // Two changes can arrive in the other order; the newer stands, and
+        // whoever cannot build on its predecessor reads everything.
+        if now.version() >= version {
+            return Ok(());
+        }
+        let next = match change {
+            Activation::Senders(changes) if now.version() + 1 == version => {
+                now.with_senders(version, &changes).map_err(|error| error.to_string())?
+            }
+            _ => compile(&*self.state, &self.base.load())?,
+        };
+        self.in_force.store(Arc::new(next));
+        Ok(())
+    }
+}
+
+/// Reads a policy document; problems name the file and the line.
+pub(super) fn read_document(path: &Path) -> Result<Document, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Document::parse(&text)
+        .map_err(|error| format!("{}:{}: {}", path.display(), error.line, error.message))
+}
+
+fn compile(state: &dyn PolicyState, base: &BasePolicies) -> Result<PolicySet, String> {
+    let mut managed_senders = Vec::new();
+    let content = state
+        .read(&mut |stored| managed_senders.push(stored.sender))
+        .map_err(|error| error.to_string())?;
+    let policies = content.policies.into_iter().map(|stored| policy::StoredPolicy {
+        policy: stored.policy,
+        version: stored.provenance.version,
+        created: stored.provenance.created,
+    });
+    let objects = PolicyObjects {
+        policies: policies.collect(),
+        groups: content.groups.into_iter().map(|stored| stored.group).collect(),
+        managed_senders,
+    };
+    PolicySet::compile(content.version, objects, base).map_err(|error| error.to_string())
+}
+
+fn stored(document: Document) -> PolicyDocument {
+    PolicyDocument {
+        policies: document.policies,
+        groups: document.groups,
+        senders: document.managed_senders,
+    }
+}
+
+fn author(note: &str, at: Timestamp) -> Authorship {
+    Authorship { author: AUTHOR.to_owned(), note: note.to_owned(), at, expected: None }
+}

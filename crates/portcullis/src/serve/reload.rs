@@ -1,0 +1,116 @@
+//! Reading the settings again while mail flows.
+//!
+//! Everything that can fail is done before anything is changed, so a reload
+//! is either whole or refused.
+
+use std::sync::Arc;
+
+use super::gateway::{Gateway, apply_policy_file, certificate, connections_max};
+use super::inspect::{self, directories, whole};
+use super::{convert, running::Addresses};
+use crate::settings::{FoundValues, Loaded, Severity, show};
+use crate::telemetry::Message;
+
+/// Beginnings of the keys that are read at the start only.
+const RESTART_KEYS: &[&str] = &[
+    "server.data_dir",
+    "server.hostname",
+    "server.node",
+    "server.threads",
+    "smtp.listener",
+    "smtp.examined_memory_max",
+    "smtp.tls.enabled",
+    "dns.",
+    "http.",
+    "metrics.",
+    "retention.",
+    "store.",
+    "log.",
+];
+
+/// Puts new settings into force.
+///
+/// # Errors
+/// Something in them cannot be used; the old ones stay in force. A sentence
+/// for the operator.
+pub(super) fn reload(
+    gateway: &Arc<Gateway>,
+    addresses: &Addresses,
+    before: &FoundValues,
+    loaded: &mut Loaded,
+) -> Result<(), String> {
+    let more = inspect::files(loaded);
+    loaded.problems.extend(more);
+    let errors: Vec<String> = loaded
+        .problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .map(ToString::to_string)
+        .collect();
+    let settings = match &loaded.settings {
+        Some(settings) if errors.is_empty() => settings,
+        _ => return Err(errors.join("; ")),
+    };
+    let now = gateway.clock.now();
+    let directories = directories(settings, now)?;
+    let base = convert::base_policies(settings);
+    gateway.policies.would_rebase(&base)?;
+    // From here on things change; what can still fail leaves each part whole.
+    if let Some(tls) = &gateway.tls {
+        tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;
+    }
+    gateway.policies.rebase(base)?;
+    gateway.directory.replace(directories);
+    gateway.checks.reload(convert::checks(settings));
+    let connections_max = connections_max(settings, &gateway.log);
+    gateway.engine.reload(convert::receive(settings, connections_max));
+    gateway.deliverer.reload(convert::delivery(settings, addresses.smtp.clone()));
+    apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
+    for problem in &loaded.problems {
+        gateway.log.say(&Message::SettingsWarning { problem: problem.to_string() });
+    }
+    for key in changed_for_restart(before, &loaded.found) {
+        gateway.log.say(&Message::RestartNeeded { key });
+    }
+    Ok(())
+}
+
+/// Keys with other values than before that are read at the start only.
+fn changed_for_restart(before: &FoundValues, after: &FoundValues) -> Vec<String> {
+    let values = |found: &FoundValues| -> Vec<(String, Option<String>)> {
+        show::in_force(found)
+            .into_iter()
+            .filter(|one| RESTART_KEYS.iter().any(|begin| one.key.starts_with(begin)))
+            .map(|one| (one.key, one.value))
+            .collect()
+    };
+    let (before, after) = (values(before), values(after));
+    let changed = after.iter().filter(|one| !before.contains(one));
+    let gone = before.iter().filter(|one| after.iter().all(|other| other.0 != one.0));
+    changed.chain(gone).map(|(key, _)| key.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::load_text;
+
+    #[test]
+    fn keys_that_need_a_restart_are_named_and_others_are_not() {
+        let found = |text: &str| load_text(Path::new("p.toml"), text).found;
+        let before = found("[smtp]\nidle_timeout = \"5m\"\n[[smtp.listener]]\nlisten = \"[::1]:25\"");
+        let after = found("[smtp]\nidle_timeout = \"6m\"\n[store]\njournal_segment_size = \"1MiB\"");
+        assert_eq!(
+            changed_for_restart(&before, &after),
+            [
+                "store.journal_segment_size",
+                "smtp.listener.0.listen",
+                "smtp.listener.0.proxy_protocol_from",
+                "smtp.listener.0.role",
+            ]
+        );
+        assert_eq!(changed_for_restart(&before, &before), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,267 @@
+//! The server while it runs: tasks, signals, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Api;
+use center::daily_log::DailyLog;
+use receive::Wish;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use types::finding::Unavailable;
+
+use super::chores::{Chores, note_hits};
+use super::doors::{HttpDoors, SmtpDoors};
+use super::gateway::{Gateway, Opened};
+use super::inspect::whole;
+use super::{Again, reload, systemd};
+use crate::settings::{FoundValues, Settings};
+use crate::telemetry::{Log, Message};
+
+/// Where connections are taken, with the real ports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    /// SMTP.
+    pub(crate) smtp: Vec<SocketAddr>,
+    /// Pages, unless they are off.
+    pub(crate) http: Option<SocketAddr>,
+}
+
+/// A server that takes connections.
+pub(crate) struct Running {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) addresses: Addresses,
+    /// What every connection is told.
+    wishes: watch::Sender<Wish>,
+    /// Ends delivery, daily log and HTTP when it becomes true.
+    stop: watch::Sender<bool>,
+    delivery: JoinHandle<()>,
+    http: Vec<JoinHandle<std::io::Result<()>>>,
+    chores: Chores,
+    drain_timeout: Duration,
+}
+
+impl Running {
+    /// Binds, joins and starts everything.
+    ///
+    /// # Errors
+    /// A sentence for the operator; nothing runs then.
+    pub(crate) async fn start(
+        settings: Settings,
+        opened: Opened,
+        log: Arc<Log>,
+    ) -> Result<Running, String> {
+        let doors = SmtpDoors::bind(&settings)?;
+        let mut addresses = Addresses { smtp: doors.addresses(), http: None };
+        let gateway = Gateway::join(&settings, opened, Arc::clone(&log), addresses.smtp.clone())?;
+        let gateway = Arc::new(gateway);
+        let http_doors = HttpDoors::bind(&settings, &log).await?;
+        if let Some(console) = &http_doors.console {
+            addresses.http = console.local_addr().ok();
+        }
+        // Windows that closed while nothing ran belong to days that the daily
+        // log is about to close.
+        receive::write_expired(&gateway.engine).map_err(|error| whole(&error))?;
+        let (wishes, wished) = watch::channel(Wish::Serve);
+        let (stop, stopped) = watch::channel(false);
+        let chores = Chores::start(&gateway)?;
+        let delivery = tokio::spawn({
+            let (deliverer, stopped) = (gateway.deliverer.clone(), stopped.clone());
+            async move { deliverer.run(until(stopped)).await }
+        });
+        let http = serve_http(&gateway, http_doors, &stopped);
+        tokio::spawn(keep_daily_log(Arc::clone(&gateway), stopped));
+        for listener in doors.open(&log) {
+            tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
+        }
+        let drain_timeout = settings.server.drain_timeout;
+        Ok(Running { gateway, addresses, wishes, stop, delivery, http, chores, drain_timeout })
+    }
+
+    /// Serves until a signal ends it.
+    ///
+    /// # Errors
+    /// Signals cannot be received, or the store could not be closed well.
+    pub(crate) async fn until_stopped(self, again: Again) -> Result<(), String> {
+        let mut signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
+        let mut found = again().found;
+        systemd::ready(&self.status());
+        let watchdog = systemd::watchdog_interval();
+        loop {
+            let alive = tokio::time::sleep(watchdog.unwrap_or(Duration::MAX));
+            match tokio::select! { said = signals.next() => said, () = alive => Said::StillAlive } {
+                Said::StillAlive => systemd::alive(),
+                Said::Reload => found = self.reload(&again, found),
+                Said::ReopenLog => self.gateway.log.reopen(),
+                Said::Stop => break,
+            }
+        }
+        self.stop_in_order(signals).await
+    }
+
+    /// Reads the settings again; gives the values now in force.
+    fn reload(&self, again: &Again, before: FoundValues) -> FoundValues {
+        systemd::reloading();
+        let (gateway, log) = (&self.gateway, &self.gateway.log);
+        let (came_of_it, found) = tokio::task::block_in_place(|| {
+            let mut loaded = again();
+            let came_of_it = reload::reload(gateway, &self.addresses, &before, &mut loaded);
+            (came_of_it, loaded.found)
+        });
+        let now = gateway.clock.now();
+        match came_of_it {
+            Ok(()) => {
+                log.say(&Message::Reloaded);
+                gateway.health.reloaded(now, Ok(()));
+                systemd::ready(&self.status());
+                found
+            }
+            Err(problem) => {
+                gateway.health.reloaded(now, Err(&problem));
+                systemd::ready(&format!("the last reload was refused: {problem}"));
+                log.say(&Message::ReloadRefused { problem });
+                before
+            }
+        }
+    }
+
+    fn status(&self) -> String {
+        let addresses: Vec<String> = self.addresses.smtp.iter().map(ToString::to_string).collect();
+        format!("accepting mail at {}", addresses.join(", "))
+    }
+
+    /// Lets open sessions finish, then ends everything, the store last.
+    async fn stop_in_order(self, mut signals: Signals) -> Result<(), String> {
+        let engine = &self.gateway.engine;
+        let sessions = engine.connections_open();
+        systemd::stopping(&format!("stopping; {sessions} sessions are open"));
+        self.gateway.log.say(&Message::Stopping { sessions });
+        engine.health().set(Some(Unavailable::Stopping));
+        let _ = self.wishes.send(Wish::Drain);
+        let _ = self.stop.send(true);
+        tokio::select! {
+            () = self.drained() => {}
+            () = tokio::time::sleep(self.drain_timeout) => {}
+            // Whoever asks twice does not want to wait.
+            () = signals.stop_again() => {}
+        }
+        let cut_off = engine.connections_open();
+        let _ = self.wishes.send(Wish::Stop);
+        let _ = tokio::time::timeout(CUT_OFF_TIMEOUT, self.drained()).await;
+        self.close(cut_off).await
+    }
+
+    /// Waits until no session is open.
+    async fn drained(&self) {
+        while self.gateway.engine.connections_open() > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Ends what works for the sessions, then the store.
+    async fn close(self, cut_off: u32) -> Result<(), String> {
+        // Delivery has a grace time of its own.
+        let _ = self.delivery.await;
+        for door in self.http {
+            // A page that is still being read must not keep us.
+            let _ = tokio::time::timeout(CUT_OFF_TIMEOUT, door).await;
+        }
+        let gateway = self.gateway;
+        let chores = self.chores;
+        tokio::task::block_in_place(|| {
+            chores.stop();
+            if let Err(problem) = note_hits(&gateway) {
+                gateway.log.say(&Message::WorkFailed { work: "counts", problem });
+            }
+            let closed = gateway.store.close(gateway.clock.now());
+            gateway.log.say(&Message::Stopped { cut_off });
+            closed.map_err(|error| format!("the store was not closed well: {}", whole(&error)))
+        })
+    }
+}
+
+/// How often it is looked whether sessions are open.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long sessions and pages may take to notice that they are cut off.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ready when the channel says so, or nobody can say so any more.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+fn serve_http(
+    gateway: &Gateway,
+    doors: HttpDoors,
+    stopped: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<std::io::Result<()>>> {
+    let api = Api::new(Arc::clone(&gateway.center), gateway.metrics.clone());
+    let mut tasks = Vec::new();
+    if let Some(listener) = doors.console {
+        let (api, stop) = (api.clone(), until(stopped.clone()));
+        tasks.push(tokio::spawn(async move { api.serve_console(listener, stop).await }));
+    }
+    if let Some(listener) = doors.metrics {
+        let (api, stop) = (api.clone(), until(stopped.clone()));
+        tasks.push(tokio::spawn(async move { api.serve_metrics(listener, stop).await }));
+    }
+    let stop = until(stopped.clone());
+    tasks.push(tokio::spawn(async move { api.serve_admin(doors.admin, stop).await }));
+    tasks
+}
+
+/// Keeps the daily log until the server stops.
+async fn keep_daily_log(gateway: Arc<Gateway>, stopped: watch::Receiver<bool>) {
+    let log = Arc::clone(&gateway.log);
+    let report = move |error: center::CenterError| {
+        log.say(&Message::WorkFailed { work: "daily log", problem: whole(&error) });
+    };
+    let (center, clock) = (Arc::clone(&gateway.center), Arc::clone(&gateway.clock));
+    tokio::select! {
+        () = DailyLog::run(center, clock, report) => {}
+        () = until(stopped) => {}
+    }
+}
+
+/// What a signal means.
+enum Said {
+    Stop,
+    Reload,
+    ReopenLog,
+    StillAlive,
+}
+
+/// The signals that are listened to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    user: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn next(&mut self) -> Said {
+        tokio::select! {
+            _ = self.terminate.recv() => Said::Stop,
+            _ = self.interrupt.recv() => Said::Stop,
+            _ = self.hang_up.recv() => Said::Reload,
+            _ = self.user.recv() => Said::ReopenLog,
+        }
+    }
+
+    /// Waits for a further request to stop.
+    async fn stop_again(&mut self) {
+        while !matches!(self.next().await, Said::Stop) {}
+    }
+}

@@ -1,0 +1,169 @@
+//! A next hop that keeps what it gets, octet for octet, and can be told to
+//! refuse. Written apart from the server it helps to test: what both got
+//! wrong in the same way would not be seen.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::waiting::{free_port, wait_for};
+
+/// A message as the sink got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The argument of MAIL, with its parameters.
+    pub from: String,
+    /// The arguments of RCPT.
+    pub to: Vec<String>,
+    /// The content with CR LF, dots undone.
+    pub content: Vec<u8>,
+}
+
+impl Letter {
+    /// The content below the field the gateway put on top.
+    pub fn below_trace(&self) -> &[u8] {
+        below_first_field(&self.content)
+    }
+}
+
+/// What follows the first header field with its folded lines.
+fn below_first_field(content: &[u8]) -> &[u8] {
+    let mut rest = content;
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n").map_or(rest.len(), |at| at + 2);
+        rest = &rest[end..];
+        if !matches!(rest.first(), Some(b' ' | b'\t')) {
+            return rest;
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    letters: Vec<Letter>,
+    /// The reply to every MAIL, where it is not 250.
+    refusal: Option<String>,
+}
+
+/// The sink. Its threads end with the process.
+pub struct Sink {
+    /// Where it listens.
+    pub address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl Sink {
+    /// Starts a sink.
+    pub fn start() -> Sink {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || serve(stream, &state));
+            }
+        });
+        Sink { address, state }
+    }
+
+    /// What it has got so far.
+    pub fn letters(&self) -> Vec<Letter> {
+        self.state.lock().unwrap().letters.clone()
+    }
+
+    /// How many letters it has got so far.
+    pub fn count(&self) -> usize {
+        self.state.lock().unwrap().letters.len()
+    }
+
+    /// Waits until it has at least `count` letters.
+    pub fn wait(&self, count: usize, limit: Duration) -> Vec<Letter> {
+        wait_for(limit, &format!("{count} letters at the next hop"), || {
+            (self.count() >= count).then(|| self.letters())
+        })
+    }
+
+    /// From now on answers every MAIL with this, or takes mail again.
+    pub fn refuse(&self, reply: Option<&str>) {
+        self.state.lock().unwrap().refusal = reply.map(str::to_owned);
+    }
+}
+
+/// Serves one connection; a peer that goes away ends it.
+fn serve(stream: TcpStream, state: &Mutex<State>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(writer) = stream.try_clone() else { return };
+    let _ = converse(BufReader::new(stream), writer, state);
+}
+
+fn converse(mut input: BufReader<TcpStream>, mut output: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+    let (mut from, mut to) = (String::new(), Vec::new());
+    output.write_all(b"220 sink.example ESMTP\r\n")?;
+    loop {
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end();
+        let verb = line.get(..4).unwrap_or(line).to_ascii_uppercase();
+        let reply = match verb.as_str() {
+            "EHLO" => EHLO_REPLY.to_owned(),
+            "MAIL" => match &state.lock().unwrap().refusal {
+                Some(refusal) => format!("{refusal}\r\n"),
+                None => {
+                    from = argument(line);
+                    "250 2.1.0 ok\r\n".to_owned()
+                }
+            },
+            "RCPT" if from.is_empty() => "503 5.5.1 no sender\r\n".to_owned(),
+            "RCPT" => {
+                to.push(argument(line));
+                "250 2.1.5 ok\r\n".to_owned()
+            }
+            "DATA" if to.is_empty() => "503 5.5.1 no recipients\r\n".to_owned(),
+            "DATA" => {
+                output.write_all(b"354 go ahead\r\n")?;
+                let content = content(&mut input)?;
+                let (from, to) = (std::mem::take(&mut from), std::mem::take(&mut to));
+                state.lock().unwrap().letters.push(Letter { from, to, content });
+                "250 2.0.0 taken\r\n".to_owned()
+            }
+            "RSET" | "NOOP" | "HELO" => {
+                (from, to) = (String::new(), Vec::new());
+                "250 2.0.0 ok\r\n".to_owned()
+            }
+            "QUIT" => return output.write_all(b"221 2.0.0 bye\r\n"),
+            _ => "500 5.5.2 what?\r\n".to_owned(),
+        };
+        output.write_all(reply.as_bytes())?;
+    }
+}
+
+const EHLO_REPLY: &str = "250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+                          250-SIZE 0\r\n250 ENHANCEDSTATUSCODES\r\n";
+
+fn argument(line: &str) -> String {
+    line.split_once(':').map(|(_, argument)| argument.trim().to_owned()).unwrap_or_default()
+}
+
+/// Reads content up to the line that is a dot alone.
+fn content(input: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line ends in CR LF; an LF alone is content.
+        while !line.ends_with(b"\r\n") {
+            if input.read_until(b'\n', &mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        if line == b".\r\n" {
+            return Ok(content);
+        }
+        content.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+    }
+}

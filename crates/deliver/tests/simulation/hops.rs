@@ -248,3 +248,27 @@ async fn a_large_message_arrives_whole_and_dots_doubled() {
     }
     assert!(hop.seen().messages[0] == format!("Received: here\r\n{content}"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_is_forgotten_when_many_work_at_once() {
+    let mut settings = settings();
+    settings.hop.messages_per_connection_max = 50;
+    let mut house = House::with(settings);
+    let hop = NextHop::willing();
+    hop.listen(&house.network, HOP);
+    house.start();
+    for _ in 0..2_000 {
+        house.accept(&["bob@corp.example"]);
+        tokio::task::yield_now().await;
+    }
+    // The clock stands still: what waits for time to pass would never go.
+    for _ in 0..2_000 {
+        if house.store.depth().0 == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(house.store.depth().0, 0);
+    let counts = house.deliverer.status().counts;
+    assert_eq!((counts.delivered, counts.put_off, hop.seen().messages.len()), (2_000, 0, 2_000));
+}

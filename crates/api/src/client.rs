@@ -122,7 +122,8 @@ impl Client {
         path: &str,
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Bytes, ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.refused(&error))?;
+        let stream =
+            UnixStream::connect(&self.socket).await.map_err(|error| self.refused(&error))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // Ends when the answer is read and the sender is dropped.

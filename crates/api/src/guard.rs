@@ -70,7 +70,8 @@ pub(crate) async fn local_reader(mut request: Request, next: Next) -> Response {
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let detail = "without sign-in nothing can be changed here; use the command line";
-        return ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "read_only", detail).into_response();
+        return ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "read_only", detail)
+            .into_response();
     }
     request.extensions_mut().insert(Caller::read_only("local reader"));
     next.run(request).await
@@ -96,7 +97,8 @@ pub(crate) async fn bounded(
     request: Request,
     next: Next,
 ) -> Response {
-    let busy = |detail| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).into_response();
+    let busy =
+        |detail| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).into_response();
     let Ok(Ok(_turn)) = tokio::time::timeout(TURN_WITHIN, turns.acquire()).await else {
         return busy("too many requests at once");
     };
@@ -128,10 +130,19 @@ mod tests {
 
     #[test]
     fn only_loopback_names_are_hosts_of_ours() {
-        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"] {
+        for host in
+            ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080", "[::1]"]
+        {
             assert!(is_loopback_host(host), "{host}");
         }
-        for host in ["", "evil.example", "evil.example:8080", "192.0.2.1:8080", "localhost.evil.example", "[2001:db8::1]"] {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "192.0.2.1:8080",
+            "localhost.evil.example",
+            "[2001:db8::1]",
+        ] {
             assert!(!is_loopback_host(host), "{host}");
         }
     }

@@ -40,13 +40,20 @@ fn histogram(text: &mut String, sample: &Sample, value: &HistogramValue) {
     }
     bucket(text, "+Inf", value.count);
     let labels = braces(&pairs);
-    push(text, format_args!("{name}_sum{labels} {}\n{name}_count{labels} {}\n", value.sum_s, value.count));
+    push(
+        text,
+        format_args!("{name}_sum{labels} {}\n{name}_count{labels} {}\n", value.sum_s, value.count),
+    );
 }
 
 fn pairs(sample: &Sample) -> Vec<String> {
-    let escaped = |label: &str| label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let escaped =
+        |label: &str| label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let names = sample.metric.labels.iter();
-    names.zip(&sample.labels).map(|(name, label)| format!("{name}=\"{}\"", escaped(label))).collect()
+    names
+        .zip(&sample.labels)
+        .map(|(name, label)| format!("{name}=\"{}\"", escaped(label)))
+        .collect()
 }
 
 fn braces(pairs: &[String]) -> String {

@@ -60,7 +60,9 @@ impl From<CenterError> for ApiProblem {
             CenterError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             CenterError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
             CenterError::FileManaged(_) => (StatusCode::CONFLICT, "file_managed"),
-            CenterError::NotActivated { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "not_activated"),
+            CenterError::NotActivated { .. } => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "not_activated")
+            }
             CenterError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
             CenterError::File { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "file"),
         };

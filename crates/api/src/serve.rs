@@ -139,7 +139,11 @@ async fn ready(State(api): State<Api>) -> impl IntoResponse {
 async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiProblem> {
     let text = tokio::task::spawn_blocking(move || metrics_text(&api.metrics.snapshot())).await;
     let text = text.map_err(|_| {
-        ApiProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "engine", "the numbers could not be read")
+        ApiProblem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "engine",
+            "the numbers could not be read",
+        )
     })?;
     Ok(([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -186,7 +186,11 @@ impl Center {
     /// # Errors
     ///
     /// A query that cannot be understood, with the place; see [`CenterError`].
-    pub fn trace(&self, caller: &Caller, request: &TraceRequest) -> Result<AttemptPage, CenterError> {
+    pub fn trace(
+        &self,
+        caller: &Caller,
+        request: &TraceRequest,
+    ) -> Result<AttemptPage, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let as_of = self.parts.clock.now();
         let search = query::search(&request.query, &self.moment())?;
@@ -276,7 +280,8 @@ impl Center {
     /// so of several the one whose own it is is meant.
     fn named(&self, named: &str) -> Result<Event, CenterError> {
         let named = named.trim();
-        let missing = || CenterError::NotFound(format!("attempt {:?}", presentable_within(named, 60)));
+        let missing =
+            || CenterError::NotFound(format!("attempt {:?}", presentable_within(named, 60)));
         if let Ok(id) = named.parse::<EventId>() {
             return self.parts.log.event(id)?.ok_or_else(missing);
         }

@@ -60,7 +60,8 @@ impl Center {
         let counts = self.parts.sessions.counts();
         let totals = self.parts.log.totals();
         let kept: Vec<_> = OutcomeKind::ALL.into_iter().zip(totals.attempts).collect();
-        let recorded: Vec<_> = OutcomeKind::ALL.into_iter().zip(self.parts.events.attempts()).collect();
+        let recorded: Vec<_> =
+            OutcomeKind::ALL.into_iter().zip(self.parts.events.attempts()).collect();
         let sum: u64 = recorded.iter().map(|&(_, count)| count).sum();
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Conservation {

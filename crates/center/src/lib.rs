@@ -24,6 +24,7 @@ mod queue;
 mod retention;
 mod senders;
 mod status;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,11 +43,12 @@ pub use error::{CenterError, Problem};
 pub use explain::Explanation;
 pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::GroupRow;
-pub use policies::{ChangeResult, PolicyList, PolicyRow, VersionDifference, VersionRow};
+pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
 pub use queue::{QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, ShapeRow};
 pub use senders::{Imported, SenderRow, SenderSearch};
-pub use status::{ReadyCheck, Readiness, Status};
+pub use status::{Readiness, ReadyCheck, Status};
+pub use versions::{VersionDifference, VersionRow};
 
 /// Makes a stored change of the policy set take effect. The binary implements
 /// it: it compiles and swaps.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::{QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::{QueueAction, Record, SCHEMA};
-use types::{Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId, Timestamp};
+use types::{
+    Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId, Timestamp,
+};
 
 use crate::{Center, CenterError, permit, presentable, presentable_within};
 
@@ -110,7 +112,9 @@ impl Center {
     pub fn queue_show(&self, caller: &Caller, id: QueueId) -> Result<QueueRow, CenterError> {
         permit(caller, Permission::SeeQueue)?;
         let message = self.parts.queue.message(id);
-        message.map(|message| row(&message)).ok_or_else(|| CenterError::NotFound(format!("queued message {id}")))
+        message
+            .map(|message| row(&message))
+            .ok_or_else(|| CenterError::NotFound(format!("queued message {id}")))
     }
 
     /// Holds, releases, retries or deletes messages. Each recipient that is
@@ -201,7 +205,8 @@ impl Center {
                 let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
                 for recipient in waiting {
                     let domain = recipient.path.domain_key().to_owned();
-                    let counts = domains.entry(domain).or_insert_with(|| vec![0; AGES_MIN.len() + 1]);
+                    let counts =
+                        domains.entry(domain).or_insert_with(|| vec![0; AGES_MIN.len() + 1]);
                     if let Some(count) = counts.get_mut(class) {
                         *count += 1;
                     }

@@ -140,7 +140,8 @@ impl Center {
         out: &mut dyn Write,
     ) -> Result<(), CenterError> {
         permit(caller, Permission::SeeSenders)?;
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        let mut writer =
+            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
         writer.write_record(COLUMNS).map_err(|e| csv_error(&e))?;
         let mut after = None;
         loop {
@@ -185,8 +186,7 @@ impl Center {
             return Err(CenterError::Invalid { problems });
         }
         let good = (1..).zip(senders).filter(|(place, _)| !refused.contains(place));
-        let edits: Vec<Edit> =
-            good.map(|(_, sender)| Edit::Put(Object::Sender(sender))).collect();
+        let edits: Vec<Edit> = good.map(|(_, sender)| Edit::Put(Object::Sender(sender))).collect();
         let who = self.author(caller, None, note);
         let changed = self.activated(self.parts.policies.change(&who, edits)?)?;
         Ok(Imported { stored: changed.differences.len(), problems, version: changed.version })
@@ -199,7 +199,8 @@ impl Center {
         caller: &Caller,
         csv: &mut dyn Read,
     ) -> Result<(Vec<(usize, ManagedSender)>, Vec<Problem>), CenterError> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(csv);
+        let mut reader =
+            csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(csv);
         let columns = Columns::find(reader.headers().map_err(|e| csv_error(&e))?)?;
         let (mut entries, mut problems) = (Vec::new(), Vec::new());
         let mut last_of_pair = std::collections::HashMap::new();
@@ -219,7 +220,8 @@ impl Center {
                 Err(message) => problems.push(Problem::at_line(line, message)),
             }
             if entries.len() > IMPORT_ROWS_MAX || problems.len() > PROBLEMS_MAX {
-                let message = format!("more than {IMPORT_ROWS_MAX} entries or {PROBLEMS_MAX} problems");
+                let message =
+                    format!("more than {IMPORT_ROWS_MAX} entries or {PROBLEMS_MAX} problems");
                 problems.push(Problem::at_line(line, message));
                 return Err(CenterError::Invalid { problems });
             }
@@ -247,7 +249,9 @@ fn query(search: &SenderSearch) -> SenderQuery {
 
 fn csv_error(error: &csv::Error) -> CenterError {
     let line = error.position().map(|at| usize::try_from(at.line()).unwrap_or(0));
-    CenterError::Invalid { problems: vec![Problem { line, object: None, message: error.to_string() }] }
+    CenterError::Invalid {
+        problems: vec![Problem { line, object: None, message: error.to_string() }],
+    }
 }
 
 fn record(sender: &ManagedSender) -> [String; 5] {
@@ -268,7 +272,8 @@ impl Columns {
     fn find(header: &csv::StringRecord) -> Result<Columns, CenterError> {
         let place = |name: &str| header.iter().position(|title| title.eq_ignore_ascii_case(name));
         let columns = Columns(COLUMNS.map(place));
-        let unknown = header.iter().find(|t| !COLUMNS.iter().any(|name| name.eq_ignore_ascii_case(t)));
+        let unknown =
+            header.iter().find(|t| !COLUMNS.iter().any(|name| name.eq_ignore_ascii_case(t)));
         let Columns([sender, recipient, action, ..]) = &columns;
         match unknown {
             Some(title) => {
@@ -297,12 +302,16 @@ impl Columns {
         let recipient_text = cell(recipient);
         let until = match cell(until) {
             "" => None,
-            text => Some(text.parse().map_err(|error: types::time::TimestampError| error.to_string())?),
+            text => {
+                Some(text.parse().map_err(|error: types::time::TimestampError| error.to_string())?)
+            }
         };
         Ok(ManagedSender {
             id: None,
             sender: sender_text.parse().map_err(|e| format!("sender {sender_text:?}: {e}"))?,
-            recipient: recipient_text.parse().map_err(|e| format!("recipient {recipient_text:?}: {e}"))?,
+            recipient: recipient_text
+                .parse()
+                .map_err(|e| format!("recipient {recipient_text:?}: {e}"))?,
             action: sender_action(cell(action))?,
             note: cell(note).to_owned(),
             created_by: String::new(),

@@ -67,7 +67,9 @@ pub(crate) fn sample(number: u64, reason: Reason) -> Event {
         life_line: LifeLineId::new(at(0), random(1_000 + number)),
         subject: Subject {
             client: ClientFacts { client, host_name: None, helo, esmtp: true, tls: None }.into(),
-            reverse_path: Some(Arc::new(ReversePath::Address("ann@sender.example".parse().unwrap()))),
+            reverse_path: Some(Arc::new(ReversePath::Address(
+                "ann@sender.example".parse().unwrap(),
+            ))),
             recipient: Some(types::ForwardPath::Address("bob@corp.example".parse().unwrap())),
             declared_size: None,
             message: Some(Arc::new(MessageFacts {
@@ -108,7 +110,12 @@ struct Quiet;
 
 impl SessionCounters for Quiet {
     fn counts(&self) -> SessionCounts {
-        SessionCounts { sessions_opened: 3, sessions_finished: 2, attempts_opened: 5, attempts_finished: 4 }
+        SessionCounts {
+            sessions_opened: 3,
+            sessions_finished: 2,
+            attempts_opened: 5,
+            attempts_finished: 4,
+        }
     }
 }
 
@@ -304,7 +311,10 @@ fn a_policy_change_is_a_version_that_can_be_taken_back() {
     center.roll_back(&root(), 1, None, "back").unwrap();
     assert_eq!(center.policy(&root(), id).unwrap().policy.narrative, "No x");
     let versions = center.versions(&root(), None, 10).unwrap();
-    assert_eq!((versions.len(), versions[0].restores, versions[0].author.as_str()), (3, Some(1), "root"));
+    assert_eq!(
+        (versions.len(), versions[0].restores, versions[0].author.as_str()),
+        (3, Some(1), "root")
+    );
 }
 
 #[test]
@@ -345,12 +355,19 @@ fn managed_senders_replace_their_pair_and_travel_as_csv() {
     assert!(matches!(own, Err(CenterError::Invalid { .. })), "{own:?}");
     let mut csv = Vec::new();
     center.export_senders(&root(), &SenderSearch::default(), &mut csv).unwrap();
-    assert_eq!(String::from_utf8(csv).unwrap(), "sender,recipient,action,note,valid_until\r\nx.example,bob@corp.example,permit,,\r\n");
+    assert_eq!(
+        String::from_utf8(csv).unwrap(),
+        "sender,recipient,action,note,valid_until\r\nx.example,bob@corp.example,permit,,\r\n"
+    );
     let bad = "sender,recipient,action\ny.example,bob@corp.example,block\nz.example,bob@corp.example,delete\ncorp.example,bob@corp.example,permit\n";
     let refused = center.import_senders(&root(), &mut bad.as_bytes(), false, "");
     let Err(CenterError::Invalid { problems }) = refused else { panic!("{refused:?}") };
     assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [Some(3), Some(4)]);
-    assert_eq!(center.senders(&root(), &SenderSearch::default()).unwrap().len(), 1, "nothing changed");
+    assert_eq!(
+        center.senders(&root(), &SenderSearch::default()).unwrap().len(),
+        1,
+        "nothing changed"
+    );
     let done = center.import_senders(&root(), &mut bad.as_bytes(), true, "").unwrap();
     assert_eq!((done.stored, done.problems.len()), (1, 2));
     let search = SenderSearch { text: Some("y.ex".to_owned()), ..SenderSearch::default() };

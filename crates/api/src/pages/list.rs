@@ -194,7 +194,8 @@ fn line(row: &Row) -> Line<'_> {
 }
 
 fn apart(query: &str, mistake: &center::query::QueryError) -> Mistake {
-    let piece = |from: usize, to: usize| presentable(query.get(from..to).unwrap_or("")).into_owned();
+    let piece =
+        |from: usize, to: usize| presentable(query.get(from..to).unwrap_or("")).into_owned();
     Mistake {
         before: piece(0, mistake.at.start),
         there: match piece(mistake.at.start, mistake.at.end) {

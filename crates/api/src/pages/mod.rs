@@ -90,7 +90,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_204, "1\u{202f}204"), (1_000_000, "1\u{202f}000\u{202f}000")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_204, "1\u{202f}204"),
+            (1_000_000, "1\u{202f}000\u{202f}000"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }

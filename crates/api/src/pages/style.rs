@@ -34,7 +34,8 @@ mod tests {
     /// Relative luminance (WCAG 2.2) of `#rrggbb`.
     fn luminance(colour: &str) -> f64 {
         let channel = |place: usize| {
-            let value = f64::from(u8::from_str_radix(&colour[place..place + 2], 16).unwrap()) / 255.0;
+            let value =
+                f64::from(u8::from_str_radix(&colour[place..place + 2], 16).unwrap()) / 255.0;
             if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
@@ -49,7 +50,8 @@ mod tests {
     fn every_colour_of_text_can_be_read_on_every_background() {
         let mut tokens = std::collections::HashMap::new();
         for line in SHEET.lines().map(str::trim) {
-            let Some((name, rest)) = line.strip_prefix("--").and_then(|l| l.split_once(": light-dark("))
+            let Some((name, rest)) =
+                line.strip_prefix("--").and_then(|l| l.split_once(": light-dark("))
             else {
                 continue;
             };

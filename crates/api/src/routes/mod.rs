@@ -103,9 +103,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = ApiProblem;
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiProblem> {
         let read = axum::body::Bytes::from_request(request, api).await;
-        let octets = read.map_err(|error| {
-            ApiProblem::new(error.status(), "malformed", error.body_text())
-        })?;
+        let octets =
+            read.map_err(|error| ApiProblem::new(error.status(), "malformed", error.body_text()))?;
         serde_json::from_slice(&octets).map(Body).map_err(|e| ApiProblem::malformed(e.to_string()))
     }
 }

@@ -4,7 +4,9 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use center::{ChangeResult, GroupRow, PolicyList, PolicyRow, Problem, VersionDifference, VersionRow};
+use center::{
+    ChangeResult, GroupRow, PolicyList, PolicyRow, Problem, VersionDifference, VersionRow,
+};
 use serde::Deserialize;
 use types::lists::{Group, Pattern};
 use types::{Caller, Policy, PolicyId};
@@ -63,9 +65,8 @@ async fn put(
     change: ChangeParams,
 ) -> Answer<ChangeResult> {
     let ChangeParams { expected_version, note } = change;
-    let work = move |center: &center::Center| {
-        center.put_policy(&caller, policy, expected_version, &note)
-    };
+    let work =
+        move |center: &center::Center| center.put_policy(&caller, policy, expected_version, &note);
     working(&api, work).await.map(Json)
 }
 
@@ -76,9 +77,8 @@ pub(crate) async fn remove(
     Params(ChangeParams { expected_version, note }): Params<ChangeParams>,
 ) -> Answer<ChangeResult> {
     let id = PolicyId(number);
-    let work = move |center: &center::Center| {
-        center.remove_policy(&caller, id, expected_version, &note)
-    };
+    let work =
+        move |center: &center::Center| center.remove_policy(&caller, id, expected_version, &note);
     working(&api, work).await.map(Json)
 }
 
@@ -123,9 +123,8 @@ pub(crate) async fn roll_back(
     Body(RollBackBody { version, change }): Body<RollBackBody>,
 ) -> Answer<ChangeResult> {
     let ChangeParams { expected_version, note } = change;
-    let work = move |center: &center::Center| {
-        center.roll_back(&caller, version, expected_version, &note)
-    };
+    let work =
+        move |center: &center::Center| center.roll_back(&caller, version, expected_version, &note);
     working(&api, work).await.map(Json)
 }
 
@@ -201,9 +200,8 @@ pub(crate) async fn remove_group(
     Path(name): Path<String>,
     Params(ChangeParams { expected_version, note }): Params<ChangeParams>,
 ) -> Answer<ChangeResult> {
-    let work = move |center: &center::Center| {
-        center.remove_group(&caller, &name, expected_version, &note)
-    };
+    let work =
+        move |center: &center::Center| center.remove_group(&caller, &name, expected_version, &note);
     working(&api, work).await.map(Json)
 }
 

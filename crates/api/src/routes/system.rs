@@ -56,8 +56,10 @@ pub(crate) async fn daily_log(
     let file = working(&api, move |center| center.open_daily_log(&caller, &wanted)).await?;
     // The name was one of a daily log, so it is plain enough for a field.
     let disposition = format!("attachment; filename=\"{name}\"");
-    let headers =
-        [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
     Ok((headers, Body::new(streamed(file).boxed())))
 }
 

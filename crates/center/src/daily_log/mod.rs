@@ -246,7 +246,13 @@ impl Center {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Some((kind, day, closed)) = read_name(&name) else { continue };
             let size_octets = entry.metadata().map_err(failed)?.len();
-            found.push(LogFile { day: day.to_owned(), name: name.clone(), kind, size_octets, closed });
+            found.push(LogFile {
+                day: day.to_owned(),
+                name: name.clone(),
+                kind,
+                size_octets,
+                closed,
+            });
         }
         found.sort_by(|a, b| b.day.cmp(&a.day).then_with(|| a.name.cmp(&b.name)));
         Ok(found)

@@ -10,8 +10,24 @@ use crate::attempts::label_of;
 
 /// The columns, in order; people keep files that have them.
 pub const COLUMNS: [&str; 18] = [
-    "time", "ref", "life", "reason", "label", "code", "ecode", "stage", "ip", "helo", "from", "to",
-    "header_from", "subject", "size", "policy", "info", "reply",
+    "time",
+    "ref",
+    "life",
+    "reason",
+    "label",
+    "code",
+    "ecode",
+    "stage",
+    "ip",
+    "helo",
+    "from",
+    "to",
+    "header_from",
+    "subject",
+    "size",
+    "policy",
+    "info",
+    "reply",
 ];
 
 /// Writes an event as a row (RFC 4180).

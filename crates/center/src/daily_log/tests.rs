@@ -15,19 +15,22 @@ fn event(number: u64, at: Timestamp, reason: Reason) -> Event {
 }
 
 fn lines(gateway: &Gateway, name: &str) -> Vec<String> {
-    let text = fs::read_to_string(gateway.logs().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let text =
+        fs::read_to_string(gateway.logs().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
     assert!(text.ends_with("\r\n"), "{name}");
     text.split_terminator("\r\n").skip(1).map(str::to_owned).collect()
 }
 
 #[test]
 fn a_row_is_golden_and_safe_in_a_spreadsheet() {
-    let mut rejected = event(1, midnight() + Duration::from_millis(1_234), Reason::RecipientUnknown);
+    let mut rejected =
+        event(1, midnight() + Duration::from_millis(1_234), Reason::RecipientUnknown);
     let facts = Arc::make_mut(rejected.subject.message.as_mut().unwrap());
     facts.subject = Some("=HYPERLINK(\"x\")\nnext, line".to_owned());
     let client = Arc::make_mut(&mut rejected.subject.client);
     client.helo = Some("@helo".into());
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     write_row(&mut writer, &rejected).unwrap();
     let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
     let (reference, life) = (rejected.reference(), rejected.life_line.reference());
@@ -40,7 +43,9 @@ fn a_row_is_golden_and_safe_in_a_spreadsheet() {
              550 5.1.1 Recipient address rejected: no such mailbox here\r\n"
         )
     );
-    for (cell, safe) in [("+1", "'+1"), ("-1", "'-1"), ("\tx", "'\tx"), ("\rx", "'\rx"), ("a=1", "a=1"), ("", "")] {
+    for (cell, safe) in
+        [("+1", "'+1"), ("-1", "'-1"), ("\tx", "'\tx"), ("\rx", "'\rx"), ("a=1", "a=1"), ("", "")]
+    {
         assert_eq!(spreadsheet_safe(cell), safe);
     }
 }
@@ -94,7 +99,9 @@ fn files_are_listed_and_no_other_file_can_be_read() {
         gateway.center.daily_logs(&caller).unwrap().into_iter().map(|file| file.name).collect();
     assert_eq!(names, ["deferred-2026-11-21.csv.part", "rejected-2026-11-21.csv.part"]);
     assert!(gateway.center.open_daily_log(&caller, &names[0]).is_ok());
-    for name in ["secret.txt", "../daily/secret.txt", "rejected-2026-11-2x.csv", "rejected-../../../x.csv"] {
+    for name in
+        ["secret.txt", "../daily/secret.txt", "rejected-2026-11-2x.csv", "rejected-../../../x.csv"]
+    {
         assert!(gateway.center.open_daily_log(&caller, name).is_err(), "{name}");
     }
 }

@@ -73,7 +73,9 @@ fn observed(observed: &Observed) -> String {
     match observed {
         Observed::ProxyInvalid => "no valid PROXY header".to_owned(),
         Observed::Connections { by_client, by_client_max, in_all, in_all_max } => {
-            format!("{by_client} of {by_client_max} by this client, {in_all} of {in_all_max} in all")
+            format!(
+                "{by_client} of {by_client_max} by this client, {in_all} of {in_all_max} in all"
+            )
         }
         Observed::EarlyTalk => "the client spoke before the greeting".to_owned(),
         Observed::TlsFailed { cause } => format!("the TLS handshake failed: {cause}"),
@@ -87,7 +89,9 @@ fn observed(observed: &Observed) -> String {
         }
         .to_owned(),
         Observed::Rate { exceeded, per_minute_max, retry_in_s } => match exceeded {
-            true => format!("over {per_minute_max} recipients a minute, free again in {retry_in_s} s"),
+            true => {
+                format!("over {per_minute_max} recipients a minute, free again in {retry_in_s} s")
+            }
             false => format!("within {per_minute_max} recipients a minute"),
         },
         Observed::Triplet(facts) => {

@@ -86,8 +86,12 @@ fn took_over(event: &Event) -> bool {
 
 fn step(event: &Event, after_ms: u64) -> StoryStep {
     let (title, text) = match &event.kind {
-        EventKind::Attempt(outcome) => (attempt_title(event, outcome), attempt_text(event, outcome)),
-        EventKind::FollowUp { what, .. } => (follow_up_title(what).to_owned(), follow_up_text(what)),
+        EventKind::Attempt(outcome) => {
+            (attempt_title(event, outcome), attempt_text(event, outcome))
+        }
+        EventKind::FollowUp { what, .. } => {
+            (follow_up_title(what).to_owned(), follow_up_text(what))
+        }
     };
     StoryStep {
         id: event.id,

@@ -162,9 +162,8 @@ fn facts(event: &Event) -> Vec<Fact> {
     let size = |octets: u64| format!("{octets} octets");
     let from = subject.reverse_path.as_ref().map(|path| path.to_string());
     let listed = message.filter(|facts| !facts.header_from.is_empty());
-    let authors = listed.map(|facts| {
-        facts.header_from.iter().map(mailbox).collect::<Vec<_>>().join(", ")
-    });
+    let authors =
+        listed.map(|facts| facts.header_from.iter().map(mailbox).collect::<Vec<_>>().join(", "));
     let tls = client.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher));
     let rows = [
         ("From", from),

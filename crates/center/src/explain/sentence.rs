@@ -53,7 +53,9 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
             }
         }
         Reason::GreylistFirstSeen | Reason::GreylistTooEarly => {
-            let Observed::Triplet(facts) = evidence.latest(CheckName::Greylist)? else { return None };
+            let Observed::Triplet(facts) = evidence.latest(CheckName::Greylist)? else {
+                return None;
+            };
             let waited = event.at.since(facts.first_seen).as_secs();
             Some(match facts.state {
                 TripletState::TooEarly => format!(
@@ -93,8 +95,12 @@ fn detail(detail: &Detail, reason: Reason) -> Option<String> {
 
 fn by_policy(policy: PolicyRef) -> String {
     match policy {
-        PolicyRef::Policy { .. } | PolicyRef::ManagedSender { .. } => format!("Decided by {policy}."),
-        PolicyRef::Base(kind) => format!("Decided by what the settings say about {}.", kind.title()),
+        PolicyRef::Policy { .. } | PolicyRef::ManagedSender { .. } => {
+            format!("Decided by {policy}.")
+        }
+        PolicyRef::Base(kind) => {
+            format!("Decided by what the settings say about {}.", kind.title())
+        }
     }
 }
 
@@ -120,7 +126,8 @@ fn follow_up(what: &FollowUp) -> String {
 
 fn try_of(relay: &RelayAttempt) -> String {
     let at = relay.ip.map_or(String::new(), |ip| format!(" [{ip}]"));
-    let tls = relay.tls.as_deref().map_or("without TLS".to_owned(), |version| format!("over {version}"));
+    let tls =
+        relay.tls.as_deref().map_or("without TLS".to_owned(), |version| format!("over {version}"));
     format!("Try {} at {}{at}, {tls}: {}", relay.number, relay.host, relay.answer)
 }
 

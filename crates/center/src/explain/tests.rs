@@ -49,7 +49,8 @@ fn every_reason_is_explained_in_full() {
         assert_eq!(why.story.steps.len(), 1, "{reason}");
         let text = why.to_string();
         assert!(text.contains(reason.label()) && text.contains(reason.remedy()), "{reason}");
-        let read: Explanation = serde_json::from_str(&serde_json::to_string(&why).unwrap()).unwrap();
+        let read: Explanation =
+            serde_json::from_str(&serde_json::to_string(&why).unwrap()).unwrap();
         assert_eq!(read, why, "{reason} survives the API");
     }
 }
@@ -93,7 +94,8 @@ fn a_refusal_is_told_with_its_typed_parameters() {
     );
     check(
         Reason::RelayDenied,
-        decide(Reason::RelayDenied, CheckName::Relay).by(PolicyRef::Base(PolicyType::RecipientValidation)),
+        decide(Reason::RelayDenied, CheckName::Relay)
+            .by(PolicyRef::Base(PolicyType::RecipientValidation)),
         None,
         "It is addressed to <bob@corp.example>. Decided by what the settings say about Recipient Validation.",
     );
@@ -120,7 +122,13 @@ fn follow(number: u64, after_s: i64, what: FollowUp) -> Event {
     event
 }
 
-fn attempt(number: u64, after_s: i64, reason: Reason, state: TripletState, detail: Detail) -> Event {
+fn attempt(
+    number: u64,
+    after_s: i64,
+    reason: Reason,
+    state: TripletState,
+    detail: Detail,
+) -> Event {
     let mut event = follow(number, after_s, FollowUp::DelayWarned);
     let decision = Decision::new(reason, CheckName::Greylist).with_detail(detail);
     event.record.reply = decision.reply(ReplyParameters::default());
@@ -136,7 +144,11 @@ fn a_life_line_is_told_in_order_with_whose_time_it_took() {
         attempt(1, 0, Reason::GreylistFirstSeen, TripletState::FirstSeen, retry(60)),
         attempt(2, 38, Reason::GreylistTooEarly, TripletState::TooEarly, retry(22)),
         attempt(3, 372, Reason::Accepted, TripletState::Passed, Detail::None),
-        follow(4, 373, FollowUp::Delivered(relay(RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok"))))),
+        follow(
+            4,
+            373,
+            FollowUp::Delivered(relay(RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok")))),
+        ),
     ];
     let story = life_line::story(&events, at(400));
     assert_eq!(story.head, "Delivered after waiting");
@@ -148,7 +160,11 @@ fn a_life_line_is_told_in_order_with_whose_time_it_took() {
     let waiting = life_line::story(&events[..2], at(100));
     assert_eq!(waiting.head, "Waiting for retry");
     let sentence = explain(&events[2], &events, at(400)).sentence;
-    assert!(sentence.ends_with("came back 6 min 12 s after its first attempt, as a real mail server does."), "{sentence}");
+    assert!(
+        sentence
+            .ends_with("came back 6 min 12 s after its first attempt, as a real mail server does."),
+        "{sentence}"
+    );
 }
 
 #[test]

@@ -71,12 +71,7 @@ pub const METRICS: &[Metric] = &[
         &["stage"],
         "From the first octet of an attempt to its end, the client's silence included.",
     ),
-    row(
-        "portcullis_check_duration_seconds",
-        Histogram,
-        &["check"],
-        "How long a check looked.",
-    ),
+    row("portcullis_check_duration_seconds", Histogram, &["check"], "How long a check looked."),
     row(
         "portcullis_checks_inconclusive_total",
         Counter,
@@ -104,8 +99,18 @@ pub const METRICS: &[Metric] = &[
         &["result"],
         "Tries at next hops: delivered, deferred, rejected, expired.",
     ),
-    row("portcullis_delivery_duration_seconds", Histogram, &[], "How long a try at a next hop took."),
-    row("portcullis_bounces_total", Counter, &["result"], "Failures told to senders: sent, suppressed."),
+    row(
+        "portcullis_delivery_duration_seconds",
+        Histogram,
+        &[],
+        "How long a try at a next hop took.",
+    ),
+    row(
+        "portcullis_bounces_total",
+        Counter,
+        &["result"],
+        "Failures told to senders: sent, suppressed.",
+    ),
     row("portcullis_release_total", Counter, &[], "Queued messages released by a person."),
     row(
         "portcullis_tls_sessions_total",

@@ -114,7 +114,8 @@ impl Compiler<'_> {
             return Err(QueryError::new(term.at.clone(), message));
         }
         if let Some(comparison) = term.comparison.filter(|&sign| sign != Comparison::Equal) {
-            let message = format!("`{}:` cannot be compared with `{}`", term.field.name, comparison.sign());
+            let message =
+                format!("`{}:` cannot be compared with `{}`", term.field.name, comparison.sign());
             return Err(QueryError::new(term.at.clone(), message));
         }
         term.values.iter().map(|value| self.value(term, value)).collect()

@@ -151,7 +151,8 @@ pub fn find(name: &str) -> Option<&'static Field> {
 
 /// The field somebody probably meant.
 pub(super) fn nearest(name: &str) -> Option<&'static Field> {
-    let names = FIELDS.iter().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
+    let names =
+        FIELDS.iter().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
     nearest::nearest(name, names).and_then(find)
 }
 

@@ -27,10 +27,8 @@ fn distance(from: &str, to: &str) -> usize {
         for (j, b) in to.iter().enumerate() {
             let replaced = at(&above, j) + usize::from(a != b);
             let mut best = replaced.min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
-            let exchanged = i > 0
-                && j > 0
-                && from.get(i - 1) == Some(b)
-                && to.get(j - 1) == Some(a);
+            let exchanged =
+                i > 0 && j > 0 && from.get(i - 1) == Some(b) && to.get(j - 1) == Some(a);
             if exchanged {
                 best = best.min(at(&before, j - 1) + 1);
             }

@@ -86,7 +86,9 @@ impl Parser<'_> {
                 let shown = self.text.get(at.clone()).unwrap_or("");
                 let message = match token {
                     Token::Close => "something is missing before this `)`".to_owned(),
-                    _ => format!("`{shown}` needs something on both sides; quote it to search for it"),
+                    _ => format!(
+                        "`{shown}` needs something on both sides; quote it to search for it"
+                    ),
                 };
                 Err(QueryError::new(at, message))
             }
@@ -97,7 +99,10 @@ impl Parser<'_> {
     fn group(&mut self, opened: Range<usize>) -> Result<Part, QueryError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(QueryError::new(opened, format!("more than {DEPTH_MAX} nested parentheses")));
+            return Err(QueryError::new(
+                opened,
+                format!("more than {DEPTH_MAX} nested parentheses"),
+            ));
         }
         let part = self.any()?;
         self.depth -= 1;

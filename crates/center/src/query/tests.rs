@@ -38,7 +38,10 @@ fn the_tree_is_printed_in_full() {
         ("time:2026-11-20..2026-11-21", "time:2026-11-20..2026-11-21"),
         ("time:>=2026-11-20", "time:>=2026-11-20"),
         ("time:2026-11-20..", "time:2026-11-20.."),
-        ("time:\"2026-11-20 10:00\"..\"2026-11-20 11:00\"", "time:\"2026-11-20 10:00\"..\"2026-11-20 11:00\""),
+        (
+            "time:\"2026-11-20 10:00\"..\"2026-11-20 11:00\"",
+            "time:\"2026-11-20 10:00\"..\"2026-11-20 11:00\"",
+        ),
         ("2001:db8::/48", "2001:db8::/48"),
         ("and or", "and or"),
     ] {
@@ -63,11 +66,19 @@ fn errors_say_where_and_what_instead() {
         ("a OR", 4..4, "the query ends too early"),
         ("OR a", 0..2, "`OR` needs something on both sides; quote it to search for it"),
         ("\"open", 0..5, "the quotation has no end: a `\"` is missing"),
-        ("time:tody", 5..9, "`tody` is no time (try last24h, today or 2026-11-21), did you mean `today`?"),
+        (
+            "time:tody",
+            5..9,
+            "`tody` is no time (try last24h, today or 2026-11-21), did you mean `today`?",
+        ),
         ("time:2026-13-01", 5..15, "`2026-13-01` is no time (try last24h, today or 2026-11-21)"),
         ("time:2026-11-21..2026-11-20", 17..27, "the range ends before it begins"),
         ("time:..", 5..7, "a range needs at least one end"),
-        ("a OR time:today", 5..15, "`time:` narrows the whole query; take it out of OR, NOT and parentheses"),
+        (
+            "a OR time:today",
+            5..15,
+            "`time:` narrows the whole query; take it out of OR, NOT and parentheses",
+        ),
         ("from:>a", 0..7, "`from:` cannot be compared with `>`"),
         ("ip:1.2.3.4..1.2.3.5", 0..19, "`ip:` has no ranges"),
     ] {
@@ -92,7 +103,8 @@ fn outcomes_states_and_reasons() {
     assert_eq!(filter("is:delivered"), Filter::State("delivered"));
     let held = vec![Filter::Outcome(OutcomeKind::Held), Filter::State("held")];
     assert_eq!(filter("is:held"), Filter::Any(held));
-    let greylist = vec![Reason::GreylistExpired, Reason::GreylistFirstSeen, Reason::GreylistTooEarly];
+    let greylist =
+        vec![Reason::GreylistExpired, Reason::GreylistFirstSeen, Reason::GreylistTooEarly];
     assert_eq!(filter("type:greylist"), Filter::Reason(greylist));
     assert_eq!(filter("type:greylist.expired"), Filter::Reason(vec![Reason::GreylistExpired]));
     let labelled = vec![Reason::GreylistFirstSeen, Reason::GreylistTooEarly];
@@ -167,7 +179,11 @@ fn times_narrow_the_query() {
         ("time:2026-11-05..2026-11-06", "2026-11-05T00:00:00", "2026-11-07T00:00:00"),
         ("time:2026-11-05T10:00", "2026-11-05T10:00:00", "2026-11-05T10:01:00"),
         ("time:2026-11-05T10:00..2026-11-05T11:30", "2026-11-05T10:00:00", "2026-11-05T11:30:00"),
-        ("time:\"2026-11-05 10:00\"..\"2026-11-05 11:00\"", "2026-11-05T10:00:00", "2026-11-05T11:00:00"),
+        (
+            "time:\"2026-11-05 10:00\"..\"2026-11-05 11:00\"",
+            "2026-11-05T10:00:00",
+            "2026-11-05T11:00:00",
+        ),
         ("time:2026-11-05T10:00:00Z", "2026-11-05T10:00:00", "2026-11-05T10:00:01"),
         ("time:<2026-11-05", "1970-01-01T00:00:00", "2026-11-05T00:00:00"),
         ("time:<=2026-11-05", "1970-01-01T00:00:00", "2026-11-06T00:00:00"),

@@ -20,7 +20,11 @@ pub(super) enum Token {
     Not,
     Word(Text),
     /// `field:` with what follows.
-    Term { field: Range<usize>, comparison: Option<Comparison>, values: Vec<Value> },
+    Term {
+        field: Range<usize>,
+        comparison: Option<Comparison>,
+        values: Vec<Value>,
+    },
 }
 
 /// A piece and where it stands.
@@ -129,7 +133,11 @@ impl<'a> Reader<'a> {
     fn value(&mut self, field: &Range<usize>) -> Result<Value, QueryError> {
         if self.peek() == Some('"') {
             let from = self.quoted()?;
-            return if self.skip("..") { self.range_from(Some(from)) } else { Ok(Value::One(from)) };
+            return if self.skip("..") {
+                self.range_from(Some(from))
+            } else {
+                Ok(Value::One(from))
+            };
         }
         let text = self.bare(&[',']);
         if text.text.is_empty() || matches!(text.text.as_str(), "AND" | "OR" | "NOT") {

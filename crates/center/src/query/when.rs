@@ -69,7 +69,9 @@ pub(super) fn span(
                 None => ALWAYS.start,
             };
             let end = match to {
-                Some(text) => Some(read(text, moment)?).map(|to| if to.day { to.end } else { to.start }),
+                Some(text) => {
+                    Some(read(text, moment)?).map(|to| if to.day { to.end } else { to.start })
+                }
                 None => None,
             };
             let end = end.unwrap_or(ALWAYS.end);

@@ -10,8 +10,8 @@ use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use center::metrics::{Metrics, MetricsFromEvents};
 use center::{
-    Activation, AttemptPage, Center, ChangeResult, Explanation, Parts, PolicyActivator, ReadyCheck,
-    Readiness, SenderRow, SessionCounters, SessionCounts, Status,
+    Activation, AttemptPage, Center, ChangeResult, Explanation, Parts, PolicyActivator, Readiness,
+    ReadyCheck, SenderRow, SessionCounters, SessionCounts, Status,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -101,7 +101,11 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=y>\u{202e
 fn refusal(number: u8) -> Event {
     let id = EventId::new(now(), [number; 10]);
     let decision = Decision::new(Reason::RecipientUnknown, CheckName::Recipient);
-    let client = types::Client { ip: "192.0.2.7".parse().unwrap(), port: 4_000, listener: "127.0.0.1:25".into() };
+    let client = types::Client {
+        ip: "192.0.2.7".parse().unwrap(),
+        port: 4_000,
+        listener: "127.0.0.1:25".into(),
+    };
     let mailbox = HeaderMailbox { name: Some(HOSTILE.to_owned()), address: HOSTILE.to_owned() };
     Event {
         schema: SCHEMA,
@@ -173,15 +177,24 @@ async fn pages_escape_everything_and_allow_no_script() {
     ] {
         let response = ask(&gateway, Method::GET, &path, "127.0.0.1").await;
         let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
+            "{path}"
+        );
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
         let octets = response.into_body().collect().await.unwrap().to_bytes();
         let page = String::from_utf8(octets.to_vec()).unwrap();
-        assert!(!page.contains("<script") && !page.contains("<img") && !page.contains(" style="), "{path}\n{page}");
+        assert!(
+            !page.contains("<script") && !page.contains("<img") && !page.contains(" style="),
+            "{path}\n{page}"
+        );
         assert!(!page.contains(['\u{1b}']), "{path}");
     }
     let (_, page) = get(&gateway, "/").await;
-    assert!(page.contains("Invalid Recipient Address") && page.contains("&#60;script&#62;"), "{page}");
+    assert!(
+        page.contains("Invalid Recipient Address") && page.contains("&#60;script&#62;"),
+        "{page}"
+    );
     assert!(page.contains("\u{2039}202E\u{203a}") && !page.contains('\u{202e}'));
     assert!(page.contains("1\u{202f}204 sessions"), "conservation is in the footer");
 }
@@ -193,7 +206,9 @@ async fn a_detail_page_tells_the_whole_story() {
     gateway.log.record(vec![event.clone()]).unwrap();
     let (status, page) = get(&gateway, &format!("/messages/{}", event.reference())).await;
     assert_eq!(status, StatusCode::OK);
-    for part in [Reason::RecipientUnknown.remedy(), "550 5.1.1", "Life-line", "Recipient validation"] {
+    for part in
+        [Reason::RecipientUnknown.remedy(), "550 5.1.1", "Life-line", "Recipient validation"]
+    {
         let escaped = part.replace('\'', "&#39;");
         assert!(page.contains(&escaped), "{part}\n{page}");
     }
@@ -206,7 +221,10 @@ async fn a_wrong_query_is_shown_at_its_place() {
     let gateway = gateway();
     let (status, page) = get(&gateway, "/?q=invoice%20sujbect%3Ax").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(page.contains("<bdi>invoice </bdi><mark><bdi>sujbect:</bdi></mark><bdi>x</bdi>"), "{page}");
+    assert!(
+        page.contains("<bdi>invoice </bdi><mark><bdi>sujbect:</bdi></mark><bdi>x</bdi>"),
+        "{page}"
+    );
     assert!(page.contains("did you mean `subject:`?"));
     let (status, problem) = get_json(&gateway, "/api/v1/attempts?q=invoice%20sujbect%3Ax").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
@@ -276,7 +294,8 @@ async fn every_reading_route_answers() {
 async fn health_and_numbers_are_served() {
     let gateway = gateway();
     let ask = async |path: &str| {
-        let request = Request::builder().uri(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let request =
+            Request::builder().uri(path).header("host", "localhost").body(Body::empty()).unwrap();
         let response = gateway.api.metrics_router().oneshot(request).await.unwrap();
         let status = response.status();
         let octets = response.into_body().collect().await.unwrap().to_bytes();
@@ -315,7 +334,10 @@ async fn the_admin_socket_serves_the_client() {
     let made: ChangeResult = client.post("/api/v1/senders", &body).await.unwrap();
     assert_eq!(made.version, 1);
     let rows: Vec<SenderRow> = client.get("/api/v1/senders").await.unwrap();
-    assert!(["root".to_owned()].contains(&rows[0].sender.created_by) || rows[0].sender.created_by.starts_with("uid "));
+    assert!(
+        ["root".to_owned()].contains(&rows[0].sender.created_by)
+            || rows[0].sender.created_by.starts_with("uid ")
+    );
     let csv = client.get_text("/api/v1/senders/export").await.unwrap();
     assert!(csv.contains("x.example,bob@corp.example,block"));
     let policy = json!({"policy": {"narrative": "No y", "option": {"type": "blocked_senders", "set": "block"}, "from": {"domain": "y.example"}}, "expected_version": 1});
@@ -325,9 +347,12 @@ async fn the_admin_socket_serves_the_client() {
     let Err(ClientError::Refused(problem)) = stale else { panic!("{stale:?}") };
     assert_eq!((problem.status, problem.found_version), (409, Some(2)));
     let document = client.get_text("/api/v1/policies/export").await.unwrap();
-    let problems: Vec<center::Problem> = client.post_text("/api/v1/policies/check", document).await.unwrap();
+    let problems: Vec<center::Problem> =
+        client.post_text("/api/v1/policies/check", document).await.unwrap();
     assert!(problems.is_empty());
-    let wrong = client.post::<Value>("/api/v1/queue/actions", &json!({"action": "explode", "ids": []})).await;
+    let wrong = client
+        .post::<Value>("/api/v1/queue/actions", &json!({"action": "explode", "ids": []}))
+        .await;
     assert!(matches!(wrong, Err(ClientError::Refused(_))), "{wrong:?}");
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();

@@ -1,0 +1,4 @@
+//! The HTTP side as a whole: doors, pages, API and client.
+
+#[cfg(test)]
+mod doors;

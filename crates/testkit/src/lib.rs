@@ -1,1 +1,29 @@
-//! Dev-dependency only: the simulated world, dialogue and scenario runner, mail builder.
+//! Dev-dependency only: the whole gateway in a simulated world, where twelve
+//! hours of greylisting pass in a millisecond and a power cut is one line.
+//!
+//! ```text
+//! scenario ──turns──► Gateway ──► engine, store, delivery (the real ones)
+//!    │                   │
+//!    └──speaks──► Client │ World: clock, chance, network, names, disk
+//!                        └──► NextHop (what it was given is what arrived)
+//! ```
+//!
+//! Nothing here decides or stores: every part that is tested is the one that
+//! runs in production, wired as the binary wires it.
+
+mod client;
+mod dns_server;
+mod gateway;
+mod message;
+mod next_hop;
+mod notices;
+pub mod scenario;
+mod settings;
+mod wiring;
+
+pub use client::Client;
+pub use dns_server::{DnsServer, DnsTable};
+pub use gateway::{Around, Gateway, settle};
+pub use message::Mail;
+pub use next_hop::{Delivery, NextHop};
+pub use settings::{GatewaySettings, Greylisting, SettingError};

@@ -1,0 +1,271 @@
+//! What a test can set of the gateway, with the defaults of the product
+//! where they do not stand in the way of a short story.
+
+use std::time::Duration;
+
+use checks::{CheckSettings, ConnectionLimits, DataLimits, RateLimit};
+use deliver::{DeliverySettings, Route, RouteError, RoutingTable};
+use ipnet::IpNet;
+use receive::{ReceiveSettings, Timeouts};
+use smtp::{ContentLimits, SessionLimits};
+use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
+use types::{Domain, EmailAddress};
+
+/// Why a setting was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingError(pub String);
+
+impl std::fmt::Display for SettingError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+/// The greylisting policy that a test starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greylisting {
+    /// None: first contacts pass.
+    Off,
+    /// Clients are known by their network.
+    Network,
+    /// Clients are known by their very address.
+    Address,
+}
+
+/// One of our domains.
+#[derive(Clone, Debug)]
+pub struct OurDomain {
+    /// The domain.
+    pub domain: Domain,
+    /// How its recipients are found.
+    pub validation: RecipientValidation,
+    /// Its directory.
+    pub recipients: Vec<EmailAddress>,
+}
+
+/// Everything a test can set.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Our name.
+    pub host_name: String,
+    /// Our domains; `corp.example` with bob, cid and dan unless told else.
+    pub domains: Vec<OurDomain>,
+    /// Whether first contacts have to come back.
+    pub greylisting: Greylisting,
+    /// The three times of greylisting.
+    pub greylist: GreylistTimes,
+    /// Largest message in octets.
+    pub size_max_octets: u64,
+    /// What sessions are bounded by.
+    pub session: SessionLimits,
+    /// How long clients are waited for.
+    pub timeouts: Timeouts,
+    /// How long the greeting is held back.
+    pub greeting_delay: Duration,
+    /// Connections held and opened.
+    pub connections: ConnectionLimits,
+    /// Recipients one client may offer.
+    pub rate: RateLimit,
+    /// Hops behind a message.
+    pub received_fields_max: u32,
+    /// How long a look-up may take.
+    pub look_up_deadline: Duration,
+    /// Peers that must send a PROXY header.
+    pub proxies: Vec<IpNet>,
+    /// Whether STARTTLS is offered.
+    pub tls: bool,
+    /// Triplets the table holds.
+    pub triplets_max: usize,
+    /// Base address of the explanation pages.
+    pub public_url: Option<String>,
+}
+
+const NO_RATE: RateLimit = RateLimit { per_minute_max: 0, burst_max: 0 };
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        let ours = OurDomain::with_directory("corp.example", &["bob", "cid", "dan"]);
+        GatewaySettings {
+            host_name: "mx.corp.example".to_owned(),
+            domains: ours.into_iter().collect(),
+            greylisting: Greylisting::Network,
+            greylist: GreylistTimes::default(),
+            size_max_octets: 200 << 20,
+            session: SessionLimits::default(),
+            timeouts: Timeouts {
+                idle: Duration::from_secs(600),
+                session: Duration::from_secs(3_600),
+                handshake: Duration::from_secs(30),
+            },
+            greeting_delay: Duration::ZERO,
+            connections: ConnectionLimits { by_client_max: 20, in_all_max: 20_000, rate: NO_RATE },
+            rate: NO_RATE,
+            received_fields_max: 25,
+            look_up_deadline: Duration::from_secs(15),
+            proxies: Vec::new(),
+            tls: false,
+            triplets_max: 100_000,
+            public_url: None,
+        }
+    }
+}
+
+impl OurDomain {
+    /// A domain with a directory of these local parts.
+    fn with_directory(domain: &str, locals: &[&str]) -> Result<OurDomain, SettingError> {
+        let wrong = |_| SettingError(format!("not a domain, or not local parts: {domain}"));
+        let address = |local: &&str| format!("{local}@{domain}").parse().map_err(wrong);
+        Ok(OurDomain {
+            domain: domain.parse().map_err(wrong)?,
+            validation: RecipientValidation::Directory,
+            recipients: locals.iter().map(address).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl GatewaySettings {
+    /// Says how the recipients of `domain` are found; a new domain is added.
+    ///
+    /// # Errors
+    /// No domain, or no way of validation.
+    pub fn validate(&mut self, domain: &str, way: &str) -> Result<(), SettingError> {
+        use RecipientValidation as V;
+        let ways = [V::AcceptAll, V::Directory, V::CallForward, V::CallForwardNull];
+        let names = ["accept_all", "directory", "call_forward", "call_forward_null"];
+        let found = names.iter().zip(ways).find(|(name, _)| **name == way);
+        let (_, validation) =
+            found.ok_or_else(|| SettingError(format!("not a recipient validation: {way}")))?;
+        self.domain(domain)?.validation = validation;
+        Ok(())
+    }
+
+    /// Sets the directory of `domain`; a new domain is added.
+    ///
+    /// # Errors
+    /// No domain.
+    pub fn recipients(&mut self, domain: &str, locals: &[&str]) -> Result<(), SettingError> {
+        let read = OurDomain::with_directory(domain, locals)?;
+        self.domain(domain)?.recipients = read.recipients;
+        Ok(())
+    }
+
+    fn domain(&mut self, name: &str) -> Result<&mut OurDomain, SettingError> {
+        let new = OurDomain::with_directory(name, &[])?;
+        let known = self.domains.iter().position(|ours| ours.domain == new.domain);
+        let place = known.unwrap_or(self.domains.len());
+        if known.is_none() {
+            self.domains.push(new);
+        }
+        self.domains.get_mut(place).ok_or_else(|| SettingError(name.to_owned()))
+    }
+
+    /// Sets one value by the name a scenario uses.
+    ///
+    /// # Errors
+    /// An unknown name, or a value it cannot have.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), SettingError> {
+        let wrong = || SettingError(format!("{key}: not a value it can have: {value}"));
+        let number = || value.parse::<u64>().map_err(|_| wrong());
+        let small = || value.parse::<u32>().map_err(|_| wrong());
+        let span = || span(value).ok_or_else(wrong);
+        match key {
+            "greylisting" => {
+                self.greylisting = match value {
+                    "off" => Greylisting::Off,
+                    "network" => Greylisting::Network,
+                    "address" => Greylisting::Address,
+                    _ => return Err(wrong()),
+                }
+            }
+            "size_max" => self.size_max_octets = number()?,
+            "line_max" => self.session.content.line_octets_max = number()?,
+            "excess_max" => self.session.content.excess_octets_max = number()?,
+            "recipients_max" => self.session.recipients_max = small()?,
+            "commands_wrong_max" => self.session.commands_wrong_max = small()?,
+            "received_fields_max" => self.received_fields_max = small()?,
+            "idle" => self.timeouts.idle = span()?,
+            "session" => self.timeouts.session = span()?,
+            "greeting_delay" => self.greeting_delay = span()?,
+            "look_up_deadline" => self.look_up_deadline = span()?,
+            "connections_per_client" => self.connections.by_client_max = small()?,
+            "connections_in_all" => self.connections.in_all_max = small()?,
+            "connections_per_minute" => self.connections.rate = rate(small()?),
+            "recipients_per_minute" => self.rate = rate(small()?),
+            "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
+            "tls" => self.tls = value == "on",
+            "triplets_max" => self.triplets_max = usize::try_from(number()?).map_err(|_| wrong())?,
+            "public_url" => self.public_url = Some(value.to_owned()),
+            _ => return Err(SettingError(format!("no such setting: {key}"))),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn receive(&self) -> ReceiveSettings {
+        let content =
+            ContentLimits { message_octets_max: self.size_max_octets, ..self.session.content };
+        ReceiveSettings {
+            host_name: self.host_name.as_str().into(),
+            public_url: self.public_url.as_deref().map(Into::into),
+            connections: self.connections,
+            session: SessionLimits { content, ..self.session },
+            data: DataLimits { received_fields_max: self.received_fields_max },
+            timeouts: self.timeouts,
+            greeting_delay: self.greeting_delay,
+            examined_octets_max: 64 << 20,
+        }
+    }
+
+    pub(crate) fn checks(&self) -> CheckSettings {
+        CheckSettings { greylist: self.greylist, rate: self.rate, deadline: self.look_up_deadline }
+    }
+
+    pub(crate) fn base(&self) -> BasePolicies {
+        BasePolicies {
+            size_max_octets: self.size_max_octets,
+            greylist: self.greylist,
+            domains: self.domains.iter().map(|d| (d.domain.clone(), d.validation)).collect(),
+        }
+    }
+
+    /// Every domain goes to the one next hop; the rest (bounces) by MX.
+    pub(crate) fn delivery(&self, next_hop: &str) -> Result<DeliverySettings, RouteError> {
+        let mut routes = RoutingTable::new();
+        for ours in &self.domains {
+            routes.insert(&ours.domain, Route::parse(&[next_hop])?);
+        }
+        // What is under way is broken off at once: a test that wants it to
+        // end lets it end before it stops the gateway.
+        let stop_grace = Duration::ZERO;
+        Ok(DeliverySettings { stop_grace, ..DeliverySettings::new(&self.host_name, routes) })
+    }
+}
+
+/// A rate whose burst is a minute's worth.
+fn rate(per_minute_max: u32) -> RateLimit {
+    RateLimit { per_minute_max, burst_max: per_minute_max }
+}
+
+/// A span such as `61s`, `12h`, `11h59m59s` or `36d`.
+pub(crate) fn span(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let number: u64 = number.parse().ok()?;
+        total += match unit {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number * 60),
+            "h" => Duration::from_secs(number * 3_600),
+            "d" => Duration::from_secs(number * 86_400),
+            _ => return None,
+        };
+        rest = tail;
+    }
+    (!text.is_empty()).then_some(total)
+}

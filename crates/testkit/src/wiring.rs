@@ -1,0 +1,254 @@
+//! The parts of a running gateway, joined as the binary joins them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use checks::{Checks, Directory, DirectoryFile};
+use deliver::{Deliverer, Parts};
+use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
+use receive::{Engine, EngineParts, Tls, Wish};
+use store::{OpenReport, Store, StoreError, StoreOptions};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use types::finding::Unavailable;
+use types::policy::{ClientIdentity, GreylistOption, PolicyOption};
+use types::{NodeName, PolicyId, Timestamp};
+use world::simulated::SimulatedClock;
+use world::{Clock, Sleep};
+
+use crate::gateway::Around;
+use crate::notices::Reports;
+use crate::settings::{GatewaySettings, Greylisting};
+
+/// The folder on the simulated disk.
+const FOLDER: &str = "/var/lib/portcullis";
+/// Free space below which no message is taken (octets).
+const RESERVE_OCTETS: u64 = 1 << 20;
+/// The next hop of all our domains.
+pub(crate) const NEXT_HOP: &str = "mail.corp.example:25";
+
+/// The clock of one process: even time moved by what the wall clock showed
+/// when the process was started. A clock that is set back meanwhile is not
+/// followed (see `world::SystemClock`), so the difference is fixed.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessClock {
+    even: SimulatedClock,
+    ahead_ms: i64,
+}
+
+impl ProcessClock {
+    fn shifted(&self, at: Timestamp, by_ms: i64) -> Timestamp {
+        Timestamp::from_millis(at.as_millis().saturating_add(by_ms))
+    }
+}
+
+impl Clock for ProcessClock {
+    fn now(&self) -> Timestamp {
+        self.shifted(self.even.now(), self.ahead_ms)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.even.elapsed()
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep {
+        self.even.sleep_until(self.shifted(at, -self.ahead_ms))
+    }
+}
+
+/// One life of the process.
+pub(crate) struct Running {
+    pub(crate) clock: ProcessClock,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) deliverer: Deliverer,
+    checks: Arc<Checks>,
+    directory: Arc<DirectoryFile>,
+    policy: Arc<ArcSwap<PolicySet>>,
+    pub(crate) wishes: watch::Sender<Wish>,
+    /// One for each connection.
+    pub(crate) tasks: Vec<JoinHandle<()>>,
+    pub(crate) report: OpenReport,
+}
+
+/// Starts the gateway on the disk of `around`; `wall_ms` is how far the wall
+/// clock is ahead of even time.
+pub(crate) fn start(
+    around: &Around,
+    settings: &GatewaySettings,
+    document: &Document,
+    version: u64,
+    wall_ms: i64,
+) -> Result<Running, StoreError> {
+    let options = StoreOptions {
+        triplets_max: settings.triplets_max,
+        reserve_octets: RESERVE_OCTETS,
+        ..StoreOptions::simulated(FOLDER)
+    };
+    let mut clock = ProcessClock { even: around.clock.clone(), ahead_ms: wall_ms };
+    let (store, report) = Store::open(Arc::new(around.disk.clone()), options, clock.now())?;
+    let store = Arc::new(store);
+    // As the binary does: our time never begins before the newest event.
+    if let Some(newest) = crate::gateway::all_events(&store)?.last().map(|event| event.at) {
+        let least = newest.as_millis() - around.clock.now().as_millis();
+        clock.ahead_ms = clock.ahead_ms.max(least);
+    }
+    let (wishes, wish) = watch::channel(Wish::Serve);
+    let deliverer = deliverer(around, settings, &store, &clock);
+    let policy = Arc::new(ArcSwap::from_pointee(compile(settings, document, version)));
+    let directory = Arc::new(DirectoryFile::new(directories(settings, clock.now())));
+    let checks = Arc::new(Checks::new(
+        Arc::new(clock.clone()),
+        settings.checks(),
+        Arc::clone(&directory),
+        deliverer.recipient_probe(),
+        store.clone(),
+    ));
+    let parts = EngineParts {
+        clock: Arc::new(clock.clone()),
+        chance: around.chance.clone(),
+        policy: Arc::clone(&policy),
+        checks: Arc::clone(&checks),
+        log: store.clone(),
+        triplets: store.clone(),
+        node: NodeName("gate".into()),
+        tls: settings.tls.then(|| tls(around, &settings.host_name)).flatten(),
+    };
+    let engine = Engine::new(parts, settings.receive());
+    tokio::spawn(run_delivery(deliverer.clone(), wish));
+    let tasks = Vec::new();
+    let running = Running {
+        clock,
+        engine,
+        store,
+        deliverer,
+        checks,
+        directory,
+        policy,
+        wishes,
+        tasks,
+        report,
+    };
+    Ok(running)
+}
+
+fn deliverer(
+    around: &Around,
+    settings: &GatewaySettings,
+    store: &Arc<Store>,
+    clock: &ProcessClock,
+) -> Deliverer {
+    let postmaster = format!("postmaster@{}", settings.host_name).parse();
+    let parts = Parts {
+        queue: store.clone(),
+        log: store.clone(),
+        notices: Arc::new(Reports {
+            host_name: settings.host_name.clone(),
+            postmaster: postmaster.unwrap_or_else(|error| panic!("postmaster: {error}")),
+        }),
+        clock: Arc::new(clock.clone()),
+        chance: around.chance.clone(),
+        dial: Arc::new(around.network.clone()),
+        resolver: around.resolver.clone(),
+        node: NodeName("gate".into()),
+    };
+    let delivery = settings.delivery(NEXT_HOP);
+    Deliverer::new(parts, delivery.unwrap_or_else(|error| panic!("{error}")))
+}
+
+async fn run_delivery(deliverer: Deliverer, mut wish: watch::Receiver<Wish>) {
+    let stop = async move {
+        // A sender that is gone wants the same.
+        let _stopped = wish.wait_for(|wish| *wish == Wish::Stop).await;
+    };
+    deliverer.run(stop).await;
+}
+
+fn tls(around: &Around, host_name: &str) -> Option<Arc<Tls>> {
+    let files = receive::self_signed(around.tls_folder.path(), host_name).ok()?;
+    Tls::load(&files).ok().map(Arc::new)
+}
+
+fn directories(settings: &GatewaySettings, now: Timestamp) -> HashMap<types::Domain, Directory> {
+    let read = |ours: &crate::settings::OurDomain| {
+        let lines: Vec<&str> = ours.recipients.iter().map(|address| address.as_str()).collect();
+        let path = Path::new("recipients.txt");
+        let directory = Directory::parse(path, &lines.join("\n"), &ours.domain, now);
+        directory.ok().map(|directory| (ours.domain.clone(), directory))
+    };
+    settings.domains.iter().filter_map(read).collect()
+}
+
+/// The product's own policies with what the test adds; numbers count up from
+/// one, managed senders last.
+fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> PolicySet {
+    let mut all = policy::defaults();
+    match settings.greylisting {
+        Greylisting::Network => {}
+        greylisting => {
+            for policy in &mut all.policies {
+                if let PolicyOption::Greylisting(option) = &mut policy.option {
+                    *option = match greylisting {
+                        Greylisting::Off => GreylistOption::NoAction,
+                        _ => GreylistOption::Apply(ClientIdentity::Address),
+                    };
+                }
+            }
+        }
+    }
+    all.policies.extend(document.policies.iter().cloned());
+    for group in &document.groups {
+        all.groups.retain(|other| other.name != group.name);
+        all.groups.push(group.clone());
+    }
+    let mut numbers = 1..;
+    let mut number = || numbers.next().map(PolicyId);
+    for policy in &mut all.policies {
+        policy.id = number();
+    }
+    all.managed_senders = document.managed_senders.clone();
+    for entry in &mut all.managed_senders {
+        entry.id = number();
+    }
+    let stored = |policy| StoredPolicy { policy, version, created: Timestamp::EPOCH };
+    let objects = PolicyObjects {
+        policies: all.policies.into_iter().map(stored).collect(),
+        groups: all.groups,
+        managed_senders: all.managed_senders,
+    };
+    PolicySet::compile(version, objects, &settings.base())
+        .unwrap_or_else(|error| panic!("the policies of this test: {error:?}"))
+}
+
+impl Running {
+    /// Puts changed settings and policies in force, as a reload does.
+    pub(crate) fn reload(&self, settings: &GatewaySettings, document: &Document, version: u64) {
+        self.policy.store(Arc::new(compile(settings, document, version)));
+        self.directory.replace(directories(settings, self.clock.now()));
+        self.checks.reload(settings.checks());
+        self.engine.reload(settings.receive());
+        if let Ok(delivery) = settings.delivery(NEXT_HOP) {
+            self.deliverer.reload(delivery);
+        }
+    }
+
+    /// What the binary does about once a second.
+    pub(crate) fn tick(&self) -> Result<(), StoreError> {
+        self.store.maintain(self.clock.now())?;
+        let health = match self.store.ready() {
+            Ok(()) => None,
+            Err(StoreError::Full) => Some(Unavailable::Disk),
+            Err(_) => Some(Unavailable::Store),
+        };
+        self.engine.health().set(health);
+        receive::write_expired(&self.engine).map(drop)
+    }
+
+    /// Cuts all connections at once: nothing more is said to anybody.
+    pub(crate) fn abort(&self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

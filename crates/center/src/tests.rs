@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::PolicySet;
 use store::disk::RealDisk;
 use store::state::SqliteState;
-use store::{Store, StoreOptions};
+use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState, Store, StoreOptions};
 use tempfile::TempDir;
 use types::event::{Record, SCHEMA};
 use types::lists::{Group, ManagedSender, SenderAction};
@@ -129,6 +129,7 @@ impl Readiness for Quiet {
 pub(crate) struct Gateway {
     pub(crate) center: Center,
     activator: Arc<Activator>,
+    clock: Arc<SimulatedClock>,
     folder: TempDir,
 }
 
@@ -139,6 +140,7 @@ impl Gateway {
         let (store, _) = Store::open(Arc::new(RealDisk), options, now).unwrap();
         let store = Arc::new(store);
         let activator = Arc::new(Activator::default());
+        let clock = Arc::new(SimulatedClock::new(now));
         let parts = Parts {
             log: store.clone(),
             queue: store.clone(),
@@ -148,14 +150,14 @@ impl Gateway {
             sessions: Arc::new(Quiet),
             events: Arc::new(metrics::MetricsFromEvents::new()),
             readiness: Arc::new(Quiet),
-            clock: Arc::new(SimulatedClock::new(now)),
+            clock: clock.clone(),
             chance: Arc::new(SystemChance),
             node: NodeName("mx1".into()),
             daily_log_folder: folder.path().join("daily"),
             metadata_kept: Duration::from_secs(7 * 86_400),
             program_version: "0.1.0",
         };
-        Gateway { center: Center::new(parts), activator, folder }
+        Gateway { center: Center::new(parts), activator, clock, folder }
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -413,4 +415,56 @@ fn an_empty_text_never_steers_everybody() {
     let gateway = Gateway::new(at(0));
     assert!(gateway.center.greylist_forget(&root(), "  ").is_err());
     assert_eq!(gateway.center.greylist_pass(&root(), "192.0.2").unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
+    let gateway = Gateway::new(at(60));
+    let (center, id) = (&gateway.center, queue_id(7));
+    let event = sample(7, Reason::Accepted);
+    let mut content = center.parts.log.content(id);
+    content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();
+    let waiting = RecipientState::Waiting { attempts: 2, due: at(900), warned: false };
+    let message = QueuedMessage {
+        id,
+        arrived: at(0),
+        reverse_path: event.subject.reverse_path.clone().unwrap(),
+        smtputf8: false,
+        eight_bit: false,
+        trace: String::new(),
+        content_octets: content.octets(),
+        session: event.session,
+        client: Arc::clone(&event.subject.client),
+        facts: event.subject.message.clone().unwrap(),
+        notice: false,
+        recipients: vec![QueuedRecipient {
+            path: event.subject.recipient.clone().unwrap(),
+            event: event.id,
+            life_line: event.life_line,
+            state: waiting,
+        }],
+    };
+    let acceptance = Acceptance { message: Some(message), events: vec![event.clone()] };
+    let position = center.parts.log.commit(Some(content), acceptance).await.unwrap();
+    center.parts.log.flushed(position).await.unwrap();
+    let shape = center.queue_shape(&root()).unwrap();
+    assert_eq!((shape.rows[0].domain.as_str(), shape.rows[0].counts[0]), ("corp.example", 1));
+    for (command, changed, state) in [
+        (QueueCommand::Release, 0, "waiting"),
+        (QueueCommand::Hold, 1, "held"),
+        (QueueCommand::Retry, 0, "held"),
+        (QueueCommand::Release, 1, "waiting"),
+    ] {
+        gateway.clock.advance(Duration::from_secs(1));
+        let done = center.queue_command(&root(), command, &[id, queue_id(8)]).unwrap();
+        assert_eq!((done.recipients, done.missing.len()), (changed, 1), "{command:?}");
+        assert_eq!(center.queue_show(&root(), id).unwrap().recipients[0].state, state);
+    }
+    gateway.clock.advance(Duration::from_secs(1));
+    center.queue_command(&root(), QueueCommand::Delete, &[id]).unwrap();
+    assert!(matches!(center.queue_show(&root(), id), Err(CenterError::NotFound(_))));
+    let story = center.life(&root(), &event.reference().to_string()).unwrap();
+    let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["accepted", "held back", "released", "deleted"]);
+    assert_eq!(story.steps[1].text, "Held back by root.");
 }

@@ -283,6 +283,8 @@ impl State {
         queued.leased = false;
         if !steps.is_empty() {
             step(Arc::make_mut(&mut queued.message), steps);
+            // Memory is for the first delivery; who waits is read from disk.
+            queued.content.kept = None;
         }
         if queued.message.is_done() {
             if let Some(queued) = self.remove(id) {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 mod real;
+mod ruins;
 mod simulated;
 
 pub use real::RealDisk;

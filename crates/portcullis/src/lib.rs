@@ -2,6 +2,7 @@
 //! decides, stores or speaks SMTP lives in the crates it joins together.
 
 pub mod cli;
+mod demonstration;
 pub mod pages;
 pub mod serve;
 pub mod settings;

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
+use portcullis::pages;
 use portcullis::settings::{reference, schema};
+use types::Reason;
 
 /// Compares a file of the project with what it should be, or writes it.
 fn up_to_date(path: &str, text: &str) {
@@ -35,4 +37,28 @@ fn the_example_file_is_up_to_date_and_has_no_errors() {
     up_to_date("packaging/portcullis.toml", &example);
     let loaded = portcullis::settings::load_text(Path::new("example.toml"), &example);
     assert!(!loaded.has_errors(), "{:?}", loaded.problems);
+}
+
+#[test]
+fn the_reasons_page_is_up_to_date_and_has_a_section_for_each() {
+    let page = pages::reasons::page();
+    for reason in Reason::ALL {
+        assert!(page.contains(&format!("\n### `{reason}`\n")), "{reason} has no section");
+    }
+    up_to_date("docs/reference/reasons.md", &page);
+}
+
+#[test]
+fn the_command_line_page_is_up_to_date() {
+    up_to_date("docs/reference/cli.md", &pages::commands::page());
+}
+
+#[test]
+fn the_metrics_page_is_up_to_date() {
+    up_to_date("docs/reference/metrics.md", &pages::metrics::page());
+}
+
+#[test]
+fn the_log_page_is_up_to_date() {
+    up_to_date("docs/reference/log.md", &pages::log::page());
 }

@@ -169,8 +169,10 @@ async fn behind_proxy<S: Stream>(
     }
 }
 
-/// Serves a connection and counts it for as long as it lasts.
-async fn counted<S: Stream>(
+/// Serves a connection and counts it for as long as it lasts. Public for
+/// those whose connections do not come by a [`Listener`]: a simulated network
+/// has no sockets. `read` is what was read of the dialogue already.
+pub async fn counted<S: Stream>(
     engine: Arc<Engine>,
     stream: S,
     client: Client,

@@ -55,7 +55,11 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
         Command::Status => state::status(global),
-        Command::Demo(_) => Err(Failure::new(Exit::Error, "demo")),
+        Command::Demo(arguments) => {
+            crate::demonstration::run(arguments, global.data_dir.clone())
+                .map_err(|text| Failure::new(Exit::Error, text))?;
+            Ok(Exit::Ok)
+        }
         Command::Reload => state::reload(global),
     }
 }

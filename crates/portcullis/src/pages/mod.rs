@@ -3,6 +3,7 @@
 
 pub mod commands;
 pub mod log;
+pub mod metrics;
 pub mod reasons;
 
 /// What stands at the head of every generated page.

@@ -108,7 +108,7 @@ pub fn policy_problems(text: &str, settings: &Settings) -> Vec<PolicyProblem> {
 }
 
 /// An error with all its causes in one line.
-pub(super) fn whole(error: &dyn std::error::Error) -> String {
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -86,7 +86,7 @@ fn start(loaded: Loaded, log: &Log) -> Result<(tokio::runtime::Runtime, Opened),
 }
 
 /// Opens the log that the settings name.
-fn open_log(loaded: &Loaded, clock: Arc<dyn Clock>) -> Result<(Arc<Log>, LogWriter), String> {
+pub(crate) fn open_log(loaded: &Loaded, clock: Arc<dyn Clock>) -> Result<(Arc<Log>, LogWriter), String> {
     let Some(settings) = &loaded.settings else {
         return Err("the settings have errors".to_owned());
     };

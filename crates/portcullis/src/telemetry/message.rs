@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use types::Timestamp;
 
@@ -146,18 +147,32 @@ messages! {
     } = "stopped", Info, "stopped; {cut_off} sessions were cut off";
 }
 
+/// The keys of a line, in their order.
+#[derive(Serialize)]
+struct Line {
+    v: u8,
+    ts: Timestamp,
+    level: &'static str,
+    event: &'static str,
+    info: String,
+    #[serde(flatten)]
+    values: Map<String, Json>,
+}
+
 /// Appends a message as a line, with its line end.
 pub fn append(out: &mut String, at: Timestamp, message: &Message, format: LogFormat) {
     match format {
         LogFormat::Json => {
-            let mut line = Map::new();
-            line.insert("v".into(), json!(super::line::LINE_VERSION));
-            line.insert("ts".into(), json!(at));
-            line.insert("level".into(), json!(level_name(message.level())));
-            line.insert("event".into(), json!(message.slug()));
-            line.insert("info".into(), json!(message.text()));
-            line.extend(message.values());
-            out.push_str(&Json::Object(line).to_string());
+            let line = Line {
+                v: super::line::LINE_VERSION,
+                ts: at,
+                level: level_name(message.level()),
+                event: message.slug(),
+                info: message.text(),
+                values: message.values(),
+            };
+            // A struct of texts and numbers always has a JSON form.
+            out.push_str(&serde_json::to_string(&line).unwrap_or_default());
         }
         LogFormat::Text => {
             let text = message.text();

@@ -101,6 +101,13 @@ impl Gateway {
         self
     }
 
+    /// Starts it and waits until it greets, ready for mail or not.
+    pub fn start_unready(mut self) -> Gateway {
+        self.spawn();
+        wait_for(START_MAX, "the server greets", || TcpStream::connect(self.smtp).ok());
+        self
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.path("data")
@@ -195,18 +202,23 @@ listen = "{metrics}"
         self.ask_json(&["trace", query, "--limit", "1000000"])
     }
 
-    /// Starts the program again, on the data it left.
+    /// Starts the program, again on the data it left, and waits until it is
+    /// ready.
     pub fn launch(&mut self) {
-        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let mut command = self.serve_command();
-        let program = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        self.program = Some(program);
+        self.spawn();
         wait_for(START_MAX, "the server is ready", || {
             let ended = self.program.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the server ended with {}:\n{}", ended.unwrap(), self.log());
             let (status, _) = self.get(self.metrics, "/readyz")?;
             (status == 200).then_some(())
         });
+    }
+
+    fn spawn(&mut self) {
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = self.serve_command();
+        let program = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        self.program = Some(program);
     }
 
     /// `serve`, in a mount namespace of its own where its disk is small; the

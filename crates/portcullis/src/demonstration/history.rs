@@ -1,0 +1,217 @@
+//! The last week, lived through by the same gateway in a simulated world.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use center::daily_log::DailyLog;
+use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, week};
+use futures_util::future::poll_immediate;
+use receive::Wish;
+use store::MessageQueue;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{oneshot, watch};
+use types::{Client, Timestamp};
+use world::simulated::{SimulatedClock, SimulatedListener, SimulatedNetwork};
+use world::{BoxFuture, Clock, SystemChance};
+
+use super::say;
+use crate::serve::gateway::{Gateway, Opened, World};
+use crate::serve::inspect::whole;
+use crate::settings::Settings;
+use crate::telemetry::Log;
+
+/// How far back it reaches.
+const SPAN: Duration = Duration::from_secs(7 * 86_400);
+/// Where the simulated listener is (RFC 5737).
+const LISTENER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 25)), 25);
+/// How long delivery and sessions may take to come to rest, in real time.
+const REST_MAX: Duration = Duration::from_secs(5);
+
+/// What history to make.
+pub(crate) struct Wanted {
+    pub(crate) attempts: u32,
+    pub(crate) seed: u64,
+    pub(crate) messages: Option<Arc<Messages>>,
+    /// The address of the next hop in the settings.
+    pub(crate) sink: SocketAddr,
+    /// When it ends.
+    pub(crate) now: Timestamp,
+}
+
+/// What was made, for whoever checks it.
+pub(crate) struct Made {
+    /// As the senders counted.
+    pub(crate) report: WeekReport,
+    /// As the gateway counted: opened and ended.
+    pub(crate) tally: receive::TallySnapshot,
+}
+
+/// Makes the week in the data folder of the settings, which must be new.
+///
+/// # Errors
+/// A sentence for whoever typed the command.
+pub(crate) async fn make(
+    settings: &Settings,
+    wanted: Wanted,
+    log: &Arc<Log>,
+) -> Result<Made, String> {
+    say(&format!("Making the last week: about {} attempts through this engine …", wanted.attempts));
+    let started = Instant::now();
+    let start = wanted.now - SPAN;
+    let clock = SimulatedClock::new(start);
+    let network = SimulatedNetwork::new(Arc::new(clock.clone()));
+    let mut settings = settings.clone();
+    // The simulated clock stands still while a conversation goes on.
+    settings.smtp.greeting_delay = Duration::ZERO;
+    let world = World {
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SystemChance),
+        dial: Arc::new(network.clone()),
+        resolver: Some(Arc::new(DemoNames)),
+    };
+    let opened = Opened::open_in(&settings, world)?;
+    let gateway = Gateway::join(&settings, opened, Arc::clone(log), vec![LISTENER])?;
+    let gateway = Arc::new(gateway);
+    let past = Past::begin(Arc::clone(&gateway), &network, wanted.sink);
+    let plan = WeekPlan {
+        seed: wanted.seed,
+        start,
+        end: wanted.now,
+        attempts: wanted.attempts,
+        messages: wanted.messages,
+    };
+    let world = DemoWorld { clock: clock.clone(), dial: Arc::new(network), target: LISTENER };
+    let report = week(plan, world, &past).await;
+    past.end(&clock).await?;
+    let made = Made { report, tally: gateway.engine.tally().snapshot() };
+    let seconds = started.elapsed().as_secs_f64();
+    let attempts = made.report.counts.attempts;
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = attempts as f64 / seconds.max(0.001);
+    say(&format!("Made {attempts} attempts in {seconds:.1} s ({rate:.0} a second)."));
+    Ok(made)
+}
+
+/// What runs while the week goes by.
+struct Past {
+    gateway: Arc<Gateway>,
+    stop_delivery: oneshot::Sender<()>,
+    wishes: watch::Sender<Wish>,
+    delivery: tokio::task::JoinHandle<()>,
+    others: Vec<tokio::task::JoinHandle<()>>,
+    /// When the store was looked after last.
+    looked_after: AtomicI64,
+}
+
+impl Past {
+    fn begin(gateway: Arc<Gateway>, network: &SimulatedNetwork, sink: SocketAddr) -> Past {
+        let (wishes, wished) = watch::channel(Wish::Serve);
+        let (stop_delivery, stopped) = oneshot::channel();
+        let delivery = tokio::spawn({
+            let deliverer = gateway.deliverer.clone();
+            async move { deliverer.run(async { drop(stopped.await) }).await }
+        });
+        let server = Sink::new(Arc::clone(&gateway.clock));
+        let others = vec![
+            tokio::spawn(take_mail(network.listen(LISTENER), Arc::clone(&gateway), wished)),
+            tokio::spawn(serve_sink(network.listen(sink), server)),
+            tokio::spawn(keep_daily_log(Arc::clone(&gateway))),
+        ];
+        let looked_after = AtomicI64::new(i64::MIN);
+        Past { gateway, stop_delivery, wishes, delivery, others, looked_after }
+    }
+
+    /// Lets everything come to rest, then closes the store.
+    async fn end(self, clock: &SimulatedClock) -> Result<(), String> {
+        let _ = self.wishes.send(Wish::Stop);
+        let patience = Instant::now();
+        while self.gateway.engine.connections_open() > 0 && patience.elapsed() < REST_MAX {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.rest().await;
+        let _ = self.stop_delivery.send(());
+        let _ = tokio::time::timeout(REST_MAX, self.delivery).await;
+        for task in self.others {
+            task.abort();
+        }
+        let now = clock.now();
+        tokio::task::block_in_place(|| {
+            let written = receive::write_expired(&self.gateway.engine);
+            written.and_then(|_| self.gateway.store.close(now)).map_err(|error| whole(&error))
+        })
+    }
+
+    /// Waits until delivery has nothing under way and nothing due.
+    async fn rest(&self) {
+        let gateway = &self.gateway;
+        let patience = Instant::now();
+        while patience.elapsed() < REST_MAX {
+            let now = gateway.clock.now();
+            let due = MessageQueue::next_due(&*gateway.store).is_some_and(|due| due <= now);
+            if !due && gateway.deliverer.leased() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+    }
+
+    /// Whether a simulated hour has gone by since the store was looked after.
+    fn is_due(&self, now: Timestamp) -> bool {
+        const HOUR_MS: i64 = 3_600_000;
+        let before = self.looked_after.load(Ordering::Relaxed);
+        let due = now.as_millis().saturating_sub(before) >= HOUR_MS;
+        if due {
+            self.looked_after.store(now.as_millis(), Ordering::Relaxed);
+        }
+        due
+    }
+}
+
+impl Timers for Past {
+    fn tick(&self, now: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.rest().await;
+            // A failure shows in what is missing at the end, and as the
+            // answer to the next sender.
+            let _ = receive::write_expired(&self.gateway.engine);
+            if self.is_due(now) {
+                let _ = tokio::task::block_in_place(|| self.gateway.store.maintain(now));
+            }
+        })
+    }
+}
+
+async fn take_mail(
+    mut listener: SimulatedListener,
+    gateway: Arc<Gateway>,
+    wished: watch::Receiver<Wish>,
+) {
+    let name: Arc<str> = listener.local_addr().to_string().into();
+    while let Some((mut stream, peer)) = listener.accept().await {
+        let client = Client { ip: peer.ip(), port: peer.port(), listener: Arc::clone(&name) };
+        let (engine, wished) = (Arc::clone(&gateway.engine), wished.clone());
+        tokio::spawn(async move {
+            // Who speaks first has spoken by now: there is no wire between.
+            tokio::task::yield_now().await;
+            let mut read = Vec::new();
+            let _ = poll_immediate(stream.read_buf(&mut read)).await;
+            receive::counted(engine, stream, client, read, wished).await;
+        });
+    }
+}
+
+async fn serve_sink(mut listener: SimulatedListener, sink: Sink) {
+    while let Some((stream, _)) = listener.accept().await {
+        let sink = sink.clone();
+        tokio::spawn(async move { sink.serve(stream).await });
+    }
+}
+
+async fn keep_daily_log(gateway: Arc<Gateway>) {
+    // What cannot be written now is written at the next start.
+    let (center, clock) = (Arc::clone(&gateway.center), Arc::clone(&gateway.clock));
+    DailyLog::run(center, clock, drop).await;
+}

@@ -1,0 +1,159 @@
+//! `portcullis demo`: the server with a next hop and with traffic, so that
+//! there is something to see.
+//!
+//! The settings, directory and policies of the demo are written into its data
+//! folder, so that every other command works on it with `--config`. The last
+//! week is made first, by the same gateway in a simulated world; then the
+//! server runs as `serve` would run it.
+
+mod history;
+mod place;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use demo::{DemoNames, LiveSettings, Messages, Sink, live};
+use tokio::net::TcpListener;
+use world::{Clock, SystemClock, TcpDial};
+
+use crate::cli::DemoArguments;
+use crate::serve::gateway::Opened;
+use crate::serve::inspect::whole;
+use crate::serve::{Running, open_log};
+use place::Place;
+
+/// Where the demo keeps its data, unless somebody says otherwise.
+const FOLDER: &str = "demo-data";
+
+/// Runs the demo until it is asked to stop.
+///
+/// # Errors
+/// It could not start: a sentence for whoever typed it.
+pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Result<(), String> {
+    let folder = data_dir.unwrap_or_else(|| PathBuf::from(FOLDER));
+    let messages = arguments.messages.as_deref().map(read_messages).transpose()?;
+    let (sink_socket, sink) = bind_sink()?;
+    // Asked before an hour of history is made for nothing.
+    can_listen(arguments.smtp)?;
+    can_listen(arguments.http)?;
+    let place = Place::set_up(&folder, arguments, sink)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the threads: {error}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (log, writer) = open_log(&place.loaded(), Arc::clone(&clock))?;
+    let ran = runtime.block_on(async {
+        let mut opened = Opened::open(&place.settings)?;
+        if opened.newest.is_none() && arguments.history > 0 {
+            drop(opened);
+            let wanted = history::Wanted {
+                attempts: arguments.history,
+                seed: arguments.seed,
+                messages: messages.clone(),
+                sink,
+                now: clock.now(),
+            };
+            history::make(&place.settings, wanted, &log).await?;
+            opened = Opened::open(&place.settings)?;
+        }
+        opened.world.resolver = Some(Arc::new(DemoNames));
+        let server = Sink::new(Arc::clone(&opened.world.clock));
+        let serving = tokio::spawn(serve_sink(sink_socket, server));
+        let clock = Arc::clone(&opened.world.clock);
+        let running = Running::start(place.settings.clone(), opened, Arc::clone(&log)).await?;
+        tell(&place, &running.addresses.smtp, running.addresses.http, arguments);
+        let settings = LiveSettings {
+            target: arguments.smtp,
+            rate: arguments.rate,
+            // Another week must not begin with the same letters.
+            seed: arguments.seed ^ u64::try_from(clock.now().as_millis()).unwrap_or(0),
+            messages,
+        };
+        let traffic = live(settings, Arc::new(TcpDial), clock, std::future::pending());
+        let traffic = tokio::spawn(traffic);
+        let again = { move || place.loaded() };
+        let ended = running.until_stopped(Box::new(again)).await;
+        traffic.abort();
+        serving.abort();
+        ended
+    });
+    writer.close();
+    ran
+}
+
+fn read_messages(folder: &Path) -> Result<Arc<Messages>, String> {
+    let messages = Messages::read(folder).map_err(|error| whole(&error))?;
+    say(&format!("Read {} messages from {}.", messages.count(), folder.display()));
+    Ok(Arc::new(messages))
+}
+
+/// The next hop's socket: any free port of the loopback interface.
+fn bind_sink() -> Result<(std::net::TcpListener, SocketAddr), String> {
+    let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    });
+    bound.map_err(|error| format!("cannot listen on the loopback interface: {error}"))
+}
+
+/// Tries an address out, so that one that is taken is said at once.
+fn can_listen(address: SocketAddr) -> Result<(), String> {
+    match std::net::TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(format!(
+            "something listens on {address} already: end it, or choose another address with \
+             --smtp or --http (such as --smtp 127.0.0.1:{})",
+            address.port().wrapping_add(1)
+        )),
+        Err(error) => Err(format!("cannot listen on {address}: {error}")),
+    }
+}
+
+async fn serve_sink(socket: std::net::TcpListener, sink: Sink) {
+    let Ok(listener) = TcpListener::from_std(socket) else { return };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let sink = sink.clone();
+                tokio::spawn(async move { sink.serve(stream).await });
+            }
+            // Out of files, most likely; there will be some again.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Says what runs, and how to look at it.
+fn tell(place: &Place, smtp: &[SocketAddr], http: Option<SocketAddr>, arguments: &DemoArguments) {
+    let smtp: Vec<String> = smtp.iter().map(ToString::to_string).collect();
+    let page = http.map_or_else(|| "off".to_owned(), |at| format!("http://{at}/"));
+    let folder = place.folder.display();
+    let program = std::env::args().next().unwrap_or_else(|| "portcullis".to_owned());
+    let look = format!("{program} --data-dir {folder}");
+    say(&format!(
+        "\nPortcullis is running.\n\n  \
+         SMTP     {smtp}\n  \
+         page     {page}\n  \
+         data     {folder}/ (log: {folder}/portcullis.log)\n  \
+         traffic  about {rate} attempts a minute from 127.8.0.0/16\n\n\
+         Look at it from another terminal:\n\n  \
+         {look} trace 'is:rejected'\n  \
+         {look} trace 'type:greylist from:supplier.example'\n  \
+         {look} why REFERENCE          (from the first column of trace)\n  \
+         {look} status\n\n\
+         Ctrl-C ends it; the next start goes on with the same data.",
+        smtp = smtp.join(", "),
+        rate = arguments.rate,
+    ));
+}
+
+/// A line for whoever watches.
+fn say(text: &str) {
+    // Where standard output is closed there is nobody to tell.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}

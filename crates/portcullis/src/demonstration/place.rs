@@ -1,0 +1,97 @@
+//! The demo's folder: settings, directory and policies as files, written anew
+//! at each start.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use demo::corp;
+
+use crate::cli::DemoArguments;
+use crate::settings::{self, Loaded, Settings, Sources};
+
+/// An address where nothing listens: the next hop that cannot be reached.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// The folder, ready to be used.
+pub(super) struct Place {
+    pub(super) folder: PathBuf,
+    pub(super) settings: Settings,
+    file: PathBuf,
+}
+
+impl Place {
+    /// Writes the files; `sink` is the next hop.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(super) fn set_up(
+        folder: &Path,
+        arguments: &DemoArguments,
+        sink: SocketAddr,
+    ) -> Result<Place, String> {
+        let failed = |error| format!("cannot write {}: {error}", folder.display());
+        fs::create_dir_all(folder).map_err(failed)?;
+        let folder = folder.canonicalize().map_err(failed)?;
+        let file = folder.join("portcullis.toml");
+        let recipients = folder.join("recipients.txt");
+        let policies = folder.join("policies.toml");
+        let text = settings_text(&folder, &recipients, &policies, arguments, sink)?;
+        fs::write(&recipients, corp::directory()).map_err(failed)?;
+        fs::write(&policies, corp::POLICIES).map_err(failed)?;
+        fs::write(&file, text).map_err(failed)?;
+        let loaded = load(&file);
+        let Some(settings) = loaded.settings else {
+            let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+            return Err(problems.join("\n"));
+        };
+        Ok(Place { folder, settings, file })
+    }
+
+    /// Reads the settings again.
+    pub(super) fn loaded(&self) -> Loaded {
+        load(&self.file)
+    }
+}
+
+/// Only the file counts: a variable meant for a server would surprise here.
+fn load(file: &Path) -> Loaded {
+    let file = Some(file.to_owned());
+    settings::load(&Sources { file, ..Sources::default() })
+}
+
+fn settings_text(
+    folder: &Path,
+    recipients: &Path,
+    policies: &Path,
+    arguments: &DemoArguments,
+    sink: SocketAddr,
+) -> Result<String, String> {
+    let nowhere = NOWHERE.parse().map_err(|_| format!("{NOWHERE} is no address"))?;
+    let domains = corp::domain_settings(sink, nowhere, &recipients.to_string_lossy());
+    let DemoArguments { smtp, http, .. } = arguments;
+    Ok(format!(
+        "# Written by `portcullis demo` at each start; changes are lost.\n\n\
+         [server]\n\
+         hostname = \"mx.corp.example\"\n\
+         data_dir = {folder:?}\n\
+         policy_file = {policies:?}\n\
+         drain_timeout = \"2s\"\n\n\
+         [smtp]\n\
+         # Catches clients that speak first.\n\
+         greeting_delay = \"200ms\"\n\n\
+         [[smtp.listener]]\n\
+         listen = \"{smtp}\"\n\n\
+         [http]\n\
+         listen = \"{http}\"\n\n\
+         [metrics]\n\
+         listen = \"off\"\n\n\
+         [delivery]\n\
+         # The demo's next hop takes bounces too: nothing leaves the machine.\n\
+         bounce_hop = [\"{sink}\"]\n\n\
+         [log]\n\
+         file = {log:?}\n\n\
+         {domains}",
+        log = folder.join("portcullis.log"),
+    ))
+}

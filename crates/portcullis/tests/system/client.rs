@@ -13,23 +13,23 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The code.
-    pub code: u16,
+    pub(crate) code: u16,
     /// The texts of its lines, without the code.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Reply {
     /// The reference it quotes: `[ref XXXXXXXXXXXX]`.
-    pub fn reference(&self) -> Option<&str> {
+    pub(crate) fn reference(&self) -> Option<&str> {
         let text = self.lines.last()?;
         let (_, rest) = text.rsplit_once("[ref ")?;
         rest.split(']').next()
     }
 
     /// Whether any line is this keyword, alone or with parameters.
-    pub fn announces(&self, keyword: &str) -> bool {
+    pub(crate) fn announces(&self, keyword: &str) -> bool {
         self.lines.iter().any(|line| line.split(' ').next() == Some(keyword))
     }
 }
@@ -47,11 +47,11 @@ enum Wire {
 }
 
 /// One connection.
-pub struct Client(Wire);
+pub(crate) struct Client(Wire);
 
 impl Client {
     /// Connects and reads nothing yet.
-    pub fn open(server: SocketAddr) -> io::Result<Client> {
+    pub(crate) fn open(server: SocketAddr) -> io::Result<Client> {
         let stream = TcpStream::connect(server)?;
         stream.set_read_timeout(Some(SILENCE_MAX))?;
         stream.set_write_timeout(Some(SILENCE_MAX))?;
@@ -60,7 +60,7 @@ impl Client {
     }
 
     /// Connects, reads the greeting and says EHLO.
-    pub fn hello(server: SocketAddr) -> io::Result<Client> {
+    pub(crate) fn hello(server: SocketAddr) -> io::Result<Client> {
         let mut client = Client::open(server)?;
         let greeting = client.reply()?;
         if greeting.code != 220 {
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Sends octets as they are.
-    pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         match &mut self.0 {
             Wire::Plain(wire) => wire.get_mut().write_all(octets),
             Wire::Tls(wire) => {
@@ -83,13 +83,13 @@ impl Client {
     }
 
     /// Sends a line and reads its reply.
-    pub fn say(&mut self, line: &str) -> io::Result<Reply> {
+    pub(crate) fn say(&mut self, line: &str) -> io::Result<Reply> {
         self.send(format!("{line}\r\n").as_bytes())?;
         self.reply()
     }
 
     /// Reads one reply.
-    pub fn reply(&mut self) -> io::Result<Reply> {
+    pub(crate) fn reply(&mut self) -> io::Result<Reply> {
         let mut lines = Vec::new();
         loop {
             let line = self.line()?;
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// MAIL and RCPT; the reply to RCPT, or to MAIL where that is refused.
-    pub fn envelope(&mut self, from: &str, to: &str) -> io::Result<Reply> {
+    pub(crate) fn envelope(&mut self, from: &str, to: &str) -> io::Result<Reply> {
         let mail = self.say(&format!("MAIL FROM:<{from}>"))?;
         if mail.code != 250 {
             return Ok(mail);
@@ -128,7 +128,7 @@ impl Client {
     /// A whole transaction; the last reply, which is the first refusal or the
     /// reply to the content. Lines of `content` end in CR LF and none begins
     /// with a dot.
-    pub fn deliver(&mut self, from: &str, to: &str, content: &str) -> io::Result<Reply> {
+    pub(crate) fn deliver(&mut self, from: &str, to: &str, content: &str) -> io::Result<Reply> {
         let envelope = self.envelope(from, to)?;
         if envelope.code != 250 {
             self.say("RSET")?;
@@ -143,7 +143,11 @@ impl Client {
     }
 
     /// STARTTLS and EHLO again; gives the client and the certificate it saw.
-    pub fn start_tls(mut self, config: Arc<ClientConfig>, name: &str) -> io::Result<(Client, Vec<u8>)> {
+    pub(crate) fn start_tls(
+        mut self,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<(Client, Vec<u8>)> {
         let reply = self.say("STARTTLS")?;
         let wire = std::mem::replace(&mut self.0, Wire::Gone);
         let Wire::Plain(plain) = wire else { return Err(io::Error::other("TLS already")) };
@@ -162,7 +166,7 @@ impl Client {
     }
 
     /// Whether the server has closed, with nothing more said.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         let read = match &mut self.0 {
             Wire::Plain(wire) => wire.read_to_end(&mut rest),

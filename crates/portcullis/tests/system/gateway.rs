@@ -21,11 +21,11 @@ const START_MAX: Duration = Duration::from_secs(30);
 const STOP_MAX: Duration = Duration::from_secs(30);
 
 /// Whom the policies of every test permit: no greylisting for them.
-pub const PERMITTED: &str = "ann@permitted.example";
+pub(crate) const PERMITTED: &str = "ann@permitted.example";
 /// A sender nobody knows.
-pub const STRANGER: &str = "sue@stranger.example";
+pub(crate) const STRANGER: &str = "sue@stranger.example";
 /// A recipient in the directory of corp.example.
-pub const BOB: &str = "bob@corp.example";
+pub(crate) const BOB: &str = "bob@corp.example";
 
 const POLICIES: &str = r#"
 [[group]]
@@ -34,15 +34,15 @@ members = ["permitted.example"]
 "#;
 
 /// A server to be started.
-pub struct Gateway {
+pub(crate) struct Gateway {
     folder: TempDir,
     program: Option<Child>,
     /// Where it takes mail.
-    pub smtp: SocketAddr,
+    pub(crate) smtp: SocketAddr,
     /// Where its pages are.
-    pub http: SocketAddr,
+    pub(crate) http: SocketAddr,
     /// Where its numbers and health are.
-    pub metrics: SocketAddr,
+    pub(crate) metrics: SocketAddr,
     next_hop: SocketAddr,
     /// Tables of the settings file, after those every test has.
     settings: String,
@@ -52,24 +52,24 @@ pub struct Gateway {
 
 /// What the command line answered.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// Standard error.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 impl Gateway {
     /// A server in front of `sink` that greylists for one second. Not started
     /// yet. `settings` are further tables of the settings file.
-    pub fn before(sink: &Sink, settings: &str) -> Gateway {
+    pub(crate) fn before(sink: &Sink, settings: &str) -> Gateway {
         Gateway::before_address(sink.address, settings)
     }
 
     /// The same in front of any address.
-    pub fn before_address(next_hop: SocketAddr, settings: &str) -> Gateway {
+    pub(crate) fn before_address(next_hop: SocketAddr, settings: &str) -> Gateway {
         let local = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let gateway = Gateway {
             folder: tempfile::Builder::new().prefix("portcullis-test-").tempdir().unwrap(),
@@ -90,47 +90,50 @@ impl Gateway {
 
     /// The same, with the data folder on a small file system of its own, in
     /// memory and in a mount namespace of its own. Needs root.
-    pub fn on_small_disk(mut self, octets: u64) -> Gateway {
+    pub(crate) fn on_small_disk(mut self, octets: u64) -> Gateway {
         self.disk_octets = Some(octets);
         self
     }
 
     /// Starts it and waits until it is ready.
-    pub fn start(mut self) -> Gateway {
+    pub(crate) fn start(mut self) -> Gateway {
         self.launch();
         self
     }
 
     /// Starts it and waits until it greets, ready for mail or not.
-    pub fn start_unready(mut self) -> Gateway {
+    pub(crate) fn start_unready(mut self) -> Gateway {
         self.spawn();
         wait_for(START_MAX, "the server greets", || TcpStream::connect(self.smtp).ok());
         self
     }
 
     /// The data folder.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path("data")
     }
 
     /// The data folder as the server sees it, from outside.
-    pub fn data_inside(&self) -> PathBuf {
+    pub(crate) fn data_inside(&self) -> PathBuf {
         let pid = self.program.as_ref().unwrap().id();
-        Path::new("/proc").join(pid.to_string()).join("root").join(self.data().strip_prefix("/").unwrap())
+        Path::new("/proc")
+            .join(pid.to_string())
+            .join("root")
+            .join(self.data().strip_prefix("/").unwrap())
     }
 
     /// A path in the folder of this test.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file into the folder of this test.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
     /// Writes the settings file anew, with more tables at its end.
-    pub fn write_settings(&self, more: &str) {
+    pub(crate) fn write_settings(&self, more: &str) {
         let folder = self.folder.path().display();
         let (smtp, http, metrics, next_hop) = (self.smtp, self.http, self.metrics, self.next_hop);
         let settings = &self.settings;
@@ -172,7 +175,7 @@ listen = "{metrics}"
     }
 
     /// The program with this settings file and no other influence.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().stdin(Stdio::null());
         command.arg("--config").arg(self.path("portcullis.toml"));
@@ -180,7 +183,7 @@ listen = "{metrics}"
     }
 
     /// Asks the command line.
-    pub fn ask(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Said {
         let output = self.command().args(arguments).output().unwrap();
         Said {
             code: output.status.code().unwrap_or(-1),
@@ -191,20 +194,20 @@ listen = "{metrics}"
 
     /// Asks the command line for JSON, one object a line; panics unless it
     /// answers.
-    pub fn ask_json(&self, arguments: &[&str]) -> Vec<Json> {
+    pub(crate) fn ask_json(&self, arguments: &[&str]) -> Vec<Json> {
         let said = self.ask(&[&["--json"], arguments].concat());
         assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
         said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// All rows that a search finds.
-    pub fn trace(&self, query: &str) -> Vec<Json> {
+    pub(crate) fn trace(&self, query: &str) -> Vec<Json> {
         self.ask_json(&["trace", query, "--limit", "1000000"])
     }
 
     /// Starts the program, again on the data it left, and waits until it is
     /// ready.
-    pub fn launch(&mut self) {
+    pub(crate) fn launch(&mut self) {
         self.spawn();
         wait_for(START_MAX, "the server is ready", || {
             let ended = self.program.as_mut().unwrap().try_wait().unwrap();
@@ -237,38 +240,38 @@ listen = "{metrics}"
     }
 
     /// Ends the program at once, as `kill -9` does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut program = self.program.take().unwrap();
         program.kill().unwrap();
         program.wait().unwrap();
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.program.as_ref().unwrap().id()).unwrap();
         rustix::process::kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// Waits until the program has ended by itself.
-    pub fn wait_ended(&mut self) -> ExitStatus {
+    pub(crate) fn wait_ended(&mut self) -> ExitStatus {
         let mut program = self.program.take().unwrap();
         wait_for(STOP_MAX, "the server ends", || program.try_wait().unwrap())
     }
 
     /// Ends the program in order.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.signal(Signal::TERM);
         let status = self.wait_ended();
         assert!(status.success(), "the server ended with {status}:\n{}", self.log());
     }
 
     /// What the server has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     /// Waits for a line of the log with this in its `event`.
-    pub fn wait_logged(&self, event: &str) {
+    pub(crate) fn wait_logged(&self, event: &str) {
         let wanted = format!("\"event\":\"{event}\"");
         wait_for(STOP_MAX, &format!("{event} in the log"), || {
             self.log().contains(&wanted).then_some(())
@@ -276,7 +279,7 @@ listen = "{metrics}"
     }
 
     /// Asks one of the HTTP doors; nothing where nobody answers.
-    pub fn get(&self, door: SocketAddr, path: &str) -> Option<(u16, String)> {
+    pub(crate) fn get(&self, door: SocketAddr, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(door).ok()?;
         stream.set_read_timeout(Some(START_MAX)).ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: {door}\r\nConnection: close\r\n\r\n");
@@ -290,7 +293,7 @@ listen = "{metrics}"
     }
 
     /// Waits until nothing is left in the queue.
-    pub fn wait_queue_empty(&self, limit: Duration) {
+    pub(crate) fn wait_queue_empty(&self, limit: Duration) {
         wait_for(limit, "the queue is empty", || {
             self.ask_json(&["queue", "list"]).is_empty().then_some(())
         });
@@ -298,7 +301,7 @@ listen = "{metrics}"
 
     /// Waits until nothing is open, then checks that every attempt that was
     /// opened since the start has its event.
-    pub fn audit_conservation(&self) {
+    pub(crate) fn audit_conservation(&self) {
         let conservation = wait_for(STOP_MAX, "all sessions and attempts end", || {
             let status = self.ask_json(&["status"]).remove(0);
             let sum = status["conservation"].clone();

@@ -16,7 +16,7 @@ const ORDER_MAX: Duration = Duration::from_secs(240);
 
 /// The folder of layers that `./test` prepared; without it, says that `test`
 /// is skipped.
-pub fn layers(test: &str) -> Option<PathBuf> {
+pub(crate) fn layers(test: &str) -> Option<PathBuf> {
     let layers = std::env::var_os("INTEROP_LAYERS").map(PathBuf::from);
     if layers.is_none() {
         skip(test, "only ./test prepares the mail servers it needs");
@@ -32,14 +32,14 @@ fn world(layers: &Path, layer: &str, folder: &Path) -> Command {
 }
 
 /// Runs a program of a layer to its end.
-pub fn run(layers: &Path, layer: &str, arguments: &[&str]) -> Output {
+pub(crate) fn run(layers: &Path, layer: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     world(layers, layer, folder.path()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A running mail server. It takes orders, one a line, and ends when this is
 /// dropped.
-pub struct Peer {
+pub(crate) struct Peer {
     folder: TempDir,
     world: Child,
     orders: ChildStdin,
@@ -49,7 +49,12 @@ pub struct Peer {
 impl Peer {
     /// Starts `tests/interop/NAME.sh` with one argument; files are what its
     /// folder contains.
-    pub fn start(layers: &Path, name: &str, argument: &str, files: &[(&str, &[u8])]) -> Peer {
+    pub(crate) fn start(
+        layers: &Path,
+        name: &str,
+        argument: &str,
+        files: &[(&str, &[u8])],
+    ) -> Peer {
         let folder = tempfile::Builder::new().prefix("portcullis-peer-").tempdir().unwrap();
         for (file, content) in files {
             std::fs::write(folder.path().join(file), content).unwrap();
@@ -63,19 +68,21 @@ impl Peer {
         let orders = world.stdin.take().unwrap();
         let output = BufReader::new(world.stdout.take().unwrap());
         let (sender, answers) = channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         let peer = Peer { folder, world, orders, answers };
         peer.done();
         peer
     }
 
     /// The folder it shares with us: `/peer` in its world.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Gives an order and waits until it is carried out.
-    pub fn order(&mut self, order: &str) -> usize {
+    pub(crate) fn order(&mut self, order: &str) -> usize {
         writeln!(self.orders, "{order}").unwrap();
         self.done()
     }
@@ -90,7 +97,7 @@ impl Peer {
     }
 
     /// A log in its folder.
-    pub fn log(&self, name: &str) -> String {
+    pub(crate) fn log(&self, name: &str) -> String {
         let read = std::fs::read(self.folder().join(name));
         String::from_utf8_lossy(&read.unwrap_or_default()).into_owned()
     }

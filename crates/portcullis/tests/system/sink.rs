@@ -11,18 +11,18 @@ use crate::waiting::{free_port, wait_for};
 
 /// A message as the sink got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub(crate) struct Letter {
     /// The argument of MAIL, with its parameters.
-    pub from: String,
+    pub(crate) from: String,
     /// The arguments of RCPT.
-    pub to: Vec<String>,
+    pub(crate) to: Vec<String>,
     /// The content with CR LF, dots undone.
-    pub content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Letter {
     /// The content below the field the gateway put on top.
-    pub fn below_trace(&self) -> &[u8] {
+    pub(crate) fn below_trace(&self) -> &[u8] {
         below_first_field(&self.content)
     }
 }
@@ -47,15 +47,15 @@ struct State {
 }
 
 /// The sink. Its threads end with the process.
-pub struct Sink {
+pub(crate) struct Sink {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
 impl Sink {
     /// Starts a sink.
-    pub fn start() -> Sink {
+    pub(crate) fn start() -> Sink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
@@ -70,24 +70,24 @@ impl Sink {
     }
 
     /// What it has got so far.
-    pub fn letters(&self) -> Vec<Letter> {
+    pub(crate) fn letters(&self) -> Vec<Letter> {
         self.state.lock().unwrap().letters.clone()
     }
 
     /// How many letters it has got so far.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.state.lock().unwrap().letters.len()
     }
 
     /// Waits until it has at least `count` letters.
-    pub fn wait(&self, count: usize, limit: Duration) -> Vec<Letter> {
+    pub(crate) fn wait(&self, count: usize, limit: Duration) -> Vec<Letter> {
         wait_for(limit, &format!("{count} letters at the next hop"), || {
             (self.count() >= count).then(|| self.letters())
         })
     }
 
     /// From now on answers every MAIL with this, or takes mail again.
-    pub fn refuse(&self, reply: Option<&str>) {
+    pub(crate) fn refuse(&self, reply: Option<&str>) {
         self.state.lock().unwrap().refusal = reply.map(str::to_owned);
     }
 }
@@ -99,7 +99,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     let _ = converse(BufReader::new(stream), writer, state);
 }
 
-fn converse(mut input: BufReader<TcpStream>, mut output: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+fn converse(
+    mut input: BufReader<TcpStream>,
+    mut output: TcpStream,
+    state: &Mutex<State>,
+) -> io::Result<()> {
     let (mut from, mut to) = (String::new(), Vec::new());
     output.write_all(b"220 sink.example ESMTP\r\n")?;
     loop {

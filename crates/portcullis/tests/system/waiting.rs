@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Waits until `look` finds something; panics with `what` after `limit`.
-pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {
@@ -20,7 +20,7 @@ pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option
 
 /// A port nobody listens on. It lies below the ports that systems give to
 /// outgoing connections, so that none of those takes it before we do.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
@@ -36,12 +36,12 @@ pub fn free_port() -> u16 {
 }
 
 /// Says why a test does not run, where the test program cannot hide it.
-pub fn skip(test: &str, why: &str) {
+pub(crate) fn skip(test: &str, why: &str) {
     let line = format!("    skipped: {test}, because {why}.\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Whether this process is root.
-pub fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

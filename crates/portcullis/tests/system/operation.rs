@@ -1,0 +1,135 @@
+//! What an administrator does: start, reload, stop, and get it wrong.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::client::Client;
+use crate::gateway::{BOB, Gateway, PERMITTED};
+use crate::sink::Sink;
+use crate::waiting::wait_for;
+
+const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
+    let sink = Sink::start();
+    let gateway = Gateway::before(&sink, "").start();
+    // A session from before goes on.
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    let dora = "dora@corp.example";
+    assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 550);
+
+    gateway.write("recipients.txt", "bob\ndora\n");
+    gateway.signal(Signal::HUP);
+    gateway.wait_logged("reloaded");
+    assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 250);
+
+    gateway.write_settings("[smtp]\nno_such_setting = 1");
+    gateway.signal(Signal::HUP);
+    gateway.wait_logged("reload_refused");
+    assert!(gateway.log().contains("smtp.no_such_setting"), "the log names the mistake");
+    assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 250);
+
+    gateway.write_settings("");
+    let said = gateway.ask(&["reload"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
+fn settings_are_checked_before_a_start() {
+    let sink = Sink::start();
+    let gateway = Gateway::before(&sink, "");
+    let said = gateway.ask(&["check-config"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    gateway.write_settings("[smtp]\nidle_timeot = \"5m\"");
+    let said = gateway.ask(&["check-config"]);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    let text = said.out + &said.err;
+    assert!(text.contains("did you mean smtp.idle_timeout?"), "{text}");
+    let said = gateway.ask(&["serve"]);
+    assert_ne!(said.code, 0);
+    assert!((said.out + &said.err).contains("smtp.idle_timeot"));
+}
+
+#[test]
+fn pages_beyond_loopback_are_refused() {
+    let gateway = Gateway::before(&Sink::start(), "");
+    let settings = std::fs::read_to_string(gateway.path("portcullis.toml")).unwrap();
+    let port = gateway.http.port();
+    let open = settings.replace(&gateway.http.to_string(), &format!("0.0.0.0:{port}"));
+    gateway.write("portcullis.toml", &open);
+    for verb in ["check-config", "serve"] {
+        let said = gateway.ask(&[verb]);
+        assert_ne!(said.code, 0, "{verb}");
+        let text = said.out + &said.err;
+        assert!(text.contains("http.listen") && text.contains("loopback"), "{verb}: {text}");
+    }
+}
+
+#[test]
+fn a_second_instance_on_one_data_folder_is_refused() {
+    let sink = Sink::start();
+    let first = Gateway::before(&sink, "").start();
+    let second = Gateway::before(&sink, "");
+    let said = second.ask(&["serve", "--data-dir", first.data().to_str().unwrap()]);
+    assert_ne!(said.code, 0);
+    assert!(said.err.contains("in use by another instance"), "{}", said.err);
+    // The first has not noticed.
+    let mut client = Client::hello(first.smtp).unwrap();
+    assert_eq!(client.deliver(PERMITTED, BOB, LETTER).unwrap().code, 250);
+}
+
+#[test]
+fn an_open_transaction_is_finished_before_the_end() {
+    let sink = Sink::start();
+    let mut gateway = Gateway::before(&sink, "").start();
+    let mut busy = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(busy.envelope(PERMITTED, BOB).unwrap().code, 250);
+    assert_eq!(busy.say("DATA").unwrap().code, 354);
+    let mut idle = Client::hello(gateway.smtp).unwrap();
+
+    gateway.signal(Signal::TERM);
+    gateway.wait_logged("stopping");
+    // Who is between transactions is told to go; who is inside one may end it.
+    assert_eq!(idle.reply().unwrap().code, 421);
+    wait_for(SOON, "nobody new is let in", || Client::hello(gateway.smtp).is_err().then_some(()));
+    busy.send(LETTER.as_bytes()).unwrap();
+    let accepted = busy.say(".").unwrap();
+    assert_eq!(accepted.code, 250, "{accepted}");
+    assert!(gateway.wait_ended().success(), "{}", gateway.log());
+
+    // What was promised is kept: delivered before the end, or after the next start.
+    gateway.launch();
+    sink.wait(1, SOON);
+    gateway.wait_queue_empty(SOON);
+    let rows = gateway.trace(accepted.reference().unwrap());
+    assert_eq!(rows[0]["reason"], "accepted.permitted");
+}
+
+#[test]
+fn a_stop_and_a_start_lose_nothing() {
+    let sink = Sink::start();
+    sink.refuse(Some("451 4.3.2 not now"));
+    let mut gateway =
+        Gateway::before(&sink, "[delivery]\nretry_schedule = [\"0s\", \"1s x20\"]").start();
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    let deferred = client.deliver("sue@stranger.example", BOB, LETTER).unwrap();
+    assert_eq!(deferred.code, 451);
+    for _ in 0..5 {
+        assert_eq!(client.deliver(PERMITTED, BOB, LETTER).unwrap().code, 250);
+    }
+    drop(client);
+    gateway.stop();
+    sink.refuse(None);
+    gateway.launch();
+    sink.wait(5, SOON);
+    gateway.wait_queue_empty(SOON);
+    assert_eq!(gateway.trace(deferred.reference().unwrap()).len(), 1);
+    // The triplet is remembered: by now its retry passes.
+    std::thread::sleep(Duration::from_secs(1));
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(client.deliver("sue@stranger.example", BOB, LETTER).unwrap().code, 250);
+    assert_eq!(sink.wait(6, SOON).len(), 6, "each message once");
+}

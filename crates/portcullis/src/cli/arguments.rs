@@ -55,7 +55,8 @@ pub enum Command {
         strict: bool,
     },
     /// The settings.
-    #[command(subcommand)]
+    // Its own `help KEY` takes the place of clap's.
+    #[command(subcommand, disable_help_subcommand = true)]
     Config(ConfigCommand),
     /// Find attempts: `portcullis trace 'is:rejected from:bank.example'`.
     Trace {
@@ -344,4 +345,55 @@ pub enum GreylistCommand {
         /// Text in client, sender or recipient.
         text: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let words = std::iter::once("portcullis").chain(line.split(' '));
+        Arguments::try_parse_from(words).map(|a| a.command).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_table_of_commands_is_consistent_and_documented() {
+        fn documented(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {argument}", command.get_name());
+            }
+            command.get_subcommands().for_each(documented);
+        }
+        let mut root = Arguments::command();
+        root.build();
+        root.clone().debug_assert();
+        documented(&root);
+    }
+
+    #[test]
+    fn options_for_every_command_may_stand_after_the_verb() {
+        let words = ["portcullis", "queue", "list", "--json", "--data-dir", "/d", "--limit", "5"];
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        assert!(arguments.global.json);
+        assert_eq!(arguments.global.data_dir, Some("/d".into()));
+        assert!(matches!(arguments.command, Command::Queue(QueueCommand::List { limit: 5 })));
+    }
+
+    #[test]
+    fn messages_are_named_or_all_meant_but_not_both() {
+        assert!(parse("queue hold A B").is_ok());
+        assert!(parse("queue hold --all").is_ok());
+        assert!(parse("queue hold").is_err());
+        assert!(parse("queue hold A --all").is_err());
+    }
+
+    #[test]
+    fn a_key_can_be_asked_for_help() {
+        let command = parse("config help smtp.idle_timeout").unwrap();
+        let Command::Config(ConfigCommand::Help { key: Some(key) }) = command else { panic!() };
+        assert_eq!(key, "smtp.idle_timeout");
+    }
 }

@@ -40,9 +40,10 @@ fn good_settings_pass_and_warnings_fail_only_when_strict() {
 #[test]
 fn bad_settings_fail_with_every_problem_in_both_commands() {
     let bad = folder("[smtp]\nidle_timeot = \"5m\"\nrecipients_max = \"many\"\n");
-    for arguments in
-        [&["check-config", "--config", "p.toml"][..], &["serve", "--check-config", "--config", "p.toml"]]
-    {
+    for arguments in [
+        &["check-config", "--config", "p.toml"][..],
+        &["serve", "--check-config", "--config", "p.toml"],
+    ] {
         let checked = run(arguments, bad.path());
         assert_eq!(checked.status.code(), Some(1));
         assert_eq!(

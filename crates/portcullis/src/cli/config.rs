@@ -87,8 +87,8 @@ pub(super) fn config(global: &Global, command: &ConfigCommand) -> Result<Exit, F
                 false => show::in_force(&load(global).found),
             };
             let wanted = |one: &&show::Shown| {
-                (!changed || one.origin != settings::Origin::Default)
-                    && (one.value.is_some() || !changed)
+                let differs = one.origin != settings::Origin::Default;
+                !changed || differs && one.value.is_some()
             };
             print_values(output, &shown.iter().filter(wanted).collect::<Vec<_>>(), *origin)?;
         }

@@ -162,8 +162,8 @@ fn show(output: Output, row: &Json) -> Result<(), Failure> {
     let field = |at: &str| row.pointer(at).map(ToString::to_string).unwrap_or_default();
     let policy: Policy = serde_json::from_value(row.get("policy").cloned().unwrap_or_default())
         .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
-    let toml = toml::to_string(&policy)
-        .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
+    let toml =
+        toml::to_string(&policy).map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
     output.text(&format!(
         "# {} · {} · version {} · {} hits\n{}",
         field("/kind"),

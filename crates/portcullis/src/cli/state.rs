@@ -48,10 +48,13 @@ fn text(status: &Status) -> String {
         sum.counts.attempts_opened,
         recorded.join(", ")
     );
-    text += &format!("accounted for: {}\n", match sum.difference {
-        0 => "all".to_owned(),
-        other => format!("{other} attempts differ (a few may be on their way)"),
-    });
+    text += &format!(
+        "accounted for: {}\n",
+        match sum.difference {
+            0 => "all".to_owned(),
+            other => format!("{other} attempts differ (a few may be on their way)"),
+        }
+    );
     text += &format!(
         "queue: {} messages, the oldest {} s old\ngreylist: {} waiting, {} known\n",
         status.queue_messages,

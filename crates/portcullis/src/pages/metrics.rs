@@ -11,8 +11,7 @@ pub fn page() -> String {
     page += INTRODUCTION;
     page += "\n| name | kind | labels | meaning |\n|---|---|---|---|\n";
     for metric in METRICS {
-        let labels: Vec<String> =
-            metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
         let (name, kind) = (metric.name, metric.kind.word());
         let _ = writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), metric.help);
     }

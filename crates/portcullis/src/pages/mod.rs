@@ -8,7 +8,5 @@ pub mod reasons;
 
 /// What stands at the head of every generated page.
 fn generated_from(what: &str) -> String {
-    format!(
-        "<!-- Generated from {what}; `UPDATE=1 cargo test -p portcullis` rewrites it. -->\n\n"
-    )
+    format!("<!-- Generated from {what}; `UPDATE=1 cargo test -p portcullis` rewrites it. -->\n\n")
 }

@@ -27,7 +27,8 @@ fn section(page: &mut String, reason: Reason) {
     let _ = write!(page, "\n### `{reason}`\n\n");
     let _ = writeln!(page, "- Label: {}", reason.label());
     let _ = writeln!(page, "- Stage: {}", reason.stage().slug());
-    let reply = reason.reply(&ReplyParameters { retry_in_s: Some(60), ..ReplyParameters::default() });
+    let reply =
+        reason.reply(&ReplyParameters { retry_in_s: Some(60), ..ReplyParameters::default() });
     match reply {
         Some(reply) => {
             let _ = writeln!(page, "- Reply: `{reply}`");

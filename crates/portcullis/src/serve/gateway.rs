@@ -1,6 +1,5 @@
-//! The gateway put together from its settings: the store is opened, the
-//! policies are compiled, and every part gets the others it works with.
-//! Nothing listens yet.
+//! The gateway put together from its settings: the policies are compiled, and
+//! every part gets the others it works with. Nothing listens yet.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,105 +10,25 @@ use center::metrics::{Metrics, MetricsFromEvents};
 use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
-use store::contract::Page;
-use store::disk::RealDisk;
-use store::state::{PolicyState, SqliteState};
-use store::{EventLog, Filter, MessageQueue, OpenReport, Store, StoreError, TripletTable};
-use types::Timestamp;
-use world::{Chance, Clock, Dial, DnsResolver, Resolver, SystemChance, SystemClock, TcpDial};
+use store::state::PolicyState;
+use store::{EventLog, MessageQueue, Store, TripletTable};
+use types::{NodeName, Timestamp};
+use world::{Chance, Clock, DnsResolver, Resolver};
 
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
 use super::notices::ReportWriter;
+pub(crate) use super::opened::{Opened, World};
 use super::policies::Policies;
 use super::{convert, open_files};
 use crate::settings::Settings;
 use crate::telemetry::watched::{Watched, Watchers};
 use crate::telemetry::{Log, Message};
 
-/// The database of policies and lists, in the data folder.
-const STATE_FILE: &str = "state.db";
 /// The folder of the daily CSV files, in the data folder.
 const DAILY_FOLDER: &str = "daily";
 /// The folder of the certificate that is made at first start.
 const TLS_FOLDER: &str = "tls";
-
-/// What is not ours, for a gateway to live in: the real one, or one that is
-/// simulated.
-pub(crate) struct World {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) chance: Arc<dyn Chance>,
-    pub(crate) dial: Arc<dyn Dial>,
-    /// Names; those of the settings' resolvers if absent.
-    pub(crate) resolver: Option<Arc<dyn Resolver>>,
-}
-
-impl World {
-    /// The one we live in.
-    pub(crate) fn real(clock: SystemClock) -> World {
-        World {
-            clock: Arc::new(clock),
-            chance: Arc::new(SystemChance),
-            dial: Arc::new(TcpDial),
-            resolver: None,
-        }
-    }
-}
-
-/// The data folder, opened: whoever has this has the folder to himself.
-pub(crate) struct Opened {
-    pub(crate) store: Arc<Store>,
-    pub(crate) state: Arc<dyn PolicyState>,
-    pub(crate) world: World,
-    pub(crate) report: OpenReport,
-    /// When the newest event was written, if there is one.
-    pub(crate) newest: Option<Timestamp>,
-}
-
-impl Opened {
-    /// Opens the data folder in the real world, whose clock begins no earlier
-    /// than the newest event.
-    ///
-    /// # Errors
-    /// Another instance has it, or it cannot be read or written.
-    pub(crate) fn open(settings: &Settings) -> Result<Opened, String> {
-        let mut opened = Opened::open_in(settings, World::real(SystemClock::new()))?;
-        let newest = opened.newest.unwrap_or(Timestamp::EPOCH);
-        opened.world.clock = Arc::new(SystemClock::not_before(newest));
-        Ok(opened)
-    }
-
-    /// Opens the data folder in this world.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub(crate) fn open_in(settings: &Settings, world: World) -> Result<Opened, String> {
-        let folder = &settings.server.data_dir;
-        let failed = |error: StoreError| match error {
-            StoreError::InUse => format!(
-                "{} is in use by another instance; only one can run on a data folder",
-                folder.display()
-            ),
-            error => format!("cannot open {}: {}", folder.display(), whole(&error)),
-        };
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        let options = convert::store(settings);
-        let now = world.clock.now();
-        let (store, report) = Store::open(Arc::new(RealDisk), options, now).map_err(failed)?;
-        let newest = newest_event(&store).map_err(failed)?;
-        let state = SqliteState::open(&folder.join(STATE_FILE)).map_err(failed)?;
-        Ok(Opened { store: Arc::new(store), state: Arc::new(state), world, report, newest })
-    }
-}
-
-/// When the newest event was written.
-fn newest_event(store: &Store) -> Result<Option<Timestamp>, StoreError> {
-    let always = Timestamp::EPOCH..Timestamp::from_millis(i64::MAX);
-    let page = Page { after: None, rows_max: 1, count_max: 1 };
-    let found = store.search(&Filter::Everything, always, page)?;
-    Ok(found.events.first().map(|event| event.at))
-}
 
 /// All parts, joined.
 pub(crate) struct Gateway {
@@ -143,76 +62,30 @@ impl Gateway {
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
         let Opened { store, state, world, .. } = opened;
-        let World { clock, chance, dial, resolver } = world;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
-        let watched = Arc::new(Watched::new(Arc::clone(&store), Arc::clone(&watchers)));
-        let (events, queue, triplets): (
-            Arc<dyn EventLog>,
-            Arc<dyn MessageQueue>,
-            Arc<dyn TripletTable>,
-        ) = (Arc::clone(&watched) as _, Arc::clone(&watched) as _, watched);
-        let now = clock.now();
+        let shared = Shared::new(settings, &store, &watchers, &world);
+        let now = shared.clock.now();
         let policies = Policies::open(Arc::clone(&state), convert::base_policies(settings), now)?;
         apply_policy_file(settings, &policies, &log, now)?;
-        let resolver = match resolver {
-            Some(resolver) => resolver,
-            None => resolver_of(settings)?,
-        };
-        let deliverer = Deliverer::new(
-            deliver::Parts {
-                queue: Arc::clone(&queue),
-                log: Arc::clone(&events),
-                notices: Arc::new(ReportWriter::new(&convert::host_name(settings))?),
-                clock: Arc::clone(&clock),
-                chance: Arc::clone(&chance),
-                dial,
-                resolver,
-                node: convert::node(settings),
-            },
-            convert::delivery(settings, own),
-        );
+        let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
         let checks = Arc::new(Checks::new(
-            Arc::clone(&clock),
+            Arc::clone(&shared.clock),
             convert::checks(settings),
             Arc::clone(&directory),
             deliverer.recipient_probe(),
-            Arc::clone(&triplets),
+            Arc::clone(&shared.triplets),
         ));
-        let connections_max = connections_max(settings, &log);
         let tls = tls(settings)?;
+        let connections_max = connections_max(settings, &log);
         let engine = Engine::new(
-            EngineParts {
-                clock: Arc::clone(&clock),
-                chance: Arc::clone(&chance),
-                policy: policies.in_force(),
-                checks: Arc::clone(&checks),
-                log: Arc::clone(&events),
-                triplets: Arc::clone(&triplets),
-                node: convert::node(settings),
-                tls: tls.clone(),
-            },
+            shared.engine_parts(&policies, &checks, tls.clone()),
             convert::receive(settings, connections_max),
         );
-        let health =
-            Health::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&engine), now);
-        let center = Arc::new(Center::new(center::Parts {
-            log: events,
-            queue,
-            triplets,
-            policies: Arc::clone(&state),
-            activator: Arc::clone(&policies) as _,
-            sessions: Arc::clone(&health) as _,
-            readiness: Arc::clone(&health) as _,
-            events: Arc::clone(&from_events),
-            clock: Arc::clone(&clock),
-            chance,
-            node: convert::node(settings),
-            daily_log_folder: settings.server.data_dir.join(DAILY_FOLDER),
-            metadata_kept: settings.retention.metadata,
-            program_version: env!("CARGO_PKG_VERSION"),
-        }));
+        let health = Health::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&engine), now);
+        let clock = Arc::clone(&shared.clock);
+        let center = shared.center(settings, &state, &policies, &health, &from_events);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         Ok(Gateway {
             store,
@@ -230,6 +103,103 @@ impl Gateway {
             metrics,
             tls,
         })
+    }
+}
+
+/// What several parts are given.
+struct Shared {
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    node: NodeName,
+    /// The store behind its watchers, three times: one for each thing it is.
+    events: Arc<dyn EventLog>,
+    queue: Arc<dyn MessageQueue>,
+    triplets: Arc<dyn TripletTable>,
+}
+
+impl Shared {
+    fn new(
+        settings: &Settings,
+        store: &Arc<Store>,
+        watchers: &Arc<Watchers>,
+        world: &World,
+    ) -> Shared {
+        let watched = Arc::new(Watched::new(Arc::clone(store), Arc::clone(watchers)));
+        Shared {
+            clock: Arc::clone(&world.clock),
+            chance: Arc::clone(&world.chance),
+            node: convert::node(settings),
+            events: Arc::clone(&watched) as _,
+            queue: Arc::clone(&watched) as _,
+            triplets: watched,
+        }
+    }
+
+    fn deliverer(
+        &self,
+        settings: &Settings,
+        world: World,
+        own: Vec<SocketAddr>,
+    ) -> Result<Deliverer, String> {
+        let resolver = match world.resolver {
+            Some(resolver) => resolver,
+            None => resolver_of(settings)?,
+        };
+        let parts = deliver::Parts {
+            queue: Arc::clone(&self.queue),
+            log: Arc::clone(&self.events),
+            notices: Arc::new(ReportWriter::new(&convert::host_name(settings))?),
+            clock: world.clock,
+            chance: world.chance,
+            dial: world.dial,
+            resolver,
+            node: self.node.clone(),
+        };
+        Ok(Deliverer::new(parts, convert::delivery(settings, own)))
+    }
+
+    fn engine_parts(
+        &self,
+        policies: &Policies,
+        checks: &Arc<Checks>,
+        tls: Option<Arc<Tls>>,
+    ) -> EngineParts {
+        EngineParts {
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+            policy: policies.in_force(),
+            checks: Arc::clone(checks),
+            log: Arc::clone(&self.events),
+            triplets: Arc::clone(&self.triplets),
+            node: self.node.clone(),
+            tls,
+        }
+    }
+
+    fn center(
+        self,
+        settings: &Settings,
+        state: &Arc<dyn PolicyState>,
+        policies: &Arc<Policies>,
+        health: &Arc<Health>,
+        from_events: &Arc<MetricsFromEvents>,
+    ) -> Arc<Center> {
+        Arc::new(Center::new(center::Parts {
+            log: self.events,
+            queue: self.queue,
+            triplets: self.triplets,
+            policies: Arc::clone(state),
+            activator: Arc::clone(policies) as _,
+            sessions: Arc::clone(health) as _,
+            readiness: Arc::clone(health) as _,
+            events: Arc::clone(from_events),
+            clock: self.clock,
+            chance: self.chance,
+            node: self.node,
+            daily_log_folder: settings.server.data_dir.join(DAILY_FOLDER),
+            metadata_kept: settings.retention.metadata,
+            program_version: env!("CARGO_PKG_VERSION"),
+        }))
     }
 }
 

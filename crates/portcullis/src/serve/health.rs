@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use center::{ReadyCheck, Readiness, SessionCounters, SessionCounts};
+use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts};
 use deliver::{Deliverer, HopState};
 use receive::Engine;
 use store::{Store, StoreError};

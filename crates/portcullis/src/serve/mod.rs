@@ -15,6 +15,7 @@ mod health;
 pub mod inspect;
 mod notices;
 mod open_files;
+mod opened;
 mod policies;
 mod reload;
 mod running;
@@ -86,7 +87,10 @@ fn start(loaded: Loaded, log: &Log) -> Result<(tokio::runtime::Runtime, Opened),
 }
 
 /// Opens the log that the settings name.
-pub(crate) fn open_log(loaded: &Loaded, clock: Arc<dyn Clock>) -> Result<(Arc<Log>, LogWriter), String> {
+pub(crate) fn open_log(
+    loaded: &Loaded,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Log>, LogWriter), String> {
     let Some(settings) = &loaded.settings else {
         return Err("the settings have errors".to_owned());
     };

@@ -100,8 +100,10 @@ mod tests {
     #[test]
     fn keys_that_need_a_restart_are_named_and_others_are_not() {
         let found = |text: &str| load_text(Path::new("p.toml"), text).found;
-        let before = found("[smtp]\nidle_timeout = \"5m\"\n[[smtp.listener]]\nlisten = \"[::1]:25\"");
-        let after = found("[smtp]\nidle_timeout = \"6m\"\n[store]\njournal_segment_size = \"1MiB\"");
+        let before =
+            found("[smtp]\nidle_timeout = \"5m\"\n[[smtp.listener]]\nlisten = \"[::1]:25\"");
+        let after =
+            found("[smtp]\nidle_timeout = \"6m\"\n[store]\njournal_segment_size = \"1MiB\"");
         assert_eq!(
             changed_for_restart(&before, &after),
             [

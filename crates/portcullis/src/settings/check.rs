@@ -1,7 +1,7 @@
 //! What no single value shows: whether the settings make sense together.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use types::Domain;
 
@@ -167,7 +167,7 @@ impl Check<'_> {
         }
     }
 
-    fn data_dir(&mut self, path: &PathBuf) {
+    fn data_dir(&mut self, path: &Path) {
         if path.exists() && !path.is_dir() {
             self.error("server.data_dir", format!("{} is not a folder", path.display()));
         }

@@ -194,7 +194,8 @@ impl<'a> Reader<'a> {
         for (key, found) in self.found {
             // A table without content stands for itself; it is no value.
             let empty_table = found.raw.as_table().is_some_and(toml::Table::is_empty);
-            if !self.read.contains(key) && !(empty_table && super::suggest::is_section(key)) {
+            let stands_for_itself = empty_table && super::suggest::is_section(key);
+            if !self.read.contains(key) && !stands_for_itself {
                 let text = super::suggest::unknown(key);
                 self.problems.push(Problem::error(found.origin.clone(), key, text));
             }

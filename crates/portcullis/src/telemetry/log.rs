@@ -263,6 +263,9 @@ mod tests {
         write_all(&received, output, &lost, &*clock, LogFormat::Json);
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text.lines().count(), 2);
-        assert!(text.contains("\"event\":\"lines_lost\"") && text.contains("\"count\":3"), "{text}");
+        assert!(
+            text.contains("\"event\":\"lines_lost\"") && text.contains("\"count\":3"),
+            "{text}"
+        );
     }
 }

@@ -341,8 +341,8 @@ pub trait TripletTable: Send + Sync {
     /// after it, renews the memory.
     fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError>;
 
-    /// Takes out windows that closed up to `now` without a pass, at most
-    /// `max`, oldest first. They are gone for good only once
+    /// Takes out windows that closed before `now` without a pass (at the
+    /// instant of closing a retry still passes), at most `max`, oldest first. They are gone for good only once
     /// their events are recorded with [`TripletTable::expired`].
     fn due(&self, now: Timestamp, max: usize) -> Vec<ExpiredTriplet>;
 

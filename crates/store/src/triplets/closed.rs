@@ -25,7 +25,7 @@ impl Closed {
 
     /// Hands out windows that closed up to `now` and are not out already.
     pub(super) fn hand_out(&mut self, now: Timestamp, max: usize) -> Vec<ExpiredTriplet> {
-        let due = self.by_close.values().take_while(|window| window.closes <= now);
+        let due = self.by_close.values().take_while(|window| window.closes < now);
         let due = due.filter(|window| !self.handed_out.contains(&window.first_event));
         let due: Vec<ExpiredTriplet> = due.take(max).map(|window| window.expired()).collect();
         self.handed_out.extend(due.iter().map(|expired| expired.facts.first_event));

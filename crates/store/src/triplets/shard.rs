@@ -131,10 +131,11 @@ impl Shard {
         Some(window)
     }
 
-    /// Takes out a window that closed at or before `now`, the oldest first.
+    /// Takes out a window that closed before `now`, the oldest first; at the
+    /// very instant a retry still passes.
     pub(super) fn take_closed(&mut self, now: Timestamp) -> Option<Box<Window>> {
         let (closes, key) = *self.by_close.first()?;
-        if closes > now { None } else { self.remove_window(key) }
+        if closes >= now { None } else { self.remove_window(key) }
     }
 
     /// Open windows of this sender and recipient as sent.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use types::evidence::Need;
 use types::finding::{RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, GreylistOption, PolicyOption, RecipientValidation};
-use types::{CheckName, Decision, Detail, Observed, PolicyRef, PolicyType, Reason};
+use types::{CheckName, Decision, Detail, EnhancedCode, Observed, PolicyRef, PolicyType, Reason};
 
 use super::{RuleAnswer, over_size, size_limit};
 use crate::decide::Case;
@@ -75,12 +75,19 @@ fn chosen_validation(case: &mut Case<'_>, domain_key: &str) -> (RecipientValidat
     }
 }
 
+/// The code of an address that needs SMTPUTF8 (RFC 6531 section 3.7.4.2).
+const NEEDS_SMTPUTF8: EnhancedCode = EnhancedCode(5, 6, 7);
+
 fn recipient_answer(answer: &RecipientAnswer, by: PolicyRef) -> RuleAnswer {
     let decision = |reason| Decision::new(reason, CheckName::Recipient).by(by);
     let (reason, quoted) = match answer {
         RecipientAnswer::Known => return RuleAnswer::NotMine,
         RecipientAnswer::Unknown => {
             return RuleAnswer::Decides(decision(Reason::RecipientUnknown));
+        }
+        // Whether the next hop says it or its list of extensions does.
+        RecipientAnswer::Refused(quoted) if quoted.enhanced == Some(NEEDS_SMTPUTF8) => {
+            return RuleAnswer::Decides(decision(Reason::RecipientNeedsSmtputf8));
         }
         RecipientAnswer::SenderRefused(quoted) => (Reason::SenderRefusedByNextHop, quoted),
         RecipientAnswer::Refused(quoted) => (Reason::NextHopRejected, quoted),

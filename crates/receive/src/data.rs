@@ -142,7 +142,7 @@ impl Desk {
                 }
                 recipients.push(recipient);
             }
-            let stage = Stage::Content;
+            let stage = stage_of(&outcome);
             let end = End { outcome, stage, reply: Some(&reply), message: Some(facts) };
             events.push(open.finish(&self.engine, &self.visit, end));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use policy::Document;
 use receive::{Door, TallySnapshot, Wish, welcome};
 use store::disk::{Crash, SimulatedDisk};
-use store::{EventLog, MessageQueue, Store, StoreError};
+use store::{EventLog, MessageQueue, Position, Store, StoreError};
 use tempfile::TempDir;
 use types::finding::Unavailable;
 use types::{Event, Timestamp};
@@ -119,7 +119,7 @@ impl Gateway {
             let (settings, document) = (&self.settings, &self.document);
             let (version, wall_ms) = (self.version, self.wall_ahead_ms);
             let running = wiring::start(&self.around, settings, document, version, wall_ms)?;
-            running.tick()?;
+            running.tick().await?;
             self.running = Some(running);
             settle().await;
         }
@@ -170,19 +170,29 @@ impl Gateway {
         while clock.next_deadline().is_some_and(|next| next <= end) {
             clock.advance_to_next();
             settle().await;
-            self.tick();
+            self.tick().await;
+            settle().await;
         }
         clock.advance_to(end);
         settle().await;
-        self.tick();
+        self.tick().await;
         settle().await;
     }
 
     /// Lets the gateway do what it does about once a second. What fails on
     /// the disk is tried again at the next tick.
-    pub fn tick(&self) {
+    pub async fn tick(&self) {
         if let Some(running) = &self.running {
-            let _tried_again = running.tick();
+            let _tried_again = running.tick().await;
+        }
+    }
+
+    /// Flushes what was written, as happens within 50 ms, and lets everybody
+    /// run who waits for it. A failure shows to whoever waits.
+    pub async fn flush(&self) {
+        if let Some(running) = &self.running {
+            let _shown_elsewhere = running.store.flushed(Position(u64::MAX)).await;
+            settle().await;
         }
     }
 

@@ -10,7 +10,7 @@ use checks::{Checks, Directory, DirectoryFile};
 use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
 use receive::{Engine, EngineParts, Tls, Wish};
-use store::{OpenReport, Store, StoreError, StoreOptions};
+use store::{EventLog, OpenReport, Position, Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use types::finding::Unavailable;
@@ -235,8 +235,9 @@ impl Running {
         }
     }
 
-    /// What the binary does about once a second.
-    pub(crate) fn tick(&self) -> Result<(), StoreError> {
+    /// What the binary does about once a second, and the flush that is due
+    /// after 50 ms at the latest, which without threads nobody else does.
+    pub(crate) async fn tick(&self) -> Result<(), StoreError> {
         self.store.maintain(self.clock.now())?;
         let health = match self.store.ready() {
             Ok(()) => None,
@@ -244,7 +245,8 @@ impl Running {
             Err(_) => Some(Unavailable::Store),
         };
         self.engine.health().set(health);
-        receive::write_expired(&self.engine).map(drop)
+        receive::write_expired(&self.engine)?;
+        self.store.flushed(Position(u64::MAX)).await
     }
 
     /// Cuts all connections at once: nothing more is said to anybody.

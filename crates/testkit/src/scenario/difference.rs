@@ -15,7 +15,8 @@ pub fn difference(expected: &str, found: &str) -> Option<String> {
     let mut out = String::new();
     let mut skipped = false;
     for (place, (mark, line)) in steps.iter().enumerate() {
-        let near = steps.iter().skip(place.saturating_sub(AROUND)).take(2 * AROUND + 1);
+        let from = place.saturating_sub(AROUND);
+        let near = steps.iter().skip(from).take(place + AROUND + 1 - from);
         if near.into_iter().any(changed) {
             out.push_str(&format!("{mark} {line}\n"));
             skipped = false;

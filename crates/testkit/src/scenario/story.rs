@@ -7,7 +7,7 @@ use policy::Document;
 use receive::Wish;
 use store::disk::Crash;
 use types::finding::Unavailable;
-use types::{Event, EventId, EventKind, Timestamp};
+use types::{Event, EventId, EventKind, FollowUp, Timestamp};
 
 use super::ScenarioError;
 use super::line::{Line, is_generated};
@@ -112,7 +112,7 @@ impl Story {
             Line::SendersHost(text) => self.gateway.senders_host.behave(&text)?,
             Line::ShowContent => self.show_content = true,
             Line::Tally(sums) => self.tally(&sums)?,
-            Line::Disk(what) => self.disk(&what)?,
+            Line::Disk(what) => self.disk(&what).await?,
             Line::Missing(what) => self.missing(&what)?,
             Line::Drain => self.gateway.wish(Wish::Drain).await,
             Line::Stop => self.stop().await?,
@@ -184,12 +184,12 @@ impl Story {
         Ok(())
     }
 
-    fn disk(&mut self, what: &str) -> Result<(), String> {
+    async fn disk(&mut self, what: &str) -> Result<(), String> {
         let disk = &self.gateway.around.disk;
         disk.fail_syncs(what == "failing");
         disk.set_capacity((what == "full").then(|| disk.used_octets()));
         match what {
-            "full" | "failing" | "ok" => self.gateway.tick(),
+            "full" | "failing" | "ok" => self.gateway.tick().await,
             _ => return Err(format!("a disk is full, failing or ok, not {what}")),
         }
         Ok(())
@@ -228,6 +228,7 @@ impl Story {
     /// Writes down what came of it: replies, events, arrivals.
     async fn write_down(&mut self) -> Result<(), String> {
         settle().await;
+        self.gateway.flush().await;
         for (name, client) in &mut self.clients {
             let heard_before = client.is_closed();
             let mark =
@@ -251,15 +252,14 @@ impl Story {
     }
 
     /// Events not written down yet, in an order that does not depend on
-    /// chance: by time, attempts before what follows, then by recipient.
+    /// chance: by time, cause before effect, then by recipient.
     fn new_events(&mut self) -> Result<Vec<Event>, String> {
         let events = self.gateway.events().map_err(|error| error.to_string())?;
         let mut new: Vec<Event> =
             events.into_iter().filter(|event| self.seen.insert(event.id)).collect();
         new.sort_by_cached_key(|event| {
-            let follows = matches!(event.kind, EventKind::FollowUp { .. });
             let to = event.subject.recipient.as_ref().map(|path| path.as_str().to_owned());
-            (event.at, follows, event.started, to)
+            (event.at, rank(event), event.started, to)
         });
         Ok(new)
     }
@@ -276,6 +276,21 @@ impl Story {
             return Err(format!("attempts whose event was lost: {tally:?}"));
         }
         Ok(())
+    }
+}
+
+/// Where an event stands among those of one instant: attempts, what became of
+/// them, who was told, what became of that.
+fn rank(event: &Event) -> u8 {
+    let null = event.subject.reverse_path.as_ref().is_some_and(|path| path.address().is_none());
+    match &event.kind {
+        EventKind::Attempt(_) => 0,
+        EventKind::FollowUp { what, .. } => match what {
+            FollowUp::DelayWarned
+            | FollowUp::Bounced { .. }
+            | FollowUp::BounceSuppressed { .. } => 2 + 2 * u8::from(null),
+            _ => 1 + 2 * u8::from(null),
+        },
     }
 }
 

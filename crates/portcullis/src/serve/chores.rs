@@ -22,6 +22,8 @@ pub(super) struct Chores {
 
 /// How often the store looks after itself, and expired triplets are written.
 const OFTEN: Duration = Duration::from_secs(1);
+/// How often the daily CSV files grow.
+const DAILY_LOG: Duration = Duration::from_secs(5);
 /// How often retention ends and counts are kept.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -43,6 +45,8 @@ impl Chores {
         chores.every(OFTEN, "greylist", gateway, move || {
             receive::write_expired(&parts.engine).map(drop).map_err(|error| whole(&error))
         })?;
+        let parts = Arc::clone(gateway);
+        chores.every(DAILY_LOG, "daily log", gateway, move || keep_daily_log(&parts))?;
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "retention", gateway, move || {
             let count = parts.center.drop_expired().map_err(|error| whole(&error))?;
@@ -126,6 +130,12 @@ fn look_at_health(gateway: &Gateway, accepting: &mut bool) {
             super::systemd::status("accepting mail");
         }
     }
+}
+
+/// Lets the daily CSV files grow, and closes days that are over.
+pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
+    let kept = gateway.center.daily_log().keep(gateway.clock.now());
+    kept.map_err(|error| whole(&error))
 }
 
 /// Keeps how often each policy decided.

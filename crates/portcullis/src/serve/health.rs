@@ -1,5 +1,7 @@
 //! Whether mail can be taken, for the listeners, for probes and for people.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts};
@@ -19,6 +21,8 @@ pub(crate) struct Health {
     store: Arc<Store>,
     deliverer: Deliverer,
     engine: Arc<Engine>,
+    /// Which folder the data folder was at the start: device and number.
+    folder: Option<(u64, u64)>,
     /// What became of the last reload, in words.
     settings: Mutex<String>,
 }
@@ -31,7 +35,8 @@ impl Health {
         now: Timestamp,
     ) -> Arc<Health> {
         let settings = Mutex::new(format!("read at {now}"));
-        Arc::new(Health { store, deliverer, engine, settings })
+        let folder = identity(store.folder());
+        Arc::new(Health { store, deliverer, engine, folder, settings })
     }
 
     /// Notes what became of a reload.
@@ -46,21 +51,32 @@ impl Health {
     /// Tells the listeners whether the store can take mail, and gives what
     /// is missing. A server that is stopping goes on stopping.
     pub(super) fn look(&self) -> Option<(Unavailable, String)> {
-        let missing = match self.store.ready() {
-            Ok(()) => None,
-            Err(error @ StoreError::Full) => Some((Unavailable::Disk, error.to_string())),
-            Err(error) => Some((Unavailable::Store, error.to_string())),
-        };
+        let missing = self.store_problem();
         if self.engine.health().unavailable() != Some(Unavailable::Stopping) {
             self.engine.health().set(missing.as_ref().map(|(what, _)| *what));
         }
         missing
     }
 
-    fn store_check(&self) -> ReadyCheck {
+    /// What keeps the store from taking mail.
+    fn store_problem(&self) -> Option<(Unavailable, String)> {
+        // Files that are open can be written for ever after their folder was
+        // moved or unmounted; the next start would not find them.
+        if identity(self.store.folder()) != self.folder {
+            let folder = self.store.folder().display();
+            return Some((Unavailable::Store, format!("{folder} is not the folder it was")));
+        }
         match self.store.ready() {
-            Ok(()) => check("store", true, "can be written"),
-            Err(error) => check("store", false, &error.to_string()),
+            Ok(()) => None,
+            Err(error @ StoreError::Full) => Some((Unavailable::Disk, error.to_string())),
+            Err(error) => Some((Unavailable::Store, error.to_string())),
+        }
+    }
+
+    fn store_check(&self) -> ReadyCheck {
+        match self.store_problem() {
+            None => check("store", true, "can be written"),
+            Some((_, problem)) => check("store", false, &problem),
         }
     }
 
@@ -115,6 +131,12 @@ impl SessionCounters for Health {
             attempts_finished: tally.ended.iter().sum(),
         }
     }
+}
+
+/// Device and number of a folder; nothing if it is not there.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(folder).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 fn check(name: &str, ok: bool, text: &str) -> ReadyCheck {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Api;
-use center::daily_log::DailyLog;
 use receive::Wish;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 
-use super::chores::{Chores, note_hits};
+use super::chores::{Chores, keep_daily_log, note_hits};
 use super::doors::{HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
 use super::inspect::whole;
@@ -35,7 +34,7 @@ pub(crate) struct Running {
     pub(crate) addresses: Addresses,
     /// What every connection is told.
     wishes: watch::Sender<Wish>,
-    /// Ends delivery, daily log and HTTP when it becomes true.
+    /// Ends delivery and HTTP when it becomes true.
     stop: watch::Sender<bool>,
     delivery: JoinHandle<()>,
     http: Vec<JoinHandle<std::io::Result<()>>>,
@@ -72,7 +71,6 @@ impl Running {
             async move { deliverer.run(until(stopped)).await }
         });
         let http = serve_http(&gateway, http_doors, &stopped);
-        tokio::spawn(keep_daily_log(Arc::clone(&gateway), stopped));
         for listener in doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
         }
@@ -172,8 +170,12 @@ impl Running {
         let chores = self.chores;
         tokio::task::block_in_place(|| {
             chores.stop();
-            if let Err(problem) = note_hits(&gateway) {
-                gateway.log.say(&Message::WorkFailed { work: "counts", problem });
+            for (work, done) in
+                [("counts", note_hits(&gateway)), ("daily log", keep_daily_log(&gateway))]
+            {
+                if let Err(problem) = done {
+                    gateway.log.say(&Message::WorkFailed { work, problem });
+                }
             }
             let closed = gateway.store.close(gateway.clock.now());
             gateway.log.say(&Message::Stopped { cut_off });
@@ -210,19 +212,6 @@ fn serve_http(
     let stop = until(stopped.clone());
     tasks.push(tokio::spawn(async move { api.serve_admin(doors.admin, stop).await }));
     tasks
-}
-
-/// Keeps the daily log until the server stops.
-async fn keep_daily_log(gateway: Arc<Gateway>, stopped: watch::Receiver<bool>) {
-    let log = Arc::clone(&gateway.log);
-    let report = move |error: center::CenterError| {
-        log.say(&Message::WorkFailed { work: "daily log", problem: whole(&error) });
-    };
-    let (center, clock) = (Arc::clone(&gateway.center), Arc::clone(&gateway.clock));
-    tokio::select! {
-        () = DailyLog::run(center, clock, report) => {}
-        () = until(stopped) => {}
-    }
 }
 
 /// What a signal means.

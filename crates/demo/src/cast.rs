@@ -143,7 +143,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(25, WritesBeyond, "insurer.example", 18, PEOPLE),
     row(8, WritesBeyond, crate::corp::UNWANTED_DOMAIN, 19, &["claims"]),
     row(10, Applies, "applicants.example", 20, PEOPLE),
-    row(1, WritesToCourse, "training.example", 21, &["trainer"]),
+    row(2, WritesToCourse, "training.example", 21, &["trainer"]),
     row(15, Bounces, "relay.example", 22, &[""]),
     row(6, Circles, "forwarder.example", 23, &["forward"]),
     row(4, DeclaresEnormous, "video.example", 24, &["studio"]),

@@ -195,3 +195,6 @@ impl Driver<'_> {
         self.clock.advance_to(to);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,3 +215,6 @@ async fn keep_daily_log(gateway: Arc<Gateway>) {
     let (center, clock) = (Arc::clone(&gateway.center), Arc::clone(&gateway.clock));
     DailyLog::run(center, clock, drop).await;
 }
+
+#[cfg(test)]
+mod tests;

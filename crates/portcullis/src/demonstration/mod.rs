@@ -144,7 +144,7 @@ fn tell(place: &Place, smtp: &[SocketAddr], http: Option<SocketAddr>, arguments:
          Look at it from another terminal:\n\n  \
          {look} trace 'is:rejected'\n  \
          {look} trace 'type:greylist from:supplier.example'\n  \
-         {look} why REFERENCE          (from the first column of trace)\n  \
+         {look} why REFERENCE          (second column of trace)\n  \
          {look} status\n\n\
          Ctrl-C ends it; the next start goes on with the same data.",
         smtp = smtp.join(", "),

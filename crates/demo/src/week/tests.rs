@@ -1,15 +1,12 @@
 //! A simulated evening: the generator against a server in this process that
 //! takes everything, so that both sides can be compared.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use demo::{DemoWorld, Sink, SinkCounts, Timers, WeekPlan, WeekReport, week};
-use types::Timestamp;
-use world::BoxFuture;
-use world::simulated::{SimulatedClock, SimulatedNetwork};
+use world::simulated::SimulatedNetwork;
+
+use super::*;
+use crate::sink::{Sink, SinkCounts};
 
 /// Counts ticks and holds them to their order.
 #[derive(Default)]

@@ -1,0 +1,103 @@
+//! A short week through the whole gateway: nothing is lost, and what the
+//! demo promises to show is there.
+
+use std::collections::BTreeMap;
+
+use store::contract::Page;
+use store::{EventLog, Filter};
+use types::{Event, Reason};
+
+use super::*;
+use crate::demonstration::place::Place;
+use crate::serve::open_log;
+
+/// Every reason that a week of this length has for certain. What is rarer (a
+/// full class, a crowd) comes in the 40,000 attempts of the demo.
+const EXPECTED: &[Reason] = &[
+    Reason::Accepted,
+    Reason::AcceptedPermitted,
+    Reason::RelayDenied,
+    Reason::RecipientUnknown,
+    Reason::SenderMalformed,
+    Reason::RecipientMalformed,
+    Reason::NextHopRejected,
+    Reason::NextHopDeferred,
+    Reason::RecipientUnverifiable,
+    Reason::GreylistFirstSeen,
+    Reason::GreylistTooEarly,
+    Reason::GreylistExpired,
+    Reason::BlockedPolicyEnvelope,
+    Reason::BlockedPolicyHeader,
+    Reason::BlockedManualEnvelope,
+    Reason::BlockedManualHeader,
+    Reason::SizeExceeded,
+    Reason::Loop,
+    Reason::ProtocolSmuggling,
+    Reason::ProtocolLineTooLong,
+    Reason::ProtocolErrors,
+    Reason::ClientDropped,
+    Reason::ClientTimedOut,
+    Reason::ConnectionTimedOut,
+    Reason::DataEndedEarly,
+    Reason::TransactionAbandoned,
+    Reason::ConnectionUnused,
+    Reason::ClientEarlyTalker,
+    Reason::TlsFailed,
+    Reason::DeliveryRejected,
+];
+
+const NOW: &str = "2026-11-21T12:34:56Z";
+const ATTEMPTS: u32 = 3_000;
+
+/// Makes the week in a new folder; gives the sums and all its events.
+fn short_week() -> (Made, Vec<Event>) {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = crate::cli::DemoArguments {
+        smtp: "127.0.0.1:2525".parse().unwrap(),
+        http: "127.0.0.1:8080".parse().unwrap(),
+        messages: None,
+        history: ATTEMPTS,
+        rate: 0,
+        seed: 1,
+    };
+    let sink: SocketAddr = "127.0.0.1:2500".parse().unwrap();
+    let mut place = Place::set_up(folder.path(), &arguments, sink).unwrap();
+    // A journal that is small is read quickly when it is opened.
+    place.settings.store.journal_segment_size.0 = 4 << 20;
+    let now: Timestamp = NOW.parse().unwrap();
+    let clock = Arc::new(SimulatedClock::new(now));
+    let (log, writer) = open_log(&place.loaded(), clock).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let wanted = Wanted { attempts: ATTEMPTS, seed: 1, messages: None, sink, now };
+    let made = runtime.block_on(make(&place.settings, wanted, &log)).unwrap();
+    writer.close();
+    let opened = Opened::open(&place.settings).unwrap();
+    let page = Page { after: None, rows_max: 100_000, count_max: 100_000 };
+    let always = Timestamp::EPOCH..Timestamp::from_millis(i64::MAX);
+    let found = opened.store.search(&Filter::Everything, always, page).unwrap();
+    assert!(!found.more && found.missing.is_empty());
+    (made, found.events)
+}
+
+#[test]
+fn a_week_is_conserved_and_shows_every_reason() {
+    let (made, events) = short_week();
+    let ended: u64 = made.tally.ended.iter().sum();
+    assert_eq!((made.tally.open(), made.tally.unrecorded), (0, 0), "{:?}", made.tally);
+    let attempts = events.iter().filter(|event| event.outcome().is_some()).count() as u64;
+    assert_eq!(attempts, ended, "every attempt has its event");
+    // The generator counts what it sees, which is close to the truth.
+    let counted = made.report.counts.attempts;
+    assert!(counted.abs_diff(ended) * 20 <= ended, "{counted} {ended}");
+    assert!(u64::from(ATTEMPTS).abs_diff(ended) * 4 <= u64::from(ATTEMPTS), "{ended}");
+
+    let now: Timestamp = NOW.parse().unwrap();
+    assert!(events.iter().all(|event| event.at <= now && event.at >= now - SPAN));
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in events.iter().filter_map(Event::reason) {
+        *reasons.entry(reason.slug()).or_default() += 1;
+    }
+    let missing: Vec<&str> =
+        EXPECTED.iter().map(|r| r.slug()).filter(|slug| !reasons.contains_key(slug)).collect();
+    assert!(missing.is_empty(), "missing {missing:?} among {reasons:?}");
+}

@@ -31,7 +31,8 @@ begin retry
 # A deferred message is tried again by itself after two seconds.
 * * F,1h,2s
 X
-exim -q1s
+# Its parent is process 1 of this world, which Exim takes for the sign that it need not go into the background itself.
+exim -q1s &
 
 echo "done 0"
 while read -r order from to path; do

@@ -21,6 +21,7 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 smtpd_peername_lookup = no
 smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access inline:{{nobody@mailbox.example = 550 5.1.1 No such user}}
 transport_maps = texthash:/peer/transport
 virtual_mailbox_domains = mailbox.example
 virtual_mailbox_base = /

@@ -63,7 +63,7 @@ fn session(
         let chance = draw(seed);
         let refused = match chance % 4 {
             0 => client.envelope(PERMITTED, "nobody@corp.example")?,
-            1 => client.envelope(&format!("s{chance}@stranger.example"), BOB)?,
+            1 => client.envelope(&stranger(chance), BOB)?,
             _ => {
                 let number = number.fetch_add(1, Ordering::Relaxed);
                 let reply = client.deliver(PERMITTED, BOB, &letter(number, chance))?;
@@ -86,6 +86,17 @@ fn note(told: &mut Told, number: u64, reply: &Reply) {
 
 fn reference(reply: &Reply) -> String {
     reply.reference().unwrap_or_else(|| panic!("no reference in {reply}")).to_owned()
+}
+
+/// A sender nobody has seen. Without digits, because runs of them make no
+/// difference to greylisting.
+fn stranger(mut chance: u64) -> String {
+    let mut name = String::new();
+    while chance > 0 {
+        name.push(char::from(b'a' + u8::try_from(chance % 26).unwrap()));
+        chance /= 26;
+    }
+    format!("{name}@stranger.example")
 }
 
 /// A message that can be recognised, of up to some tens of kilobytes.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::waiting::skip;
 
 /// How long a peer may take for one order.
-const ORDER_MAX: Duration = Duration::from_secs(240);
+const ORDER_MAX: Duration = Duration::from_secs(120);
 
 /// The folder of layers that `./test` prepared; without it, says that `test`
 /// is skipped.

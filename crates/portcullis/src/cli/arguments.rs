@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 /// Guards a mail server: takes SMTP from the world, decides on every attempt,
 /// relays what it accepts and says of every attempt why it ended as it did.
 #[derive(Debug, Parser)]
-#[command(name = "portcullis", version, about, max_term_width = 100)]
+#[command(name = "portcullis", version, max_term_width = 100)]
 #[command(after_help = super::exit::AFTER_HELP)]
 pub struct Arguments {
     /// What holds for every command.

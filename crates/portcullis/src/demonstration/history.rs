@@ -88,10 +88,18 @@ pub(crate) async fn make(
     past.end(&clock).await?;
     let made = Made { report, tally: gateway.engine.tally().snapshot() };
     let seconds = started.elapsed().as_secs_f64();
-    let attempts = made.report.counts.attempts;
+    let attempts: u64 = made.tally.ended.iter().sum();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = attempts as f64 / seconds.max(0.001);
-    say(&format!("Made {attempts} attempts in {seconds:.1} s ({rate:.0} a second)."));
+    let lost = match made.tally.open() + made.tally.unrecorded {
+        0 => "all accounted for".to_owned(),
+        lost => format!("{lost} of them not accounted for"),
+    };
+    let connections = made.report.counts.connections;
+    say(&format!(
+        "Made {attempts} attempts over {connections} connections in {seconds:.1} s \
+         ({rate:.0} a second), {lost}."
+    ));
     Ok(made)
 }
 

@@ -61,6 +61,9 @@ pub enum StoreError {
     /// Another instance has the data folder.
     #[error("the data folder is in use by another instance")]
     InUse,
+    /// Somebody removed or moved the data folder under us.
+    #[error("the data folder is no longer where it was")]
+    Gone,
     /// The store was closed or its writer has failed for good.
     #[error("the store is closed")]
     Closed,

@@ -44,6 +44,9 @@ pub struct Store {
     gate: RwLock<()>,
     /// The disk has less free space than the reserve.
     low: AtomicBool,
+    /// The data folder was removed or moved: what is still written into its
+    /// open files would be found by no later start.
+    gone: AtomicBool,
     housekeeping: Mutex<Housekeeping>,
 }
 
@@ -75,13 +78,22 @@ impl Store {
     /// Whether messages can be taken now: what `/readyz` asks.
     ///
     /// # Errors
-    /// [`StoreError::Full`] below the reserve of free space, or why nothing
-    /// can be written any more.
+    /// [`StoreError::Full`] below the reserve of free space,
+    /// [`StoreError::Gone`] without the data folder, or why nothing can be
+    /// written any more.
     pub fn ready(&self) -> Result<(), StoreError> {
         if let Some(error) = self.journal.failed() {
             return Err(error);
         }
-        if self.low.load(Ordering::Relaxed) { Err(StoreError::Full) } else { Ok(()) }
+        self.unavailable().map_or(Ok(()), Err)
+    }
+
+    /// Why no message may be taken, though it could perhaps be written.
+    fn unavailable(&self) -> Option<StoreError> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Some(StoreError::Gone);
+        }
+        self.low.load(Ordering::Relaxed).then_some(StoreError::Full)
     }
 
     /// Does what is due: looks at the free space, lets go of what is done,
@@ -93,7 +105,11 @@ impl Store {
     /// nothing is lost by it.
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut housekeeping = self.housekeeping();
-        self.look_at_free_space();
+        self.look_at_disk();
+        if self.gone.load(Ordering::Relaxed) {
+            // Whatever is there now is not ours to write to.
+            return Err(StoreError::Gone);
+        }
         self.journal.retry_preparing();
         self.let_go_of_done(&mut housekeeping)?;
         self.events.seal(SealWhat::Due, now)?;
@@ -143,7 +159,8 @@ impl Store {
         self.housekeeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look_at_free_space(&self) {
+    fn look_at_disk(&self) {
+        self.gone.store(!self.drafts.has_folder(), Ordering::Relaxed);
         // A disk that cannot even say how full it is shows that soon enough.
         if let Ok(free) = self.disk.free_octets(&self.options.folder) {
             self.low.store(free < self.options.reserve_octets, Ordering::Relaxed);

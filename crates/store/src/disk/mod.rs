@@ -90,4 +90,9 @@ pub trait DiskFile: Send + Sync + Debug {
 }
 
 /// Held as long as the lock is wanted.
-pub trait DiskLock: Send + Sync + Debug {}
+pub trait DiskLock: Send + Sync + Debug {
+    /// Whether the locked file is still where it was: no longer so once
+    /// somebody removed or moved its folder, and what is written there can
+    /// be found by nobody.
+    fn is_in_place(&self) -> bool;
+}

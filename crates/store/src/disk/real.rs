@@ -2,8 +2,8 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,9 +24,20 @@ const PRIVATE: u32 = 0o600;
 struct RealFile(File);
 
 #[derive(Debug)]
-struct RealLock(#[expect(dead_code, reason = "held open: closing it ends the lock")] File);
+struct RealLock {
+    /// Closing it ends the lock.
+    file: File,
+    path: PathBuf,
+}
 
-impl DiskLock for RealLock {}
+impl DiskLock for RealLock {
+    fn is_in_place(&self) -> bool {
+        let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let there = std::fs::metadata(&self.path).map(identity);
+        let held = self.file.metadata().map(identity);
+        matches!((there, held), (Ok(there), Ok(held)) if there == held)
+    }
+}
 
 impl DiskFile for RealFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
@@ -131,7 +142,7 @@ impl Disk for RealDisk {
             .mode(PRIVATE)
             .open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(RealLock(file)))),
+            Ok(()) => Ok(Some(Box::new(RealLock { file, path: path.to_owned() }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -191,5 +202,23 @@ mod tests {
     fn free_space_is_known() {
         let folder = tempfile::tempdir().unwrap();
         assert!(RealDisk.free_octets(folder.path()).unwrap() > 0);
+    }
+
+    #[test]
+    fn a_lock_knows_that_its_folder_was_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, aside) = (folder.path().join("here"), folder.path().join("aside"));
+        std::fs::create_dir(&here).unwrap();
+        let lock = RealDisk.lock(&here.join("lock")).unwrap().unwrap();
+        assert!(lock.is_in_place());
+        std::fs::rename(&here, &aside).unwrap();
+        assert!(!lock.is_in_place());
+        // Another folder of that name is not ours.
+        std::fs::create_dir(&here).unwrap();
+        std::fs::write(here.join("lock"), "").unwrap();
+        assert!(!lock.is_in_place());
+        std::fs::remove_dir_all(&here).unwrap();
+        std::fs::rename(&aside, &here).unwrap();
+        assert!(lock.is_in_place());
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Drafts {
     drafts: Mutex<HashMap<QueueId, Arc<Mutex<Draft>>>>,
     /// The data folder's lock: as long as a writer lives, nobody else may
     /// open the journal it writes to.
-    _lock: Box<dyn DiskLock>,
+    lock: Box<dyn DiskLock>,
 }
 
 /// The content of one message so far.
@@ -65,7 +65,12 @@ impl Drafts {
         budget: Arc<Budget>,
     ) -> Self {
         let drafts = Mutex::default();
-        Drafts { disk, journal, folder, piece_octets, own_file_octets, budget, drafts, _lock: lock }
+        Drafts { disk, journal, folder, piece_octets, own_file_octets, budget, drafts, lock }
+    }
+
+    /// Whether the data folder is still where it was opened.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.lock.is_in_place()
     }
 
     fn drafts(&self) -> MutexGuard<'_, HashMap<QueueId, Arc<Mutex<Draft>>>> {

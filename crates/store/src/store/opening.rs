@@ -89,9 +89,10 @@ impl Store {
             drafts: Arc::new(drafts),
             gate: RwLock::new(()),
             low: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             housekeeping: Mutex::new(housekeeping),
         };
-        store.look_at_free_space();
+        store.look_at_disk();
         Ok((store, report))
     }
 }

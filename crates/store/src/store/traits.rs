@@ -1,7 +1,6 @@
 //! The store's traits, each delegating to the part that knows.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError, RwLockReadGuard};
 
 use types::finding::TripletFacts;
@@ -107,8 +106,8 @@ impl Store {
         has_content: bool,
         events: Vec<Event>,
     ) -> Result<Position, StoreError> {
-        if self.low.load(Ordering::Relaxed) {
-            return Err(StoreError::Full);
+        if let Some(error) = self.unavailable() {
+            return Err(error);
         }
         let id = message.id;
         // A message without a writer is empty. One whose writer had another

@@ -233,8 +233,10 @@ impl Desk {
         let Some(reply) = open.first().map(|open| self.reply(&decided(), open)) else {
             return Answer::Close;
         };
-        self.finish_all(open, Some(&reply), Stage::Content, facts, |_| decided());
-        Answer::Refuse(reply)
+        match self.finish_all(open, Some(&reply), Stage::Content, facts, |_| decided()) {
+            Ok(()) => Answer::Refuse(reply),
+            Err(unavailable) => Answer::Refuse(unavailable),
+        }
     }
 
     /// Ends all attempts because the content is at fault.

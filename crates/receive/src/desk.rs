@@ -275,8 +275,14 @@ impl Desk {
             ..Default::default()
         };
         let reply = end.reason.reply(&parameters);
-        self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
-        reply
+        let ended =
+            self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
+        match ended {
+            Ok(()) => reply,
+            // A reference that leads nowhere is not given; the tally says how
+            // many events were lost.
+            Err(_) => end.reason.reply(&types::ReplyParameters::default()),
+        }
     }
 
     /// Adds why the handshake failed, if that is what ended them.
@@ -287,7 +293,8 @@ impl Desk {
         open
     }
 
-    /// Ends several attempts in one record; what cannot be stored is counted.
+    /// Ends several attempts in one record; if that fails, gives the reply
+    /// that says so.
     pub(crate) fn finish_all(
         &mut self,
         open: Vec<OpenAttempt>,
@@ -295,9 +302,9 @@ impl Desk {
         stage: Stage,
         message: Option<&Arc<MessageFacts>>,
         outcome: impl Fn(&OpenAttempt) -> Outcome,
-    ) {
+    ) -> Result<(), Reply> {
         if open.is_empty() {
-            return;
+            return Ok(());
         }
         let events = open
             .into_iter()
@@ -306,8 +313,7 @@ impl Desk {
                 open.finish(&self.engine, &self.visit, end)
             })
             .collect();
-        // There is nobody left to tell: the tally says how many were lost.
-        let _counted = self.record(events);
+        self.record(events)
     }
 
     /// Stores events; if that fails, gives the reply that says so.

@@ -76,7 +76,7 @@ pub fn course_seat(seat: u16) -> String {
     format!("course-{seat:03}")
 }
 
-/// A domain from which the next hop of [`CALL_FORWARD_DOMAIN`] takes nothing.
+/// A domain from which the next hop takes nothing.
 pub const UNWANTED_DOMAIN: &str = "collector.example";
 
 /// Largest message that `jobs@` of [`DIRECTORY_DOMAIN`] takes, in octets.

@@ -72,6 +72,22 @@ impl Errand {
     }
 }
 
+impl Act {
+    /// Whether the gateway must ask a next hop before it can answer.
+    pub(crate) fn asks_beyond(&self) -> bool {
+        let beyond = |text: &str| {
+            text.contains(corp::CALL_FORWARD_DOMAIN) || text.contains(corp::UNREACHABLE_DOMAIN)
+        };
+        match self {
+            Act::Send { mails, .. } => mails
+                .iter()
+                .any(|mail| mail.recipients.iter().any(|recipient| beyond(recipient.as_str()))),
+            Act::Say { lines, .. } => lines.iter().any(|line| beyond(line)),
+            _ => false,
+        }
+    }
+}
+
 /// Draws an errand of this sender.
 pub(crate) fn draw(sender: &Sender, dice: &Dice) -> Errand {
     let origin = origin(sender, dice);

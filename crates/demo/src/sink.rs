@@ -67,8 +67,7 @@ impl Sink {
     /// Serves one connection to its end.
     pub async fn serve(&self, mut stream: impl Stream) {
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let mut guest =
-            Guest { sink: self, session: Session::new(Arc::clone(&self.profile)), unwanted: false };
+        let mut guest = Guest { sink: self, session: Session::new(Arc::clone(&self.profile)) };
         let (mut input, mut replies) = (Vec::new(), Vec::new());
         loop {
             let go_on = guest.advance(&mut input, &mut replies);
@@ -110,8 +109,6 @@ impl Sink {
 struct Guest<'s> {
     sink: &'s Sink,
     session: Session,
-    /// The sender of the transaction is one the clinic takes nothing from.
-    unwanted: bool,
 }
 
 impl Guest<'_> {
@@ -138,14 +135,15 @@ impl Guest<'_> {
         go_on
     }
 
-    fn answer(&mut self, question: &Question) -> Answer {
+    fn answer(&self, question: &Question) -> Answer {
         let counters = &self.sink.counters;
         match question {
             Question::Connect | Question::Helo { .. } => Answer::Proceed,
-            Question::Mail(mail) => {
-                self.unwanted = is_unwanted(mail);
-                Answer::Proceed
+            Question::Mail(mail) if is_unwanted(mail) => {
+                counters.refused.fetch_add(1, Ordering::Relaxed);
+                Answer::Refuse(UNWANTED)
             }
+            Question::Mail(_) => Answer::Proceed,
             Question::Rcpt(recipient) => self.recipient(recipient),
             Question::EndOfData { .. } => {
                 counters.messages.fetch_add(1, Ordering::Relaxed);
@@ -167,9 +165,6 @@ impl Guest<'_> {
             counters.refused.fetch_add(1, Ordering::Relaxed);
             Answer::Refuse(reply)
         };
-        if self.unwanted && domain == corp::CALL_FORWARD_DOMAIN {
-            return refuse(UNWANTED);
-        }
         match corp::standing(local, domain) {
             None => refuse(UNKNOWN),
             Some(Standing::Full) => refuse(FULL),

@@ -25,8 +25,10 @@ use crate::origin::Side;
 use crate::rhythm::Rhythm;
 use crate::traffic::{Counters, Counts, Source, errands_for};
 
-/// How far the clock may run ahead of a conversation.
-const AHEAD_MAX: Duration = Duration::from_secs(120);
+/// How far the clock may run ahead of a conversation. What waits for less
+/// has the clock for itself: an early second try, and a question to the next
+/// hop (10 s).
+const AHEAD_MAX: Duration = Duration::from_secs(240);
 /// Visits that may be busy at once.
 const BUSY_MAX: usize = 32;
 
@@ -60,7 +62,7 @@ pub struct DemoWorld {
 pub trait Timers: Send + Sync {
     /// Does what is due at `now` (greylist windows that closed, maintenance)
     /// and returns when delivery has nothing under way, so that time does not
-    /// run away from a transfer. Called at least every two minutes.
+    /// run away from a transfer. Called at least every eight minutes.
     fn tick(&self, now: Timestamp) -> BoxFuture<'_, ()>;
 }
 
@@ -108,6 +110,7 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
     while driver.clock.now() < plan.end {
         driver.settle_until(plan.end).await;
     }
+    driver.settle().await;
     // Whoever still waits hangs up now.
     driver.visits.shutdown().await;
     WeekReport { counts: driver.venue.counters.read(), errands }
@@ -154,6 +157,7 @@ impl Driver<'_> {
         let (venue, left) = (Arc::clone(&self.venue), self.left.clone());
         let next = planned.errand.tries.get(planned.turn + 1);
         let soon = next.is_some_and(|next| next.after - turn.after < AHEAD_MAX);
+        let alone = soon || planned.errand.act.asks_beyond();
         self.visits.spawn(async move {
             if let Some(act) = visit(&venue, &planned.errand, turn, &mut pass).await {
                 planned.errand.act = act;
@@ -164,7 +168,7 @@ impl Driver<'_> {
             drop(pass);
         });
         while self.visits.try_join_next().is_some() {}
-        if soon {
+        if alone {
             self.floor.wait_below(1).await;
         }
     }
@@ -175,7 +179,8 @@ impl Driver<'_> {
         self.settle().await;
         let near = at.min(self.settled + AHEAD_MAX);
         self.advance(near).await;
-        self.settle().await;
+        // Nothing was under way when the clock moved.
+        self.settled = near;
     }
 
     async fn settle(&mut self) {

@@ -22,6 +22,7 @@ const EXPECTED: &[Reason] = &[
     Reason::RecipientMalformed,
     Reason::NextHopRejected,
     Reason::NextHopDeferred,
+    Reason::SenderRefusedByNextHop,
     Reason::RecipientUnverifiable,
     Reason::GreylistFirstSeen,
     Reason::GreylistTooEarly,

@@ -59,8 +59,8 @@ install_layer() {
       printf "#!/bin/sh\nexit 101\n" > /usr/sbin/policy-rc.d
       chmod +x /usr/sbin/policy-rc.d
       export DEBIAN_FRONTEND=noninteractive
-      apt-get update || echo "going on with the package lists that are there"
-      apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@"
+      apt-get -o Acquire::Retries=3 update || echo "going on with the package lists that are there"
+      apt-get install -y --no-install-recommends -o Acquire::Retries=3 -o Dpkg::Options::=--force-unsafe-io "$@"
     ' install "$@" ) > "$layers/$name.log" 2>&1 < /dev/null
   then
     mv "$layers/$name.tar.part" "$layers/$name.tar"

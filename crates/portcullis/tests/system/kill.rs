@@ -149,6 +149,7 @@ fn audit(gateway: &Gateway, sink: &Sink, told: &[Told]) {
         let outcome = row["outcome"].as_str().unwrap().to_owned();
         events.entry(row["ref"].as_str().unwrap().to_owned()).or_default().push(outcome);
     }
+    assert!(events.values().all(|outcomes| outcomes.len() == 1), "each attempt once");
     let delivered: HashSet<u64> =
         sink.letters().iter().map(|letter| number_of(&letter.content)).collect();
     let (mut accepted, mut refused) = (0, 0);

@@ -109,7 +109,7 @@ fn a_next_hop_that_defers_is_tried_again() {
 #[test]
 fn what_is_seen_is_also_in_files_pages_and_numbers() {
     let sink = Sink::start();
-    let gateway = Gateway::before(&sink, "").start();
+    let mut gateway = Gateway::before(&sink, "").start();
     let mut client = Client::hello(gateway.smtp).unwrap();
     let refused = client.deliver(PERMITTED, "nobody@corp.example", LETTER).unwrap();
     let reference = refused.reference().unwrap().to_owned();
@@ -138,7 +138,11 @@ fn what_is_seen_is_also_in_files_pages_and_numbers() {
     });
     let line: serde_json::Value = serde_json::from_str(&logged).unwrap();
     assert_eq!(line["reason"], "recipient.unknown");
-    // The daily file of rejections has its row.
+    // The daily file of rejections has its row. Rows are written once a
+    // minute, when they are a few seconds old, and at a start.
+    std::thread::sleep(Duration::from_secs(6));
+    gateway.stop();
+    gateway.launch();
     wait_for(SOON, "the row in the daily CSV file", || {
         let folder = std::fs::read_dir(gateway.data().join("daily")).ok()?;
         let texts = folder.flatten().filter_map(|file| std::fs::read_to_string(file.path()).ok());

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,9 @@ pub(crate) fn skip(test: &str, why: &str) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
-/// Whether this process is root.
-pub(crate) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+/// Whether this process may mount something where nobody else sees it.
+pub(crate) fn can_mount() -> bool {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--propagation", "private", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    unshare.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -24,6 +24,6 @@ mod wire;
 pub use connection::{Arrival, Wish, serve};
 pub use engine::{Engine, EngineParts, Health, ReceiveSettings, Timeouts};
 pub use expiry::write_expired;
-pub use listener::{Door, Listener, ListenerSettings, welcome, counted};
+pub use listener::{Door, Listener, ListenerSettings, counted, welcome};
 pub use tally::{Tally, TallySnapshot};
 pub use tls::{Tls, TlsError, TlsFiles, self_signed};

@@ -119,8 +119,8 @@ impl Gateway {
             let (settings, document) = (&self.settings, &self.document);
             let (version, wall_ms) = (self.version, self.wall_ahead_ms);
             let running = wiring::start(&self.around, settings, document, version, wall_ms)?;
-            running.tick().await?;
             self.running = Some(running);
+            self.tick().await;
             settle().await;
         }
         Ok(())
@@ -162,7 +162,8 @@ impl Gateway {
         self.running.as_ref().map_or_else(even, |running| running.clock.now())
     }
 
-    /// Lets time pass, waking everybody at their hour.
+    /// Lets time pass, waking everybody at their hour; stands still where the
+    /// machine goes down.
     pub async fn pass(&mut self, span: Duration) {
         let clock = self.around.clock.clone();
         let end = clock.now() + span;
@@ -172,6 +173,9 @@ impl Gateway {
             settle().await;
             self.tick().await;
             settle().await;
+            if self.around.disk.is_down() {
+                return;
+            }
         }
         clock.advance_to(end);
         settle().await;

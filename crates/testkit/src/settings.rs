@@ -78,6 +78,8 @@ pub struct GatewaySettings {
     pub tls: bool,
     /// Triplets the table holds.
     pub triplets_max: usize,
+    /// How long events are kept; nothing keeps them for ever.
+    pub retention: Option<Duration>,
     /// Base address of the explanation pages.
     pub public_url: Option<String>,
 }
@@ -107,6 +109,7 @@ impl Default for GatewaySettings {
             proxies: Vec::new(),
             tls: false,
             triplets_max: 100_000,
+            retention: Some(Duration::from_secs(7 * 86_400)),
             public_url: None,
         }
     }
@@ -195,7 +198,9 @@ impl GatewaySettings {
             "recipients_per_minute" => self.rate = rate(small()?),
             "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
             "tls" => self.tls = value == "on",
-            "triplets_max" => self.triplets_max = usize::try_from(number()?).map_err(|_| wrong())?,
+            "triplets_max" => {
+                self.triplets_max = usize::try_from(number()?).map_err(|_| wrong())?
+            }
             "public_url" => self.public_url = Some(value.to_owned()),
             _ => return Err(SettingError(format!("no such setting: {key}"))),
         }

@@ -86,6 +86,7 @@ pub(crate) fn start(
     let options = StoreOptions {
         triplets_max: settings.triplets_max,
         reserve_octets: RESERVE_OCTETS,
+        retention: settings.retention,
         ..StoreOptions::simulated(FOLDER)
     };
     let mut clock = ProcessClock { even: around.clock.clone(), ahead_ms: wall_ms };
@@ -238,15 +239,17 @@ impl Running {
     /// What the binary does about once a second, and the flush that is due
     /// after 50 ms at the latest, which without threads nobody else does.
     pub(crate) async fn tick(&self) -> Result<(), StoreError> {
-        self.store.maintain(self.clock.now())?;
+        let maintained = self.store.maintain(self.clock.now());
         let health = match self.store.ready() {
             Ok(()) => None,
             Err(StoreError::Full) => Some(Unavailable::Disk),
             Err(_) => Some(Unavailable::Store),
         };
         self.engine.health().set(health);
-        receive::write_expired(&self.engine)?;
-        self.store.flushed(Position(u64::MAX)).await
+        let expired = receive::write_expired(&self.engine);
+        // Whatever the others could not do: flushing has a thread of its own.
+        let flushed = self.store.flushed(Position(u64::MAX)).await;
+        maintained.and(expired.map(drop)).and(flushed)
     }
 
     /// Cuts all connections at once: nothing more is said to anybody.

@@ -87,7 +87,8 @@ const NOT_YET: &[Reason] = &[
 fn every_reason_there_is_has_a_scenario() {
     let mut told = BTreeSet::new();
     for (_, _, text) in scenarios() {
-        let words = text.lines().filter(|line| line.starts_with("event ")).flat_map(str::split_whitespace);
+        let words =
+            text.lines().filter(|line| line.starts_with("event ")).flat_map(str::split_whitespace);
         told.extend(words.filter_map(|word| word.strip_prefix("reason=")?.parse::<Reason>().ok()));
     }
     let due = Reason::ALL.iter().filter(|reason| !NOT_YET.contains(reason));

@@ -43,7 +43,9 @@ fn steps<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<(char, &'t str)> {
                 steps.push((' ', *left));
                 (row, column) = (row + 1, column + 1);
             }
-            (Some(left), right) if right.is_none() || at(row + 1, column) >= at(row, column + 1) => {
+            (Some(left), right)
+                if right.is_none() || at(row + 1, column) >= at(row, column + 1) =>
+            {
                 steps.push(('-', *left));
                 row += 1;
             }

@@ -24,9 +24,15 @@ pub(super) enum Line {
     Policy,
     NextHop(String),
     SendersHost(String),
-    Connect { ip: IpAddr, name: String },
+    Connect {
+        ip: IpAddr,
+        name: String,
+    },
     With(String),
-    Say { octets: Vec<u8>, more: bool },
+    Say {
+        octets: Vec<u8>,
+        more: bool,
+    },
     Drop,
     Drain,
     Stop,

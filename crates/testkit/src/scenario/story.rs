@@ -231,8 +231,7 @@ impl Story {
         self.gateway.flush().await;
         for (name, client) in &mut self.clients {
             let heard_before = client.is_closed();
-            let mark =
-                if *name == self.speaker { "S:".to_owned() } else { format!("S {name}:") };
+            let mark = if *name == self.speaker { "S:".to_owned() } else { format!("S {name}:") };
             for line in client.replies().await {
                 self.out.push(format!("{mark} {}", without_references(&line)));
             }
@@ -303,7 +302,9 @@ fn arrivals(hop: &NextHop, shown: &mut usize, whole: bool, out: &mut Vec<String>
         if whole {
             let text = String::from_utf8_lossy(&delivery.content);
             let lines = text.split_terminator("\r\n");
-            out.extend(lines.map(|line| format!("M: {}", without_references(line)).trim_end().to_owned()));
+            out.extend(
+                lines.map(|line| format!("M: {}", without_references(line)).trim_end().to_owned()),
+            );
         }
     }
     *shown = taken.len();

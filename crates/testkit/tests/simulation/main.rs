@@ -1,0 +1,43 @@
+//! The whole gateway over virtual weeks of bad luck: clients that come back,
+//! drop or stall, next hops that die, disks that fill up, crashes and power
+//! cuts at any operation of the disk. After each run the books must balance.
+//!
+//! `SEEDS=n` runs more of them, `SEED=n` one again.
+
+mod audit;
+mod dice;
+mod run;
+
+use run::Run;
+
+/// Seeds that run in every test.
+const SEEDS: u64 = 12;
+/// Things that happen in one run.
+const STEPS: usize = 150;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+fn simulate(seed: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut run = Run::new(seed).await;
+        for _ in 0..STEPS {
+            run.step().await;
+        }
+        run.end().await;
+    });
+}
+
+#[test]
+fn whatever_happens_the_books_balance() {
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..number("SEEDS").unwrap_or(SEEDS) + 1,
+    };
+    for seed in seeds {
+        let run = std::panic::catch_unwind(|| simulate(seed));
+        assert!(run.is_ok(), "the books do not balance; replay with SEED={seed}");
+    }
+}

@@ -1,6 +1,9 @@
 //! The files that are made from tables in the source are up to date.
 //! `UPDATE=1 cargo test -p portcullis` rewrites them.
 
+// `cfg(test)` tells the lints that all of it is test.
+#![cfg(test)]
+
 use std::path::Path;
 
 use portcullis::pages;

@@ -1,5 +1,8 @@
 //! What must hold for every row of the table of settings.
 
+// `cfg(test)` tells the lints that all of it is test.
+#![cfg(test)]
+
 use std::path::Path;
 
 use portcullis::settings::value::{Kind, Shape, Value};

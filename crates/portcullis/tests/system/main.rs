@@ -7,30 +7,21 @@
 //! error.
 
 // `cfg(test)` tells the lints that all of it is test.
-#[cfg(test)]
+#![cfg(test)]
+
+// What the tests are made with.
 mod client;
-#[cfg(test)]
 mod gateway;
-#[cfg(test)]
 mod peer;
-#[cfg(test)]
 mod sink;
-#[cfg(test)]
 mod waiting;
 
-#[cfg(test)]
+// The tests.
 mod corpus;
-#[cfg(test)]
 mod faults;
-#[cfg(test)]
 mod interop;
-#[cfg(test)]
 mod kill;
-#[cfg(test)]
 mod operation;
-#[cfg(test)]
 mod proxy;
-#[cfg(test)]
 mod smoke;
-#[cfg(test)]
 mod tls;

@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Document;
-use receive::{Door, TallySnapshot, Wish, welcome};
+use receive::{Door, Engine, TallySnapshot, Wish, welcome};
 use store::disk::{Crash, SimulatedDisk};
 use store::{EventLog, MessageQueue, Position, Store, StoreError};
 use tempfile::TempDir;
+use tokio::io::DuplexStream;
 use types::finding::Unavailable;
 use types::{Event, Timestamp};
 use world::Clock;
@@ -142,6 +144,11 @@ impl Gateway {
     /// Opens a connection from `ip`; the gateway must be running, or the
     /// connection is closed at once, as if refused.
     pub fn connect(&mut self, ip: IpAddr) -> Client {
+        Client::new(self.open(ip))
+    }
+
+    /// The same as a bare stream, for a client that does its own talking.
+    pub fn open(&mut self, ip: IpAddr) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(SOCKET_OCTETS);
         self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
         let peer = SocketAddr::new(ip, self.next_port);
@@ -153,7 +160,17 @@ impl Gateway {
             running.tasks.retain(|task| !task.is_finished());
             running.tasks.push(tokio::spawn(served));
         }
-        Client::new(ours)
+        ours
+    }
+
+    /// The engine of the running gateway, to put real listeners before it.
+    pub fn engine(&self) -> Option<Arc<Engine>> {
+        self.running.as_ref().map(|running| Arc::clone(&running.engine))
+    }
+
+    /// Where the certificate behind STARTTLS is.
+    pub fn certificate(&self) -> PathBuf {
+        self.around.tls_folder.path().join("self-signed.crt")
     }
 
     /// The gateway's own time.

@@ -12,6 +12,7 @@ fn folder() -> PathBuf {
 }
 
 /// Path, name and text of every scenario, by name.
+#[cfg(test)]
 fn scenarios() -> Vec<(PathBuf, String, String)> {
     let files = std::fs::read_dir(folder()).expect("the folder of scenarios");
     let paths = files.map(|entry| entry.expect("an entry").path());

@@ -44,6 +44,7 @@ const PURE: &[&str] = &["types", "smtp", "content", "policy"];
 const FORBIDDEN_NAMES: &[&str] = &["common", "util", "utils", "helpers", "misc", "manager", "core"];
 
 /// The normal and build dependencies of every crate of the workspace.
+#[cfg(test)]
 fn imports() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])

@@ -4,8 +4,11 @@
 //!
 //! `SEEDS=n` runs more of them, `SEED=n` one again.
 
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
 mod dice;
+#[cfg(test)]
 mod run;
 
 use run::Run;
@@ -15,10 +18,12 @@ const SEEDS: u64 = 12;
 /// Things that happen in one run.
 const STEPS: usize = 150;
 
+#[cfg(test)]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
+#[cfg(test)]
 fn simulate(seed: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -55,7 +55,10 @@ fn postfix_is_greylisted_comes_back_and_is_accepted() {
     assert!(letter.content.ends_with(body().as_bytes()));
     let trace = String::from_utf8_lossy(&letter.content).into_owned();
     assert!(trace.contains("TLSv1.3"), "Postfix speaks TLS where it can: {trace}");
-    assert!(postfix.log("maillog").contains("status=sent (250 2.0.0 Message accepted [ref "));
+    let sent = "status=sent (250 2.0.0 Message accepted [ref ";
+    wait_for(RETURN, "Postfix notes our reply", || {
+        postfix.log("maillog").contains(sent).then_some(())
+    });
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the socket. `[::]` takes IPv6 alone, so that it can stand
-    /// beside `0.0.0.0` on the same port.
+    /// Binds the socket. `[::]` takes IPv4 as well; any other IPv6 address
+    /// takes IPv6 alone.
     ///
     /// # Errors
     /// As the operating system gives them. Must be called inside a runtime.
@@ -48,7 +48,7 @@ impl Listener {
         let socket =
             Socket::new(Domain::for_address(settings.listen), Type::STREAM, Some(Protocol::TCP))?;
         if settings.listen.is_ipv6() {
-            socket.set_only_v6(true)?;
+            socket.set_only_v6(!settings.listen.ip().is_unspecified())?;
         }
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;

@@ -101,8 +101,8 @@ settings! {
 
     /// Where connections are taken. Without any, 127.0.0.1:2525.
     many listeners: ListenerSettings at "smtp.listener" {
-        /// Address and port; port 0 means any free one. `[::]` takes IPv6 alone, so name
-        /// `0.0.0.0` in a second listener for IPv4.
+        /// Address and port; port 0 means any free one. `[::]` takes
+        /// IPv4 as well.
         listen: SocketAddr = required, like "[::]:25";
         /// Networks whose connections begin with a PROXY header (v1 or v2).
         /// From others such a header is refused.

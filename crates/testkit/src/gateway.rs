@@ -24,13 +24,34 @@ use crate::wiring::{self, Running};
 
 /// Octets a client may be ahead of the gateway, as in a socket buffer.
 const SOCKET_OCTETS: usize = 64 * 1024;
-/// Turns every task gets before time may pass. A task of ours hands on in a
-/// few turns; a wrong number shows as a story that ends too early.
-const TURNS: usize = 150;
+/// Turns every task gets before time may pass, in each of [`ROUNDS`]. A task
+/// of ours hands on in a few turns; a wrong number shows as a story that ends
+/// too early.
+const TURNS: usize = 50;
+/// How often work on another thread may follow from work on another thread.
+const ROUNDS: usize = 3;
 
-/// Lets everybody run until nobody can without time passing. To be called on
-/// a runtime of one thread.
+/// Runs a test on one thread, with one more for blocking work, so that
+/// [`settle`] can wait for both and the same seed does the same things.
+///
+/// # Panics
+/// No runtime can be had.
+pub fn simulate<T>(test: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(1).build();
+    runtime.unwrap_or_else(|error| panic!("no runtime: {error}")).block_on(test)
+}
+
+/// Lets everybody run until nobody can without time passing. To be called
+/// inside [`simulate`].
 pub async fn settle() {
+    for _ in 0..ROUNDS {
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        // With one thread for blocking work this comes after all of it.
+        let _waited = tokio::task::spawn_blocking(|| ()).await;
+    }
     for _ in 0..TURNS {
         tokio::task::yield_now().await;
     }

@@ -23,7 +23,7 @@ mod wiring;
 
 pub use client::Client;
 pub use dns_server::{DnsServer, DnsTable};
-pub use gateway::{Around, Gateway, settle};
+pub use gateway::{Around, Gateway, settle, simulate};
 pub use message::Mail;
 pub use next_hop::{Delivery, NextHop};
 pub use settings::{GatewaySettings, Greylisting, SettingError};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use testkit::scenario::{difference, tell};
+use testkit::simulate;
 use types::Reason;
 
 fn folder() -> PathBuf {
@@ -36,8 +37,7 @@ fn every_scenario_ends_as_written() {
         if only.as_ref().is_some_and(|only| *only != name) {
             continue;
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        match runtime.block_on(tell(&text)) {
+        match simulate(tell(&text)) {
             Err(error) => wrong.push_str(&format!("\n{name}.scn, {error}\n")),
             Ok(told) => match difference(&text, &told) {
                 None => {}

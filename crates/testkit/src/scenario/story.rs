@@ -20,7 +20,7 @@ use crate::next_hop::NextHop;
 const MORNING: Timestamp = Timestamp::from_millis(1_767_603_600_000);
 
 /// Tells the scenario `text` and gives it with its generated lines as they
-/// are now. Needs a runtime of one thread.
+/// are now. To be called inside [`crate::simulate`].
 ///
 /// # Errors
 /// A line that cannot be read or done, or a broken conservation sum.

@@ -24,9 +24,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-fn simulate(seed: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+fn weeks(seed: u64) {
+    testkit::simulate(async {
         let mut run = Run::new(seed).await;
         for _ in 0..STEPS {
             run.step().await;
@@ -42,7 +41,7 @@ fn whatever_happens_the_books_balance() {
         None => 1..number("SEEDS").unwrap_or(SEEDS) + 1,
     };
     for seed in seeds {
-        let run = std::panic::catch_unwind(|| simulate(seed));
+        let run = std::panic::catch_unwind(|| weeks(seed));
         assert!(run.is_ok(), "the books do not balance; replay with SEED={seed}");
     }
 }

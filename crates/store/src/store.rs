@@ -142,12 +142,14 @@ impl Store {
         self.checkpoint(&mut housekeeping, now)
     }
 
-    /// Makes everything durable and quick to open, and ends the threads.
-    /// Whatever is asked of the store after that is answered with
-    /// [`StoreError::Closed`].
+    /// Makes everything durable and quick to open, ends the threads and gives
+    /// the data folder up. Whatever is asked of the store after that is
+    /// answered with [`StoreError::Closed`].
     pub fn close(&self, now: Timestamp) -> Result<(), StoreError> {
         let checkpoint = self.checkpoint_now(now);
-        self.journal.close().and(checkpoint)
+        let closed = self.journal.close();
+        self.drafts.give_up_folder();
+        closed.and(checkpoint)
     }
 
     /// The data folder.

@@ -26,8 +26,9 @@ pub(crate) struct Drafts {
     pub(crate) budget: Arc<Budget>,
     drafts: Mutex<HashMap<QueueId, Arc<Mutex<Draft>>>>,
     /// The data folder's lock: as long as a writer lives, nobody else may
-    /// open the journal it writes to.
-    lock: Box<dyn DiskLock>,
+    /// open the journal it writes to. Given up when the journal is closed,
+    /// because writers may be left that can no longer write.
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
 
 /// The content of one message so far.
@@ -65,12 +66,19 @@ impl Drafts {
         budget: Arc<Budget>,
     ) -> Self {
         let drafts = Mutex::default();
+        let lock = Mutex::new(Some(lock));
         Drafts { disk, journal, folder, piece_octets, own_file_octets, budget, drafts, lock }
     }
 
     /// Whether the data folder is still where it was opened.
     pub(crate) fn has_folder(&self) -> bool {
-        self.lock.is_in_place()
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.as_ref().is_none_or(|lock| lock.is_in_place())
+    }
+
+    /// Lets the next instance have the data folder.
+    pub(crate) fn give_up_folder(&self) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn drafts(&self) -> MutexGuard<'_, HashMap<QueueId, Arc<Mutex<Draft>>>> {

@@ -93,8 +93,10 @@ async fn after_close_everything_is_refused_and_nothing_is_replayed() {
     store.record(vec![refusal(1, at(0))]).unwrap();
     store.close(at(1)).unwrap();
     assert!(matches!(store.record(vec![refusal(2, at(0))]), Err(StoreError::Closed)));
-    drop(store);
-    let (store, report) = open(&disk, 1).unwrap();
+    // Tasks that are being ended may still hold the closed store.
+    let (next, report) = open(&disk, 1).unwrap();
+    assert!(store.record(vec![refusal(3, at(0))]).is_err());
+    let store = next;
     assert_eq!((report.records, report.messages), (0, 1));
     assert!(store.event(event_id(1)).unwrap().is_some());
 }

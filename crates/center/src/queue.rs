@@ -158,7 +158,7 @@ impl Center {
         }
         let changed = steps.len();
         if changed > 0 {
-            self.parts.queue.settle(message.id, steps, events)?;
+            self.parts.queue.intervene(message.id, steps, events)?;
         }
         Ok(changed)
     }

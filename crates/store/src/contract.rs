@@ -267,6 +267,17 @@ pub trait MessageQueue: Send + Sync {
         events: Vec<Event>,
     ) -> Result<Position, StoreError>;
 
+    /// Records what a person did to a message, with the follow-up events, in
+    /// one journal record. A lease goes on: nobody else may begin to transfer
+    /// the message before its holder has [settled](Self::settle) it, or its
+    /// recipients would get it twice.
+    fn intervene(
+        &self,
+        id: QueueId,
+        steps: Vec<QueueStep>,
+        events: Vec<Event>,
+    ) -> Result<Position, StoreError>;
+
     /// When the next message that is not leased is due.
     fn next_due(&self) -> Option<Timestamp>;
 

@@ -45,6 +45,15 @@ struct Queued {
     durable: bool,
 }
 
+/// What becomes of the lease of a message whose recipients take a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeaseAfter {
+    /// Its holder is done.
+    Ended,
+    /// Somebody else took the step; its holder goes on.
+    AsBefore,
+}
+
 /// A message with the place of its content, in a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredMessage {
@@ -119,6 +128,28 @@ impl Queue {
         steps: &[QueueStep],
         events: &[Event],
     ) -> Result<Written, StoreError> {
+        self.record(journal, id, (steps, LeaseAfter::Ended), events)
+    }
+
+    /// See [`crate::MessageQueue::intervene`].
+    pub(crate) fn intervene(
+        &self,
+        journal: &Journal,
+        id: QueueId,
+        steps: &[QueueStep],
+        events: &[Event],
+    ) -> Result<Written, StoreError> {
+        self.record(journal, id, (steps, LeaseAfter::AsBefore), events)
+    }
+
+    /// Writes steps and events down and applies the steps, under one lock.
+    fn record(
+        &self,
+        journal: &Journal,
+        id: QueueId,
+        (steps, lease): (&[QueueStep], LeaseAfter),
+        events: &[Event],
+    ) -> Result<Written, StoreError> {
         let mut state = self.state();
         let written = if steps.is_empty() && events.is_empty() {
             let flushed = journal.flushed_to();
@@ -130,7 +161,7 @@ impl Queue {
             // it, and tries to settle again.
             journal.append_batch(&batch)?
         };
-        state.apply(id, steps, written.end);
+        state.apply(id, steps, lease, written.end);
         drop(state);
         tell(&self.changed);
         Ok(written)
@@ -228,7 +259,7 @@ impl Queue {
 
     /// Applies a settlement found after a start.
     pub(crate) fn replay_settle(&self, id: QueueId, steps: &[QueueStep]) {
-        self.state().apply(id, steps, Position(0));
+        self.state().apply(id, steps, LeaseAfter::Ended, Position(0));
     }
 
     /// Takes out a message whose content is lost.
@@ -274,13 +305,13 @@ impl State {
         }
     }
 
-    /// Applies steps and ends the lease.
-    fn apply(&mut self, id: QueueId, steps: &[QueueStep], position: Position) {
+    /// Applies steps.
+    fn apply(&mut self, id: QueueId, steps: &[QueueStep], lease: LeaseAfter, position: Position) {
         let Some(queued) = self.messages.get_mut(&id) else { return };
         if let Some(due) = queued.message.next_due() {
             self.due.remove(&(due, id));
         }
-        queued.leased = false;
+        queued.leased &= lease == LeaseAfter::AsBefore;
         if !steps.is_empty() {
             step(Arc::make_mut(&mut queued.message), steps);
             // Memory is for the first delivery; who waits is read from disk.
@@ -290,7 +321,9 @@ impl State {
             if let Some(queued) = self.remove(id) {
                 self.done.push_back((position, id, queued.content.place));
             }
-        } else if let (true, Some(due)) = (queued.durable, queued.message.next_due()) {
+        } else if let (true, Some(due)) =
+            (queued.durable && !queued.leased, queued.message.next_due())
+        {
             self.due.insert((due, id));
         }
     }

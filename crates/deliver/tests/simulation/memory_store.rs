@@ -116,9 +116,21 @@ impl MessageQueue for MemoryStore {
         events: Vec<Event>,
     ) -> Result<Position, StoreError> {
         self.check_space()?;
+        {
+            let mut state = self.state.lock().unwrap();
+            assert!(state.leased.remove(&id), "settled without a lease");
+            state.settled += 1;
+        }
+        self.intervene(id, steps, events)
+    }
+
+    fn intervene(
+        &self,
+        id: QueueId,
+        steps: Vec<QueueStep>,
+        events: Vec<Event>,
+    ) -> Result<Position, StoreError> {
         let mut state = self.state.lock().unwrap();
-        assert!(state.leased.remove(&id), "settled without a lease");
-        state.settled += 1;
         state.events.extend(events);
         let message = Arc::make_mut(state.messages.get_mut(&id).unwrap());
         for step in steps {

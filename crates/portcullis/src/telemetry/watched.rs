@@ -180,6 +180,18 @@ impl<S: MessageQueue> MessageQueue for Watched<S> {
         Ok(position)
     }
 
+    fn intervene(
+        &self,
+        id: QueueId,
+        steps: Vec<QueueStep>,
+        events: Vec<Event>,
+    ) -> Result<Position, StoreError> {
+        let copy = events.clone();
+        let position = self.store.intervene(id, steps, events)?;
+        self.watchers.stored(&copy);
+        Ok(position)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         self.store.next_due()
     }

@@ -196,6 +196,18 @@ impl MessageQueue for Store {
         Ok(written.end)
     }
 
+    fn intervene(
+        &self,
+        id: QueueId,
+        steps: Vec<QueueStep>,
+        events: Vec<Event>,
+    ) -> Result<Position, StoreError> {
+        let _gate = self.gate();
+        let written = self.queue.intervene(&self.journal, id, &steps, &events)?;
+        self.push(written.start, events);
+        Ok(written.end)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         self.queue.next_due(self.journal.flushed_to())
     }

@@ -35,6 +35,7 @@ contract! {
         large_messages_come_back_too,
         a_message_is_leased_once_it_is_flushed_and_once_at_a_time,
         a_lease_given_back_leaves_the_message_as_it_was,
+        an_intervention_leaves_the_lease_alone,
         recipients_not_named_stay_as_they_are,
         done_stays_done,
         a_done_message_is_gone_after_a_restart,

@@ -79,6 +79,26 @@ pub(crate) async fn a_lease_given_back_leaves_the_message_as_it_was(mut backend:
     assert_eq!(store.lease_due(at(9), 1), before);
 }
 
+pub(crate) async fn an_intervention_leaves_the_lease_alone(mut backend: impl Backend) {
+    let store = backend.open(at(0));
+    accept(&store, 1, 2, 10).await;
+    assert_eq!(store.lease_due(at(9), 1).len(), 1);
+    // "Try now", while it is being transferred.
+    let state = RecipientState::Waiting { attempts: 0, due: at(9), warned: false };
+    let now = |event| QueueStep { recipient: event_id(event), state };
+    store.intervene(queue_id(1), vec![now(100), now(101)], vec![refusal(5, at(9))]).unwrap();
+    assert!(store.lease_due(at(10), 10).is_empty(), "it would be sent twice");
+    assert_eq!(store.next_due(), None);
+    assert!(store.event(event_id(5)).unwrap().is_some());
+    store.settle(queue_id(1), vec![done(100)], vec![]).unwrap();
+    assert_eq!(store.lease_due(at(10), 10).len(), 1, "the other one is due at once");
+    // Deleted, while it is being transferred.
+    store.intervene(queue_id(1), vec![done(101)], vec![]).unwrap();
+    assert!(store.message(queue_id(1)).is_none());
+    store.settle(queue_id(1), vec![now(101)], vec![]).unwrap();
+    assert!(store.message(queue_id(1)).is_none(), "deleted stays deleted");
+}
+
 pub(crate) async fn recipients_not_named_stay_as_they_are(mut backend: impl Backend) {
     let store = backend.open(at(0));
     accept(&store, 1, 3, 10).await;

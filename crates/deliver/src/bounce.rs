@@ -166,7 +166,11 @@ async fn queue(
     let mut content = shared.parts.log.content(id);
     content.write(&text.octets).await?;
     let acceptance = Acceptance { message: Some(notice), events: Vec::new() };
-    shared.parts.log.commit(Some(content), acceptance).await.map(|_| ())
+    let log = &shared.parts.log;
+    let position = log.commit(Some(content), acceptance).await?;
+    // A power cut may keep a later record and lose this one: the failure must
+    // not be written down before the notice is on the disk.
+    log.flushed(position).await
 }
 
 /// The beginning of the message for the notice to quote; without the content

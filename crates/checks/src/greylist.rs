@@ -6,7 +6,7 @@ use store::contract::TripletAttempt;
 use store::{StoreError, TripletTable};
 use types::finding::Unavailable;
 use types::policy::{ClientIdentity, GreylistTimes};
-use types::{Observed, Source};
+use types::{Inconclusive, Observed, Source};
 
 use crate::network::identity_text;
 use crate::normalised::normalised;
@@ -16,7 +16,9 @@ use crate::{Seen, TransactionView};
 ///
 /// A table that cannot be written is not the sender's fault, and letting the
 /// mail pass unrecorded would break the promise that nothing is lost: it is
-/// reported as unavailable, which defers.
+/// reported as unavailable, which defers. A table that is full answers
+/// nothing, which lets first contacts pass: whoever floods it with names
+/// must not be able to shut out everybody else.
 pub(crate) fn look(
     identity: ClientIdentity,
     times: GreylistTimes,
@@ -37,6 +39,7 @@ pub(crate) fn look(
     };
     let observed = match triplets.enter(&attempt) {
         Ok(facts) => Observed::Triplet(facts),
+        Err(StoreError::TableFull) => Observed::Inconclusive(Inconclusive::Limited),
         Err(StoreError::Full) => Observed::Unavailable(Unavailable::Disk),
         Err(_) => Observed::Unavailable(Unavailable::Store),
     };

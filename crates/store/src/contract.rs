@@ -29,6 +29,9 @@ pub enum StoreError {
     /// No space, or less than the reserve.
     #[error("the disk of the data folder is full")]
     Full,
+    /// The triplet table has as many entries as it may have.
+    #[error("the triplet table is full")]
+    TableFull,
     /// Reading or writing failed.
     #[error("{doing}: {error}")]
     Io {

@@ -233,7 +233,7 @@ settings! {
         own_file_above: Octets = "1MiB", within "4KiB"..="1GiB";
         /// Memory for messages until they are delivered; beyond, they are read from the disk.
         content_memory_max: Octets = "64MiB", within "0B"..="64GiB";
-        /// Triplets at most; at this number no further sender is greylisted, but asked to come back.
+        /// Triplets at most; at this number first contacts pass without greylisting, recorded as such.
         triplets_max: u32 = 4000000, within 1000..=1000000000;
         /// Longest time until a refusal is flushed to the disk.
         flush_interval: Duration = "40ms", within "1ms"..="10s";

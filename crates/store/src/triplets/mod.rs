@@ -7,10 +7,10 @@
 //! recorded, in the same journal record, so a crash can neither lose nor
 //! double it.
 //!
-//! At [`Triplets::entries_max`] entries no new window is opened: the attempt
-//! is answered as our own failure (4xx) and recorded as such. Known triplets
-//! and open windows go on working, because forgetting them to make room
-//! would let a flood of forged senders push out the real ones.
+//! At [`Triplets::entries_max`] entries no new window is opened; the caller
+//! is told and lets first contacts pass. Known triplets and open windows go
+//! on working, because forgetting them to make room would let a flood of
+//! forged senders push out the real ones.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,7 @@ impl Triplets {
         let step = shard.step(key, attempt);
         if shard.grows_by(&step.change) && self.entries.load(Ordering::Relaxed) >= self.entries_max
         {
-            return Err(StoreError::Full);
+            return Err(StoreError::TableFull);
         }
         self.change(journal, &mut shard, step.change)?;
         Ok(step.facts)

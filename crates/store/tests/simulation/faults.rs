@@ -111,10 +111,10 @@ fn at_the_limit_of_triplets_known_ones_go_on() {
     };
     assert_eq!(enter(1, 1, 0).unwrap(), 1);
     assert_eq!(enter(2, 2, 0).unwrap(), 1);
-    assert!(matches!(enter(3, 3, 0), Err(StoreError::Full)));
+    assert!(matches!(enter(3, 3, 0), Err(StoreError::TableFull)));
     assert_eq!(enter(1, 4, 60).unwrap(), 2);
     assert_eq!(enter(1, 5, 61).unwrap(), 3);
-    assert!(matches!(enter(3, 6, 62), Err(StoreError::Full)));
+    assert!(matches!(enter(3, 6, 62), Err(StoreError::TableFull)));
     let due = store.due(at(12 * 60 * 60 + 1), 10);
     store.expired(vec![expiry(50, &due[0])]).unwrap();
     assert_eq!(enter(3, 7, 63).unwrap(), 1);

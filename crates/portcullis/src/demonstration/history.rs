@@ -87,6 +87,7 @@ pub(crate) async fn make(
     let report = week(plan, world, &past).await;
     past.end(&clock).await?;
     let made = Made { report, tally: gateway.engine.tally().snapshot() };
+    release(gateway).await?;
     let seconds = started.elapsed().as_secs_f64();
     let attempts: u64 = made.tally.ended.iter().sum();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -101,6 +102,21 @@ pub(crate) async fn make(
          ({rate:.0} a second), {lost}."
     ));
     Ok(made)
+}
+
+/// Waits until nobody has the data folder any more, so that it can be opened
+/// again: tasks that were ended let go of it when they next get to run.
+async fn release(gateway: Arc<Gateway>) -> Result<(), String> {
+    let store = Arc::downgrade(&gateway.store);
+    drop(gateway);
+    let patience = Instant::now();
+    while store.strong_count() > 0 {
+        if patience.elapsed() > REST_MAX {
+            return Err("the simulated week did not end; start again, it is kept".to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// What runs while the week goes by.
@@ -144,6 +160,7 @@ impl Past {
         let _ = tokio::time::timeout(REST_MAX, self.delivery).await;
         for task in self.others {
             task.abort();
+            let _ = task.await;
         }
         let now = clock.now();
         tokio::task::block_in_place(|| {

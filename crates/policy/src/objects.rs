@@ -1,6 +1,8 @@
 //! What a policy set is compiled from, and what a new installation starts
 //! with.
 
+use std::collections::HashSet;
+
 use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, Pattern};
 use types::policy::{
     BlockOption, ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
@@ -8,6 +10,7 @@ use types::policy::{
 use types::{EmailAddress, Timestamp};
 
 use crate::document::Document;
+use crate::validate::{ObjectName, Problem};
 
 /// Everything a version of the policy set consists of, apart from the base
 /// that the settings give.
@@ -19,6 +22,28 @@ pub struct PolicyObjects {
     pub groups: Vec<Group>,
     /// The users' own entries, in any order.
     pub managed_senders: Vec<ManagedSender>,
+}
+
+impl PolicyObjects {
+    /// Takes out the objects that `problems`, found in these very objects,
+    /// name.
+    pub(crate) fn leave_out(&mut self, problems: &[Problem]) {
+        let named = |place_of: fn(&ObjectName) -> Option<usize>| -> HashSet<usize> {
+            problems.iter().filter_map(|problem| place_of(&problem.object)).collect()
+        };
+        leave_out(&mut self.policies, &named(ObjectName::policy_place));
+        leave_out(&mut self.groups, &named(ObjectName::group_place));
+        leave_out(&mut self.managed_senders, &named(ObjectName::sender_place));
+    }
+}
+
+/// Takes out what stands at `places`, counted from one.
+fn leave_out<T>(objects: &mut Vec<T>, places: &HashSet<usize>) {
+    let mut place = 0;
+    objects.retain(|_| {
+        place += 1;
+        !places.contains(&place)
+    });
 }
 
 /// A policy with what the system keeps about it.

@@ -32,22 +32,48 @@ impl PolicySet {
     /// # Errors
     ///
     /// All that [`validate`](crate::validate()) reports, and every object
-    /// without a number. What a problem names can be left out and the rest
-    /// compiled.
+    /// without a number.
     pub fn compile(
         version: u64,
         objects: PolicyObjects,
         base: &BasePolicies,
     ) -> Result<PolicySet, CompileError> {
-        let mut problems = validate::missing_numbers(&objects);
-        problems.extend(validate::validate(&objects, base));
-        refuse(problems)?;
-        Ok(PolicySet {
+        refuse(problems(&objects, base))?;
+        Ok(PolicySet::compiled(version, objects, base))
+    }
+
+    /// Compiles what can be compiled, and says what was left out and why.
+    ///
+    /// For a stored set, whose objects were right when they were stored: a
+    /// domain that has become one of ours since makes an old permit for it
+    /// wrong, and that must neither let forged mail in nor keep the gateway
+    /// from starting.
+    pub fn compile_fitting(
+        version: u64,
+        mut objects: PolicyObjects,
+        base: &BasePolicies,
+    ) -> (PolicySet, Vec<Problem>) {
+        let mut left_out = Vec::new();
+        loop {
+            // Again after each round: without a group, policies that name it
+            // are wrong too.
+            let found = problems(&objects, base);
+            if found.is_empty() {
+                return (PolicySet::compiled(version, objects, base), left_out);
+            }
+            objects.leave_out(&found);
+            left_out.extend(found);
+        }
+    }
+
+    /// Compiles objects in which nothing is wrong.
+    fn compiled(version: u64, objects: PolicyObjects, base: &BasePolicies) -> PolicySet {
+        PolicySet {
             version,
             base: Arc::new(base.clone()),
             policies: Arc::new(PolicyIndex::compile(objects.policies, &objects.groups, base)),
             senders: SenderIndex::compile(&objects.managed_senders),
-        })
+        }
     }
 
     /// The next version with other policies and groups and the managed
@@ -63,9 +89,7 @@ impl PolicySet {
         groups: Vec<Group>,
     ) -> Result<PolicySet, CompileError> {
         let objects = PolicyObjects { policies, groups, managed_senders: Vec::new() };
-        let mut problems = validate::missing_numbers(&objects);
-        problems.extend(validate::validate(&objects, &self.base));
-        refuse(problems)?;
+        refuse(problems(&objects, &self.base))?;
         let index = PolicyIndex::compile(objects.policies, &objects.groups, &self.base);
         Ok(PolicySet { version, policies: Arc::new(index), ..self.clone() })
     }
@@ -145,6 +169,13 @@ impl PolicySet {
     pub(crate) fn senders(&self) -> &SenderIndex {
         &self.senders
     }
+}
+
+/// Everything that keeps the objects from being compiled.
+fn problems(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+    let mut problems = validate::missing_numbers(objects);
+    problems.extend(validate::validate(objects, base));
+    problems
 }
 
 fn refuse(problems: Vec<Problem>) -> Result<(), CompileError> {

@@ -36,6 +36,32 @@ pub enum ObjectName {
     ManagedSender(Option<PolicyId>, usize),
 }
 
+impl ObjectName {
+    /// Its place among the policies, if it is one.
+    pub(crate) fn policy_place(&self) -> Option<usize> {
+        match self {
+            ObjectName::Policy(_, place) => Some(*place),
+            ObjectName::Group(..) | ObjectName::ManagedSender(..) => None,
+        }
+    }
+
+    /// Its place among the groups, if it is one.
+    pub(crate) fn group_place(&self) -> Option<usize> {
+        match self {
+            ObjectName::Group(_, place) => Some(*place),
+            ObjectName::Policy(..) | ObjectName::ManagedSender(..) => None,
+        }
+    }
+
+    /// Its place among the managed senders, if it is one.
+    pub(crate) fn sender_place(&self) -> Option<usize> {
+        match self {
+            ObjectName::ManagedSender(_, place) => Some(*place),
+            ObjectName::Policy(..) | ObjectName::Group(..) => None,
+        }
+    }
+}
+
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -89,3 +89,27 @@ fn an_object_without_a_number_or_narrative_is_not_compiled() {
         ]
     );
 }
+
+#[test]
+fn a_stored_set_is_compiled_without_what_no_longer_fits() {
+    let objects = objects(
+        "#1 permit from corp.example
+        #2 block from spam.example
+        #3 permit from group:Lost
+        #4 permit for bob@corp.example from open.example
+        #5 permit for bob@corp.example from sender.example
+        group Lost below Nowhere: friend.example",
+    );
+    assert!(PolicySet::compile(7, objects.clone(), &base()).is_err());
+    let (set, left_out) = PolicySet::compile_fitting(7, objects, &base());
+    let named: Vec<String> = left_out.iter().map(|problem| problem.object.to_string()).collect();
+    assert_eq!(named, ["policy #1", "group \"Lost\"", "managed sender #4", "policy #3"]);
+    assert_eq!((set.version(), set.managed_senders()), (7, 1));
+}
+
+#[test]
+fn nothing_is_left_out_of_a_set_that_fits() {
+    let objects = objects("#1 block from spam.example");
+    let (set, left_out) = PolicySet::compile_fitting(3, objects, &base());
+    assert_eq!((set.version(), left_out), (3, Vec::new()));
+}

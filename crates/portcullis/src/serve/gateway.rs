@@ -53,8 +53,8 @@ impl Gateway {
     /// called inside the runtime that will run it.
     ///
     /// # Errors
-    /// A file of the settings cannot be used, or the stored policies do not
-    /// fit them. A sentence for the operator.
+    /// A file of the settings cannot be used, or the store not be read. A
+    /// sentence for the operator.
     pub(crate) fn join(
         settings: &Settings,
         opened: Opened,
@@ -66,7 +66,8 @@ impl Gateway {
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         let shared = Shared::new(settings, &store, &watchers, &world);
         let now = shared.clock.now();
-        let policies = Policies::open(Arc::clone(&state), convert::base_policies(settings), now)?;
+        let base = convert::base_policies(settings);
+        let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
         apply_policy_file(settings, &policies, &log, now)?;
         let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));

@@ -1,7 +1,8 @@
 //! The policy set in force: read from the store, compiled, swapped.
 //!
-//! A change is compiled off the hot path and takes effect with one pointer;
-//! whatever cannot be compiled leaves the set before it in force.
+//! A change is compiled off the hot path and takes effect with one pointer.
+//! What is stored was checked before; an object that does not fit the settings
+//! any more is left out and told to the log, and the others are in force.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,12 +14,15 @@ use store::state::{Authorship, PolicyDocument, PolicyState};
 use types::Timestamp;
 use types::policy::BasePolicies;
 
+use crate::telemetry::{Log, Message};
+
 /// Who applies the defaults and the policy file, as the history shows it.
 const AUTHOR: &str = "settings";
 
 /// The policy set in force and the way to the next one.
 pub(crate) struct Policies {
     state: Arc<dyn PolicyState>,
+    log: Arc<Log>,
     base: ArcSwap<BasePolicies>,
     in_force: Arc<ArcSwap<PolicySet>>,
     /// One change at a time: a set compiled from older objects must not take
@@ -31,10 +35,10 @@ impl Policies {
     /// defaults first.
     ///
     /// # Errors
-    /// The store cannot be read, or the stored set does not compile with
-    /// these settings.
+    /// The store cannot be read.
     pub(super) fn open(
         state: Arc<dyn PolicyState>,
+        log: Arc<Log>,
         base: BasePolicies,
         now: Timestamp,
     ) -> Result<Arc<Policies>, String> {
@@ -42,9 +46,10 @@ impl Policies {
             let who = author("a new installation begins with these", now);
             state.import(&who, stored(policy::defaults())).map_err(|error| error.to_string())?;
         }
-        let set = compile(&*state, &base)?;
+        let set = compile(&*state, &base, &log)?;
         Ok(Arc::new(Policies {
             state,
+            log,
             base: ArcSwap::from_pointee(base),
             in_force: Arc::new(ArcSwap::from_pointee(set)),
             change: Mutex::new(()),
@@ -78,21 +83,13 @@ impl Policies {
     /// Puts new settings into force below the stored policies.
     ///
     /// # Errors
-    /// The stored set does not compile with them; the old ones stay.
+    /// The store cannot be read; the old ones stay.
     pub(super) fn rebase(&self, base: BasePolicies) -> Result<(), String> {
         let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = compile(&*self.state, &base)?;
+        let set = compile(&*self.state, &base, &self.log)?;
         self.base.store(Arc::new(base));
         self.in_force.store(Arc::new(set));
         Ok(())
-    }
-
-    /// Whether the stored set compiles with these settings.
-    ///
-    /// # Errors
-    /// It does not, and why.
-    pub(super) fn would_rebase(&self, base: &BasePolicies) -> Result<(), String> {
-        compile(&*self.state, base).map(drop)
     }
 }
 
@@ -113,7 +110,7 @@ impl PolicyActivator for Policies {
             Activation::Senders(changes) if now.version() + 1 == version => {
                 now.with_senders(version, &changes).map_err(|error| error.to_string())?
             }
-            _ => compile(&*self.state, &self.base.load())?,
+            _ => compile(&*self.state, &self.base.load(), &self.log)?,
         };
         self.in_force.store(Arc::new(next));
         Ok(())
@@ -128,7 +125,8 @@ pub(super) fn read_document(path: &Path) -> Result<Document, String> {
         .map_err(|error| format!("{}:{}: {}", path.display(), error.line, error.message))
 }
 
-fn compile(state: &dyn PolicyState, base: &BasePolicies) -> Result<PolicySet, String> {
+/// Compiles what is stored, as far as it fits these settings; the rest is told.
+fn compile(state: &dyn PolicyState, base: &BasePolicies, log: &Log) -> Result<PolicySet, String> {
     let mut managed_senders = Vec::new();
     let content = state
         .read(&mut |stored| managed_senders.push(stored.sender))
@@ -143,7 +141,11 @@ fn compile(state: &dyn PolicyState, base: &BasePolicies) -> Result<PolicySet, St
         groups: content.groups.into_iter().map(|stored| stored.group).collect(),
         managed_senders,
     };
-    PolicySet::compile(content.version, objects, base).map_err(|error| error.to_string())
+    let (set, left_out) = PolicySet::compile_fitting(content.version, objects, base);
+    for problem in left_out {
+        log.say(&Message::ObjectLeftOut { problem: problem.to_string() });
+    }
+    Ok(set)
 }
 
 fn stored(document: Document) -> PolicyDocument {

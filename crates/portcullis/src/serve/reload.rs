@@ -54,7 +54,6 @@ pub(super) fn reload(
     let now = gateway.clock.now();
     let directories = directories(settings, now)?;
     let base = convert::base_policies(settings);
-    gateway.policies.would_rebase(&base)?;
     // From here on things change; what can still fail leaves each part whole.
     if let Some(tls) = &gateway.tls {
         tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;

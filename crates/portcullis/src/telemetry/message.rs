@@ -95,6 +95,11 @@ messages! {
         /// The version of the policy set.
         version: u64,
     } = "policy_file_applied", Info, "applied {path}; the policy set has version {version}";
+    /// A stored policy, group or managed sender does not fit the settings and is not in force.
+    ObjectLeftOut {
+        /// Which, and why.
+        problem: String,
+    } = "object_left_out", Error, "not in force, because it does not fit the settings any more: {problem}";
     /// A reload was asked for and done.
     Reloaded = "reloaded", Info, "the settings were reloaded";
     /// A reload was asked for and refused; everything goes on as before.

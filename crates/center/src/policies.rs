@@ -117,10 +117,15 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         let mut content = self.parts.policies.read(&mut |_| {})?;
+        let base = self.parts.activator.base();
+        let before = policy::validate(&objects(&content), &base);
         for edit in &edits {
             apply(&mut content, edit);
         }
-        let problems = policy::validate(&objects(&content), &self.parts.activator.base());
+        // What was wrong before, because the settings changed since, must not
+        // keep anybody from mending one thing after the other.
+        let mut problems = policy::validate(&objects(&content), &base);
+        problems.retain(|problem| !before.iter().any(|other| is_same(problem, other)));
         refuse(problems, None)?;
         // What was checked is what is stored: without a version of the
         // caller's own, the one just read is expected.
@@ -218,6 +223,11 @@ fn objects(content: &PolicySetContent) -> PolicyObjects {
         groups: content.groups.iter().map(|stored| stored.group.clone()).collect(),
         managed_senders: Vec::new(),
     }
+}
+
+/// Whether two problems are one, though its object stands elsewhere now.
+fn is_same(problem: &policy::Problem, other: &policy::Problem) -> bool {
+    problem.wrong == other.wrong && problem.object.to_string() == other.object.to_string()
 }
 
 /// What the set will be once an edit of a policy or group is stored.

@@ -1,5 +1,6 @@
 //! The data folder, opened, and the world in which a gateway lives.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use store::contract::Page;
@@ -74,7 +75,11 @@ impl Opened {
             ),
             error => format!("cannot open {}: {}", folder.display(), whole(&error)),
         };
-        std::fs::create_dir_all(folder)
+        // Mail is kept in it, so nobody else may look.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
             .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         let options = convert::store(settings);
         let now = world.clock.now();

@@ -59,7 +59,7 @@ pub async fn serve<S: Stream>(
         wish: Wish::Serve,
     };
     connection.run().await;
-    connection.wire.close().await;
+    connection.close().await;
 }
 
 struct Connection<S> {
@@ -177,6 +177,18 @@ impl<S: Stream> Connection<S> {
             biased;
             written = self.wire.write(&replies) => written,
             () = deadline => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Says goodbye, for a limited time: a client that reads nothing must not
+    /// hold its place for ever.
+    async fn close(&mut self) {
+        let limit =
+            self.desk.engine.parts.clock.sleep(self.desk.live.settings.timeouts.handshake);
+        tokio::select! {
+            biased;
+            () = self.wire.close() => {}
+            () = limit => {}
         }
     }
 

@@ -216,10 +216,19 @@ impl Desk {
         malformed: &smtp::Malformed,
     ) -> Answer {
         let attempt = self.next_attempt();
+        // What an earlier MAIL said is not part of one that cannot be read;
+        // an open transaction gets it back.
+        let earlier = (stage == Stage::Mail)
+            .then(|| (self.visit.reverse_path.take(), self.visit.declared_size.take()));
         let open = self.opened(attempt, None, stage);
         let note = Detail::Note(format!("{}: {}", malformed.given, malformed.error).into());
         let decision = Decision::new(reason, CheckName::Protocol).with_detail(note);
-        self.refuse(open, Outcome::Rejected(decision), stage)
+        let answer = self.refuse(open, Outcome::Rejected(decision), stage);
+        if let Some((reverse_path, declared_size)) = earlier {
+            self.visit.reverse_path = reverse_path;
+            self.visit.declared_size = declared_size;
+        }
+        answer
     }
 
     fn too_many(&mut self, recipient: ForwardPath) -> Answer {

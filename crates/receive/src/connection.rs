@@ -183,8 +183,7 @@ impl<S: Stream> Connection<S> {
     /// Says goodbye, for a limited time: a client that reads nothing must not
     /// hold its place for ever.
     async fn close(&mut self) {
-        let limit =
-            self.desk.engine.parts.clock.sleep(self.desk.live.settings.timeouts.handshake);
+        let limit = self.desk.engine.parts.clock.sleep(self.desk.live.settings.timeouts.handshake);
         tokio::select! {
             biased;
             () = self.wire.close() => {}

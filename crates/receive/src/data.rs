@@ -281,15 +281,25 @@ async fn examine(buffer: ContentBuffer, octets: u64) -> MessageFacts {
         return read(&buffer, octets);
     }
     let read = tokio::task::spawn_blocking(move || read(&buffer, octets));
-    read.await.unwrap_or_else(|_| MessageFacts {
+    read.await.unwrap_or_else(|_| not_examined(octets))
+}
+
+/// All that is known of a message that could not be read.
+fn not_examined(octets: u64) -> MessageFacts {
+    MessageFacts {
         size_octets: octets,
         unread: Some("the message could not be examined".to_owned()),
         ..MessageFacts::default()
-    })
+    }
 }
 
 fn read(buffer: &ContentBuffer, octets: u64) -> MessageFacts {
-    let mut facts = content::read(buffer.octets(), &content::Limits::default());
+    // A reader that hostile content can bring down must not take the session,
+    // and the events of its recipients, along.
+    let read = || content::read(buffer.octets(), &content::Limits::default());
+    let Ok(mut facts) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) else {
+        return not_examined(octets);
+    };
     facts.size_octets = octets;
     if !buffer.is_whole() {
         facts.unread = Some(format!("only the first {} octets were read", buffer.octets().len()));

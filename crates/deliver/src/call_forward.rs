@@ -192,9 +192,10 @@ impl Question {
                 let said = self.exchange(&mut line).await;
                 self.settle(shared, hop, line, said)
             }
-            Err(NotOpened { at, answer: Answer::Impossible(status, why), .. }) => {
-                let refused = RecipientAnswer::Refused(Quoted::new(None, Some(status), &why));
-                answer(at, Ok(refused))
+            // There is no way to a next hop of ours: that says nothing of the
+            // recipient, and our mistake must not become his refusal.
+            Err(NotOpened { at, answer: Answer::Impossible(..), .. }) => {
+                answer(at, Err(Inconclusive::NotConfigured))
             }
             Err(NotOpened { at, nonsense: true, .. }) => answer(at, Err(Inconclusive::Malformed)),
             Err(NotOpened { at, .. }) => answer(at, Err(Inconclusive::Unreachable)),

@@ -111,23 +111,27 @@ async fn addresses(
         Host::Name(name) => match shared.parts.resolver.addresses(name.as_str()).await {
             Ok(found) => found,
             Err(error) => {
-                return Err(match (route::no_answer(name.as_str(), error), &hop.next_hop) {
-                    // A fixed host without an address is the operator's
-                    // mistake; the sender's mail waits until it is mended.
-                    (RouteFailure::Permanent { why, .. }, NextHop::Hosts(_)) => {
-                        RouteFailure::Temporary { why }
-                    }
-                    (failure, _) => failure,
-                });
+                return Err(of_hop(hop, route::no_answer(name.as_str(), error)));
             }
         },
     };
     found.retain(|ip| !settings.own.addresses.contains(&SocketAddr::new(*ip, target.port)));
     if found.is_empty() {
         let why = format!("mail for {target} loops: it is an address of this server");
-        return Err(RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why });
+        let loops = RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why };
+        return Err(of_hop(hop, loops));
     }
     Ok(found)
+}
+
+/// What a failure means at `hop`: a fixed host without an address, or with
+/// one of ours, is the operator's mistake, and the sender's mail waits until
+/// it is mended.
+fn of_hop(hop: &Hop, failure: RouteFailure) -> RouteFailure {
+    match (failure, &hop.next_hop) {
+        (RouteFailure::Permanent { why, .. }, NextHop::Hosts(_)) => RouteFailure::Temporary { why },
+        (failure, _) => failure,
+    }
 }
 
 /// One address on the way to an open connection.

@@ -40,6 +40,7 @@ pub(crate) struct Running {
     http: Vec<JoinHandle<std::io::Result<()>>>,
     chores: Chores,
     drain_timeout: Duration,
+    cut_off_timeout: Duration,
 }
 
 impl Running {
@@ -75,7 +76,20 @@ impl Running {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
         }
         let drain_timeout = settings.server.drain_timeout;
-        Ok(Running { gateway, addresses, wishes, stop, delivery, http, chores, drain_timeout })
+        // A session that waits for a next hop notices only then; cut off
+        // before, its recipients would have no event.
+        let cut_off_timeout = settings.call_forward.timeout + CUT_OFF_TIMEOUT;
+        Ok(Running {
+            gateway,
+            addresses,
+            wishes,
+            stop,
+            delivery,
+            http,
+            chores,
+            drain_timeout,
+            cut_off_timeout,
+        })
     }
 
     /// Serves until a signal ends it.
@@ -147,7 +161,7 @@ impl Running {
         }
         let cut_off = engine.connections_open();
         let _ = self.wishes.send(Wish::Stop);
-        let _ = tokio::time::timeout(CUT_OFF_TIMEOUT, self.drained()).await;
+        let _ = tokio::time::timeout(self.cut_off_timeout, self.drained()).await;
         self.close(cut_off).await
     }
 

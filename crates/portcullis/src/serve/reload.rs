@@ -54,7 +54,9 @@ pub(super) fn reload(
     let now = gateway.clock.now();
     let directories = directories(settings, now)?;
     let base = convert::base_policies(settings);
-    // From here on things change; what can still fail leaves each part whole.
+    // From here on things change. What can fail for a reason of its own, such as
+    // a locked database, comes first, so that nothing else has changed by then.
+    apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
     if let Some(tls) = &gateway.tls {
         tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;
     }
@@ -64,7 +66,6 @@ pub(super) fn reload(
     let connections_max = connections_max(settings, &gateway.log);
     gateway.engine.reload(convert::receive(settings, connections_max));
     gateway.deliverer.reload(convert::delivery(settings, addresses.smtp.clone()));
-    apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
     for problem in &loaded.problems {
         gateway.log.say(&Message::SettingsWarning { problem: problem.to_string() });
     }

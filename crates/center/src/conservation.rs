@@ -23,6 +23,10 @@ pub struct SessionCounts {
     pub attempts_opened: u64,
     /// Attempts that ended in an event.
     pub attempts_finished: u64,
+    /// Attempts whose event could not be stored: the client was asked to come
+    /// back, and nothing was accepted.
+    #[serde(default)]
+    pub attempts_unrecorded: u64,
 }
 
 /// The conservation sum since the process started.
@@ -66,7 +70,9 @@ impl Center {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Conservation {
             sessions_open: counts.sessions_opened.saturating_sub(counts.sessions_finished),
-            attempts_open: counts.attempts_opened.saturating_sub(counts.attempts_finished),
+            attempts_open: counts
+                .attempts_opened
+                .saturating_sub(counts.attempts_finished + counts.attempts_unrecorded),
             difference: signed(sum) - signed(counts.attempts_finished),
             counts,
             recorded,

@@ -113,8 +113,9 @@ impl SessionCounters for Quiet {
         SessionCounts {
             sessions_opened: 3,
             sessions_finished: 2,
-            attempts_opened: 5,
+            attempts_opened: 6,
             attempts_finished: 4,
+            attempts_unrecorded: 1,
         }
     }
 }

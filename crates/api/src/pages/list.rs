@@ -83,6 +83,8 @@ struct Sum {
     attempts_open: String,
     recorded: String,
     kept: Vec<(&'static str, String)>,
+    /// Nothing if there are none.
+    unrecorded: Option<String>,
     whole: bool,
 }
 
@@ -96,6 +98,8 @@ impl From<Conservation> for Sum {
             attempts_open: grouped(sum.attempts_open),
             recorded: grouped(recorded),
             kept: sum.kept.iter().map(|&(kind, count)| (kind.slug(), grouped(count))).collect(),
+            unrecorded: (sum.counts.attempts_unrecorded > 0)
+                .then(|| grouped(sum.counts.attempts_unrecorded)),
             whole: sum.difference == 0,
         }
     }

@@ -50,9 +50,12 @@ fn text(status: &Status) -> String {
     );
     text += &format!(
         "accounted for: {}\n",
-        match sum.difference {
-            0 => "all".to_owned(),
-            other => format!("{other} attempts differ (a few may be on their way)"),
+        match (sum.difference, sum.counts.attempts_unrecorded) {
+            (0, 0) => "all".to_owned(),
+            (0, lost) => format!(
+                "all but {lost} that the store could not record; their senders were asked to come back"
+            ),
+            (other, _) => format!("{other} attempts differ (a few may be on their way)"),
         }
     );
     text += &format!(

@@ -129,6 +129,7 @@ impl SessionCounters for Health {
             sessions_finished: tally.sessions.saturating_sub(open),
             attempts_opened: tally.opened,
             attempts_finished: tally.ended.iter().sum(),
+            attempts_unrecorded: tally.unrecorded,
         }
     }
 }

@@ -355,7 +355,10 @@ pub struct ExpiredTriplet {
 pub trait TripletTable: Send + Sync {
     /// Enters an attempt and says where its triplet stands now. An early
     /// retry keeps the first time; a pass inside the window, and every use
-    /// after it, renews the memory.
+    /// after it, renews the memory. A life-line is joined by every attempt
+    /// inside the window of the first, until [`EventLog::commit`] accepts a
+    /// message of its triplet (RFC 5321 section 4.5.4.1: the message whose
+    /// transaction failed after a pass comes again).
     fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError>;
 
     /// Takes out windows that closed before `now` without a pass (at the

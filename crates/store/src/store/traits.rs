@@ -16,6 +16,7 @@ use crate::journal::{AcceptRef, BatchRef, io_error};
 use crate::message::QueuedMessage;
 use crate::queue::last_piece;
 use crate::spool::{self, Content, Draft, Place};
+use crate::triplets::AcceptedLine;
 
 impl EventLog for Store {
     fn content(&self, id: QueueId) -> Box<dyn ContentWriter> {
@@ -37,12 +38,16 @@ impl EventLog for Store {
     ) -> Later<'_, Result<Position, StoreError>> {
         Box::pin(async move {
             let Acceptance { message, events } = acceptance;
+            let lines: Vec<_> = events.iter().filter_map(AcceptedLine::of).collect();
             let committed = match message {
                 Some(message) => self.commit_message(message, content.is_some(), events).await,
                 None => self.record(events),
             };
             // Only now: a draft that was not taken over is thrown away here.
             drop(content);
+            if committed.is_ok() {
+                self.triplets.accepted(&self.journal, &lines);
+            }
             committed
         })
     }

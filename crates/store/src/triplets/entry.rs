@@ -113,6 +113,15 @@ pub struct Remembered {
     pub remember_s: u32,
     /// Attempts since the first.
     pub attempts: u32,
+    /// The life-line that the first attempt opened; absent from entries that
+    /// were written before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life_line: Option<LifeLineId>,
+    /// Seconds after the first attempt within which an attempt still belongs
+    /// to the life-line; 0 once a message on it was accepted. Seconds and no
+    /// point in time, because a table of millions counts octets.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub line_open_s: u32,
 }
 
 impl Remembered {
@@ -127,7 +136,19 @@ impl Remembered {
             last_used: window.last_used.max(at),
             remember_s,
             attempts: window.attempts.saturating_add(1),
+            life_line: Some(window.life_line),
+            line_open_s: seconds(window.closes.since(window.first_seen)),
         }
+    }
+
+    /// The life-line that an attempt at `at` joins: a retry may pass and its
+    /// message still fail, by our own fault or a lost connection, and then
+    /// the next retry is the same message. It ends by acceptance, or with the
+    /// window that its first attempt opened.
+    pub(super) fn open_line(&self, at: Timestamp) -> Option<LifeLineId> {
+        let open = Duration::from_secs(self.line_open_s.into());
+        let joins = self.line_open_s > 0 && at.since(self.first_seen) <= open;
+        self.life_line.filter(|_| joins)
     }
 
     /// Client, sender and recipient.
@@ -152,7 +173,7 @@ impl Remembered {
         at.since(self.last_used) > remember
     }
 
-    /// The facts at an attempt or, with its own life-line unknown, for a list.
+    /// The facts at an attempt that belongs to `life_line`, or for a list.
     pub(super) fn facts(&self, life_line: LifeLineId) -> TripletFacts {
         let (client, sender, _) = self.parts();
         TripletFacts {
@@ -199,6 +220,12 @@ pub enum TripletChange {
         /// Seconds to remember it from then on.
         remember_s: u32,
     },
+    /// A message on the life-line of a triplet that passed was accepted: what
+    /// comes next is another one.
+    Accepted {
+        /// Whose.
+        key: Key,
+    },
     /// The next attempt passes.
     Steered {
         /// Whose.
@@ -218,10 +245,16 @@ impl TripletChange {
             TripletChange::Retried { key, .. }
             | TripletChange::Passed { key, .. }
             | TripletChange::Used { key, .. }
+            | TripletChange::Accepted { key }
             | TripletChange::Steered { key }
             | TripletChange::Forgotten { key } => *key,
         }
     }
+}
+
+/// Whether to leave a number out; serde hands over references.
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A span in whole seconds, rounded up.

@@ -17,7 +17,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use types::event::FollowUp;
 use types::finding::TripletFacts;
-use types::{Event, EventId, EventKind, ForwardPath, ReversePath, Timestamp};
+use types::{
+    Event, EventId, EventKind, ForwardPath, LifeLineId, Observed, Outcome, ReversePath, Timestamp,
+};
 
 use crate::contract::{ExpiredTriplet, StoreError, TripletAttempt, TripletEntry, TripletSteer};
 use crate::journal::{BatchRef, Journal, Written};
@@ -70,6 +72,22 @@ impl Triplets {
         }
         self.change(journal, &mut shard, step.change)?;
         Ok(step.facts)
+    }
+
+    /// Closes the life-lines on which these messages were accepted.
+    ///
+    /// A change of its own after the commit, written once per triplet: if it
+    /// is lost, the next message inside the window joins a line that ended,
+    /// which harms nobody and ends with the window. So a failure is no error
+    /// of the commit, which stands.
+    pub(crate) fn accepted(&self, journal: &Journal, lines: &[AcceptedLine]) {
+        for &AcceptedLine { key, life_line, at } in lines {
+            let Ok(mut shard) = self.shard(key) else { continue };
+            let known = shard.remembered.get(&key);
+            if known.is_some_and(|known| known.open_line(at) == Some(life_line)) {
+                let _ = self.change(journal, &mut shard, TripletChange::Accepted { key });
+            }
+        }
     }
 
     /// Writes a change and applies it, both under the lock of its shard, so
@@ -179,8 +197,7 @@ impl Triplets {
                 wanted(client) || wanted(sender) || wanted(recipient)
             });
             found.extend(known.map(|known| TripletEntry {
-                // The life-line ended when it passed; its first event stands for it.
-                facts: known.facts(types::LifeLineId::from_bytes(*known.first_event.as_bytes())),
+                facts: known.facts(known.life_line.unwrap_or(UNKNOWN_LINE)),
                 recipient: known.recipient(),
                 last_used: known.last_used,
             }));
@@ -231,6 +248,39 @@ impl Triplets {
         }
     }
 }
+
+/// A life-line on which a message was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AcceptedLine {
+    key: Key,
+    life_line: LifeLineId,
+    /// When the attempt began.
+    at: Timestamp,
+}
+
+impl AcceptedLine {
+    /// That of an attempt whose message we took over, if it was looked up in
+    /// the table.
+    pub(crate) fn of(event: &Event) -> Option<AcceptedLine> {
+        let EventKind::Attempt(Outcome::Accepted { .. } | Outcome::Held { .. }) = &event.kind
+        else {
+            return None;
+        };
+        let recipient = event.subject.recipient.as_ref()?;
+        let facts = event.record.evidence.findings().iter().find_map(|finding| {
+            match &finding.observed {
+                Observed::Triplet(facts) => Some(facts),
+                _ => None,
+            }
+        })?;
+        let key = Key::new(facts.identity, &facts.client, &facts.sender, recipient);
+        Some(AcceptedLine { key, life_line: event.life_line, at: event.started })
+    }
+}
+
+/// The life-line of a triplet that was written before it was kept: the nil
+/// UUID, which no life-line has.
+const UNKNOWN_LINE: LifeLineId = LifeLineId::from_bytes([0; 16]);
 
 /// The first attempt whose window an event says has expired.
 fn expiry_of(event: &Event) -> Option<EventId> {

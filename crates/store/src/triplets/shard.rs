@@ -36,8 +36,9 @@ impl Shard {
         if let Some(known) = self.remembered.get(&key)
             && !known.is_forgotten(attempt.at, attempt.times.remember)
         {
-            // Its life-line was closed when it passed: this is another message.
-            let mut facts = known.facts(attempt.life_line);
+            // Once its life-line is closed, this is another message.
+            let line = known.open_line(attempt.at).unwrap_or(attempt.life_line);
+            let mut facts = known.facts(line);
             facts.attempts = facts.attempts.saturating_add(1);
             return Step { facts, change: TripletChange::Used { key, at: attempt.at, remember_s } };
         }
@@ -97,6 +98,11 @@ impl Shard {
                     known.attempts = known.attempts.saturating_add(1);
                     known.last_used = known.last_used.max(at);
                     known.remember_s = remember_s;
+                }
+            }
+            TripletChange::Accepted { key } => {
+                if let Some(known) = self.remembered.get_mut(&key) {
+                    known.line_open_s = 0;
                 }
             }
             TripletChange::Steered { key } => {

@@ -53,6 +53,7 @@ contract! {
         the_numbers_of_the_product_hold,
         a_late_retry_opens_a_new_window_and_the_old_one_expires,
         a_passed_triplet_is_remembered_36_days_after_its_last_use,
+        a_life_line_goes_on_until_a_message_is_accepted,
         a_clock_that_steps_back_expires_nothing,
         an_expiry_is_told_once,
         an_expiry_not_recorded_is_due_again_after_a_restart,

@@ -1,9 +1,10 @@
 //! The contract of greylisting's memory, with the numbers of the product.
 
-use store::TripletTable;
 use store::contract::TripletSteer;
+use store::{Acceptance, EventLog, TripletTable};
 use types::finding::TripletFacts;
 use types::finding::TripletState::{self, FirstSeen, Known, Passed, TooEarly};
+use types::{CheckName, Event, Finding, Micros, Observed, Source, Stage};
 
 use crate::backend::Backend;
 use crate::samples::*;
@@ -71,6 +72,52 @@ pub(crate) async fn a_passed_triplet_is_remembered_36_days_after_its_last_use(
     // It passed long ago: what comes now is another message.
     assert_eq!(known.life_line, life_line(14));
     assert_eq!(state(&store, 1, 15, 108 * DAY + 2), FirstSeen);
+}
+
+pub(crate) async fn a_life_line_goes_on_until_a_message_is_accepted(mut backend: impl Backend) {
+    let store = backend.open(at(0));
+    enter(&store, 1, 10, 0);
+    assert_eq!(state(&store, 1, 11, 60), Passed);
+    // Its transaction failed, and what was known of it survives us.
+    backend.tidy(&store, at(70));
+    drop(store);
+    let store = backend.open(at(80));
+    let again = enter(&store, 1, 12, 90);
+    assert_eq!((again.state, again.life_line), (Known, life_line(10)));
+    assert_eq!(store.list("bob1@", 1)[0].facts.life_line, life_line(10));
+    // The failure of another attempt ends nothing.
+    for (event, end) in [(13, refusal(13, at(90))), (14, taken(12, 90, &again))] {
+        let facts = enter(&store, 1, event, 100);
+        assert_eq!(facts.life_line, life_line(10));
+        let acceptance = Acceptance { message: None, events: vec![end] };
+        store.commit(None, acceptance).await.unwrap();
+    }
+    assert_eq!(enter(&store, 1, 15, 110).life_line, life_line(15));
+    drop(store);
+    let store = backend.open(at(120));
+    assert_eq!(enter(&store, 1, 16, 130).life_line, life_line(16));
+    // For people it stays the line that the triplet opened.
+    assert_eq!(store.list("bob1@", 1)[0].facts.life_line, life_line(10));
+
+    enter(&store, 2, 20, 0);
+    assert_eq!(state(&store, 2, 21, 60), Passed);
+    assert_eq!(enter(&store, 2, 22, 12 * HOUR).life_line, life_line(20));
+    assert_eq!(enter(&store, 2, 23, 12 * HOUR + 1).life_line, life_line(23));
+}
+
+/// The event of an attempt for pair 1 with these facts, accepted.
+fn taken(number: u64, seconds: i64, facts: &TripletFacts) -> Event {
+    let mut event = acceptance_event(number, at(seconds), queue_id(number));
+    event.life_line = facts.life_line;
+    event.subject = subject(1);
+    event.record.evidence.add(Finding {
+        check: CheckName::Greylist,
+        stage: Stage::Rcpt,
+        observed: Observed::Triplet(facts.clone()),
+        source: Source::Memory,
+        took: Micros(0),
+    });
+    event
 }
 
 pub(crate) async fn a_clock_that_steps_back_expires_nothing(mut backend: impl Backend) {

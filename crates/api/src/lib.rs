@@ -54,6 +54,7 @@
 //! GET    /daily-logs/{name}                      CSV
 //! GET    /status                                 how it goes           center::Status
 //! GET    /conservation                           the sum               center::Conservation
+//! GET    /conservation/hours?hours=              by the hour           [center::HourRow]
 //! ```
 //!
 //! Routes marked `*` exist on the admin socket only.

@@ -16,6 +16,7 @@ mod error;
 pub mod explain;
 mod greylist;
 mod groups;
+mod hours;
 pub mod metrics;
 mod policies;
 mod present;
@@ -43,6 +44,7 @@ pub use error::{CenterError, Problem};
 pub use explain::Explanation;
 pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::GroupRow;
+pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
 pub use queue::{QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, ShapeRow};
@@ -116,6 +118,7 @@ pub struct Parts {
 pub struct Center {
     parts: Parts,
     daily_log: daily_log::DailyLog,
+    hours: hours::Hours,
     started: types::Timestamp,
 }
 
@@ -128,7 +131,7 @@ impl Center {
             parts.metadata_kept,
         );
         let started = parts.clock.now();
-        Center { parts, daily_log, started }
+        Center { parts, daily_log, hours: hours::Hours::default(), started }
     }
 
     /// The daily log, for the driver that keeps it.

@@ -289,6 +289,7 @@ fn every_function_asks_for_its_permission() {
         center.open_daily_log(&nobody, "x").err(),
         center.status(&nobody).err(),
         center.conservation(&nobody).err(),
+        center.conservation_hours(&nobody, 1).err(),
     ];
     for (place, error) in denied.iter().enumerate() {
         assert!(matches!(error, Some(CenterError::Denied { .. })), "{place}: {error:?}");
@@ -393,6 +394,12 @@ fn the_sum_and_the_numbers_come_from_events() {
     assert_eq!(sum.recorded.iter().map(|(_, count)| count).sum::<u64>(), 4);
     assert_eq!(sum.recorded, sum.kept);
     assert!(sum.recorded.iter().any(|(kind, _)| *kind == OutcomeKind::Rejected));
+    let hours = center.conservation_hours(&root(), 24).unwrap();
+    assert_eq!((hours.len(), &hours[0].kept), (24, &sum.kept), "all ended in the running hour");
+    assert!(hours[1].kept.iter().all(|(_, count)| *count == 0) && hours[1].counted.is_none());
+    let counted = hours[0].counted.as_ref().unwrap();
+    assert_eq!((counted.attempts_opened, counted.recorded, counted.difference), (6, 4, 0));
+    assert_eq!((counted.attempts_unrecorded, counted.attempts_open), (1, 1));
     let status = center.status(&root()).unwrap();
     assert!(status.ready && status.policy_version == Some(0));
     let mut samples = Vec::new();

@@ -47,6 +47,7 @@ pub(crate) fn reading() -> Router<Api> {
         .route("/daily-logs/{name}", get(system::daily_log))
         .route("/status", get(system::status))
         .route("/conservation", get(system::conservation))
+        .route("/conservation/hours", get(system::conservation_hours))
 }
 
 /// Everything that changes something; for the admin socket.

@@ -11,13 +11,14 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use center::daily_log::LogFile;
-use center::{Conservation, Status};
+use center::{Conservation, HourRow, Status};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use types::Caller;
 
-use super::working;
+use super::{Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
@@ -38,6 +39,27 @@ pub(crate) async fn conservation(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<Conservation>, ApiProblem> {
     working(&api, move |center| center.conservation(&caller)).await.map(Json)
+}
+
+/// How far back the sum by the hour goes.
+#[derive(Deserialize)]
+pub(crate) struct HoursParams {
+    #[serde(default = "a_day")]
+    hours: usize,
+}
+
+/// Hours in a day.
+fn a_day() -> usize {
+    24
+}
+
+pub(crate) async fn conservation_hours(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(params): Params<HoursParams>,
+) -> Result<Json<Vec<HourRow>>, ApiProblem> {
+    let work = move |center: &center::Center| center.conservation_hours(&caller, params.hours);
+    working(&api, work).await.map(Json)
 }
 
 pub(crate) async fn daily_logs(

@@ -93,7 +93,12 @@ pub enum Command {
     #[command(subcommand)]
     Greylist(GreylistCommand),
     /// Whether mail is taken, how much, and whether all attempts are accounted for.
-    Status,
+    Status {
+        /// The attempts of each of the last hours instead, the running one first.
+        #[arg(long, num_args = 0..=1, default_missing_value = "24", value_name = "N",
+              value_parser = clap::value_parser!(u16).range(1..=168))]
+        hours: Option<u16>,
+    },
     /// Read settings, policies, certificates and directories again.
     Reload,
     /// Print the completions for a shell.

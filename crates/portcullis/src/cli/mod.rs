@@ -54,7 +54,8 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
-        Command::Status => state::status(global),
+        Command::Status { hours: None } => state::status(global),
+        Command::Status { hours: Some(hours) } => state::hours(global, *hours),
         Command::Demo(arguments) => {
             crate::demonstration::run(arguments, global.data_dir.clone())
                 .map_err(|text| Failure::new(Exit::Error, text))?;

@@ -3,8 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use center::Status;
-use serde_json::json;
+use center::{HourRow, Status};
+use serde_json::{Value as Json, json};
 
 use super::arguments::Global;
 use super::exit::{Exit, Failure};
@@ -67,6 +67,60 @@ fn text(status: &Status) -> String {
     );
     text += &format!("policy set: version {}", status.policy_version.unwrap_or(0));
     text
+}
+
+/// `status --hours`: prints the conservation sum by the hour.
+///
+/// # Errors
+/// The server cannot be asked.
+pub(super) fn hours(global: &Global, hours: u16) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let output = Output::new(global.json);
+    let rows: Vec<HourRow> = server.get(&format!("/conservation/hours?hours={hours}"))?;
+    if global.json {
+        let rows: Vec<Json> = rows.iter().map(|row| json!(row)).collect();
+        output.list(&[], &rows)?;
+    } else {
+        let heading = HOUR_COLUMNS.map(str::to_owned);
+        output.table(&heading, &rows.iter().map(hour_cells).collect::<Vec<_>>())?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The columns of the sum by the hour: four outcomes as the event log keeps
+/// them, then what this process counted.
+const HOUR_COLUMNS: [&str; 10] = [
+    "Hour (UTC)",
+    "Accepted",
+    "Held",
+    "Deferred",
+    "Rejected",
+    "Opened",
+    "Recorded",
+    "Unrecorded",
+    "Open",
+    "Difference",
+];
+
+/// An hour as a row: `-` where this process counted nothing, because it did
+/// not run yet, and `?` where the event log could not be read.
+fn hour_cells(row: &HourRow) -> Vec<Json> {
+    let mut cells = vec![json!(row.hour.to_string())];
+    cells.extend(row.kept.iter().map(|(_, count)| match row.missing {
+        true => json!(format!("{count}?")),
+        false => json!(count),
+    }));
+    match &row.counted {
+        None => cells.extend(std::iter::repeat_n(json!("-"), 5)),
+        Some(counted) => cells.extend([
+            json!(counted.attempts_opened),
+            json!(counted.recorded),
+            json!(counted.attempts_unrecorded),
+            json!(counted.attempts_open),
+            json!(counted.difference),
+        ]),
+    }
+    cells
 }
 
 /// `reload`: sends the server the signal and tells what came of it.

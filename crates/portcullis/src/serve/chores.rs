@@ -39,6 +39,7 @@ impl Chores {
         chores.every(OFTEN, "store", gateway, move || {
             let maintained = parts.store.maintain(parts.clock.now());
             look_at_health(&parts, &mut accepting);
+            parts.center.note_hour();
             maintained.map_err(|error| whole(&error))
         })?;
         let parts = Arc::clone(gateway);

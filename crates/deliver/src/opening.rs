@@ -11,7 +11,7 @@ use world::DialOptions;
 
 use crate::connection::{HopConnection, Lost};
 use crate::hop::Hop;
-use crate::route::{self, Host, NextHop, RouteFailure, Target};
+use crate::route::{self, Host, RouteFailure, Target};
 use crate::settings::{DeliverySettings, TlsUse};
 use crate::shared::Shared;
 use crate::status::count;
@@ -111,7 +111,7 @@ async fn addresses(
         Host::Name(name) => match shared.parts.resolver.addresses(name.as_str()).await {
             Ok(found) => found,
             Err(error) => {
-                return Err(of_hop(hop, route::no_answer(name.as_str(), error)));
+                return Err(hop.next_hop.meaning(route::no_answer(name.as_str(), error)));
             }
         },
     };
@@ -119,19 +119,9 @@ async fn addresses(
     if found.is_empty() {
         let why = format!("mail for {target} loops: it is an address of this server");
         let loops = RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why };
-        return Err(of_hop(hop, loops));
+        return Err(hop.next_hop.meaning(loops));
     }
     Ok(found)
-}
-
-/// What a failure means at `hop`: a fixed host without an address, or with
-/// one of ours, is the operator's mistake, and the sender's mail waits until
-/// it is mended.
-fn of_hop(hop: &Hop, failure: RouteFailure) -> RouteFailure {
-    match (failure, &hop.next_hop) {
-        (RouteFailure::Permanent { why, .. }, NextHop::Hosts(_)) => RouteFailure::Temporary { why },
-        (failure, _) => failure,
-    }
 }
 
 /// One address on the way to an open connection.

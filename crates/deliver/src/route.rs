@@ -181,8 +181,8 @@ impl RoutingTable {
     pub fn next_hop(&self, path: &ForwardPath) -> Result<NextHop, RouteFailure> {
         match (path, &self.postmaster) {
             (ForwardPath::Postmaster, Some(domain)) => self.of_domain(domain.as_str()),
-            (ForwardPath::Postmaster, None) => Err(RouteFailure::Permanent {
-                status: EnhancedCode(5, 1, 2),
+            // It was accepted while there was one: the operator's to mend.
+            (ForwardPath::Postmaster, None) => Err(RouteFailure::Temporary {
                 why: "no domain is set up that could have a postmaster".into(),
             }),
             (ForwardPath::Address(address), _) => self.of_domain(address.domain_key()),
@@ -194,7 +194,11 @@ impl RoutingTable {
     /// # Errors
     /// The text is no domain.
     pub fn of_domain(&self, domain: &str) -> Result<NextHop, RouteFailure> {
-        match self.domains.get(domain).unwrap_or(&self.elsewhere) {
+        let (route, chosen) = match self.domains.get(domain) {
+            Some(route) => (route, Chosen::ByOperator),
+            None => (&self.elsewhere, Chosen::BySender),
+        };
+        match route {
             Route::Hosts(hosts) => Ok(NextHop::Hosts(Arc::clone(hosts))),
             Route::Mx => match domain.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
                 Some(literal) => literal_ip(literal)
@@ -202,7 +206,7 @@ impl RoutingTable {
                     .map_err(|_| no_such_domain(domain)),
                 None => domain
                     .parse()
-                    .map(|domain| NextHop::Mx { domain, port: self.mx_port })
+                    .map(|domain| NextHop::Mx { domain, port: self.mx_port, chosen })
                     .map_err(|_| no_such_domain(domain)),
             },
         }
@@ -223,12 +227,37 @@ pub enum NextHop {
         domain: Domain,
         /// The port of its exchangers.
         port: u16,
+        /// Who chose the domain.
+        chosen: Chosen,
     },
     /// Fixed hosts, shared by all domains with the same list.
     Hosts(Arc<FixedHosts>),
 }
 
+/// Who chose a domain that mail goes to by its mail exchangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chosen {
+    /// The operator, who set it up as one of ours: that nobody can be found
+    /// there is his mistake, and mail that was accepted waits until it is
+    /// mended.
+    ByOperator,
+    /// The sender, by his reverse-path: a notice goes there, and what is
+    /// wrong there is his business.
+    BySender,
+}
+
 impl NextHop {
+    /// What a failure to find a host means at this next hop: where the
+    /// operator chose it, a host without an address, or one that is
+    /// ourselves, is his mistake.
+    pub(crate) fn meaning(&self, failure: RouteFailure) -> RouteFailure {
+        match (failure, self) {
+            (failure, NextHop::Mx { chosen: Chosen::BySender, .. }) => failure,
+            (RouteFailure::Permanent { why, .. }, _) => RouteFailure::Temporary { why },
+            (failure, _) => failure,
+        }
+    }
+
     fn address(ip: IpAddr, port: u16) -> Self {
         let hosts = vec![Target { host: Host::Address(ip), port }];
         NextHop::Hosts(Arc::new(FixedHosts { hosts, preference: Preference::InOrder }))
@@ -272,7 +301,8 @@ pub enum RouteFailure {
 ///
 /// # Errors
 /// There is none: by a null MX, by a name that does not exist, because we are
-/// the best mail exchanger ourselves, or because the name servers fail.
+/// the best mail exchanger ourselves, or because the name servers fail. None
+/// of it is for good at a next hop of ours.
 pub async fn hosts(
     hop: &NextHop,
     resolver: &dyn Resolver,
@@ -287,8 +317,9 @@ pub async fn hosts(
             }
             hosts
         }
-        NextHop::Mx { domain, port } => {
-            let exchangers = exchangers(domain, resolver, chance, own).await?;
+        NextHop::Mx { domain, port, .. } => {
+            let exchangers = exchangers(domain, resolver, chance, own).await;
+            let exchangers = exchangers.map_err(|failure| hop.meaning(failure))?;
             let target = |host| Target { host: Host::Name(host), port: *port };
             exchangers.into_iter().map(target).collect()
         }
@@ -391,7 +422,7 @@ mod tests {
             };
             table.next_hop(&path).map(|hop| hop.to_string()).unwrap_or_else(|e| format!("{e:?}"))
         };
-        assert!(hop(&table, "postmaster").contains("Permanent"));
+        assert!(hop(&table, "postmaster").contains("Temporary"));
         table.insert(&domain("corp.example"), Route::parse(&["a:25", "192.0.2.1:26"]).unwrap());
         table.insert(&domain("mx.example"), Route::parse(&["MX"]).unwrap());
         assert_eq!(hop(&table, "Bob@CORP.example"), "a:25, 192.0.2.1:26");
@@ -406,10 +437,14 @@ mod tests {
 
     /// The order of hosts for these exchangers, or why there are none.
     async fn check(answer: Result<MxAnswer, DnsError>, expected: &str) {
+        check_hop(Chosen::BySender, answer, expected).await;
+    }
+
+    async fn check_hop(chosen: Chosen, answer: Result<MxAnswer, DnsError>, expected: &str) {
         let resolver = SimulatedResolver::new();
         resolver.set_mx(&domain("corp.example"), answer);
         let own = OwnHosts { names: vec![domain("us.example")], ..OwnHosts::default() };
-        let hop = NextHop::Mx { domain: domain("corp.example"), port: 25 };
+        let hop = NextHop::Mx { domain: domain("corp.example"), port: 25, chosen };
         let found = hosts(&hop, &resolver, &SeededChance::new(7), &own).await;
         let shown = match found {
             Ok(hosts) => hosts.iter().map(Target::to_string).collect::<Vec<_>>().join(" "),
@@ -441,11 +476,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_mistake_in_a_route_of_ours_is_never_for_good() {
+        for (answer, expected) in [
+            (listed(&[(10, "us.example"), (20, "c.example")]), "later"),
+            (Err(DnsError::NoSuchName), "later"),
+            (Ok(MxAnswer::Null), "later"),
+            (listed(&[(10, "a.example")]), "a.example:25"),
+        ] {
+            check_hop(Chosen::ByOperator, answer, expected).await;
+        }
+    }
+
+    #[tokio::test]
     async fn equal_exchangers_share_the_load() {
         let resolver = SimulatedResolver::new();
         let names = ["a.example", "b.example", "c.example"].map(|name| (10, name));
         resolver.set_mx(&domain("corp.example"), listed(&names));
-        let hop = NextHop::Mx { domain: domain("corp.example"), port: 25 };
+        let chosen = Chosen::BySender;
+        let hop = NextHop::Mx { domain: domain("corp.example"), port: 25, chosen };
         let chance = SeededChance::new(3);
         let mut firsts = std::collections::HashSet::new();
         for _ in 0..50 {

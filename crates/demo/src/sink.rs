@@ -152,6 +152,8 @@ impl Guest<'_> {
             Question::TooManyRecipients(_) => Answer::Refuse(TOO_MANY),
             Question::MalformedSender(_)
             | Question::MalformedRecipient(_)
+            | Question::UnfitSender(..)
+            | Question::UnfitRecipient(..)
             | Question::RefuseMessage { .. } => Answer::Refuse(MALFORMED),
             Question::EndConnection(_) => Answer::RefuseAndClose(FAREWELL),
         }

@@ -7,9 +7,9 @@ use smtp::session::MailQuestion;
 use smtp::{Answer, Ends, Question};
 use types::finding::Unavailable;
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Detail, Event, Evidence, Finding, ForwardPath,
-    MessageFacts, Micros, Observed, Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage,
-    Subject, TlsFacts, Verdict,
+    Attempt, CheckName, ClientFacts, Decision, Event, Evidence, Finding, ForwardPath, MessageFacts,
+    Micros, Observed, Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject,
+    TlsFacts, Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
@@ -112,6 +112,7 @@ impl Desk {
             Question::MalformedRecipient(malformed) => {
                 self.refuse_syntax(Reason::RecipientMalformed, Stage::Rcpt, &malformed)
             }
+            Question::UnfitSender(..) | Question::UnfitRecipient(..) => self.refuse_unfit(question),
             Question::TooManyRecipients(recipient) => self.too_many(recipient),
             Question::RefuseMessage { fault, octets, closes } => {
                 let reply = self.refuse_content(fault, octets).await;
@@ -209,41 +210,33 @@ impl Desk {
         }
     }
 
-    fn refuse_syntax(
-        &mut self,
-        reason: Reason,
-        stage: Stage,
-        malformed: &smtp::Malformed,
-    ) -> Answer {
-        let attempt = self.next_attempt();
-        // What an earlier MAIL said is not part of one that cannot be read;
-        // an open transaction gets it back.
-        let earlier = (stage == Stage::Mail)
-            .then(|| (self.visit.reverse_path.take(), self.visit.declared_size.take()));
-        let open = self.opened(attempt, None, stage);
-        let note = Detail::Note(format!("{}: {}", malformed.given, malformed.error).into());
-        let decision = Decision::new(reason, CheckName::Protocol).with_detail(note);
-        let answer = self.refuse(open, Outcome::Rejected(decision), stage);
-        if let Some((reverse_path, declared_size)) = earlier {
-            self.visit.reverse_path = reverse_path;
-            self.visit.declared_size = declared_size;
-        }
-        answer
-    }
-
-    fn too_many(&mut self, recipient: ForwardPath) -> Answer {
-        let attempt = self.next_attempt();
-        let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
-        let limit = u64::from(self.live.settings.session.recipients_max);
-        let detail = Detail::Limit { observed: limit + 1, limit };
-        let decision = Decision::new(Reason::RecipientsLimited, CheckName::Protocol);
-        self.refuse(open, Outcome::Deferred(decision.with_detail(detail)), Stage::Rcpt)
-    }
-
     /// Ends one attempt with a refusal. A refusal that could not be stored is
     /// not given: the client is asked to come back instead.
-    fn refuse(&mut self, open: OpenAttempt, outcome: Outcome, stage: Stage) -> Answer {
+    pub(crate) fn refuse(&mut self, open: OpenAttempt, outcome: Outcome, stage: Stage) -> Answer {
         let reply = self.reply(&outcome, &open);
+        self.refuse_with(open, outcome, stage, reply)
+    }
+
+    /// The same with a reply of the protocol, to which the reference is added.
+    pub(crate) fn refuse_saying(
+        &mut self,
+        open: OpenAttempt,
+        outcome: Outcome,
+        stage: Stage,
+        reply: Reply,
+    ) -> Answer {
+        let reference = open.attempt.id().reference();
+        let reply = reply.referring(&self.live.reply_parameters(reference));
+        self.refuse_with(open, outcome, stage, reply)
+    }
+
+    fn refuse_with(
+        &mut self,
+        open: OpenAttempt,
+        outcome: Outcome,
+        stage: Stage,
+        reply: Reply,
+    ) -> Answer {
         let end = End { outcome, stage, reply: Some(&reply), message: None };
         let event = open.finish(&self.engine, &self.visit, end);
         match self.record(vec![event]) {
@@ -342,7 +335,7 @@ impl Desk {
 
     /// The attempt of the connection if it still stands for itself, counted
     /// from now; else a new one.
-    fn next_attempt(&mut self) -> Attempt {
+    pub(crate) fn next_attempt(&mut self) -> Attempt {
         let now = self.engine.now();
         if let Some(attempt) = self.connection.take() {
             return attempt.restarted(now);
@@ -352,7 +345,7 @@ impl Desk {
     }
 
     /// An attempt with everything that is known before policy asks.
-    fn opened(
+    pub(crate) fn opened(
         &self,
         attempt: Attempt,
         recipient: Option<ForwardPath>,

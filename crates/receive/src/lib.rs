@@ -15,6 +15,7 @@ mod engine;
 mod expiry;
 mod judge;
 mod listener;
+mod mistake;
 mod proxy;
 mod tally;
 mod tls;

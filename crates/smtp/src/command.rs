@@ -70,6 +70,20 @@ pub struct Malformed {
     pub error: PathError,
 }
 
+/// Why a well-formed address is refused all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// A parameter has a value it cannot have, or is given twice.
+    #[error("bad value of a parameter")]
+    ParameterValue,
+    /// A parameter belongs to no extension that was announced.
+    #[error("unknown parameter")]
+    ParameterUnknown,
+    /// It goes beyond ASCII, and MAIL did not say SMTPUTF8.
+    #[error("an internationalized address needs SMTPUTF8")]
+    NeedsSmtputf8,
+}
+
 /// Why a line is no command. The client is at fault in every case.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -92,21 +106,18 @@ pub enum CommandError {
     /// The argument is missing, superfluous or of the wrong form.
     #[error("syntax error in the argument")]
     Argument,
-    /// A parameter has a value it cannot have, or is given twice.
-    #[error("bad value of a parameter")]
-    ParameterValue,
-    /// A parameter belongs to no extension that was announced.
-    #[error("unknown parameter")]
-    ParameterUnknown,
-    /// A reverse-path beyond ASCII without the parameter SMTPUTF8.
-    #[error("an internationalized address needs SMTPUTF8")]
-    NeedsSmtputf8,
     /// The reverse-path is malformed: an attempt that is remembered.
     #[error("malformed sender: {}", .0.error)]
     Sender(Malformed),
     /// The forward-path is malformed: an attempt that is remembered.
     #[error("malformed recipient: {}", .0.error)]
     Recipient(Malformed),
+    /// The reverse-path is refused for what stands beside it: an attempt too.
+    #[error("unfit sender: {1}")]
+    UnfitSender(ReversePath, Unfit),
+    /// The forward-path is refused for what stands beside it: an attempt too.
+    #[error("unfit recipient: {1}")]
+    UnfitRecipient(ForwardPath, Unfit),
 }
 
 type Parsed<'l> = Result<Command<'l>, CommandError>;
@@ -219,39 +230,51 @@ fn helo_name(argument: &[u8]) -> Result<&str, CommandError> {
 
 /// `FROM:<path> [parameters]`.
 fn mail(argument: &[u8]) -> Parsed<'_> {
-    let given = behind_keyword(argument, b"FROM:").ok_or(CommandError::Argument)?;
+    let (given, keyword) = behind_keyword(argument, b"FROM:");
     let malformed = |error| CommandError::Sender(Malformed { given: path::shown(given), error });
+    keyword.map_err(malformed)?;
     let text = std::str::from_utf8(given).map_err(|_| malformed(PathError::NotUtf8))?;
     let (inner, rest) = path::split(text).map_err(malformed)?;
     let reverse_path = path::reverse(inner).map_err(malformed)?;
-    let parameters = MailParameters::parse(separated(rest)?)?;
-    if !parameters.smtputf8 && reverse_path.address().is_some_and(|a| !a.is_ascii()) {
-        return Err(CommandError::NeedsSmtputf8);
+    let needs_smtputf8 = reverse_path.address().is_some_and(|a| !a.is_ascii());
+    match MailParameters::parse(separated(rest).map_err(malformed)?) {
+        Ok(parameters) if needs_smtputf8 && !parameters.smtputf8 => {
+            Err(CommandError::UnfitSender(reverse_path, Unfit::NeedsSmtputf8))
+        }
+        Ok(parameters) => Ok(Command::Mail(reverse_path, parameters)),
+        Err(unfit) => Err(CommandError::UnfitSender(reverse_path, unfit)),
     }
-    Ok(Command::Mail(reverse_path, parameters))
 }
 
 /// `TO:<path>`.
 fn rcpt(argument: &[u8]) -> Parsed<'_> {
-    let given = behind_keyword(argument, b"TO:").ok_or(CommandError::Argument)?;
+    let (given, keyword) = behind_keyword(argument, b"TO:");
     let malformed = |error| CommandError::Recipient(Malformed { given: path::shown(given), error });
+    keyword.map_err(malformed)?;
     let text = std::str::from_utf8(given).map_err(|_| malformed(PathError::NotUtf8))?;
     let (inner, rest) = path::split(text).map_err(malformed)?;
     let forward_path = path::forward(inner).map_err(malformed)?;
-    parameters::parse_rcpt(separated(rest)?)?;
-    Ok(Command::Rcpt(forward_path))
+    match parameters::parse_rcpt(separated(rest).map_err(malformed)?) {
+        Ok(()) => Ok(Command::Rcpt(forward_path)),
+        Err(unfit) => Err(CommandError::UnfitRecipient(forward_path, unfit)),
+    }
 }
 
-/// What follows `FROM:` or `TO:`, blanks after the colon tolerated.
-fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> Option<&'l [u8]> {
-    let (found, rest) = argument.split_at_checked(keyword.len())?;
-    found.eq_ignore_ascii_case(keyword).then(|| rest.trim_ascii_start())
+/// What follows `FROM:` or `TO:`, blanks after the colon tolerated; all of it
+/// if the keyword is missing, because whatever was refused is remembered.
+fn behind_keyword<'l>(argument: &'l [u8], keyword: &[u8]) -> (&'l [u8], Result<(), PathError>) {
+    match argument.split_at_checked(keyword.len()) {
+        Some((found, rest)) if found.eq_ignore_ascii_case(keyword) => {
+            (rest.trim_ascii_start(), Ok(()))
+        }
+        _ => (argument, Err(PathError::NoKeyword)),
+    }
 }
 
 /// Parameters begin with a blank: `<a@b>SIZE=1` must not pass as a path
 /// followed by a parameter here and as a longer address elsewhere.
-fn separated(rest: &str) -> Result<&str, CommandError> {
-    if rest.is_empty() || rest.starts_with(' ') { Ok(rest) } else { Err(CommandError::Argument) }
+fn separated(rest: &str) -> Result<&str, PathError> {
+    if rest.is_empty() || rest.starts_with(' ') { Ok(rest) } else { Err(PathError::NotSeparated) }
 }
 
 /// `BDAT octets [LAST]`.

@@ -25,7 +25,7 @@ pub use client::{
     CannotSend, Capabilities, ClientError, ClientOutput, ClientSession, ClientSettings,
     ContentForm, DeliveryReport, Envelope, PeerReply,
 };
-pub use command::{Command, CommandError, Malformed};
+pub use command::{Command, CommandError, Malformed, Unfit};
 pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
 pub use content_writer::ContentWriter;
 pub use parameters::{Body, MailParameters};

@@ -4,7 +4,7 @@
 //! with 555, as RFC 5321 section 4.1.1.11 demands, so that nobody believes a
 //! promise (a DSN, an authenticated sender) that nobody keeps.
 
-use crate::command::CommandError;
+use crate::command::Unfit;
 
 /// What the content is declared to be (RFC 6152 section 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl MailParameters {
     ///
     /// # Errors
     /// An unknown parameter, one given twice, or a value it cannot have.
-    pub fn parse(text: &str) -> Result<Self, CommandError> {
+    pub fn parse(text: &str) -> Result<Self, Unfit> {
         let mut parameters = MailParameters::default();
         for parameter in words(text) {
             parameters.take(parameter)?;
@@ -42,7 +42,7 @@ impl MailParameters {
         Ok(parameters)
     }
 
-    fn take(&mut self, parameter: &str) -> Result<(), CommandError> {
+    fn take(&mut self, parameter: &str) -> Result<(), Unfit> {
         let (keyword, value) = match parameter.split_once('=') {
             Some((keyword, value)) => (keyword, Some(value)),
             None => (parameter, None),
@@ -53,9 +53,9 @@ impl MailParameters {
             set(&mut self.body, value.and_then(body))
         } else if keyword.eq_ignore_ascii_case("SMTPUTF8") {
             let repeated = std::mem::replace(&mut self.smtputf8, true);
-            if repeated || value.is_some() { Err(CommandError::ParameterValue) } else { Ok(()) }
+            if repeated || value.is_some() { Err(Unfit::ParameterValue) } else { Ok(()) }
         } else {
-            Err(CommandError::ParameterUnknown)
+            Err(Unfit::ParameterUnknown)
         }
     }
 }
@@ -65,10 +65,10 @@ impl MailParameters {
 ///
 /// # Errors
 /// Any parameter at all.
-pub fn parse_rcpt(text: &str) -> Result<(), CommandError> {
+pub fn parse_rcpt(text: &str) -> Result<(), Unfit> {
     match words(text).next() {
         None => Ok(()),
-        Some(_) => Err(CommandError::ParameterUnknown),
+        Some(_) => Err(Unfit::ParameterUnknown),
     }
 }
 
@@ -77,13 +77,13 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Sets what was not set before: a parameter given twice has two meanings.
-fn set<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), CommandError> {
+fn set<T>(slot: &mut Option<T>, value: Option<T>) -> Result<(), Unfit> {
     match (slot.is_some(), value) {
         (false, Some(value)) => {
             *slot = Some(value);
             Ok(())
         }
-        _ => Err(CommandError::ParameterValue),
+        _ => Err(Unfit::ParameterValue),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn unannounced_parameters_are_unknown_and_bad_values_are_told_apart() {
         for text in ["RET=HDRS", "ENVID=1", "AUTH=<>", "MT-PRIORITY=3", "=", "X"] {
-            assert_eq!(MailParameters::parse(text), Err(CommandError::ParameterUnknown), "{text}");
+            assert_eq!(MailParameters::parse(text), Err(Unfit::ParameterUnknown), "{text}");
         }
         for text in [
             "SIZE",
@@ -135,10 +135,10 @@ mod tests {
             "SMTPUTF8=yes",
             "SMTPUTF8 SMTPUTF8",
         ] {
-            assert_eq!(MailParameters::parse(text), Err(CommandError::ParameterValue), "{text}");
+            assert_eq!(MailParameters::parse(text), Err(Unfit::ParameterValue), "{text}");
         }
         assert!(parse_rcpt("  ").is_ok());
-        assert_eq!(parse_rcpt(" NOTIFY=NEVER"), Err(CommandError::ParameterUnknown));
+        assert_eq!(parse_rcpt(" NOTIFY=NEVER"), Err(Unfit::ParameterUnknown));
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub enum PathError {
     /// The text is not UTF-8.
     #[error("the address is not UTF-8")]
     NotUtf8,
+    /// `FROM:` or `TO:` does not stand before the address.
+    #[error("FROM: or TO: must stand before the address")]
+    NoKeyword,
+    /// Something other than a blank follows the closing bracket.
+    #[error("a blank must follow the closing angle bracket")]
+    NotSeparated,
     /// `<>` where a recipient must be.
     #[error("the recipient is empty")]
     Empty,

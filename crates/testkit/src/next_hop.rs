@@ -287,6 +287,8 @@ impl Guest {
             }
             Question::MalformedSender(_)
             | Question::MalformedRecipient(_)
+            | Question::UnfitSender(..)
+            | Question::UnfitRecipient(..)
             | Question::TooManyRecipients(_)
             | Question::RefuseMessage { .. } => Answer::Refuse(CANNOT),
             Question::EndConnection(_) => Answer::RefuseAndClose(CANNOT),

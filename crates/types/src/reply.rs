@@ -59,6 +59,13 @@ impl Reply {
         }
     }
 
+    /// The same reply with what leads back to its event: reference and
+    /// address of the explanation page.
+    #[must_use]
+    pub fn referring(self, parameters: &ReplyParameters<'_>) -> Self {
+        Reply { text: sentence(&self.text, parameters), ..self }
+    }
+
     /// Whether the reply refuses for good.
     pub fn is_permanent(&self) -> bool {
         (500..600).contains(&self.code)
@@ -173,7 +180,7 @@ pub(crate) fn compose(
 }
 
 /// The text with its parameters: seconds, quotation, reference, address.
-fn sentence(text: &'static str, parameters: &ReplyParameters<'_>) -> Cow<'static, str> {
+fn sentence(text: &str, parameters: &ReplyParameters<'_>) -> Cow<'static, str> {
     use fmt::Write;
     let mut line = String::new();
     let wait = parameters.retry_in_s.unwrap_or(60);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use types::{ForwardPath, Reason, Reply, ReversePath};
 
-use crate::command::Malformed;
+use crate::command::{Malformed, Unfit};
 use crate::content_reader::ContentFault;
 use crate::parameters::MailParameters;
+use crate::replies;
 
 /// What the protocol cannot decide or, for a refusal that is remembered as an
 /// event, cannot word, because its reply quotes the event.
@@ -42,6 +43,13 @@ pub enum Question {
     /// RCPT with a malformed address: refuse it
     /// ([`Reason::RecipientMalformed`]). An attempt of its own.
     MalformedRecipient(Malformed),
+    /// MAIL with a well-formed address that is refused for what stands beside
+    /// it: refuse it with [`Question::own_reply`]. An attempt of its own,
+    /// without recipient.
+    UnfitSender(ReversePath, Unfit),
+    /// RCPT with such an address: refuse it with [`Question::own_reply`]. An
+    /// attempt of its own.
+    UnfitRecipient(ForwardPath, Unfit),
     /// RCPT beyond the number allowed: refuse it
     /// ([`Reason::RecipientsLimited`]). An attempt of its own.
     TooManyRecipients(ForwardPath),
@@ -65,8 +73,12 @@ impl Question {
     /// decides.
     pub fn reason(&self) -> Option<Reason> {
         match self {
-            Question::MalformedSender(_) => Some(Reason::SenderMalformed),
-            Question::MalformedRecipient(_) => Some(Reason::RecipientMalformed),
+            Question::MalformedSender(_) | Question::UnfitSender(..) => {
+                Some(Reason::SenderMalformed)
+            }
+            Question::MalformedRecipient(_) | Question::UnfitRecipient(..) => {
+                Some(Reason::RecipientMalformed)
+            }
             Question::TooManyRecipients(_) => Some(Reason::RecipientsLimited),
             Question::RefuseMessage { fault, .. } => Some(fault.reason()),
             Question::EndConnection(end) => Some(end.reason),
@@ -76,6 +88,20 @@ impl Question {
             | Question::Rcpt(_)
             | Question::EndOfData { .. } => None,
         }
+    }
+
+    /// The protocol's own reply, where a refusal has a code that says more
+    /// than its reason does; the caller adds the reference.
+    pub fn own_reply(&self) -> Option<Reply> {
+        Some(match self {
+            Question::UnfitSender(_, Unfit::NeedsSmtputf8) => replies::SENDER_NEEDS_SMTPUTF8,
+            Question::UnfitRecipient(_, Unfit::NeedsSmtputf8) => replies::RECIPIENT_NEEDS_SMTPUTF8,
+            Question::UnfitSender(_, unfit) | Question::UnfitRecipient(_, unfit) => match unfit {
+                Unfit::ParameterUnknown => replies::UNKNOWN_PARAMETER,
+                Unfit::ParameterValue | Unfit::NeedsSmtputf8 => replies::BAD_PARAMETER,
+            },
+            _ => return None,
+        })
     }
 }
 

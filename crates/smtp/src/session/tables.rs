@@ -9,7 +9,7 @@ use types::{ForwardPath, Reason, Reply, ReversePath};
 use super::{
     Answer, Asked, History, MailQuestion, Output, Question, Session, Source, State, Transaction,
 };
-use crate::command::{Command, CommandError};
+use crate::command::{Command, CommandError, Unfit};
 use crate::content_reader::ContentReader;
 use crate::parameters::MailParameters;
 use crate::replies;
@@ -48,7 +48,7 @@ impl Session {
             (State::Open(open), C::Rcpt(path)) => {
                 let needs_smtputf8 = path.address().is_some_and(|a| !a.is_ascii());
                 if needs_smtputf8 && !open.smtputf8 {
-                    return self.protest(replies::RECIPIENT_NEEDS_SMTPUTF8, out);
+                    return self.address(Question::UnfitRecipient(path, Unfit::NeedsSmtputf8));
                 }
                 let room = open.recipients < self.profile.limits().recipients_max;
                 self.recipient(path, room)
@@ -73,22 +73,37 @@ impl Session {
             E::TooLong => replies::LINE_TOO_LONG,
             E::ControlCharacter => replies::BAD_LINE,
             E::Argument => replies::BAD_ARGUMENT,
-            E::ParameterValue => replies::BAD_PARAMETER,
-            E::ParameterUnknown => replies::UNKNOWN_PARAMETER,
-            E::NeedsSmtputf8 => replies::SENDER_NEEDS_SMTPUTF8,
-            E::Sender(malformed) => match self.state {
-                State::Greeted => replies::HELO_FIRST,
-                _ => return self.address(Question::MalformedSender(malformed)),
-            },
-            E::Recipient(malformed) => match &self.state {
-                State::Greeted => replies::HELO_FIRST,
-                State::Open(open) if open.chunks.is_none() => {
-                    return self.address(Question::MalformedRecipient(malformed));
-                }
-                _ => replies::BAD_SEQUENCE,
-            },
+            E::Sender(malformed) => {
+                return self.refused_sender(Question::MalformedSender(malformed), out);
+            }
+            E::UnfitSender(path, unfit) => {
+                return self.refused_sender(Question::UnfitSender(path, unfit), out);
+            }
+            E::Recipient(malformed) => {
+                return self.refused_recipient(Question::MalformedRecipient(malformed), out);
+            }
+            E::UnfitRecipient(path, unfit) => {
+                return self.refused_recipient(Question::UnfitRecipient(path, unfit), out);
+            }
         };
         self.protest(reply, out)
+    }
+
+    /// MAIL that is refused for its address or what stands beside it.
+    fn refused_sender<'i>(&mut self, question: Question, out: &mut Vec<u8>) -> Step<'i> {
+        match self.state {
+            State::Greeted => self.protest(replies::HELO_FIRST, out),
+            _ => self.address(question),
+        }
+    }
+
+    /// RCPT that is refused for its address or what stands beside it.
+    fn refused_recipient<'i>(&mut self, question: Question, out: &mut Vec<u8>) -> Step<'i> {
+        match &self.state {
+            State::Greeted => self.protest(replies::HELO_FIRST, out),
+            State::Open(open) if open.chunks.is_none() => self.address(question),
+            _ => self.protest(replies::BAD_SEQUENCE, out),
+        }
     }
 
     /// What an answer does.
@@ -225,7 +240,7 @@ impl Session {
         })
     }
 
-    /// A malformed address: a mistake like others, but one that is remembered.
+    /// A malformed or unfit address: a mistake like others, but one that is remembered.
     fn address<'i>(&mut self, question: Question) -> Step<'i> {
         self.history = History::Attempted;
         self.refused_before |= matches!(self.state, State::Ready);

@@ -17,6 +17,8 @@ const PIECES: &[&str] = &[
     "RCPT TO:<bob@corp.example>\r\n",
     "RCPT TO:<bob@corp.example>\r\nRCPT TO:<cid@corp.example>\r\n",
     "RCPT TO:bob\r\n",
+    "MAIL FROM:<ann@sender.example> RET=HDRS\r\n",
+    "RCPT TO:<bøb@corp.example>\r\n",
     "DATA\r\n",
     "Hello.\r\n.\r\n",
     "..dots\r\n",
@@ -175,6 +177,8 @@ fn is_about_an_address(question: &Question) -> bool {
             | Question::TooManyRecipients(_)
             | Question::MalformedSender(_)
             | Question::MalformedRecipient(_)
+            | Question::UnfitSender(..)
+            | Question::UnfitRecipient(..)
     )
 }
 

@@ -109,7 +109,10 @@ impl Stage {
         let question = question.unwrap_or_else(|| {
             panic!("an answer needs a question:\n{}", self.transcript);
         });
-        let answer = answer(text, question.reason());
+        let answer = match question.own_reply() {
+            Some(reply) if text == "refuse" => Answer::Refuse(reply),
+            _ => answer(text, question.reason()),
+        };
         let mut replies = Vec::new();
         self.session().answer(answer, &mut replies);
         self.show_replies(&replies);
@@ -187,6 +190,8 @@ fn question_text(question: &Question) -> String {
         Question::Rcpt(path) => format!("rcpt {path}"),
         Question::EndOfData { octets } => format!("end-of-data {octets} octets"),
         Question::MalformedSender(m) => format!("malformed-sender {} ({})", m.given, m.error),
+        Question::UnfitSender(path, unfit) => format!("unfit-sender {path} ({unfit})"),
+        Question::UnfitRecipient(path, unfit) => format!("unfit-recipient {path} ({unfit})"),
         Question::MalformedRecipient(m) => format!("malformed-recipient {} ({})", m.given, m.error),
         Question::TooManyRecipients(path) => format!("too-many-recipients {path}"),
         Question::RefuseMessage { fault, closes, .. } => {

@@ -182,7 +182,7 @@ impl Question {
         // A connection that was kept may be closed: then once more with a new one.
         if let Some(mut line) = hop.probes.take(shared.parts.clock.now()) {
             match self.exchange(&mut line).await {
-                Err(lost) if lost.is_unanswered() => {}
+                Err(lost) if lost.is_unanswered(line.session.awaits()) => {}
                 Ok(report) if is_stale(&line, &report) => {}
                 said => return self.settle(shared, hop, line, said),
             }

@@ -55,13 +55,14 @@ impl Lost {
 
     /// Whether the next hop had not answered anything yet since MAIL: on a
     /// connection that was kept open it just means that it was closed.
-    pub(crate) fn is_unanswered(&self) -> bool {
+    /// `awaits` is what it owed a reply to. A connection that breaks later may
+    /// have lost the reply to a message that was taken, so it counts as a try.
+    pub(crate) fn is_unanswered(&self, awaits: Step) -> bool {
+        let at_once = |step| matches!(step, Step::Rset | Step::Mail);
         match self {
-            Lost::Peer(ClientError::Closed(step) | ClientError::TimedOut(step)) => {
-                matches!(step, Step::Rset | Step::Mail)
-            }
+            Lost::Peer(ClientError::Closed(step) | ClientError::TimedOut(step)) => at_once(*step),
             Lost::Peer(ClientError::Refused(_) | ClientError::Unasked(_)) => true,
-            Lost::Broken(_) => true,
+            Lost::Broken(_) => at_once(awaits),
             Lost::Peer(_) | Lost::Stuck | Lost::Content(_) => false,
         }
     }
@@ -208,5 +209,24 @@ async fn within<T>(limit: impl FnOnce() -> Sleep, work: impl Future<Output = T>)
     match future::select(work, limit()).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_breaks_after_the_answer_to_mail_counts_as_a_try() {
+        let reset = || Lost::Broken(io::ErrorKind::ConnectionReset.into());
+        for step in [Step::Rset, Step::Mail] {
+            assert!(reset().is_unanswered(step), "{step}");
+            assert!(Lost::Peer(ClientError::Closed(step)).is_unanswered(step), "{step}");
+        }
+        for step in [Step::Rcpt, Step::Data, Step::Content, Step::Nothing] {
+            assert!(!reset().is_unanswered(step), "{step}");
+            assert!(!Lost::Peer(ClientError::Closed(step)).is_unanswered(step), "{step}");
+        }
+        assert!(!Lost::Stuck.is_unanswered(Step::Mail));
     }
 }

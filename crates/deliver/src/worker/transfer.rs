@@ -141,7 +141,7 @@ impl<'a> Transfer<'a> {
                 if connection.session.is_ready() { Ended::Usable } else { Ended::Lost }
             }
             Err(NotSent::Lost(lost)) => {
-                if kept_open && lost.is_unanswered() {
+                if kept_open && lost.is_unanswered(connection.session.awaits()) {
                     self.open_again(places);
                     return Ended::Lost;
                 }

@@ -99,6 +99,30 @@ async fn a_kept_connection_that_was_closed_costs_no_attempt() {
     }
 }
 
+#[tokio::test]
+async fn a_kept_connection_that_breaks_during_the_content_costs_an_attempt() {
+    let mut house = House::new();
+    let mut transactions = 0;
+    let hop = NextHop::scripted(move |_, at| {
+        transactions += usize::from(at == "DATA");
+        (at == "DATA" && transactions == 2).then_some(Do::SayAndDrop("354 go ahead"))
+    });
+    hop.listen(&house.network, HOP);
+    house.start();
+    house.accept(&["bob@corp.example"]);
+    house.settle().await;
+    house.accept(&["cid@corp.example"]);
+    house.settle().await;
+    assert_eq!(hop.seen().connections, 1);
+    let story = house.story();
+    assert!(
+        story[1].starts_with("cid@corp.example deferred #1 - the connection broke"),
+        "{story:?}"
+    );
+    house.pass_until_empty().await;
+    assert!(house.story()[2].contains("cid@corp.example delivered #2"), "{:?}", house.story());
+}
+
 /// What the first attempt comes to if the next hop does this at this step,
 /// as the event says, within so many seconds.
 async fn check(step: &'static str, what: Do, expected: &str, within_s: u64) {

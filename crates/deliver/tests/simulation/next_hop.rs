@@ -14,6 +14,8 @@ pub(crate) enum Do {
     Say(String),
     /// Closes the connection.
     Drop,
+    /// Replies with these lines and closes the connection.
+    SayAndDrop(&'static str),
     /// Says nothing any more.
     Hang,
     /// Writes this without end.
@@ -121,6 +123,12 @@ impl NextHop {
         let line = match scripted {
             None => usual.to_owned(),
             Some(Do::Say(line)) => line,
+            Some(Do::SayAndDrop(line)) => {
+                stream.write_all(line.as_bytes()).await?;
+                stream.write_all(b"\r\n").await?;
+                stream.flush().await?;
+                return Err(std::io::ErrorKind::BrokenPipe.into());
+            }
             Some(Do::Drop) => return Err(std::io::ErrorKind::BrokenPipe.into()),
             Some(Do::Hang) => {
                 std::future::pending::<()>().await;

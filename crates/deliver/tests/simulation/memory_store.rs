@@ -68,6 +68,23 @@ impl MemoryStore {
     }
 }
 
+impl State {
+    /// New states and events. Under the lock in which a lease ends, or the
+    /// message could be leased again as it was.
+    fn apply(&mut self, id: QueueId, steps: Vec<QueueStep>, events: Vec<Event>) {
+        self.events.extend(events);
+        let message = Arc::make_mut(self.messages.get_mut(&id).unwrap());
+        for step in steps {
+            let recipient =
+                message.recipients.iter_mut().find(|r| r.event == step.recipient).unwrap();
+            recipient.state = step.state;
+        }
+        if message.is_done() {
+            self.messages.remove(&id);
+        }
+    }
+}
+
 struct Writer(QueueId, Vec<u8>, Arc<Mutex<HashMap<QueueId, Vec<u8>>>>);
 
 impl ContentWriter for Writer {
@@ -116,12 +133,13 @@ impl MessageQueue for MemoryStore {
         events: Vec<Event>,
     ) -> Result<Position, StoreError> {
         self.check_space()?;
-        {
-            let mut state = self.state.lock().unwrap();
-            assert!(state.leased.remove(&id), "settled without a lease");
-            state.settled += 1;
-        }
-        self.intervene(id, steps, events)
+        let mut state = self.state.lock().unwrap();
+        assert!(state.leased.remove(&id), "settled without a lease");
+        state.settled += 1;
+        state.apply(id, steps, events);
+        drop(state);
+        self.changed.notify_one();
+        Ok(Position(0))
     }
 
     fn intervene(
@@ -130,18 +148,7 @@ impl MessageQueue for MemoryStore {
         steps: Vec<QueueStep>,
         events: Vec<Event>,
     ) -> Result<Position, StoreError> {
-        let mut state = self.state.lock().unwrap();
-        state.events.extend(events);
-        let message = Arc::make_mut(state.messages.get_mut(&id).unwrap());
-        for step in steps {
-            let recipient =
-                message.recipients.iter_mut().find(|r| r.event == step.recipient).unwrap();
-            recipient.state = step.state;
-        }
-        if message.is_done() {
-            state.messages.remove(&id);
-        }
-        drop(state);
+        self.state.lock().unwrap().apply(id, steps, events);
         self.changed.notify_one();
         Ok(Position(0))
     }

@@ -19,6 +19,7 @@ mod call_forward;
 mod connection;
 mod deliverer;
 mod hop;
+mod inward;
 mod lease;
 pub mod notice;
 mod opening;
@@ -35,7 +36,9 @@ mod worker;
 
 pub use deliverer::{Deliverer, Parts};
 pub use notice::{Notice, NoticeKind, NoticeRecipient, NoticeText, NoticeWriter};
-pub use route::{FixedHosts, Host, NextHop, Preference, Route, RouteError, RoutingTable, Target};
+pub use route::{
+    Chosen, FixedHosts, Host, NextHop, Preference, Route, RouteError, RoutingTable, Target,
+};
 pub use schedule::{RetrySchedule, ScheduleError};
 pub use settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts, TlsUse,

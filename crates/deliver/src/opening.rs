@@ -99,7 +99,8 @@ pub(crate) async fn open(
     Err(last.unwrap_or_else(|| NotOpened::no_route(&hop.name, nothing)))
 }
 
-/// The addresses of one host, without our own.
+/// The addresses of one host, without our own and, where a sender chose the
+/// host, without those that lead inward.
 async fn addresses(
     shared: &Shared,
     hop: &Hop,
@@ -120,6 +121,10 @@ async fn addresses(
         let why = format!("mail for {target} loops: it is an address of this server");
         let loops = RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why };
         return Err(hop.next_hop.meaning(loops));
+    }
+    found.retain(|ip| hop.next_hop.may_be_at(*ip));
+    if found.is_empty() {
+        return Err(route::leads_inward(&target.to_string()));
     }
     Ok(found)
 }

@@ -14,6 +14,7 @@ use types::address::literal_ip;
 use types::{Domain, EnhancedCode, ForwardPath};
 use world::{Chance, DnsError, MxAnswer, MxHost, Resolver};
 
+use crate::inward::is_inward;
 use crate::settings::OwnHosts;
 
 /// The port of SMTP between servers.
@@ -201,9 +202,13 @@ impl RoutingTable {
         match route {
             Route::Hosts(hosts) => Ok(NextHop::Hosts(Arc::clone(hosts))),
             Route::Mx => match domain.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
-                Some(literal) => literal_ip(literal)
-                    .map(|ip| NextHop::address(ip, self.mx_port))
-                    .map_err(|_| no_such_domain(domain)),
+                Some(literal) => match literal_ip(literal) {
+                    Ok(ip) if chosen == Chosen::BySender && is_inward(ip) => {
+                        Err(leads_inward(domain))
+                    }
+                    Ok(ip) => Ok(NextHop::address(ip, self.mx_port)),
+                    Err(_) => Err(no_such_domain(domain)),
+                },
                 None => domain
                     .parse()
                     .map(|domain| NextHop::Mx { domain, port: self.mx_port, chosen })
@@ -216,6 +221,13 @@ impl RoutingTable {
 fn no_such_domain(domain: &str) -> RouteFailure {
     let why = format!("{domain}: not a domain that mail can be sent to");
     RouteFailure::Permanent { status: EnhancedCode(5, 1, 2), why }
+}
+
+/// A sender's domain whose mail would go to an address that [`is_inward`].
+pub(crate) fn leads_inward(name: &str) -> RouteFailure {
+    let why = format!("{name}: its address is not a public one");
+    // RFC 3463 section 3.5: unable to route.
+    RouteFailure::Permanent { status: EnhancedCode(5, 4, 4), why }
 }
 
 /// A next hop: what shares connections, limits and back-off.
@@ -247,6 +259,12 @@ pub enum Chosen {
 }
 
 impl NextHop {
+    /// Whether a host at this address may be connected to: fixed hosts are
+    /// the operator's, a sender's exchangers must not lead [inward](is_inward).
+    pub(crate) fn may_be_at(&self, ip: IpAddr) -> bool {
+        !matches!(self, NextHop::Mx { chosen: Chosen::BySender, .. }) || !is_inward(ip)
+    }
+
     /// What a failure to find a host means at this next hop: where the
     /// operator chose it, a host without an address, or one that is
     /// ourselves, is his mistake.
@@ -430,6 +448,10 @@ mod tests {
         assert_eq!(hop(&table, "bob@mx.example"), "mx of mx.example");
         assert_eq!(hop(&table, "bob@[192.0.2.9]"), "192.0.2.9:25");
         assert_eq!(hop(&table, "bob@[IPv6:2001:db8::9]"), "[2001:db8::9]:25");
+        assert!(hop(&table, "bob@[127.0.0.1]").contains("5, 4, 4"));
+        assert!(hop(&table, "bob@[IPv6:::1]").contains("5, 4, 4"));
+        table.insert(&domain("[10.0.0.1]"), Route::Mx);
+        assert_eq!(hop(&table, "bob@[10.0.0.1]"), "10.0.0.1:25");
         table.set_elsewhere(Route::parse(&["smart.example:587"]).unwrap());
         assert_eq!(hop(&table, "bob@other.example"), "smart.example:587");
         assert!(Route::parse(&[]).is_err());

@@ -45,6 +45,47 @@ async fn a_refused_recipient_is_reported_to_the_sender_once() {
     assert_eq!(smart_host.count("RCPT TO:<ann@sender.example>"), 1);
 }
 
+/// What comes of a notice to a domain with this mail exchanger.
+async fn notice_to(address: &str, by_smart_host: bool) -> (Vec<String>, usize) {
+    let mut settings = settings();
+    if by_smart_host {
+        let route = Route::parse(&[&format!("{address}:25")]).unwrap();
+        settings.routes.set_elsewhere(route);
+    }
+    let mut house = House::with(settings);
+    let mx = "mx.sender.example".parse().unwrap();
+    house.resolver.set_mx_host(&"sender.example".parse().unwrap(), &mx);
+    house.resolver.set_addresses("mx.sender.example", Ok(vec![address.parse().unwrap()]));
+    let hop =
+        NextHop::scripted(
+            |_, at| {
+                if at.starts_with("RCPT") { say("550 5.2.1 disabled") } else { None }
+            },
+        );
+    hop.listen(&house.network, HOP);
+    let inside = NextHop::willing();
+    inside.listen(&house.network, &format!("{address}:25"));
+    house.start();
+    house.accept(&["bob@corp.example"]);
+    house.settle().await;
+    (house.story(), inside.seen().connections)
+}
+
+#[tokio::test]
+async fn a_notice_is_not_aimed_inward_by_whoever_owns_the_senders_domain() {
+    for address in ["127.0.0.1", "10.0.0.7", "169.254.169.254"] {
+        let (story, connections) = notice_to(address, false).await;
+        assert_eq!(connections, 0, "{address}");
+        let refused = "ann@sender.example rejected #1 - 5.4.4 mx.sender.example:25: \
+                       its address is not a public one";
+        assert!(story.contains(&refused.to_owned()), "{address}: {story:?}");
+        // What the operator chose is as he wants it.
+        let (story, connections) = notice_to(address, true).await;
+        assert_eq!(connections, 1, "{address}: {story:?}");
+    }
+    assert_eq!(notice_to("203.0.113.25", false).await.1, 1);
+}
+
 #[tokio::test]
 async fn a_failed_notice_is_answered_by_nothing() {
     let (house, smart_host) = refusing(BounceLimits::default(), "550 5.2.1 disabled");

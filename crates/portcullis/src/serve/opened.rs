@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::contract::Page;
 use store::disk::RealDisk;
@@ -16,6 +17,11 @@ use crate::settings::Settings;
 
 /// The database of policies and lists, in the data folder.
 const STATE_FILE: &str = "state.db";
+
+/// How far ahead of the wall clock the newest event may be and still be
+/// believed. More than any correction of a clock that was nearly right; less
+/// than a clock that stood in another year.
+const AHEAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is not ours, for a gateway to live in: the real one, or one that is
 /// simulated.
@@ -51,14 +57,18 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Opens the data folder in the real world, whose clock begins no earlier
-    /// than the newest event.
+    /// than the newest event, unless that lies in a future that only a wrong
+    /// clock can have written: then the report says so.
     ///
     /// # Errors
     /// Another instance has it, or it cannot be read or written.
     pub(crate) fn open(settings: &Settings) -> Result<Opened, String> {
         let mut opened = Opened::open_in(settings, World::real(SystemClock::new()))?;
-        let newest = opened.newest.unwrap_or(Timestamp::EPOCH);
-        opened.world.clock = Arc::new(SystemClock::not_before(newest));
+        let wall = opened.world.clock.now();
+        match earliest(opened.newest, wall) {
+            Ok(earliest) => opened.world.clock = Arc::new(SystemClock::not_before(earliest)),
+            Err(problem) => opened.report.damage.push(problem),
+        }
         Ok(opened)
     }
 
@@ -90,10 +100,40 @@ impl Opened {
     }
 }
 
+/// The earliest time at which the clock may begin, or why the newest event
+/// does not say: one event written while the clock stood years ahead must
+/// not keep us there for ever, since whatever we write then is newer still.
+fn earliest(newest: Option<Timestamp>, wall: Timestamp) -> Result<Timestamp, String> {
+    match newest {
+        Some(newest) if newest > wall + AHEAD_MAX => Err(format!(
+            "the newest event is of {newest}, more than a day after the present time {wall}: the \
+             clock was wrong then or is wrong now; the present time is used, and events with \
+             later times stay before all others in lists until then"
+        )),
+        newest => Ok(newest.unwrap_or(Timestamp::EPOCH)),
+    }
+}
+
 /// When the newest event was written.
 fn newest_event(store: &Store) -> Result<Option<Timestamp>, StoreError> {
     let always = Timestamp::EPOCH..Timestamp::from_millis(i64::MAX);
     let page = Page { after: None, rows_max: 1, count_max: 1 };
     let found = store.search(&Filter::Everything, always, page)?;
     Ok(found.events.first().map(|event| event.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_begins_at_the_newest_event_unless_that_is_a_day_ahead() {
+        let wall = Timestamp::from_millis(1_795_000_000_000);
+        let ahead = |span: Duration| Some(wall + span);
+        assert_eq!(earliest(None, wall), Ok(Timestamp::EPOCH));
+        assert_eq!(earliest(Some(Timestamp::EPOCH), wall), Ok(Timestamp::EPOCH));
+        assert_eq!(earliest(ahead(AHEAD_MAX), wall), Ok(wall + AHEAD_MAX));
+        let refused = earliest(ahead(AHEAD_MAX + Duration::from_millis(1)), wall);
+        assert!(refused.is_err_and(|why| why.contains(&wall.to_string())));
+    }
 }

@@ -9,6 +9,7 @@ mod connections;
 mod data;
 mod directory;
 mod greylist;
+mod host_name;
 mod network;
 mod normalised;
 mod rate;
@@ -16,6 +17,7 @@ mod recipient;
 mod relay;
 mod smtputf8;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ use types::{
     CheckName, EventId, Finding, ForwardPath, Inconclusive, LifeLineId, Micros, Need, Observed,
     ReversePath, SessionId, Source, Stage, Subject, Timestamp,
 };
-use world::{Clock, RecipientProbe};
+use world::{Clock, RecipientProbe, Resolver};
 
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
@@ -117,6 +119,33 @@ impl Checks {
         };
         let took = Micros::from(self.clock.elapsed().saturating_sub(began));
         Finding { check, stage: Stage::Rcpt, observed, source, took }
+    }
+
+    /// The confirmed name of a client, or the finding that it could not be
+    /// had. No [`Need`] asks for it, because it belongs to the session: it is
+    /// looked up once for all its attempts.
+    ///
+    /// # Errors
+    /// DNS did not answer, or not in time.
+    pub async fn host_name(
+        &self,
+        ip: IpAddr,
+        resolver: &dyn Resolver,
+    ) -> Result<Option<Arc<str>>, Finding> {
+        let began = self.clock.elapsed();
+        let deadline = self.settings.load().deadline;
+        let found = tokio::select! {
+            biased;
+            found = host_name::look(ip, resolver) => found,
+            () = self.clock.sleep(deadline) => Err(Inconclusive::TimedOut),
+        };
+        found.map_err(|why| Finding {
+            check: CheckName::HostName,
+            stage: Stage::Rcpt,
+            observed: Observed::Inconclusive(why),
+            source: Source::Session,
+            took: Micros::from(self.clock.elapsed().saturating_sub(began)),
+        })
     }
 
     /// The answer of a look-up, or that it took too long.

@@ -121,6 +121,11 @@ impl PolicyIndex {
         self.keys.is_internal(domain_key)
     }
 
+    /// Whether any policy is restricted to hosts by name.
+    pub(crate) fn names_hosts(&self) -> bool {
+        self.sources.names_hosts()
+    }
+
     /// How the settings validate the recipients of a domain.
     pub(crate) fn validation(&self, domain_key: &str) -> Option<RecipientValidation> {
         self.validations.get(domain_key).copied()

@@ -121,6 +121,12 @@ impl PolicySet {
         self.policies.is_internal(domain_key)
     }
 
+    /// Whether any policy looks at the client's host name, which costs
+    /// whoever asks for it several DNS queries.
+    pub fn names_hosts(&self) -> bool {
+        self.policies.names_hosts()
+    }
+
     /// What the settings say.
     pub fn base(&self) -> &BasePolicies {
         &self.base

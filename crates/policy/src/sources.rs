@@ -42,6 +42,11 @@ impl Sources {
         number
     }
 
+    /// Whether there is any host.
+    pub(crate) fn names_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
     /// The numbers that cover a client: anywhere, its networks, its host.
     pub(crate) fn of(&self, ip: IpAddr, host_name: Option<&str>) -> Vec<u32> {
         let mut numbers = vec![ANYWHERE];

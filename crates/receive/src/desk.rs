@@ -23,6 +23,8 @@ pub(crate) struct Visit {
     pub(crate) client: Arc<ClientFacts>,
     pub(crate) reverse_path: Option<Arc<ReversePath>>,
     pub(crate) declared_size: Option<u64>,
+    /// Whether the client's name was looked up, found or not.
+    host_name_sought: bool,
 }
 
 impl Visit {
@@ -44,7 +46,7 @@ pub(crate) struct Desk {
     pub(crate) live: Arc<Live>,
     pub(crate) visit: Visit,
     pub(crate) transaction: Option<Box<Transaction>>,
-    /// What was found when the client connected; part of every attempt.
+    /// What was found of the client itself; part of every attempt.
     connected: Vec<Finding>,
     /// The attempt of the connection itself, until a recipient or a refused
     /// MAIL takes its place.
@@ -62,6 +64,7 @@ impl Desk {
             client: Arc::new(client),
             reverse_path: None,
             declared_size: None,
+            host_name_sought: false,
         };
         engine.tally().session();
         engine.tally().opened();
@@ -180,7 +183,24 @@ impl Desk {
         self.refuse(open, outcome, Stage::Mail)
     }
 
+    /// Looks up the client's name, once a session, if a policy in force asks
+    /// for it. A name that cannot be had matches nothing; the record says so.
+    async fn seek_host_name(&mut self) {
+        if self.visit.host_name_sought || !self.engine.parts.policy.load().names_hosts() {
+            return;
+        }
+        self.visit.host_name_sought = true;
+        let parts = &self.engine.parts;
+        let ip = self.visit.client.client.ip;
+        match parts.checks.host_name(ip, &*parts.resolver).await {
+            Ok(None) => {}
+            Ok(name) => Arc::make_mut(&mut self.visit.client).host_name = name,
+            Err(inconclusive) => self.connected.push(inconclusive),
+        }
+    }
+
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
+        self.seek_host_name().await;
         let attempt = self.next_attempt();
         let mut open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         match judge(&self.engine, &self.visit, Stage::Rcpt, &mut open, &[]).await {

@@ -12,7 +12,7 @@ use store::{EventLog, TripletTable};
 use types::finding::Unavailable;
 use types::id::{EventId, LifeLineId, NodeName, QueueId, SessionId};
 use types::{Reference, ReplyParameters, Timestamp};
-use world::{Chance, Clock};
+use world::{Chance, Clock, Resolver};
 
 use crate::content_buffer::ContentBudget;
 use crate::tally::Tally;
@@ -64,6 +64,8 @@ pub struct EngineParts {
     pub policy: Arc<ArcSwap<PolicySet>>,
     /// The checks.
     pub checks: Arc<Checks>,
+    /// Who knows the names of clients.
+    pub resolver: Arc<dyn Resolver>,
     /// Where events and messages go.
     pub log: Arc<dyn EventLog>,
     /// Where open greylist windows are closed.

@@ -113,6 +113,7 @@ pub(crate) fn start(
         chance: around.chance.clone(),
         policy: Arc::clone(&policy),
         checks: Arc::clone(&checks),
+        resolver: around.resolver.clone(),
         log: store.clone(),
         triplets: store.clone(),
         node: NodeName("gate".into()),

@@ -66,6 +66,8 @@ checks! {
     System = "system";
     /// The transfer to the next hop.
     Delivery = "delivery";
+    /// The client's forward-confirmed name, where a policy asks for one.
+    HostName = "host_name";
 }
 
 /// One fact, with where it comes from and what it cost.

@@ -80,16 +80,24 @@ pub trait Resolver: Send + Sync + 'static {
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>>;
 
     /// The name of `ip`, if one of the first [`REVERSE_NAMES_MAX`] names it
-    /// claims has that address (RFC 8601 section 2.7.3, "iprev").
-    fn host_name(&self, ip: IpAddr) -> BoxFuture<'_, Option<Arc<str>>> {
+    /// claims has that address (RFC 8601 section 2.7.3, "iprev"). An error
+    /// says that a question had no answer and none of the others a name.
+    fn host_name(&self, ip: IpAddr) -> BoxFuture<'_, Result<Option<Arc<str>>, DnsError>> {
+        let final_or = |error: DnsError| if error.is_temporary() { Err(error) } else { Ok(None) };
         Box::pin(async move {
-            for name in self.reverse(ip).await.ok()?.into_iter().take(REVERSE_NAMES_MAX) {
-                let addresses = self.addresses(name.as_str()).await;
-                if addresses.is_ok_and(|found| found.contains(&ip)) {
-                    return Some(name.as_str().into());
+            let names = match self.reverse(ip).await {
+                Ok(names) => names,
+                Err(error) => return final_or(error),
+            };
+            let mut unconfirmed = Ok(None);
+            for name in names.into_iter().take(REVERSE_NAMES_MAX) {
+                match self.addresses(name.as_str()).await {
+                    Ok(found) if found.contains(&ip) => return Ok(Some(name.as_str().into())),
+                    Ok(_) => {}
+                    Err(error) => unconfirmed = unconfirmed.and(final_or(error)),
                 }
             }
-            None
+            unconfirmed
         })
     }
 }

@@ -66,7 +66,7 @@ async fn a_host_name_is_one_that_leads_back_to_the_address() {
     let name = |ip: &str| {
         let ip = ip.parse().unwrap();
         let resolver = &resolver;
-        async move { resolver.host_name(ip).await.map(|name| name.to_string()) }
+        async move { resolver.host_name(ip).await.ok().flatten().map(|name| name.to_string()) }
     };
     assert_eq!(name("192.0.2.1").await.as_deref(), Some("a.corp.example"));
     assert_eq!(name("192.0.2.9").await, None);

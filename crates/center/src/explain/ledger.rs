@@ -54,6 +54,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::EarlyTalk => "Early talker",
         CheckName::Protocol => "Protocol",
         CheckName::Tls => "TLS",
+        CheckName::HostName => "Name of the client",
         CheckName::Relay => "Relay control",
         CheckName::Recipient => "Recipient validation",
         CheckName::Smtputf8 => "Internationalized addresses",

@@ -17,7 +17,9 @@ use world::{Chance, Clock, DnsResolver, Resolver};
 
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
+use super::names::NamesWatch;
 use super::notices::ReportWriter;
+use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
 use super::policies::Policies;
 use super::{convert, open_files};
@@ -64,7 +66,7 @@ impl Gateway {
         let Opened { store, state, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
-        let shared = Shared::new(settings, &store, &watchers, &world);
+        let shared = Shared::new(settings, &store, &watchers, &world)?;
         let now = shared.clock.now();
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
@@ -79,15 +81,20 @@ impl Gateway {
             Arc::clone(&shared.triplets),
         ));
         let tls = tls(settings)?;
-        let connections_max = connections_max(settings, &log);
+        let allowed = open_files::allow(settings.smtp.connections_max);
+        tell_lowered(settings, allowed, &log);
         let engine = Engine::new(
             shared.engine_parts(&policies, &checks, tls.clone()),
-            convert::receive(settings, connections_max),
+            convert::receive(settings, allowed.max),
         );
-        let health = Health::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&engine), now);
+        let names =
+            NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
+        let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
+        let health = Health::new(Arc::clone(&store), delivery, reception, names, now);
         let clock = Arc::clone(&shared.clock);
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
+        let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         Ok(Gateway {
             store,
             state,
@@ -112,6 +119,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     node: NodeName,
+    resolver: Arc<dyn Resolver>,
     /// The store behind its watchers, three times: one for each thing it is.
     events: Arc<dyn EventLog>,
     queue: Arc<dyn MessageQueue>,
@@ -124,16 +132,21 @@ impl Shared {
         store: &Arc<Store>,
         watchers: &Arc<Watchers>,
         world: &World,
-    ) -> Shared {
+    ) -> Result<Shared, String> {
+        let resolver = match &world.resolver {
+            Some(resolver) => Arc::clone(resolver),
+            None => resolver_of(settings)?,
+        };
         let watched = Arc::new(Watched::new(Arc::clone(store), Arc::clone(watchers)));
-        Shared {
+        Ok(Shared {
+            resolver,
             clock: Arc::clone(&world.clock),
             chance: Arc::clone(&world.chance),
             node: convert::node(settings),
             events: Arc::clone(&watched) as _,
             queue: Arc::clone(&watched) as _,
             triplets: watched,
-        }
+        })
     }
 
     fn deliverer(
@@ -142,10 +155,6 @@ impl Shared {
         world: World,
         own: Vec<SocketAddr>,
     ) -> Result<Deliverer, String> {
-        let resolver = match world.resolver {
-            Some(resolver) => resolver,
-            None => resolver_of(settings)?,
-        };
         let parts = deliver::Parts {
             queue: Arc::clone(&self.queue),
             log: Arc::clone(&self.events),
@@ -153,7 +162,7 @@ impl Shared {
             clock: world.clock,
             chance: world.chance,
             dial: world.dial,
-            resolver,
+            resolver: Arc::clone(&self.resolver),
             node: self.node.clone(),
         };
         Ok(Deliverer::new(parts, convert::delivery(settings, own)))
@@ -170,6 +179,7 @@ impl Shared {
             chance: Arc::clone(&self.chance),
             policy: policies.in_force(),
             checks: Arc::clone(checks),
+            resolver: Arc::clone(&self.resolver),
             log: Arc::clone(&self.events),
             triplets: Arc::clone(&self.triplets),
             node: self.node.clone(),
@@ -225,16 +235,12 @@ pub(super) fn apply_policy_file(
     Ok(())
 }
 
-/// How many connections can be taken, with a sentence if they are fewer than
-/// wanted.
-pub(super) fn connections_max(settings: &Settings, log: &Log) -> u32 {
-    let wanted = settings.smtp.connections_max;
-    let allowed = open_files::allow(wanted);
-    if let Some(open_files_max) = allowed.lowered_by {
-        let lowered_to = allowed.max;
+/// Says so if notably fewer connections can be taken than the settings want.
+pub(super) fn tell_lowered(settings: &Settings, allowed: Connections, log: &Log) {
+    let (wanted, lowered_to) = (settings.smtp.connections_max, allowed.max);
+    if let Some(open_files_max) = allowed.lowered_by.filter(|_| allowed.is_notably_below(wanted)) {
         log.say(&Message::ConnectionsLowered { wanted, lowered_to, open_files_max });
     }
-    allowed.max
 }
 
 /// The certificate in use: that of the settings, else one of our own making.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use types::Timestamp;
+use types::{Domain, Timestamp};
 
 use crate::settings::span;
 
@@ -24,6 +24,10 @@ pub(super) enum Line {
     Policy,
     NextHop(String),
     SendersHost(String),
+    /// The name an address claims; nothing if its name servers fail.
+    Reverse(IpAddr, Option<Domain>),
+    /// The address a name has.
+    Address(String, IpAddr),
     Connect {
         ip: IpAddr,
         name: String,
@@ -81,6 +85,15 @@ impl Line {
             }
             "policy" => Line::Policy,
             "next-hop" => Line::NextHop(rest.to_owned()),
+            "reverse" => {
+                let (ip, name) = rest.split_once(' ').ok_or_else(error)?;
+                let name = (name != "fails").then(|| name.parse().map_err(|_| error()));
+                Line::Reverse(ip.parse().map_err(|_| error())?, name.transpose()?)
+            }
+            "address" => {
+                let (name, ip) = rest.split_once(' ').ok_or_else(error)?;
+                Line::Address(name.to_owned(), ip.parse().map_err(|_| error())?)
+            }
             "senders-host" => Line::SendersHost(rest.to_owned()),
             "connect" => connect(rest).ok_or_else(error)?,
             "with" => Line::With(rest.to_owned()),

@@ -16,6 +16,8 @@
 //! | `policy` … `end` | policies, groups, managed senders as TOML; replaces the last block |
 //! | `next-hop RCPT bob@corp.example 550 5.1.1 Who?` | see [`crate::NextHop::behave`] |
 //! | `senders-host dead` | the same for the server of `sender.example` |
+//! | `reverse 192.0.2.1 out.example`, `reverse 192.0.2.1 fails` | the name an address claims |
+//! | `address out.example 192.0.2.1` | the address a name has |
 //! | `connect 192.0.2.1 as a` | a client connects; the last one speaks |
 //! | `with a` | another client speaks |
 //! | `C: line` | sends a line; `\r`, `\n`, `\0`, `\xNN`, `\\`; a final `\` sends no line end |

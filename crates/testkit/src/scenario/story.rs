@@ -8,6 +8,7 @@ use receive::Wish;
 use store::disk::Crash;
 use types::finding::Unavailable;
 use types::{Event, EventId, EventKind, FollowUp, Timestamp};
+use world::DnsError;
 
 use super::ScenarioError;
 use super::line::{Line, is_generated};
@@ -110,6 +111,13 @@ impl Story {
             }
             Line::NextHop(text) => self.gateway.next_hop.behave(&text)?,
             Line::SendersHost(text) => self.gateway.senders_host.behave(&text)?,
+            Line::Reverse(ip, name) => {
+                let names = name.map(|name| vec![name]).ok_or(DnsError::ServerFailure);
+                self.gateway.around.resolver.set_reverse(ip, names);
+            }
+            Line::Address(name, ip) => {
+                self.gateway.around.resolver.set_addresses(&name, Ok(vec![ip]));
+            }
             Line::ShowContent => self.show_content = true,
             Line::Tally(sums) => self.tally(&sums)?,
             Line::Disk(what) => self.disk(&what).await?,

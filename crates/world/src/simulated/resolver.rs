@@ -118,10 +118,13 @@ mod tests {
             matches!(world.mx(&domain).await, Ok(MxAnswer::Hosts(hosts)) if hosts[0].host == host)
         );
         assert_eq!(world.mx(&host).await, Err(DnsError::NoRecords));
-        assert_eq!(world.host_name(ip).await.as_deref(), Some("mx.corp.example"));
+        assert_eq!(world.host_name(ip).await, Ok(Some("mx.corp.example".into())));
         world.set_addresses("mx.corp.example", Err(DnsError::TimedOut));
         assert_eq!(world.addresses("mx.corp.example").await, Err(DnsError::TimedOut));
-        assert_eq!(world.host_name(ip).await, None);
+        assert_eq!(world.host_name(ip).await, Err(DnsError::TimedOut));
+        world.set_addresses("mx.corp.example", Ok(vec!["192.0.2.2".parse().unwrap()]));
+        assert_eq!(world.host_name(ip).await, Ok(None));
+        world.set_addresses("mx.corp.example", Ok(vec![ip]));
         for literal in ["192.0.2.1", "[192.0.2.1]"] {
             assert_eq!(world.addresses(literal).await, Ok(vec![ip]));
         }

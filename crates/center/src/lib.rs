@@ -59,13 +59,14 @@ pub trait PolicyActivator: Send + Sync {
     fn base(&self) -> BasePolicies;
 
     /// Version `version` was stored; decisions made after this returns follow
-    /// it.
+    /// it, except for the objects it gives: those no longer fit the settings
+    /// and are left out, a sentence for each.
     ///
     /// # Errors
     ///
     /// A sentence for the operator. The change stays stored and the version
     /// before stays in force.
-    fn activate(&self, version: u64, change: Activation) -> Result<(), String>;
+    fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String>;
 }
 
 /// What of the policy set changed.

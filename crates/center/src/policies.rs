@@ -44,6 +44,10 @@ pub struct ChangeResult {
     pub version: u64,
     /// What differs.
     pub differences: Vec<VersionDifference>,
+    /// Stored objects that are not in force, because they no longer fit the
+    /// settings: a sentence for each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl Center {
@@ -151,13 +155,14 @@ impl Center {
     /// Puts a stored change into force.
     pub(crate) fn activated(&self, changed: Changed) -> Result<ChangeResult, CenterError> {
         let version = changed.version;
+        let mut left_out = Vec::new();
         if !changed.differences.is_empty() {
             let activation = activation(&changed.differences);
             let not_activated = |why| CenterError::NotActivated { version, why };
-            self.parts.activator.activate(version, activation).map_err(not_activated)?;
+            left_out = self.parts.activator.activate(version, activation).map_err(not_activated)?;
         }
         let differences = changed.differences.into_iter().map(VersionDifference::from).collect();
-        Ok(ChangeResult { version, differences })
+        Ok(ChangeResult { version, differences, left_out })
     }
 }
 

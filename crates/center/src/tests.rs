@@ -88,6 +88,7 @@ pub(crate) fn sample(number: u64, reason: Reason) -> Event {
 #[derive(Default)]
 struct Activator {
     told: Mutex<Vec<(u64, Activation)>>,
+    left_out: Mutex<Vec<String>>,
 }
 
 impl PolicyActivator for Activator {
@@ -100,9 +101,9 @@ impl PolicyActivator for Activator {
         }
     }
 
-    fn activate(&self, version: u64, change: Activation) -> Result<(), String> {
+    fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String> {
         self.told.lock().unwrap().push((version, change));
-        Ok(())
+        Ok(self.left_out.lock().unwrap().clone())
     }
 }
 
@@ -312,7 +313,10 @@ fn a_policy_change_is_a_version_that_can_be_taken_back() {
     center.put_policy(&root(), changed, Some(1), "").unwrap();
     let differences = center.differences(&root(), 1, 2).unwrap();
     assert!(differences[0].after.as_ref().unwrap().contains("No x at all"));
-    center.roll_back(&root(), 1, None, "back").unwrap();
+    gateway.activator.left_out.lock().unwrap().push("policy #1 does not fit".to_owned());
+    let done = center.roll_back(&root(), 1, None, "back").unwrap();
+    assert_eq!(done.left_out, ["policy #1 does not fit"], "whoever goes back is told");
+    gateway.activator.left_out.lock().unwrap().clear();
     assert_eq!(center.policy(&root(), id).unwrap().policy.narrative, "No x");
     let versions = center.versions(&root(), None, 10).unwrap();
     assert_eq!(

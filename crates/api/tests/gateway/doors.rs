@@ -41,8 +41,8 @@ impl PolicyActivator for Outside {
         }
     }
 
-    fn activate(&self, _version: u64, _change: Activation) -> Result<(), String> {
-        Ok(())
+    fn activate(&self, _version: u64, _change: Activation) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -181,14 +181,18 @@ fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     }
     let version = result.get("version").map(ToString::to_string).unwrap_or_default();
     let rows = result.get("differences").and_then(Json::as_array).cloned().unwrap_or_default();
-    match rows.is_empty() {
-        true => output.text(&format!("nothing differs; the policy set has version {version}")),
+    let mut text = match rows.is_empty() {
+        true => format!("nothing differs; the policy set has version {version}"),
         false => {
             let objects: Vec<&str> =
                 rows.iter().filter_map(|row| row.get("object")?.as_str()).collect();
-            output.text(&format!("version {version}: changed {}", objects.join(", ")))
+            format!("version {version}: changed {}", objects.join(", "))
         }
+    };
+    for problem in result.get("left_out").and_then(Json::as_array).into_iter().flatten() {
+        text += &format!("\nnot in force: {}", problem.as_str().unwrap_or_default());
     }
+    output.text(&text)
 }
 
 fn differences(output: Output, rows: &Vec<Json>) -> Result<(), Failure> {

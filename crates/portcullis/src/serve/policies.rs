@@ -46,7 +46,7 @@ impl Policies {
             let who = author("a new installation begins with these", now);
             state.import(&who, stored(policy::defaults())).map_err(|error| error.to_string())?;
         }
-        let set = compile(&*state, &base, &log)?;
+        let (set, _) = compile(&*state, &base, &log)?;
         Ok(Arc::new(Policies {
             state,
             log,
@@ -86,7 +86,7 @@ impl Policies {
     /// The store cannot be read; the old ones stay.
     pub(super) fn rebase(&self, base: BasePolicies) -> Result<(), String> {
         let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = compile(&*self.state, &base, &self.log)?;
+        let (set, _) = compile(&*self.state, &base, &self.log)?;
         self.base.store(Arc::new(base));
         self.in_force.store(Arc::new(set));
         Ok(())
@@ -98,22 +98,23 @@ impl PolicyActivator for Policies {
         BasePolicies::clone(&self.base.load())
     }
 
-    fn activate(&self, version: u64, change: Activation) -> Result<(), String> {
+    fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String> {
         let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.in_force.load();
         // Two changes can arrive in the other order; the newer stands, and
         // whoever cannot build on its predecessor reads everything.
         if now.version() >= version {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let next = match change {
+        let (next, left_out) = match change {
             Activation::Senders(changes) if now.version() + 1 == version => {
-                now.with_senders(version, &changes).map_err(|error| error.to_string())?
+                let next = now.with_senders(version, &changes);
+                (next.map_err(|error| error.to_string())?, Vec::new())
             }
             _ => compile(&*self.state, &self.base.load(), &self.log)?,
         };
         self.in_force.store(Arc::new(next));
-        Ok(())
+        Ok(left_out)
     }
 }
 
@@ -125,8 +126,13 @@ pub(super) fn read_document(path: &Path) -> Result<Document, String> {
         .map_err(|error| format!("{}:{}: {}", path.display(), error.line, error.message))
 }
 
-/// Compiles what is stored, as far as it fits these settings; the rest is told.
-fn compile(state: &dyn PolicyState, base: &BasePolicies, log: &Log) -> Result<PolicySet, String> {
+/// Compiles what is stored, as far as it fits these settings; the rest is told
+/// to the log and given.
+fn compile(
+    state: &dyn PolicyState,
+    base: &BasePolicies,
+    log: &Log,
+) -> Result<(PolicySet, Vec<String>), String> {
     let mut managed_senders = Vec::new();
     let content = state
         .read(&mut |stored| managed_senders.push(stored.sender))
@@ -142,10 +148,11 @@ fn compile(state: &dyn PolicyState, base: &BasePolicies, log: &Log) -> Result<Po
         managed_senders,
     };
     let (set, left_out) = PolicySet::compile_fitting(content.version, objects, base);
-    for problem in left_out {
-        log.say(&Message::ObjectLeftOut { problem: problem.to_string() });
+    let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    for problem in &left_out {
+        log.say(&Message::ObjectLeftOut { problem: problem.clone() });
     }
-    Ok(set)
+    Ok((set, left_out))
 }
 
 fn stored(document: Document) -> PolicyDocument {

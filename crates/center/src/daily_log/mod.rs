@@ -20,14 +20,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::EventLog;
 use types::{Caller, Event, OutcomeKind, Permission, Timestamp};
-use world::Clock;
 
 use crate::{Center, CenterError, permit};
 use files::{DayFiles, file_name, read_name};
 pub use row::{COLUMNS, spreadsheet_safe, write_row};
 
-/// How often the file of the running day grows.
-pub const INTERVAL: Duration = Duration::from_secs(60);
 /// How long after midnight a day is closed: events are recorded when an
 /// attempt has ended, and the clock writes expiries a little late.
 const CLOSE_GRACE: Duration = Duration::from_secs(120);
@@ -135,23 +132,6 @@ impl DailyLog {
         }
         progress.closed_until.get_or_insert(running_day);
         self.grow(running_day, now, &mut progress)
-    }
-
-    /// [`DailyLog::keep`] every minute, for ever, off the asynchronous
-    /// workers. `report` gets what went wrong, for the operational log.
-    pub async fn run(
-        center: Arc<Center>,
-        clock: Arc<dyn Clock>,
-        report: impl Fn(CenterError) + Send + Sync + 'static,
-    ) {
-        loop {
-            let (center, now) = (Arc::clone(&center), clock.now());
-            let kept = tokio::task::spawn_blocking(move || center.daily_log().keep(now)).await;
-            if let Ok(Err(error)) = kept {
-                report(error);
-            }
-            clock.sleep(INTERVAL).await;
-        }
     }
 
     /// The day of the oldest event that is kept.

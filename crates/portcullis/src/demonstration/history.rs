@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use center::daily_log::DailyLog;
 use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, week};
 use futures_util::future::poll_immediate;
 use receive::Wish;
@@ -142,7 +141,6 @@ impl Past {
         let others = vec![
             tokio::spawn(take_mail(network.listen(LISTENER), Arc::clone(&gateway), wished)),
             tokio::spawn(serve_sink(network.listen(sink), server)),
-            tokio::spawn(keep_daily_log(Arc::clone(&gateway))),
         ];
         let looked_after = AtomicI64::new(i64::MIN);
         Past { gateway, stop_delivery, wishes, delivery, others, looked_after }
@@ -209,7 +207,11 @@ impl Timers for Past {
             // answer to the next sender.
             let _ = receive::write_expired(&self.gateway.engine);
             if self.is_due(now) {
-                let _ = tokio::task::block_in_place(|| self.gateway.store.maintain(now));
+                tokio::task::block_in_place(|| {
+                    let _ = self.gateway.store.maintain(now);
+                    // What cannot be written now is written at the next start.
+                    let _ = self.gateway.center.daily_log().keep(now);
+                });
             }
         })
     }
@@ -239,12 +241,6 @@ async fn serve_sink(mut listener: SimulatedListener, sink: Sink) {
         let sink = sink.clone();
         tokio::spawn(async move { sink.serve(stream).await });
     }
-}
-
-async fn keep_daily_log(gateway: Arc<Gateway>) {
-    // What cannot be written now is written at the next start.
-    let (center, clock) = (Arc::clone(&gateway.center), Arc::clone(&gateway.clock));
-    DailyLog::run(center, clock, drop).await;
 }
 
 #[cfg(test)]

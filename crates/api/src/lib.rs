@@ -65,6 +65,7 @@ mod guard;
 mod metrics_text;
 mod pages;
 mod problem;
+mod requests;
 mod routes;
 mod serve;
 
@@ -81,11 +82,14 @@ pub use metrics_text::metrics_text;
 pub struct Api {
     center: Arc<Center>,
     metrics: Metrics,
+    requests: Arc<requests::Requests>,
 }
 
 impl Api {
-    /// HTTP over this message center, showing these numbers.
+    /// HTTP over this message center, showing these numbers and its own.
     pub fn new(center: Arc<Center>, metrics: Metrics) -> Self {
-        Api { center, metrics }
+        let requests = Arc::new(requests::Requests::default());
+        let metrics = metrics.with(Arc::clone(&requests) as _);
+        Api { center, metrics, requests }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -12,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::guard::{self, Peer};
 use crate::problem::ApiProblem;
-use crate::{Api, metrics_text, pages, routes};
+use crate::{Api, metrics_text, pages, requests, routes};
 
 /// Largest body of a request, unless a route allows more.
 const BODY_OCTETS_MAX: usize = 1_000_000;
@@ -36,7 +37,10 @@ impl Api {
             .merge(pages::router())
             .fallback(not_found)
             .with_state(self.clone());
-        bounded(routes).layer(from_fn(guard::local_reader)).layer(from_fn(guard::headers))
+        bounded(routes)
+            .layer(from_fn(guard::local_reader))
+            .layer(from_fn(guard::headers))
+            .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
     }
 
     /// What the metrics address serves.
@@ -46,7 +50,10 @@ impl Api {
             .route("/metrics", get(metrics))
             .fallback(not_found)
             .with_state(self.clone());
-        bounded(routes).layer(from_fn(guard::local_reader)).layer(from_fn(guard::headers))
+        bounded(routes)
+            .layer(from_fn(guard::local_reader))
+            .layer(from_fn(guard::headers))
+            .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
     }
 
     /// Serves the admin socket until `stop` resolves.
@@ -69,7 +76,8 @@ impl Api {
         let router = self
             .admin_router()
             .layer(from_fn_with_state(owner, guard::admin_only))
-            .layer(from_fn(guard::headers));
+            .layer(from_fn(guard::headers))
+            .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted));
         let service = router.into_make_service_with_connect_info::<Peer>();
         axum::serve(listener, service).with_graceful_shutdown(stop).await
     }

@@ -164,12 +164,8 @@ impl Center {
     }
 
     fn hour_row(&self, hour: Timestamp) -> Result<HourRow, CenterError> {
-        let mut row = HourRow {
-            hour,
-            kept: Vec::new(),
-            missing: false,
-            counted: self.hours.counted(hour),
-        };
+        let mut row =
+            HourRow { hour, kept: Vec::new(), missing: false, counted: self.hours.counted(hour) };
         // Only the count is wanted, but a page has at least one row.
         let page = Page { after: None, rows_max: 1, count_max: usize::MAX };
         for outcome in OutcomeKind::ALL {

@@ -104,6 +104,28 @@ impl Center {
         Ok(self.parts.queue.list(after, rows_max).iter().map(|message| row(message)).collect())
     }
 
+    /// How many messages wait for a next hop, and how many only for a person
+    /// to release them. Goes through the queue page by page, so that nobody
+    /// waits long for its lock.
+    pub(crate) fn queue_states(&self) -> (u64, u64) {
+        let (mut waiting, mut held) = (0, 0);
+        let mut after = None;
+        loop {
+            let page = self.parts.queue.list(after, ROWS_MAX);
+            let Some(last) = page.last() else { return (waiting, held) };
+            after = Some(last.id);
+            for message in &page {
+                let is_held = |r: &QueuedRecipient| matches!(r.state, RecipientState::Held { .. });
+                let mut left =
+                    message.recipients.iter().filter(|r| r.state != RecipientState::Done);
+                match left.all(is_held) {
+                    true => held += 1,
+                    false => waiting += 1,
+                }
+            }
+        }
+    }
+
     /// One message.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ pub trait Readiness: Send + Sync {
 /// One thing that must be well before mail is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyCheck {
-    /// Its name: `store`, `disk`, `next_hops`.
+    /// Its name: `store`, `next_hops`, `resolver`.
     pub name: String,
     /// Whether it is well.
     pub ok: bool,

@@ -92,7 +92,8 @@ impl Metrics {
 impl MetricSource for Center {
     fn collect(&self, out: &mut Vec<Sample>) {
         let now = self.parts.clock.now();
-        let (messages, oldest) = self.parts.queue.depth();
+        let (_, oldest) = self.parts.queue.depth();
+        let (waiting, held) = self.queue_states();
         let age = oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
         let size = self.greylist_size();
         let counts = self.parts.sessions.counts();
@@ -106,7 +107,8 @@ impl MetricSource for Center {
         add("portcullis_smtp_sessions_total", &[], counts.sessions_opened as f64);
         add("portcullis_attempts_opened_total", &[], counts.attempts_opened as f64);
         add("portcullis_attempts_unaccounted", &[], sum.difference as f64);
-        add("portcullis_queue_messages", &[], messages as f64);
+        add("portcullis_queue_messages", &["waiting"], waiting as f64);
+        add("portcullis_queue_messages", &["held"], held as f64);
         add("portcullis_queue_oldest_age_seconds", &[], age);
         add("portcullis_greylist_open", &[], size.waiting as f64);
         add("portcullis_greylist_known", &[], size.known as f64);

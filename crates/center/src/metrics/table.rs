@@ -86,7 +86,12 @@ pub const METRICS: &[Metric] = &[
     ),
     row("portcullis_greylist_open", Gauge, &[], "Triplets that wait for a retry."),
     row("portcullis_greylist_known", Gauge, &[], "Triplets remembered as passed."),
-    row("portcullis_queue_messages", Gauge, &[], "Messages accepted that have not left."),
+    row(
+        "portcullis_queue_messages",
+        Gauge,
+        &["state"],
+        "Messages accepted that have not left: waiting, or held for every recipient left.",
+    ),
     row(
         "portcullis_queue_oldest_age_seconds",
         Gauge,
@@ -119,6 +124,30 @@ pub const METRICS: &[Metric] = &[
         "Attempts received and messages relayed, by TLS version; `none` without.",
     ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
+    row(
+        "portcullis_config_last_reload_success",
+        Gauge,
+        &[],
+        "Whether the settings were taken when they were last read, at the start or by a reload.",
+    ),
+    row(
+        "portcullis_disk_free_bytes",
+        Gauge,
+        &["path"],
+        "What can still be written in the data folder; absent if the file system does not say.",
+    ),
+    row(
+        "portcullis_log_lines_lost_total",
+        Counter,
+        &[],
+        "Lines the log lost because it was not written fast enough; the events are in the store.",
+    ),
+    row(
+        "portcullis_http_requests_total",
+        Counter,
+        &["route", "code"],
+        "Requests answered by the admin socket, the console and this address.",
+    ),
 ];
 
 /// The row of this name.

@@ -2,14 +2,19 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use center::metrics::{MetricSource, Sample};
 use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts};
 use deliver::{Deliverer, HopState};
 use receive::Engine;
 use store::{Store, StoreError};
 use types::Timestamp;
 use types::finding::Unavailable;
+use world::{DiskSpace, FolderSpace};
+
+use super::names::NamesWatch;
 
 /// The name of the check that tells of the settings.
 pub(crate) const SETTINGS_CHECK: &str = "settings";
@@ -21,10 +26,14 @@ pub(crate) struct Health {
     store: Arc<Store>,
     deliverer: Deliverer,
     engine: Arc<Engine>,
+    /// Whether the name system answers.
+    pub(super) names: Arc<NamesWatch>,
     /// Which folder the data folder was at the start: device and number.
     folder: Option<(u64, u64)>,
     /// What became of the last reload, in words.
     settings: Mutex<String>,
+    /// Whether that was well.
+    settings_taken: AtomicBool,
 }
 
 impl Health {
@@ -32,15 +41,25 @@ impl Health {
         store: Arc<Store>,
         deliverer: Deliverer,
         engine: Arc<Engine>,
+        names: Arc<NamesWatch>,
         now: Timestamp,
     ) -> Arc<Health> {
         let settings = Mutex::new(format!("read at {now}"));
         let folder = identity(store.folder());
-        Arc::new(Health { store, deliverer, engine, folder, settings })
+        Arc::new(Health {
+            store,
+            deliverer,
+            engine,
+            names,
+            folder,
+            settings,
+            settings_taken: AtomicBool::new(true),
+        })
     }
 
     /// Notes what became of a reload.
     pub(super) fn reloaded(&self, now: Timestamp, came_of_it: Result<(), &str>) {
+        self.settings_taken.store(came_of_it.is_ok(), Ordering::Relaxed);
         let text = match came_of_it {
             Ok(()) => format!("read at {now}"),
             Err(problem) => format!("the reload at {now} was {REFUSED}: {problem}"),
@@ -113,6 +132,7 @@ impl Readiness for Health {
             self.store_check(),
             self.listening_check(),
             self.next_hops_check(),
+            self.names.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             check(SETTINGS_CHECK, true, &settings),
@@ -130,6 +150,18 @@ impl SessionCounters for Health {
             attempts_opened: tally.opened,
             attempts_finished: tally.ended.iter().sum(),
             attempts_unrecorded: tally.unrecorded,
+        }
+    }
+}
+
+impl MetricSource for Health {
+    fn collect(&self, out: &mut Vec<Sample>) {
+        let taken = if self.settings_taken.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
+        out.extend(Sample::number("portcullis_config_last_reload_success", &[], taken));
+        let folder = self.store.folder();
+        if let Ok(free) = FolderSpace::new(folder).free_octets() {
+            let path = folder.display().to_string();
+            out.extend(Sample::number("portcullis_disk_free_bytes", &[&path], free as f64));
         }
     }
 }

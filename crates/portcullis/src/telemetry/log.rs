@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use center::metrics::{MetricSource, Sample};
 use types::Event;
 use world::Clock;
 
@@ -42,7 +43,10 @@ enum Order {
 /// Takes lines. Cheap to call from anywhere; never waits.
 pub struct Log {
     orders: SyncSender<Order>,
+    /// Lines lost that the log was not told of yet.
     lost: Arc<AtomicU64>,
+    /// All lines lost.
+    lost_total: AtomicU64,
     clock: Arc<dyn Clock>,
     format: LogFormat,
     level: LogLevel,
@@ -66,6 +70,7 @@ impl Log {
         let log = Arc::new(Log {
             orders: orders.clone(),
             lost: Arc::clone(&lost),
+            lost_total: AtomicU64::new(0),
             clock: Arc::clone(&clock),
             format: options.format,
             level: options.level,
@@ -115,7 +120,15 @@ impl Log {
         }
         if let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Write(lines)) {
             self.lost.fetch_add(count, Ordering::Relaxed);
+            self.lost_total.fetch_add(count, Ordering::Relaxed);
         }
+    }
+}
+
+impl MetricSource for Log {
+    fn collect(&self, out: &mut Vec<Sample>) {
+        let lost = self.lost_total.load(Ordering::Relaxed);
+        out.extend(Sample::number("portcullis_log_lines_lost_total", &[], lost as f64));
     }
 }
 
@@ -249,6 +262,7 @@ mod tests {
         let log = Log {
             orders: orders.clone(),
             lost: Arc::clone(&lost),
+            lost_total: AtomicU64::new(0),
             clock: Arc::clone(&clock),
             format: LogFormat::Json,
             level: LogLevel::Info,

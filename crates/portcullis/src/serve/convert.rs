@@ -78,7 +78,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
     let smtp = &settings.smtp;
     CheckSettings {
         greylist: greylist_times(settings),
-        rate: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
+        rate: rate(smtp.recipient_rate_per_client_max, smtp.recipient_burst_max),
         // The probe keeps its own time and says more of why; this is the net
         // below it.
         deadline: settings.call_forward.timeout + Duration::from_secs(1),
@@ -223,6 +223,13 @@ fn routes(settings: &Settings) -> RoutingTable {
         routes.set_mx_port(port);
     }
     routes
+}
+
+/// Whether a next hop is found by its name.
+pub(super) fn needs_names(settings: &Settings) -> bool {
+    let named =
+        |hop: &NextHop| matches!(hop, NextHop::Mx | NextHop::Host { host: HopHost::Name(_), .. });
+    settings.domains.iter().any(|domain| domain.next_hop.iter().any(named))
 }
 
 /// The settings make sure that `mx` stands alone and that there is a hop.

@@ -65,7 +65,7 @@ settings! {
         /// Connections one client may open at once after a quiet time, before the rate counts.
         connection_burst_max: u32 = 50, within 1..=1000000;
         /// Recipients offered by one client (IPv6: by one /64); `"0/min"` means no limit.
-        recipient_rate_per_network_max: Rate = "0/min", like "600/min";
+        recipient_rate_per_client_max: Rate = "0/min", like "600/min";
         /// Recipients one client may offer at once after a quiet time, before the rate counts.
         recipient_burst_max: u32 = 200, within 1..=1000000;
         /// How long the greeting is delayed to catch clients that speak first.

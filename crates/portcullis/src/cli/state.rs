@@ -28,7 +28,7 @@ pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
 }
 
 fn text(status: &Status) -> String {
-    let ready = if status.ready { "accepting mail" } else { "NOT accepting mail" };
+    let ready = if status.ready { "accepting mail" } else { "NOT ready" };
     let mut text = format!(
         "Portcullis {} on {}: {ready}, running since {}\n",
         status.program_version, status.node, status.started

@@ -13,6 +13,7 @@ mod doors;
 pub(crate) mod gateway;
 mod health;
 pub mod inspect;
+mod names;
 mod notices;
 mod open_files;
 mod opened;

@@ -16,6 +16,15 @@ pub(super) struct Connections {
     pub(super) lowered_by: Option<u64>,
 }
 
+impl Connections {
+    /// Whether more than a tenth of what was wanted is missing. Less is what
+    /// the files beside the connections take from a limit that is as high as
+    /// the setting, and changes nothing that anybody would notice.
+    pub(super) fn is_notably_below(self, wanted: u32) -> bool {
+        self.max < wanted - wanted / 10
+    }
+}
+
 /// Raises the limit and says how many of `wanted` connections it allows.
 pub(super) fn allow(wanted: u32) -> Connections {
     let mut limit = getrlimit(Resource::Nofile);
@@ -56,5 +65,8 @@ mod tests {
         assert_eq!(max(Some(100)), 1);
         assert_eq!(fitting(20_000, Some(1_024)).lowered_by, Some(1_024));
         assert_eq!(fitting(500, Some(1_024)).lowered_by, None);
+        let notable = |files| fitting(20_000, files).is_notably_below(20_000);
+        assert!(!notable(Some(20_000)), "only the other files are missing");
+        assert!(notable(Some(18_000)) && !notable(None));
     }
 }

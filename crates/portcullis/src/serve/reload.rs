@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::gateway::{Gateway, apply_policy_file, certificate, connections_max};
+use super::gateway::{Gateway, apply_policy_file, certificate, tell_lowered};
 use super::inspect::{self, directories, whole};
-use super::{convert, running::Addresses};
+use super::{convert, open_files, running::Addresses};
 use crate::settings::{FoundValues, Loaded, Severity, show};
 use crate::telemetry::Message;
 
@@ -63,8 +63,13 @@ pub(super) fn reload(
     gateway.policies.rebase(base)?;
     gateway.directory.replace(directories);
     gateway.checks.reload(convert::checks(settings));
-    let connections_max = connections_max(settings, &gateway.log);
-    gateway.engine.reload(convert::receive(settings, connections_max));
+    let allowed = open_files::allow(settings.smtp.connections_max);
+    // Told at the start already, unless more is wanted now.
+    if value(before, CONNECTIONS_KEY) != value(&loaded.found, CONNECTIONS_KEY) {
+        tell_lowered(settings, allowed, &gateway.log);
+    }
+    gateway.engine.reload(convert::receive(settings, allowed.max));
+    gateway.health.names.set_needed(convert::needs_names(settings));
     gateway.deliverer.reload(convert::delivery(settings, addresses.smtp.clone()));
     for problem in &loaded.problems {
         gateway.log.say(&Message::SettingsWarning { problem: problem.to_string() });
@@ -73,6 +78,14 @@ pub(super) fn reload(
         gateway.log.say(&Message::RestartNeeded { key });
     }
     Ok(())
+}
+
+/// The setting that the open-files limit can lower.
+const CONNECTIONS_KEY: &str = "smtp.connections_max";
+
+/// The value of one setting, as it is shown.
+fn value(found: &FoundValues, key: &str) -> Option<String> {
+    show::in_force(found).into_iter().find(|one| one.key == key)?.value
 }
 
 /// Keys with other values than before that are read at the start only.

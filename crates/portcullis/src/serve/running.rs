@@ -71,6 +71,12 @@ impl Running {
             let (deliverer, stopped) = (gateway.deliverer.clone(), stopped.clone());
             async move { deliverer.run(until(stopped)).await }
         });
+        tokio::spawn({
+            let (names, stopped) = (Arc::clone(&gateway.health.names), stopped.clone());
+            async move {
+                tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
+            }
+        });
         let http = serve_http(&gateway, http_doors, &stopped);
         for listener in doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));

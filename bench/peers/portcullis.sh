@@ -1,6 +1,6 @@
 #!/bin/bash
 # Our own gateway, in a cgroup of its own like the peers: 127.0.0.1:2525, next hop the sink. portcullis.sh build|start|stop
-# GREY_DELAY is the retry window's beginning in seconds (3), as for the canned greylist.
+# GREY_DELAY is the retry window's beginning in seconds (3), as for the canned greylist; GREY_WITHIN its end (12h).
 . "$(dirname "$0")/namespace.sh"
 BINARY=${BINARY:-$HERE/../../target/release/portcullis}
 D=$BENCH_DIR/portcullis
@@ -40,6 +40,7 @@ directory_file = "$D/recipients.txt"
 resolver = ["127.0.0.9:53"]
 [greylist]
 retry_after = "${GREY_DELAY:-3}s"
+retry_within = "${GREY_WITHIN:-12h}"
 [http]
 listen = "127.0.0.1:2527"
 [metrics]

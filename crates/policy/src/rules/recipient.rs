@@ -153,8 +153,10 @@ pub(crate) fn rate(case: &mut Case<'_>) -> RuleAnswer {
 }
 
 /// A first contact has to come back, unless the sender is permitted or
-/// learned, or a policy takes it out. A table that cannot be asked lets the
-/// mail pass, recorded as degraded: greylisting is a filter, not a guard.
+/// learned, or a policy takes it out. A table that is full lets the mail pass,
+/// recorded as inconclusive: greylisting is a filter, not a guard. A table
+/// that cannot be written defers instead, as `rules::unavailable` says, because an
+/// attempt that leaves no trace there would never get its end.
 pub(crate) fn greylisting(case: &mut Case<'_>) -> RuleAnswer {
     if case.opinion().permit().is_some() {
         return RuleAnswer::NotMine;

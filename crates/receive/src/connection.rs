@@ -119,7 +119,7 @@ impl<S: Stream> Connection<S> {
             match self.session.advance(&mut left, &mut self.replies) {
                 Output::Wait => break Pause::Input,
                 Output::Ask(question) => self.ask(question, left).await,
-                Output::DataBegan => {}
+                Output::DataBegan => self.desk.data_began(),
                 Output::Content(octets) => self.desk.content(octets).await,
                 Output::Ended(end) => drop(self.desk.end(end)),
                 Output::StartTls => break Pause::StartTls,

@@ -22,7 +22,15 @@ use crate::transaction::Content;
 const EXAMINED_INLINE_OCTETS_MAX: usize = 128 * 1024;
 
 impl Desk {
-    /// The first octets of content are about to come.
+    /// DATA or the first BDAT was taken: from here on the client owes us a
+    /// message, whether an octet of it arrives or not.
+    pub(crate) fn data_began(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.data_began = true;
+        }
+    }
+
+    /// Takes octets of content.
     pub(crate) async fn content(&mut self, octets: &[u8]) {
         let Some(transaction) = &mut self.transaction else { return };
         let engine = &self.engine;
@@ -42,15 +50,16 @@ impl Desk {
     pub(crate) async fn end_of_data(&mut self, octets: u64) -> Answer {
         // A message may be empty; it still has a place of its own.
         self.content(b"").await;
-        let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
-        let Some(mut content) = transaction.content.take() else { return Answer::Close };
+        let content = self.transaction.as_mut().and_then(|open| open.content.take());
+        let Some(mut content) = content else { return Answer::Close };
         if let Some(error) = content.failure.take() {
-            let open = transaction.accepted.drain(..).collect();
-            return self.not_stored(open, &error, None);
+            let open = self.transaction.take().map(|transaction| transaction.accepted);
+            return self.not_stored(open.unwrap_or_default(), &error, None);
         }
         let buffer =
             std::mem::replace(&mut content.buffer, ContentBuffer::new(&self.engine.budget));
         let facts = Arc::new(examine(buffer, octets).await);
+        let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
         let from = content::comparable_addresses(&facts);
         let mut judged = Vec::with_capacity(transaction.accepted.len());
         for mut open in std::mem::take(&mut transaction.accepted) {
@@ -296,15 +305,16 @@ fn not_examined(octets: u64) -> MessageFacts {
 fn read(buffer: &ContentBuffer, octets: u64) -> MessageFacts {
     // A reader that hostile content can bring down must not take the session,
     // and the events of its recipients, along.
-    let read = || content::read(buffer.octets(), &content::Limits::default());
-    let Ok(mut facts) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) else {
-        return not_examined(octets);
+    // Of a beginning only the header is read: an attachment that is cut off
+    // would get a size and a hash that are not its own.
+    let read = || match buffer.is_whole() {
+        true => content::read(buffer.octets(), &content::Limits::default()),
+        false => content::read_beginning(buffer.octets(), octets),
     };
-    facts.size_octets = octets;
-    if !buffer.is_whole() {
-        facts.unread = Some(format!("only the first {} octets were read", buffer.octets().len()));
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+        Ok(facts) => MessageFacts { size_octets: octets, ..facts },
+        Err(_) => not_examined(octets),
     }
-    facts
 }
 
 /// Whether nobody is to get the message now: the decision that defers all,

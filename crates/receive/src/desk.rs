@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use smtp::session::MailQuestion;
-use smtp::{Answer, Ends, Question};
+use smtp::{Answer, Question};
 use types::finding::Unavailable;
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Event, Evidence, Finding, ForwardPath, MessageFacts,
-    Micros, Observed, Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject,
-    TlsFacts, Verdict,
+    Attempt, CheckName, ClientFacts, Decision, Evidence, Finding, ForwardPath, Micros, Observed,
+    Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject, TlsFacts, Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
@@ -46,13 +45,15 @@ pub(crate) struct Desk {
     pub(crate) live: Arc<Live>,
     pub(crate) visit: Visit,
     pub(crate) transaction: Option<Box<Transaction>>,
+    /// The attempt of a recipient while it is decided on.
+    pub(crate) asked: Option<Box<OpenAttempt>>,
     /// What was found of the client itself; part of every attempt.
     connected: Vec<Finding>,
     /// The attempt of the connection itself, until a recipient or a refused
     /// MAIL takes its place.
-    connection: Option<Attempt>,
+    pub(crate) connection: Option<Attempt>,
     /// Why a TLS handshake failed.
-    tls_error: Option<Arc<str>>,
+    pub(crate) tls_error: Option<Arc<str>>,
 }
 
 impl Desk {
@@ -70,7 +71,16 @@ impl Desk {
         engine.tally().opened();
         let connection = Some(Attempt::open(engine.new_event_id(now), now));
         let live = engine.live();
-        Desk { engine, live, visit, transaction: None, connected, connection, tls_error: None }
+        Desk {
+            engine,
+            live,
+            visit,
+            transaction: None,
+            asked: None,
+            connected,
+            connection,
+            tls_error: None,
+        }
     }
 
     /// Adds what was found before the greeting.
@@ -202,8 +212,13 @@ impl Desk {
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
         self.seek_host_name().await;
         let attempt = self.next_attempt();
-        let mut open = self.opened(attempt, Some(recipient), Stage::Rcpt);
-        match judge(&self.engine, &self.visit, Stage::Rcpt, &mut open, &[]).await {
+        let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
+        // A next hop may have to be asked, and if the session is dropped
+        // meanwhile the attempt needs its end.
+        let open = self.asked.insert(Box::new(open));
+        let verdict = judge(&self.engine, &self.visit, Stage::Rcpt, open, &[]).await;
+        let Some(mut open) = self.asked.take().map(|open| *open) else { return Answer::Close };
+        match verdict {
             Verdict::Defer(decision) => self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt),
             Verdict::Reject(decision) => {
                 self.refuse(open, Outcome::Rejected(decision), Stage::Rcpt)
@@ -271,88 +286,6 @@ impl Desk {
         outcome.decision().and_then(|decision| decision.reply(parameters)).unwrap_or(UNAVAILABLE)
     }
 
-    /// Ends what broke off, and says what to tell the client, if it still
-    /// listens.
-    pub(crate) fn end(&mut self, end: smtp::End) -> Option<Reply> {
-        let transaction = self.transaction.take();
-        let (open, stage) = match (end.ends, transaction) {
-            (Ends::Recipients, Some(transaction)) => {
-                let stage = if transaction.content.is_some() { Stage::Data } else { Stage::Rcpt };
-                (transaction.accepted, stage)
-            }
-            (Ends::Connection, _) => match self.connection.take() {
-                Some(attempt) => {
-                    let stage = self.stage_reached();
-                    (vec![self.opened(attempt, None, stage)], stage)
-                }
-                None => (Vec::new(), Stage::Connect),
-            },
-            (Ends::Recipients | Ends::Nothing, _) => (Vec::new(), Stage::Rcpt),
-        };
-        let open = self.with_tls_error(open, stage);
-        let reference = open.first().map(|open| open.attempt.id().reference());
-        let parameters = types::ReplyParameters {
-            reference,
-            public_url: self.live.settings.public_url.as_deref(),
-            ..Default::default()
-        };
-        let reply = end.reason.reply(&parameters);
-        let ended =
-            self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
-        match ended {
-            Ok(()) => reply,
-            // A reference that leads nowhere is not given; the tally says how
-            // many events were lost.
-            Err(_) => end.reason.reply(&types::ReplyParameters::default()),
-        }
-    }
-
-    /// Adds why the handshake failed, if that is what ended them.
-    fn with_tls_error(&mut self, mut open: Vec<OpenAttempt>, stage: Stage) -> Vec<OpenAttempt> {
-        if let (Some(cause), Some(first)) = (self.tls_error.take(), open.first_mut()) {
-            first.evidence.add(finding(CheckName::Tls, stage, Observed::TlsFailed { cause }));
-        }
-        open
-    }
-
-    /// Ends several attempts in one record; if that fails, gives the reply
-    /// that says so.
-    pub(crate) fn finish_all(
-        &mut self,
-        open: Vec<OpenAttempt>,
-        reply: Option<&Reply>,
-        stage: Stage,
-        message: Option<&Arc<MessageFacts>>,
-        outcome: impl Fn(&OpenAttempt) -> Outcome,
-    ) -> Result<(), Reply> {
-        if open.is_empty() {
-            return Ok(());
-        }
-        let events = open
-            .into_iter()
-            .map(|open| {
-                let end = End { outcome: outcome(&open), stage, reply, message };
-                open.finish(&self.engine, &self.visit, end)
-            })
-            .collect();
-        self.record(events)
-    }
-
-    /// Stores events; if that fails, gives the reply that says so.
-    pub(crate) fn record(&self, events: Vec<Event>) -> Result<(), Reply> {
-        let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
-        match self.engine.parts.log.record(events) {
-            Ok(_) => {
-                kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
-                Ok(())
-            }
-            Err(error) => {
-                self.engine.tally().unrecorded(kinds.len() as u64);
-                Err(unavailable_reply(&error))
-            }
-        }
-    }
-
     /// The attempt of the connection if it still stands for itself, counted
     /// from now; else a new one.
     pub(crate) fn next_attempt(&mut self) -> Attempt {
@@ -387,16 +320,6 @@ impl Desk {
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }
-    }
-
-    /// How far the session has come, for the event of a connection without
-    /// recipients.
-    fn stage_reached(&self) -> Stage {
-        match (&self.visit.reverse_path, &self.visit.client.helo) {
-            (Some(_), _) => Stage::Mail,
-            (None, Some(_)) => Stage::Helo,
-            (None, None) => Stage::Connect,
-        }
     }
 }
 

@@ -11,6 +11,7 @@ mod connection;
 mod content_buffer;
 mod data;
 mod desk;
+mod ending;
 mod engine;
 mod expiry;
 mod judge;

@@ -2,7 +2,7 @@
 
 use smtp::MailParameters;
 use store::{ContentWriter, StoreError};
-use types::QueueId;
+use types::{QueueId, Stage};
 
 use crate::attempt::OpenAttempt;
 use crate::content_buffer::ContentBuffer;
@@ -12,13 +12,20 @@ pub(crate) struct Transaction {
     pub(crate) parameters: MailParameters,
     /// One per recipient that was told yes.
     pub(crate) accepted: Vec<OpenAttempt>,
-    /// From DATA or the first BDAT on.
+    /// Whether DATA or the first BDAT was taken.
+    pub(crate) data_began: bool,
+    /// From the first octet of content on.
     pub(crate) content: Option<Content>,
 }
 
 impl Transaction {
     pub(crate) fn new(parameters: MailParameters) -> Box<Self> {
-        Box::new(Transaction { parameters, accepted: Vec::new(), content: None })
+        Box::new(Transaction { parameters, accepted: Vec::new(), data_began: false, content: None })
+    }
+
+    /// How far it has come.
+    pub(crate) fn stage(&self) -> Stage {
+        if self.data_began { Stage::Data } else { Stage::Rcpt }
     }
 }
 

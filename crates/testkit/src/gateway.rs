@@ -279,6 +279,14 @@ impl Gateway {
         settle().await;
     }
 
+    /// Drops the tasks of all connections, as a panic in each would.
+    pub async fn drop_connections(&self) {
+        if let Some(running) = &self.running {
+            running.abort();
+        }
+        settle().await;
+    }
+
     /// All events, oldest first.
     ///
     /// # Errors

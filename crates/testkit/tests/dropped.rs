@@ -4,6 +4,7 @@ use testkit::{Gateway, settle, simulate};
 use types::{OutcomeKind, Reason, Stage, Timestamp};
 
 /// The ends of a session that said `dialogue` and was then dropped.
+#[cfg(test)]
 fn ends_after(dialogue: &str) -> Vec<(Option<Reason>, Option<Stage>)> {
     simulate(async {
         let mut gateway = Gateway::new(Timestamp::from_millis(1_767_603_600_000), 1);

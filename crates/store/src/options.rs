@@ -24,8 +24,9 @@ pub struct StoreOptions {
     /// Refusals are still recorded.
     pub reserve_octets: u64,
     /// Triplets at most, open and remembered together (4 million). At this
-    /// number no further sender is greylisted: first attempts are answered
-    /// as our own failure (4xx) until entries expire.
+    /// number a first attempt opens no window: [`StoreError::TableFull`].
+    ///
+    /// [`StoreError::TableFull`]: crate::StoreError::TableFull
     pub triplets_max: usize,
     /// Longest time until a refusal is flushed (40 ms, so that it is durable
     /// within 50).

@@ -87,8 +87,7 @@ impl Gateway {
             shared.engine_parts(&policies, &checks, tls.clone()),
             convert::receive(settings, allowed.max),
         );
-        let names =
-            NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
+        let names = NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
         let health = Health::new(Arc::clone(&store), delivery, reception, names, now);
         let clock = Arc::clone(&shared.clock);

@@ -165,9 +165,10 @@ impl Triplets {
         sender: &ReversePath,
         recipient: &ForwardPath,
     ) -> Result<(), StoreError> {
+        let pair = shard::pair(sender.key(), recipient.key());
         for shard in &self.shards {
             let mut shard = lock(shard);
-            for key in shard.windows_of_pair(sender.key(), recipient.key()) {
+            for key in shard.windows_of_pair(pair, sender.key(), recipient.key()) {
                 self.change(journal, &mut shard, TripletChange::Forgotten { key })?;
             }
         }

@@ -144,9 +144,10 @@ impl Shard {
         if closes >= now { None } else { self.remove_window(key) }
     }
 
-    /// Open windows of this sender and recipient as sent.
-    pub(super) fn windows_of_pair(&self, sender: &str, recipient: &str) -> Vec<Key> {
-        let keys = self.by_pair.get(&pair(sender, recipient)).map_or(&[][..], Vec::as_slice);
+    /// Open windows of this sender and recipient as sent, whose hash is
+    /// `pair`: every shard is asked, so it is made once.
+    pub(super) fn windows_of_pair(&self, pair: u64, sender: &str, recipient: &str) -> Vec<Key> {
+        let keys = self.by_pair.get(&pair).map_or(&[][..], Vec::as_slice);
         let same = |key: &&Key| {
             self.windows.get(key).is_some_and(|window| {
                 raw_sender(window) == sender && window.recipient.key() == recipient
@@ -177,7 +178,7 @@ fn pair_of(window: &Window) -> u64 {
 }
 
 /// A collision costs a comparison, so a short hash will do.
-fn pair(sender: &str, recipient: &str) -> u64 {
+pub(super) fn pair(sender: &str, recipient: &str) -> u64 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(sender.as_bytes());
     let sender_crc = crc.clone().finalize();

@@ -22,6 +22,8 @@ use crate::proxy;
 pub struct ListenerSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether `[::]` leaves IPv4 to another listener.
+    pub ipv6_only: bool,
     /// Peers that must send a PROXY header; others must not.
     pub proxy_protocol_from: Vec<IpNet>,
 }
@@ -39,8 +41,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds the socket. `[::]` takes IPv4 as well; any other IPv6 address
-    /// takes IPv6 alone.
+    /// Binds the socket. `[::]` takes IPv4 as well unless told otherwise; any
+    /// other IPv6 address takes IPv6 alone.
     ///
     /// # Errors
     /// As the operating system gives them. Must be called inside a runtime.
@@ -48,7 +50,7 @@ impl Listener {
         let socket =
             Socket::new(Domain::for_address(settings.listen), Type::STREAM, Some(Protocol::TCP))?;
         if settings.listen.is_ipv6() {
-            socket.set_only_v6(!settings.listen.ip().is_unspecified())?;
+            socket.set_only_v6(settings.ipv6_only || !settings.listen.ip().is_unspecified())?;
         }
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;

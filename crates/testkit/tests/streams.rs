@@ -104,8 +104,11 @@ async fn a_client_that_trusts_nobody_is_recorded_with_the_cause() {
 #[tokio::test]
 async fn a_listener_takes_connections_until_the_process_drains() {
     let gateway = gateway().await;
-    let settings =
-        ListenerSettings { listen: "127.0.0.1:0".parse().unwrap(), proxy_protocol_from: vec![] };
+    let settings = ListenerSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        ipv6_only: false,
+        proxy_protocol_from: vec![],
+    };
     let listener = Listener::bind(&settings).unwrap();
     let at = listener.local_addr().unwrap();
     let (wishes, wish) = watch::channel(Wish::Serve);

@@ -133,6 +133,9 @@ impl Compiler<'_> {
                 is(text)
             }
             FieldKind::Type => reasons(text),
+            FieldKind::Address(columns @ [TextColumn::From]) if is_null(text) => {
+                Ok(in_columns(columns, &[TextMatch::Equals("<>".to_owned())]))
+            }
             FieldKind::Address(columns) => Ok(in_columns(columns, &address(text, whole))),
             FieldKind::Domain(columns) => domain(text, term.field, columns),
             FieldKind::Text(column) => Ok(Filter::Text(column, words(text, whole))),
@@ -231,6 +234,12 @@ fn address(text: &Text, whole: bool) -> Vec<TextMatch> {
         Ok(address) => one_mailbox(&address),
         Err(_) => vec![TextMatch::Contains(inner.to_owned())],
     }
+}
+
+/// Whether the null reverse-path is meant: `""` or `<>`. An event without a
+/// MAIL has no sender at all, which is something else.
+fn is_null(text: &Text) -> bool {
+    matches!(text.text.trim(), "" | "<>")
 }
 
 /// One mailbox in each of the forms it may have been written in: with and

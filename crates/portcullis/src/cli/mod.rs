@@ -42,7 +42,10 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Config(command) => config::config(global, command),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(*shell, &mut command, "portcullis", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command, "portcullis", &mut script);
+            // Whoever reads only the beginning closes the pipe; that is no failure.
+            let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
             Ok(Exit::Ok)
         }
         Command::Serve { check_config: false } => serve(global),

@@ -97,18 +97,28 @@ fn recipients(messages: &[Json]) -> Vec<Json> {
     rows
 }
 
-/// The whole id of a message from its id or the reference it ends with.
+/// The whole id of a message from its id, from the reference it ends with, or
+/// from that of one of its recipients' attempts, which replies quote.
 fn whole(server: &Server, name: &str) -> Result<String, Failure> {
     if name.parse::<types::QueueId>().is_ok() {
         return Ok(name.to_owned());
     }
     let unknown = || Failure::new(Exit::NotFound, format!("there is no queued message {name}"));
     let reference: types::Reference = name.parse().map_err(|_| unknown())?;
-    let id = messages(server, usize::MAX)?.into_iter().find_map(|row| {
-        let id: types::QueueId = row.get("id")?.as_str()?.parse().ok()?;
-        (id.reference() == reference).then_some(id)
-    });
-    id.map(|id| id.to_string()).ok_or_else(unknown)
+    let messages = messages(server, usize::MAX)?;
+    let found = messages.iter().find(|message| is_called(message, reference));
+    found.and_then(|row| Some(row.get("id")?.as_str()?.to_owned())).ok_or_else(unknown)
+}
+
+/// Whether people may call a message by this reference.
+fn is_called(message: &Json, reference: types::Reference) -> bool {
+    let ends = |id: Option<&Json>| {
+        let id = id.and_then(Json::as_str).and_then(|id| id.parse::<types::EventId>().ok());
+        id.is_some_and(|id| id.reference() == reference)
+    };
+    let recipients = message.get("recipients").and_then(Json::as_array);
+    ends(message.get("id"))
+        || recipients.is_some_and(|all| all.iter().any(|one| ends(one.get("event"))))
 }
 
 fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<(), Failure> {

@@ -109,10 +109,8 @@ fn refused(problem: &ApiProblem) -> Failure {
         "invalid" | "conflict" | "file_managed" => Exit::Refused,
         _ => Exit::Error,
     };
+    // The detail of a query's mistake names its proposal already.
     let mut text = problem.detail.clone();
-    if let Some(proposal) = &problem.proposal {
-        text += &format!("; did you mean {proposal}?");
-    }
     // The first problem is the detail already.
     if problem.problems.len() > 1 || problem.problems.iter().any(|p| p.line.is_some()) {
         for each in &problem.problems {

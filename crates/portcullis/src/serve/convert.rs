@@ -1,7 +1,7 @@
 //! From the settings to the option structs of the crates they steer. Values
 //! only; nothing is opened here.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,8 +143,12 @@ pub(super) fn store(settings: &Settings) -> StoreOptions {
 
 /// The listeners, in the order of the settings.
 pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
+    // Where both unspecified addresses are named, each takes its own family;
+    // `[::]` alone takes both.
+    let is_named = |listen: SocketAddr| settings.listeners.iter().any(|l| l.listen == listen);
     let listener = |listener: &crate::settings::ListenerSettings| ListenerSettings {
         listen: listener.listen,
+        ipv6_only: is_named((Ipv4Addr::UNSPECIFIED, listener.listen.port()).into()),
         proxy_protocol_from: listener.proxy_protocol_from.clone(),
     };
     settings.listeners.iter().map(|numbered| listener(numbered)).collect()

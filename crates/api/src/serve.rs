@@ -37,6 +37,12 @@ impl Api {
             .merge(pages::router())
             .fallback(not_found)
             .with_state(self.clone());
+        self.guarded(routes)
+    }
+
+    /// What every TCP address has around its routes: bounds, readers of this
+    /// machine alone, safe headers, and the count of requests.
+    fn guarded(&self, routes: Router) -> Router {
         bounded(routes)
             .layer(from_fn(guard::local_reader))
             .layer(from_fn(guard::headers))
@@ -50,10 +56,7 @@ impl Api {
             .route("/metrics", get(metrics))
             .fallback(not_found)
             .with_state(self.clone());
-        bounded(routes)
-            .layer(from_fn(guard::local_reader))
-            .layer(from_fn(guard::headers))
-            .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
+        self.guarded(routes)
     }
 
     /// Serves the admin socket until `stop` resolves.

@@ -1,0 +1,84 @@
+// Starts the real binary with the demo's week and traffic, on free ports of the loopback interface, for tests and pictures.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** The binary under test: PORTCULLIS, or what `cargo build` made. */
+export const binary = resolve(process.env.PORTCULLIS ?? join(here, '../../target/debug/portcullis'));
+
+/** The end of the line with which the demo says where its console is, and how to get in. */
+const SET_UP = /https?:\/\/127\.0\.0\.1:\d+\/\S*/;
+const START_LIMIT_MS = 180_000;
+
+async function freePort() {
+  return new Promise((found, failed) => {
+    const server = createServer();
+    server.once('error', failed);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => found(port));
+    });
+  });
+}
+
+/**
+ * One gateway with a data folder of its own. `history` is the number of attempts of the simulated week, `rate` how many
+ * live ones it gets in a minute, `seed` makes the same week again.
+ */
+export async function startGateway({ history = 3000, rate = 120, seed = 1, data } = {}) {
+  const folder = data ?? mkdtempSync(join(tmpdir(), 'portcullis-browser-'));
+  const smtp = await freePort();
+  const http = await freePort();
+  const child = spawn(
+    binary,
+    ['--data-dir', folder, 'demo', '--smtp', `127.0.0.1:${smtp}`, '--http', `127.0.0.1:${http}`,
+      '--history', `${history}`, '--rate', `${rate}`, '--seed', `${seed}`],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const said = [];
+  child.stdout.on('data', (text) => said.push(`${text}`));
+  child.stderr.on('data', (text) => said.push(`${text}`));
+  const ended = new Promise((done) => child.once('exit', done));
+  const stop = async () => {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      const slow = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await ended;
+      clearTimeout(slow);
+    }
+    if (!data) rmSync(folder, { recursive: true, force: true });
+  };
+  const url = `http://127.0.0.1:${http}`;
+  const deadline = Date.now() + START_LIMIT_MS;
+  while (!(await answers(`${url}/healthz`))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`the gateway did not start:\n${said.join('')}`);
+    }
+    await new Promise((later) => setTimeout(later, 100));
+  }
+  // The page line is printed once everything runs.
+  while (!said.join('').includes(`:${http}/`) && Date.now() < deadline) {
+    await new Promise((later) => setTimeout(later, 50));
+  }
+  const entrance = said.join('').split('\n').filter((line) => line.includes(`:${http}/`)).map((line) => line.match(SET_UP)?.[0]).find(Boolean);
+  return { url, entrance: entrance ?? `${url}/`, smtp, folder, pid: child.pid, stop, said: () => said.join('') };
+}
+
+async function answers(url) {
+  try {
+    return (await fetch(url)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** What the gateway's own log says, for messages of failed tests. */
+export function logOf(gateway) {
+  return readFileSync(join(gateway.folder, 'portcullis.log'), 'utf8');
+}

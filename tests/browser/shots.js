@@ -1,0 +1,43 @@
+// Pictures of every screen, to be looked at: node shots.js FOLDER [NAME...]. Light and dark, 1600 and 320 pixels wide.
+// SHOTS_URL is the entrance of a running gateway; without it, one is started.
+import { chromium } from '@playwright/test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startGateway } from './gateway.js';
+import { enter } from './entrance.js';
+import { screens } from './screens.js';
+
+const [folder = 'target/browser/shots', ...names] = process.argv.slice(2);
+mkdirSync(folder, { recursive: true });
+const running = process.env.SHOTS_URL;
+const gateway = running ? { entrance: running, url: new URL(running).origin, stop: async () => {} } : await startGateway({});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-dev-shm-usage'],
+});
+const broken = [];
+try {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [1600, 320]) {
+      const context = await browser.newContext({ colorScheme, viewport: { width, height: width === 320 ? 720 : 1000 } });
+      const page = await context.newPage();
+      page.on('console', (message) => message.type() === 'error' && broken.push(`${page.url()}: ${message.text()}`));
+      page.on('pageerror', (error) => broken.push(`${page.url()}: ${error}`));
+      await enter(page, gateway);
+      for (const [name, open] of Object.entries(screens)) {
+        if (names.length && !names.includes(name)) continue;
+        try {
+          await open(page, gateway.url);
+          await page.screenshot({ path: join(folder, `${name}-${colorScheme}-${width}.png`), fullPage: width === 320 });
+        } catch (error) {
+          broken.push(`${name} ${colorScheme} ${width}: ${error.message.split('\n')[0]}`);
+        }
+      }
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+  await gateway.stop();
+}
+for (const line of new Set(broken)) console.error(line);

@@ -254,7 +254,7 @@ fn attempts_are_found_paged_and_explained() {
 fn every_function_asks_for_its_permission() {
     let gateway = Gateway::new(at(0));
     let center = &gateway.center;
-    let nobody = Caller { name: "nobody".into(), permissions: Permissions::NONE };
+    let nobody = Caller::new("nobody", Permissions::NONE);
     let denied = [
         center.trace(&nobody, &TraceRequest::default()).err(),
         center.why(&nobody, "x").err(),

@@ -7,6 +7,7 @@
 //! or consumes them.
 
 pub mod address;
+pub mod advice;
 pub mod client;
 pub mod event;
 pub mod evidence;
@@ -25,6 +26,7 @@ pub mod time;
 pub mod verdict;
 
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
+pub use advice::Exposure;
 pub use client::{Client, ClientFacts, TlsFacts};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
@@ -32,10 +34,10 @@ pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
 pub use id::{EventId, LifeLineId, NodeName, QueueId, Reference, SessionId};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
-pub use permission::{Caller, Permission, Permissions};
+pub use permission::{AccountId, Caller, Permission, Permissions, Role, TokenId, UnknownName, Via};
 pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
 pub use reason::{Reason, ReasonKind};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use stage::Stage;
-pub use time::{Micros, Timestamp};
+pub use time::{Micros, Timestamp, spoken};
 pub use verdict::{Decision, Detail, Verdict};

@@ -1,16 +1,17 @@
 //! What a caller may do: one table from which routes, pages and documentation
 //! take their permissions.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $slug:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal;)*) => {
         /// One thing a caller may be allowed to do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        pub enum Permission { $($(#[$doc])* $name,)* }
+        pub enum Permission { $($(#[doc = $doc])+ $name,)* }
 
         impl Permission {
             /// Every permission, in table order.
@@ -19,6 +20,11 @@ macro_rules! permissions {
             /// The name in API, roles and error messages.
             pub const fn slug(self) -> &'static str {
                 match self { $(Permission::$name => $slug,)* }
+            }
+
+            /// What it is for, one line.
+            pub fn doc(self) -> &'static str {
+                match self { $(Permission::$name => concat!($($doc),+).trim(),)* }
             }
         }
     };
@@ -47,10 +53,29 @@ permissions! {
     SteerGreylist = "steer_greylist";
     /// Health, conservation and sizes.
     SystemStatus = "system_status";
+    /// Accounts of other people: adding, removing, new set-up links.
+    ManageAccounts = "manage_accounts";
+    /// Tokens for programs, and those of other people.
+    ManageTokens = "manage_tokens";
 }
 
-/// A set of permissions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+impl FromStr for Permission {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let found = Permission::ALL.iter().find(|permission| permission.slug() == text);
+        found.copied().ok_or(UnknownName("permission"))
+    }
+}
+
+/// There is no permission or role of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {0} of this name")]
+pub struct UnknownName(&'static str);
+
+/// A set of permissions; stored and shown as the list of their names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Permission>", into = "Vec<Permission>")]
 pub struct Permissions(u32);
 
 impl Permissions {
@@ -77,6 +102,28 @@ impl Permissions {
     pub fn has(self, permission: Permission) -> bool {
         self.0 & bit(permission) != 0
     }
+
+    /// Those that are in both sets: a token never may more than its owner.
+    pub const fn and(self, other: Permissions) -> Permissions {
+        Permissions(self.0 & other.0)
+    }
+
+    /// Each of them, in table order.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |permission| self.has(*permission))
+    }
+}
+
+impl From<Vec<Permission>> for Permissions {
+    fn from(list: Vec<Permission>) -> Self {
+        list.into_iter().collect()
+    }
+}
+
+impl From<Permissions> for Vec<Permission> {
+    fn from(set: Permissions) -> Self {
+        set.iter().collect()
+    }
 }
 
 const fn bit(permission: Permission) -> u32 {
@@ -89,6 +136,88 @@ impl FromIterator<Permission> for Permissions {
     }
 }
 
+/// What an account may do, as one of a few sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks things up and changes nothing: the help desk.
+    Viewer,
+    /// Everything.
+    Owner,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Role; 2] = [Role::Viewer, Role::Owner];
+
+    /// The name in storage, API and command line.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Owner => "owner",
+        }
+    }
+
+    /// What people read.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Role::Viewer => "Viewer",
+            Role::Owner => "Owner",
+        }
+    }
+
+    /// What it allows. A viewer does not export: lists that leave the console
+    /// are an operator's business.
+    pub fn permissions(self) -> Permissions {
+        use Permission::{
+            SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SystemStatus,
+        };
+        match self {
+            Role::Viewer => {
+                [SeeMetadata, SeePolicies, SeeSenders, SeeQueue, SeeGreylist, SystemStatus]
+                    .into_iter()
+                    .collect()
+            }
+            Role::Owner => Permissions::all(),
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Role::ALL.into_iter().find(|role| role.slug() == text).ok_or(UnknownName("role"))
+    }
+}
+
+/// By which way a caller came in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// The machine itself: its chores, its command line, its tests.
+    #[default]
+    Machine,
+    /// A person, signed in with this account.
+    Account(AccountId),
+    /// A program, with this token.
+    Token {
+        /// Whose token it is.
+        account: AccountId,
+        /// Which one.
+        token: TokenId,
+    },
+}
+
+/// The number of an account; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub u64);
+
+/// The number of a token; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenId(pub u64);
+
 /// Who asks, and what they may do. Every function of the message center takes
 /// one, so that no way in can forget to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,17 +226,32 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What they may do.
     pub permissions: Permissions,
+    /// How they came in.
+    pub via: Via,
 }
 
 impl Caller {
+    /// A caller with these permissions who came in by no account.
+    pub fn new(name: &str, permissions: Permissions) -> Self {
+        Caller { name: name.into(), permissions, via: Via::Machine }
+    }
+
     /// A caller with every permission: the machine's own administrator.
     pub fn with_all(name: &str) -> Self {
-        Caller { name: name.into(), permissions: Permissions::all() }
+        Caller::new(name, Permissions::all())
     }
 
     /// A caller who may look at everything and change nothing.
     pub fn read_only(name: &str) -> Self {
-        Caller { name: name.into(), permissions: Permissions::read_only() }
+        Caller::new(name, Permissions::read_only())
+    }
+
+    /// The account they came in with, or whose token they used.
+    pub fn account(&self) -> Option<AccountId> {
+        match self.via {
+            Via::Machine => None,
+            Via::Account(account) | Via::Token { account, .. } => Some(account),
+        }
     }
 
     /// Whether the caller may do this.
@@ -128,6 +272,27 @@ mod tests {
                 || matches!(permission, Permission::ExportMetadata | Permission::SystemStatus);
             assert_eq!(reader.may(*permission), reads, "{}", permission.slug());
             assert!(Caller::with_all("root").may(*permission));
+            assert!(reads || !Role::Viewer.permissions().has(*permission));
+            assert_eq!(permission.slug().parse(), Ok(*permission));
+            assert!(permission.doc().ends_with('.'), "{}", permission.doc());
         }
+        assert!("everything".parse::<Permission>().is_err());
+    }
+
+    #[test]
+    fn a_set_is_kept_as_names() {
+        let set = Permissions::from(vec![Permission::SeeQueue, Permission::SeeMetadata]);
+        assert_eq!(Vec::from(set), [Permission::SeeMetadata, Permission::SeeQueue]);
+        let both = set.and(Permissions::from(vec![Permission::SeeQueue]));
+        assert_eq!(Vec::from(both), [Permission::SeeQueue]);
+    }
+
+    #[test]
+    fn a_viewer_does_not_export_and_an_owner_may_all() {
+        assert!(!Role::Viewer.permissions().has(Permission::ExportMetadata));
+        for role in Role::ALL {
+            assert_eq!(role.slug().parse(), Ok(role));
+        }
+        assert_eq!(Role::Owner.permissions(), Permissions::all());
     }
 }

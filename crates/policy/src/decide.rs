@@ -2,7 +2,7 @@
 //! first that lacks evidence asks for it.
 
 use types::evidence::{Evidence, Parties};
-use types::{Decision, PolicyType, Reason, ReasonKind, Stage, Timestamp, Verdict};
+use types::{Decision, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
 
 use crate::index::{Match, authors};
 use crate::keys::Party;
@@ -88,8 +88,8 @@ impl<'a> Case<'a> {
                 RuleAnswer::Needs(need) => return Step::Ask(need),
                 RuleAnswer::Decides(decision) => {
                     self.permit = self.permit_in_effect();
-                    let next = self.next_reason(rules.as_slice());
-                    return Step::Decided(verdict(Decision { next, ..decision }));
+                    let decision = self.with_next(decision, rules.as_slice());
+                    return Step::Decided(verdict(decision));
                 }
             }
         }
@@ -97,17 +97,23 @@ impl<'a> Case<'a> {
         Step::Decided(Verdict::Proceed)
     }
 
-    /// What the rules after the one that decided would say, as far as the
-    /// evidence reaches. What they consult has not decided anything and is
-    /// not recorded.
-    fn next_reason(&mut self, rest: &[rules::Rule]) -> Option<Reason> {
+    /// The decision with what the rules after the one that decided would say,
+    /// as far as the evidence reaches, and else with what is lacking. What
+    /// they consult has not decided anything and is not recorded.
+    fn with_next(&mut self, decision: Decision, rest: &[rules::Rule]) -> Decision {
         let recorded = std::mem::take(&mut self.consulted);
         let answer =
             rest.iter().map(|rule| rule(self)).find(|answer| *answer != RuleAnswer::NotMine);
         self.consulted = recorded;
         match answer {
-            Some(RuleAnswer::Decides(decision)) => Some(decision.reason),
-            Some(RuleAnswer::Needs(_) | RuleAnswer::NotMine) | None => None,
+            Some(RuleAnswer::Decides(next)) => Decision {
+                next: Some(next.reason),
+                next_check: Some(next.check),
+                next_policy: next.policy,
+                ..decision
+            },
+            Some(RuleAnswer::Needs(need)) => Decision { next_lacks: Some(need), ..decision },
+            Some(RuleAnswer::NotMine) | None => decision,
         }
     }
 

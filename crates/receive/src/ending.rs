@@ -32,6 +32,7 @@ impl Desk {
         let parameters = types::ReplyParameters {
             reference,
             public_url: self.live.settings.public_url.as_deref(),
+            explains_scores: self.live.settings.explains_scores,
             ..Default::default()
         };
         let reply = end.reason.reply(&parameters);

@@ -25,6 +25,8 @@ pub struct ReceiveSettings {
     pub host_name: Arc<str>,
     /// Base address of the explanation pages, if there are any.
     pub public_url: Option<Arc<str>>,
+    /// Whether refusals for a score have an explanation page too.
+    pub explains_scores: bool,
     /// Connections held and opened.
     pub connections: ConnectionLimits,
     /// What a session is bounded by.
@@ -102,6 +104,7 @@ impl Live {
         ReplyParameters {
             reference: Some(reference),
             public_url: self.settings.public_url.as_deref(),
+            explains_scores: self.settings.explains_scores,
             ..ReplyParameters::default()
         }
     }

@@ -213,6 +213,7 @@ impl GatewaySettings {
         ReceiveSettings {
             host_name: self.host_name.as_str().into(),
             public_url: self.public_url.as_deref().map(Into::into),
+            explains_scores: false,
             connections: self.connections,
             session: SessionLimits { content, ..self.session },
             data: DataLimits { received_fields_max: self.received_fields_max },

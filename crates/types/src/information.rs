@@ -10,6 +10,8 @@ use crate::finding::{CheckName, Observed, TripletFacts, TripletState};
 use crate::outcome::Outcome;
 use crate::policy::PolicyRef;
 use crate::reason::Reason;
+use crate::reply::Quoted;
+use crate::time::spoken;
 use crate::verdict::{Decision, Detail};
 
 /// One line that says what the label does not; empty where it says all.
@@ -28,12 +30,66 @@ pub fn information(event: &Event) -> String {
     }
 }
 
+/// What administrators call the end of an attempt, with its parameters: the
+/// label of the reason, in which `SMTP Code [description]` is filled in with
+/// what the next hop answered. Nothing for a step that ends nothing.
+///
+/// It may quote the next hop, so it is hostile wherever it is shown.
+pub fn label(event: &Event) -> Option<String> {
+    let reason = event.reason()?;
+    let Some(before) = reason.label().strip_suffix("SMTP Code [description]") else {
+        return Some(reason.label().to_owned());
+    };
+    Some(match answered(event) {
+        Some(Answered::Quoted(quoted)) => {
+            let code = quoted.code.map_or("without a code".to_owned(), |code| code.to_string());
+            format!("{before}SMTP Code {code} [{}]", shortened(quoted.text()))
+        }
+        Some(Answered::Nothing(why)) => format!("{before}No Answer [{}]", shortened(why)),
+        None => format!("{before}SMTP Code"),
+    })
+}
+
+/// Longest description in a label, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 60;
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(DESCRIPTION_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('\u{2026}');
+    }
+    short
+}
+
+/// What the next hop said to an attempt or to a delivery.
+enum Answered<'a> {
+    Quoted(&'a Quoted),
+    Nothing(&'a str),
+}
+
+fn answered(event: &Event) -> Option<Answered<'_>> {
+    match &event.kind {
+        EventKind::Attempt(outcome) => match &outcome.decision()?.detail {
+            Detail::Quoted(quoted) => Some(Answered::Quoted(quoted)),
+            _ => None,
+        },
+        EventKind::FollowUp {
+            what: FollowUp::DeliveryRejected(relay) | FollowUp::DeliveryExpired(relay),
+            ..
+        } => Some(match &relay.answer {
+            RelayAnswer::Reply(quoted) => Answered::Quoted(quoted),
+            RelayAnswer::NoReply(why) => Answered::Nothing(why),
+        }),
+        EventKind::FollowUp { .. } => None,
+    }
+}
+
 /// How long a greylisted sender took to come back.
 fn of_acceptance(event: &Event) -> String {
     match event.record.evidence.latest(CheckName::Greylist) {
         Some(Observed::Triplet(TripletFacts {
             state: TripletState::Passed, first_seen, ..
-        })) => format!("came back after {}", span(event.started.since(*first_seen))),
+        })) => format!("came back after {}", spoken(event.started.since(*first_seen))),
         _ => String::new(),
     }
 }
@@ -52,10 +108,13 @@ fn of_decision(decision: &Decision) -> String {
     let detail = match &decision.detail {
         Detail::None => known_words(decision.reason).to_owned(),
         Detail::RetryIn { seconds } => {
-            format!("back in {}", span(Duration::from_secs(*seconds)))
+            format!("back in {}", spoken(Duration::from_secs(*seconds)))
         }
         Detail::Limit { observed, limit } => match decision.reason {
             Reason::SizeExceeded => format!("{observed} octets, at most {limit}"),
+            Reason::Loop => format!("{observed} Received fields, at most {limit}"),
+            Reason::ConnectionsLimited => format!("{observed} connections, at most {limit}"),
+            Reason::RecipientsLimited => format!("recipient {observed}, at most {limit}"),
             _ => format!("{observed}, at most {limit}"),
         },
         Detail::Quoted(quoted) => quoted.to_string(),
@@ -121,17 +180,6 @@ fn of_relay(relay: &RelayAttempt) -> String {
     }
 }
 
-/// A span in its two largest units: `22 s`, `4 min 7 s`, `11 h 58 min`.
-fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,17 +207,12 @@ mod tests {
         check(new(Reason::BlockedPolicyEnvelope).by(policy), "policy #3");
         let quoted = Detail::Quoted(Quoted::new(Some(550), None, "go\naway"));
         check(
+            new(Reason::Loop).with_detail(Detail::Limit { observed: 26, limit: 25 }),
+            "26 Received fields, at most 25",
+        );
+        check(
             new(Reason::NextHopRejected).with_detail(quoted).by(policy),
             "550 go away; policy #3",
         );
-    }
-
-    #[test]
-    fn spans_are_told_in_two_units() {
-        for (seconds, text) in
-            [(0, "0 s"), (60, "1 min"), (247, "4 min 7 s"), (43_080, "11 h 58 min")]
-        {
-            assert_eq!(span(Duration::from_secs(seconds)), text);
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::advice::Exposure;
 use crate::reply::{self, EnhancedCode, Reply, ReplyParameters};
 use crate::stage::Stage;
 
@@ -27,7 +28,7 @@ pub enum ReasonKind {
 }
 
 /// The public reply of a reason: code, enhanced code, fixed text, in which
-/// `{seconds}` stands for the wait.
+/// `{wait}` stands for the wait.
 type Refusal = (u16, EnhancedCode, &'static str);
 
 macro_rules! reasons {
@@ -103,12 +104,12 @@ reasons! {
         "Add the address to the directory or on the mail server; else the sender should check the spelling.";
     SenderMalformed = "sender.malformed", Rejection, Mail, "Malformed Address",
         Some((501, EnhancedCode(5, 1, 7), "The sender address is malformed")),
-        "The address in MAIL FROM does not follow the syntax of RFC 5321.",
-        "The sender's administrator must correct the envelope sender address.";
+        "The address or a parameter of MAIL FROM does not follow the syntax of RFC 5321.",
+        "The sender's administrator must correct the envelope sender address, or the parameter beside it.";
     RecipientMalformed = "recipient.malformed", Rejection, Rcpt, "Malformed Address",
         Some((501, EnhancedCode(5, 1, 3), "The recipient address is malformed")),
-        "The address in RCPT TO does not follow the syntax of RFC 5321.",
-        "The sender must correct the recipient address.";
+        "The address or a parameter of RCPT TO does not follow the syntax of RFC 5321.",
+        "The sender must correct the recipient address, or the parameter beside it.";
     RecipientNeedsSmtputf8 = "recipient.needs_smtputf8", Rejection, Rcpt, "Internationalized Address Not Deliverable",
         Some((550, EnhancedCode(5, 6, 7), "The mail server behind this gateway cannot take internationalized addresses")),
         "An address has characters beyond ASCII and the next hop does not offer SMTPUTF8.",
@@ -242,11 +243,11 @@ reasons! {
         "The next hop did not take the message in all the time allowed.",
         "Check the next hop; the sender was told by a bounce and must send again.";
     GreylistFirstSeen = "greylist.first_seen", Deferral, Rcpt, "Attempt Greylisting",
-        Some((451, EnhancedCode(4, 7, 1), "Greylisted, please try again in {seconds} seconds")),
+        Some((451, EnhancedCode(4, 7, 1), "Greylisted, please try again in {wait}")),
         "This network, sender and recipient have not been seen together before; a real mail server tries again.",
         "Wait for the retry, permit the sender, or exempt it from greylisting.";
     GreylistTooEarly = "greylist.too_early", Deferral, Rcpt, "Attempt Greylisting",
-        Some((451, EnhancedCode(4, 7, 1), "Still greylisted, please try again in {seconds} seconds")),
+        Some((451, EnhancedCode(4, 7, 1), "Still greylisted, please try again in {wait}")),
         "The sender came back before the retry window opened.",
         "Wait for the next retry, permit the sender, or exempt it from greylisting.";
     ClientDropped = "client.dropped", Deferral, Rcpt, "Sender Dropped Connection",
@@ -369,12 +370,25 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether a reply of its own goes over the wire.
+    pub const fn refuses(self) -> bool {
+        self.refusal().is_some()
+    }
+
     /// The reply that goes over the wire; nothing for a reason that is
     /// written by the clock, by delivery or by a person, or whose client is
     /// already gone.
     pub fn reply(self, parameters: &ReplyParameters<'_>) -> Option<Reply> {
         let (code, enhanced, text) = self.refusal()?;
-        Some(reply::compose(code, enhanced, text, parameters))
+        // No address of a page that would say nothing.
+        let explained = match self.exposure() {
+            Exposure::Anybody => true,
+            Exposure::ScoreBased => parameters.explains_scores,
+            Exposure::Nobody => false,
+        };
+        let public_url = parameters.public_url.filter(|_| explained);
+        let parameters = ReplyParameters { public_url, ..*parameters };
+        Some(reply::compose(code, enhanced, text, &parameters))
     }
 }
 
@@ -451,6 +465,23 @@ mod tests {
                 ReasonKind::Acceptance | ReasonKind::Hold => panic!("{reason} refuses"),
             }
         }
+    }
+
+    #[test]
+    fn the_address_of_a_page_goes_with_refusals_that_have_one() {
+        let text = |reason: Reason, explains_scores| {
+            let parameters = ReplyParameters {
+                reference: "7K2M4QX9B0TA".parse().ok(),
+                public_url: Some("https://gate.example"),
+                explains_scores,
+                ..ReplyParameters::default()
+            };
+            reason.reply(&parameters).unwrap().text
+        };
+        let address = " [ref 7K2M4QX9B0TA] https://gate.example/r/7K2M4QX9B0TA";
+        assert!(text(Reason::RecipientUnknown, false).ends_with(address));
+        assert!(text(Reason::SpamSignature, false).ends_with("[ref 7K2M4QX9B0TA]"));
+        assert!(text(Reason::SpamSignature, true).ends_with(address));
     }
 
     #[test]

@@ -148,6 +148,8 @@ pub struct ReplyParameters<'a> {
     pub quoted: Option<&'a Quoted>,
     /// Base address of the explanation pages, ASCII, from the settings.
     pub public_url: Option<&'a str>,
+    /// Whether a refusal for a score has an explanation page too.
+    pub explains_scores: bool,
 }
 
 /// Longest reply text: 512 octets less code, enhanced code, separators and
@@ -184,8 +186,9 @@ fn sentence(text: &str, parameters: &ReplyParameters<'_>) -> Cow<'static, str> {
     use fmt::Write;
     let mut line = String::new();
     let wait = parameters.retry_in_s.unwrap_or(60);
-    let written = match text.split_once("{seconds}") {
-        Some((before, after)) => write!(line, "{before}{wait}{after}"),
+    let unit = if wait == 1 { "second" } else { "seconds" };
+    let written = match text.split_once("{wait}") {
+        Some((before, after)) => write!(line, "{before}{wait} {unit}{after}"),
         None => write!(line, "{text}"),
     };
     let written = written.and_then(|()| match parameters.quoted {
@@ -225,6 +228,16 @@ mod tests {
         let parameters = ReplyParameters { quoted: Some(&quoted), ..Default::default() };
         let reply = Reason::NextHopRejected.reply(&parameters).unwrap();
         assert_eq!(reply.to_string(), "552 5.2.2 Refused by the mail server: mailbox full");
+    }
+
+    #[test]
+    fn one_second_is_told_in_the_singular() {
+        let text = |seconds| {
+            let parameters = ReplyParameters { retry_in_s: Some(seconds), ..Default::default() };
+            Reason::GreylistTooEarly.reply(&parameters).unwrap().text
+        };
+        assert_eq!(text(1), "Still greylisted, please try again in 1 second");
+        assert_eq!(text(22), "Still greylisted, please try again in 22 seconds");
     }
 
     #[test]

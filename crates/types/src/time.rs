@@ -134,11 +134,43 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A span as people say it, in its two largest units: `40 ms`, `22 s`,
+/// `4 min 7 s`, `11 h 58 min`, `6 d 18 h`. The one place where spans become
+/// words.
+pub fn spoken(span: Duration) -> String {
+    let (millis, seconds) = (span.as_millis(), span.as_secs());
+    let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0 if millis == 0 => "0 s".to_owned(),
+        0 => format!("{millis} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
 /// A measured span in whole microseconds, at most 71 minutes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Micros(pub u32);
+
+impl Micros {
+    /// As people say it: `40 µs`, `1.3 ms`, `2 s`.
+    pub fn spoken(self) -> String {
+        match self.0 {
+            micros @ 0..1_000 => format!("{micros} \u{b5}s"),
+            micros @ 1_000..1_000_000 => {
+                format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
+            }
+            micros => spoken(Duration::from_micros(micros.into())),
+        }
+    }
+}
 
 impl From<Duration> for Micros {
     fn from(span: Duration) -> Self {
@@ -158,6 +190,24 @@ mod tests {
         assert_eq!(time.day_start().to_string(), "2026-11-21T00:00:00.000Z");
         assert_eq!(time.hour_start().to_string(), "2026-11-21T10:00:00.000Z");
         assert_eq!(time.to_rfc5322(), "Sat, 21 Nov 2026 10:04:15 +0000");
+    }
+
+    #[test]
+    fn spans_are_told_in_their_two_largest_units() {
+        for (millis, text) in [
+            (0, "0 s"),
+            (40, "40 ms"),
+            (999, "999 ms"),
+            (1_000, "1 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (247_000, "4 min 7 s"),
+            (43_080_000, "11 h 58 min"),
+            (43_200_000, "12 h"),
+            (583_308_000, "6 d 18 h"),
+        ] {
+            assert_eq!(spoken(Duration::from_millis(millis)), text);
+        }
     }
 
     #[test]

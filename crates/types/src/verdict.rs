@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Need;
 use crate::finding::CheckName;
 use crate::policy::PolicyRef;
 use crate::reason::Reason;
@@ -50,6 +51,16 @@ pub struct Decision {
     /// What would have decided had this one not, as far as was known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Reason>,
+    /// The check behind `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_check: Option<CheckName>,
+    /// The policy behind `next`, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_policy: Option<PolicyRef>,
+    /// What would have had to be looked up to know `next`: the first check
+    /// behind this one that was not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_lacks: Option<Need>,
     /// What the reply and the sentence need beyond the reason.
     #[serde(default, skip_serializing_if = "Detail::is_none")]
     pub detail: Detail,
@@ -58,7 +69,16 @@ pub struct Decision {
 impl Decision {
     /// A decision with no policy, successor or detail.
     pub fn new(reason: Reason, check: CheckName) -> Self {
-        Decision { reason, check, policy: None, next: None, detail: Detail::None }
+        Decision {
+            reason,
+            check,
+            policy: None,
+            next: None,
+            next_check: None,
+            next_policy: None,
+            next_lacks: None,
+            detail: Detail::None,
+        }
     }
 
     /// The same decision with what the reply needs.

@@ -99,7 +99,11 @@ pub(super) fn receive(settings: &Settings, connections_max: u32) -> ReceiveSetti
     };
     ReceiveSettings {
         host_name: host_name(settings).into(),
-        public_url: settings.server.public_url.as_ref().map(|url| url.0.as_str().into()),
+        // Replies name only a page that there is.
+        public_url: (settings.server.public_url.as_ref())
+            .filter(|_| settings.http.refusal_pages)
+            .map(|url| url.0.as_str().into()),
+        explains_scores: settings.http.score_refusal_pages,
         connections: ConnectionLimits {
             by_client_max: smtp.connections_per_ip_max,
             in_all_max: connections_max,

@@ -211,6 +211,12 @@ settings! {
     one http: HttpSettings at "http" {
         /// Where they are served; a loopback address, because there is no sign-in yet.
         listen: Listen = "127.0.0.1:8080";
+        /// Whether `/r/` followed by a reference explains a refusal to the refused sender, without
+        /// sign-in. With `server.public_url`, replies end with the address of that page.
+        refusal_pages: bool = true;
+        /// Whether refusals for a score (spam, content, reputation) are explained there too, which
+        /// helps those who send spam to tune it.
+        score_refusal_pages: bool = false;
     }
 
     /// Numbers and health for monitoring.

@@ -13,6 +13,7 @@ use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use types::Caller;
 
+use crate::auth::{Signed, attach};
 use crate::problem::ApiProblem;
 
 /// Longest a request may take.
@@ -54,7 +55,7 @@ pub(crate) async fn admin_only(
             return ApiProblem::new(StatusCode::FORBIDDEN, "denied", detail).into_response();
         }
     };
-    request.extensions_mut().insert(Caller::with_all(&name));
+    attach(request.extensions_mut(), Signed::of_machine(Caller::with_all(&name)));
     next.run(request).await
 }
 
@@ -73,7 +74,8 @@ pub(crate) async fn local_reader(mut request: Request, next: Next) -> Response {
         return ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "read_only", detail)
             .into_response();
     }
-    request.extensions_mut().insert(Caller::read_only("local reader"));
+    let reader = Caller::read_only("local reader");
+    attach(request.extensions_mut(), Signed::of_machine(reader));
     next.run(request).await
 }
 

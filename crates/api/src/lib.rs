@@ -59,6 +59,7 @@
 //!
 //! Routes marked `*` exist on the admin socket only.
 
+mod auth;
 pub mod client;
 mod door;
 mod guard;

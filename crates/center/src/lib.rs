@@ -9,6 +9,7 @@
 //! off their workers. This crate must not know HTTP, SMTP, the receiver, the
 //! delivery or the checks.
 
+pub mod accounts;
 mod attempts;
 mod conservation;
 pub mod daily_log;

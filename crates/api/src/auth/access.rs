@@ -1,0 +1,138 @@
+//! The one table of who may ask for what: every route of every door. A route
+//! that is not here is refused, so none can be forgotten; tests walk it.
+
+use axum::http::Method;
+use types::Permission;
+
+/// Who may ask for a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody, without a sign-in.
+    Public,
+    /// Everybody; what is sent must come from our own page all the same.
+    Entrance,
+    /// Whoever is signed in; the page is about themselves.
+    SignedIn,
+    /// Whoever has this permission.
+    Needs(Permission),
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// `GET` stands for `HEAD` as well.
+    pub(crate) method: Method,
+    /// The pattern, as it is registered.
+    pub(crate) path: &'static str,
+    /// Who may ask.
+    pub(crate) access: Access,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $access:expr;)*) => {
+        /// Every route.
+        pub(crate) const ROUTES: &[Route] =
+            &[$(Route { method: Method::$method, path: $path, access: $access }),*];
+    };
+}
+
+use Access::{Entrance, Needs, Public, SignedIn};
+use Permission::{
+    EditPolicies, EditSenders, ExportMetadata, QueueActions, SeeGreylist, SeeMetadata, SeePolicies,
+    SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
+};
+
+routes! {
+    // Health, and what a page loads.
+    GET "/healthz" Public;
+    GET "/readyz" Public;
+    GET "/status" Needs(SystemStatus);
+    GET "/assets/{version}/{name}" Public;
+    // Pages.
+    GET "/" Needs(SeeMetadata);
+    GET "/messages" Needs(SeeMetadata);
+    GET "/messages/{name}" Needs(SeeMetadata);
+    // Attempts.
+    GET "/api/v1/attempts" Needs(SeeMetadata);
+    GET "/api/v1/attempts/{name}" Needs(SeeMetadata);
+    GET "/api/v1/attempts/{name}/event" Needs(SeeMetadata);
+    GET "/api/v1/lifelines/{name}" Needs(SeeMetadata);
+    GET "/api/v1/search-fields" SignedIn;
+    GET "/api/v1/daily-logs" Needs(ExportMetadata);
+    GET "/api/v1/daily-logs/{name}" Needs(ExportMetadata);
+    // Policies and groups.
+    GET "/api/v1/policies" Needs(SeePolicies);
+    POST "/api/v1/policies" Needs(EditPolicies);
+    GET "/api/v1/policies/{number}" Needs(SeePolicies);
+    PUT "/api/v1/policies/{number}" Needs(EditPolicies);
+    DELETE "/api/v1/policies/{number}" Needs(EditPolicies);
+    GET "/api/v1/policies/export" Needs(SeePolicies);
+    GET "/api/v1/policies/versions" Needs(SeePolicies);
+    GET "/api/v1/policies/differences" Needs(SeePolicies);
+    POST "/api/v1/policies/check" Needs(SeePolicies);
+    POST "/api/v1/policies/import" Needs(EditPolicies);
+    POST "/api/v1/policies/rollback" Needs(EditPolicies);
+    GET "/api/v1/groups" Needs(SeePolicies);
+    GET "/api/v1/groups/{name}" Needs(SeePolicies);
+    PUT "/api/v1/groups/{name}" Needs(EditPolicies);
+    DELETE "/api/v1/groups/{name}" Needs(EditPolicies);
+    POST "/api/v1/groups/{name}/members" Needs(EditPolicies);
+    // Managed senders.
+    GET "/api/v1/senders" Needs(SeeSenders);
+    POST "/api/v1/senders" Needs(EditSenders);
+    DELETE "/api/v1/senders/{number}" Needs(EditSenders);
+    GET "/api/v1/senders/export" Needs(SeeSenders);
+    POST "/api/v1/senders/import" Needs(EditSenders);
+    // Queue and greylist.
+    GET "/api/v1/queue" Needs(SeeQueue);
+    GET "/api/v1/queue/shape" Needs(SeeQueue);
+    GET "/api/v1/queue/{id}" Needs(SeeQueue);
+    POST "/api/v1/queue/actions" Needs(QueueActions);
+    GET "/api/v1/greylist" Needs(SeeGreylist);
+    POST "/api/v1/greylist/pass" Needs(SteerGreylist);
+    POST "/api/v1/greylist/forget" Needs(SteerGreylist);
+    // The gateway as a whole.
+    GET "/api/v1/status" Needs(SystemStatus);
+    GET "/api/v1/conservation" Needs(SystemStatus);
+    GET "/api/v1/conservation/hours" Needs(SystemStatus);
+    // Signing in and out.
+    GET "/sign-in" Entrance;
+    POST "/sign-in" Entrance;
+    GET "/sign-in/code" Entrance;
+    POST "/sign-in/code" Entrance;
+    GET "/sign-in/{link}" Entrance;
+    POST "/sign-in/{link}" Entrance;
+    GET "/set-up/{link}" Entrance;
+    POST "/set-up/{link}" Entrance;
+    GET "/signed-out" Public;
+    POST "/sign-out" SignedIn;
+    // Oneself.
+    GET "/me" SignedIn;
+}
+
+/// What the table says of a request; nothing if it does not know the route.
+pub(crate) fn access(method: &Method, path: &str) -> Option<Access> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let found = ROUTES.iter().find(|route| route.method == *method && route.path == path);
+    found.map(|route| route.access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_route_stands_in_the_table_twice() {
+        for (place, route) in ROUTES.iter().enumerate() {
+            let same = |other: &Route| other.method == route.method && other.path == route.path;
+            assert!(!ROUTES[..place].iter().any(same), "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
+    fn head_is_asked_for_as_get() {
+        assert_eq!(access(&Method::HEAD, "/healthz"), Some(Access::Public));
+        assert_eq!(access(&Method::PUT, "/healthz"), None);
+        assert_eq!(access(&Method::GET, "/nowhere"), None);
+    }
+}

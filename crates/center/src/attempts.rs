@@ -245,7 +245,9 @@ impl Center {
         permit(caller, Permission::SeeMetadata)?;
         let event = self.named(named)?;
         let story = self.parts.log.life_line(event.life_line)?;
-        Ok(explain::explain(&event, &story, self.parts.clock.now()))
+        let mut explanation = explain::explain(&event, &story, self.parts.clock.now());
+        self.tell_if_queued(&event, &mut explanation)?;
+        Ok(explanation)
     }
 
     /// The stored event itself, as it was written.

@@ -19,6 +19,7 @@ mod greylist;
 mod groups;
 mod hours;
 pub mod metrics;
+mod next_hops;
 mod policies;
 mod present;
 pub mod query;
@@ -27,6 +28,7 @@ mod retention;
 mod senders;
 mod status;
 mod versions;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,12 +48,16 @@ pub use explain::Explanation;
 pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::GroupRow;
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
+pub use next_hops::{NextHopState, NextHops};
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
-pub use queue::{QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, ShapeRow};
+pub use queue::{
+    QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
+};
 pub use senders::{Imported, SenderRow, SenderSearch};
 pub use status::{Readiness, ReadyCheck, Status};
 pub use versions::{VersionDifference, VersionRow};
+pub use waiting::LastTry;
 
 /// Makes a stored change of the policy set take effect. The binary implements
 /// it: it compiles and swaps.
@@ -121,6 +127,7 @@ pub struct Center {
     parts: Parts,
     daily_log: daily_log::DailyLog,
     hours: hours::Hours,
+    next_hops: Arc<dyn NextHops>,
     started: types::Timestamp,
 }
 
@@ -133,7 +140,15 @@ impl Center {
             parts.metadata_kept,
         );
         let started = parts.clock.now();
-        Center { parts, daily_log, hours: hours::Hours::default(), started }
+        let next_hops = Arc::new(next_hops::NoNextHops);
+        Center { parts, daily_log, hours: hours::Hours::default(), next_hops, started }
+    }
+
+    /// The same, with delivery beside it: it then says of next hops how they
+    /// are, and a retry does not wait for their back-off.
+    #[must_use]
+    pub fn with_next_hops(self, next_hops: Arc<dyn NextHops>) -> Self {
+        Center { next_hops, ..self }
     }
 
     /// The daily log, for the driver that keeps it.

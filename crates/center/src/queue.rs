@@ -10,7 +10,8 @@ use types::{
     Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId, Timestamp,
 };
 
-use crate::{Center, CenterError, permit, presentable, presentable_within};
+use crate::waiting::Wait;
+use crate::{Center, CenterError, LastTry, NextHopState, permit, presentable, presentable_within};
 
 /// Most messages listed at once.
 const ROWS_MAX: usize = 1_000;
@@ -54,6 +55,14 @@ pub struct QueueRecipientRow {
     pub attempts: u32,
     /// When the next try is due.
     pub due: Option<Timestamp>,
+    /// Why it is still here, in words.
+    pub why: String,
+    /// The last try that was put off, unless there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_try: Option<LastTry>,
+    /// Its next hop as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_hop: Option<NextHopState>,
 }
 
 /// What a command did.
@@ -65,6 +74,19 @@ pub struct QueueDone {
     pub recipients: usize,
     /// Messages that are not in the queue (any more).
     pub missing: Vec<QueueId>,
+    /// Recipients that the command changes nothing for, each with why.
+    pub unchanged: Vec<QueueUnchanged>,
+}
+
+/// A recipient that a command changed nothing for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueUnchanged {
+    /// The message.
+    pub id: QueueId,
+    /// The recipient.
+    pub to: String,
+    /// Why, and what would.
+    pub why: String,
 }
 
 /// Recipients by domain and age.
@@ -101,7 +123,8 @@ impl Center {
     ) -> Result<Vec<QueueRow>, CenterError> {
         permit(caller, Permission::SeeQueue)?;
         let rows_max = if rows_max == 0 { 100 } else { rows_max.min(ROWS_MAX) };
-        Ok(self.parts.queue.list(after, rows_max).iter().map(|message| row(message)).collect())
+        let messages = self.parts.queue.list(after, rows_max);
+        messages.iter().map(|message| self.queue_row(message)).collect()
     }
 
     /// How many messages wait for a next hop, and how many only for a person
@@ -133,14 +156,22 @@ impl Center {
     /// [`CenterError::NotFound`].
     pub fn queue_show(&self, caller: &Caller, id: QueueId) -> Result<QueueRow, CenterError> {
         permit(caller, Permission::SeeQueue)?;
-        let message = self.parts.queue.message(id);
-        message
-            .map(|message| row(&message))
-            .ok_or_else(|| CenterError::NotFound(format!("queued message {id}")))
+        match self.parts.queue.message(id) {
+            Some(message) => self.queue_row(&message),
+            None => Err(CenterError::NotFound(format!("queued message {id}"))),
+        }
+    }
+
+    fn queue_row(&self, message: &QueuedMessage) -> Result<QueueRow, CenterError> {
+        let now = self.parts.clock.now();
+        let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
+        let rows = waiting.map(|one| Ok(recipient_row(one, self.wait(message, one)?, now)));
+        Ok(QueueRow { recipients: rows.collect::<Result<_, CenterError>>()?, ..row(message) })
     }
 
     /// Holds, releases, retries or deletes messages. Each recipient that is
-    /// changed gets a follow-up event that says by whom.
+    /// changed gets a follow-up event that says by whom. A retry also ends the
+    /// back-off of the next hops, so that they are tried at once.
     ///
     /// # Errors
     ///
@@ -152,13 +183,14 @@ impl Center {
         ids: &[QueueId],
     ) -> Result<QueueDone, CenterError> {
         permit(caller, Permission::QueueActions)?;
-        let mut done = QueueDone { messages: 0, recipients: 0, missing: Vec::new() };
+        let mut done =
+            QueueDone { messages: 0, recipients: 0, missing: Vec::new(), unchanged: Vec::new() };
         for &id in ids {
             let Some(message) = self.parts.queue.message(id) else {
                 done.missing.push(id);
                 continue;
             };
-            let changed = self.command_one(caller, command, &message)?;
+            let changed = self.command_one(caller, command, &message, &mut done.unchanged)?;
             done.messages += usize::from(changed > 0);
             done.recipients += changed;
         }
@@ -170,11 +202,24 @@ impl Center {
         caller: &Caller,
         command: QueueCommand,
         message: &QueuedMessage,
+        unchanged: &mut Vec<QueueUnchanged>,
     ) -> Result<usize, CenterError> {
         let now = self.parts.clock.now();
         let (mut steps, mut events) = (Vec::new(), Vec::new());
         for recipient in &message.recipients {
-            let Some(state) = next_state(command, recipient.state, now) else { continue };
+            let state = match next_state(command, recipient.state, now) {
+                Ok(state) => state,
+                Err(why) => {
+                    let to = presentable(recipient.path.as_str()).into_owned();
+                    let why = why.map(|why| QueueUnchanged { id: message.id, to, why: why.into() });
+                    unchanged.extend(why);
+                    continue;
+                }
+            };
+            // Before the step, or delivery would put it off again.
+            if matches!(command, QueueAction::Retry | QueueAction::Release) {
+                self.next_hops.try_now(message, &recipient.path);
+            }
             steps.push(QueueStep { recipient: recipient.event, state });
             events.push(self.queue_event(caller, command, message, recipient, now));
         }
@@ -251,31 +296,37 @@ fn age_class(age: Duration) -> usize {
     AGES_MIN.iter().position(|&end| minutes < end).unwrap_or(AGES_MIN.len())
 }
 
-/// Where a recipient stands after a command; nothing if it changes nothing.
+/// Where a recipient stands after a command; or that it changes nothing, and
+/// why unless the recipient has left.
 fn next_state(
     command: QueueCommand,
     state: RecipientState,
     now: Timestamp,
-) -> Option<RecipientState> {
+) -> Result<RecipientState, Option<&'static str>> {
     match (command, state) {
-        (_, RecipientState::Done) => None,
+        (_, RecipientState::Done) => Err(None),
         (QueueAction::Hold, RecipientState::Waiting { attempts, .. }) => {
-            Some(RecipientState::Held { attempts })
+            Ok(RecipientState::Held { attempts })
         }
         (QueueAction::Release, RecipientState::Held { attempts }) => {
-            Some(RecipientState::Waiting { attempts, due: now, warned: false })
+            Ok(RecipientState::Waiting { attempts, due: now, warned: false })
         }
         (QueueAction::Retry, RecipientState::Waiting { attempts, warned, .. }) => {
-            Some(RecipientState::Waiting { attempts, due: now, warned })
+            Ok(RecipientState::Waiting { attempts, due: now, warned })
         }
-        (QueueAction::Delete, _) => Some(RecipientState::Done),
-        (QueueAction::Hold | QueueAction::Retry, RecipientState::Held { .. })
-        | (QueueAction::Release, RecipientState::Waiting { .. }) => None,
+        (QueueAction::Delete, _) => Ok(RecipientState::Done),
+        (QueueAction::Hold, RecipientState::Held { .. }) => Err(Some("it is held already")),
+        (QueueAction::Retry, RecipientState::Held { .. }) => {
+            Err(Some("it is held back, so it is not tried; `queue release` lets it go at once"))
+        }
+        (QueueAction::Release, RecipientState::Waiting { .. }) => {
+            Err(Some("it is not held; `queue retry` tries its next hop at once"))
+        }
     }
 }
 
+/// The message, without its recipients.
 fn row(message: &QueuedMessage) -> QueueRow {
-    let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
     QueueRow {
         id: message.id,
         arrived: message.arrived,
@@ -283,11 +334,11 @@ fn row(message: &QueuedMessage) -> QueueRow {
         size_octets: message.content_octets,
         subject: message.facts.subject.as_deref().map(|subject| presentable_within(subject, 200)),
         notice: message.notice,
-        recipients: waiting.map(recipient_row).collect(),
+        recipients: Vec::new(),
     }
 }
 
-fn recipient_row(recipient: &QueuedRecipient) -> QueueRecipientRow {
+fn recipient_row(recipient: &QueuedRecipient, wait: Wait, now: Timestamp) -> QueueRecipientRow {
     let (state, attempts, due) = match recipient.state {
         RecipientState::Waiting { attempts, due, .. } => ("waiting", attempts, Some(due)),
         RecipientState::Held { attempts } => ("held", attempts, None),
@@ -300,5 +351,8 @@ fn recipient_row(recipient: &QueuedRecipient) -> QueueRecipientRow {
         state: state.to_owned(),
         attempts,
         due,
+        why: wait.why(recipient.state, now),
+        last_try: wait.last_try,
+        next_hop: wait.next_hop.ok(),
     }
 }

@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use futures_util::future::{self, Either};
 use store::{EventLog, MessageQueue};
-use types::NodeName;
+use types::{ForwardPath, NodeName};
 use world::{Chance, Clock, Dial, RecipientProbe, Resolver};
 
 use crate::call_forward::CallForward;
 use crate::notice::NoticeWriter;
+use crate::route::{Mail, RouteFailure};
 use crate::settings::DeliverySettings;
 use crate::shared::Shared;
-use crate::status::DeliveryStatus;
+use crate::status::{DeliveryStatus, HopStatus};
 use crate::worker::dispatch;
 
 /// What delivery works with.
@@ -81,6 +82,24 @@ impl Deliverer {
     /// Ends every back-off: somebody knows that the next hops are there again.
     pub fn try_now(&self) {
         self.shared.hops.forget_failures();
+    }
+
+    /// Ends the back-off of the next hop of this recipient, so that what is
+    /// due there is tried at once.
+    pub fn try_now_for(&self, to: &ForwardPath, mail: Mail) {
+        if let Ok(next_hop) = self.shared.settings().routes.next_hop(to, mail) {
+            self.shared.hops.forget_failures_of(&next_hop);
+        }
+    }
+
+    /// The next hop of mail for this recipient as it is now.
+    ///
+    /// # Errors
+    /// No route leads anywhere.
+    pub fn next_hop_of(&self, to: &ForwardPath, mail: Mail) -> Result<HopStatus, RouteFailure> {
+        let next_hop = self.shared.settings().routes.next_hop(to, mail)?;
+        let known = self.shared.hops.find(&next_hop).map(|hop| hop.status());
+        Ok(known.unwrap_or_else(|| HopStatus::untried(&next_hop)))
     }
 
     /// Delivers until `stop` is ready, then ends in order: what is being

@@ -66,6 +66,13 @@ impl HopTable {
         }
     }
 
+    /// Ends the back-off of one next hop, if it is known.
+    pub(crate) fn forget_failures_of(&self, next_hop: &NextHop) {
+        if let Some(hop) = self.find(next_hop) {
+            hop.lock().health = Health::default();
+        }
+    }
+
     /// Gives back every message that waits, and sends idle workers home.
     pub(crate) fn give_back(&self) {
         let hops: Vec<_> = self.lock().values().cloned().collect();
@@ -288,7 +295,7 @@ impl Hop {
         state.workers > 0 || !state.waiting.is_empty()
     }
 
-    fn status(&self) -> HopStatus {
+    pub(crate) fn status(&self) -> HopStatus {
         let state = self.lock();
         HopStatus {
             name: Arc::clone(&self.name),

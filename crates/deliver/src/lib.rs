@@ -37,7 +37,8 @@ mod worker;
 pub use deliverer::{Deliverer, Parts};
 pub use notice::{Notice, NoticeKind, NoticeRecipient, NoticeText, NoticeWriter};
 pub use route::{
-    Chosen, FixedHosts, Host, NextHop, Preference, Route, RouteError, RoutingTable, Target,
+    Chosen, FixedHosts, Host, Mail, NextHop, Preference, Route, RouteError, RouteFailure,
+    RoutingTable, Target,
 };
 pub use schedule::{RetrySchedule, ScheduleError};
 pub use settings::{

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use store::QueuedMessage;
 use types::address::literal_ip;
 use types::{Domain, EnhancedCode, ForwardPath};
 use world::{Chance, DnsError, MxAnswer, MxHost, Resolver};
@@ -175,11 +176,17 @@ impl RoutingTable {
         self.mx_port = port;
     }
 
-    /// The next hop for the recipient `path`.
+    /// The next hop for the recipient `path` of a message of this kind.
     ///
     /// # Errors
-    /// The bare postmaster while no domain is set up.
-    pub fn next_hop(&self, path: &ForwardPath) -> Result<NextHop, RouteFailure> {
+    /// The bare postmaster while no domain is set up; accepted mail for a
+    /// domain that is not set up any more.
+    pub fn next_hop(&self, path: &ForwardPath, mail: Mail) -> Result<NextHop, RouteFailure> {
+        if let (Mail::Accepted, ForwardPath::Address(address)) = (mail, path)
+            && !self.domains.contains_key(address.domain_key())
+        {
+            return Err(not_ours_any_more(address.domain_key()));
+        }
         match (path, &self.postmaster) {
             (ForwardPath::Postmaster, Some(domain)) => self.of_domain(domain.as_str()),
             // It was accepted while there was one: the operator's to mend.
@@ -218,6 +225,17 @@ impl RoutingTable {
     }
 }
 
+/// Mail is accepted only for domains that are set up, so its domain was
+/// removed since: the operator's to mend, and nobody else's mail exchangers
+/// get it meanwhile.
+fn not_ours_any_more(domain: &str) -> RouteFailure {
+    let why = format!(
+        "{domain} is not among the domains of the settings any more; set it up again, or delete \
+         the message"
+    );
+    RouteFailure::Temporary { why }
+}
+
 fn no_such_domain(domain: &str) -> RouteFailure {
     let why = format!("{domain}: not a domain that mail can be sent to");
     RouteFailure::Permanent { status: EnhancedCode(5, 1, 2), why }
@@ -228,6 +246,22 @@ pub(crate) fn leads_inward(name: &str) -> RouteFailure {
     let why = format!("{name}: its address is not a public one");
     // RFC 3463 section 3.5: unable to route.
     RouteFailure::Permanent { status: EnhancedCode(5, 4, 4), why }
+}
+
+/// What kind of message is to be routed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// One that was accepted for a domain of ours.
+    Accepted,
+    /// One that we wrote to a sender: it may go anywhere.
+    Notice,
+}
+
+impl Mail {
+    /// The kind of a queued message.
+    pub fn of(message: &QueuedMessage) -> Self {
+        if message.notice { Mail::Notice } else { Mail::Accepted }
+    }
 }
 
 /// A next hop: what shares connections, limits and back-off.
@@ -438,7 +472,10 @@ mod tests {
                 "postmaster" => ForwardPath::Postmaster,
                 path => ForwardPath::Address(path.parse().unwrap()),
             };
-            table.next_hop(&path).map(|hop| hop.to_string()).unwrap_or_else(|e| format!("{e:?}"))
+            table
+                .next_hop(&path, Mail::Notice)
+                .map(|hop| hop.to_string())
+                .unwrap_or_else(|e| format!("{e:?}"))
         };
         assert!(hop(&table, "postmaster").contains("Temporary"));
         table.insert(&domain("corp.example"), Route::parse(&["a:25", "192.0.2.1:26"]).unwrap());

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use types::Timestamp;
 
+use crate::route::NextHop;
+
 /// Delivery at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryStatus {
@@ -29,6 +31,20 @@ pub struct HopStatus {
     pub smtputf8: Option<bool>,
     /// What it answered last, and when.
     pub last_answer: Option<(Timestamp, Arc<str>)>,
+}
+
+impl HopStatus {
+    /// One that nothing was handed to yet.
+    pub(crate) fn untried(next_hop: &NextHop) -> Self {
+        HopStatus {
+            name: next_hop.to_string().into(),
+            state: HopState::Up,
+            connections: 0,
+            waiting: 0,
+            smtputf8: None,
+            last_answer: None,
+        }
+    }
 }
 
 /// Whether a next hop is used.

@@ -8,7 +8,7 @@ use types::Timestamp;
 
 use crate::hop::{Handed, Hop};
 use crate::lease::{Job, Lease};
-use crate::route::RouteFailure;
+use crate::route::{Mail, RouteFailure};
 use crate::shared::Shared;
 use crate::status::count;
 use crate::tried::{Answer, Came, Reached, Try};
@@ -27,7 +27,7 @@ pub(crate) fn hand_on(shared: &Arc<Shared>, message: Arc<QueuedMessage>, now: Ti
         if due > now {
             continue;
         }
-        let hop = match settings.routes.next_hop(&recipient.path) {
+        let hop = match settings.routes.next_hop(&recipient.path, Mail::of(&message)) {
             Ok(next_hop) => shared.hops.entry(next_hop, &settings),
             Err(failure) => {
                 lease.add(vec![(place, no_route(recipient.path.domain_key(), failure))]);

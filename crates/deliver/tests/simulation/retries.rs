@@ -226,3 +226,59 @@ async fn the_order_to_stop_lets_transfers_end_and_gives_the_rest_back() {
     assert_eq!((house.store.leased(), house.is_stopped()), (0, true));
     assert_eq!(house.store.depth().0, 2);
 }
+
+/// Messages that wait for a next hop which is left alone for five minutes.
+async fn waiting_for_a_dead_next_hop() -> (House, types::QueueId) {
+    let mut settings = settings();
+    settings.hop.back_off_first = Duration::from_secs(300);
+    let mut house = House::with(settings);
+    house.start();
+    let id = house.accept(&["bob@corp.example"]);
+    house.pass(Duration::from_secs(61)).await;
+    assert!(house.deliverer.status().counts.put_off > 0, "it is left alone");
+    (house, id)
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_does_not_wait_for_the_back_off() {
+    let to = "bob@corp.example".parse().map(types::ForwardPath::Address).unwrap();
+    for by_hand in [true, false] {
+        let (house, id) = waiting_for_a_dead_next_hop().await;
+        let hop = NextHop::willing();
+        hop.listen(&house.network, HOP);
+        if by_hand {
+            house.deliverer.try_now_for(&to, deliver::Mail::Accepted);
+        }
+        let due = house.clock.now();
+        house.store.change(id, |message| {
+            message.recipients[0].state =
+                RecipientState::Waiting { attempts: 1, due, warned: false };
+        });
+        house.pass(Duration::from_secs(1)).await;
+        assert_eq!(house.deliverer.status().counts.delivered, u64::from(by_hand));
+    }
+}
+
+#[tokio::test]
+async fn mail_for_a_domain_that_was_removed_waits_and_goes_nowhere_else() {
+    let mut house = House::new();
+    house.network.silence(HOP.parse().unwrap());
+    house.start();
+    let id = house.accept(&["bob@corp.example"]);
+    let mut settings = settings();
+    settings.routes = deliver::RoutingTable::new();
+    let other = "other.example".parse().unwrap();
+    settings.routes.insert(&other, deliver::Route::parse(&["192.0.2.26:25"]).unwrap());
+    house.deliverer.reload(settings);
+    house.pass(Duration::from_secs(600)).await;
+    let story = house.story();
+    let last = story.last().unwrap();
+    assert!(last.contains("corp.example is not among the domains of the settings"), "{story:#?}");
+    assert!(house.store.message(id).is_some());
+    // Set up again, it goes where it was meant to.
+    let hop = NextHop::willing();
+    hop.listen(&house.network, HOP);
+    house.deliverer.reload(super::settings());
+    house.pass_until_empty().await;
+    assert_eq!(hop.seen().messages.len(), 1);
+}

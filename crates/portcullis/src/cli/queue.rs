@@ -17,6 +17,7 @@ const QUEUE: &[Column] = &[
     ("State", "/state"),
     ("Tries", "/attempts"),
     ("Next try", "/due"),
+    ("Why", "/why"),
 ];
 
 const TRIPLETS: &[Column] = &[
@@ -131,13 +132,45 @@ fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<
     };
     confirm(global, &format!("{action} {} messages", ids.len()))?;
     let done = server.post("/queue/actions", &json!({ "action": action, "ids": ids }))?;
-    Output::new(global.json).object(&done)?;
-    match done.get("missing").and_then(Json::as_array) {
-        Some(missing) if !missing.is_empty() => {
+    let output = Output::new(global.json);
+    match output.is_json() {
+        true => output.object(&done)?,
+        false => output.text(&told(action, &done))?,
+    }
+    let several = |name: &str| done.get(name).and_then(Json::as_array).map_or(0, Vec::len);
+    match done.get("recipients").and_then(Json::as_u64) {
+        _ if several("missing") > 0 => {
             Err(Failure::new(Exit::NotFound, "some messages are not in the queue any more"))
+        }
+        Some(0) if several("unchanged") > 0 => {
+            Err(Failure::new(Exit::Refused, "nothing was changed"))
         }
         _ => Ok(()),
     }
+}
+
+/// What a command did, in words.
+fn told(action: &str, done: &Json) -> String {
+    let count = |name: &str| done.get(name).and_then(Json::as_u64).unwrap_or(0);
+    let (messages, recipients) = (count("messages"), count("recipients"));
+    let did = match action {
+        "hold" => "held back until they are released",
+        "release" => "released; the next hop is tried now",
+        "retry" => "due now; the next hop is tried at once, whether or not it failed before",
+        _ => "given up without telling the sender",
+    };
+    let mut text = match recipients {
+        0 => "no message was changed".to_owned(),
+        _ => format!("{messages} messages for {recipients} recipients are {did}"),
+    };
+    for one in done.get("unchanged").and_then(Json::as_array).into_iter().flatten() {
+        let field = |name: &str| one.get(name).and_then(Json::as_str).unwrap_or_default();
+        text += &format!("\n{} for {}: {}", field("id"), field("to"), field("why"));
+    }
+    for id in done.get("missing").and_then(Json::as_array).into_iter().flatten() {
+        text += &format!("\n{}: not in the queue", id.as_str().unwrap_or_default());
+    }
+    text
 }
 
 /// A table of domains by age.

@@ -18,6 +18,7 @@ use world::{Chance, Clock, DnsResolver, Resolver};
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
 use super::names::NamesWatch;
+use super::next_hops::DelivererHops;
 use super::notices::ReportWriter;
 use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
@@ -91,7 +92,9 @@ impl Gateway {
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
         let health = Health::new(Arc::clone(&store), delivery, reception, names, now);
         let clock = Arc::clone(&shared.clock);
+        let hops = DelivererHops(deliverer.clone());
         let center = shared.center(settings, &state, &policies, &health, &from_events);
+        let center = Arc::new(center.with_next_hops(Arc::new(hops)));
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         Ok(Gateway {
@@ -193,8 +196,8 @@ impl Shared {
         policies: &Arc<Policies>,
         health: &Arc<Health>,
         from_events: &Arc<MetricsFromEvents>,
-    ) -> Arc<Center> {
-        Arc::new(Center::new(center::Parts {
+    ) -> Center {
+        Center::new(center::Parts {
             log: self.events,
             queue: self.queue,
             triplets: self.triplets,
@@ -209,7 +212,7 @@ impl Shared {
             daily_log_folder: settings.server.data_dir.join(DAILY_FOLDER),
             metadata_kept: settings.retention.metadata,
             program_version: env!("CARGO_PKG_VERSION"),
-        }))
+        })
     }
 }
 

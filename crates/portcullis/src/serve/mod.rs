@@ -14,6 +14,7 @@ pub(crate) mod gateway;
 mod health;
 pub mod inspect;
 mod names;
+mod next_hops;
 mod notices;
 mod open_files;
 mod opened;

@@ -11,23 +11,28 @@
 
 pub mod accounts;
 mod attempts;
+pub mod command;
 mod conservation;
 pub mod daily_log;
 mod error;
 pub mod explain;
+mod exports;
 mod greylist;
 mod groups;
 mod hours;
 pub mod metrics;
 mod next_hops;
+pub mod overview;
 mod policies;
 mod present;
 pub mod query;
 mod queue;
 mod retention;
+pub mod search;
 mod senders;
 mod status;
 mod versions;
+pub mod views;
 mod waiting;
 
 use std::path::PathBuf;
@@ -41,10 +46,14 @@ use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
 use world::{Chance, Clock};
 
-pub use attempts::{AttemptPage, Cursor, PAGE_ROWS_MAX, Row, TraceRequest};
+pub use attempts::{AttemptPage, TraceRequest};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
 pub use error::{CenterError, Problem};
 pub use explain::Explanation;
+pub use exports::{
+    EXPORT_KEPT_FOR, EXPORTS_AT_ONCE, EXPORTS_KEPT_MAX, EXPORTS_WAITING_MAX, ExportFile,
+    ExportFormat, ExportJob, ExportParts, ExportRequest, ExportState,
+};
 pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::GroupRow;
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
@@ -54,9 +63,11 @@ pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
 };
+pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
 pub use senders::{Imported, SenderRow, SenderSearch};
 pub use status::{Readiness, ReadyCheck, Status};
 pub use versions::{VersionDifference, VersionRow};
+pub use views::View;
 pub use waiting::LastTry;
 
 /// Makes a stored change of the policy set take effect. The binary implements
@@ -128,6 +139,7 @@ pub struct Center {
     daily_log: daily_log::DailyLog,
     hours: hours::Hours,
     next_hops: Arc<dyn NextHops>,
+    exports: Option<exports::Jobs>,
     started: types::Timestamp,
 }
 
@@ -141,7 +153,8 @@ impl Center {
         );
         let started = parts.clock.now();
         let next_hops = Arc::new(next_hops::NoNextHops);
-        Center { parts, daily_log, hours: hours::Hours::default(), next_hops, started }
+        let hours = hours::Hours::default();
+        Center { parts, daily_log, hours, next_hops, exports: None, started }
     }
 
     /// The same, with delivery beside it: it then says of next hops how they
@@ -151,14 +164,16 @@ impl Center {
         Center { next_hops, ..self }
     }
 
+    /// The same, with a folder for exports: without one there are none.
+    #[must_use]
+    pub fn with_exports(self, parts: ExportParts) -> Self {
+        let (log, clock) = (Arc::clone(&self.parts.log), Arc::clone(&self.parts.clock));
+        Center { exports: Some(exports::Jobs::new(parts, log, clock)), ..self }
+    }
+
     /// The daily log, for the driver that keeps it.
     pub fn daily_log(&self) -> &daily_log::DailyLog {
         &self.daily_log
-    }
-
-    /// The present, as queries mean it.
-    fn moment(&self) -> query::Moment {
-        query::Moment::utc(self.parts.clock.now())
     }
 
     /// The table of search fields, for help; everybody may read it.

@@ -6,7 +6,7 @@ use std::io::Write;
 use types::information::information;
 use types::{Event, Reason};
 
-use crate::attempts::label_of;
+use crate::search::label_of;
 
 /// The columns, in order; people keep files that have them.
 pub const COLUMNS: [&str; 18] = [

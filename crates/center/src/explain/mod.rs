@@ -16,8 +16,8 @@ use types::{
     Stage, Timestamp,
 };
 
-use crate::attempts::{label_of, mailbox};
 use crate::presentable;
+use crate::search::{label_of, mailbox};
 use ledger::LedgerLine;
 use life_line::Story;
 

@@ -59,7 +59,9 @@ pub fn compile(query: &Query, moment: &Moment) -> Result<Search, QueryError> {
     };
     for part in outermost {
         match part {
-            Part::Term(term) if term.field.kind == FieldKind::Time => compiler.narrow(term)?,
+            Part::Term(term) if matches!(term.field.kind, FieldKind::Time(_)) => {
+                compiler.narrow(term)?;
+            }
             part => filters.push(compiler.part(part)?),
         }
     }
@@ -109,7 +111,7 @@ impl Compiler<'_> {
     }
 
     fn term(&mut self, term: &Term) -> Result<Vec<Filter>, QueryError> {
-        if term.field.kind == FieldKind::Time {
+        if matches!(term.field.kind, FieldKind::Time(_)) {
             let message = "`time:` narrows the whole query; take it out of OR, NOT and parentheses";
             return Err(QueryError::new(term.at.clone(), message));
         }
@@ -144,7 +146,11 @@ impl Compiler<'_> {
                 QueryError::new(text.at.clone(), message)
             }),
             // Answered above; there is nothing to filter by.
-            FieldKind::Time => Ok(Filter::Everything),
+            FieldKind::Time(_) => Ok(Filter::Everything),
+            FieldKind::NotRecorded => {
+                let message = format!("nothing records `{}:` yet", term.field.name);
+                Err(QueryError::new(term.at.clone(), message))
+            }
         }
     }
 }

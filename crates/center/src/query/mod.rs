@@ -7,7 +7,9 @@
 //! instead; an unknown field never silently becomes text.
 
 pub mod compile;
+pub mod edit;
 pub mod fields;
+pub mod five;
 mod nearest;
 mod parser;
 mod token;
@@ -24,6 +26,7 @@ pub use fields::{FIELDS, Field};
 pub use parser::parse;
 pub use tree::Query;
 pub use when::Moment;
+pub(crate) use when::{ALWAYS, bound};
 
 /// Longest query, in octets.
 pub const QUERY_OCTETS_MAX: usize = 4_000;

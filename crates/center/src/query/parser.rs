@@ -22,10 +22,14 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
     if tokens.is_empty() {
         return Ok(Query::default());
     }
-    let mut parser = Parser { text, tokens: tokens.into_iter().peekable(), depth: 0, values: 0 };
+    let whole =
+        tokens.first().map_or(0, |(_, at)| at.start)..tokens.last().map_or(0, |(_, at)| at.end);
+    let tokens = tokens.into_iter().peekable();
+    let mut parser = Parser { text, tokens, depth: 0, values: 0, end: 0, tops: Vec::new(), ors: 0 };
     let root = parser.any()?;
+    let tops = if parser.ors == 0 { std::mem::take(&mut parser.tops) } else { vec![whole] };
     match parser.tokens.next() {
-        None => Ok(Query { root: Some(root) }),
+        None => Ok(Query { root: Some(root), tops }),
         Some((_, at)) => Err(QueryError::new(at, "this `)` closes nothing")),
     }
 }
@@ -35,31 +39,57 @@ struct Parser<'a> {
     tokens: std::iter::Peekable<std::vec::IntoIter<Placed>>,
     depth: usize,
     values: usize,
+    /// Where the token taken last ended.
+    end: usize,
+    /// Where each part that stands outside of parentheses stands.
+    tops: Vec<Range<usize>>,
+    /// OR outside of parentheses.
+    ors: usize,
 }
 
 impl Parser<'_> {
+    fn next(&mut self) -> Option<Placed> {
+        let next = self.tokens.next();
+        self.end = next.as_ref().map_or(self.end, |(_, at)| at.end);
+        next
+    }
+
     fn next_is(&mut self, wanted: &Token) -> bool {
-        self.tokens.next_if(|(token, _)| token == wanted).is_some()
+        let is = self.tokens.peek().is_some_and(|(token, _)| token == wanted);
+        if is {
+            self.next();
+        }
+        is
     }
 
     fn any(&mut self) -> Result<Part, QueryError> {
         let mut parts = vec![self.all()?];
         while self.next_is(&Token::Or) {
+            self.ors += usize::from(self.depth == 0);
             parts.push(self.all()?);
         }
         Ok(single_or(parts, Part::Any))
     }
 
     fn all(&mut self) -> Result<Part, QueryError> {
-        let mut parts = vec![self.unary()?];
+        let mut parts = vec![self.placed_unary()?];
         loop {
             let said_and = self.next_is(&Token::And);
             match self.tokens.peek() {
                 Some((Token::Or | Token::Close, _)) | None if !said_and => break,
-                _ => parts.push(self.unary()?),
+                _ => parts.push(self.placed_unary()?),
             }
         }
         Ok(single_or(parts, Part::All))
+    }
+
+    fn placed_unary(&mut self) -> Result<Part, QueryError> {
+        let from = self.tokens.peek().map_or(self.end, |(_, at)| at.start);
+        let part = self.unary()?;
+        if self.depth == 0 {
+            self.tops.push(from..self.end);
+        }
+        Ok(part)
     }
 
     fn unary(&mut self) -> Result<Part, QueryError> {
@@ -71,7 +101,7 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Result<Part, QueryError> {
         let end = self.text.len();
-        match self.tokens.next() {
+        match self.next() {
             Some((Token::Open, at)) => self.group(at),
             Some((Token::Word(word), at)) => {
                 self.count(1, &at)?;

@@ -6,10 +6,20 @@ use std::ops::Range;
 use super::fields::Field;
 
 /// A parsed query; without a root it asks for everything.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Query {
     /// The outermost part.
     pub root: Option<Part>,
+    /// Where each of the things stands that are asked for together: the
+    /// chips. One place for the whole, if an OR stands outermost.
+    pub tops: Vec<Range<usize>>,
+}
+
+impl PartialEq for Query {
+    /// Without the places, as for a [`Term`].
+    fn eq(&self, other: &Query) -> bool {
+        self.root == other.root
+    }
 }
 
 /// One part of a query.

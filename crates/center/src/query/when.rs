@@ -11,6 +11,7 @@ use types::Timestamp;
 use super::QueryError;
 use super::nearest::nearest;
 use super::tree::{Comparison, Text, Value};
+use crate::{CenterError, Problem, presentable_within};
 
 /// From when and where the query is asked: what `today` means depends on it.
 #[derive(Clone, Debug)]
@@ -27,6 +28,31 @@ impl Moment {
         Moment { now, zone: TimeZone::UTC }
     }
 
+    /// A moment for which days are those of a zone by its IANA name
+    /// (`Europe/Berlin`); of UTC if the name is empty.
+    ///
+    /// # Errors
+    ///
+    /// A name nobody knows.
+    pub fn in_zone(now: Timestamp, name: &str) -> Result<Self, CenterError> {
+        let name = name.trim();
+        if name.is_empty() {
+            return Ok(Moment::utc(now));
+        }
+        match TimeZone::get(name) {
+            Ok(zone) => Ok(Moment { now, zone }),
+            Err(_) => Err(CenterError::Invalid {
+                problems: vec![Problem {
+                    object: Some("zone".to_owned()),
+                    ..Problem::new(format!(
+                        "there is no time zone {:?} (try Europe/Berlin)",
+                        presentable_within(name, 40)
+                    ))
+                }],
+            }),
+        }
+    }
+
     fn of(&self, time: DateTime) -> Option<Timestamp> {
         let zoned = time.to_zoned(self.zone.clone()).ok()?;
         Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
@@ -39,7 +65,7 @@ impl Moment {
 }
 
 /// From the beginning of our time to the end of the year 9999.
-pub(super) const ALWAYS: Range<Timestamp> =
+pub(crate) const ALWAYS: Range<Timestamp> =
     Timestamp::EPOCH..Timestamp::from_millis(253_402_300_800_000);
 
 const WORDS: [&str; 5] = ["today", "yesterday", "last24h", "last7d", "now"];
@@ -50,6 +76,16 @@ struct Span {
     end: Timestamp,
     /// A whole day: as the end of a range it is inside.
     day: bool,
+}
+
+/// The instant that one end of a range names: a day, as its midnight.
+///
+/// # Errors
+///
+/// A text that is no time.
+pub(crate) fn bound(text: &str, moment: &Moment) -> Result<Timestamp, QueryError> {
+    let text = Text { text: text.to_owned(), quoted: false, at: 0..text.len() };
+    read(&text, moment).map(|span| span.start)
 }
 
 /// What a value of `time:` covers.

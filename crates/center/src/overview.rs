@@ -1,0 +1,173 @@
+//! How it goes, on one page: now, the flow of mail, why mail was refused,
+//! what greylisting does, who sends most, and what needs attention. Each
+//! number carries the list behind it.
+
+use serde::{Deserialize, Serialize};
+use types::{Caller, Permission, Reason, Timestamp};
+
+use crate::search::{Histogram, SearchRequest};
+use crate::views::View;
+use crate::{Center, CenterError, permit};
+
+/// The list behind a number: what a link to it is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListLink {
+    /// The built-in list.
+    pub view: View,
+    /// The query.
+    pub query: String,
+    /// From when: `now-24h`, or an absolute time.
+    pub from: String,
+    /// Until when.
+    pub to: String,
+}
+
+/// A number and the list behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// The number.
+    pub count: u64,
+    /// The list of exactly these.
+    pub link: ListLink,
+}
+
+/// How it goes at this moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NowTile {
+    /// Sessions open.
+    pub sessions_open: u64,
+    /// Attempts that ended in the last minute.
+    pub attempts_per_minute: u64,
+    /// Messages waiting for the next hop.
+    pub queue_messages: usize,
+    /// How long the oldest of them waits, in seconds.
+    pub queue_oldest_age_s: u64,
+    /// Messages waiting for somebody's decision.
+    pub held: Figure,
+    /// When the last message was taken over.
+    pub last_accepted: Option<Timestamp>,
+    /// When anything last happened.
+    pub last_attempt: Option<Timestamp>,
+    /// Each thing that must be well.
+    pub checks: Vec<crate::ReadyCheck>,
+}
+
+/// Why mail was refused: one bar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBar {
+    /// The reason.
+    pub reason: Reason,
+    /// What people read.
+    pub label: String,
+    /// How often in the time looked at.
+    pub now: Figure,
+    /// How often in the same time a week before; nothing if that was before
+    /// anything was recorded.
+    pub week_before: Option<u64>,
+}
+
+/// What became of first contacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GreylistFunnel {
+    /// Attempts deferred as first contacts.
+    pub first_contacts: u64,
+    /// Of these life-lines, those that came back inside the window.
+    pub came_back: u64,
+    /// Of those, delivered to the next hop.
+    pub delivered: u64,
+    /// Windows that closed without a retry.
+    pub never_returned: u64,
+    /// Windows still open.
+    pub waiting: u64,
+    /// Half of those that came back took at most this long, in milliseconds.
+    pub median_wait_ms: Option<u64>,
+    /// The lists behind the numbers, in the same order.
+    pub links: Vec<ListLink>,
+}
+
+/// The commonest of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopList {
+    /// What they are: *Senders*.
+    pub label: String,
+    /// The ten commonest.
+    pub rows: Vec<TopRow>,
+}
+
+/// One of the commonest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopRow {
+    /// What people read.
+    pub label: String,
+    /// How often, and the list.
+    pub figure: Figure,
+}
+
+/// One thing that needs attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// How bad it is.
+    pub level: AttentionLevel,
+    /// One sentence.
+    pub text: String,
+    /// The list behind it, if there is one.
+    pub link: Option<ListLink>,
+}
+
+/// How bad something is; worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttentionLevel {
+    /// Mail is not taken, or may be lost.
+    Broken,
+    /// Something gets worse.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// The span the tiles look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OverviewSpan {
+    /// The last 24 hours.
+    #[default]
+    #[serde(rename = "24h")]
+    Day,
+    /// The last 7 days.
+    #[serde(rename = "7d")]
+    Week,
+}
+
+impl OverviewSpan {
+    /// Its beginning, as a request writes it.
+    pub fn from(self) -> &'static str {
+        match self {
+            OverviewSpan::Day => "now-24h",
+            OverviewSpan::Week => "now-7d",
+        }
+    }
+
+    fn buckets(self) -> usize {
+        match self {
+            OverviewSpan::Day => 48,
+            OverviewSpan::Week => 168,
+        }
+    }
+}
+
+impl Center {
+    /// The flow of mail by outcome.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn overview_flow(
+        &self,
+        caller: &Caller,
+        span: OverviewSpan,
+    ) -> Result<Histogram, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        let request = SearchRequest { from: span.from().to_owned(), ..SearchRequest::default() };
+        self.histogram(caller, &request, span.buckets())
+    }
+}

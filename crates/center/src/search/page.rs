@@ -1,0 +1,131 @@
+//! One page of rows: what is shown first, before anything is counted.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::contract::Page;
+use types::{Caller, Event, Permission, Timestamp};
+
+use super::{Cursor, Row, Scope, SearchRequest, Span};
+use crate::daily_log::LogFile;
+use crate::query::Open;
+use crate::{Center, CenterError, permit};
+
+/// Most rows of one page.
+pub const PAGE_ROWS_MAX: usize = 1_000;
+/// Rows of a page unless told otherwise.
+const PAGE_ROWS: usize = 50;
+/// Most daily logs named for a span beyond the retention.
+const LOGS_MAX: usize = 14;
+
+/// One page of rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SearchPage {
+    /// The rows, in the order that was asked for.
+    pub rows: Vec<Row>,
+    /// Where the next page begins; nothing if this is the last.
+    pub next: Option<Cursor>,
+    /// Where the page before ends; nothing if this is the first.
+    pub previous: Option<Cursor>,
+    /// Rows before the first of this page.
+    pub position: usize,
+    /// Whether the query named one object (an id, a reference), and the rows
+    /// are it: open it.
+    pub opened: bool,
+    /// The span that was searched, in absolute times.
+    pub span: Span,
+    /// When the search was made: everything answered before is in it.
+    pub as_of: Timestamp,
+    /// Spans that could not be read: the rows of these are missing.
+    pub missing: Vec<Span>,
+    /// What of the span is older than what is kept.
+    pub beyond: Option<BeyondRetention>,
+}
+
+/// A span that reaches further back than events are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeyondRetention {
+    /// Events are kept from here on.
+    pub kept_from: Timestamp,
+    /// For how many days they are kept.
+    pub kept_days: u64,
+    /// Daily logs of the days before, newest first, at most fourteen; none
+    /// for a caller who may not read them.
+    pub logs: Vec<LogFile>,
+}
+
+impl Center {
+    /// One page of rows.
+    ///
+    /// # Errors
+    ///
+    /// A query or time that cannot be understood, with its place; see [`CenterError`].
+    pub fn search(
+        &self,
+        caller: &Caller,
+        request: &SearchRequest,
+    ) -> Result<SearchPage, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        let as_of = self.parts.clock.now();
+        let scope = self.scope(request)?;
+        let span = Span::from(scope.times.clone());
+        let page = SearchPage { span, as_of, ..SearchPage::default() };
+        if let Some(events) = self.opened(&scope)?.filter(|_| request.cursor.is_none()) {
+            let rows = events.iter().map(Row::of).collect();
+            return Ok(SearchPage { rows, opened: true, ..page });
+        }
+        let rows_max = match request.rows_max {
+            0 => PAGE_ROWS,
+            wanted => wanted.min(PAGE_ROWS_MAX),
+        };
+        let after = request.cursor.map(|cursor| (cursor.at, cursor.id));
+        // One row more than is shown says whether there is a next page.
+        let wanted = Page { after, rows_max: rows_max + 1, count_max: 0 };
+        let found = self.parts.log.search(&scope.filter, scope.times.clone(), wanted)?;
+        let mut rows: Vec<Row> = found.events.iter().map(Row::of).collect();
+        let more = rows.len() > rows_max;
+        rows.truncate(rows_max);
+        let position = request.cursor.map_or(0, |cursor| cursor.position);
+        let edge = |row: &Row, position| Cursor { at: row.time, id: row.id, position, back: false };
+        Ok(SearchPage {
+            next: rows.last().filter(|_| more).map(|row| edge(row, position + rows.len())),
+            rows,
+            position,
+            missing: found.missing.into_iter().map(Span::from).collect(),
+            beyond: self.beyond(caller, &scope)?,
+            ..page
+        })
+    }
+
+    fn opened(&self, scope: &Scope) -> Result<Option<Vec<Event>>, CenterError> {
+        let events = match scope.open {
+            None => return Ok(None),
+            Some(Open::Event(id)) => self.parts.log.event(id)?.into_iter().collect(),
+            Some(Open::Reference(reference)) => self.parts.log.by_reference(reference)?,
+        };
+        Ok(Some(events).filter(|events| !events.is_empty()))
+    }
+
+    /// What of a bounded span is older than what is kept.
+    pub(crate) fn beyond(
+        &self,
+        caller: &Caller,
+        scope: &Scope,
+    ) -> Result<Option<BeyondRetention>, CenterError> {
+        let kept_from = self.parts.clock.now().before(self.parts.metadata_kept);
+        let from = scope.times.start;
+        if from == crate::query::ALWAYS.start || from >= kept_from {
+            return Ok(None);
+        }
+        let until = scope.times.end.min(kept_from) + Duration::from_secs(86_400);
+        let (first, last) = (from.date(), until.date());
+        let mut logs = match caller.may(Permission::ExportMetadata) {
+            true => self.daily_logs(caller)?,
+            false => Vec::new(),
+        };
+        logs.retain(|log| log.day >= first && log.day < last);
+        logs.truncate(LOGS_MAX);
+        let kept_days = self.parts.metadata_kept.as_secs() / 86_400;
+        Ok(Some(BeyondRetention { kept_from, kept_days, logs }))
+    }
+}

@@ -1,0 +1,211 @@
+//! One event as a row of a list, an export or an answer of the API.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use types::finding::TripletState;
+use types::information::information;
+use types::{
+    CheckName, Event, EventId, LifeLineId, Observed, Outcome, OutcomeKind, Reason, Reference,
+    Stage, Timestamp,
+};
+
+use crate::explain::life_line;
+use crate::{presentable, presentable_within};
+
+/// Longest subject in a row, in characters.
+const SUBJECT_CHARS_MAX: usize = 200;
+/// Most attachments named in a row.
+const ATTACHMENTS_MAX: usize = 10;
+
+/// One event in a list. Texts from strangers are [`presentable`] already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The event.
+    pub id: EventId,
+    /// What replies quote.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// The life-line.
+    pub life: LifeLineId,
+    /// When it happened.
+    pub time: Timestamp,
+    /// In which queue it is shown; nothing for a step on the way.
+    pub outcome: Option<OutcomeKind>,
+    /// The state a follow-up put the life-line into.
+    pub state: Option<String>,
+    /// The reason code.
+    pub reason: Option<Reason>,
+    /// What administrators see.
+    pub label: String,
+    /// Where in the session it ended.
+    pub stage: Option<Stage>,
+    /// The reverse-path; nothing if MAIL was never given, empty for `<>`.
+    pub from: Option<String>,
+    /// The recipient; nothing if RCPT was never given.
+    pub to: Option<String>,
+    /// The authors in the From field.
+    pub header_from: Vec<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The information line.
+    pub info: String,
+    /// The client.
+    pub ip: IpAddr,
+    /// What it called itself.
+    pub helo: Option<String>,
+    /// The SMTP reply code sent.
+    pub code: Option<u16>,
+    /// The enhanced status code sent.
+    pub ecode: Option<String>,
+    /// The client's forward-confirmed host name, where it was looked up.
+    #[serde(default)]
+    pub rdns: Option<String>,
+    /// The TLS version of the client's connection, if it was encrypted.
+    #[serde(default)]
+    pub tls: Option<String>,
+    /// Its cipher suite.
+    #[serde(default)]
+    pub cipher: Option<String>,
+    /// The client's port.
+    #[serde(default)]
+    pub port: u16,
+    /// The listener that took the connection.
+    #[serde(default)]
+    pub listener: String,
+    /// The Message-ID.
+    #[serde(default)]
+    pub message_id: Option<String>,
+    /// Octets of the message, else those that were announced.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// File names of attachments, at most ten; one without a name by its
+    /// media type.
+    #[serde(default)]
+    pub attachments: Vec<String>,
+    /// How many attachments there are.
+    #[serde(default)]
+    pub attachment_count: usize,
+    /// The policy or managed sender that decided.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The check that decided.
+    #[serde(default)]
+    pub check: Option<String>,
+    /// The attempt's number within its greylist window, from one.
+    #[serde(default)]
+    pub attempt: Option<u32>,
+    /// How long after the first attempt this one came, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: Option<u64>,
+    /// Whether this network, sender and recipient were seen together for the
+    /// first time.
+    #[serde(default)]
+    pub first_contact: Option<bool>,
+    /// What policies in observe mode would have decided.
+    #[serde(default)]
+    pub would: Option<Reason>,
+    /// The machine that wrote the event.
+    #[serde(default)]
+    pub node: String,
+}
+
+impl Row {
+    /// An event as a row.
+    pub fn of(event: &Event) -> Row {
+        let message = event.subject.message.as_deref();
+        let reply = event.record.reply.as_ref();
+        let client = &event.subject.client;
+        let decision = event.outcome().and_then(Outcome::decision);
+        let mailboxes = message.map_or(&[][..], |facts| facts.header_from.as_slice());
+        let attachments = message.map_or(&[][..], |facts| facts.attachments.as_slice());
+        let text = |value: Option<&str>| value.map(|value| presentable(value).into_owned());
+        let greylist = Greylist::of(event);
+        Row {
+            id: event.id,
+            reference: event.reference(),
+            life: event.life_line,
+            time: event.at,
+            outcome: event.outcome_kind(),
+            state: event.follow_up().map(|what| what.state().to_owned()),
+            reason: event.reason(),
+            label: label_of(event),
+            stage: event.record.stage.or(event.reason().map(Reason::stage)),
+            from: text(event.subject.reverse_path.as_ref().map(|path| path.as_str())),
+            to: text(event.subject.recipient.as_ref().map(types::ForwardPath::as_str)),
+            header_from: mailboxes.iter().map(mailbox).collect(),
+            subject: message
+                .and_then(|facts| facts.subject.as_deref())
+                .map(|subject| presentable_within(subject, SUBJECT_CHARS_MAX)),
+            info: presentable(&information(event)).into_owned(),
+            ip: client.client.ip,
+            helo: text(client.helo.as_deref()),
+            code: reply.map(|reply| reply.code),
+            ecode: reply.and_then(|reply| reply.enhanced).map(|code| code.to_string()),
+            rdns: text(client.host_name.as_deref()),
+            tls: text(client.tls.as_ref().map(|tls| tls.version.as_ref())),
+            cipher: text(client.tls.as_ref().map(|tls| tls.cipher.as_ref())),
+            port: client.client.port,
+            listener: client.client.listener.to_string(),
+            message_id: text(message.and_then(|facts| facts.message_id.as_deref())),
+            size: message.map(|facts| facts.size_octets).or(event.subject.declared_size),
+            attachments: attachments.iter().take(ATTACHMENTS_MAX).map(attachment).collect(),
+            attachment_count: attachments.len(),
+            policy: decision.and_then(|decision| decision.policy).map(|policy| policy.to_string()),
+            check: decision.map(|decision| decision.check.slug().to_owned()),
+            attempt: greylist.attempt,
+            wait_ms: greylist.wait_ms,
+            first_contact: greylist.first_contact,
+            would: event.record.would.as_ref().map(|decision| decision.reason),
+            node: event.node.to_string(),
+        }
+    }
+}
+
+/// What greylisting knew of an attempt.
+#[derive(Default)]
+struct Greylist {
+    attempt: Option<u32>,
+    wait_ms: Option<u64>,
+    first_contact: Option<bool>,
+}
+
+impl Greylist {
+    fn of(event: &Event) -> Greylist {
+        let Some(Observed::Triplet(facts)) = event.record.evidence.latest(CheckName::Greylist)
+        else {
+            return Greylist::default();
+        };
+        // A triplet that passed long ago no longer waits for anything.
+        let in_window = facts.state != TripletState::Known;
+        let wait = event.started.since(facts.first_seen).as_millis();
+        Greylist {
+            attempt: in_window.then_some(facts.attempts),
+            wait_ms: in_window.then(|| u64::try_from(wait).unwrap_or(u64::MAX)),
+            first_contact: Some(facts.state == TripletState::FirstSeen),
+        }
+    }
+}
+
+/// A mailbox as it is read: name and address, made presentable.
+pub(crate) fn mailbox(mailbox: &types::HeaderMailbox) -> String {
+    let shown = match &mailbox.name {
+        Some(name) if !name.is_empty() => format!("\"{name}\" <{}>", mailbox.address),
+        _ => mailbox.address.clone(),
+    };
+    presentable(&shown).into_owned()
+}
+
+fn attachment(attachment: &types::message::AttachmentFacts) -> String {
+    let shown = attachment.name.as_deref().unwrap_or(&attachment.media_type);
+    presentable_within(shown, SUBJECT_CHARS_MAX)
+}
+
+/// What administrators call this event.
+pub(crate) fn label_of(event: &Event) -> String {
+    match (event.reason(), event.follow_up()) {
+        (Some(reason), _) => reason.label().to_owned(),
+        (None, Some(what)) => life_line::follow_up_title(what).to_owned(),
+        (None, None) => String::new(),
+    }
+}

@@ -79,6 +79,8 @@ ids! {
     LifeLineId, "a life-line id";
     /// One accepted message, for all its recipients, until it has left us.
     QueueId, "a queue id";
+    /// One file of rows, made for a person to download.
+    ExportId, "an export id";
 }
 
 /// Twelve Crockford base-32 characters from the random end of an identifier:

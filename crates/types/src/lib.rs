@@ -31,7 +31,7 @@ pub use client::{Client, ClientFacts, TlsFacts};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
 pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
-pub use id::{EventId, LifeLineId, NodeName, QueueId, Reference, SessionId};
+pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, SessionId};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{AccountId, Caller, Permission, Permissions, Role, TokenId, UnknownName, Via};

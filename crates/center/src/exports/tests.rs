@@ -1,0 +1,1 @@
+//! Exports over the real store in a temporary folder.

@@ -1,0 +1,169 @@
+//! One job: from the rows to the file.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use store::{EventLog, StoreError};
+use types::Timestamp;
+
+use super::clock_text::ClockText;
+use super::folder::Folder;
+use super::job::{ExportFormat, ExportJob};
+use super::jobs::Progress;
+use super::output::{Allowance, Stream};
+use super::rows::Plan;
+use super::sink::{Sink, Written};
+use super::text::{Csv, Ndjson};
+use super::workbook::{Heading, Xlsx};
+
+/// How often, in rows, it is told how far the job is and asked whether to go on.
+const TELL_EVERY_ROWS: u64 = 4_096;
+
+/// All that a thread needs to write a job.
+pub(super) struct Work {
+    pub(super) job: ExportJob,
+    pub(super) plan: Plan,
+    pub(super) progress: Arc<Progress>,
+    pub(super) allowance: Allowance,
+    pub(super) folder: Folder,
+    pub(super) log: Arc<dyn EventLog>,
+}
+
+/// How a job ended.
+pub(super) enum Ended {
+    /// The file has its name. Some spans could not be read.
+    Done(Written, Vec<(Timestamp, Timestamp)>),
+    /// It was not wanted any more.
+    Stopped,
+    /// A sentence for people.
+    Failed(String),
+}
+
+/// Why a job could not be written.
+enum Trouble {
+    Store(StoreError),
+    File(io::Error),
+}
+
+/// Writes the job. However it ends, no half file stays behind.
+pub(super) fn write(work: &Work) -> Ended {
+    let outcome = whole_file(work);
+    match outcome {
+        Ok((written, missing)) => Ended::Done(written, missing),
+        Err(trouble) => {
+            let ended = explained(work, &trouble);
+            // What cannot be removed now is swept away at the next start.
+            drop(work.folder.discard(&work.job));
+            ended
+        }
+    }
+}
+
+fn explained(work: &Work, trouble: &Trouble) -> Ended {
+    if work.progress.stop.load(Ordering::Relaxed) {
+        return Ended::Stopped;
+    }
+    let full = "the disk is nearly full: exports stop before mail has to; \
+                make room, or ask for fewer rows";
+    let no_space = work.allowance.check().is_err();
+    match trouble {
+        Trouble::File(error) if no_space || error.kind() == io::ErrorKind::StorageFull => {
+            Ended::Failed(full.to_owned())
+        }
+        Trouble::Store(StoreError::Full) => Ended::Failed(full.to_owned()),
+        Trouble::File(error) => Ended::Failed(format!("the file cannot be written: {error}")),
+        Trouble::Store(error) => Ended::Failed(format!("the events cannot be read: {error}")),
+    }
+}
+
+type Whole = (Written, Vec<(Timestamp, Timestamp)>);
+
+fn whole_file(work: &Work) -> Result<Whole, Trouble> {
+    work.allowance.check().map_err(Trouble::File)?;
+    let total = work.plan.count(&*work.log).map_err(Trouble::Store)?;
+    work.progress.total.store(total + 1, Ordering::Relaxed);
+    let mut sink = sink(work).map_err(Trouble::File)?;
+    let mut rows = 0;
+    let mut trouble = None;
+    let missing = work.plan.rows(&*work.log, &mut |cells| {
+        let written = sink.row(cells).and_then(|()| {
+            rows += 1;
+            if !u64::is_multiple_of(rows, TELL_EVERY_ROWS) {
+                return Ok(());
+            }
+            work.progress.rows.store(rows, Ordering::Relaxed);
+            work.allowance.check()
+        });
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                trouble = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    let missing = missing.map_err(Trouble::Store)?;
+    work.progress.rows.store(rows, Ordering::Relaxed);
+    match trouble {
+        Some(error) => Err(Trouble::File(error)),
+        None => {
+            let written = sink.finish().map_err(Trouble::File)?;
+            work.folder.publish(&work.job).map_err(Trouble::File)?;
+            Ok((written, missing))
+        }
+    }
+}
+
+/// The file of the job, begun.
+fn sink(work: &Work) -> io::Result<Box<dyn Sink>> {
+    let Work { job, plan, allowance, folder, .. } = work;
+    let file = folder.create(job)?;
+    let clock = ClockText::new(plan.zone.clone());
+    Ok(match job.request.format {
+        ExportFormat::Csv => {
+            let out = Stream::new(file, allowance.clone());
+            Box::new(Csv::begin(out, &plan.api_names(), clock, job.request.raw)?)
+        }
+        ExportFormat::Ndjson => {
+            let out = Stream::new(file, allowance.clone());
+            Box::new(Ndjson::begin(out, &plan.api_names())?)
+        }
+        ExportFormat::Xlsx => {
+            let headings = plan.labels().map(|label| Heading { label: label.to_owned() });
+            let about = about(job, plan);
+            let (scratch, headings) = (folder.path(), headings.collect());
+            Box::new(Xlsx::begin(file, allowance.clone(), scratch, headings, about, clock)?)
+        }
+    })
+}
+
+/// What the first sheet of a workbook says.
+fn about(job: &ExportJob, plan: &Plan) -> Vec<(String, String)> {
+    let query = match job.request.search.query.trim() {
+        "" => "everything".to_owned(),
+        query => crate::presentable(query).into_owned(),
+    };
+    let zone = plan.zone.iana_name().unwrap_or("UTC");
+    let rows = [
+        ("Query", query),
+        ("List", job.request.search.view.info().label.to_owned()),
+        ("From", job.times.0.to_string()),
+        ("Until", job.times.1.to_string()),
+        ("Time zone", zone.to_owned()),
+        ("Made for", job.by.clone()),
+        ("Made", job.started.unwrap_or(job.created).to_string()),
+        ("Made by", format!("Portcullis on {}", plan.node)),
+    ];
+    rows.map(|(name, value)| (name.to_owned(), value)).to_vec()
+}
+
+/// The name under which people save the file: `rejected-2026-11-21-100405.csv`.
+pub(super) fn name_for_people(job: &ExportJob) -> String {
+    let at = job.started.unwrap_or(job.created).to_string();
+    let mut digits = at.replace(':', "").replace('T', "-");
+    digits.truncate("2026-11-21-100405".len());
+    let (view, format) = (job.request.search.view.info().key, job.request.format.slug());
+    format!("{view}-{digits}.{format}")
+}

@@ -8,7 +8,7 @@ use center::{AttemptPage, CenterError, Conservation, Cursor, Row, TraceRequest, 
 use serde::Deserialize;
 use types::{Caller, OutcomeKind};
 
-use super::{error_page, grouped, outcome_sign, outcome_word, seconds, shown, style};
+use super::{Shell, error_page, grouped, outcome_sign, outcome_word, seconds, shown};
 use crate::Api;
 use crate::client::{encoded, path_with};
 use crate::problem::ApiProblem;
@@ -60,7 +60,7 @@ struct Line<'a> {
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
-    style: &'static str,
+    shell: Shell,
     view: &'a str,
     query: &'a str,
     tabs: Vec<Tab>,
@@ -108,6 +108,7 @@ impl From<Conservation> for Sum {
 pub(super) async fn page(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    mut shell: Shell,
     Params(params): Params<ListParams>,
 ) -> Response {
     let (view, _, outcome) =
@@ -116,7 +117,7 @@ pub(super) async fn page(
         "" => None,
         text => match text.parse::<Cursor>() {
             Ok(cursor) => Some(cursor),
-            Err(error) => return error_page(&ApiProblem::from(error)),
+            Err(error) => return error_page(shell, &ApiProblem::from(error)),
         },
     };
     let request = TraceRequest { query: params.q.clone(), outcome, rows_max: ROWS, after };
@@ -130,17 +131,20 @@ pub(super) async fn page(
     };
     let (found, sum) = match working(&api, work).await {
         Ok(answer) => answer,
-        Err(problem) => return error_page(&problem),
+        Err(problem) => return error_page(shell, &problem),
     };
     let fields = api.center.search_fields();
     let (found, mistake) = match found {
         Ok(found) => (Some(found), None),
         Err(mistake) => (None, Some(apart(&params.q, &mistake))),
     };
-    filled(view, &params, found.as_ref(), mistake, sum, fields)
+    shell.search.kept = vec![("view", view.to_owned())];
+    shell.search.wrong = mistake.is_some();
+    filled(shell, view, &params, found.as_ref(), mistake, sum, fields)
 }
 
 fn filled(
+    mut shell: Shell,
     view: &str,
     params: &ListParams,
     found: Option<&AttemptPage>,
@@ -159,11 +163,12 @@ fn filled(
     };
     // What cannot be typed into a search box is not put there either.
     let written: String = params.q.chars().filter(|letter| !letter.is_control()).collect();
+    shell.search.query = written;
     let next = found.and_then(|page| page.next).map(|cursor| href(view, Some(cursor.to_string())));
     let page = ListPage {
-        style: style::path(),
+        shell,
         view,
-        query: &written,
+        query: &params.q,
         tabs: VIEWS.iter().map(tab).collect(),
         mistake,
         lines: found.map_or(Vec::new(), |page| page.rows.iter().map(line).collect()),

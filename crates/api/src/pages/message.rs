@@ -8,7 +8,7 @@ use center::Explanation;
 use center::explain::life_line::{StoryStep, span};
 use types::{Caller, Reason, Stage};
 
-use super::{error_page, outcome_sign, outcome_word, seconds, shown, style};
+use super::{Shell, error_page, outcome_sign, outcome_word, seconds, shown};
 use crate::Api;
 use crate::routes::working;
 
@@ -24,7 +24,7 @@ struct Step<'a> {
 #[derive(Template)]
 #[template(path = "message.html")]
 struct MessagePage<'a> {
-    style: &'static str,
+    shell: Shell,
     why: &'a Explanation,
     time: String,
     sign: &'static str,
@@ -41,15 +41,16 @@ struct MessagePage<'a> {
 pub(super) async fn page(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
+    shell: Shell,
     Path(name): Path<String>,
 ) -> Response {
     let why = match working(&api, move |center| center.why(&caller, &name)).await {
         Ok(why) => why,
-        Err(problem) => return error_page(&problem),
+        Err(problem) => return error_page(shell, &problem),
     };
     let story = &why.story;
     let page = MessagePage {
-        style: style::path(),
+        shell,
         time: seconds(why.time),
         sign: outcome_sign(why.outcome),
         word: outcome_word(why.outcome),

@@ -2,9 +2,11 @@
 //! server, complete without a script; everything a sender wrote is escaped by
 //! the templates and made visible by the message center before.
 
+pub(crate) mod assets;
+pub(crate) mod clock;
 mod list;
 mod message;
-mod style;
+pub(crate) mod shell;
 
 use askama::Template;
 use axum::Router;
@@ -15,6 +17,7 @@ use types::{OutcomeKind, Timestamp};
 
 use crate::Api;
 use crate::problem::ApiProblem;
+pub(crate) use shell::Shell;
 
 /// The pages and what they load.
 pub(crate) fn router() -> Router<Api> {
@@ -22,25 +25,26 @@ pub(crate) fn router() -> Router<Api> {
         .route("/", get(list::page))
         .route("/messages", get(list::page))
         .route("/messages/{name}", get(message::page))
-        .route(style::path(), get(style::sheet))
+        .route(assets::ROUTE, get(assets::serve))
 }
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    style: &'a str,
+    shell: Shell,
     title: &'a str,
     detail: &'a str,
 }
 
 /// A page for people instead of problem+json.
-fn error_page(problem: &ApiProblem) -> Response {
-    let page = ErrorPage { style: style::path(), title: &problem.title, detail: &problem.detail };
+pub(crate) fn error_page(shell: Shell, problem: &ApiProblem) -> Response {
+    let page = ErrorPage { shell, title: &problem.title, detail: &problem.detail };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, shown(&page)).into_response()
 }
 
-fn shown(page: &impl Template) -> Response {
+/// A filled template as an answer.
+pub(crate) fn shown(page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => Html(text).into_response(),
         Err(_) => {

@@ -1,0 +1,159 @@
+//! The frame every page has: rail, search box, time zone, live indicator,
+//! menu. A handler takes a [`Shell`] and hands it to its template, which
+//! extends `base.html` and has a field `shell`.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use center::accounts::Preferences;
+use types::{Caller, Permission, Timestamp};
+
+use super::assets;
+use super::clock::Zone;
+use crate::Api;
+use crate::auth::Signed;
+
+/// One place of the rail.
+pub(crate) struct Place {
+    /// Where it leads.
+    pub(crate) href: &'static str,
+    /// What it is called.
+    pub(crate) label: &'static str,
+    /// The class of its icon.
+    pub(crate) icon: &'static str,
+    /// The second key of its shortcut, after `g`.
+    pub(crate) key: &'static str,
+    needs: Permission,
+}
+
+/// What the rail can show; places a caller may not use are absent.
+const PLACES: &[Place] = &[
+    Place {
+        href: "/",
+        label: "Overview",
+        icon: "i-overview",
+        key: "o",
+        needs: Permission::SeeMetadata,
+    },
+    Place {
+        href: "/messages",
+        label: "Messages",
+        icon: "i-messages",
+        key: "m",
+        needs: Permission::SeeMetadata,
+    },
+];
+
+/// What the search box holds.
+#[derive(Default)]
+pub(crate) struct SearchBox {
+    /// The text in it.
+    pub(crate) query: String,
+    /// What is sent along: name and value.
+    pub(crate) kept: Vec<(&'static str, String)>,
+    /// Whether the text cannot be understood; `#mistake` says why.
+    pub(crate) wrong: bool,
+}
+
+/// The frame of one page.
+pub(crate) struct Shell {
+    /// The search box.
+    pub(crate) search: SearchBox,
+    /// Who looks, and how they want to see things; nobody on a page that
+    /// says why somebody is not let in.
+    pub(crate) signed: Option<Signed>,
+    /// The zone in which times are shown.
+    pub(crate) zone: Zone,
+    path: String,
+    narrow: bool,
+}
+
+impl FromRequestParts<Api> for Shell {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Infallible> {
+        let cookies = parts.headers.get_all(header::COOKIE);
+        let narrow = cookies
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .any(|cookie| cookie.trim() == "rail=narrow");
+        let signed = parts.extensions.get::<Signed>().cloned();
+        let zone = signed.as_ref().map_or("", |signed| &signed.preferences.time_zone);
+        Ok(Shell {
+            search: SearchBox::default(),
+            zone: Zone::named(zone),
+            path: parts.uri.path().to_owned(),
+            narrow,
+            signed,
+        })
+    }
+}
+
+impl Shell {
+    /// Where the style sheet is.
+    pub(crate) fn css(&self) -> String {
+        assets::path("console.css")
+    }
+
+    /// Where a script is.
+    pub(crate) fn script(&self, name: &str) -> String {
+        assets::path(name)
+    }
+
+    /// The places of the rail.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &'static Place> + '_ {
+        let caller = self.caller();
+        PLACES.iter().filter(move |place| caller.is_some_and(|caller| caller.may(place.needs)))
+    }
+
+    /// Whether the page belongs to this place.
+    pub(crate) fn is_at(&self, place: &Place) -> bool {
+        match place.href {
+            "/" => self.path == "/",
+            href => self.path.starts_with(href),
+        }
+    }
+
+    /// Who looks.
+    pub(crate) fn caller(&self) -> Option<&Caller> {
+        self.signed.as_ref().map(|signed| &signed.caller)
+    }
+
+    /// The name of who looks.
+    pub(crate) fn name(&self) -> &str {
+        self.caller().map_or("", |caller| &caller.name)
+    }
+
+    /// What somebody chose, or the defaults.
+    pub(crate) fn preferences(&self) -> Preferences {
+        self.signed.as_ref().map_or_else(Preferences::default, |s| (*s.preferences).clone())
+    }
+
+    /// For the field `csrf` of a form; empty where no form can be sent.
+    pub(crate) fn csrf(&self) -> &str {
+        self.signed.as_ref().map_or("", |signed| &signed.csrf)
+    }
+
+    /// `21 Nov 10:04:15` in the reader's zone.
+    pub(crate) fn time(&self, at: Timestamp) -> String {
+        self.zone.short(at)
+    }
+
+    /// `auto`, `light` or `dark`, for the root element.
+    pub(crate) fn theme(&self) -> &'static str {
+        self.signed.as_ref().map_or("auto", |signed| signed.preferences.theme.slug())
+    }
+
+    /// Whether single keys do something.
+    pub(crate) fn shortcuts(&self) -> bool {
+        self.signed.as_ref().is_none_or(|signed| signed.preferences.shortcuts)
+    }
+
+    /// Whether the rail shows icons only.
+    pub(crate) fn narrow(&self) -> bool {
+        self.narrow
+    }
+}

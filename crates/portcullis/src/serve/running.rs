@@ -190,6 +190,8 @@ impl Running {
         let chores = self.chores;
         tokio::task::block_in_place(|| {
             chores.stop();
+            // They read the store, which is about to be closed.
+            gateway.center.stop_exports();
             for (work, done) in
                 [("counts", note_hits(&gateway)), ("daily log", keep_daily_log(&gateway))]
             {

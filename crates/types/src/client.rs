@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// The connecting mail server, as the connection itself shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Client {
     /// The address, from the PROXY header where one is expected. An
     /// IPv4-mapped IPv6 address is given as IPv4.
@@ -18,7 +18,7 @@ pub struct Client {
 }
 
 /// What is known of the client once it has spoken; grows with the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(from = "FlatFacts", into = "FlatFacts")]
 pub struct ClientFacts {
     /// The connection; written beside the other fields, not below a key.
@@ -38,7 +38,7 @@ pub struct ClientFacts {
 /// `#[serde(flatten)]` would say the same, but it reads through a buffer that
 /// takes every format for a human-readable one, so that an address in a
 /// stored record could be written and never read back.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 struct FlatFacts {
     ip: IpAddr,
     port: u16,
@@ -69,7 +69,7 @@ impl From<ClientFacts> for FlatFacts {
 }
 
 /// What STARTTLS agreed on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TlsFacts {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: Arc<str>,

@@ -24,7 +24,7 @@ use crate::verdict::Decision;
 pub const SCHEMA: u16 = 1;
 
 /// The stored record of an attempt, or of something that happened later.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Event {
     /// The format, [`SCHEMA`] when written now.
     pub schema: u16,
@@ -92,7 +92,7 @@ impl Event {
 }
 
 /// Who sent what to whom, as far as it was known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Subject {
     /// The client.
     pub client: Arc<ClientFacts>,
@@ -111,7 +111,7 @@ pub struct Subject {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A delivery attempt ended.
@@ -126,7 +126,7 @@ pub enum EventKind {
 }
 
 /// What can happen to an attempt after it ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FollowUp {
     /// No retry came inside the window: *Sender Failed to Retry*.
@@ -200,7 +200,7 @@ impl FollowUp {
 }
 
 /// One try at the next hop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RelayAttempt {
     /// Counted from one.
     pub number: u32,
@@ -219,7 +219,7 @@ pub struct RelayAttempt {
 }
 
 /// What came of one try at the next hop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RelayAnswer {
     /// Its reply, verbatim within the limits of a quotation.
@@ -238,7 +238,7 @@ impl std::fmt::Display for RelayAnswer {
 }
 
 /// Why the sender was not told of a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BounceSuppression {
     /// `<>`: a bounce is never answered by another (RFC 5321 section 6.1).
@@ -248,7 +248,7 @@ pub enum BounceSuppression {
 }
 
 /// What a person can do to a queued message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueAction {
     /// Keep it back until released.
@@ -273,7 +273,7 @@ impl QueueAction {
 }
 
 /// The verdict record: how an attempt came to its end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Record {
     /// The stage at which it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub struct Parties<'a> {
 
 /// All findings of one attempt, in the order of the stages and, within one
 /// stage, of the registry, so that no race between checks shows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Evidence {
     findings: Vec<Finding>,
@@ -70,7 +70,7 @@ impl FromIterator<Finding> for Evidence {
 /// Evidence that a decision lacks. Policy asks for it only where it matters,
 /// so expensive and stateful checks run last and only if they can still
 /// decide; a replay that meets a need it has no record for answers *unknown*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
     /// Whether the recipient exists, looked up in this way.
@@ -85,7 +85,7 @@ pub enum Need {
 }
 
 /// Which policy of one type applied, and which did not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Consulted {
     /// The type that was consulted.
     pub kind: PolicyType,
@@ -103,7 +103,7 @@ pub struct Consulted {
 pub const LOSERS_MAX: usize = 8;
 
 /// Why a matching policy did not apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// Another has the override flag.

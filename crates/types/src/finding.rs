@@ -15,7 +15,7 @@ use crate::time::{Micros, Timestamp};
 macro_rules! checks {
     ($($(#[$doc:meta])* $name:ident = $slug:literal;)*) => {
         /// Every check, in the order in which findings are shown.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum CheckName { $($(#[$doc])* $name,)* }
 
@@ -71,7 +71,7 @@ checks! {
 }
 
 /// One fact, with where it comes from and what it cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Who looked.
     pub check: CheckName,
@@ -86,7 +86,7 @@ pub struct Finding {
 }
 
 /// What a check saw: inputs and answers, never prose.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Observed {
     /// The header was expected and is not one.
@@ -172,7 +172,7 @@ pub enum Observed {
 }
 
 /// What the directory or the next hop knows of a recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipientAnswer {
     /// It exists, or everything is accepted.
@@ -189,7 +189,7 @@ pub enum RecipientAnswer {
 
 /// What the triplet table holds for network, sender and recipient, after
 /// this attempt was entered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TripletFacts {
     /// How the client is identified.
     pub identity: ClientIdentity,
@@ -210,7 +210,7 @@ pub struct TripletFacts {
 }
 
 /// Where a triplet stands at an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TripletState {
     /// Never seen, or forgotten: this attempt opened a window.
@@ -224,7 +224,7 @@ pub enum TripletState {
 }
 
 /// Which part of us cannot do its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unavailable {
     /// The store does not answer or cannot write.
@@ -238,7 +238,7 @@ pub enum Unavailable {
 }
 
 /// Why a check has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Inconclusive {
     /// It did not finish in the time it has.
@@ -254,7 +254,7 @@ pub enum Inconclusive {
 }
 
 /// Where a finding comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The dialogue itself.

@@ -21,6 +21,7 @@ pub mod permission;
 pub mod policy;
 pub mod reason;
 pub mod reply;
+mod schema;
 pub mod stage;
 pub mod time;
 pub mod verdict;

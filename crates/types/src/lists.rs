@@ -11,7 +11,7 @@ use crate::policy::{DomainPattern, PolicyId};
 use crate::time::Timestamp;
 
 /// A group of addresses and domains, part of a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// Its name, unique in the tree.
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Pattern {
 /// One sender in the list of one recipient.
 ///
 /// A new entry for the same pair replaces the old one: a permit ends a block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManagedSender {
     /// The number; nothing in a document that makes a new entry.
@@ -107,7 +107,7 @@ pub struct ManagedSender {
 }
 
 /// What a managed sender does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SenderAction {
     /// Skip greylisting, reputation and spam scanning.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Facts read from a message; all texts come from the sender and are
 /// hostile wherever they are shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MessageFacts {
     /// Octets on the wire after dot-unstuffing, without our trace fields.
     pub size_octets: u64,
@@ -34,7 +34,7 @@ pub const SUBJECT_CHARS_MAX: usize = 1_000;
 pub const ATTACHMENTS_MAX: usize = 100;
 
 /// One mailbox of an address header field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HeaderMailbox {
     /// The display name, decoded, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ pub struct HeaderMailbox {
 }
 
 /// One attachment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttachmentFacts {
     /// The file name the sender gave, decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]

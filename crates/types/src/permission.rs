@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal;)*) => {
         /// One thing a caller may be allowed to do.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum Permission { $($(#[doc = $doc])+ $name,)* }
 
@@ -74,7 +74,9 @@ impl FromStr for Permission {
 pub struct UnknownName(&'static str);
 
 /// A set of permissions; stored and shown as the list of their names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(from = "Vec<Permission>", into = "Vec<Permission>")]
 pub struct Permissions(u32);
 
@@ -137,7 +139,7 @@ impl FromIterator<Permission> for Permissions {
 }
 
 /// What an account may do, as one of a few sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks things up and changes nothing: the help desk.
@@ -209,12 +211,36 @@ pub enum Via {
 }
 
 /// The number of an account; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct AccountId(pub u64);
 
 /// The number of a token; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct TokenId(pub u64);
 

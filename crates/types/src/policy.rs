@@ -12,7 +12,19 @@ use crate::address::{Domain, EmailAddress};
 use crate::time::Timestamp;
 
 /// The number of a stored object, never used again. People see `#30`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct PolicyId(pub u64);
 
@@ -25,7 +37,7 @@ impl fmt::Display for PolicyId {
 macro_rules! policy_types {
     ($($(#[$doc:meta])* $name:ident = $slug:literal, $title:literal;)*) => {
         /// The types of policy that exist.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum PolicyType { $($(#[$doc])* $name,)* }
 
@@ -77,7 +89,7 @@ policy_types! {
 pub struct UnknownPolicyType(String);
 
 /// One rule of one type. Field order is that of the editor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The number; nothing in a document that makes a new policy.
@@ -97,6 +109,7 @@ pub struct Policy {
     #[serde(default)]
     pub to: Scope,
     /// Client networks it is restricted to; empty means any.
+    #[schemars(with = "Vec<String>")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_ips: Vec<IpNet>,
     /// Host names (with everything below them) it is restricted to; they
@@ -125,7 +138,7 @@ impl Policy {
 }
 
 /// What a policy does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "type", content = "set")]
 pub enum PolicyOption {
     /// Permitted Senders.
@@ -154,7 +167,7 @@ impl PolicyOption {
 }
 
 /// Options of Permitted Senders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PermitOption {
     /// Skip greylisting, reputation and spam scanning.
@@ -164,7 +177,7 @@ pub enum PermitOption {
 }
 
 /// Options of Blocked Senders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockOption {
     /// Refuse.
@@ -174,7 +187,7 @@ pub enum BlockOption {
 }
 
 /// Options of Greylisting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GreylistOption {
     /// First contacts have to come back; the client is identified like this.
@@ -184,7 +197,9 @@ pub enum GreylistOption {
 }
 
 /// What counts as the same client when it comes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientIdentity {
     /// The very address.
@@ -196,7 +211,7 @@ pub enum ClientIdentity {
 }
 
 /// How it is found out whether a recipient exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecipientValidation {
     /// Every address of the domain is taken.
@@ -210,7 +225,9 @@ pub enum RecipientValidation {
 }
 
 /// Which of the sender's addresses a policy looks at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressBasis {
     /// MAIL FROM.
@@ -223,7 +240,7 @@ pub enum AddressBasis {
 }
 
 /// Whom a side of a policy covers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Anybody, the null reverse-path included.
@@ -280,7 +297,9 @@ impl<'de> Deserialize<'de> for DomainPattern {
 }
 
 /// When a policy applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Validity {
     /// From this instant on; open if absent.
@@ -304,7 +323,9 @@ impl Validity {
 }
 
 /// Whether a policy is enforced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyMode {
     /// Enforced.
@@ -317,7 +338,19 @@ pub enum PolicyMode {
 }
 
 /// What decided, named so that it can be found again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyRef {
     /// A stored policy in a version of the set.

@@ -14,7 +14,19 @@ use crate::reply::{self, EnhancedCode, Reply, ReplyParameters};
 use crate::stage::Stage;
 
 /// What kind of end a reason gives an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasonKind {
     /// The message was taken over and goes on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::Reference;
 
 /// An enhanced status code: class, subject, detail (RFC 3463 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EnhancedCode(pub u8, pub u16, pub u16);
 
 impl fmt::Display for EnhancedCode {
@@ -33,7 +33,7 @@ impl std::str::FromStr for EnhancedCode {
 
 /// One SMTP reply: a code and text that fit on one line of 512 octets
 /// (RFC 5321 section 4.5.3.1.5).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reply {
     /// Three digits, 200 to 559.
     pub code: u16,
@@ -93,7 +93,7 @@ impl fmt::Display for Reply {
 
 /// Somebody else's answer that we pass on: a next hop's reply or a block
 /// list's explanation. ASCII, at most [`Quoted::OCTETS_MAX`], no CR or LF.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Quoted {
     /// The code they gave; used only if its class is that of our reason.
     pub code: Option<u16>,

@@ -4,7 +4,19 @@ use serde::{Deserialize, Serialize};
 
 /// Where in a session something was found or decided, in the order in which
 /// a session passes through them (RFC 5321 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The TCP connection, before the greeting.

@@ -13,7 +13,7 @@ use crate::reply::{Quoted, Reply, ReplyParameters};
 
 /// The decision on a connection, a recipient or a message.
 #[must_use = "a verdict that is dropped was never enforced"]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing speaks against going on.
@@ -39,7 +39,7 @@ impl Verdict {
 }
 
 /// Who decided, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Decision {
     /// The reason code.
     pub reason: Reason,
@@ -108,7 +108,7 @@ impl Decision {
 }
 
 /// Typed parameters of a decision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// None are needed.

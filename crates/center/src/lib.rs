@@ -20,6 +20,7 @@ mod exports;
 mod greylist;
 mod groups;
 mod hours;
+mod input;
 pub mod metrics;
 mod next_hops;
 pub mod overview;

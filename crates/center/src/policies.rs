@@ -4,13 +4,14 @@
 use policy::{Document, PolicyObjects, SenderChange};
 use serde::{Deserialize, Serialize};
 use store::state::{
-    Authorship, Changed, Difference, Edit, Hits, Object, ObjectKey, PolicySetContent, Provenance,
-    StoredPolicy,
+    Authorship, Changed, Difference, Edit, Hits, Object, ObjectKey, Origin, PolicySetContent,
+    Provenance, StoredPolicy,
 };
-use types::lists::{Group, ManagedSender};
+use types::lists::{Group, ManagedSender, Pattern};
 use types::policy::PolicyMode;
 use types::{Caller, Permission, Policy, PolicyId, Timestamp};
 
+use crate::input::pattern_problem;
 use crate::{Activation, Center, CenterError, Problem, VersionDifference, permit};
 
 /// All policies of the present version.
@@ -48,6 +49,10 @@ pub struct ChangeResult {
     /// settings: a sentence for each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// Objects that a roll-back left as they are, because they are or were
+    /// managed by the policy file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_by_file: Vec<String>,
 }
 
 impl Center {
@@ -121,6 +126,12 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         let mut content = self.parts.policies.read(&mut |_| {})?;
+        // First of all: whoever may not change an object need not be told
+        // what else would be wrong with the change.
+        for edit in &edits {
+            refuse_the_files(&content, edit)?;
+            refuse_members(&content, edit)?;
+        }
         let base = self.parts.activator.base();
         let before = policy::validate(&objects(&content), &base);
         for edit in &edits {
@@ -162,8 +173,46 @@ impl Center {
             left_out = self.parts.activator.activate(version, activation).map_err(not_activated)?;
         }
         let differences = changed.differences.into_iter().map(VersionDifference::from).collect();
-        Ok(ChangeResult { version, differences, left_out })
+        Ok(ChangeResult { version, differences, left_out, kept_by_file: Vec::new() })
     }
+}
+
+/// Refuses an edit of what the policy file manages.
+fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterError> {
+    let policy = |id: PolicyId| {
+        let found = content.policies.iter().find(|stored| stored.policy.id == Some(id));
+        found.map(|stored| stored.provenance.origin)
+    };
+    let group = |name: &str| {
+        let found = content.groups.iter().find(|stored| stored.group.name == name);
+        found.map(|stored| stored.provenance.origin)
+    };
+    let (key, origin) = match edit {
+        Edit::Put(Object::Policy(new)) => match new.id {
+            Some(id) => (ObjectKey::Policy(id), policy(id)),
+            None => return Ok(()),
+        },
+        Edit::Put(Object::Group(new)) => (ObjectKey::Group(new.name.clone()), group(&new.name)),
+        Edit::Remove(ObjectKey::Policy(id)) => (ObjectKey::Policy(*id), policy(*id)),
+        Edit::Remove(ObjectKey::Group(name)) => (ObjectKey::Group(name.clone()), group(name)),
+        Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => return Ok(()),
+    };
+    match (origin, edit) {
+        (Some(Origin::File), _) => Err(CenterError::FileManaged(key.to_string())),
+        (None, Edit::Remove(_)) => Err(CenterError::NotFound(key.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses new members of a group that cannot be meant.
+fn refuse_members(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterError> {
+    let Edit::Put(Object::Group(group)) = edit else { return Ok(()) };
+    let stored = content.groups.iter().find(|stored| stored.group.name == group.name);
+    let is_new =
+        |member: &&Pattern| stored.is_none_or(|stored| !stored.group.members.contains(member));
+    let wrong = group.members.iter().filter(is_new).filter_map(pattern_problem);
+    let problems: Vec<Problem> = wrong.map(Problem::new).collect();
+    if problems.is_empty() { Ok(()) } else { Err(CenterError::Invalid { problems }) }
 }
 
 /// The least that has to be compiled anew.

@@ -9,6 +9,7 @@ use types::lists::{ManagedSender, SenderAction};
 use types::{Caller, Permission, PolicyId};
 
 use crate::daily_log::spreadsheet_safe;
+use crate::input::sender_problem;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
 
 /// Most rows of one page.
@@ -103,6 +104,10 @@ impl Center {
             created: self.parts.clock.now(),
             ..sender
         };
+        let base = self.parts.activator.base();
+        if let Some(problem) = sender_problem(&sender, &base, self.parts.clock.now()) {
+            return Err(CenterError::invalid(problem));
+        }
         if let Some(problem) = self.sender_problems(vec![sender.clone()]).first() {
             return Err(CenterError::invalid(problem.wrong.to_string()));
         }
@@ -204,11 +209,15 @@ impl Center {
         let columns = Columns::find(reader.headers().map_err(|e| csv_error(&e))?)?;
         let (mut entries, mut problems) = (Vec::new(), Vec::new());
         let mut last_of_pair = std::collections::HashMap::new();
+        let (base, now) = (self.parts.activator.base(), self.parts.clock.now());
         for record in reader.records() {
             let record = record.map_err(|e| csv_error(&e))?;
             let line = record.position().map_or(0, csv::Position::line);
             let line = usize::try_from(line).unwrap_or(0);
-            match columns.entry(&record) {
+            let read = columns
+                .entry(&record)
+                .and_then(|entry| sender_problem(&entry, &base, now).map_or(Ok(entry), Err));
+            match read {
                 Ok(entry) => {
                     let pair = (entry.sender.to_string(), entry.recipient.key().to_owned());
                     if let Some(first) = last_of_pair.insert(pair, line) {

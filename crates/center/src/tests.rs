@@ -180,7 +180,7 @@ fn root() -> Caller {
     Caller::with_all("root")
 }
 
-fn block(narrative: &str, domain: &str) -> Policy {
+pub(crate) fn block(narrative: &str, domain: &str) -> Policy {
     Policy {
         id: None,
         narrative: narrative.to_owned(),
@@ -197,7 +197,7 @@ fn block(narrative: &str, domain: &str) -> Policy {
     }
 }
 
-fn entry(sender: &str, action: SenderAction) -> ManagedSender {
+pub(crate) fn entry(sender: &str, action: SenderAction) -> ManagedSender {
     ManagedSender {
         id: None,
         sender: sender.parse().unwrap(),

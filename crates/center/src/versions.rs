@@ -87,7 +87,7 @@ impl Center {
             groups: stored.groups,
             managed_senders: stored.senders,
         };
-        toml::to_string(&document).map_err(|error| CenterError::invalid(error.to_string()))
+        document.to_text().map_err(|error| CenterError::invalid(error.to_string()))
     }
 
     /// What is wrong with a document, without changing anything.
@@ -97,8 +97,12 @@ impl Center {
     /// Only a caller without permission or a failing store.
     pub fn check_policies(&self, caller: &Caller, text: &str) -> Result<Vec<Problem>, CenterError> {
         permit(caller, Permission::SeePolicies)?;
-        match self.checked(text) {
-            Ok(_) => Ok(Vec::new()),
+        // The form that adds one policy is checked too.
+        let checked = Document::parse_any(text)
+            .map_err(unreadable)
+            .and_then(|document| self.checked(&document, text));
+        match checked {
+            Ok(()) => Ok(Vec::new()),
             Err(CenterError::Invalid { problems }) => Ok(problems),
             Err(other) => Err(other),
         }
@@ -119,7 +123,8 @@ impl Center {
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditPolicies)?;
         permit(caller, Permission::EditSenders)?;
-        let document = self.checked(text)?;
+        let document = Document::parse(text).map_err(unreadable)?;
+        self.checked(&document, text)?;
         let document = PolicyDocument {
             policies: document.policies,
             groups: document.groups,
@@ -161,7 +166,8 @@ impl Center {
         Ok(differences.into_iter().map(VersionDifference::from).collect())
     }
 
-    /// Brings back the content of a version, as a new version.
+    /// Brings back the content of a version, as a new version. What the policy
+    /// file manages, or managed then, stays as it is and is named.
     ///
     /// # Errors
     ///
@@ -176,14 +182,14 @@ impl Center {
         permit(caller, Permission::EditPolicies)?;
         permit(caller, Permission::EditSenders)?;
         let who = self.author(caller, expected, note);
-        self.activated(self.parts.policies.roll_back(&who, number)?)
+        let changed = self.activated(self.parts.policies.roll_back(&who, number)?)?;
+        let rest = self.parts.policies.differences(number, changed.version)?;
+        let kept_by_file = rest.into_iter().map(|rest| rest.key.to_string()).collect();
+        Ok(ChangeResult { kept_by_file, ..changed })
     }
 
-    /// Reads and checks a document together with what the policy file gave.
-    fn checked(&self, text: &str) -> Result<Document, CenterError> {
-        let document = Document::parse(text).map_err(|error| CenterError::Invalid {
-            problems: vec![Problem::at_line(error.line, error.message)],
-        })?;
+    /// Checks a document together with what the policy file gave.
+    fn checked(&self, document: &Document, text: &str) -> Result<(), CenterError> {
         let stored = self.parts.policies.read(&mut |_| {})?;
         let from_file = |provenance: &Provenance| provenance.origin == Origin::File;
         let mut objects = PolicyObjects {
@@ -195,11 +201,116 @@ impl Center {
         let kept =
             stored.groups.iter().filter(|g| from_file(&g.provenance) && !named(&g.group.name));
         objects.groups.extend(kept.map(|group| group.group.clone()));
-        refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))?;
-        Ok(document)
+        refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))
     }
+}
+
+fn unreadable(error: policy::DocumentError) -> CenterError {
+    CenterError::Invalid { problems: vec![Problem::at_line(error.line, error.message)] }
 }
 
 fn new_policy(policy: Policy) -> policy::StoredPolicy {
     policy::StoredPolicy { policy, version: 0, created: Timestamp::EPOCH }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::state::Authorship;
+    use types::lists::{Group, SenderAction};
+
+    use super::*;
+    use crate::tests::{Gateway, at, block, entry};
+
+    fn root() -> Caller {
+        Caller::with_all("root")
+    }
+
+    /// A center whose policy file gave one policy and one group.
+    fn with_policy_file() -> Gateway {
+        let gateway = Gateway::new(at(0));
+        let who = Authorship {
+            author: "settings".to_owned(),
+            note: String::new(),
+            at: at(0),
+            expected: None,
+        };
+        let group = Group { name: "Team".to_owned(), parent: None, members: Vec::new() };
+        let from_file = PolicyDocument {
+            policies: vec![block("from file", "file.example")],
+            groups: vec![group],
+            senders: Vec::new(),
+        };
+        gateway.center.parts.policies.apply_file(&who, from_file).unwrap();
+        gateway
+    }
+
+    #[test]
+    fn what_the_policy_file_manages_is_changed_there_only() {
+        let gateway = with_policy_file();
+        let center = &gateway.center;
+        let id = center.policies(&root()).unwrap().policies.remove(0).policy.id.unwrap();
+        // A policy that names the group would make its removal wrong too.
+        let named = Policy {
+            from: types::policy::Scope::Group("Team".to_owned()),
+            ..block("names it", "x.example")
+        };
+        center.put_policy(&root(), named, None, "").unwrap();
+        let refused = [
+            center.remove_group(&root(), "Team", None, "").err(),
+            center.change_members(&root(), "Team", vec!["a.b".parse().unwrap()], &[], "").err(),
+            center.remove_policy(&root(), id, None, "").err(),
+            center
+                .put_policy(&root(), Policy { id: Some(id), ..block("x", "y.z") }, None, "")
+                .err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(CenterError::FileManaged(_))), "{error:?}");
+        }
+        let missing = center.remove_group(&root(), "Nobody", None, "");
+        assert!(matches!(missing, Err(CenterError::NotFound(_))), "{missing:?}");
+        let done = center.roll_back(&root(), 0, None, "").unwrap();
+        assert_eq!(done.kept_by_file.len(), 2, "{done:?}");
+        let left = center.policies(&root()).unwrap().policies;
+        assert_eq!(left.len(), 1, "only the file's");
+        assert_eq!(left[0].policy.narrative, "from file");
+    }
+
+    #[test]
+    fn one_policy_alone_can_be_checked_but_not_imported() {
+        let gateway = Gateway::new(at(0));
+        let center = &gateway.center;
+        let bare = toml::to_string(&block("No x", "x.example")).unwrap();
+        assert_eq!(center.check_policies(&root(), &bare).unwrap(), []);
+        assert!(center.import_policies(&root(), &bare, None, "").is_err());
+        let wrong = bare.replace("No x", " ");
+        assert_eq!(center.check_policies(&root(), &wrong).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn entries_that_cannot_be_meant_are_refused_by_hand_and_from_files() {
+        let gateway = Gateway::new(at(0));
+        let center = &gateway.center;
+        let mut foreign = entry("x.example", SenderAction::Block);
+        foreign.recipient = "bob@elsewhere.example".parse().unwrap();
+        let mut over = entry("x.example", SenderAction::Block);
+        over.valid_until = Some(at(-1));
+        let word = entry("notanaddress", SenderAction::Block);
+        for entry in [foreign, over, word] {
+            let refused = center.put_sender(&root(), entry.clone(), "");
+            assert!(matches!(refused, Err(CenterError::Invalid { .. })), "{entry:?} {refused:?}");
+        }
+        let csv = "sender,recipient,action\nnotanaddress,bob@corp.example,block\n\
+                   x.example,bob@elsewhere.example,block\ny.example,bob@corp.example,block\n";
+        let done = center.import_senders(&root(), &mut csv.as_bytes(), true, "").unwrap();
+        let lines: Vec<_> = done.problems.iter().map(|problem| problem.line).collect();
+        assert_eq!((done.stored, lines), (1, vec![Some(2), Some(3)]));
+        let group = |members: &[&str]| Group {
+            name: "G".to_owned(),
+            parent: None,
+            members: members.iter().map(|member| member.parse().unwrap()).collect(),
+        };
+        center.put_group(&root(), group(&["a.example", "ann@b.example"]), None, "").unwrap();
+        let pasted = center.put_group(&root(), group(&["a.example", "notanaddress"]), None, "");
+        assert!(matches!(pasted, Err(CenterError::Invalid { .. })), "{pasted:?}");
+    }
 }

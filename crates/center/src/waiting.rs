@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(
             row.why,
             format!(
-                "try 2 at {}, hop.corp.example:25: 451 not \u{2039}1B\u{203a}[2Jnow; \
+                "try 2 at {}, hop.corp.example:25: 451 not ?[2Jnow; \
                  hop.corp.example:25 takes no connection (Connection refused) and is left alone \
                  until {}; next try {}",
                 at(5),

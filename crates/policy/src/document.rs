@@ -40,10 +40,43 @@ impl Document {
     /// The first line that is not TOML, has an unknown key or a value that
     /// is not one of those allowed.
     pub fn parse(text: &str) -> Result<Document, DocumentError> {
-        toml::from_str(text).map_err(|error| DocumentError {
-            line: error.span().map_or(1, |span| line_at(text, span.start)),
-            message: error.message().to_owned(),
-        })
+        toml::from_str(text).map_err(|error| document_error(text, &error))
+    }
+
+    /// Reads a document, or one policy on its own: its fields at the top,
+    /// without a heading, as an editor of a single policy has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::parse`].
+    pub fn parse_any(text: &str) -> Result<Document, DocumentError> {
+        if is_bare_policy(text) {
+            let policies = vec![Document::parse_policy(text)?];
+            return Ok(Document { policies, ..Document::default() });
+        }
+        Document::parse(text)
+    }
+
+    /// Reads one policy: its fields at the top, or as the only `[[policy]]`
+    /// of a document that holds nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::parse`]; a document that holds more or less.
+    pub fn parse_policy(text: &str) -> Result<Policy, DocumentError> {
+        if is_bare_policy(text) {
+            return toml::from_str(text).map_err(|error| document_error(text, &error));
+        }
+        let document = Document::parse(text)?;
+        let only = document.groups.is_empty() && document.managed_senders.is_empty();
+        match <[Policy; 1]>::try_from(document.policies) {
+            Ok([policy]) if only => Ok(policy),
+            _ => Err(DocumentError {
+                line: 1,
+                message: "must hold exactly one policy; `policy import` takes whole documents"
+                    .to_owned(),
+            }),
+        }
     }
 
     /// Writes a document that [`Document::parse`] reads back: one line per
@@ -78,6 +111,22 @@ impl Document {
             (1..).zip(text.lines()).filter(|(_, line)| line.trim().starts_with(heading));
         begins.nth(place.checked_sub(1)?).map(|(line, _)| line)
     }
+}
+
+fn document_error(text: &str, error: &toml::de::Error) -> DocumentError {
+    DocumentError {
+        line: error.span().map_or(1, |span| line_at(text, span.start)),
+        message: error.message().to_owned(),
+    }
+}
+
+/// Whether a text has fields of a policy before any heading.
+fn is_bare_policy(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+    lines.any(|line| {
+        let key = line.split_once('=').map(|(key, _)| key.trim());
+        key.is_some_and(|key| POLICY_FIELDS.contains(&key.trim_matches('"')))
+    })
 }
 
 /// Writes one object. The order of `fields` is that of the text; a field

@@ -27,6 +27,24 @@ fn the_example_is_read_validated_and_written_back() {
 }
 
 #[test]
+fn one_policy_may_stand_alone_or_in_a_document() {
+    let policy = policy("#1 block from sender.example").policy;
+    let bare = toml::to_string(&policy).unwrap();
+    let document = Document { policies: vec![policy.clone()], ..Document::default() };
+    for text in [bare.as_str(), &format!("# a remark\n\n{bare}"), &document.to_text().unwrap()] {
+        assert_eq!(Document::parse_policy(text).unwrap(), policy, "{text}");
+        assert_eq!(Document::parse_any(text).unwrap(), document, "{text}");
+    }
+    assert!(Document::parse(&bare).is_err(), "no document replaces all policies by accident");
+    let two = Document { policies: vec![policy.clone(), policy], ..Document::default() };
+    assert!(Document::parse_policy(&two.to_text().unwrap()).is_err());
+    assert_eq!(Document::parse_any(&two.to_text().unwrap()).unwrap(), two);
+    let wrong = Document::parse_any("narrative = \"x\"\nfrom = 3\n").unwrap_err();
+    assert_eq!(wrong.line, 2, "{wrong}");
+    assert_eq!(Document::parse_any("").unwrap(), Document::default());
+}
+
+#[test]
 fn a_document_is_written_for_people() {
     let document = Document {
         policies: vec![policy("#1 block from *.sender.example ip 192.0.2.0/24 override").policy],

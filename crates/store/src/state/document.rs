@@ -12,6 +12,7 @@ use super::rows;
 use crate::contract::StoreError;
 
 /// What is stored, divided by where it comes from.
+#[derive(Default)]
 struct Stored {
     /// Policies of the origin in question.
     policies: Vec<Policy>,
@@ -24,7 +25,9 @@ struct Stored {
 /// Objects keep their numbers where they can be recognised: a policy by its
 /// number or its content, a group by its name, a sender by its pair. What
 /// is not in the document goes. With [`Origin::People`], what the policy file
-/// manages is left as it is, even if the document names it.
+/// manages is left as it is, even if the document names it. With
+/// [`Origin::File`], what people made and the document repeats becomes the
+/// file's: an export that is used as policy file must not double what is there.
 pub(super) fn replace(
     draft: &mut Draft<'_>,
     document: PolicyDocument,
@@ -34,6 +37,10 @@ pub(super) fn replace(
     let others = match origin {
         Origin::People => Some(self::stored(draft, Origin::File)?),
         Origin::File => None,
+    };
+    let to_adopt = match origin {
+        Origin::People => Stored::default(),
+        Origin::File => self::stored(draft, Origin::People)?,
     };
     let others_policies: HashSet<PolicyId> =
         others.iter().flat_map(|others| &others.policies).filter_map(|policy| policy.id).collect();
@@ -46,7 +53,8 @@ pub(super) fn replace(
     };
 
     let policies = document.policies.into_iter().filter(|policy| !is_others_policy(policy));
-    let (kept, policies) = recognise(policies.collect(), &stored.policies)?;
+    let (kept, mut policies) = recognise(policies.collect(), &stored.policies)?;
+    adopt(&mut policies, &to_adopt.policies)?;
     let groups: Vec<_> =
         document.groups.into_iter().filter(|group| !is_others_group(&group.name)).collect();
     let mut senders = HashMap::new();
@@ -77,7 +85,8 @@ pub(super) fn replace(
     let mut senders: Vec<_> = senders.into_iter().collect();
     senders.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (pair, sender) in senders {
-        put_sender(draft, stored.senders.get(&pair), sender, origin)?;
+        let old = stored.senders.get(&pair).or_else(|| to_adopt.senders.get(&pair));
+        put_sender(draft, old, sender, origin)?;
     }
     Ok(())
 }
@@ -131,6 +140,21 @@ fn recognise(
         kept.extend(policy.id);
     }
     Ok((kept, policies))
+}
+
+/// Gives policies that are not recognised yet the numbers of those that people
+/// made and that say the same.
+fn adopt(document: &mut [Policy], of_people: &[Policy]) -> Result<(), StoreError> {
+    let mut by_content: HashMap<String, Vec<PolicyId>> = HashMap::new();
+    for policy in of_people.iter().rev() {
+        if let Some(id) = policy.id {
+            by_content.entry(content(policy)?).or_default().push(id);
+        }
+    }
+    for policy in document.iter_mut().filter(|policy| policy.id.is_none()) {
+        policy.id = by_content.get_mut(&content(policy)?).and_then(Vec::pop);
+    }
+    Ok(())
 }
 
 /// What a policy says, whatever its number.

@@ -133,6 +133,25 @@ impl<'a> Draft<'a> {
         self.write(key, stored, object, &kept)
     }
 
+    /// Whether what is stored under this key, or has the pair of `object`,
+    /// belongs to the policy file.
+    pub(super) fn is_the_files(
+        &self,
+        key: &ObjectKey,
+        object: Option<&Object>,
+    ) -> Result<bool, StoreError> {
+        let mut keys = vec![key.clone()];
+        if let Some(object) = object {
+            keys.extend(self.other_of_pair(object)?);
+        }
+        for key in &keys {
+            if self.stored(key)?.is_some_and(|(_, kept)| kept.origin == Origin::File) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes an object, if it is there.
     pub(super) fn remove(&mut self, key: &ObjectKey) -> Result<(), StoreError> {
         if let Some(stored) = self.stored(key)? {

@@ -1,13 +1,13 @@
 //! Versions of the set, and what differs between two of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
 use types::Timestamp;
 
 use super::database::refused;
 use super::draft::{Draft, version};
-use super::objects::{Difference, Object, ObjectKey, Provenance, Version};
+use super::objects::{Difference, Object, ObjectKey, Origin, Provenance, Version};
 use super::rows::{self, number};
 use crate::contract::StoreError;
 
@@ -94,13 +94,23 @@ pub(super) fn differences(
     Ok(ways.into_iter().map(difference).filter(|d| d.before != d.after).collect())
 }
 
-/// Makes the set what it was at version `wanted`.
+/// Makes the set what it was at version `wanted`, as far as it belongs to
+/// people: what is or was the policy file's is changed there.
 pub(super) fn restore(draft: &mut Draft<'_>, wanted: u64) -> Result<(), StoreError> {
     let present = version(draft.connection())?;
     if wanted > present {
         return Err(StoreError::NotFound(format!("version {wanted}")));
     }
-    let ways = ways(draft.connection(), wanted, present)?;
+    let mut ways = ways(draft.connection(), wanted, present)?;
+    let mut is_the_files = HashSet::new();
+    for way in &ways {
+        let old = way.provenance.as_ref().map(|kept| kept.origin);
+        let was = way.before.is_some() && old == Some(Origin::File);
+        if was || draft.is_the_files(&way.key, way.before.as_ref())? {
+            is_the_files.insert(way.key.clone());
+        }
+    }
+    ways.retain(|way| !is_the_files.contains(&way.key));
     // What goes goes first, and what had another pair too, so that pairs of
     // senders are free for their old entries.
     for way in ways.iter().filter(|way| pair(&way.before) != pair(&way.after)) {

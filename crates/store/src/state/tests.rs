@@ -68,19 +68,28 @@ fn put_sender(from: &str, to: &str, action: SenderAction) -> Edit {
 
 /// Narratives, group names and senders of the set, by key.
 fn content(state: &dyn PolicyState) -> BTreeMap<ObjectKey, String> {
+    let mut all = content_of(state, Origin::People);
+    all.extend(content_of(state, Origin::File));
+    all
+}
+
+/// The same of one origin only.
+fn content_of(state: &dyn PolicyState, origin: Origin) -> BTreeMap<ObjectKey, String> {
     let mut content = BTreeMap::new();
     let set = state
         .read(&mut |stored| {
             let entry = &stored.sender;
             let text = format!("{} {} {}", entry.action.slug(), entry.sender, entry.recipient);
-            content.insert(ObjectKey::Sender(entry.id.unwrap()), text);
+            if stored.provenance.origin == origin {
+                content.insert(ObjectKey::Sender(entry.id.unwrap()), text);
+            }
         })
         .unwrap();
-    for stored in set.policies {
+    for stored in set.policies.into_iter().filter(|one| one.provenance.origin == origin) {
         let policy = stored.policy;
         content.insert(ObjectKey::Policy(policy.id.unwrap()), policy.narrative);
     }
-    for stored in set.groups {
+    for stored in set.groups.into_iter().filter(|one| one.provenance.origin == origin) {
         let members = stored.group.members.iter().map(ToString::to_string).collect::<Vec<_>>();
         content.insert(ObjectKey::Group(stored.group.name), members.join(" "));
     }
@@ -242,6 +251,53 @@ fn the_policy_file_manages_its_own_objects_and_no_others() {
 }
 
 #[test]
+fn a_roll_back_leaves_what_belongs_to_the_policy_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state(folder.path());
+    let edits = vec![put_policy("by hand"), Edit::Put(Object::Group(group("Team", "old.example")))];
+    state.change(&who("ann", 1), edits).unwrap();
+    let file = PolicyDocument {
+        policies: vec![policy("from file")],
+        groups: vec![group("Team", "file.example")],
+        senders: vec![sender("x.example", "a@corp.example", SenderAction::Block)],
+    };
+    state.apply_file(&who("file", 2), file).unwrap();
+    state.change(&who("ann", 3), vec![put_policy("later")]).unwrap();
+    let of_file = content_of(&state, Origin::File);
+    assert_eq!(of_file.len(), 3);
+    for version in [0, 1, 2] {
+        state.roll_back(&who("bob", 4), version).unwrap();
+        assert_eq!(content_of(&state, Origin::File), of_file, "version {version}");
+    }
+    let of_people: Vec<_> = content_of(&state, Origin::People).into_values().collect();
+    assert_eq!(of_people, ["by hand"]);
+    // What was the file's is not brought back once it is out of the file.
+    state.apply_file(&who("file", 5), PolicyDocument::default()).unwrap();
+    state.roll_back(&who("bob", 6), 2).unwrap();
+    assert_eq!(content(&state).into_values().collect::<Vec<_>>(), ["by hand"]);
+}
+
+#[test]
+fn an_export_used_as_policy_file_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = state(folder.path());
+    let edits = vec![
+        put_policy("one"),
+        put_policy("one"),
+        put_policy("two"),
+        Edit::Put(Object::Group(group("Team", "a.example"))),
+        put_sender("x.example", "a@corp.example", SenderAction::Block),
+    ];
+    state.change(&who("ann", 1), edits).unwrap();
+    let before = content(&state);
+    let export = state.export().unwrap();
+    state.apply_file(&who("file", 2), export.clone()).unwrap();
+    assert_eq!(content(&state), before, "the same objects with the same numbers");
+    assert_eq!(content_of(&state, Origin::File), before, "which belong to the file now");
+    assert_eq!(state.apply_file(&who("file", 3), export).unwrap().version, 2);
+}
+
+#[test]
 fn an_export_imported_again_changes_nothing_and_elsewhere_makes_the_same_set() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (here, there) = (state(here.path()), state(there.path()));
@@ -394,17 +450,22 @@ fn take(state: &SqliteState, step: &Step, versions: usize) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Every version can be brought back exactly, whatever happened between,
+    /// Of every version what belongs to people can be brought back exactly,
+    /// whatever happened between, what belongs to the policy file stays,
     /// and differences lead from any version to any other.
     #[test]
     fn any_version_can_be_brought_back(steps in proptest::collection::vec(step(), 1..20)) {
         let folder = tempfile::tempdir().unwrap();
         let state = state(folder.path());
-        let mut versions = vec![content(&state)];
+        let parts_of = |state: &SqliteState| {
+            (content_of(state, Origin::People), content_of(state, Origin::File))
+        };
+        let (mut versions, mut parts) = (vec![content(&state)], vec![parts_of(&state)]);
         for step in &steps {
             take(&state, step, versions.len());
             if state.version().unwrap() as usize == versions.len() {
                 versions.push(content(&state));
+                parts.push(parts_of(&state));
             }
             prop_assert_eq!(state.version().unwrap() as usize + 1, versions.len());
             prop_assert_eq!(&content(&state), versions.last().unwrap());
@@ -423,9 +484,27 @@ proptest! {
             keys.sort();
             prop_assert_eq!(keys, versions[to].keys().collect::<Vec<_>>());
         }
-        for (number, wanted) in versions.iter().enumerate() {
+        for (number, (of_people, of_file)) in parts.iter().enumerate() {
+            let files = content_of(&state, Origin::File);
             state.roll_back(&who("bob", 2), number as u64).unwrap();
-            prop_assert_eq!(&content(&state), wanted);
+            prop_assert_eq!(&content_of(&state, Origin::File), &files);
+            let now = content_of(&state, Origin::People);
+            // A pair has one entry: the file's, if it has one.
+            let pair = |text: &str| text.split_once(' ').map(|(_, pair)| pair.to_owned());
+            let pairs: Vec<_> = files
+                .iter()
+                .filter(|(key, _)| matches!(key, ObjectKey::Sender(_)))
+                .map(|(_, text)| pair(text))
+                .collect();
+            for (key, text) in of_people {
+                let is_taken = matches!(key, ObjectKey::Sender(_)) && pairs.contains(&pair(text));
+                if !files.contains_key(key) && !is_taken {
+                    prop_assert_eq!(now.get(key), Some(text));
+                }
+            }
+            for key in now.keys() {
+                prop_assert!(of_people.contains_key(key) || of_file.contains_key(key));
+            }
         }
     }
 }

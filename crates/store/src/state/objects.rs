@@ -35,7 +35,9 @@ pub struct Provenance {
 }
 
 /// How often an object has decided; kept in batches, outside the versions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Hits {
     /// Since it was made.
     pub count: u64,

@@ -7,7 +7,7 @@ use types::lists::{Group, ManagedSender, SenderAction};
 use types::{Policy, PolicyId, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Made by a person or learned; anybody with the permission may change it.
@@ -18,7 +18,7 @@ pub enum Origin {
 }
 
 /// What the store keeps beside an object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Provenance {
     /// The version of the policy set in which it was last changed.
     pub version: u64,

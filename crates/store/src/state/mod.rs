@@ -1,13 +1,17 @@
 //! Small things that change: the policy set with its history, and a few
-//! facts about this node.
+//! facts about this node; beside them, who may come in.
 //!
 //! [`PolicyState`] is the contract, [`SqliteState`] the embedded
-//! implementation. Policies, groups and managed senders form one versioned
+//! implementation; [`AccountState`] and [`SqliteAccounts`] are the same for
+//! accounts. Policies, groups and managed senders form one versioned
 //! set: every change is one new version with author, note, time and, for
 //! each object, what it was and what it is. What objects mean is not known
 //! here. All calls block for the database; async callers keep them off
 //! their workers.
 
+pub mod accounts;
+#[cfg(test)]
+mod accounts_tests;
 mod database;
 mod document;
 mod draft;
@@ -15,6 +19,7 @@ mod history;
 mod objects;
 mod rows;
 mod sqlite;
+mod sqlite_accounts;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +28,9 @@ pub use objects::{
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredGroup, StoredPolicy,
     StoredSender, Version,
 };
+pub use accounts::AccountState;
 pub use sqlite::SqliteState;
+pub use sqlite_accounts::SqliteAccounts;
 
 use types::PolicyId;
 

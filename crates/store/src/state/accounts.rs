@@ -1,0 +1,220 @@
+//! Who may come in: the contract of the store for accounts, sessions, tokens
+//! and links, and what is stored of each.
+//!
+//! What is only recognised again (session, token, link, recovery code) is
+//! given and kept as a hash. What a name, a role or an expiry means is not
+//! known here: an expired session is one like any other until it is removed.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use types::{AccountId, Permissions, Role, Timestamp, TokenId};
+
+use crate::contract::StoreError;
+
+/// SHA-256 of a secret.
+pub type SecretHash = [u8; 32];
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// Its number.
+    pub id: AccountId,
+    /// Its name, in comparable form.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The password's hash as a PHC string; nothing until one was chosen.
+    pub password: Option<String>,
+    /// The shared secret of time-based codes (RFC 6238), if they are on.
+    pub totp_secret: Option<Vec<u8>>,
+    /// Recovery codes that were not used yet.
+    pub recovery_codes_left: u32,
+    /// What the person chose, as JSON of its owner's making.
+    pub preferences: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// The last sign-in.
+    pub signed_in: Option<Timestamp>,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Its name, in comparable form.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The password's hash, if it has one already.
+    pub password: Option<String>,
+    /// When it is made.
+    pub at: Timestamp,
+    /// Who makes it.
+    pub by: String,
+}
+
+/// One signed-in browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSession {
+    /// Its number; the secret is not kept.
+    pub id: u64,
+    /// Whose it is.
+    pub account: AccountId,
+    /// When the person signed in.
+    pub created: Timestamp,
+    /// The last request, as of about a minute.
+    pub last_seen: Timestamp,
+    /// When it ends however busy it is.
+    pub expires: Timestamp,
+    /// Where the last request came from.
+    pub address: IpAddr,
+    /// The browser's name for itself, shortened.
+    pub agent: String,
+}
+
+/// One token for a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredToken {
+    /// Its number.
+    pub id: TokenId,
+    /// Whose it is; it may no more than that account.
+    pub account: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// From where it may be used; empty means from everywhere.
+    pub networks: Vec<IpNet>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends; nothing means never.
+    pub expires: Option<Timestamp>,
+    /// The last use, as of about a minute, and where it came from.
+    pub last_used: Option<(Timestamp, IpAddr)>,
+}
+
+/// What a link in somebody's hands is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Makes an account that may do everything.
+    Owner,
+    /// Sets the password of this account.
+    Password(AccountId),
+    /// Signs this account in.
+    SignIn(AccountId),
+}
+
+/// A link that works once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredLink {
+    /// What it is for.
+    pub kind: LinkKind,
+    /// Until when it works.
+    pub expires: Timestamp,
+}
+
+/// The accounts and everything that lets somebody in.
+///
+/// A locked or missing database is [`StoreError::Database`]; an account that
+/// is gone is [`StoreError::NotFound`] where it is to be changed.
+pub trait AccountState: Send + Sync {
+    /// How many accounts there are.
+    fn count(&self) -> Result<usize, StoreError>;
+
+    /// All accounts, by name.
+    fn accounts(&self) -> Result<Vec<StoredAccount>, StoreError>;
+
+    /// One account.
+    fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError>;
+
+    /// The account of this name, in comparable form.
+    fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError>;
+
+    /// Makes an account; nothing if the name is taken.
+    fn add_account(&self, new: &NewAccount) -> Result<Option<AccountId>, StoreError>;
+
+    /// Removes an account with its sessions, tokens, codes and links. Whether
+    /// it was there.
+    fn remove_account(&self, id: AccountId) -> Result<bool, StoreError>;
+
+    /// Gives an account another role.
+    fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError>;
+
+    /// Sets the password's hash.
+    fn set_password(&self, id: AccountId, password: &str) -> Result<(), StoreError>;
+
+    /// Sets what the person chose.
+    fn set_preferences(&self, id: AccountId, preferences: &str) -> Result<(), StoreError>;
+
+    /// Turns time-based codes on with this secret and these recovery codes,
+    /// or off; what there was of both is gone.
+    fn set_totp(
+        &self,
+        id: AccountId,
+        secret: Option<&[u8]>,
+        recovery_codes: &[SecretHash],
+    ) -> Result<(), StoreError>;
+
+    /// Uses the code of a time step; false if that or a later one was used.
+    fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError>;
+
+    /// Uses up a recovery code; false if there is none such.
+    fn use_recovery_code(&self, id: AccountId, code: &SecretHash) -> Result<bool, StoreError>;
+
+    /// Keeps a session, whose number is ignored, and notes the sign-in. Of
+    /// the account's sessions the `sessions_max` seen last stay.
+    fn add_session(
+        &self,
+        hash: &SecretHash,
+        session: &StoredSession,
+        sessions_max: usize,
+    ) -> Result<u64, StoreError>;
+
+    /// The session of this secret with its account.
+    fn session(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<(StoredSession, StoredAccount)>, StoreError>;
+
+    /// Notes a request.
+    fn touch_session(&self, id: u64, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
+
+    /// The sessions of an account, seen last first.
+    fn sessions(&self, account: AccountId) -> Result<Vec<StoredSession>, StoreError>;
+
+    /// Ends one session of an account; whether it was there.
+    fn end_session(&self, account: AccountId, id: u64) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of an account but one; gives how many.
+    fn end_sessions(&self, account: AccountId, but: Option<u64>) -> Result<usize, StoreError>;
+
+    /// Keeps a token, whose number is ignored.
+    fn add_token(&self, hash: &SecretHash, token: &StoredToken) -> Result<TokenId, StoreError>;
+
+    /// The token of this secret with its account.
+    fn token(&self, hash: &SecretHash) -> Result<Option<(StoredToken, StoredAccount)>, StoreError>;
+
+    /// Notes a use.
+    fn touch_token(&self, id: TokenId, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
+
+    /// The tokens of an account, or all, newest first.
+    fn tokens(&self, account: Option<AccountId>) -> Result<Vec<StoredToken>, StoreError>;
+
+    /// Removes a token; whether it was there.
+    fn remove_token(&self, id: TokenId) -> Result<bool, StoreError>;
+
+    /// Keeps a link; others of its kind (and account) are gone.
+    fn put_link(&self, hash: &SecretHash, link: &StoredLink) -> Result<(), StoreError>;
+
+    /// The link of this secret, which stays.
+    fn link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError>;
+
+    /// Takes the link of this secret away: only one caller gets it.
+    fn take_link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError>;
+
+    /// Removes sessions that ended before `now` or were seen last before
+    /// `idle_since`, and links that ended before `now`.
+    fn remove_expired(&self, now: Timestamp, idle_since: Timestamp) -> Result<(), StoreError>;
+}

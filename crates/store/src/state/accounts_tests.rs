@@ -1,0 +1,225 @@
+//! The contract of [`AccountState`], for every implementation.
+
+use std::path::Path;
+use std::time::Duration;
+
+use types::{AccountId, Permission, Permissions, Role, Timestamp, TokenId};
+
+use super::accounts::{LinkKind, NewAccount, StoredLink, StoredSession, StoredToken};
+use super::{AccountState, PolicyState, SqliteAccounts, SqliteState};
+use crate::contract::StoreError;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_000_000_000 + seconds * 1_000)
+}
+
+fn open(folder: &Path) -> SqliteAccounts {
+    SqliteAccounts::open(&folder.join("state.db")).unwrap()
+}
+
+fn add(state: &dyn AccountState, name: &str) -> AccountId {
+    let role = Role::Viewer;
+    let new = NewAccount { name: name.into(), role, password: None, at: at(0), by: "root".into() };
+    state.add_account(&new).unwrap().unwrap()
+}
+
+fn session(account: AccountId, seconds: i64) -> StoredSession {
+    StoredSession {
+        id: 0,
+        account,
+        created: at(seconds),
+        last_seen: at(seconds),
+        expires: at(seconds + 1_000),
+        address: "2001:db8::7".parse().unwrap(),
+        agent: "Firefox 140 on Linux".into(),
+    }
+}
+
+fn token(account: AccountId) -> StoredToken {
+    StoredToken {
+        id: TokenId(0),
+        account,
+        name: "grafana".into(),
+        permissions: Permissions::from(vec![Permission::SystemStatus, Permission::SeeQueue]),
+        networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        created: at(0),
+        expires: Some(at(500)),
+        last_used: None,
+    }
+}
+
+#[test]
+fn names_are_taken_once_and_numbers_never_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    assert_eq!(state.count().unwrap(), 0);
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let again = NewAccount {
+        name: "ana".into(),
+        role: Role::Owner,
+        password: Some("x".into()),
+        at: at(9),
+        by: "ana".into(),
+    };
+    assert_eq!(state.add_account(&again).unwrap(), None);
+    assert_eq!(state.account_named("ana").unwrap().unwrap().role, Role::Viewer);
+    let names: Vec<String> = state.accounts().unwrap().into_iter().map(|a| a.name).collect();
+    assert_eq!((names.join(" ").as_str(), state.count().unwrap()), ("ana bob", 2));
+    assert!(state.remove_account(bob).unwrap() && !state.remove_account(bob).unwrap());
+    assert_eq!(state.account(bob).unwrap(), None);
+    assert!(add(&state, "bob") > bob && bob > ana);
+    assert!(matches!(state.set_role(bob, Role::Owner), Err(StoreError::NotFound(_))));
+}
+
+#[test]
+fn what_is_set_of_an_account_is_kept_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let ana = {
+        let state = open(folder.path());
+        let ana = add(&state, "ana");
+        state.set_role(ana, Role::Owner).unwrap();
+        state.set_password(ana, "$argon2id$x").unwrap();
+        state.set_preferences(ana, "{\"theme\":\"dark\"}").unwrap();
+        state.set_totp(ana, Some(b"secret"), &[[1; 32], [2; 32]]).unwrap();
+        ana
+    };
+    let found = open(folder.path()).account(ana).unwrap().unwrap();
+    assert_eq!((found.role, found.password.as_deref()), (Role::Owner, Some("$argon2id$x")));
+    assert_eq!(found.totp_secret.as_deref(), Some(&b"secret"[..]));
+    assert_eq!((found.recovery_codes_left, found.signed_in), (2, None));
+    assert_eq!((found.created, found.created_by.as_str()), (at(0), "root"));
+    assert_eq!(found.preferences, "{\"theme\":\"dark\"}");
+}
+
+#[test]
+fn a_code_is_used_once_and_an_older_one_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let ana = add(&state, "ana");
+    assert!(!state.use_totp_step(ana, 7).unwrap(), "codes are off");
+    state.set_totp(ana, Some(b"secret"), &[[1; 32]]).unwrap();
+    let used: Vec<bool> =
+        [7, 7, 6, 8].into_iter().map(|step| state.use_totp_step(ana, step).unwrap()).collect();
+    assert_eq!(used, [true, false, false, true]);
+    assert!(!state.use_recovery_code(ana, &[9; 32]).unwrap());
+    assert!(state.use_recovery_code(ana, &[1; 32]).unwrap());
+    assert!(!state.use_recovery_code(ana, &[1; 32]).unwrap());
+    state.set_totp(ana, Some(b"other"), &[[3; 32]]).unwrap();
+    assert!(state.use_totp_step(ana, 1).unwrap(), "a new secret begins anew");
+    state.set_totp(ana, None, &[]).unwrap();
+    let found = state.account(ana).unwrap().unwrap();
+    assert_eq!((found.totp_secret, found.recovery_codes_left), (None, 0));
+}
+
+#[test]
+fn sessions_are_found_listed_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let first = state.add_session(&[1; 32], &session(ana, 0), 10).unwrap();
+    let second = state.add_session(&[2; 32], &session(ana, 10), 10).unwrap();
+    let other = state.add_session(&[3; 32], &session(bob, 20), 10).unwrap();
+    let (found, account) = state.session(&[1; 32]).unwrap().unwrap();
+    assert_eq!(found, StoredSession { id: first, ..session(ana, 0) });
+    assert_eq!((account.name.as_str(), account.signed_in), ("ana", Some(at(10))));
+    state.touch_session(first, at(30), "192.0.2.1".parse().unwrap()).unwrap();
+    let ids = |account| -> Vec<u64> {
+        state.sessions(account).unwrap().into_iter().map(|session| session.id).collect()
+    };
+    assert_eq!(ids(ana), [first, second], "seen last comes first");
+    assert!(!state.end_session(ana, other).unwrap(), "somebody else's");
+    assert_eq!(state.end_sessions(ana, Some(first)).unwrap(), 1);
+    assert_eq!((ids(ana), ids(bob)), (vec![first], vec![other]));
+    assert!(state.end_session(ana, first).unwrap());
+    assert!(state.session(&[1; 32]).unwrap().is_none());
+    state.remove_account(bob).unwrap();
+    assert!(state.session(&[3; 32]).unwrap().is_none(), "gone with its account");
+}
+
+#[test]
+fn the_oldest_session_gives_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let ana = add(&state, "ana");
+    for number in 0..4_u8 {
+        state.add_session(&[number; 32], &session(ana, number.into()), 3).unwrap();
+    }
+    assert_eq!(state.sessions(ana).unwrap().len(), 3);
+    assert!(state.session(&[0; 32]).unwrap().is_none());
+    assert!(state.add_session(&[9; 32], &session(AccountId(99), 0), 3).is_err());
+}
+
+#[test]
+fn what_is_over_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let ana = add(&state, "ana");
+    state.add_session(&[1; 32], &session(ana, 0), 9).unwrap();
+    state.add_session(&[2; 32], &session(ana, 900), 9).unwrap();
+    state.put_link(&[3; 32], &StoredLink { kind: LinkKind::Owner, expires: at(500) }).unwrap();
+    state.remove_expired(at(499), at(499) - Duration::from_secs(600)).unwrap();
+    assert!(state.session(&[1; 32]).unwrap().is_some() && state.link(&[3; 32]).unwrap().is_some());
+    state.remove_expired(at(1_000), at(0)).unwrap();
+    assert!(state.session(&[1; 32]).unwrap().is_none() && state.link(&[3; 32]).unwrap().is_none());
+    state.remove_expired(at(1_000), at(901)).unwrap();
+    assert!(state.session(&[2; 32]).unwrap().is_none(), "idle");
+}
+
+#[test]
+fn tokens_keep_their_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let first = state.add_token(&[1; 32], &token(ana)).unwrap();
+    let lasting = StoredToken { expires: None, networks: vec![], ..token(bob) };
+    let second = state.add_token(&[2; 32], &lasting).unwrap();
+    let (found, account) = state.token(&[1; 32]).unwrap().unwrap();
+    assert_eq!((found, account.id), (StoredToken { id: first, ..token(ana) }, ana));
+    let from = "192.0.2.9".parse().unwrap();
+    state.touch_token(second, at(77), from).unwrap();
+    let all = state.tokens(None).unwrap();
+    assert_eq!(all[0], StoredToken { id: second, last_used: Some((at(77), from)), ..lasting });
+    assert_eq!((all.len(), state.tokens(Some(ana)).unwrap()[0].id), (2, first));
+    assert!(state.remove_token(first).unwrap() && !state.remove_token(first).unwrap());
+    assert!(state.token(&[1; 32]).unwrap().is_none());
+}
+
+#[test]
+fn a_link_is_taken_once_and_replaced_by_the_next_of_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let link = |kind| StoredLink { kind, expires: at(60) };
+    for (hash, kind) in [
+        (1_u8, LinkKind::Owner),
+        (2, LinkKind::Password(ana)),
+        (3, LinkKind::Password(bob)),
+        (4, LinkKind::SignIn(ana)),
+        (5, LinkKind::Owner),
+        (6, LinkKind::Password(ana)),
+    ] {
+        state.put_link(&[hash; 32], &link(kind)).unwrap();
+    }
+    let kinds = [1, 2, 3, 4, 5, 6].map(|hash: u8| state.link(&[hash; 32]).unwrap().map(|l| l.kind));
+    let (password, sign_in) = (LinkKind::Password, LinkKind::SignIn);
+    let wanted = [None, None, Some(password(bob)), Some(sign_in(ana)), Some(LinkKind::Owner)];
+    assert_eq!((&kinds[..5], kinds[5]), (&wanted[..], Some(password(ana))));
+    assert_eq!(state.take_link(&[5; 32]).unwrap(), Some(link(LinkKind::Owner)));
+    assert_eq!(state.take_link(&[5; 32]).unwrap(), None);
+    state.remove_account(bob).unwrap();
+    assert_eq!(state.link(&[3; 32]).unwrap(), None);
+}
+
+#[test]
+fn a_database_of_the_first_format_is_renewed_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("schema.sql")).unwrap();
+    old.execute_batch("INSERT INTO facts VALUES ('kept', 'yes'); PRAGMA user_version = 1").unwrap();
+    drop(old);
+    let policies = SqliteState::open(&path).unwrap();
+    assert_eq!(policies.fact("kept").unwrap().as_deref(), Some("yes"));
+    add(&open(folder.path()), "ana");
+    assert_eq!(open(folder.path()).count().unwrap(), 1);
+}

@@ -9,15 +9,15 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use types::finding::TripletFacts;
 use types::policy::{ClientIdentity, GreylistTimes};
 use types::{
-    Event, EventId, ForwardPath, LifeLineId, OutcomeKind, QueueId, Reason, Reference, ReversePath,
-    SessionId, Subject, Timestamp,
+    Event, EventId, ForwardPath, LifeLineId, QueueId, Reference, ReversePath, SessionId, Subject,
+    Timestamp,
 };
 
 use crate::message::{QueuedMessage, RecipientState};
+pub use crate::search::{Filter, TextColumn, TextMatch};
 
 /// A future that may be kept in a trait object.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -110,8 +110,12 @@ pub trait EventLog: Send + Sync {
     /// They are findable at once.
     fn record(&self, events: Vec<Event>) -> Result<Position, StoreError>;
 
-    /// Writes the commit record of a transaction and puts the message into
-    /// the queue. Nobody may say 250 before [`EventLog::flushed`] returned.
+    /// Writes the commit record of a transaction, puts the message into the
+    /// queue, and waits until both survive a power cut: only then may anybody
+    /// say 250, and only then are the events findable. If it fails, nothing
+    /// of it is known to anybody, though a record that could not be flushed
+    /// may turn up at the next start: then the message was taken over after
+    /// all, and is delivered.
     fn commit(
         &self,
         content: Option<Box<dyn ContentWriter>>,
@@ -154,6 +158,13 @@ pub trait EventLog: Send + Sync {
     fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
+/// Is told of everything that happens: counts it, logs it, shows it.
+pub trait EventWatcher: Send + Sync {
+    /// These events are stored and findable. Called once for each, by the
+    /// threads that write and flush, so it must not wait for anything.
+    fn happened(&self, events: &[Arc<Event>]);
+}
+
 /// Where to go on, and how much to return.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
@@ -185,70 +196,6 @@ pub struct Totals {
     pub attempts: [u64; 4],
     /// Follow-up events.
     pub follow_ups: u64,
-}
-
-/// Which events are wanted, over the columns of the segments.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Filter {
-    /// Every event, follow-ups included.
-    Everything,
-    /// All of them; empty means everything.
-    All(Vec<Filter>),
-    /// At least one of them; empty means nothing.
-    Any(Vec<Filter>),
-    /// What it does not match.
-    Not(Box<Filter>),
-    /// Attempts, not follow-ups.
-    IsAttempt,
-    /// Filed in one of the four queues (see [`Event::outcome_kind`]).
-    Outcome(OutcomeKind),
-    /// A state of the life-line that a follow-up put it into (`delivered`…).
-    State(&'static str),
-    /// Filed under one of these reasons.
-    Reason(Vec<Reason>),
-    /// The client lies in this network.
-    Ip(IpNet),
-    /// A text column matches.
-    Text(TextColumn, TextMatch),
-}
-
-/// The text columns that can be searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TextColumn {
-    /// The reverse-path.
-    From,
-    /// The forward-path.
-    To,
-    /// Addresses and display names of the From field.
-    HeaderFrom,
-    /// The subject.
-    Subject,
-    /// The information line of the event.
-    Information,
-    /// The argument of EHLO.
-    Helo,
-    /// The message-id.
-    MessageId,
-    /// Any of the above: one lower-cased column.
-    Anything,
-}
-
-/// How a text column is compared; always without case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TextMatch {
-    /// The whole value.
-    Equals(String),
-    /// A part of it.
-    Contains(String),
-    /// A pattern with `*`, anchored at both ends.
-    Wildcard(String),
-    /// The domain of the address, or with `below` any domain under it.
-    Domain {
-        /// Lower-case A-label form.
-        domain: String,
-        /// Whether its subdomains are meant too.
-        below: bool,
-    },
 }
 
 /// Accepted messages until they have left us.

@@ -18,15 +18,17 @@ pub mod journal;
 pub mod message;
 mod options;
 mod queue;
+pub mod search;
 pub mod spool;
 pub mod state;
 mod store;
 pub mod triplets;
 
 pub use contract::{
-    Acceptance, ContentWriter, EventLog, Filter, MessageQueue, Position, QueueStep, StoreError,
-    TripletTable,
+    Acceptance, ContentWriter, EventLog, EventWatcher, Filter, MessageQueue, Position, QueueStep,
+    StoreError, TripletTable,
 };
 pub use message::{QueuedMessage, QueuedRecipient, RecipientState};
 pub use options::StoreOptions;
+pub use search::EventSearch;
 pub use store::{OpenReport, Store};

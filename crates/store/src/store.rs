@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use types::Timestamp;
 
 use crate::checkpoint;
-use crate::contract::{ContentReader, Position, StoreError};
+use crate::contract::{ContentReader, EventWatcher, Position, StoreError};
 use crate::disk::Disk;
 use crate::events::{EventIndex, SealWhat};
 use crate::journal::{Journal, io_error};
@@ -22,10 +22,13 @@ use crate::spool::{Content, Drafts, PIECE_HEADER_OCTETS, Place, Reader, Source, 
 use crate::triplets::Triplets;
 
 mod opening;
+mod publishing;
 mod traits;
 
+use publishing::Publisher;
+
 /// The embedded store. Its traits are [`crate::EventLog`],
-/// [`crate::MessageQueue`] and [`crate::TripletTable`].
+/// [`crate::EventSearch`], [`crate::MessageQueue`] and [`crate::TripletTable`].
 ///
 /// Whoever drops it without [`Store::close`] loses nothing: the next start
 /// reads a little more of the journal.
@@ -34,13 +37,14 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     options: StoreOptions,
     journal: Arc<Journal>,
-    events: EventIndex,
+    events: Arc<EventIndex>,
+    publisher: Arc<Publisher>,
     queue: Arc<Queue>,
     triplets: Triplets,
     drafts: Arc<Drafts>,
     /// Held for reading from before an event is written until it can be
-    /// found. Whoever has it for writing knows that all written events are
-    /// in the index.
+    /// found or waits to be published. Whoever has it for writing knows that
+    /// all written events are in the index or with the publisher.
     gate: RwLock<()>,
     /// The disk has less free space than the reserve.
     low: AtomicBool,
@@ -152,6 +156,12 @@ impl Store {
         closed.and(checkpoint)
     }
 
+    /// Tells `watcher` of every event that becomes known from now on; to be
+    /// called once, before anything is written.
+    pub fn watch(&self, watcher: Arc<dyn EventWatcher>) {
+        self.publisher.watch(watcher);
+    }
+
     /// The data folder.
     pub fn folder(&self) -> &std::path::Path {
         &self.options.folder
@@ -198,13 +208,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let number = housekeeping.checkpoint_number + 1;
-        // With the gate closed for a moment, all events before this are in
-        // the index; what of them is only in memory, the index knows.
+        // With the gate closed for a moment, all events before this are with
+        // the publisher or in the index, which know what is only in memory.
         let end = {
             let _all_findable = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             self.journal.end()
         };
-        let events_from = self.events.needed_from().map_or(end, |needed| needed.min(end));
+        let unpublished = self.publisher.waits_from();
+        let needed = [unpublished, self.events.needed_from()];
+        let events_from = needed.into_iter().flatten().fold(end, Position::min);
         // Taken even if what follows fails: the number of a pack or of a
         // checkpoint that was begun is not used again.
         housekeeping.checkpoint_number = number;

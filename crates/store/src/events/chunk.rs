@@ -5,16 +5,16 @@ use std::sync::Arc;
 use types::Event;
 
 use super::columns::{Columns, RowKey};
-use super::fields::CodeField;
 use super::segment::{IndexedBy, count};
 use crate::contract::{Position, Totals};
+use crate::search::WordColumn;
 
 /// Rows after which a chunk is full. The newest chunk is searched under its
 /// lock, so this bounds how long a push can wait: some ten microseconds.
 pub(super) const CHUNK_ROWS: usize = 1024;
 
 /// Rows in the order in which they were pushed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Chunk {
     pub(super) columns: Columns,
     pub(super) events: Vec<Arc<Event>>,
@@ -36,10 +36,10 @@ impl Chunk {
         self.positions = Some((first.min(position), last.max(position)));
         let key = (event.at.as_millis(), *event.id.as_bytes());
         self.newest = if self.rows() == 1 { key } else { self.newest.max(key) };
-        let view = self.columns.view();
-        let last_code = |field| view.codes(field).codes.last().copied().unwrap_or(0);
-        let (kind, outcome) = (last_code(CodeField::Kind), last_code(CodeField::Outcome));
-        count(&mut self.totals, kind, outcome);
+        let codes = &self.columns.codes;
+        let last_code = |field: WordColumn| codes.get(field as usize).and_then(|c| c.last());
+        let code = |field| last_code(field).copied().unwrap_or(0);
+        count(&mut self.totals, code(WordColumn::Kind), code(WordColumn::Outcome));
         self.events.push(event);
     }
 

@@ -3,10 +3,15 @@
 
 use std::net::IpAddr;
 
-use types::finding::CheckName;
+use types::finding::{CheckName, Observed, TripletFacts, TripletState};
 use types::information::information;
 use types::message::HeaderMailbox;
-use types::{EmailAddress, Event, ForwardPath, OutcomeKind, Reason, ReversePath, Stage};
+use types::{
+    EmailAddress, Event, FollowUp, ForwardPath, Outcome, OutcomeKind, PolicyRef, Reason,
+    RelayAttempt, ReversePath, Stage,
+};
+
+use crate::search::{NumberColumn, TextColumn, WordColumn};
 
 /// Sixteen octets per row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,77 +40,51 @@ impl WideField {
     }
 }
 
-/// One of a few words per row, stored as its place in the column's legend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CodeField {
-    /// Attempt or follow-up.
-    Kind,
-    /// In which of the four queues it is shown.
-    Outcome,
-    /// Under which reason it is filed.
-    Reason,
-    /// The state a follow-up puts its life-line into.
-    State,
-    /// The stage at which it ended.
-    Stage,
-    /// The check that decided.
-    Check,
-}
-
 /// The words a follow-up can give as state, see [`types::FollowUp::state`].
 pub(super) const STATES: [&str; 7] =
     ["expired", "delivered", "queued", "bounced", "held", "released", "deleted"];
 
-/// The words of [`CodeField::Kind`].
+/// The words of [`WordColumn::Kind`].
 const KINDS: [&str; 2] = ["attempt", "follow_up"];
 
-impl CodeField {
-    pub(super) const ALL: [CodeField; 6] = [
-        CodeField::Kind,
-        CodeField::Outcome,
-        CodeField::Reason,
-        CodeField::State,
-        CodeField::Stage,
-        CodeField::Check,
-    ];
+/// The words of [`WordColumn::Triplet`], in the order of [`TripletState`].
+const TRIPLETS: [&str; 4] = ["first_seen", "too_early", "passed", "known"];
 
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            CodeField::Kind => "kind",
-            CodeField::Outcome => "outcome",
-            CodeField::Reason => "reason",
-            CodeField::State => "state",
-            CodeField::Stage => "stage",
-            CodeField::Check => "check",
-        }
-    }
-
+impl WordColumn {
     /// The words by code; code 0 is no word at all. At most 256 fit.
     pub(super) fn legend(self) -> Vec<&'static str> {
         let mut legend = vec![""];
         match self {
-            CodeField::Kind => legend.extend(KINDS),
-            CodeField::Outcome => legend.extend(OutcomeKind::ALL.iter().map(|kind| kind.slug())),
-            CodeField::Reason => legend.extend(Reason::ALL.iter().map(|reason| reason.slug())),
-            CodeField::State => legend.extend(STATES),
-            CodeField::Stage => legend.extend(Stage::ALL.iter().map(|stage| stage.slug())),
-            CodeField::Check => legend.extend(CheckName::ALL.iter().map(|check| check.slug())),
+            WordColumn::Kind => legend.extend(KINDS),
+            WordColumn::Outcome => legend.extend(OutcomeKind::ALL.iter().map(|kind| kind.slug())),
+            WordColumn::Reason => legend.extend(Reason::ALL.iter().map(|reason| reason.slug())),
+            WordColumn::State => legend.extend(STATES),
+            WordColumn::Stage => legend.extend(Stage::ALL.iter().map(|stage| stage.slug())),
+            WordColumn::Check => legend.extend(CheckName::ALL.iter().map(|check| check.slug())),
+            WordColumn::Triplet => legend.extend(TRIPLETS),
         }
         legend
     }
 
-    /// The code of this field in the row of `event`.
+    /// The code of a word; 0 if there is none such.
+    pub(super) fn code_of(self, word: &str) -> u8 {
+        let place = self.legend().iter().position(|&known| known == word);
+        place.and_then(|code| u8::try_from(code).ok()).unwrap_or(0)
+    }
+
+    /// The code of this column in the row of `event`.
     pub(super) fn code(self, event: &Event) -> u8 {
         match self {
-            CodeField::Kind => code_at(usize::from(event.follow_up().is_some())),
-            CodeField::Outcome => event.outcome_kind().map_or(0, outcome_code),
-            CodeField::Reason => event.reason().map_or(0, reason_code),
-            CodeField::State => event.follow_up().map_or(0, |what| state_code(what.state())),
-            CodeField::Stage => event.record.stage.map_or(0, |stage| code_at(stage as usize)),
-            CodeField::Check => event
+            WordColumn::Kind => code_at(usize::from(event.follow_up().is_some())),
+            WordColumn::Outcome => event.outcome_kind().map_or(0, outcome_code),
+            WordColumn::Reason => event.reason().map_or(0, reason_code),
+            WordColumn::State => event.follow_up().map_or(0, |what| state_code(what.state())),
+            WordColumn::Stage => event.record.stage.map_or(0, |stage| code_at(stage as usize)),
+            WordColumn::Check => event
                 .outcome()
                 .and_then(|outcome| outcome.decision())
                 .map_or(0, |decision| code_at(decision.check as usize)),
+            WordColumn::Triplet => triplet(event).map_or(0, |facts| code_at(facts.state as usize)),
         }
     }
 }
@@ -115,146 +94,201 @@ fn code_at(place: usize) -> u8 {
     u8::try_from(place + 1).unwrap_or(0)
 }
 
-/// The code of attempts in [`CodeField::Kind`].
+/// The code of attempts in [`WordColumn::Kind`].
 pub(super) const ATTEMPT: u8 = 1;
 
-/// The code of an outcome in [`CodeField::Outcome`].
+/// The code of an outcome in [`WordColumn::Outcome`].
 pub(super) fn outcome_code(kind: OutcomeKind) -> u8 {
     code_at(kind as usize)
 }
 
-/// The code of a reason in [`CodeField::Reason`].
+/// The code of a reason in [`WordColumn::Reason`].
 pub(super) fn reason_code(reason: Reason) -> u8 {
     code_at(reason as usize)
 }
 
-/// The code of a state in [`CodeField::State`]; 0 if there is none such.
-pub(super) fn state_code(state: &str) -> u8 {
+/// The code of a state in [`WordColumn::State`]; 0 if there is none such.
+fn state_code(state: &str) -> u8 {
     STATES.iter().position(|&known| known == state).map_or(0, code_at)
 }
 
-/// A text per row, lower-cased for comparison.
-///
-/// A cell holds one or more *values*, separated by [`VALUE_SEPARATOR`]: the
-/// spellings of an address, or the mailboxes of a From field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextField {
-    /// The reverse-path, `<>` if it is null; its comparable form if that differs.
-    From,
-    /// The forward-path, in the same way.
-    To,
-    /// Display names and addresses of the From field.
-    HeaderFrom,
-    /// The subject.
-    Subject,
-    /// The information line.
-    Information,
-    /// The argument of EHLO.
-    Helo,
-    /// The message-id.
-    MessageId,
-    /// The file names of attachments.
-    Attachments,
-    /// The enhanced status code of the reply; not searched as text.
-    EnhancedCode,
+/// What the triplet table said at this attempt.
+fn triplet(event: &Event) -> Option<&TripletFacts> {
+    match event.record.evidence.latest(CheckName::Greylist) {
+        Some(Observed::Triplet(facts)) => Some(facts),
+        _ => None,
+    }
 }
 
-/// Separates the values of one cell (the record separator of ASCII). It is
-/// taken out of what senders write.
-pub(super) const VALUE_SEPARATOR: u8 = 0x1e;
-
-impl TextField {
-    pub(super) const ALL: [TextField; 9] = [
-        TextField::From,
-        TextField::To,
-        TextField::HeaderFrom,
-        TextField::Subject,
-        TextField::Information,
-        TextField::Helo,
-        TextField::MessageId,
-        TextField::Attachments,
-        TextField::EnhancedCode,
-    ];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            TextField::From => "from",
-            TextField::To => "to",
-            TextField::HeaderFrom => "header_from",
-            TextField::Subject => "subject",
-            TextField::Information => "information",
-            TextField::Helo => "helo",
-            TextField::MessageId => "message_id",
-            TextField::Attachments => "attachments",
-            TextField::EnhancedCode => "enhanced_code",
-        }
+impl NumberColumn {
+    /// The number of this column in the row of `event`; 0 for none. What does
+    /// not fit is taken for the largest that does.
+    pub(super) fn number(self, event: &Event) -> u32 {
+        let number = match self {
+            NumberColumn::Code => {
+                event.record.reply.as_ref().map_or(0, |reply| u64::from(reply.code))
+            }
+            NumberColumn::Size => {
+                let subject = &event.subject;
+                let received = subject.message.as_ref().map(|message| message.size_octets);
+                received.or(subject.declared_size).unwrap_or(0)
+            }
+            NumberColumn::Attempts => match event.follow_up() {
+                Some(FollowUp::GreylistExpired { attempts }) => u64::from(*attempts),
+                _ => triplet(event).map_or(0, |facts| u64::from(facts.attempts)),
+            },
+            NumberColumn::Wait => triplet(event).map_or(0, |facts| match facts.state {
+                TripletState::TooEarly | TripletState::Passed => {
+                    let waited = event.started.since(facts.first_seen).as_millis();
+                    u64::try_from(waited).unwrap_or(u64::MAX)
+                }
+                TripletState::FirstSeen | TripletState::Known => 0,
+            }),
+            NumberColumn::Port => u64::from(event.subject.client.client.port),
+        };
+        u32::try_from(number).unwrap_or(u32::MAX)
     }
+}
 
-    /// Hands the values of this field to `value`.
-    pub(super) fn values(self, event: &Event, value: &mut dyn FnMut(&str)) {
+/// Separates the values of one cell, see [`crate::search::VALUE_SEPARATOR`].
+pub(super) const VALUE_SEPARATOR: u8 = 0x1e;
+/// Separates two spellings of the same value (the unit separator of ASCII);
+/// it too is taken out of what senders write.
+pub(super) const SPELLING_SEPARATOR: u8 = 0x1f;
+
+/// Takes the values of a cell, one after the other.
+pub(super) trait TakeValue {
+    /// A value as it was written.
+    fn value(&mut self, written: &str);
+    /// Another spelling of the value before.
+    fn spelling(&mut self, other: &str);
+}
+
+impl TextColumn {
+    /// Hands the values of this column to `take`. Groups have none.
+    pub(super) fn values(self, event: &Event, take: &mut dyn TakeValue) {
         let subject = &event.subject;
+        let client = &subject.client;
         let message = subject.message.as_deref();
+        let mailboxes = || message.iter().flat_map(|m| &m.header_from);
+        let attachments = || message.iter().flat_map(|m| &m.attachments);
         match self {
-            TextField::From => match subject.reverse_path.as_deref() {
-                Some(ReversePath::Address(address)) => spellings(address, value),
-                Some(ReversePath::Null) => value("<>"),
+            TextColumn::From => match subject.reverse_path.as_deref() {
+                Some(ReversePath::Address(address)) => spellings(address, take),
+                Some(ReversePath::Null) => take.value("<>"),
                 None => {}
             },
-            TextField::To => match &subject.recipient {
-                Some(ForwardPath::Address(address)) => spellings(address, value),
-                Some(path @ ForwardPath::Postmaster) => value(path.as_str()),
+            TextColumn::To => match &subject.recipient {
+                Some(ForwardPath::Address(address)) => spellings(address, take),
+                Some(path @ ForwardPath::Postmaster) => take.value(path.as_str()),
                 None => {}
             },
-            TextField::HeaderFrom => {
-                message.iter().flat_map(|m| &m.header_from).for_each(|m| mailbox(m, value));
+            TextColumn::DisplayName => {
+                mailboxes().for_each(|m| take.value(m.name.as_deref().unwrap_or("")));
             }
-            TextField::Subject => {
-                message.iter().filter_map(|m| m.subject.as_deref()).for_each(value)
-            }
-            TextField::Information => value(&information(event)),
-            TextField::Helo => subject.client.helo.iter().for_each(|helo| value(helo)),
-            TextField::MessageId => {
-                message.iter().filter_map(|m| m.message_id.as_deref()).for_each(value);
-            }
-            TextField::Attachments => message
-                .iter()
-                .flat_map(|m| &m.attachments)
-                .filter_map(|attachment| attachment.name.as_deref())
-                .for_each(value),
-            TextField::EnhancedCode => {
+            TextColumn::HeaderAddress => mailboxes().for_each(|m| header_address(m, take)),
+            TextColumn::Subject => all(message.and_then(|m| m.subject.as_deref()), take),
+            TextColumn::Information => take.value(&information(event)),
+            TextColumn::Helo => all(client.helo.as_deref(), take),
+            TextColumn::HostName => all(client.host_name.as_deref(), take),
+            TextColumn::MessageId => all(message.and_then(|m| m.message_id.as_deref()), take),
+            TextColumn::Attachments => all(attachments().filter_map(|a| a.name.as_deref()), take),
+            TextColumn::Extension => all(
+                attachments().filter_map(|a| a.name.as_deref()?.rsplit_once('.')).map(|(_, e)| e),
+                take,
+            ),
+            TextColumn::MediaType => all(attachments().map(|a| a.media_type.as_str()), take),
+            TextColumn::Hash => all(attachments().map(|a| a.sha256.as_str()), take),
+            TextColumn::EnhancedCode => {
                 if let Some(enhanced) = event.record.reply.as_ref().and_then(|r| r.enhanced) {
-                    value(&enhanced.to_string());
+                    take.value(&enhanced.to_string());
                 }
             }
+            TextColumn::Policy => policies(event, take),
+            TextColumn::TlsVersion => all(client.tls.as_ref().map(|tls| &*tls.version), take),
+            TextColumn::Cipher => all(client.tls.as_ref().map(|tls| &*tls.cipher), take),
+            TextColumn::Listener => take.value(&client.client.listener),
+            TextColumn::Node => take.value(&event.node.0),
+            TextColumn::NextHop => all(relay(event).map(|relay| &*relay.host), take),
+            TextColumn::By => {
+                if let Some(FollowUp::Queue { by, .. }) = event.follow_up() {
+                    take.value(by);
+                }
+            }
+            TextColumn::HeaderFrom
+            | TextColumn::Address
+            | TextColumn::Host
+            | TextColumn::Words
+            | TextColumn::Anything => {}
         }
+    }
+}
+
+fn all<'a>(values: impl IntoIterator<Item = &'a str>, take: &mut dyn TakeValue) {
+    values.into_iter().for_each(|value| take.value(value));
+}
+
+fn relay(event: &Event) -> Option<&RelayAttempt> {
+    match event.follow_up()? {
+        FollowUp::Delivered(relay)
+        | FollowUp::DeliveryDeferred { attempt: relay, .. }
+        | FollowUp::DeliveryRejected(relay)
+        | FollowUp::DeliveryExpired(relay) => Some(relay),
+        _ => None,
+    }
+}
+
+/// What decided; of an acceptance, what applied. That the settings are the
+/// base of every type is no news there.
+fn policies(event: &Event, take: &mut dyn TakeValue) {
+    let mut name = |policy: &PolicyRef| match policy {
+        PolicyRef::Policy { id, .. } => take.value(&id.to_string()),
+        PolicyRef::ManagedSender { id } => take.value(&format!("sender {id}")),
+        PolicyRef::Base(kind) => take.value(&format!("settings {}", kind.slug())),
+    };
+    match event.outcome() {
+        Some(Outcome::Accepted { .. }) => event
+            .record
+            .consulted
+            .iter()
+            .filter_map(|consulted| consulted.winner.as_ref())
+            .filter(|winner| !matches!(winner, PolicyRef::Base(_)))
+            .for_each(name),
+        Some(outcome) => {
+            outcome
+                .decision()
+                .and_then(|decision| decision.policy.as_ref())
+                .iter()
+                .for_each(|policy| name(policy));
+        }
+        None => {}
     }
 }
 
 /// An address as written, and its comparable form where that differs by more
 /// than case, so that both `müller.example` and `xn--…` find it.
-fn spellings(address: &EmailAddress, value: &mut dyn FnMut(&str)) {
-    value(address.as_str());
+fn spellings(address: &EmailAddress, take: &mut dyn TakeValue) {
+    take.value(address.as_str());
     if !address.as_str().eq_ignore_ascii_case(address.key()) {
-        value(address.key());
+        take.spelling(address.key());
     }
 }
 
-fn mailbox(mailbox: &HeaderMailbox, value: &mut dyn FnMut(&str)) {
-    mailbox.name.iter().for_each(|name| value(name));
+fn header_address(mailbox: &HeaderMailbox, take: &mut dyn TakeValue) {
     // Hostile text need not be an address; only beyond ASCII, or with
     // quotes, can an address have a second spelling.
     if mailbox.address.is_ascii() && !mailbox.address.contains('"') {
-        value(&mailbox.address);
+        take.value(&mailbox.address);
     } else {
         match mailbox.address.parse::<EmailAddress>() {
-            Ok(address) => spellings(&address, value),
-            Err(_) => value(&mailbox.address),
+            Ok(address) => spellings(&address, take),
+            Err(_) => take.value(&mailbox.address),
         }
     }
 }
 
 /// Appends `text` in the form in which texts are compared: lower case,
-/// without the separator.
+/// without the separators.
 pub(super) fn fold_into(out: &mut Vec<u8>, text: &str) {
     let start = out.len();
     if text.is_ascii() {
@@ -268,10 +302,15 @@ pub(super) fn fold_into(out: &mut Vec<u8>, text: &str) {
     let folded = out.get_mut(start..).unwrap_or_default();
     folded.make_ascii_lowercase();
     for octet in folded {
-        if *octet == VALUE_SEPARATOR {
+        if is_separator(*octet) {
             *octet = b' ';
         }
     }
+}
+
+/// Whether this octet parts values or spellings.
+pub(super) fn is_separator(octet: u8) -> bool {
+    octet == VALUE_SEPARATOR || octet == SPELLING_SEPARATOR
 }
 
 /// An address as sixteen octets.
@@ -280,4 +319,9 @@ pub(super) fn ip_octets(ip: IpAddr) -> [u8; 16] {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
     }
+}
+
+/// The address that sixteen octets are.
+pub(super) fn ip_of(octets: [u8; 16]) -> IpAddr {
+    IpAddr::from(octets).to_canonical()
 }

@@ -9,38 +9,49 @@
 //! references, because one would cost more than the SMTP session that made
 //! the event. This module knows neither journal nor query language.
 
+mod asking;
 mod bits;
 mod chunk;
 mod columns;
+mod count;
+mod facet;
 mod fields;
 mod filter;
+mod follow;
 mod name;
 mod open;
+mod order;
+mod page;
 mod record;
+mod scan;
 mod schema;
 mod seal;
-mod search;
 mod segment;
+mod story;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unit;
+mod walk;
 mod write;
 
 use std::fmt;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use types::{Event, EventId, LifeLineId, Reference, Timestamp};
 
-use crate::contract::{Filter, Found, Page, Position, StoreError, Totals};
+use crate::contract::{Position, StoreError, Totals};
 use crate::disk::Disk;
 use chunk::{CHUNK_ROWS, Chunk};
 use columns::RowKey;
-use filter::Test;
+use follow::Recent;
 use record::RecordReader;
-use search::{Gathering, Place, Unit, Window};
+pub use scan::ScannedRow;
 use segment::{IndexedBy, Segment};
+use unit::{Place, Unit};
 
 /// Rows in full chunks that make sealing due before their hour is over: what
 /// a busy hour may hold in memory, some 60 MB.
@@ -64,6 +75,8 @@ struct Rows {
     damaged: Vec<DamagedSegment>,
     /// The highest journal position with a row in a segment.
     sealed_to: Option<Position>,
+    /// The last events in the order in which they came.
+    recent: Recent,
 }
 
 /// What [`EventIndex::seal`] wrote.
@@ -132,6 +145,7 @@ impl EventIndex {
         if rows.newest.rows() > 0 && event.at.hour_start() > newest.hour_start() {
             rows.turn_chunk();
         }
+        rows.recent.push(Arc::clone(&event));
         rows.newest.push(position, event);
         if rows.newest.rows() >= CHUNK_ROWS {
             rows.turn_chunk();
@@ -173,51 +187,6 @@ impl EventIndex {
         let events = found.iter().map(|(_, place)| readable(place, &mut reader));
         // References have 60 of an identifier's 128 bits.
         events.filter(|event| event.as_ref().map_or(true, |e| e.life_line == id)).collect()
-    }
-
-    /// Events that match, newest first, within `times`.
-    pub fn search(
-        &self,
-        filter: &Filter,
-        times: Range<Timestamp>,
-        page: Page,
-    ) -> Result<Found, StoreError> {
-        let test = Test::new(filter);
-        let window = Window::new(&times, Some(&page));
-        let mut gathering = Gathering::new(&test, window, &page);
-        let (units, mut missing) = {
-            let rows = self.read();
-            gathering.chunk(&rows.newest);
-            (rows.units(), rows.missing(&times))
-        };
-        gathering.look_through(units);
-        let (places, count, more) = gathering.finish();
-        let mut events = Vec::with_capacity(places.len());
-        let mut reader = RecordReader::default();
-        for ((time, _), place) in places {
-            match place.event(&mut reader) {
-                Some(event) => events.push(event),
-                None => {
-                    missing.push(Timestamp::from_millis(time)..Timestamp::from_millis(time + 1))
-                }
-            }
-        }
-        Ok(Found { events, count, more, missing })
-    }
-
-    /// Hands every event of `times` to `visit`, oldest first, until it says
-    /// stop. What is pushed meanwhile is left out.
-    pub fn visit(
-        &self,
-        times: Range<Timestamp>,
-        visit: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        let window = Window::new(&times, None);
-        let (units, newest) = {
-            let rows = self.read();
-            (rows.units(), search::ascending_in(&rows.newest, window))
-        };
-        search::in_order(units, newest, window, visit)
     }
 
     /// Events by outcome, in memory and in all segments kept.
@@ -324,7 +293,7 @@ impl EventIndex {
         let reference = reference.as_u64();
         let (units, mut found) = {
             let rows = self.read();
-            (rows.units(), search::find_in(&rows.newest, by, reference))
+            (rows.units(), unit::find_in(&rows.newest, by, reference))
         };
         found.extend(units.iter().flat_map(|unit| unit.find(by, reference)));
         found

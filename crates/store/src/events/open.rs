@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::chunk::Chunk;
+use super::follow::Recent;
 use super::name::{SegmentName, UNFINISHED};
 use super::segment::Segment;
 use super::{DamagedSegment, Rows};
@@ -39,7 +40,8 @@ pub(super) fn open(disk: &dyn Disk, folder: &Path) -> io::Result<Rows> {
     damaged.retain(|segment| !replaced.contains(&segment.file));
     let sealed_to = names.iter().map(|name| name.last).max();
     let segments = Arc::new(segments);
-    Ok(Rows { newest: Chunk::default(), full: Vec::new(), segments, damaged, sealed_to })
+    let (newest, full, recent) = (Chunk::default(), Vec::new(), Recent::default());
+    Ok(Rows { newest, full, segments, damaged, sealed_to, recent })
 }
 
 type Opened = (SegmentName, Result<Segment, String>);

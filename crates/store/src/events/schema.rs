@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
-use super::fields::{CodeField, TextField, WideField};
+use super::fields::WideField;
+use crate::search::{NumberColumn, TextColumn, WordColumn};
 
 /// The number of the layout; a reader refuses others.
 pub(super) const FORMAT: &str = "1";
@@ -23,10 +24,6 @@ pub(super) mod key {
 
 /// Columns that come from no table.
 pub(super) const TIME: &str = "time";
-/// The reply code.
-pub(super) const REPLY_CODE: &str = "code";
-/// Octets of the message.
-pub(super) const SIZE: &str = "size";
 /// The compressed event.
 pub(super) const RECORD: &str = "record";
 /// Which sample it is compressed against.
@@ -36,18 +33,27 @@ pub(super) const RECORD_SAMPLE: &str = "record_sample";
 pub(super) const INDEXES: [(&str, &str); 2] =
     [("index_reference", "index_reference_row"), ("index_life_line", "index_life_line_row")];
 
-/// The Arrow schema, with `metadata`.
-pub(super) fn schema(metadata: HashMap<String, String>) -> Schema {
+/// The name of the column with the texts of `text` as they were written.
+pub(super) fn written(text: TextColumn) -> String {
+    format!("{}_as_written", text.name())
+}
+
+/// The type of a column of words whose codes are of type `code`.
+pub(super) fn words(code: DataType) -> DataType {
+    DataType::Dictionary(Box::new(code), Box::new(DataType::Utf8))
+}
+
+/// The Arrow schema, with `metadata` and the text columns `texts`: a segment
+/// has those that are not empty, each in the form that suits its values.
+pub(super) fn schema(metadata: HashMap<String, String>, texts: Vec<(String, DataType)>) -> Schema {
     let field = |name: &str, kind| Field::new(name, kind, false);
-    let word = || DataType::Dictionary(Box::new(DataType::UInt8), Box::new(DataType::Utf8));
     let mut fields =
         vec![field(TIME, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())))];
     let wide = WideField::ALL.map(|wide| field(wide.name(), DataType::FixedSizeBinary(16)));
     fields.extend(wide);
-    fields.extend(CodeField::ALL.map(|code| field(code.name(), word())));
-    fields.extend(TextField::ALL.map(|text| field(text.name(), DataType::Utf8)));
-    fields.push(field(REPLY_CODE, DataType::UInt16));
-    fields.push(field(SIZE, DataType::UInt64));
+    fields.extend(WordColumn::ALL.map(|word| field(word.name(), words(DataType::UInt8))));
+    fields.extend(NumberColumn::ALL.map(|number| field(number.name(), DataType::UInt32)));
+    fields.extend(texts.into_iter().map(|(name, kind)| field(&name, kind)));
     fields.push(field(RECORD, DataType::Binary));
     fields.push(field(RECORD_SAMPLE, DataType::UInt16));
     for (numbers, rows) in INDEXES {

@@ -13,13 +13,14 @@ use arrow_ipc::{Block, root_as_footer};
 use arrow_schema::ArrowError;
 use types::Event;
 
-use super::columns::{CodeView, RowKey, TextView, View};
-use super::fields::{ATTEMPT, CodeField, TextField, WideField};
+use super::columns::{CodeView, NUMBERS, RowKey, TEXTS, TextView, View, WORDS};
+use super::fields::{ATTEMPT, WideField};
 use super::name::SegmentName;
 use super::record::{RecordReader, Sample};
 use super::schema::{self, key};
 use crate::contract::Totals;
 use crate::disk::Disk;
+use crate::search::{NumberColumn, TextColumn, WordColumn};
 
 /// Most rows of one segment.
 pub(super) const SEGMENT_ROWS_MAX: usize = 131_072;
@@ -37,17 +38,28 @@ pub(super) struct Segment {
     pub(super) totals: Totals,
     time: ScalarBuffer<i64>,
     wide: [FixedSizeBinaryArray; WideField::ALL.len()],
-    codes: [Codes; CodeField::ALL.len()],
-    texts: [StringArray; TextField::ALL.len()],
-    reply_code: ScalarBuffer<u16>,
-    size: ScalarBuffer<u64>,
+    codes: [Codes; WORDS],
+    numbers: [ScalarBuffer<u32>; NUMBERS],
+    texts: [Texts; TEXTS],
+    written: [Texts; TEXTS],
     records: BinaryArray,
     record_samples: ScalarBuffer<u16>,
     samples: Vec<Sample>,
     indexes: [Index; schema::INDEXES.len()],
 }
 
-/// A column of codes and their meaning in this program.
+/// A column of texts; nothing if the segment was written without it.
+type Texts = Option<TextParts>;
+
+/// The cells of a column of texts, and which of them is that of each row if
+/// not each row has its own.
+struct TextParts {
+    cells: StringArray,
+    keys: Option<ScalarBuffer<u16>>,
+}
+
+/// A column of codes and their meaning in this program. Empty if the segment
+/// was written without it.
 struct Codes {
     codes: ScalarBuffer<u8>,
     meaning: [u8; 256],
@@ -109,7 +121,7 @@ impl Segment {
             .collect();
         let column = |name: &str| batch.column_by_name(name);
         let numbers = |name: &str| Some(column(name)?.as_primitive_opt::<UInt64Type>()?.values());
-        let codes = CodeField::ALL.map(|field| Codes::of(field, column(field.name())));
+        let codes = WordColumn::ALL.map(|word| Codes::of(word, column(word.name())));
         let indexes = schema::INDEXES.map(|(of, rows)| {
             let rows = column(rows)?.as_primitive_opt::<UInt32Type>()?.values().clone();
             Some(Index { numbers: numbers(of)?.clone(), rows })
@@ -128,9 +140,9 @@ impl Segment {
                 WideField::ALL.map(|wide| column(wide.name())?.as_fixed_size_binary_opt().cloned())
             )?,
             codes,
-            texts: all(TextField::ALL.map(|text| column(text.name())?.as_string_opt().cloned()))?,
-            reply_code: short(schema::REPLY_CODE)?.clone(),
-            size: numbers(schema::SIZE)?.clone(),
+            numbers: all(NumberColumn::ALL.map(|number| numbers_of(column(number.name()))))?,
+            texts: all(TextColumn::STORED.map(|text| texts_of(column(text.name()))))?,
+            written: all(TextColumn::STORED.map(|text| texts_of(column(&schema::written(text)))))?,
             records: column(schema::RECORD)?.as_binary_opt().cloned()?,
             record_samples: short(schema::RECORD_SAMPLE)?.clone(),
             samples: samples?,
@@ -145,7 +157,9 @@ impl Segment {
 
     /// Octets of text and records, for the limit of a merged segment.
     pub(super) fn octets(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|text| text.value_data().len()).sum();
+        // As if every row had its own text: what merging holds in memory.
+        let texts = self.texts.iter().chain(&self.written).flatten();
+        let texts: usize = texts.map(|text| text.octets(self.rows())).sum();
         texts + self.records.value_data().len()
     }
 
@@ -158,12 +172,9 @@ impl Segment {
                 .codes
                 .each_ref()
                 .map(|column| CodeView { codes: &column.codes, meaning: &column.meaning }),
-            texts: self.texts.each_ref().map(|column| TextView {
-                octets: column.value_data(),
-                offsets: column.value_offsets(),
-            }),
-            reply_code: &self.reply_code,
-            size: &self.size,
+            numbers: self.numbers.each_ref().map(|column| &column[..]),
+            texts: self.texts.each_ref().map(view_of),
+            written: self.written.each_ref().map(view_of),
         }
     }
 
@@ -201,23 +212,32 @@ impl Segment {
         })
     }
 
+    /// The key of a row.
+    pub(super) fn key(&self, row: usize) -> RowKey {
+        let [ids, ..] = &self.wide;
+        let id = ids.value_data().as_chunks().0.get(row).copied().unwrap_or_default();
+        (self.time.get(row).copied().unwrap_or(i64::MIN), id)
+    }
+
     /// The key of its newest row.
     pub(super) fn newest(&self) -> RowKey {
-        self.view().key(self.rows().saturating_sub(1))
+        self.key(self.rows().saturating_sub(1))
     }
 }
 
 impl Codes {
     /// A column of words, with the meaning each has in this program's tables;
-    /// a word that is in them no more means nothing.
-    fn of(field: CodeField, column: Option<&ArrayRef>) -> Option<Codes> {
-        let words = column?.as_dictionary_opt::<UInt8Type>()?;
-        let stored = words.values().as_string_opt::<i32>()?;
-        let legend = field.legend();
+    /// a word that is in them no more means nothing. Nothing if the column is
+    /// of another type.
+    fn of(field: WordColumn, column: Option<&ArrayRef>) -> Option<Codes> {
         let mut meaning = [0; 256];
+        let Some(column) = column else {
+            return Some(Codes { codes: ScalarBuffer::from(Vec::new()), meaning });
+        };
+        let words = column.as_dictionary_opt::<UInt8Type>()?;
+        let stored = words.values().as_string_opt::<i32>()?;
         for (place, word) in meaning.iter_mut().zip(stored.iter()) {
-            let now = legend.iter().position(|&known| Some(known) == word);
-            *place = now.and_then(|code| u8::try_from(code).ok()).unwrap_or(0);
+            *place = word.map_or(0, |word| field.code_of(word));
         }
         Some(Codes { codes: words.keys().values().clone(), meaning })
     }
@@ -227,13 +247,56 @@ impl Codes {
     }
 }
 
+/// A column of texts in either form. Nothing if it is of another type.
+fn texts_of(column: Option<&ArrayRef>) -> Option<Texts> {
+    let Some(column) = column else { return Some(None) };
+    if let Some(cells) = column.as_string_opt::<i32>() {
+        return Some(Some(TextParts { cells: cells.clone(), keys: None }));
+    }
+    let words = column.as_dictionary_opt::<UInt16Type>()?;
+    let cells = words.values().as_string_opt::<i32>()?.clone();
+    Some(Some(TextParts { cells, keys: Some(words.keys().values().clone()) }))
+}
+
+fn view_of(texts: &Texts) -> TextView<'_> {
+    texts.as_ref().map_or_else(TextView::default, |texts| TextView {
+        octets: texts.cells.value_data(),
+        offsets: texts.cells.value_offsets(),
+        keys: texts.keys.as_deref(),
+    })
+}
+
+/// A column of numbers of any width; none if the segment was written without
+/// it. Nothing if it is of another type.
+fn numbers_of(column: Option<&ArrayRef>) -> Option<ScalarBuffer<u32>> {
+    let Some(column) = column else { return Some(ScalarBuffer::from(Vec::new())) };
+    if let Some(numbers) = column.as_primitive_opt::<UInt32Type>() {
+        return Some(numbers.values().clone());
+    }
+    if let Some(numbers) = column.as_primitive_opt::<UInt16Type>() {
+        return Some(numbers.values().iter().map(|&number| u32::from(number)).collect());
+    }
+    let numbers = column.as_primitive_opt::<UInt64Type>()?.values();
+    Some(numbers.iter().map(|&number| u32::try_from(number).unwrap_or(u32::MAX)).collect())
+}
+
+impl TextParts {
+    /// Octets that `rows` rows have in all.
+    fn octets(&self, rows: usize) -> usize {
+        match &self.keys {
+            None => self.cells.value_data().len(),
+            Some(_) => self.cells.value_data().len() / self.cells.len().max(1) * rows,
+        }
+    }
+}
+
 /// Nothing if any is missing.
 fn all<T, const N: usize>(columns: [Option<T>; N]) -> Option<[T; N]> {
     let columns: Option<Vec<T>> = columns.into_iter().collect();
     columns?.try_into().ok()
 }
 
-fn totals(codes: &[Codes; CodeField::ALL.len()]) -> Totals {
+fn totals(codes: &[Codes; WORDS]) -> Totals {
     let mut totals = Totals::default();
     let [kinds, outcomes, ..] = codes;
     for (kind, outcome) in kinds.meanings().zip(outcomes.meanings()) {

@@ -2,10 +2,10 @@
 
 use memchr::memmem::Finder;
 
-use super::bits::Bits;
+use super::bits::{BLOCK_ROWS, Bits};
 use super::columns::TextView;
-use super::fields::{VALUE_SEPARATOR, fold_into};
-use crate::contract::TextMatch;
+use super::fields::{fold_into, is_separator};
+use crate::search::{Pattern, TextMatch};
 
 /// A compiled [`TextMatch`].
 #[derive(Debug)]
@@ -24,8 +24,16 @@ enum Shape {
     /// A value begins with the first piece, ends with the last, and has the
     /// others between them in order.
     Wildcard(Vec<Vec<u8>>),
+    /// A value begins with the needle.
+    StartsWith,
+    /// A value ends with it.
+    EndsWith,
     /// A value's domain is the needle, or with `below` lies under it.
     Domain { below: bool },
+    /// The pattern is found in a value; the needle is empty.
+    Regex(Pattern),
+    /// There is a value that is not empty.
+    Present,
     /// The text has a character that no cell has.
     Never,
 }
@@ -33,25 +41,42 @@ enum Shape {
 impl TextTest {
     pub(super) fn new(wanted: &TextMatch) -> Self {
         let (text, shape) = match wanted {
-            TextMatch::Contains(text) => (folded(text), Shape::Contains),
-            TextMatch::Equals(text) => (folded(text), Shape::Equals),
+            TextMatch::Contains(text) => (text.as_str(), Shape::Contains),
+            TextMatch::Equals(text) => (text.as_str(), Shape::Equals),
+            TextMatch::StartsWith(text) => (text.as_str(), Shape::StartsWith),
+            TextMatch::EndsWith(text) => (text.as_str(), Shape::EndsWith),
             TextMatch::Domain { domain, below } => {
-                (folded(domain), Shape::Domain { below: *below })
+                (domain.as_str(), Shape::Domain { below: *below })
             }
             TextMatch::Wildcard(pattern) => {
-                let pieces: Vec<_> = pattern.split('*').map(folded).collect();
-                let longest = pieces.iter().max_by_key(|piece| piece.len()).cloned();
+                let pieces: Vec<&str> = pattern.split('*').collect();
+                let longest = pieces.iter().max_by_key(|piece| piece.len()).copied();
+                let folded = pieces.iter().map(|piece| folded(piece)).collect();
                 let whole = pieces.len() == 1;
-                let shape = if whole { Shape::Equals } else { Shape::Wildcard(pieces) };
+                let shape = if whole { Shape::Equals } else { Shape::Wildcard(folded) };
                 (longest.unwrap_or_default(), shape)
             }
+            TextMatch::Regex(pattern) => ("", Shape::Regex(pattern.clone())),
         };
-        let raw = match wanted {
-            TextMatch::Contains(text) | TextMatch::Equals(text) | TextMatch::Wildcard(text) => text,
-            TextMatch::Domain { domain, .. } => domain,
-        };
-        let shape = if raw.as_bytes().contains(&VALUE_SEPARATOR) { Shape::Never } else { shape };
-        TextTest { needle: Finder::new(&text).into_owned(), shape }
+        let whole = if let TextMatch::Wildcard(pattern) = wanted { pattern } else { text };
+        let shape = if has_separator(whole) { Shape::Never } else { shape };
+        TextTest { needle: Finder::new(&folded(text)).into_owned(), shape }
+    }
+
+    /// A test for cells with a text.
+    pub(super) fn present() -> Self {
+        TextTest { needle: Finder::new(b"").into_owned(), shape: Shape::Present }
+    }
+
+    /// How dear a look at a cell is, in rough nanoseconds.
+    pub(super) fn cost(&self) -> usize {
+        match &self.shape {
+            Shape::Never => 0,
+            Shape::Present => 2,
+            Shape::Regex(_) => 100,
+            _ if self.needle.needle().is_empty() => 10,
+            _ => 5,
+        }
     }
 
     /// Whether one cell matches.
@@ -59,7 +84,8 @@ impl TextTest {
         match &self.shape {
             Shape::Contains => self.needle.find(cell).is_some(),
             Shape::Never => false,
-            _ => cell.split(|&octet| octet == VALUE_SEPARATOR).any(|value| self.is_value(value)),
+            Shape::Present => cell.iter().any(|&octet| !is_separator(octet)),
+            _ => cell.split(|&octet| is_separator(octet)).any(|value| self.is_value(value)),
         }
     }
 
@@ -67,6 +93,9 @@ impl TextTest {
         let needle = self.needle.needle();
         match &self.shape {
             Shape::Equals => value == needle,
+            Shape::StartsWith => value.starts_with(needle),
+            Shape::EndsWith => value.ends_with(needle),
+            Shape::Regex(pattern) => pattern.is_in(value),
             Shape::Wildcard(pieces) => fits(value, pieces),
             Shape::Domain { below } => {
                 let domain = value.rsplit(|&octet| octet == b'@').next().unwrap_or_default();
@@ -74,12 +103,24 @@ impl TextTest {
                     || domain.strip_suffix(needle).is_some_and(|front| front.ends_with(b"."));
                 domain == needle || (*below && is_under())
             }
-            Shape::Contains | Shape::Never => false,
+            Shape::Contains | Shape::Never | Shape::Present => false,
         }
     }
 
+    /// Which cells of a legend match, one after the other.
+    pub(super) fn cells(&self, legend: TextView<'_>) -> Vec<bool> {
+        let cells = TextView { keys: None, ..legend };
+        let mut matching = Vec::with_capacity(cells.cells());
+        while matching.len() < cells.cells() {
+            let rows = BLOCK_ROWS.min(cells.cells() - matching.len());
+            let found = self.scan(cells, matching.len(), rows, &Bits::first(rows));
+            matching.extend((0..rows).map(|cell| found.has(cell)));
+        }
+        matching
+    }
+
     /// The rows among `among` whose cell matches, in a block of `rows` rows
-    /// from `start`.
+    /// from `start`, each of which has its own cell.
     ///
     /// The needle is sought in the text of all cells at once: one call that
     /// runs at memory speed, instead of one per cell.
@@ -114,6 +155,10 @@ impl TextTest {
         }
         found.and(among)
     }
+}
+
+fn has_separator(text: &str) -> bool {
+    text.bytes().any(is_separator)
 }
 
 fn folded(text: &str) -> Vec<u8> {

@@ -5,22 +5,23 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::types::UInt8Type;
+use arrow_array::types::{UInt8Type, UInt16Type};
 use arrow_array::{
     ArrayRef, BinaryArray, DictionaryArray, FixedSizeBinaryArray, RecordBatch, StringArray,
     TimestampMillisecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::ArrowError;
-use types::{EventId, LifeLineId};
+use arrow_schema::{ArrowError, DataType};
+use types::EventId;
 
 use super::columns::{Columns, RowKey, TextArena, View};
-use super::fields::{CodeField, WideField};
+use super::fields::WideField;
 use super::name::{SegmentName, UNFINISHED};
 use super::schema::{self, key};
 use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
+use crate::search::{TextColumn, WordColumn};
 
 /// The rows of a segment to be.
 #[derive(Default)]
@@ -108,51 +109,99 @@ impl SegmentBuilder {
             (key::REPLACES.to_owned(), self.replaces.join(" ")),
             (key::SAMPLES.to_owned(), samples.join(" ")),
         ]);
-        let schema = Arc::new(schema::schema(metadata));
-        let columns = self.into_arrays()?;
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
-        writer.write(&batch)?;
-        writer.finish()?;
-        writer.into_inner()
-    }
-
-    /// The columns, in the order of [`schema::schema`].
-    fn into_arrays(self) -> Result<Vec<ArrayRef>, ArrowError> {
-        let Columns { time, wide, codes, texts, reply_code, size } = self.columns;
-        let numbers = |field: WideField, number: fn([u8; 16]) -> u64| {
-            let ids = wide.get(field as usize).map(Vec::as_slice).unwrap_or_default();
-            sorted_with_rows(ids.iter().map(|&id| number(id)))
-        };
-        let own = numbers(WideField::Id, |id| EventId::from_bytes(id).reference().as_u64());
-        let life =
-            numbers(WideField::LifeLine, |id| LifeLineId::from_bytes(id).reference().as_u64());
+        let rows = self.rows();
+        let mut texts = Vec::new();
+        let Columns { time, wide, codes, numbers, texts: folded, written } = self.columns;
+        let folded = TextColumn::STORED.map(|text| text.name().to_owned()).into_iter().zip(folded);
+        let written = TextColumn::STORED.map(schema::written).into_iter().zip(written);
+        let mut text_arrays: Vec<ArrayRef> = Vec::new();
+        for (name, text) in folded.chain(written).filter(|(_, text)| !text.octets.is_empty()) {
+            let (kind, array) = encoded(text, rows)?;
+            texts.push((name, kind));
+            text_arrays.push(array);
+        }
+        let schema = Arc::new(schema::schema(metadata, texts));
+        let ids =
+            |field: WideField| wide.get(field as usize).map(Vec::as_slice).unwrap_or_default();
+        let number = |id: &[u8; 16]| EventId::from_bytes(*id).reference().as_u64();
+        let indexes = [WideField::Id, WideField::LifeLine]
+            .map(|field| sorted_with_rows(ids(field).iter().map(number)));
         let time = TimestampMillisecondArray::from(time).with_timezone("UTC");
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(time)];
         for ids in wide {
             let octets = Buffer::from_vec(ids.into_flattened());
             arrays.push(Arc::new(FixedSizeBinaryArray::try_new(16, octets, None)?));
         }
-        for (field, codes) in CodeField::ALL.into_iter().zip(codes) {
+        for (field, codes) in WordColumn::ALL.into_iter().zip(codes) {
             let legend = Arc::new(StringArray::from(field.legend()));
             let words = DictionaryArray::<UInt8Type>::try_new(UInt8Array::from(codes), legend)?;
             arrays.push(Arc::new(words));
         }
-        for text in texts {
-            let (offsets, octets) = buffers(text);
-            arrays.push(Arc::new(StringArray::try_new(offsets, octets, None)?));
-        }
-        arrays.push(Arc::new(UInt16Array::from(reply_code)));
-        arrays.push(Arc::new(UInt64Array::from(size)));
+        arrays.extend(numbers.map(|numbers| Arc::new(UInt32Array::from(numbers)) as ArrayRef));
+        arrays.extend(text_arrays);
         let (offsets, octets) = buffers(self.records);
         arrays.push(Arc::new(BinaryArray::try_new(offsets, octets, None)?));
         arrays.push(Arc::new(UInt16Array::from(self.record_samples)));
-        for (numbers, rows) in [own, life] {
+        for (numbers, rows) in indexes {
             arrays.push(Arc::new(UInt64Array::from(numbers)));
             arrays.push(Arc::new(UInt32Array::from(rows)));
         }
-        Ok(arrays)
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
+        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
+        writer.write(&batch)?;
+        writer.finish()?;
+        writer.into_inner()
     }
+}
+
+/// Fewest rows of a segment whose texts are worth a legend.
+const LEGEND_ROWS_MIN: usize = 256;
+
+/// A text column as an array: as words if many rows have the same.
+fn encoded(text: TextArena, rows: usize) -> Result<(DataType, ArrayRef), ArrowError> {
+    if let Some((keys, legend)) = legend(&text, rows) {
+        let (offsets, octets) = buffers(legend);
+        let legend = Arc::new(StringArray::try_new(offsets, octets, None)?);
+        let words = DictionaryArray::<UInt16Type>::try_new(UInt16Array::from(keys), legend)?;
+        return Ok((schema::words(DataType::UInt16), Arc::new(words)));
+    }
+    let (offsets, octets) = buffers(text);
+    Ok((DataType::Utf8, Arc::new(StringArray::try_new(offsets, octets, None)?)))
+}
+
+/// Every different text once, and which of them each row has. Nothing if
+/// more than a quarter of the rows have a text of their own: then a search
+/// gains nothing, and looking up each text costs the sealing.
+fn legend(text: &TextArena, rows: usize) -> Option<(Vec<u16>, TextArena)> {
+    if rows < LEGEND_ROWS_MIN {
+        return None;
+    }
+    let view = text.view();
+    let mut legend = TextArena::default();
+    let mut places: HashMap<&[u8], u16> = HashMap::new();
+    let mut keys = Vec::with_capacity(rows);
+    let mut last: Option<(&[u8], u16)> = None;
+    for row in 0..rows {
+        let cell = view.cell(row);
+        let key = match last {
+            Some((same, key)) if same == cell => key,
+            _ => match places.get(cell) {
+                Some(&key) => key,
+                None => {
+                    if places.len() > (row / 4).max(LEGEND_ROWS_MIN) {
+                        return None;
+                    }
+                    let key = u16::try_from(places.len()).ok()?;
+                    legend.push(cell);
+                    places.insert(cell, key);
+                    key
+                }
+            },
+        };
+        last = Some((cell, key));
+        keys.push(key);
+    }
+    Some((keys, legend))
 }
 
 fn buffers(text: TextArena) -> (OffsetBuffer<i32>, Buffer) {

@@ -13,8 +13,9 @@ use proptest::prelude::*;
 use types::{Event, OutcomeKind, Reason, Timestamp};
 
 use super::{EventIndex, SealWhat, Sealed};
-use crate::contract::{Filter, Page, Position, TextColumn, TextMatch};
+use crate::contract::{Page, Position};
 use crate::disk::{Disk, SimulatedDisk};
+use crate::search::{Filter, TextColumn, TextMatch};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const FOLDER: &str = "/data/events";
@@ -133,7 +134,11 @@ fn every_kind_of_filter_finds_what_a_plain_scan_finds() {
         Page { after: None, rows_max: 0, count_max: 7 },
     ];
     let matching = |filter: &Filter| {
-        events.iter().filter(|event| naive::matches(filter, event)).cloned().collect::<Vec<_>>()
+        events
+            .iter()
+            .filter(|event| naive::matches(filter, event, &events))
+            .cloned()
+            .collect::<Vec<_>>()
     };
     let expected: Vec<_> = filters().into_iter().map(|f| (f.clone(), matching(&f))).collect();
     for _ in ["in memory", "sealed"] {

@@ -3,18 +3,22 @@
 
 use std::ops::Range;
 
+use types::finding::{Observed, TripletFacts, TripletState};
 use types::{Event, Timestamp};
 
-use super::super::fields::TextField;
-use crate::contract::{Filter, Page, TextColumn, TextMatch};
+use super::super::fields::TakeValue;
+use crate::contract::Page;
+use crate::search::{Column, Filter, NumberColumn, TextColumn, TextMatch, WordColumn};
 
-/// Whether an event matches.
-pub(super) fn matches(filter: &Filter, event: &Event) -> bool {
+/// Whether an event matches. `others` are all there are from the start of
+/// the range on, for stories.
+pub(super) fn matches(filter: &Filter, event: &Event, others: &[Event]) -> bool {
+    let inner = |filter: &Filter| matches(filter, event, others);
     match filter {
         Filter::Everything => true,
-        Filter::All(filters) => filters.iter().all(|filter| matches(filter, event)),
-        Filter::Any(filters) => filters.iter().any(|filter| matches(filter, event)),
-        Filter::Not(filter) => !matches(filter, event),
+        Filter::All(filters) => filters.iter().all(inner),
+        Filter::Any(filters) => filters.iter().any(inner),
+        Filter::Not(filter) => !inner(filter),
         Filter::IsAttempt => event.outcome().is_some(),
         Filter::Outcome(kind) => event.outcome_kind() == Some(*kind),
         Filter::State(state) => event.follow_up().is_some_and(|what| what.state() == *state),
@@ -23,24 +27,95 @@ pub(super) fn matches(filter: &Filter, event: &Event) -> bool {
         Filter::Text(column, wanted) => {
             values(*column, event).iter().any(|value| text_matches(value, wanted))
         }
+        Filter::Word(column, words) => {
+            word(*column, event).is_some_and(|word| words.iter().any(|wanted| *wanted == word))
+        }
+        Filter::Number(column, range) => {
+            number(*column, event).is_some_and(|number| range.contains(&number))
+        }
+        Filter::Has(Column::Time | Column::Ip) => true,
+        Filter::Has(Column::Text(column)) => values(*column, event).iter().any(|v| !v.is_empty()),
+        Filter::Has(Column::Number(column)) => number(*column, event).is_some(),
+        Filter::Has(Column::Word(column)) => word(*column, event).is_some(),
+        Filter::Ids(ids) => ids.contains(&event.id),
+        Filter::LifeLine(id) => event.life_line == *id,
+        Filter::Session(id) => event.session == *id,
+        Filter::Story(filter) => others
+            .iter()
+            .any(|other| other.life_line == event.life_line && matches(filter, other, others)),
+    }
+}
+
+pub(super) fn word(column: WordColumn, event: &Event) -> Option<String> {
+    let decision = event.outcome().and_then(|outcome| outcome.decision());
+    let word = match column {
+        WordColumn::Kind if event.outcome().is_some() => "attempt",
+        WordColumn::Kind => "follow_up",
+        WordColumn::Outcome => event.outcome_kind()?.slug(),
+        WordColumn::Reason => event.reason()?.slug(),
+        WordColumn::State => event.follow_up()?.state(),
+        WordColumn::Stage => event.record.stage?.slug(),
+        WordColumn::Check => decision?.check.slug(),
+        WordColumn::Triplet => match triplet(event)?.state {
+            TripletState::FirstSeen => "first_seen",
+            TripletState::TooEarly => "too_early",
+            TripletState::Passed => "passed",
+            TripletState::Known => "known",
+        },
+    };
+    Some(word.to_owned())
+}
+
+fn triplet(event: &Event) -> Option<&TripletFacts> {
+    event.record.findings().iter().find_map(|finding| match &finding.observed {
+        Observed::Triplet(facts) => Some(facts),
+        _ => None,
+    })
+}
+
+pub(super) fn number(column: NumberColumn, event: &Event) -> Option<u64> {
+    let number = match column {
+        NumberColumn::Code => u64::from(event.record.reply.as_ref()?.code),
+        NumberColumn::Size => match &event.subject.message {
+            Some(message) => message.size_octets,
+            None => event.subject.declared_size?,
+        },
+        NumberColumn::Attempts => match event.follow_up() {
+            Some(types::FollowUp::GreylistExpired { attempts }) => u64::from(*attempts),
+            _ => u64::from(triplet(event)?.attempts),
+        },
+        NumberColumn::Wait => {
+            let facts = triplet(event)?;
+            let has_waited = matches!(facts.state, TripletState::TooEarly | TripletState::Passed);
+            let waited = event.started.as_millis() - facts.first_seen.as_millis();
+            if has_waited { waited.max(0) as u64 } else { 0 }
+        }
+        NumberColumn::Port => u64::from(event.subject.client.client.port),
+    };
+    (number != 0).then_some(number)
+}
+
+/// The values of one stored column, each with its spellings.
+#[derive(Default)]
+pub(super) struct Values(pub(super) Vec<Vec<String>>);
+
+impl TakeValue for Values {
+    fn value(&mut self, written: &str) {
+        self.0.push(vec![written.to_owned()]);
+    }
+
+    fn spelling(&mut self, other: &str) {
+        self.0.last_mut().unwrap().push(other.to_owned());
     }
 }
 
 fn values(column: TextColumn, event: &Event) -> Vec<String> {
-    let fields: &[TextField] = match column {
-        TextColumn::From => &[TextField::From],
-        TextColumn::To => &[TextField::To],
-        TextColumn::HeaderFrom => &[TextField::HeaderFrom],
-        TextColumn::Subject => &[TextField::Subject],
-        TextColumn::Information => &[TextField::Information],
-        TextColumn::Helo => &[TextField::Helo],
-        TextColumn::MessageId => &[TextField::MessageId],
-        TextColumn::Anything => &TextField::ALL[..8],
-    };
     let mut all = Vec::new();
-    for field in fields {
-        let mut some = Vec::new();
-        field.values(event, &mut |value| some.push(value.to_lowercase().replace('\u{1e}', " ")));
+    for field in column.parts() {
+        let mut some = Values::default();
+        field.values(event, &mut some);
+        let folded = |value: String| value.to_lowercase().replace(['\u{1e}', '\u{1f}'], " ");
+        let mut some: Vec<String> = some.0.into_iter().flatten().map(folded).collect();
         // A cell always has a value, if only an empty one.
         if some.is_empty() {
             some.push(String::new());
@@ -54,6 +129,12 @@ fn text_matches(value: &str, wanted: &TextMatch) -> bool {
     match wanted {
         TextMatch::Equals(text) => value == text.to_lowercase(),
         TextMatch::Contains(text) => value.contains(&text.to_lowercase()),
+        TextMatch::StartsWith(text) => value.starts_with(&text.to_lowercase()),
+        TextMatch::EndsWith(text) => value.ends_with(&text.to_lowercase()),
+        TextMatch::Regex(pattern) => {
+            let pattern = regex::Regex::new(&format!("(?i){}", pattern.as_str())).unwrap();
+            pattern.is_match(value)
+        }
         TextMatch::Wildcard(pattern) => {
             let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
             wildcard(&value.chars().collect::<Vec<_>>(), &pattern)
@@ -81,11 +162,13 @@ pub(super) fn search<'a>(
     page: &Page,
 ) -> (Vec<&'a Event>, usize) {
     let key = |event: &Event| (event.at, event.id);
+    let from = |event: &&Event| event.at >= times.start;
+    let others: Vec<Event> = events.iter().filter(from).cloned().collect();
     let mut found: Vec<&Event> = events
         .iter()
         .filter(|event| times.contains(&event.at))
         .filter(|event| page.after.is_none_or(|after| key(event) < after))
-        .filter(|event| matches(filter, event))
+        .filter(|event| matches(filter, event, &others))
         .collect();
     found.sort_by_key(|event| std::cmp::Reverse(key(event)));
     let all = found.len();

@@ -1,0 +1,94 @@
+//! Following along, without losing what is written late.
+//!
+//! Events come in an order that is not quite that of their times: who waits
+//! for a disk is written after somebody younger. So the last events are kept
+//! in the order in which they came, and a follower goes on after the one it
+//! saw last. Only who has been away for longer, or since before a restart, is
+//! served by time, with a margin in which events may repeat.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use types::{Event, Timestamp};
+
+use super::bits::{BLOCK_ROWS, Bits};
+use super::columns::Columns;
+use super::filter::Test;
+use crate::search::FollowPosition;
+
+/// Events that are kept in the order in which they came. Most of them are in
+/// memory anyway.
+const RECENT_MAX: usize = 4_096;
+/// How much later than its time an event can be written: a commit that waits
+/// for a slow disk.
+pub(super) const MARGIN: Duration = Duration::from_secs(30);
+
+/// The last events in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Recent(VecDeque<Arc<Event>>);
+
+/// Where a position is, as far as the recent events know.
+pub(super) enum Whereabouts {
+    /// The recent events after it; whether they may repeat.
+    Recent { events: Vec<Arc<Event>>, more: bool, repeated: bool },
+    /// Before them: to be served by time, up to there.
+    Before(Timestamp),
+}
+
+impl Recent {
+    pub(super) fn push(&mut self, event: Arc<Event>) {
+        if self.0.len() >= RECENT_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    /// The newest position.
+    pub(super) fn newest(&self) -> Option<FollowPosition> {
+        self.0.back().map(|event| position_of(event))
+    }
+
+    /// At most `most` events after `after`.
+    pub(super) fn after(&self, after: &FollowPosition, most: usize) -> Whereabouts {
+        let is_it = |event: &Arc<Event>| Some(event.id) == after.id;
+        if let Some(place) = self.0.iter().rposition(is_it) {
+            let rest = self.0.len() - place - 1;
+            let events = self.0.range(place + 1..).take(most).cloned().collect();
+            return Whereabouts::Recent { events, more: rest > most, repeated: false };
+        }
+        let from = after.at.before(MARGIN);
+        // Whatever came before the first of these is settled by now.
+        let first = self.0.front().map(|event| event.at);
+        match first {
+            Some(first) if first.before(MARGIN) > after.at => {
+                Whereabouts::Before(first.before(MARGIN))
+            }
+            None => Whereabouts::Before(Timestamp::from_millis(i64::MAX)),
+            Some(_) => {
+                let mut late = self.0.iter().filter(|event| event.at >= from);
+                let events = late.by_ref().take(most).cloned().collect();
+                Whereabouts::Recent { events, more: late.next().is_some(), repeated: true }
+            }
+        }
+    }
+}
+
+/// The position of an event.
+pub(super) fn position_of(event: &Event) -> FollowPosition {
+    FollowPosition { at: event.at, id: Some(event.id), by_time: false }
+}
+
+/// Those of `events` that match, in the same order.
+pub(super) fn matching(events: &[Arc<Event>], test: &Test) -> Vec<Event> {
+    let mut matching = Vec::new();
+    for events in events.chunks(BLOCK_ROWS) {
+        let mut columns = Columns::default();
+        events.iter().for_each(|event| columns.push(event));
+        let view = columns.view();
+        let found = test.prepare(&view).matching(0, events.len(), &Bits::first(events.len()));
+        let event = |row: usize| events.get(row).map(|event| Event::clone(event));
+        matching.extend(found.rows().filter_map(event));
+    }
+    matching
+}

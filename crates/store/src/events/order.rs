@@ -1,0 +1,190 @@
+//! One page by another column than time: every match of the range is looked
+//! at, and memory is needed for one page.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use types::{EventId, Timestamp};
+
+use super::bits::BLOCK_ROWS;
+use super::columns::{RowKey, View};
+use super::fields::{WideField, ip_octets, ip_of};
+use super::filter::{Prepared, Test};
+use super::unit::{Place, Unit, Window};
+use super::walk::{Go, walk};
+use crate::search::{Column, Cursor, Direction, Order, SortValue, Stop};
+
+/// The value of one row, where it lies. Compared only with its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Value<'a> {
+    Number(u64),
+    Ip([u8; 16]),
+    Text(&'a [u8]),
+}
+
+/// The place of a row in the order.
+#[derive(Clone, Debug)]
+struct Rank {
+    value: Option<SortValue>,
+    key: RowKey,
+}
+
+/// The rows of one page, in order, and whether the search was stopped.
+pub(super) struct ValuePage {
+    pub(super) rows: Vec<(Cursor, Place)>,
+    pub(super) stopped: bool,
+}
+
+/// Gathers the first `rows_max` rows inside `window` that come after `after`.
+pub(super) fn gather(
+    units: &[Unit],
+    test: &Test,
+    window: Window,
+    order: Order,
+    after: Option<&Cursor>,
+    rows_max: usize,
+    stop: &Stop,
+) -> ValuePage {
+    let units: Vec<_> = units.iter().filter(|unit| window.touches(unit)).cloned().collect();
+    let after = after.map(|cursor| Rank {
+        value: cursor.value.clone(),
+        key: (cursor.at.as_millis(), *cursor.id.as_bytes()),
+    });
+    let all = Mutex::new(Vec::new());
+    walk(&units, stop, |unit| {
+        let mut best = Best { order, after: after.as_ref(), rows_max, rows: Vec::new() };
+        best.unit(unit, test, window, stop);
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.append(&mut best.rows);
+        all.sort_by(|(a, _), (b, _)| compare_ranks(order.direction, a, b));
+        all.truncate(rows_max);
+        Go::On
+    });
+    let rows = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let rows = rows.into_iter().map(|(rank, place)| {
+        let Rank { value, key: (at, id) } = rank;
+        (Cursor { value, at: Timestamp::from_millis(at), id: EventId::from_bytes(id) }, place)
+    });
+    ValuePage { rows: rows.collect(), stopped: stop.is_over() }
+}
+
+/// The first rows of one unit.
+struct Best<'a> {
+    order: Order,
+    after: Option<&'a Rank>,
+    rows_max: usize,
+    rows: Vec<(Rank, Place)>,
+}
+
+impl Best<'_> {
+    fn unit(&mut self, unit: &Unit, test: &Test, window: Window, stop: &Stop) {
+        let view = unit.view();
+        let test = test.prepare(&view);
+        if matches!(test, Prepared::Always(false)) {
+            return;
+        }
+        let words = words_of(self.order.by);
+        let mut rows = unit.inside(&view, window);
+        while !rows.is_empty() && !stop.is_over() {
+            let size = BLOCK_ROWS.min(rows.len());
+            let among = unit.among(&view, window, rows.start, size);
+            for row in test.matching(rows.start, size, &among).rows() {
+                let row = rows.start + row;
+                self.take(unit, row, value(&view, self.order.by, &words, row), view.key(row));
+            }
+            rows.start += size;
+        }
+    }
+
+    fn take(&mut self, unit: &Unit, row: usize, value: Option<Value<'_>>, key: RowKey) {
+        let direction = self.order.direction;
+        let against = |rank: &Rank| compare(direction, value, key, borrowed(&rank.value), rank.key);
+        if self.after.is_some_and(|after| against(after).is_le()) {
+            return;
+        }
+        let is_full = self.rows.len() >= self.rows_max;
+        if is_full && self.rows.last().is_none_or(|(last, _)| against(last).is_ge()) {
+            return;
+        }
+        let at = self.rows.partition_point(|(rank, _)| against(rank).is_gt());
+        if let Some(place) = unit.place(row) {
+            self.rows.insert(at, (Rank { value: value.map(owned), key }, place));
+            self.rows.truncate(self.rows_max);
+        }
+    }
+}
+
+fn compare_ranks(direction: Direction, a: &Rank, b: &Rank) -> Ordering {
+    compare(direction, borrowed(&a.value), a.key, borrowed(&b.value), b.key)
+}
+
+/// The order: values in the direction, then keys in the same direction; rows
+/// without a value last.
+fn compare(
+    direction: Direction,
+    a: Option<Value<'_>>,
+    a_key: RowKey,
+    b: Option<Value<'_>>,
+    b_key: RowKey,
+) -> Ordering {
+    let directed = |ordering: Ordering| match direction {
+        Direction::Ascending => ordering,
+        Direction::Descending => ordering.reverse(),
+    };
+    let values = match (a, b) {
+        (Some(a), Some(b)) => directed(a.cmp(&b)),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    };
+    values.then_with(|| directed(a_key.cmp(&b_key)))
+}
+
+/// The words of a column by code; none for other columns.
+fn words_of(column: Column) -> Vec<&'static str> {
+    match column {
+        Column::Word(word) => word.legend(),
+        _ => Vec::new(),
+    }
+}
+
+fn value<'a>(
+    view: &View<'a>,
+    column: Column,
+    words: &[&'static str],
+    row: usize,
+) -> Option<Value<'a>> {
+    match column {
+        Column::Time => None,
+        Column::Ip => view.wide(WideField::Ip).get(row).map(|ip| Value::Ip(*ip)),
+        Column::Number(field) => {
+            let number = view.numbers(field).get(row).copied().unwrap_or(0);
+            (number != 0).then_some(Value::Number(u64::from(number)))
+        }
+        Column::Text(field) => {
+            let field = field.parts().first().copied().unwrap_or(field);
+            let cell = view.text(field).cell(row);
+            (!cell.is_empty()).then_some(Value::Text(cell))
+        }
+        Column::Word(field) => {
+            let code = view.codes(field).code(row);
+            let word = words.get(usize::from(code)).filter(|word| !word.is_empty())?;
+            Some(Value::Text(word.as_bytes()))
+        }
+    }
+}
+
+fn owned(value: Value<'_>) -> SortValue {
+    match value {
+        Value::Number(number) => SortValue::Number(number),
+        Value::Ip(ip) => SortValue::Ip(ip_of(ip)),
+        Value::Text(text) => SortValue::Text(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+fn borrowed(value: &Option<SortValue>) -> Option<Value<'_>> {
+    value.as_ref().map(|value| match value {
+        SortValue::Number(number) => Value::Number(*number),
+        SortValue::Ip(ip) => Value::Ip(ip_octets(IpAddr::to_canonical(ip))),
+        SortValue::Text(text) => Value::Text(text.as_bytes()),
+    })
+}

@@ -1,0 +1,94 @@
+//! Following along: what came after the last event that somebody saw.
+
+use std::fmt;
+use std::str::FromStr;
+
+use types::{Event, EventId, Timestamp};
+
+/// The last event a follower has seen; as text, what `Last-Event-ID` carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowPosition {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Its identifier; nothing for a place in time where nothing need be.
+    pub id: Option<EventId>,
+    /// Whether it was reached in the order of time, and not in that of
+    /// arrival: nothing before it can come any more.
+    pub by_time: bool,
+}
+
+impl FollowPosition {
+    /// From this time on.
+    pub fn at(at: Timestamp) -> Self {
+        FollowPosition { at, id: None, by_time: false }
+    }
+}
+
+impl fmt::Display for FollowPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.at.as_millis())?;
+        self.id.map_or(Ok(()), |id| write!(f, "_{id}"))?;
+        if self.by_time { f.write_str(BY_TIME) } else { Ok(()) }
+    }
+}
+
+/// Ends the text of a position by time.
+const BY_TIME: &str = "_t";
+
+/// The text is no position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a position this server gave out")]
+pub struct PositionError;
+
+impl FromStr for FollowPosition {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let (text, by_time) = match text.strip_suffix(BY_TIME) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+        let (at, id) = match text.split_once('_') {
+            Some((at, id)) => (at, Some(id.parse().map_err(|_| PositionError)?)),
+            None => (text, None),
+        };
+        let at = at.parse().map(Timestamp::from_millis).map_err(|_| PositionError)?;
+        Ok(FollowPosition { at, id, by_time })
+    }
+}
+
+/// What came.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The events that match, in the order in which they came.
+    pub events: Vec<Event>,
+    /// Where to go on, also if none matched.
+    pub position: FollowPosition,
+    /// Whether there is more right now: call again without waiting.
+    pub more: bool,
+    /// Whether events may come that were seen before: the position was found
+    /// by its time only (after a restart, or a long pause). None is left out;
+    /// whoever minds leaves out the identifiers seen already.
+    pub repeated: bool,
+    /// Whether the position is older than all that is kept, so that events
+    /// were missed for good.
+    pub too_old: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_back() {
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let id = Some(EventId::new(at, [7; 10]));
+        for (id, by_time) in [(None, false), (id, false), (id, true), (None, true)] {
+            let position = FollowPosition { at, id, by_time };
+            assert_eq!(position.to_string().parse(), Ok(position));
+        }
+        for wrong in ["", "x", "5_", "5_x", "_"] {
+            assert_eq!(wrong.parse::<FollowPosition>(), Err(PositionError), "{wrong}");
+        }
+    }
+}

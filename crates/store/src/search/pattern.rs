@@ -1,0 +1,88 @@
+//! Regular expressions that a person may bring: linear in the length of the
+//! text, limited in their own size.
+
+use std::fmt;
+
+/// Longest pattern, in octets.
+const PATTERN_OCTETS_MAX: usize = 512;
+/// Most octets of the compiled program and of its cache, each: enough for
+/// what a person writes, too little for `(\w{1,500}){1,500}`.
+const COMPILED_OCTETS_MAX: usize = 256 * 1024;
+
+/// A regular expression, compiled and without case.
+///
+/// The engine never backtracks: a search costs at most pattern × text, and a
+/// search with one is ended like every other by its [`super::Stop`].
+#[derive(Clone)]
+pub struct Pattern(regex::bytes::Regex);
+
+/// The text is no regular expression that is taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// Longer than 512 octets, or it compiles to too much.
+    #[error("the regular expression is too large")]
+    TooLarge,
+    /// Its syntax is wrong; the text says where.
+    #[error("{0}")]
+    Syntax(String),
+}
+
+impl Pattern {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// Wrong syntax, or a size beyond the limits.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.len() > PATTERN_OCTETS_MAX {
+            return Err(PatternError::TooLarge);
+        }
+        regex::bytes::RegexBuilder::new(text)
+            .case_insensitive(true)
+            .size_limit(COMPILED_OCTETS_MAX)
+            .dfa_size_limit(COMPILED_OCTETS_MAX)
+            .nest_limit(50)
+            .build()
+            .map(Pattern)
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
+                other => PatternError::Syntax(other.to_string()),
+            })
+    }
+
+    /// The text it was made from.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether it is found in `value`.
+    pub(crate) fn is_in(&self, value: &[u8]) -> bool {
+        self.0.is_match(value)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_limits_and_no_case() {
+        assert!(Pattern::new(r"^in\w+ce \d+$").unwrap().is_in(b"Invoice 17"));
+        let syntax = Pattern::new("a(b").unwrap_err();
+        assert!(matches!(&syntax, PatternError::Syntax(text) if text.contains("unclosed")));
+        for large in ["(\\w{1,500}){1,500}", &"x".repeat(513)] {
+            assert_eq!(Pattern::new(large), Err(PatternError::TooLarge));
+        }
+    }
+}

@@ -158,8 +158,9 @@ impl Desk {
         let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
         let message = self.queued_message(recipients, parameters, &content, facts, now);
         let acceptance = Acceptance { message: Some(message), events };
-        match self.commit(content, acceptance).await {
-            Ok(()) => {
+        // On return message and events are durable.
+        match self.engine.parts.log.commit(Some(content.writer), acceptance).await {
+            Ok(_) => {
                 kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
                 permitted.iter().for_each(|recipient| self.close_open_window(recipient));
                 Answer::ProceedWith(reply)
@@ -169,13 +170,6 @@ impl Desk {
                 self.not_stored(open, &error, Some(facts))
             }
         }
-    }
-
-    /// Writes the commit record and waits until it is durable.
-    async fn commit(&mut self, content: Content, acceptance: Acceptance) -> Result<(), StoreError> {
-        let log = &self.engine.parts.log;
-        let position = log.commit(Some(content.writer), acceptance).await?;
-        log.flushed(position).await
     }
 
     fn queued_message(

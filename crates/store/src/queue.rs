@@ -179,9 +179,13 @@ impl Queue {
         self.changed.notified().await;
     }
 
-    /// Called after each flush: what it made durable can be leased.
-    pub(crate) fn after_flush(&self) {
-        if !self.state().unflushed.is_empty() {
+    /// What was committed before `durable` can be leased.
+    pub(crate) fn flushed(&self, durable: Position) {
+        let mut state = self.state();
+        let waited = state.unflushed.len();
+        state.note_flushed(durable);
+        if state.unflushed.len() < waited {
+            drop(state);
             tell(&self.changed);
         }
     }

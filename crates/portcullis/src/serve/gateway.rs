@@ -25,7 +25,7 @@ pub(crate) use super::opened::{Opened, World};
 use super::policies::Policies;
 use super::{convert, open_files};
 use crate::settings::Settings;
-use crate::telemetry::watched::{Watched, Watchers};
+use crate::telemetry::watched::Watchers;
 use crate::telemetry::{Log, Message};
 
 /// The folder of the daily CSV files, in the data folder.
@@ -67,7 +67,8 @@ impl Gateway {
         let Opened { store, state, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
-        let shared = Shared::new(settings, &store, &watchers, &world)?;
+        store.watch(Arc::clone(&watchers) as _);
+        let shared = Shared::new(settings, &store, &world)?;
         let now = shared.clock.now();
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
@@ -122,32 +123,26 @@ struct Shared {
     chance: Arc<dyn Chance>,
     node: NodeName,
     resolver: Arc<dyn Resolver>,
-    /// The store behind its watchers, three times: one for each thing it is.
+    /// The store, three times: one for each thing it is.
     events: Arc<dyn EventLog>,
     queue: Arc<dyn MessageQueue>,
     triplets: Arc<dyn TripletTable>,
 }
 
 impl Shared {
-    fn new(
-        settings: &Settings,
-        store: &Arc<Store>,
-        watchers: &Arc<Watchers>,
-        world: &World,
-    ) -> Result<Shared, String> {
+    fn new(settings: &Settings, store: &Arc<Store>, world: &World) -> Result<Shared, String> {
         let resolver = match &world.resolver {
             Some(resolver) => Arc::clone(resolver),
             None => resolver_of(settings)?,
         };
-        let watched = Arc::new(Watched::new(Arc::clone(store), Arc::clone(watchers)));
         Ok(Shared {
             resolver,
             clock: Arc::clone(&world.clock),
             chance: Arc::clone(&world.chance),
             node: convert::node(settings),
-            events: Arc::clone(&watched) as _,
-            queue: Arc::clone(&watched) as _,
-            triplets: watched,
+            events: Arc::clone(store) as _,
+            queue: Arc::clone(store) as _,
+            triplets: Arc::clone(store) as _,
         })
     }
 

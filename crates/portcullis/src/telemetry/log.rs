@@ -83,7 +83,7 @@ impl Log {
     }
 
     /// Writes one line per event.
-    pub fn events(&self, events: &[Event]) {
+    pub fn events(&self, events: &[Arc<Event>]) {
         if self.level < LogLevel::Info {
             return;
         }

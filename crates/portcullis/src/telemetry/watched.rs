@@ -1,29 +1,14 @@
-//! The store, watched: whatever is written into it is also counted and
-//! logged. Whoever writes events knows nothing of that, and no event can be
-//! written past it.
-//!
-//! The store takes events by value, so they are copied first: half a
-//! microsecond each, for which no count and no line is ever wrong.
+//! What looks at every event: the log, the metrics, and the counts of what
+//! each policy decided. The store tells of an event once it is stored, so
+//! whoever writes events knows nothing of this, and none is written past it.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use center::metrics::MetricsFromEvents;
-use store::contract::{
-    ContentReader, ExpiredTriplet, Found, Later, Page, Totals, TripletAttempt, TripletEntry,
-    TripletSteer,
-};
+use store::EventWatcher;
 use store::state::HitNote;
-use store::{
-    Acceptance, ContentWriter, EventLog, Filter, MessageQueue, Position, QueueStep, QueuedMessage,
-    StoreError, TripletTable,
-};
-use types::finding::TripletFacts;
-use types::{
-    Event, EventId, ForwardPath, LifeLineId, PolicyId, PolicyRef, QueueId, Reason, Reference,
-    ReversePath, Timestamp,
-};
+use types::{Event, PolicyId, PolicyRef, Reason, Timestamp};
 
 use super::log::Log;
 
@@ -46,10 +31,10 @@ impl Watchers {
         let hits = std::mem::take(&mut *self.hits.lock().unwrap_or_else(PoisonError::into_inner));
         hits.into_iter().map(|(id, (count, last))| HitNote { id, count, last }).collect()
     }
+}
 
-    /// Looks at events that were stored. What could not be stored did not
-    /// happen, as far as counts and log are concerned.
-    fn stored(&self, events: &[Event]) {
+impl EventWatcher for Watchers {
+    fn happened(&self, events: &[Arc<Event>]) {
         for event in events {
             self.metrics.observe(event);
             for id in deciders(event) {
@@ -77,175 +62,4 @@ fn deciders(event: &Event) -> impl Iterator<Item = PolicyId> + '_ {
         PolicyRef::Policy { id, .. } | PolicyRef::ManagedSender { id } => Some(id),
         PolicyRef::Base(_) => None,
     })
-}
-
-/// A store of which every event is watched.
-pub struct Watched<S> {
-    store: Arc<S>,
-    watchers: Arc<Watchers>,
-}
-
-impl<S> Watched<S> {
-    /// Watches a store.
-    pub fn new(store: Arc<S>, watchers: Arc<Watchers>) -> Self {
-        Watched { store, watchers }
-    }
-}
-
-impl<S: EventLog> EventLog for Watched<S> {
-    fn content(&self, id: QueueId) -> Box<dyn ContentWriter> {
-        self.store.content(id)
-    }
-
-    fn record(&self, events: Vec<Event>) -> Result<Position, StoreError> {
-        let copy = events.clone();
-        let position = self.store.record(events)?;
-        self.watchers.stored(&copy);
-        Ok(position)
-    }
-
-    fn commit(
-        &self,
-        content: Option<Box<dyn ContentWriter>>,
-        acceptance: Acceptance,
-    ) -> Later<'_, Result<Position, StoreError>> {
-        Box::pin(async move {
-            let copy = acceptance.events.clone();
-            let position = self.store.commit(content, acceptance).await?;
-            self.watchers.stored(&copy);
-            Ok(position)
-        })
-    }
-
-    fn flushed(&self, position: Position) -> Later<'_, Result<(), StoreError>> {
-        self.store.flushed(position)
-    }
-
-    fn event(&self, id: EventId) -> Result<Option<Event>, StoreError> {
-        self.store.event(id)
-    }
-
-    fn by_reference(&self, reference: Reference) -> Result<Vec<Event>, StoreError> {
-        self.store.by_reference(reference)
-    }
-
-    fn life_line(&self, id: LifeLineId) -> Result<Vec<Event>, StoreError> {
-        self.store.life_line(id)
-    }
-
-    fn search(
-        &self,
-        filter: &Filter,
-        times: Range<Timestamp>,
-        page: Page,
-    ) -> Result<Found, StoreError> {
-        self.store.search(filter, times, page)
-    }
-
-    fn visit(
-        &self,
-        times: Range<Timestamp>,
-        visit: &mut dyn FnMut(Event) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), StoreError> {
-        self.store.visit(times, visit)
-    }
-
-    fn totals(&self) -> Totals {
-        self.store.totals()
-    }
-
-    fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.store.drop_before(before)
-    }
-}
-
-impl<S: MessageQueue> MessageQueue for Watched<S> {
-    fn lease_due(&self, now: Timestamp, max: usize) -> Vec<Arc<QueuedMessage>> {
-        self.store.lease_due(now, max)
-    }
-
-    fn read(&self, id: QueueId) -> Result<Box<dyn ContentReader>, StoreError> {
-        self.store.read(id)
-    }
-
-    fn settle(
-        &self,
-        id: QueueId,
-        steps: Vec<QueueStep>,
-        events: Vec<Event>,
-    ) -> Result<Position, StoreError> {
-        let copy = events.clone();
-        let position = self.store.settle(id, steps, events)?;
-        self.watchers.stored(&copy);
-        Ok(position)
-    }
-
-    fn intervene(
-        &self,
-        id: QueueId,
-        steps: Vec<QueueStep>,
-        events: Vec<Event>,
-    ) -> Result<Position, StoreError> {
-        let copy = events.clone();
-        let position = self.store.intervene(id, steps, events)?;
-        self.watchers.stored(&copy);
-        Ok(position)
-    }
-
-    fn next_due(&self) -> Option<Timestamp> {
-        self.store.next_due()
-    }
-
-    fn changed(&self) -> Later<'_, ()> {
-        self.store.changed()
-    }
-
-    fn message(&self, id: QueueId) -> Option<Arc<QueuedMessage>> {
-        self.store.message(id)
-    }
-
-    fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
-        MessageQueue::list(&*self.store, after, max)
-    }
-
-    fn depth(&self) -> (usize, Option<Timestamp>) {
-        self.store.depth()
-    }
-}
-
-impl<S: TripletTable> TripletTable for Watched<S> {
-    fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError> {
-        self.store.enter(attempt)
-    }
-
-    fn due(&self, now: Timestamp, max: usize) -> Vec<ExpiredTriplet> {
-        self.store.due(now, max)
-    }
-
-    fn expired(&self, events: Vec<Event>) -> Result<Position, StoreError> {
-        let copy = events.clone();
-        let position = self.store.expired(events)?;
-        self.watchers.stored(&copy);
-        Ok(position)
-    }
-
-    fn close_silently(
-        &self,
-        sender: &ReversePath,
-        recipient: &ForwardPath,
-    ) -> Result<(), StoreError> {
-        self.store.close_silently(sender, recipient)
-    }
-
-    fn list(&self, text: &str, max: usize) -> Vec<TripletEntry> {
-        TripletTable::list(&*self.store, text, max)
-    }
-
-    fn steer(&self, entries: &[TripletEntry], what: TripletSteer) -> Result<usize, StoreError> {
-        self.store.steer(entries, what)
-    }
-
-    fn size(&self) -> (usize, usize) {
-        self.store.size()
-    }
 }

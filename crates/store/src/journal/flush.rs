@@ -9,6 +9,14 @@ use tokio::sync::oneshot;
 use super::Shared;
 use crate::contract::StoreError;
 
+/// How long a flush waits for others to join it, once the one before served
+/// several: less than a disk's own flush takes, and it turns one flush per
+/// message into one for all who are busy at the time. A lone client is never
+/// kept waiting.
+const GATHERING: Duration = Duration::from_millis(1);
+
+type Waiter = oneshot::Sender<Result<(), StoreError>>;
+
 /// Who waits for a flush, and whether one is due anyway.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -18,9 +26,12 @@ pub(super) struct Waiting {
 
 #[derive(Debug, Default)]
 struct State {
-    waiters: Vec<oneshot::Sender<Result<(), StoreError>>>,
+    waiters: Vec<Waiter>,
     /// Something was written that nobody waits for.
     unflushed: bool,
+    /// The thread sleeps until it is woken. While it only rests between two
+    /// flushes, it looks by itself at what was written.
+    idle: bool,
     stopping: bool,
 }
 
@@ -48,8 +59,8 @@ impl Waiting {
     /// or alone when the interval is over.
     pub(super) fn written(&self) {
         let mut state = self.state();
-        if !state.unflushed {
-            state.unflushed = true;
+        state.unflushed = true;
+        if state.idle {
             self.wake.notify_one();
         }
     }
@@ -60,17 +71,28 @@ impl Waiting {
         self.wake.notify_one();
     }
 
-    /// Waits until a flush is due; says whether it is the last.
-    fn due(&self, interval: Duration) -> (Vec<oneshot::Sender<Result<(), StoreError>>>, bool) {
-        let idle =
-            |state: &mut State| state.waiters.is_empty() && !state.unflushed && !state.stopping;
+    /// Waits until a flush is due.
+    fn due(&self, interval: Duration) {
         let alone = |state: &mut State| state.waiters.is_empty() && !state.stopping;
-        let state =
-            self.wake.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
-        let (mut state, _) = self
-            .wake
-            .wait_timeout_while(state, interval, alone)
-            .unwrap_or_else(PoisonError::into_inner);
+        let nothing = |state: &mut State| alone(state) && !state.unflushed;
+        let mut state = self.state();
+        loop {
+            let waited = self.wake.wait_timeout_while(state, interval, alone);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !nothing(&mut state) {
+                return;
+            }
+            state.idle = true;
+            let waited = self.wake.wait_while(state, nothing);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+            state.idle = false;
+        }
+    }
+
+    /// Those who are served by the flush that begins now, and whether it is
+    /// the last.
+    fn take(&self) -> (Vec<Waiter>, bool) {
+        let mut state = self.state();
         state.unflushed = false;
         (std::mem::take(&mut state.waiters), state.stopping)
     }
@@ -78,8 +100,14 @@ impl Waiting {
 
 /// The body of the flushing thread.
 pub(super) fn run(shared: &Arc<Shared>, interval: Duration) {
+    let mut several = false;
     loop {
-        let (waiters, last) = shared.waiting.due(interval);
+        shared.waiting.due(interval);
+        if several {
+            std::thread::sleep(GATHERING);
+        }
+        let (waiters, last) = shared.waiting.take();
+        several = waiters.len() > 1;
         // The mark comes down before the flush looks at what is written: a
         // writer that comes in between sets it again and gets the next flush.
         shared.unflushed.store(false, std::sync::atomic::Ordering::SeqCst);

@@ -35,6 +35,10 @@ mod writing;
 
 pub use batch::{Accept, AcceptRef, Batch, BatchRef, Settle, SettleRef};
 use segment::Segment;
+use writing::When;
+
+/// What is told of each flush.
+pub(crate) type AfterFlush = Box<dyn Fn(Position) + Send + Sync>;
 
 /// How the journal is laid out and when it flushes.
 #[derive(Clone, Debug)]
@@ -78,8 +82,9 @@ struct Shared {
     segments: RwLock<BTreeMap<u64, Arc<Segment>>>,
     waiting: flush::Waiting,
     preparing: preparing::Preparing,
-    /// Called after each flush, outside all locks.
-    after_flush: Box<dyn Fn() + Send + Sync>,
+    /// Called after each flush with what is durable now, before anybody else
+    /// learns of it.
+    after_flush: AfterFlush,
 }
 
 impl fmt::Debug for Shared {
@@ -93,6 +98,9 @@ struct Appender {
     active: Arc<Segment>,
     /// Where the next record goes.
     position: u64,
+    /// Records before `position` that are still to be written, see
+    /// [`Journal::append_along`].
+    along: Vec<u8>,
     /// Segments that were left since the last flush.
     left: Vec<Arc<Segment>>,
     /// Why nothing can be written any more.
@@ -126,44 +134,39 @@ impl Journal {
     /// again. Any other error ends all writing until the next start, because
     /// nobody knows what is on the disk.
     pub fn append(&self, buffer: &mut [u8]) -> Result<Written, StoreError> {
-        let shared = &self.shared;
-        let mut appender = shared.appender();
-        if let Some(error) = &appender.failed {
-            return Err(error.clone());
-        }
-        let octets = buffer.len() as u64;
-        if appender.position + octets > appender.active.end() {
-            shared.turn_over(&mut appender, octets)?;
-        }
-        let start = appender.position;
-        record::place(buffer, start);
-        let written = appender.active.file.write_at(start - appender.active.base, buffer);
-        if let Err(error) = written {
-            let error = io_error("writing the journal", error);
-            if !matches!(error, StoreError::Full) {
-                appender.failed = Some(error.clone());
-            }
-            return Err(error);
-        }
-        appender.position = start + octets;
-        let end = Position(appender.position);
-        drop(appender);
-        if shared.options.threads && !shared.unflushed.swap(true, Ordering::SeqCst) {
-            shared.waiting.written();
-        }
-        Ok(Written { start, end })
+        self.shared.append(buffer, When::Now)
+    }
+
+    /// Appends the records in `buffer` as soon as others are written: with
+    /// the next [append](Self::append), or with the next flush at the latest.
+    /// For what is of no use without a record that follows at once, such as
+    /// the triplet of an attempt whose event follows: both cost one write.
+    ///
+    /// # Errors
+    /// As [`Journal::append`]; nothing is appended then.
+    pub fn append_along(&self, buffer: &mut [u8]) -> Result<Written, StoreError> {
+        self.shared.append(buffer, When::Along)
     }
 
     /// Appends one batch. The buffer is the thread's own and used again:
     /// this is what every refusal pays for.
     pub fn append_batch(&self, batch: &BatchRef<'_>) -> Result<Written, StoreError> {
+        self.append_encoded(batch, When::Now)
+    }
+
+    /// Appends one batch as [`Journal::append_along`] does.
+    pub fn append_batch_along(&self, batch: &BatchRef<'_>) -> Result<Written, StoreError> {
+        self.append_encoded(batch, When::Along)
+    }
+
+    fn append_encoded(&self, batch: &BatchRef<'_>, when: When) -> Result<Written, StoreError> {
         thread_local! {
             static BUFFER: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
         }
         BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             batch.encode(buffer)?;
-            let written = self.append(buffer);
+            let written = self.shared.append(buffer, when);
             if buffer.capacity() > BUFFER_OCTETS_MAX {
                 *buffer = Vec::new();
             }

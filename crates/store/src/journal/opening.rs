@@ -10,7 +10,8 @@ use super::record::Record;
 use super::scan::{Scanned, scan};
 use super::segment::{self, Segment};
 use super::{
-    Appender, Journal, JournalOptions, SEGMENT_OCTETS_MIN, Shared, flush, io_error, preparing,
+    AfterFlush, Appender, Journal, JournalOptions, SEGMENT_OCTETS_MIN, Shared, flush, io_error,
+    preparing,
 };
 use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
@@ -42,7 +43,7 @@ impl Journal {
         disk: Arc<dyn Disk>,
         mut options: JournalOptions,
         from: Position,
-        after_flush: Box<dyn Fn() + Send + Sync>,
+        after_flush: AfterFlush,
         visit: &mut dyn FnMut(u64, Record<'_>),
     ) -> Result<Opened, StoreError> {
         options.segment_octets = options.segment_octets.max(SEGMENT_OCTETS_MIN);
@@ -52,8 +53,8 @@ impl Journal {
         let mut read = read(&files.segments, from, visit);
         let (active, position, next) = place_tail(&*disk, &options, &mut read, from).map_err(io)?;
         let segments: BTreeMap<_, _> = read.segments.into_iter().map(|s| (s.base, s)).collect();
-        let appender =
-            Appender { active, position, left: segments.values().cloned().collect(), failed: None };
+        let left = segments.values().cloned().collect();
+        let appender = Appender { active, position, along: Vec::new(), left, failed: None };
         let shared = Arc::new(Shared {
             disk,
             appender: Mutex::new(appender),

@@ -1,15 +1,63 @@
-//! Going on in the next segment, and making durable what is written.
+//! Writing records, going on in the next segment, and making durable what is
+//! written.
 
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::{Appender, Shared, io_error, record, segment};
-use crate::contract::StoreError;
+use super::{Appender, Shared, Written, io_error, record, segment};
+use crate::contract::{Position, StoreError};
+
+/// When a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the call returns.
+    Now,
+    /// With others.
+    Along,
+}
+
+/// Octets that may wait to be written along, and up to which a record is
+/// copied to be written with them.
+const ALONG_OCTETS_MAX: usize = 16 * 1024;
 
 impl Shared {
     pub(super) fn appender(&self) -> MutexGuard<'_, Appender> {
         self.appender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the records in `buffer`, which lack their position.
+    pub(super) fn append(
+        self: &Arc<Self>,
+        buffer: &mut [u8],
+        when: When,
+    ) -> Result<Written, StoreError> {
+        let mut appender = self.appender();
+        if let Some(error) = &appender.failed {
+            return Err(error.clone());
+        }
+        let octets = buffer.len() as u64;
+        if appender.position + octets > appender.active.end() {
+            self.turn_over(&mut appender, octets)?;
+        }
+        let start = appender.position;
+        record::place(buffer, start);
+        let fits = appender.along.len() + buffer.len() <= ALONG_OCTETS_MAX;
+        match when {
+            When::Along if fits => appender.along.extend_from_slice(buffer),
+            When::Now if fits && !appender.along.is_empty() => appender.write_with_along(buffer)?,
+            When::Now | When::Along => {
+                appender.write_along()?;
+                appender.write(start, buffer)?;
+            }
+        }
+        appender.position = start + octets;
+        let end = Position(appender.position);
+        drop(appender);
+        if self.options.threads && !self.unflushed.swap(true, Ordering::SeqCst) {
+            self.waiting.written();
+        }
+        Ok(Written { start, end })
     }
 
     /// Makes the next segment the active one.
@@ -22,6 +70,7 @@ impl Shared {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "larger than a segment");
             return Err(io_error("writing a journal record", error));
         }
+        appender.write_along()?;
         let next = self.take_next(appender.active.number + 1, appender.active.end())?;
         self.mark_end(appender);
         self.segments
@@ -57,6 +106,7 @@ impl Shared {
                 Some(StoreError::Closed) | None => {}
                 Some(error) => return Err(error.clone()),
             }
+            appender.write_along()?;
             (Arc::clone(&appender.active), std::mem::take(&mut appender.left), appender.position)
         };
         if self.flushed.load(Ordering::Acquire) < position {
@@ -72,9 +122,49 @@ impl Shared {
                 self.appender().failed = Some(error.clone());
                 return Err(error);
             }
+            (self.after_flush)(Position(position));
             self.flushed.fetch_max(position, Ordering::AcqRel);
-            (self.after_flush)();
         }
         Ok(())
+    }
+}
+
+impl Appender {
+    /// Writes what was to be written along with other records.
+    fn write_along(&mut self) -> Result<(), StoreError> {
+        if self.along.is_empty() {
+            return Ok(());
+        }
+        let along = std::mem::take(&mut self.along);
+        let written = self.write(self.position - along.len() as u64, &along);
+        self.along = along;
+        written?;
+        self.along.clear();
+        Ok(())
+    }
+
+    /// Writes that and `records`, which follow it, at once.
+    fn write_with_along(&mut self, records: &[u8]) -> Result<(), StoreError> {
+        let waiting = self.along.len();
+        self.along.extend_from_slice(records);
+        let mut along = std::mem::take(&mut self.along);
+        let written = self.write(self.position - waiting as u64, &along);
+        // What failed is not lost: it goes with the next that succeeds.
+        along.truncate(if written.is_ok() { 0 } else { waiting });
+        self.along = along;
+        written
+    }
+
+    /// Writes `octets` at `position` of the active segment.
+    fn write(&mut self, position: u64, octets: &[u8]) -> Result<(), StoreError> {
+        let written = self.active.file.write_at(position - self.active.base, octets);
+        let error = match written {
+            Ok(()) => return Ok(()),
+            Err(error) => io_error("writing the journal", error),
+        };
+        if !matches!(error, StoreError::Full) {
+            self.failed = Some(error.clone());
+        }
+        Err(error)
     }
 }

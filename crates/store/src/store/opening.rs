@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use types::{QueueId, Timestamp};
 
-use super::{Housekeeping, OpenReport, Store};
+use super::{Housekeeping, OpenReport, Publisher, Store};
 use crate::checkpoint::{self, Loaded};
 use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
@@ -37,16 +37,20 @@ impl Store {
         let lock = lock.ok_or(StoreError::InUse)?;
         let queue = Arc::new(Queue::default());
         let triplets = Triplets::new(options.triplets_max);
-        let events = EventIndex::open(Arc::clone(&disk), options.events_folder())?;
+        let events = Arc::new(EventIndex::open(Arc::clone(&disk), options.events_folder())?);
+        let publisher = Arc::new(Publisher::new(Arc::clone(&events)));
         let folder = options.checkpoint_folder();
         let mut loaded = checkpoint::load(&*disk, &folder, &queue, &triplets)?;
         let mut replay = Replay::new(&queue, &triplets, &events, &loaded);
-        let after_flush = Arc::clone(&queue);
+        let durable = (Arc::clone(&publisher), Arc::clone(&queue));
         let opened = Journal::open(
             Arc::clone(&disk),
             journal_options(&options),
             loaded.journal_from(),
-            Box::new(move || after_flush.after_flush()),
+            Box::new(move |position| {
+                durable.0.flushed(position);
+                durable.1.flushed(position);
+            }),
             &mut |position, record| replay.apply(position, record),
         )?;
         let older = std::mem::take(&mut replay.older);
@@ -84,6 +88,7 @@ impl Store {
             options,
             journal,
             events,
+            publisher,
             queue,
             triplets,
             drafts: Arc::new(drafts),

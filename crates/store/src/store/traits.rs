@@ -27,7 +27,7 @@ impl EventLog for Store {
         let _gate = self.gate();
         let written =
             self.journal.append_batch(&BatchRef { events: &events, ..BatchRef::default() })?;
-        self.push(written.start, events);
+        self.publisher.publish(written.start, events);
         Ok(written.end)
     }
 
@@ -99,12 +99,6 @@ impl Store {
         self.gate.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, position: u64, events: Vec<Event>) {
-        for event in events {
-            self.events.push(Position(position), Arc::new(event));
-        }
-    }
-
     async fn commit_message(
         &self,
         message: QueuedMessage,
@@ -128,6 +122,7 @@ impl Store {
         };
         self.drafts.forget(id);
         drop(begun);
+        self.journal.flushed(position).await?;
         Ok(position)
     }
 
@@ -173,7 +168,7 @@ impl Store {
             };
             Content { place, kept: draft.kept.take().map(Arc::new) }
         })?;
-        self.push(commit_start, events);
+        self.publisher.publish_when_durable(commit_start, events);
         Ok(end)
     }
 }
@@ -197,7 +192,7 @@ impl MessageQueue for Store {
     ) -> Result<Position, StoreError> {
         let _gate = self.gate();
         let written = self.queue.settle(&self.journal, id, &steps, &events)?;
-        self.push(written.start, events);
+        self.publisher.publish(written.start, events);
         Ok(written.end)
     }
 
@@ -209,7 +204,7 @@ impl MessageQueue for Store {
     ) -> Result<Position, StoreError> {
         let _gate = self.gate();
         let written = self.queue.intervene(&self.journal, id, &steps, &events)?;
-        self.push(written.start, events);
+        self.publisher.publish(written.start, events);
         Ok(written.end)
     }
 
@@ -246,7 +241,7 @@ impl TripletTable for Store {
     fn expired(&self, events: Vec<Event>) -> Result<Position, StoreError> {
         let _gate = self.gate();
         let written = self.triplets.expired(&self.journal, &events)?;
-        self.push(written.start, events);
+        self.publisher.publish(written.start, events);
         Ok(written.end)
     }
 

@@ -1,8 +1,8 @@
 //! Which networks, senders and recipients were seen together before: the
 //! memory of greylisting.
 //!
-//! The table is in memory, in parts that are locked apart; every change is
-//! in the journal before the attempt is answered. A window that nobody came
+//! The table is in memory, in parts that are locked apart; every change goes
+//! into the journal with the event of its attempt, before that is answered. A window that nobody came
 //! back to leaves the table when its *Sender Failed to Retry* event is
 //! recorded, in the same journal record, so a crash can neither lose nor
 //! double it.
@@ -13,7 +13,7 @@
 //! forged senders push out the real ones.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use types::event::FollowUp;
 use types::finding::TripletFacts;
@@ -27,12 +27,14 @@ use crate::journal::{BatchRef, Journal, Written};
 mod closed;
 mod entry;
 mod key;
+mod pair;
 mod shard;
 mod stored;
 
 use closed::Closed;
 pub use entry::{Remembered, TripletChange, Window};
 pub use key::Key;
+use pair::{Pair, Pairs};
 use shard::Shard;
 pub(crate) use stored::{Cuts, StoredClosed, StoredShard};
 
@@ -40,6 +42,7 @@ pub(crate) use stored::{Cuts, StoredClosed, StoredShard};
 #[derive(Debug)]
 pub(crate) struct Triplets {
     shards: Vec<Mutex<Shard>>,
+    pairs: Arc<Pairs>,
     /// Locked after a shard, never before one.
     closed: Mutex<Closed>,
     entries: AtomicUsize,
@@ -48,8 +51,10 @@ pub(crate) struct Triplets {
 
 impl Triplets {
     pub(crate) fn new(entries_max: usize) -> Self {
-        let shards = (0..key::SHARDS).map(|_| Mutex::default()).collect();
-        Triplets { shards, closed: Mutex::default(), entries: AtomicUsize::new(0), entries_max }
+        let pairs = Arc::default();
+        let shards = (0..key::SHARDS).map(|_| Mutex::new(Shard::new(&pairs))).collect();
+        let entries = AtomicUsize::new(0);
+        Triplets { shards, pairs, closed: Mutex::default(), entries, entries_max }
     }
 
     fn shard(&self, key: Key) -> Result<MutexGuard<'_, Shard>, StoreError> {
@@ -70,7 +75,8 @@ impl Triplets {
         {
             return Err(StoreError::TableFull);
         }
-        self.change(journal, &mut shard, step.change)?;
+        // The event of the attempt follows at once: one write for both.
+        self.change(journal, &mut shard, step.change, Journal::append_batch_along)?;
         Ok(step.facts)
     }
 
@@ -85,7 +91,8 @@ impl Triplets {
             let Ok(mut shard) = self.shard(key) else { continue };
             let known = shard.remembered.get(&key);
             if known.is_some_and(|known| known.open_line(at) == Some(life_line)) {
-                let _ = self.change(journal, &mut shard, TripletChange::Accepted { key });
+                let change = TripletChange::Accepted { key };
+                let _ = self.change(journal, &mut shard, change, Journal::append_batch_along);
             }
         }
     }
@@ -97,12 +104,13 @@ impl Triplets {
         journal: &Journal,
         shard: &mut Shard,
         change: TripletChange,
+        append: impl FnOnce(&Journal, &BatchRef<'_>) -> Result<Written, StoreError>,
     ) -> Result<Written, StoreError> {
         // Taken before the append: a checkpoint must see the closed window
         // on the same side of the record as the new one.
         let mut closed = matches!(change, TripletChange::Opened(_)).then(|| lock(&self.closed));
         let batch = BatchRef { triplet: Some(&change), ..BatchRef::default() };
-        let written = journal.append_batch(&batch)?;
+        let written = append(journal, &batch)?;
         let before = shard.len();
         if let (Some(told), Some(closed)) = (shard.apply(change), &mut closed) {
             closed.insert(told);
@@ -165,11 +173,12 @@ impl Triplets {
         sender: &ReversePath,
         recipient: &ForwardPath,
     ) -> Result<(), StoreError> {
-        let pair = shard::pair(sender.key(), recipient.key());
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            for key in shard.windows_of_pair(pair, sender.key(), recipient.key()) {
-                self.change(journal, &mut shard, TripletChange::Forgotten { key })?;
+        for key in self.pairs.keys(Pair::new(sender.key(), recipient.key())) {
+            let mut shard = self.shard(key)?;
+            let open = shard.windows.get(&key);
+            if open.is_some_and(|window| pair::is_of(window, sender.key(), recipient.key())) {
+                let change = TripletChange::Forgotten { key };
+                self.change(journal, &mut shard, change, Journal::append_batch)?;
             }
         }
         Ok(())
@@ -225,7 +234,7 @@ impl Triplets {
                 TripletSteer::Forget if open || known => TripletChange::Forgotten { key },
                 TripletSteer::Pass | TripletSteer::Forget => continue,
             };
-            self.change(journal, &mut shard, change)?;
+            self.change(journal, &mut shard, change, Journal::append_batch)?;
             steered += 1;
         }
         Ok(steered)

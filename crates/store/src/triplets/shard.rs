@@ -3,6 +3,7 @@
 //! read again.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use types::Timestamp;
@@ -10,17 +11,18 @@ use types::finding::{TripletFacts, TripletState};
 
 use super::entry::{Remembered, TripletChange, Window, seconds};
 use super::key::Key;
+use super::pair::{Pair, Pairs};
 use crate::contract::TripletAttempt;
 
 /// The entries whose keys fall into one part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shard {
     pub(super) windows: HashMap<Key, Box<Window>>,
     pub(super) remembered: HashMap<Key, Remembered>,
     /// Open windows by the time they close.
     by_close: BTreeSet<(Timestamp, Key)>,
-    /// Open windows by a hash of sender and recipient as sent.
-    by_pair: HashMap<u64, Vec<Key>>,
+    /// Where its windows are also found by sender and recipient.
+    pairs: Arc<Pairs>,
 }
 
 /// What an attempt is, and what it changes.
@@ -30,6 +32,15 @@ pub(super) struct Step {
 }
 
 impl Shard {
+    pub(super) fn new(pairs: &Arc<Pairs>) -> Self {
+        Shard {
+            windows: HashMap::new(),
+            remembered: HashMap::new(),
+            by_close: BTreeSet::new(),
+            pairs: Arc::clone(pairs),
+        }
+    }
+
     /// Decides where an attempt stands; changes nothing.
     pub(super) fn step(&self, key: Key, attempt: &TripletAttempt<'_>) -> Step {
         let remember_s = seconds(attempt.times.remember);
@@ -120,20 +131,14 @@ impl Shard {
 
     pub(super) fn insert_window(&mut self, key: Key, window: Box<Window>) {
         self.by_close.insert((window.closes, key));
-        self.by_pair.entry(pair_of(&window)).or_default().push(key);
+        self.pairs.insert(Pair::of(&window), key);
         self.windows.insert(key, window);
     }
 
     pub(super) fn remove_window(&mut self, key: Key) -> Option<Box<Window>> {
         let window = self.windows.remove(&key)?;
         self.by_close.remove(&(window.closes, key));
-        let pair = pair_of(&window);
-        if let Some(keys) = self.by_pair.get_mut(&pair) {
-            keys.retain(|other| *other != key);
-            if keys.is_empty() {
-                self.by_pair.remove(&pair);
-            }
-        }
+        self.pairs.remove(Pair::of(&window), key);
         Some(window)
     }
 
@@ -142,18 +147,6 @@ impl Shard {
     pub(super) fn take_closed(&mut self, now: Timestamp) -> Option<Box<Window>> {
         let (closes, key) = *self.by_close.first()?;
         if closes >= now { None } else { self.remove_window(key) }
-    }
-
-    /// Open windows of this sender and recipient as sent, whose hash is
-    /// `pair`: every shard is asked, so it is made once.
-    pub(super) fn windows_of_pair(&self, pair: u64, sender: &str, recipient: &str) -> Vec<Key> {
-        let keys = self.by_pair.get(&pair).map_or(&[][..], Vec::as_slice);
-        let same = |key: &&Key| {
-            self.windows.get(key).is_some_and(|window| {
-                raw_sender(window) == sender && window.recipient.key() == recipient
-            })
-        };
-        keys.iter().filter(same).copied().collect()
     }
 
     /// Drops what was remembered and not used for too long.
@@ -167,21 +160,4 @@ impl Shard {
     pub(super) fn len(&self) -> usize {
         self.windows.len() + self.remembered.len()
     }
-}
-
-fn raw_sender(window: &Window) -> &str {
-    window.subject.reverse_path.as_ref().map_or("", |path| path.key())
-}
-
-fn pair_of(window: &Window) -> u64 {
-    pair(raw_sender(window), window.recipient.key())
-}
-
-/// A collision costs a comparison, so a short hash will do.
-pub(super) fn pair(sender: &str, recipient: &str) -> u64 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(sender.as_bytes());
-    let sender_crc = crc.clone().finalize();
-    crc.update(recipient.as_bytes());
-    (u64::from(sender_crc) << 32) | u64::from(crc.finalize())
 }

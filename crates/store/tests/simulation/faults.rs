@@ -6,7 +6,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use store::contract::StoreError;
 use store::disk::{Crash, SimulatedDisk};
-use store::{EventLog, MessageQueue, QueueStep, RecipientState, Store, StoreOptions, TripletTable};
+use store::{
+    EventLog, EventWatcher, MessageQueue, QueueStep, RecipientState, Store, StoreOptions,
+    TripletTable,
+};
+use types::{Event, EventId};
 
 use crate::lives::open;
 use crate::samples::*;
@@ -73,6 +77,43 @@ async fn a_failing_disk_ends_all_promises() {
         assert!(store.ready().is_err());
         let (store, _) = open(&disk.restart(Crash::PowerCut { seed: 3 }), 0).unwrap();
         assert!(read(&store, 1).unwrap() == content(1, 10));
+    }
+}
+
+/// Remembers what it was told of.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<EventId>>);
+
+impl EventWatcher for Told {
+    fn happened(&self, events: &[Arc<Event>]) {
+        self.0.lock().unwrap().extend(events.iter().map(|event| event.id));
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_flushed_is_known_to_nobody() {
+    let disk = SimulatedDisk::new();
+    let (store, _) = open(&disk, 0).unwrap();
+    let told = Arc::new(Told::default());
+    store.watch(Arc::clone(&told) as _);
+    commit(&store, 1, 1, 10).await.unwrap();
+    let known = event_id(100);
+    assert_eq!(*told.0.lock().unwrap(), [known]);
+    assert_eq!(store.totals().attempts.iter().sum::<u64>(), 1);
+    disk.fail_syncs(true);
+    commit(&store, 2, 1, 10).await.unwrap_err();
+    // The client was told to come back: nothing may show it as accepted.
+    assert!(store.event(event_id(200)).unwrap().is_none());
+    assert_eq!(store.totals().attempts.iter().sum::<u64>(), 1);
+    assert_eq!(*told.0.lock().unwrap(), [known]);
+    let leased = store.lease_due(at(9), 10);
+    assert_eq!(leased.iter().map(|message| message.id).collect::<Vec<_>>(), [queue_id(1)]);
+    // The record may have reached the disk all the same. Then the message is
+    // there with its event, both or none.
+    for crash in [Crash::Kill, Crash::PowerCut { seed: 5 }] {
+        let (store, _) = open(&disk.restart(crash), 0).unwrap();
+        let message = store.message(queue_id(2)).is_some();
+        assert_eq!(store.event(event_id(200)).unwrap().is_some(), message, "{crash:?}");
     }
 }
 

@@ -204,7 +204,10 @@ impl Worker {
         message.recipients[0].event = event_id(event);
         let events = vec![acceptance_event(event, at(self.now), message.id)];
         let acceptance = Acceptance { message: Some(message), events };
-        let sure = self.outcome(store.commit(Some(writer), acceptance).await);
+        let sure = match self.outcome(store.commit(Some(writer), acceptance).await) {
+            Sure::Written(_) => Sure::Durable,
+            unknown => unknown,
+        };
         self.events.insert(event, sure);
         self.messages.insert(number, KnownMessage { octets, there: sure, done: None });
     }
@@ -244,10 +247,12 @@ impl Worker {
     fn enter(&mut self, store: &Store) {
         let (pair, number) = (self.chance(12), self.number());
         let entered = store.enter(&trying(pair).attempt(number, at(self.now)));
-        let sure = match &entered {
-            Ok(_) => Sure::Written(self.step),
-            Err(_) => Sure::Unknown,
-        };
+        // The change is written with the event of the attempt, at once.
+        let mut sure = Sure::Unknown;
+        if entered.is_ok() {
+            sure = self.outcome(store.record(vec![refusal(number, at(self.now))]));
+            self.events.insert(number, sure);
+        }
         let known = |opened| KnownWindow { opened, passed: None };
         match entered {
             Ok(facts) if facts.state == TripletState::FirstSeen => {

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""rounds.py RUNS.jsonl ROUNDS [SCENARIO...] : the scenarios of the gate in paired rounds, the canned limit and ours in turn,
+and a table of their ratios with what is due and what is aimed at. Started by bench/gate, which starts the servers.
+
+The ratio of a scenario is the median of the ratios of its rounds: both halves of a round meet the same machine.
+Exit status 1 if a ratio that must be reached is not."""
+import json, os, statistics, subprocess, sys
+
+# name, arguments, canned limit (label, port, cgroup), must and aim as multiples of that limit (issue: microseconds of
+# the table divided by its limit). Without a limit of its own a scenario has absolute microseconds, or is only shown.
+TOKIO, DURABLE = ("limit", 2601, "can"), ("limit-durable", 2603, "candur")
+SCENARIOS = [
+    ("greylist-defer", ["greylist-defer"], TOKIO, 130 / 64, 85 / 64),
+    ("reject-rcpt", ["reject-rcpt"], TOKIO, 110 / 62, 80 / 62),
+    ("accept-4k", ["accept"], DURABLE, 350 / 126, 200 / 126),
+    ("accept-4k-x100", ["accept", "--per-conn", "100", "--pipelining"], DURABLE, 220 / 48, 110 / 48),
+    ("accept-100k", ["accept", "--size", "102400"], DURABLE, 1000 / 354, 650 / 354),
+    ("retry", ["retry", "--count", "2000", "--window", "4"], None, 400, 250),
+    ("greylist-defer-tls", ["greylist-defer", "--starttls"], None, None, None),
+    ("reject-rcpt-tls", ["reject-rcpt", "--starttls"], None, None, None),
+    ("accept-4k-tls", ["accept", "--starttls"], None, None, None),
+    ("accept-4k-x100-tls", ["accept", "--per-conn", "100", "--pipelining", "--starttls"], None, None, None),
+    ("accept-100k-tls", ["accept", "--size", "102400", "--starttls"], None, None, None),
+    ("retry-tls", ["retry", "--count", "2000", "--window", "4", "--starttls"], None, None, None),
+]
+OURS = ("ours", 2525, "portcullis")
+
+
+def group(name):
+    base = "/sys/fs/cgroup/cpuacct" if os.path.isdir("/sys/fs/cgroup/cpuacct") else "/sys/fs/cgroup"
+    return f"{base}/bench_{name}"
+
+
+def run(server, arguments, out):
+    """One run; the microseconds of one attempt or message of the whole server."""
+    label, port, cgroup = server
+    command = ["taskset", "-c", os.environ["CLIENT_CPU"], f"{os.environ['BIN']}/smtpload", "--target", f"127.0.0.1:{port}",
+               "--label", label, "--duration", os.environ.get("DURATION", "3"), "--cgroup", group(cgroup),
+               "--cgroup-sink", group("sink"), "--scenario", *arguments]
+    if arguments[0] == "accept" and server is OURS:
+        command += ["--drain", "20"]  # what is still queued is delivered, and its work counted
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    for line in lines:
+        print(line, file=out, flush=True)
+    result = json.loads(lines[-1])
+    if result["errors"]:
+        print(f"{label} {arguments}: {result['errors']}", file=sys.stderr)
+    return result.get("cpu_us_per_message_drained", result["server_cpu_us_per_unit"]), result
+
+
+def verdict(value, must, aim):
+    if must is None:
+        return "shown"
+    return "aim" if value <= aim else "pass" if value <= must else "FAIL"
+
+
+def main():
+    path, rounds, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    chosen = [s for s in SCENARIOS if not wanted or s[0] in wanted]
+    with open(path, "a") as out:
+        measured = {s[0]: [] for s in chosen}
+        for _ in range(rounds):
+            for name, arguments, limit, *_due in chosen:
+                least = run(limit, arguments, out)[0] if limit else None
+                ours, result = run(OURS, arguments, out)
+                measured[name].append((least, ours, result["p99_ms"], result["foreign_cpu_cores"]))
+    print("| scenario | limit µs | ours µs | ours ÷ limit (min..max) | must | aim | | p99 ms | foreign cores |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    failed = False
+    for name, _, limit, must, aim in chosen:
+        rows = measured[name]
+        middle = lambda column: statistics.median(row[column] for row in rows)
+        ratios = [ours / least for least, ours, *_ in rows] if limit else [row[1] for row in rows]
+        value = statistics.median(ratios)
+        said = verdict(value, must, aim)
+        failed |= said == "FAIL"
+        due = [f"{x:.2f}" if limit else f"{x:.0f} µs" for x in (must, aim)] if must else ["–", "–"]
+        spread = f"{value:.2f} ({min(ratios):.2f}..{max(ratios):.2f})" if limit else f"– ({min(ratios):.0f}..{max(ratios):.0f} µs)"
+        least = f"{middle(0):.0f}" if limit else "–"
+        print(f"| {name} | {least} | {middle(1):.0f} | {spread} | {due[0]} | {due[1]} | {said} | {middle(2):.1f} | {middle(3):.2f} |")
+    sys.exit(failed)
+
+
+main()

@@ -84,6 +84,7 @@ pub struct Api {
     center: Arc<Center>,
     metrics: Metrics,
     requests: Arc<requests::Requests>,
+    pace: pages::Pace,
 }
 
 impl Api {
@@ -91,6 +92,6 @@ impl Api {
     pub fn new(center: Arc<Center>, metrics: Metrics) -> Self {
         let requests = Arc::new(requests::Requests::default());
         let metrics = metrics.with(Arc::clone(&requests) as _);
-        Api { center, metrics, requests }
+        Api { center, metrics, requests, pace: pages::Pace::default() }
     }
 }

@@ -51,7 +51,17 @@ routes! {
     // Pages.
     GET "/" Needs(SeeMetadata);
     GET "/messages" Needs(SeeMetadata);
+    GET "/messages/figures" Needs(SeeMetadata);
+    GET "/messages/complete" Needs(SeeMetadata);
+    GET "/messages/newer" Needs(SeeMetadata);
+    GET "/messages/live" Needs(SeeMetadata);
     GET "/messages/{name}" Needs(SeeMetadata);
+    GET "/console/pulse" Needs(SeeMetadata);
+    GET "/reports/downloads" Needs(ExportMetadata);
+    GET "/reports/downloads/new" Needs(ExportMetadata);
+    POST "/reports/downloads" Needs(ExportMetadata);
+    POST "/reports/downloads/{id}/cancel" Needs(ExportMetadata);
+    POST "/reports/downloads/{id}/remove" Needs(ExportMetadata);
     // Attempts.
     GET "/api/v1/attempts" Needs(SeeMetadata);
     GET "/api/v1/attempts/{name}" Needs(SeeMetadata);

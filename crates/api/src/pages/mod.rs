@@ -3,10 +3,12 @@
 //! the templates and made visible by the message center before.
 
 pub(crate) mod assets;
+mod chart;
 pub(crate) mod clock;
 mod list;
 mod message;
 pub(crate) mod shell;
+pub(crate) mod sizes;
 
 use askama::Template;
 use axum::Router;
@@ -17,6 +19,7 @@ use types::{OutcomeKind, Timestamp};
 
 use crate::Api;
 use crate::problem::ApiProblem;
+pub(crate) use list::Pace;
 pub(crate) use shell::Shell;
 
 /// The pages and what they load.
@@ -24,6 +27,9 @@ pub(crate) fn router() -> Router<Api> {
     Router::new()
         .route("/", get(list::page))
         .route("/messages", get(list::page))
+        .route("/messages/figures", get(list::tools::figures))
+        .route("/messages/complete", get(list::tools::complete))
+        .route("/messages/newer", get(list::tools::newer))
         .route("/messages/{name}", get(message::page))
         .route(assets::ROUTE, get(assets::serve))
 }
@@ -65,6 +71,22 @@ fn outcome_sign(outcome: Option<OutcomeKind>) -> &'static str {
     }
 }
 
+/// The class and the word of a badge: of the state a follow-up led to, where
+/// it says more than the outcome.
+pub(crate) fn badge(outcome: Option<OutcomeKind>, state: Option<&str>) -> (&'static str, String) {
+    const STATES: [&str; 6] = ["queued", "delivered", "bounced", "held", "released", "deleted"];
+    let of_state = state.and_then(|state| STATES.into_iter().find(|known| *known == state));
+    let class = match (outcome, of_state) {
+        (None | Some(OutcomeKind::Rejected), Some(state)) => state,
+        (outcome, _) => outcome_word(outcome),
+    };
+    let mut word = class.to_owned();
+    if let Some(first) = word.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    (class, word)
+}
+
 /// The word for an outcome, also its colour class.
 fn outcome_word(outcome: Option<OutcomeKind>) -> &'static str {
     outcome.map_or("step", OutcomeKind::slug)
@@ -73,34 +95,4 @@ fn outcome_word(outcome: Option<OutcomeKind>) -> &'static str {
 /// `2026-11-21 10:04:15`, as lists show times; the zone is in the header.
 fn seconds(at: Timestamp) -> String {
     at.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
-}
-
-/// A number with thin groups: `1 204`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_204, "1\u{202f}204"),
-            (1_000_000, "1\u{202f}000\u{202f}000"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }

@@ -1,0 +1,178 @@
+//! Rows of the list: each cell as its column says it is drawn. Texts from
+//! strangers are presentable already; the template escapes them.
+
+use std::net::IpAddr;
+
+use center::query::edit;
+use center::query::fields::{ColumnName, Drawn};
+use center::search::Row;
+use serde_json::Value;
+
+use super::address::Address;
+use crate::client::encoded;
+use crate::pages::Shell;
+use crate::pages::sizes::{octets, span};
+
+/// One cell.
+pub(super) struct Cell {
+    /// The heading of its column, for cards.
+    pub(super) label: &'static str,
+    /// Its class: the column's name and how it is drawn.
+    pub(super) class: String,
+    pub(super) content: Content,
+}
+
+/// What a cell shows.
+pub(super) enum Content {
+    /// Nothing is known.
+    Nothing,
+    /// The way to the message; short time, machine time, whole time.
+    Time(String, String, String),
+    /// Class, word, and what is known beyond it.
+    Outcome(&'static str, String, Option<String>),
+    /// Words, with a second line.
+    Text(String, Option<String>),
+    /// An address or identifier.
+    Code(String),
+    /// The null reverse-path.
+    NullPath(Option<String>),
+}
+
+/// One row.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) reference: String,
+    /// The message on a page of its own.
+    pub(super) href: String,
+    pub(super) life: String,
+    /// The list of what is like it.
+    pub(super) similar: String,
+    pub(super) cells: Vec<Cell>,
+    /// What the row is called where only a name fits.
+    pub(super) name: String,
+}
+
+/// A row as the columns show it.
+pub(super) fn line(row: &Row, columns: &[ColumnName], address: &Address, shell: &Shell) -> Line {
+    let values = serde_json::to_value(row).unwrap_or_default();
+    let cell = |column: &ColumnName| Cell {
+        label: column.column().label,
+        class: format!("c-{}{}", column.as_str(), drawn_class(column.column().drawn)),
+        content: content(row, *column, &values, shell),
+    };
+    let id = row.id.to_string();
+    Line {
+        href: format!("/messages/{}", encoded(&id)),
+        life: format!("/lifelines/{}", encoded(&row.life.to_string())),
+        similar: similar(row, address),
+        reference: row.reference.to_string(),
+        cells: columns.iter().map(cell).collect(),
+        name: format!("{} {}", shell.time(row.time), row.label),
+        id,
+    }
+}
+
+fn drawn_class(drawn: Drawn) -> &'static str {
+    match drawn {
+        Drawn::Time | Drawn::Outcome => " nowrap",
+        Drawn::Number | Drawn::Octets | Drawn::Duration => " num",
+        Drawn::Label | Drawn::Mailbox | Drawn::Text | Drawn::Code | Drawn::List => "",
+    }
+}
+
+/// The list of the same type from the same network, at any time and however
+/// it ended.
+fn similar(row: &Row, address: &Address) -> String {
+    let network = match row.ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(ip) => {
+            let network = std::net::Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64);
+            format!("{network}/64")
+        }
+    };
+    let network = edit::term("ip", &network);
+    let query = match row.reason {
+        Some(reason) => format!("{} {network}", edit::term("type", reason.slug())),
+        None => network,
+    };
+    address.with(|address| {
+        address.query = query;
+        address.view = center::View::All;
+    })
+}
+
+fn content(row: &Row, column: ColumnName, values: &Value, shell: &Shell) -> Content {
+    let value = values.get(column.field().api()).unwrap_or(&Value::Null);
+    match column.column().drawn {
+        Drawn::Time => {
+            Content::Time(shell.time(row.time), row.time.to_string(), shell.zone.whole(row.time))
+        }
+        Drawn::Outcome => outcome(row),
+        Drawn::Label => Content::Text(row.label.clone(), None),
+        Drawn::Mailbox => mailbox(row),
+        Drawn::Text => words(value).map_or(Content::Nothing, |text| Content::Text(text, None)),
+        Drawn::Code | Drawn::Number => words(value).map_or(Content::Nothing, Content::Code),
+        Drawn::Octets => number(value, octets),
+        Drawn::Duration => number(value, |millis| span(millis / 1_000)),
+        Drawn::List => list(row, value),
+    }
+}
+
+fn outcome(row: &Row) -> Content {
+    let (class, word) = crate::pages::badge(row.outcome, row.state.as_deref());
+    let attempt = row.attempt.filter(|&number| number > 1);
+    Content::Outcome(class, word, attempt.map(|number| format!("attempt {number}")))
+}
+
+/// The envelope sender, and the author on a second line where it differs.
+fn mailbox(row: &Row) -> Content {
+    let from = row.from.as_deref();
+    let bare = |author: &str| {
+        let address =
+            author.rsplit_once('<').map_or(author, |(_, rest)| rest.trim_end_matches('>'));
+        from.is_some_and(|from| from.eq_ignore_ascii_case(address))
+    };
+    let author = row.header_from.first();
+    match (from, author) {
+        (None, _) => Content::Nothing,
+        (Some(""), author) => Content::NullPath(author.cloned()),
+        // The author's name says more than the same address twice.
+        (Some(from), Some(author)) if bare(author) => match author.contains('<') {
+            true => Content::Text(author.clone(), None),
+            false => Content::Text(from.to_owned(), None),
+        },
+        (Some(from), author) => Content::Text(from.to_owned(), author.cloned()),
+    }
+}
+
+fn words(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(true) => Some("yes".to_owned()),
+        Value::Bool(false) => Some("no".to_owned()),
+        _ => None,
+    }
+}
+
+fn number(value: &Value, shown: impl Fn(u64) -> String) -> Content {
+    value.as_u64().map_or(Content::Nothing, |number| Content::Code(shown(number)))
+}
+
+fn list(row: &Row, value: &Value) -> Content {
+    let items: Vec<&str> =
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let Some(first) = items.first() else { return Content::Nothing };
+    let more = items.len().max(if value == &Value::Null { 0 } else { row_count(row, &items) }) - 1;
+    Content::Text((*first).to_owned(), (more > 0).then(|| format!("and {more} more")))
+}
+
+/// How many there are of what is listed: attachments beyond the tenth are
+/// counted and not named.
+fn row_count(row: &Row, items: &[&str]) -> usize {
+    let listed = row.attachments.first().is_some_and(|name| Some(&name.as_str()) == items.first());
+    if listed { row.attachment_count } else { items.len() }
+}

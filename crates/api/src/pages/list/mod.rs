@@ -1,0 +1,410 @@
+//! The Message Center: one list with one search. Everything is in the
+//! address; every control is a link or a form, and the script only spares
+//! the way to the next page.
+
+pub(crate) mod address;
+mod cells;
+mod empty;
+mod figures;
+mod times;
+pub(super) mod tools;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use center::query::QueryError;
+use center::query::edit;
+use center::query::fields::{Column, ColumnName, FieldKind};
+use center::query::five::FIVE;
+use center::search::{SearchPage, Sort, Span};
+use center::{CenterError, presentable};
+use types::Timestamp;
+
+pub(crate) use self::figures::Pace;
+use super::{Shell, error_page, shown};
+use crate::Api;
+use crate::auth::Signed;
+use crate::problem::ApiProblem;
+use crate::routes::working;
+use address::{Address, Pairs, Read};
+use cells::{Content, Line};
+use empty::Offer;
+use figures::Around;
+use times::Range;
+
+/// A wrong query, taken apart at the place that is meant.
+struct Mistake {
+    before: String,
+    there: String,
+    behind: String,
+    message: String,
+    /// The query with the proposal in place, and its address.
+    better: Option<(String, String)>,
+}
+
+/// One chip under the search box.
+struct ChipView {
+    label: String,
+    negated: bool,
+    /// Where it stands, for the script that lets it be edited.
+    start: usize,
+    end: usize,
+    without: String,
+    toggled: String,
+}
+
+/// One heading.
+struct Heading {
+    label: &'static str,
+    class: String,
+    /// Where it is sorted, if it can be.
+    href: Option<String>,
+    /// `ascending` or `descending`, if it is.
+    sorted: Option<&'static str>,
+}
+
+/// One column of the chooser.
+struct Choice {
+    name: &'static str,
+    label: &'static str,
+    group: &'static str,
+    chosen: bool,
+}
+
+/// The facets of the list, each value with its links.
+struct FacetView {
+    label: String,
+    values: Vec<FacetRow>,
+    others: Option<String>,
+}
+
+struct FacetRow {
+    label: String,
+    count: String,
+    add: String,
+    exclude: String,
+    chosen: Option<bool>,
+}
+
+#[derive(Template)]
+#[template(path = "list.html")]
+struct ListPage<'a> {
+    shell: Shell,
+    address: &'a Address,
+    title: &'static str,
+    help: &'static str,
+    mistake: Option<Mistake>,
+    /// Why the rows could not be read.
+    broken: Option<String>,
+    ignored: String,
+    chips: Vec<ChipView>,
+    clear: Option<String>,
+    five: &'static [(&'static str, &'static str)],
+    range: Range,
+    around: Around,
+    headings: Vec<Heading>,
+    lines: Vec<Line>,
+    wide: bool,
+    compact: bool,
+    choices: Vec<Choice>,
+    facets: Option<Vec<FacetView>>,
+    facets_toggle: String,
+    missing: Vec<String>,
+    beyond: Option<String>,
+    offers: Vec<Offer>,
+    nothing_yet: Option<Vec<center::ReadyCheck>>,
+    commands: center::command::Commands,
+    position: String,
+    as_of: String,
+    as_of_exact: String,
+    newer: String,
+    previous: Option<String>,
+    next: Option<String>,
+    first: Option<String>,
+    row_choices: Vec<(usize, String, bool)>,
+    may_export: bool,
+    reload: String,
+    relative: String,
+    live: String,
+    export: String,
+}
+
+/// What was found, before it is shown.
+struct Found {
+    page: SearchPage,
+    facets: Option<Vec<center::search::Facet>>,
+    hints: Vec<center::search::Hint>,
+    checks: Vec<center::ReadyCheck>,
+}
+
+pub(super) async fn page(
+    State(api): State<Api>,
+    signed: Signed,
+    mut shell: Shell,
+    headers: HeaderMap,
+    Query(pairs): Query<Pairs>,
+) -> Response {
+    let read = Address::read(&pairs);
+    let (found, mistake, shown_address) = match find(&api, &signed, &read.address).await {
+        Ok(found) => (Ok(found), None, read.address.clone()),
+        Err(Trouble::Query(mistake)) => {
+            // The list stays what it was before the wrong query.
+            let was =
+                Address { query: read.was.clone().unwrap_or_default(), ..read.address.clone() };
+            let before = find(&api, &signed, &was).await.map_err(Trouble::into_problem);
+            (before, Some(mistake), was)
+        }
+        Err(Trouble::Problem(problem)) => (Err(problem), None, read.address.clone()),
+    };
+    if mistake.is_none() && (read.untidy || read.was.is_some()) {
+        return Redirect::to(&read.address.href()).into_response();
+    }
+    let found = match found {
+        Ok(found) => Ok(found),
+        // What can pass by itself leaves the frame standing; the rest is a page.
+        Err(problem) if problem.status == 503 => Err(problem.detail),
+        Err(problem) => return error_page(shell, &problem),
+    };
+    if let Some(opened) = found.as_ref().ok().and_then(|found| opened(&found.page)) {
+        return Redirect::to(&opened).into_response();
+    }
+    let request = figures::request_of(&shown_address, &signed.preferences);
+    let figures = match found {
+        Ok(_) => figures::soon(&api, signed.caller.clone(), request, read.address.wait).await,
+        Err(_) => None,
+    };
+    shell.search.kept = shown_address.kept(&["q"]);
+    shell.search.wrong = mistake.is_some();
+    // What cannot be typed into a search box is not put there either.
+    let typed = if mistake.is_some() { &read.address.query } else { &shown_address.query };
+    shell.search.query = typed.chars().filter(|letter| !letter.is_control()).collect();
+    shell.search.kept.push(("was", shown_address.query.clone()));
+    let around = Around::of(&shown_address, figures.as_ref(), &shell.zone);
+    let status = if found.is_err() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let base = base_url(&headers);
+    let parts = Seen { read: &read, signed: &signed, found, mistake, around, base };
+    let page = filled(shell, &shown_address, parts);
+    (status, page).into_response()
+}
+
+/// Why nothing was found out.
+enum Trouble {
+    Query(QueryError),
+    Problem(ApiProblem),
+}
+
+impl Trouble {
+    fn into_problem(self) -> ApiProblem {
+        match self {
+            Trouble::Query(mistake) => ApiProblem::from(CenterError::Query(mistake)),
+            Trouble::Problem(problem) => problem,
+        }
+    }
+}
+
+async fn find(api: &Api, signed: &Signed, address: &Address) -> Result<Found, Trouble> {
+    let request = address.request(&signed.preferences);
+    let caller = signed.caller.clone();
+    let open_facets = address.facets;
+    let found = working(api, move |center| {
+        let page = match center.search(&caller, &request) {
+            Ok(page) => page,
+            Err(CenterError::Query(mistake)) => return Ok(Err(mistake)),
+            Err(other) => return Err(other),
+        };
+        let facets = open_facets.then(|| center.facets(&caller, &request)).transpose()?;
+        let empty = page.rows.is_empty() && request.cursor.is_none();
+        let hints = if empty { center.hints(&caller, &request)? } else { Vec::new() };
+        let checks = if empty { center.readiness() } else { Vec::new() };
+        Ok(Ok(Found { page, facets, hints, checks }))
+    })
+    .await;
+    match found {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(mistake)) => Err(Trouble::Query(mistake)),
+        Err(problem) => Err(Trouble::Problem(problem)),
+    }
+}
+
+/// Where a query leads that names one message.
+fn opened(page: &SearchPage) -> Option<String> {
+    match page.rows.as_slice() {
+        [only] if page.opened => Some(format!("/messages/{}", only.id)),
+        _ => None,
+    }
+}
+
+/// Where the API answers, as the reader's browser reached us.
+fn base_url(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let forwarded = headers.get("x-forwarded-proto").and_then(|scheme| scheme.to_str().ok());
+    let scheme = if forwarded == Some("https") { "https" } else { "http" };
+    format!("{scheme}://{host}")
+}
+
+/// What the page is filled with.
+struct Seen<'a> {
+    read: &'a Read,
+    signed: &'a Signed,
+    found: Result<Found, String>,
+    mistake: Option<QueryError>,
+    around: Around,
+    base: String,
+}
+
+fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
+    let Seen { read, signed, found, mistake, around, base } = seen;
+    let (found, broken) = match found {
+        Ok(found) => (Some(found), None),
+        Err(why) => (None, Some(why)),
+    };
+    let empty = SearchPage::default();
+    let page = found.as_ref().map_or(&empty, |found| &found.page);
+    let columns = address.shown_columns(&signed.preferences);
+    let request = address.request(&signed.preferences);
+    let range = Range::of(address, page.span, page.as_of, &shell);
+    let may = |permission| signed.caller.may(permission);
+    let nothing_yet = found.as_ref().and_then(empty::nothing_yet);
+    let position = position(page, around.count());
+    let info = address.view.info();
+    let list = ListPage {
+        title: info.label,
+        help: info.help,
+        mistake: mistake.map(|mistake| apart(&read.address, &mistake)),
+        broken,
+        ignored: read.ignored.iter().map(|name| presentable(name)).collect::<Vec<_>>().join(", "),
+        chips: chips(address),
+        clear: (!address.query.is_empty()).then(|| address.with(|a| a.query.clear())),
+        five: &FIVE,
+        headings: columns.iter().map(|column| heading(*column, address)).collect(),
+        lines: page.rows.iter().map(|row| cells::line(row, &columns, address, &shell)).collect(),
+        wide: columns.len() > 8,
+        compact: signed.preferences.density.slug() == "compact",
+        choices: choices(&columns),
+        facets: found.as_ref().and_then(|found| found.facets.as_ref()).map(|f| facets(address, f)),
+        facets_toggle: address.with(|address| address.facets = !address.facets),
+        missing: page.missing.iter().map(|span| spoken(*span, &shell)).collect(),
+        beyond: page.beyond.as_ref().map(|beyond| empty::beyond(beyond, &shell)),
+        offers: found.as_ref().map_or(Vec::new(), |found| empty::offers(address, found, &shell)),
+        nothing_yet,
+        commands: center::command::as_command(&request, &base),
+        position,
+        as_of: shell.zone.shown(page.as_of, "%H:%M:%S%.1f"),
+        as_of_exact: page.as_of.to_string(),
+        newer: address.with(|address| address.path = "/messages/newer"),
+        previous: page.previous.map(|cursor| address.with(|a| a.cursor = Some(cursor))),
+        next: page.next.map(|cursor| address.with(|a| a.cursor = Some(cursor))),
+        first: address.cursor.map(|_| address.with(|_| ())),
+        row_choices: address::ROWS
+            .map(|rows| (rows, address.with(|a| a.rows = rows), rows == address.rows))
+            .to_vec(),
+        may_export: may(types::Permission::ExportMetadata),
+        reload: address.href(),
+        relative: address.with(|_| ()),
+        live: address.with(|address| address.path = "/messages/live"),
+        export: address.with(|address| address.path = "/reports/downloads/new"),
+        range,
+        around,
+        address,
+        shell,
+    };
+    shown(&list)
+}
+
+/// `1–50 of 1 204`.
+fn position(page: &SearchPage, count: Option<&str>) -> String {
+    let from = page.position + 1;
+    let to = page.position + page.rows.len();
+    let of = count.map_or(String::new(), |count| format!(" of {count}"));
+    if page.rows.is_empty() { String::new() } else { format!("{from}\u{2013}{to}{of}") }
+}
+
+/// A span in words.
+fn spoken(span: Span, shell: &Shell) -> String {
+    let end = |at: Option<Timestamp>, open: &str| {
+        at.map_or_else(|| open.to_owned(), |at| shell.zone.end(at))
+    };
+    format!("{} \u{2013} {}", end(span.from, "the beginning"), end(span.to, "now"))
+}
+
+fn apart(address: &Address, mistake: &QueryError) -> Mistake {
+    let query = &address.query;
+    let piece =
+        |from: usize, to: usize| presentable(query.get(from..to).unwrap_or("")).into_owned();
+    let better = mistake.proposal.as_ref().and_then(|proposal| {
+        let (before, behind) = (query.get(..mistake.at.start)?, query.get(mistake.at.end..)?);
+        let better = format!("{before}{proposal}{behind}");
+        let href = address.with(|address| address.query.clone_from(&better));
+        Some((presentable(&better).into_owned(), href))
+    });
+    Mistake {
+        before: piece(0, mistake.at.start),
+        there: match piece(mistake.at.start, mistake.at.end) {
+            empty if empty.is_empty() => "\u{2423}".to_owned(),
+            there => there,
+        },
+        behind: piece(mistake.at.end, query.len()),
+        message: presentable(&mistake.message).into_owned(),
+        better,
+    }
+}
+
+fn chips(address: &Address) -> Vec<ChipView> {
+    let query = &address.query;
+    let chips = edit::chips(query).unwrap_or_default();
+    let view = |(place, chip): (usize, edit::Chip)| ChipView {
+        without: address.with(|address| address.query = edit::without(query, place)),
+        toggled: address.with(|address| address.query = edit::toggled(query, place)),
+        label: chip.label,
+        negated: chip.negated,
+        start: chip.range.start,
+        end: chip.range.end,
+    };
+    chips.into_iter().enumerate().map(view).collect()
+}
+
+fn heading(column: ColumnName, address: &Address) -> Heading {
+    let Column { label, sort, .. } = column.column();
+    let current = address.sort.column == column;
+    let descending = if current { !address.sort.descending } else { true };
+    Heading {
+        label,
+        class: format!("c-{}", column.as_str()),
+        href: sort.map(|_| address.with(|address| address.sort = Sort { column, descending })),
+        sorted: current.then_some(match address.sort.descending {
+            true => "descending",
+            false => "ascending",
+        }),
+    }
+}
+
+/// Every column that can show something, those chosen first and in order.
+fn choices(chosen: &[ColumnName]) -> Vec<Choice> {
+    let recorded = |column: &ColumnName| column.field().kind != FieldKind::NotRecorded;
+    let choice = |column: ColumnName| Choice {
+        name: column.as_str(),
+        label: column.column().label,
+        group: column.field().group.label(),
+        chosen: chosen.contains(&column),
+    };
+    let others = ColumnName::all().filter(|column| !chosen.contains(column) && recorded(column));
+    chosen.iter().copied().chain(others).map(choice).collect()
+}
+
+fn facets(address: &Address, facets: &[center::search::Facet]) -> Vec<FacetView> {
+    let to = |query: &String| address.with(|address| address.query.clone_from(query));
+    let row = |value: &center::search::FacetValue| FacetRow {
+        label: value.label.clone(),
+        count: super::sizes::grouped(value.count),
+        add: to(&value.add),
+        exclude: to(&value.exclude),
+        chosen: value.chosen,
+    };
+    let view = |facet: &center::search::Facet| FacetView {
+        label: facet.label.clone(),
+        values: facet.values.iter().map(row).collect(),
+        others: (facet.others > 0).then(|| super::sizes::grouped(facet.others)),
+    };
+    facets.iter().map(view).collect()
+}

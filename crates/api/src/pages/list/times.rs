@@ -1,0 +1,90 @@
+//! The range of a list: its words, its ends, and the way back and forth.
+
+use center::search::Span;
+use types::Timestamp;
+
+use super::address::Address;
+use crate::pages::Shell;
+
+/// Ranges to choose from: from, to, what people read.
+const PRESETS: [(&str, &str, &str); 9] = [
+    ("now-15m", "", "Last 15 minutes"),
+    ("now-1h", "", "Last hour"),
+    ("now-4h", "", "Last 4 hours"),
+    ("now-24h", "", "Last 24 hours"),
+    ("now-3d", "", "Last 3 days"),
+    ("now-7d", "", "Last 7 days"),
+    ("today", "", "Today"),
+    ("yesterday", "today", "Yesterday"),
+    ("", "", "All that is kept"),
+];
+
+/// One range to choose.
+pub(super) struct Preset {
+    pub(super) label: &'static str,
+    pub(super) href: String,
+    pub(super) current: bool,
+}
+
+/// What the range picker shows.
+pub(super) struct Range {
+    /// The words of the range.
+    pub(super) label: String,
+    /// Both ends, in the reader's zone.
+    pub(super) ends: String,
+    pub(super) presets: Vec<Preset>,
+    /// One range earlier.
+    pub(super) back: Option<String>,
+    /// One range later; nothing if that is the future.
+    pub(super) forward: Option<String>,
+    /// Both ends as the fields of the form take them.
+    pub(super) from_field: String,
+    pub(super) to_field: String,
+    /// The list with both ends fixed.
+    pub(super) pinned: String,
+    /// The usual range, if this is another.
+    pub(super) reset: Option<String>,
+}
+
+impl Range {
+    /// The range of `address`, which was searched as `span` at `now`.
+    pub(super) fn of(address: &Address, span: Span, now: Timestamp, shell: &Shell) -> Range {
+        let preset =
+            PRESETS.iter().find(|(from, to, _)| *from == address.from && *to == address.to);
+        let to = span.to.unwrap_or(now).min(now);
+        let fixed = |from: Option<Timestamp>, to: Timestamp| {
+            address.with(|address| {
+                address.from = from.map_or(String::new(), |from| from.to_string());
+                address.to = to.to_string();
+            })
+        };
+        let length = span.from.map(|from| to.since(from)).filter(|length| !length.is_zero());
+        let back = span.from.zip(length).map(|(from, length)| fixed(Some(from - length), from));
+        let later =
+            length.map(|length| (to, to + length)).filter(|_| span.to.is_some_and(|to| to < now));
+        let zone = &shell.zone;
+        let begin = span.from.map_or_else(|| "the beginning".to_owned(), |from| zone.end(from));
+        Range {
+            label: preset.map_or("Chosen range", |(.., label)| label).to_owned(),
+            ends: format!("{begin} \u{2013} {}", zone.end(to)),
+            presets: PRESETS
+                .iter()
+                .map(|&(from, to, label)| choice(address, from, to, label))
+                .collect(),
+            back,
+            forward: later.map(|(from, to)| fixed(Some(from), to)),
+            from_field: span.from.map_or(String::new(), |from| zone.field(from)),
+            to_field: zone.field(to),
+            pinned: fixed(span.from, to),
+            reset: preset.is_none().then(|| choice(address, super::address::FROM, "", "").href),
+        }
+    }
+}
+
+fn choice(address: &Address, from: &str, to: &str, label: &'static str) -> Preset {
+    let href = address.with(|address| {
+        from.clone_into(&mut address.from);
+        to.clone_into(&mut address.to);
+    });
+    Preset { label, href, current: address.from == from && address.to == to }
+}

@@ -8,17 +8,20 @@ use crate::{Center, CenterError, Conservation, GreylistSize, permit};
 /// Knows whether mail can be taken. The binary implements it over the parts
 /// it wired: store writable, disk above its reserve, resolver, next hops.
 pub trait Readiness: Send + Sync {
-    /// Each thing that must be well, and whether it is.
+    /// Each thing that should be well, and whether it is.
     fn checks(&self) -> Vec<ReadyCheck>;
 }
 
-/// One thing that must be well before mail is taken.
+/// One thing that should be well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyCheck {
     /// Its name: `store`, `next_hops`, `resolver`.
     pub name: String,
     /// Whether it is well.
     pub ok: bool,
+    /// Whether mail is taken only while it is well; of everything else people
+    /// are told, and mail goes on.
+    pub needed: bool,
     /// A sentence for the operator.
     pub text: String,
 }
@@ -36,7 +39,7 @@ pub struct Status {
     pub now: Timestamp,
     /// Whether mail is taken.
     pub ready: bool,
-    /// Each thing that must be well.
+    /// Each thing that should be well.
     pub checks: Vec<ReadyCheck>,
     /// The version of the policy set.
     pub policy_version: Option<u64>,
@@ -50,6 +53,13 @@ pub struct Status {
     pub conservation: Conservation,
     /// Up to when the daily logs are closed.
     pub daily_log_until: Option<Timestamp>,
+}
+
+impl ReadyCheck {
+    /// Whether this keeps mail from being taken.
+    pub fn keeps_mail_out(&self) -> bool {
+        self.needed && !self.ok
+    }
 }
 
 impl Center {
@@ -68,7 +78,7 @@ impl Center {
             node: self.parts.node.to_string(),
             started: self.started,
             now,
-            ready: checks.iter().all(|check| check.ok),
+            ready: !checks.iter().any(ReadyCheck::keeps_mail_out),
             checks,
             policy_version: self.parts.policies.version().ok(),
             queue_messages,
@@ -79,8 +89,9 @@ impl Center {
         })
     }
 
-    /// Each thing that must be well before mail is taken; for probes, which
-    /// have no name and need no permission.
+    /// Each thing that should be well; mail is taken unless one of them
+    /// [keeps it out](ReadyCheck::keeps_mail_out). For probes, which have no
+    /// name and need no permission.
     pub fn readiness(&self) -> Vec<ReadyCheck> {
         self.parts.readiness.checks()
     }

@@ -123,7 +123,13 @@ impl SessionCounters for Quiet {
 
 impl Readiness for Quiet {
     fn checks(&self) -> Vec<ReadyCheck> {
-        vec![ReadyCheck { name: "store".to_owned(), ok: true, text: "writable".to_owned() }]
+        let check = |name: &str, ok, needed| ReadyCheck {
+            name: name.to_owned(),
+            ok,
+            needed,
+            text: String::new(),
+        };
+        vec![check("store", true, true), check("next_hops", false, false)]
     }
 }
 

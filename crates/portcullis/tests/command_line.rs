@@ -113,6 +113,118 @@ fn commands_for_a_server_say_that_none_runs() {
 }
 
 #[test]
+fn failures_are_json_where_json_is_asked_for() {
+    let folder = folder(GOOD);
+    for (arguments, kind, code) in [
+        (&["status", "--json", "--data-dir", "nowhere"][..], "not_running", 4),
+        (&["--json", "no-such-command"], "usage", 2),
+        (&["trace", "--limit", "0", "--json"], "usage", 2),
+        (&["config", "help", "smtp.idle_timeot", "--json"], "not_found", 3),
+    ] {
+        let output = run(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        let said: serde_json::Value = serde_json::from_str(text(&output.stderr).trim()).unwrap();
+        assert_eq!((&said["type"], &said["exit"]), (&kind.into(), &code.into()), "{said}");
+        assert!(said["detail"].as_str().unwrap().len() > 10, "{said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn what_is_typed_wrongly_is_said_without_the_server() {
+    let folder = folder(GOOD);
+    for (arguments, part) in [
+        (&["senders", "add", "permit", "a b", "bob@corp.example"][..], "sender \"a b\""),
+        (&["senders", "add", "permit", "a.b", "bob"], "recipient \"bob\""),
+        (
+            &["senders", "add", "permit", "a.b", "b@c.d", "--until", "tomorrow"],
+            "--until \"tomorrow\"",
+        ),
+        (&["senders", "add", "allow", "a.b", "b@c.d"], "permit, block, disabled"),
+        (&["group", "add", "Team", "a@b@c"], "member \"a@b@c\""),
+    ] {
+        let arguments = [arguments, &["--yes", "--data-dir", "nowhere"]].concat();
+        let output = run(&arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(part) && !said.contains("at line"), "{said}");
+    }
+}
+
+#[test]
+fn one_policy_is_checked_in_the_form_that_adds_it() {
+    let folder = folder(GOOD);
+    let bare = "narrative = \"No x\"\noption = { type = \"blocked_senders\", set = \"block\" }\n\
+                from = { domain = \"x.example\" }\n";
+    std::fs::write(folder.path().join("bare.toml"), bare).unwrap();
+    std::fs::write(folder.path().join("document.toml"), format!("[[policy]]\n{bare}")).unwrap();
+    for file in ["bare.toml", "document.toml"] {
+        let checked = run(&["policy", "check", file, "--config", "p.toml"], folder.path());
+        assert_eq!(checked.status.code(), Some(0), "{file}: {checked:?}");
+    }
+    std::fs::write(folder.path().join("bare.toml"), bare.replace("No x", " ")).unwrap();
+    let checked = run(&["policy", "check", "bare.toml", "--config", "p.toml"], folder.path());
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    assert!(text(&checked.stdout).contains("it has no narrative"), "{checked:?}");
+}
+
+/// Somebody who greets with this line, `connections` times; the address.
+fn greeter(line: &'static str, connections: usize) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(connections) {
+            let mut stream = stream.unwrap();
+            std::io::Write::write_all(&mut stream, line.as_bytes()).unwrap();
+            // Until the other side hangs up, so that what it says is read.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    address
+}
+
+#[test]
+fn next_hops_and_resolvers_are_asked_where_that_is_wanted() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent_dns = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let dns = silent_dns.local_addr().unwrap();
+    let settings = |hop: &str| {
+        format!(
+            "[server]\ndata_dir = \"data\"\n[dns]\nresolver = [\"{dns}\"]\ntimeout = \"100ms\"\n\
+             [[domain]]\nname = \"corp.example\"\nnext_hop = [\"{hop}\"]\n"
+        )
+    };
+    let check = |hop: &str| {
+        let folder = folder(&settings(hop));
+        let offline = run(&["check-config", "--config", "p.toml"], folder.path());
+        assert_eq!(offline.status.code(), Some(0), "{offline:?}");
+        let online = run(&["check-config", "--online", "--config", "p.toml"], folder.path());
+        assert_eq!(online.status.code(), Some(1), "the resolver is silent: {online:?}");
+        text(&online.stdout)
+    };
+    let good = greeter("220 hop.example ESMTP\r\n", 1);
+    let said = check(&good.to_string());
+    assert!(said.contains(&format!("{good} greets: 220 hop.example ESMTP\n")), "{said}");
+    assert!(said.contains(&format!("dns.resolver: {dns} does not answer")), "{said}");
+    assert!(!said.contains("domain.0.next_hop"), "{said}");
+    let closed = greeter("554 5.3.2 not today\r\n", 1);
+    assert!(check(&closed.to_string()).contains("domain.0.next_hop"));
+    let said = check(&nobody.to_string());
+    assert!(said.contains("domain.0.next_hop") && said.contains("refused"), "{said}");
+}
+
+#[test]
+fn a_settings_file_of_an_older_format_is_migrated_beside() {
+    let folder = folder(GOOD);
+    let migrated = run(&["config", "migrate", "p.toml"], folder.path());
+    assert_eq!(migrated.status.code(), Some(0), "{migrated:?}");
+    let checked = run(&["check-config", "--config", "p.toml.new"], folder.path());
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let again = run(&["config", "migrate", "p.toml"], folder.path());
+    assert_eq!(again.status.code(), Some(5), "{again:?}");
+}
+
+#[test]
 fn wrong_usage_is_told_apart() {
     let folder = folder("");
     assert_eq!(run(&["no-such-command"], folder.path()).status.code(), Some(2));

@@ -4,8 +4,11 @@
 // `cfg(test)` tells the lints that all of it is test.
 #![cfg(test)]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use clap::CommandFactory;
+use portcullis::cli::Arguments;
 use portcullis::pages;
 use portcullis::settings::{reference, schema};
 use types::Reason;
@@ -54,6 +57,36 @@ fn the_reasons_page_is_up_to_date_and_has_a_section_for_each() {
 #[test]
 fn the_command_line_page_is_up_to_date() {
     up_to_date("docs/reference/cli.md", &pages::commands::page());
+}
+
+/// The manual pages of a command and of all below it, by file name.
+fn manual_pages(command: &clap::Command, pages: &mut BTreeMap<String, String>) {
+    let mut page = Vec::new();
+    // No date: a page that says the same must be the same.
+    let man = clap_mangen::Man::new(command.clone()).date("").manual("Portcullis");
+    man.render(&mut page).unwrap();
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    pages.insert(format!("{name}.1"), String::from_utf8(page).unwrap());
+    for below in command.get_subcommands() {
+        manual_pages(below, pages);
+    }
+}
+
+#[test]
+fn the_manual_pages_are_up_to_date() {
+    let mut root = Arguments::command().disable_help_subcommand(true);
+    root.build();
+    let mut pages = BTreeMap::new();
+    manual_pages(&root, &mut pages);
+    assert!(pages.contains_key("portcullis.1") && pages.contains_key("portcullis-queue-retry.1"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/man/man1");
+    for (name, page) in &pages {
+        up_to_date(&format!("packaging/man/man1/{name}"), page);
+    }
+    for file in std::fs::read_dir(folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(pages.contains_key(&name), "{name} is of a command that is gone; remove it");
+    }
 }
 
 #[test]

@@ -54,7 +54,10 @@ impl SessionCounters for Outside {
 
 impl Readiness for Outside {
     fn checks(&self) -> Vec<ReadyCheck> {
-        let check = |name: &str, ok| ReadyCheck { name: name.to_owned(), ok, text: String::new() };
+        let check = |name: &str, ok| {
+            let (name, text) = (name.to_owned(), String::new());
+            ReadyCheck { name, ok, needed: true, text }
+        };
         vec![check("store", true), check("disk", false)]
     }
 }

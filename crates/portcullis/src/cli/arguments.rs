@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use types::lists::SenderAction;
 
 /// Guards a mail server: takes SMTP from the world, decides on every attempt,
 /// relays what it accepts and says of every attempt why it ended as it did.
@@ -53,6 +55,9 @@ pub enum Command {
         /// Warnings count as errors (exit code 2).
         #[arg(long)]
         strict: bool,
+        /// Also ask the resolvers and connect to the next hops.
+        #[arg(long)]
+        online: bool,
     },
     /// The settings.
     // Its own `help KEY` takes the place of clap's.
@@ -60,11 +65,12 @@ pub enum Command {
     Config(ConfigCommand),
     /// Find attempts: `portcullis trace 'is:rejected from:bank.example'`.
     Trace {
-        /// The query; every attempt of the last days if absent.
-        #[arg(default_value = "")]
+        /// The query; every attempt of the last days if absent. docs/reference/query.md
+        /// has its language.
+        #[arg(default_value = "", allow_hyphen_values = true, value_parser = query)]
         query: String,
         /// Most rows to show.
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = row_limit())]
         limit: usize,
     },
     /// Explain one attempt: what was found, who decided, what can be done.
@@ -106,6 +112,20 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// A query may begin with a minus (`-is:accepted`); what begins with two is
+/// an option that somebody misspelt.
+fn query(text: &str) -> Result<String, String> {
+    match text.starts_with("--") {
+        true => Err(format!("{text} is no option of trace")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// A list of no rows is nothing anybody asks for.
+fn row_limit() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// `demo`
@@ -155,6 +175,12 @@ pub enum ConfigCommand {
     Schema,
     /// Print a commented settings file with every key.
     Example,
+    /// Write a settings file of an older format anew beside it, in the present
+    /// format; the old one is left as it is.
+    Migrate {
+        /// The settings file; that of `--config`, or the default one, if absent.
+        file: Option<PathBuf>,
+    },
 }
 
 /// `queue …`
@@ -163,7 +189,7 @@ pub enum QueueCommand {
     /// List messages.
     List {
         /// Most rows to show.
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
         limit: usize,
     },
     /// Show one message with its recipients.
@@ -208,6 +234,9 @@ pub enum PolicyCommand {
     Add {
         /// The file; `-` for standard input.
         file: PathBuf,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
     /// Replace a policy by one written in TOML.
     Set {
@@ -215,11 +244,17 @@ pub enum PolicyCommand {
         id: String,
         /// The file; `-` for standard input.
         file: PathBuf,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
     /// Remove a policy.
     Remove {
         /// Its number.
         id: String,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
     /// Print policies, groups and managed senders as one TOML document.
     Export,
@@ -227,8 +262,11 @@ pub enum PolicyCommand {
     Import {
         /// The file; `-` for standard input.
         file: PathBuf,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
-    /// Check a document without a running server.
+    /// Check a document, or one policy as `add` takes it, without a running server.
     Check {
         /// The file; `-` for standard input.
         file: PathBuf,
@@ -242,11 +280,46 @@ pub enum PolicyCommand {
         /// The newer version.
         to: u64,
     },
-    /// Make the policy set what it was in an older version.
+    /// Make the policy set what it was in an older version; what the policy file
+    /// manages stays.
     Rollback {
         /// That version.
         version: u64,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
+}
+
+/// What a managed sender that a person makes can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EntryAction {
+    /// Skip greylisting, reputation and spam scanning.
+    Permit,
+    /// Refuse.
+    Block,
+    /// Kept, without effect.
+    Disabled,
+}
+
+impl EntryAction {
+    /// The name in requests and files.
+    pub fn slug(self) -> &'static str {
+        match self {
+            EntryAction::Permit => SenderAction::Permit,
+            EntryAction::Block => SenderAction::Block,
+            EntryAction::Disabled => SenderAction::Disabled,
+        }
+        .slug()
+    }
+}
+
+/// What a change of the policy set says of itself.
+#[derive(Clone, Debug, Args)]
+pub struct Change {
+    /// What the change is for; `policy versions` shows it.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub note: String,
 }
 
 /// `group …`
@@ -268,6 +341,9 @@ pub enum GroupCommand {
         /// The group it stands below.
         #[arg(long)]
         parent: Option<String>,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
     /// Add members to a group.
     Add {
@@ -276,6 +352,9 @@ pub enum GroupCommand {
         /// Addresses and domains.
         #[arg(required = true)]
         members: Vec<String>,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
     /// Remove members from a group, or the group itself.
     Remove {
@@ -283,6 +362,9 @@ pub enum GroupCommand {
         name: String,
         /// Addresses and domains; the whole group if absent.
         members: Vec<String>,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
     },
 }
 
@@ -295,13 +377,13 @@ pub enum SendersCommand {
         #[arg(default_value = "")]
         text: String,
         /// Most rows to show.
-        #[arg(long, default_value_t = 1_000, value_name = "N")]
+        #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = row_limit())]
         limit: usize,
     },
     /// Permit or block a sender for a recipient; replaces the entry of the pair.
     Add {
-        /// `permit` or `block`.
-        action: String,
+        /// What the entry does.
+        action: EntryAction,
         /// An address or a domain.
         sender: String,
         /// Whose list it goes into.
@@ -337,7 +419,7 @@ pub enum GreylistCommand {
         #[arg(default_value = "")]
         text: String,
         /// Most rows to show.
-        #[arg(long, default_value_t = 100, value_name = "N")]
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
         limit: usize,
     },
     /// Let the matching triplets pass at their next attempt.
@@ -393,6 +475,27 @@ mod tests {
         assert!(parse("queue hold --all").is_ok());
         assert!(parse("queue hold").is_err());
         assert!(parse("queue hold A --all").is_err());
+    }
+
+    #[test]
+    fn a_query_may_begin_with_a_minus_and_an_option_is_not_taken_for_one() {
+        for (line, wanted, rows) in [
+            ("trace -is:accepted", "-is:accepted", 50),
+            ("trace -is:accepted --limit 5", "-is:accepted", 5),
+            ("trace --limit 5 -is:accepted", "-is:accepted", 5),
+            ("trace --json", "", 50),
+        ] {
+            match parse(line) {
+                Ok(Command::Trace { query, limit }) => {
+                    assert_eq!((query.as_str(), limit), (wanted, rows))
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        assert!(parse("trace --limt").unwrap_err().contains("no option of trace"));
+        for line in ["trace --limit 0", "queue list --limit 0", "senders list --limit 0"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
     }
 
     #[test]

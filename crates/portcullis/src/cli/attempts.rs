@@ -32,6 +32,7 @@ const PAGE_ROWS: usize = 1_000;
 pub(super) fn trace(global: &Global, query: &str, limit: usize) -> Result<Exit, Failure> {
     let server = Server::of(global)?;
     let output = Output::new(global.json);
+    let query = query.trim();
     let mut rows: Vec<Json> = Vec::new();
     let mut after = None;
     let more = loop {
@@ -45,7 +46,13 @@ pub(super) fn trace(global: &Global, query: &str, limit: usize) -> Result<Exit, 
             break after.is_some();
         }
     };
-    output.list(COLUMNS, &rows)?;
+    let otherwise = match query.is_empty() {
+        true => "no attempt is kept yet (retention.metadata says how long they are)",
+        false => {
+            "leave out a term of the query, or widen its time (`time:7d`); without a query every attempt is shown"
+        }
+    };
+    output.found(COLUMNS, &rows, otherwise)?;
     if more && !global.json {
         output.note(&format!("{limit} rows shown; there are more (--limit)"));
     }

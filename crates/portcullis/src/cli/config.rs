@@ -1,10 +1,13 @@
 //! `check-config` and `config …`: commands that need no running server.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use super::arguments::{ConfigCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::settings::migrate::{self, Migrated};
 use crate::settings::{self, Loaded, Severity, Sources, reference, schema, show, suggest};
 
 /// The settings this command line leads to.
@@ -21,12 +24,19 @@ pub(super) fn load(global: &Global) -> Loaded {
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(super) fn check(global: &Global, strict: bool) -> Result<Exit, Failure> {
+pub(super) fn check(global: &Global, strict: bool, online: bool) -> Result<Exit, Failure> {
     let mut loaded = load(global);
     let more = crate::serve::inspect::files(&loaded);
     loaded.problems.extend(more);
-    loaded.problems.sort_by_key(|problem| problem.severity);
     let output = Output::new(global.json);
+    if online {
+        let asked = crate::serve::online::ask(&loaded)?;
+        loaded.problems.extend(asked.problems);
+        if !global.json {
+            asked.well.iter().try_for_each(|line| output.text(line))?;
+        }
+    }
+    loaded.problems.sort_by_key(|problem| problem.severity);
     if global.json {
         let rows: Vec<_> = loaded.problems.iter().map(problem_json).collect();
         output.list(&[], &rows)?;
@@ -110,8 +120,36 @@ pub(super) fn config(global: &Global, command: &ConfigCommand) -> Result<Exit, F
             output.document(&(text + "\n"))?;
         }
         ConfigCommand::Example => output.document(&reference::example())?,
+        ConfigCommand::Migrate { file } => {
+            let default = || PathBuf::from(settings::DEFAULT_FILE);
+            let file = file.clone().or_else(|| global.config.clone()).unwrap_or_else(default);
+            let migrated = migrate::migrate(&file);
+            let migrated = migrated.map_err(|problem| Failure::new(Exit::Refused, problem))?;
+            say_migrated(output, &file, &migrated)?;
+        }
     }
     Ok(Exit::Ok)
+}
+
+/// What became of a settings file of an older format.
+fn say_migrated(output: Output, file: &Path, migrated: &Migrated) -> Result<(), Failure> {
+    let (to, from) = match migrated {
+        Migrated::Present => (None, migrate::PRESENT),
+        Migrated::Written { to, from } => (Some(to.display().to_string()), *from),
+    };
+    if output.is_json() {
+        let file = file.display().to_string();
+        return output
+            .object(&json!({ "file": file, "from": from, "to": migrate::PRESENT, "written": to }));
+    }
+    let file = file.display();
+    output.text(&match to {
+        None => format!("{file} is in the present format ({from}) already"),
+        Some(to) => format!(
+            "{to} is {file} in format {}; compare the two, then put it in its place",
+            migrate::PRESENT
+        ),
+    })
 }
 
 /// Every key with what it does.

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use api::client::ApiProblem;
+use serde_json::{Value as Json, json};
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -29,6 +32,23 @@ impl Exit {
         (Exit::NotRunning, "the server does not run, or this user may not talk to it"),
         (Exit::Refused, "the change was refused; nothing was changed"),
     ];
+
+    /// What kind of failure it is, in JSON.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Exit::Ok => "ok",
+            Exit::Error => "error",
+            Exit::Usage => "usage",
+            Exit::NotFound => "not_found",
+            Exit::NotRunning => "not_running",
+            Exit::Refused => "refused",
+        }
+    }
+
+    /// What it means, in words.
+    pub fn meaning(self) -> &'static str {
+        Exit::ALL.iter().find(|(exit, _)| *exit == self).map_or("", |(_, meaning)| meaning)
+    }
 
     /// The number.
     pub const fn code(self) -> u8 {
@@ -60,12 +80,35 @@ pub struct Failure {
     pub exit: Exit,
     /// The sentence for standard error.
     pub text: String,
+    /// What the server said, if it was the server that refused.
+    problem: Option<Box<ApiProblem>>,
 }
 
 impl Failure {
     /// A failure with this code and sentence.
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Failure { exit, text: text.into() }
+        Failure { exit, text: text.into(), problem: None }
+    }
+
+    /// The same, with what the server said.
+    #[must_use]
+    pub fn with_problem(self, problem: ApiProblem) -> Self {
+        Failure { problem: Some(Box::new(problem)), ..self }
+    }
+
+    /// The failure as one JSON object: the server's problem (RFC 9457) where
+    /// there is one, else our own in its form, with the exit code.
+    pub fn json(&self) -> Json {
+        let mut object = match &self.problem {
+            Some(problem) => json!(problem),
+            None => {
+                json!({ "type": self.exit.slug(), "title": self.exit.meaning(), "detail": self.text })
+            }
+        };
+        if let Json::Object(fields) = &mut object {
+            fields.insert("exit".to_owned(), json!(self.exit.code()));
+        }
+        object
     }
 }
 

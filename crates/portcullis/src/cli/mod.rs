@@ -16,29 +16,54 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DemoArguments, Global, GreylistCommand, GroupCommand,
-    PolicyCommand, QueueCommand, SendersCommand, Which,
+    Arguments, Change, Command, ConfigCommand, DemoArguments, Global, GreylistCommand,
+    GroupCommand, PolicyCommand, QueueCommand, SendersCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
 
 /// Runs what the process was asked for.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_understood(&error).into(),
+    };
     match command(&arguments) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            output::complain(&failure.text);
+            complain(&failure, arguments.global.json);
             failure.exit.into()
         }
+    }
+}
+
+/// Help that was asked for, or what is wrong with the command line; as JSON
+/// where somebody asked for that.
+fn not_understood(error: &clap::Error) -> Exit {
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    if !error.use_stderr() || !wants_json {
+        // Whoever reads only the beginning closes the pipe; that is no failure.
+        let _ = error.print();
+    } else {
+        let text = error.to_string();
+        let text = text.trim().trim_start_matches("error: ");
+        complain(&Failure::new(Exit::Usage, text), true);
+    }
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+fn complain(failure: &Failure, json: bool) {
+    match json {
+        true => output::complain_json(&failure.json()),
+        false => output::complain(&failure.text),
     }
 }
 
 fn command(arguments: &Arguments) -> Result<Exit, Failure> {
     let global = &arguments.global;
     match &arguments.command {
-        Command::CheckConfig { strict } => config::check(global, *strict),
-        Command::Serve { check_config: true } => config::check(global, false),
+        Command::CheckConfig { strict, online } => config::check(global, *strict, *online),
+        Command::Serve { check_config: true } => config::check(global, false, false),
         Command::Config(command) => config::config(global, command),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -33,6 +33,24 @@ impl Output {
         self.json
     }
 
+    /// Prints what was found; of nothing, a person is told where else to look,
+    /// on standard error, so that no script takes the sentence for a row.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) fn found(
+        self,
+        columns: &[Column],
+        rows: &[Json],
+        otherwise: &str,
+    ) -> Result<(), Failure> {
+        if rows.is_empty() && !self.json {
+            complain(&format!("nothing found: {otherwise}"));
+            return Ok(());
+        }
+        self.list(columns, rows)
+    }
+
     /// Prints a list.
     ///
     /// # Errors
@@ -152,6 +170,12 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
+}
+
+/// Writes an object to standard error, on one line.
+pub(super) fn complain_json(object: &Json) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{object}");
 }
 
 /// Writes a sentence to standard error.

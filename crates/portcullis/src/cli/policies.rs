@@ -1,12 +1,15 @@
 //! `policy …`, `group …` and `senders …`.
 
+use std::fmt::Display;
 use std::path::Path;
+use std::str::FromStr;
 
 use api::client::{encoded, path_with};
 use serde_json::{Value as Json, json};
-use types::Policy;
+use types::lists::Pattern;
+use types::{EmailAddress, Policy, Timestamp};
 
-use super::arguments::{Global, GroupCommand, PolicyCommand, SendersCommand};
+use super::arguments::{Change, Global, GroupCommand, PolicyCommand, SendersCommand};
 use super::exit::{Exit, Failure};
 use super::output::{Column, Output};
 use super::server::{Server, confirm, read_text};
@@ -59,33 +62,34 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
         PolicyCommand::List => {
             let list: Json = server.get("/policies")?;
             let rows = list.get("policies").and_then(Json::as_array).cloned().unwrap_or_default();
-            output.list(POLICIES, &rows)?;
+            output.found(POLICIES, &rows, "there are no policies; `policy add` makes one")?;
         }
         PolicyCommand::Show { id } => {
             let row: Json = server.get(&format!("/policies/{}", number(id)?))?;
             show(output, &row)?;
         }
-        PolicyCommand::Add { file } => {
+        PolicyCommand::Add { file, change } => {
             let policy = read_policy(file)?;
             confirm(global, &format!("add the policy {:?}", policy.narrative))?;
-            changed(output, &server.post("/policies", &json!({ "policy": policy }))?)?;
+            let body = json!({ "policy": policy, "note": change.note });
+            changed(output, &server.post("/policies", &body)?)?;
         }
-        PolicyCommand::Set { id, file } => {
+        PolicyCommand::Set { id, file, change } => {
             let (policy, id) = (read_policy(file)?, number(id)?);
             confirm(global, &format!("replace policy #{id}"))?;
-            let path = format!("/policies/{id}");
-            changed(output, &server.put(&path, &json!({ "policy": policy }))?)?;
+            let body = json!({ "policy": policy, "note": change.note });
+            changed(output, &server.put(&format!("/policies/{id}"), &body)?)?;
         }
-        PolicyCommand::Remove { id } => {
+        PolicyCommand::Remove { id, change } => {
             let id = number(id)?;
             confirm(global, &format!("remove policy #{id}"))?;
-            changed(output, &server.delete(&format!("/policies/{id}"))?)?;
+            changed(output, &server.delete(&noted(&format!("/policies/{id}"), change))?)?;
         }
         PolicyCommand::Export => output.document(&server.text("/policies/export")?)?,
-        PolicyCommand::Import { file } => {
+        PolicyCommand::Import { file, change } => {
             let text = read_text(file)?;
             confirm(global, "replace all policies, groups and managed senders")?;
-            changed(output, &server.post_text("/policies/import", text)?)?;
+            changed(output, &server.post_text(&noted("/policies/import", change), text)?)?;
         }
         PolicyCommand::Versions => {
             let rows: Vec<Json> = server.get("/policies/versions")?;
@@ -96,13 +100,19 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
             let parameters = [("from", Some(from.as_str())), ("to", Some(to.as_str()))];
             differences(output, &server.get(&path_with("/policies/differences", &parameters))?)?;
         }
-        PolicyCommand::Rollback { version } => {
+        PolicyCommand::Rollback { version, change } => {
             confirm(global, &format!("go back to version {version} of the policy set"))?;
-            changed(output, &server.post("/policies/rollback", &json!({ "version": version }))?)?;
+            let body = json!({ "version": version, "note": change.note });
+            changed(output, &server.post("/policies/rollback", &body)?)?;
         }
         PolicyCommand::Check { .. } => {}
     }
     Ok(Exit::Ok)
+}
+
+/// The path of a change that has no body of its own, with what it is for.
+fn noted(path: &str, change: &Change) -> String {
+    path_with(path, &[("note", Some(change.note.as_str()).filter(|note| !note.is_empty()))])
 }
 
 /// `policy check`: needs no running server.
@@ -113,7 +123,7 @@ fn check(global: &Global, file: &Path) -> Result<Exit, Failure> {
         let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
         return Err(Failure::new(Exit::Error, first));
     };
-    let problems = crate::serve::inspect::policy_problems(&read_text(file)?, settings);
+    let problems = crate::serve::inspect::draft_problems(&read_text(file)?, settings);
     if global.json {
         let rows: Vec<Json> =
             problems.iter().map(|p| json!({ "line": p.line, "text": p.text })).collect();
@@ -139,18 +149,10 @@ fn number(text: &str) -> Result<u64, Failure> {
 /// One policy as TOML: its fields at the top, or as the only `[[policy]]` of
 /// a document.
 fn read_policy(file: &Path) -> Result<Policy, Failure> {
-    let text = read_text(file)?;
-    let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Error, format!("{}: {error}", file.display()))
-    };
-    if text.contains("[[policy]]") {
-        let document = policy::Document::parse(&text).map_err(|error| wrong(&error))?;
-        return match <[Policy; 1]>::try_from(document.policies) {
-            Ok([policy]) => Ok(policy),
-            Err(_) => Err(wrong(&"must hold exactly one policy; use `policy import` for more")),
-        };
-    }
-    toml::from_str(&text).map_err(|error| wrong(&error.message()))
+    policy::Document::parse_policy(&read_text(file)?).map_err(|error| {
+        let text = format!("{}:{}: {}", file.display(), error.line, error.message);
+        Failure::new(Exit::Error, text)
+    })
 }
 
 /// One policy: as TOML that `policy set` reads back, with what is known of it
@@ -192,6 +194,12 @@ fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     for problem in result.get("left_out").and_then(Json::as_array).into_iter().flatten() {
         text += &format!("\nnot in force: {}", problem.as_str().unwrap_or_default());
     }
+    let kept = result.get("kept_by_file").and_then(Json::as_array).into_iter().flatten();
+    let kept: Vec<&str> = kept.filter_map(Json::as_str).collect();
+    if !kept.is_empty() {
+        text +=
+            &format!("\nleft as it is, because the policy file manages it: {}", kept.join(", "));
+    }
     output.text(&text)
 }
 
@@ -223,7 +231,7 @@ pub(super) fn group(global: &Global, command: &GroupCommand) -> Result<Exit, Fai
     match command {
         GroupCommand::List => {
             let rows: Vec<Json> = server.get("/groups")?;
-            output.list(GROUPS, &rows)?;
+            output.found(GROUPS, &rows, "there are no groups; `group set` makes one")?;
         }
         GroupCommand::Show { name } => {
             let row: Json = server.get(&path(name))?;
@@ -236,27 +244,42 @@ pub(super) fn group(global: &Global, command: &GroupCommand) -> Result<Exit, Fai
                 }
             }
         }
-        GroupCommand::Set { name, members, parent } => {
+        GroupCommand::Set { name, members, parent, change } => {
+            let members = patterns(members)?;
             confirm(global, &format!("set the members of group {name:?}"))?;
             let group = json!({ "name": name, "parent": parent, "members": members });
-            changed(output, &server.put(&path(name), &json!({ "group": group }))?)?;
+            let body = json!({ "group": group, "note": change.note });
+            changed(output, &server.put(&path(name), &body)?)?;
         }
-        GroupCommand::Add { name, members } => {
+        GroupCommand::Add { name, members, change } => {
+            let members = patterns(members)?;
             confirm(global, &format!("add {} members to group {name:?}", members.len()))?;
-            let path = path(name) + "/members";
-            changed(output, &server.post(&path, &json!({ "add": members }))?)?;
+            let body = json!({ "add": members, "note": change.note });
+            changed(output, &server.post(&(path(name) + "/members"), &body)?)?;
         }
-        GroupCommand::Remove { name, members } if members.is_empty() => {
+        GroupCommand::Remove { name, members, change } if members.is_empty() => {
             confirm(global, &format!("remove group {name:?}"))?;
-            changed(output, &server.delete(&path(name))?)?;
+            changed(output, &server.delete(&noted(&path(name), change))?)?;
         }
-        GroupCommand::Remove { name, members } => {
+        GroupCommand::Remove { name, members, change } => {
+            let members = patterns(members)?;
             confirm(global, &format!("remove {} members from group {name:?}", members.len()))?;
-            let path = path(name) + "/members";
-            changed(output, &server.post(&path, &json!({ "remove": members }))?)?;
+            let body = json!({ "remove": members, "note": change.note });
+            changed(output, &server.post(&(path(name) + "/members"), &body)?)?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Members as they are typed. Read here, because the server could only say at
+/// which octet of a request the mistake is.
+fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Failure> {
+    texts.iter().map(|text| typed("member", text)).collect()
+}
+
+/// One value as it is typed.
+fn typed<T: FromStr<Err: Display>>(what: &str, text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error| Failure::new(Exit::Usage, format!("{what} {text:?}: {error}")))
 }
 
 fn one_column(values: Vec<Json>) -> Vec<Vec<Json>> {
@@ -272,14 +295,23 @@ pub(super) fn senders(global: &Global, command: &SendersCommand) -> Result<Exit,
     let output = Output::new(global.json);
     match command {
         SendersCommand::List { text, limit } => {
-            output.list(SENDERS, &list(&server, text, *limit)?)?;
+            let otherwise = match text.is_empty() {
+                true => "there are no managed senders yet; `senders add` makes one",
+                false => {
+                    "no entry has this text in sender, recipient or note; without a text all are listed"
+                }
+            };
+            output.found(SENDERS, &list(&server, text, *limit)?, otherwise)?;
         }
         SendersCommand::Add { action, sender, recipient, note, until } => {
-            confirm(global, &format!("{action} {sender} for {recipient}"))?;
             let entry = json!({
-                "sender": sender, "recipient": recipient, "action": action, "note": note,
-                "valid_until": until,
+                "sender": typed::<Pattern>("sender", sender)?,
+                "recipient": typed::<EmailAddress>("recipient", recipient)?,
+                "action": action.slug(),
+                "note": note,
+                "valid_until": until.as_deref().map(|at| typed::<Timestamp>("--until", at)).transpose()?,
             });
+            confirm(global, &format!("{} {sender} for {recipient}", action.slug()))?;
             changed(output, &server.post("/senders", &json!({ "sender": entry }))?)?;
         }
         SendersCommand::Remove { ids } => {

@@ -45,7 +45,7 @@ pub(super) fn queue(global: &Global, command: &QueueCommand) -> Result<Exit, Fai
             let messages = messages(&server, *limit)?;
             match global.json {
                 true => output.list(&[], &messages)?,
-                false => output.list(QUEUE, &recipients(&messages))?,
+                false => output.found(QUEUE, &recipients(&messages), "the queue is empty")?,
             }
         }
         QueueCommand::Show { id } => {
@@ -204,7 +204,13 @@ pub(super) fn greylist(global: &Global, command: &GreylistCommand) -> Result<Exi
             let limit = limit.to_string();
             let parameters = [("text", Some(text.as_str())), ("limit", Some(limit.as_str()))];
             let rows: Vec<Json> = server.get(&path_with("/greylist", &parameters))?;
-            output.list(TRIPLETS, &rows)?;
+            let otherwise = match text.is_empty() {
+                true => "the greylist is empty",
+                false => {
+                    "no triplet has this text in client, sender or recipient; without a text all are listed"
+                }
+            };
+            output.found(TRIPLETS, &rows, otherwise)?;
         }
         GreylistCommand::Pass { text } => {
             confirm(global, &format!("let the triplets that contain {text:?} pass"))?;

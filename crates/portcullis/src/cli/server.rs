@@ -119,7 +119,7 @@ fn refused(problem: &ApiProblem) -> Failure {
             text += &format!("\n  {line}{object}{}", each.message);
         }
     }
-    Failure::new(exit, text)
+    Failure::new(exit, text).with_problem(problem.clone())
 }
 
 /// Makes sure that a change is meant: asks at a terminal, wants `--yes`

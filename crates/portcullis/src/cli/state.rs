@@ -28,13 +28,17 @@ pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
 }
 
 fn text(status: &Status) -> String {
-    let ready = if status.ready { "accepting mail" } else { "NOT ready" };
+    let ready = if status.ready { "accepting mail" } else { "NOT accepting mail" };
     let mut text = format!(
         "Portcullis {} on {}: {ready}, running since {}\n",
         status.program_version, status.node, status.started
     );
     for check in &status.checks {
-        let mark = if check.ok { "ok  " } else { "FAIL" };
+        let mark = match (check.ok, check.keeps_mail_out()) {
+            (true, _) => "ok  ",
+            (false, false) => "warn",
+            (false, true) => "FAIL",
+        };
         text += &format!("  {mark} {:<10} {}\n", check.name, check.text);
     }
     let sum = &status.conservation;

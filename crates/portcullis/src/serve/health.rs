@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use center::metrics::{MetricSource, Sample};
-use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts};
-use deliver::{Deliverer, HopState};
+use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts, presentable};
+use deliver::{Deliverer, HopState, HopStatus};
 use receive::Engine;
 use store::{Store, StoreError};
 use types::Timestamp;
@@ -21,6 +21,9 @@ pub(crate) const SETTINGS_CHECK: &str = "settings";
 /// What the text of that check contains after a reload was refused.
 pub(crate) const REFUSED: &str = "refused";
 
+/// What it contains while some settings wait for a restart.
+const RESTART_NEEDED: &str = "a restart is needed";
+
 /// What is looked at.
 pub(crate) struct Health {
     store: Arc<Store>,
@@ -32,6 +35,8 @@ pub(crate) struct Health {
     folder: Option<(u64, u64)>,
     /// What became of the last reload, in words.
     settings: Mutex<String>,
+    /// Whether everything in them is in force.
+    settings_whole: AtomicBool,
     /// Whether that was well.
     settings_taken: AtomicBool,
 }
@@ -53,15 +58,23 @@ impl Health {
             names,
             folder,
             settings,
+            settings_whole: AtomicBool::new(true),
             settings_taken: AtomicBool::new(true),
         })
     }
 
-    /// Notes what became of a reload.
-    pub(super) fn reloaded(&self, now: Timestamp, came_of_it: Result<(), &str>) {
+    /// Notes what became of a reload: taken, but for these keys, which need a
+    /// restart, or refused.
+    pub(super) fn reloaded(&self, now: Timestamp, came_of_it: Result<&[String], &str>) {
         self.settings_taken.store(came_of_it.is_ok(), Ordering::Relaxed);
+        let whole = came_of_it.is_ok_and(<[String]>::is_empty);
+        self.settings_whole.store(whole, Ordering::Relaxed);
         let text = match came_of_it {
-            Ok(()) => format!("read at {now}"),
+            Ok([]) => format!("read at {now}"),
+            Ok(keys) => format!(
+                "read at {now}; {RESTART_NEEDED} before these changes count: {}",
+                keys.join(", ")
+            ),
             Err(problem) => format!("the reload at {now} was {REFUSED}: {problem}"),
         };
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = text;
@@ -94,8 +107,8 @@ impl Health {
 
     fn store_check(&self) -> ReadyCheck {
         match self.store_problem() {
-            None => check("store", true, "can be written"),
-            Some((_, problem)) => check("store", false, &problem),
+            None => needed("store", true, "can be written"),
+            Some((_, problem)) => needed("store", false, &problem),
         }
     }
 
@@ -103,23 +116,23 @@ impl Health {
     /// taken: that is what the queue is for.
     fn next_hops_check(&self) -> ReadyCheck {
         let hops = self.deliverer.status().hops;
-        let down: Vec<String> = hops
-            .iter()
-            .filter(|hop| matches!(hop.state, HopState::BackingOff { .. }))
-            .map(|hop| hop.name.to_string())
-            .collect();
+        let down: Vec<String> = hops.iter().filter_map(takes_no_connection).collect();
         match down.is_empty() {
-            true => check("next_hops", true, "all that were tried answer"),
-            false => check("next_hops", true, &format!("waiting for {}", down.join(", "))),
+            true if hops.is_empty() => told("next_hops", true, "none was tried yet"),
+            true => told("next_hops", true, "all that were tried answer"),
+            false => {
+                let text = format!("{}; mail for it waits in the queue", down.join("; "));
+                told("next_hops", false, &text)
+            }
         }
     }
 
     fn listening_check(&self) -> ReadyCheck {
         match self.engine.health().unavailable() {
-            Some(Unavailable::Stopping) => check("listeners", false, "stopping"),
+            Some(Unavailable::Stopping) => needed("listeners", false, "stopping"),
             _ => {
                 let open = self.engine.connections_open();
-                check("listeners", true, &format!("{open} connections open"))
+                needed("listeners", true, &format!("{open} connections open"))
             }
         }
     }
@@ -135,7 +148,7 @@ impl Readiness for Health {
             self.names.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
-            check(SETTINGS_CHECK, true, &settings),
+            told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),
         ]
     }
 }
@@ -172,6 +185,21 @@ fn identity(folder: &Path) -> Option<(u64, u64)> {
     Some((found.dev(), found.ino()))
 }
 
-fn check(name: &str, ok: bool, text: &str) -> ReadyCheck {
-    ReadyCheck { name: name.to_owned(), ok, text: text.to_owned() }
+/// Says of a next hop that takes no connection that it does not, why, and
+/// when it is tried again.
+fn takes_no_connection(hop: &HopStatus) -> Option<String> {
+    let HopState::BackingOff { until, .. } = hop.state else { return None };
+    let why = hop.last_answer.as_ref().map(|(_, answer)| format!(" ({})", presentable(answer)));
+    let (name, why) = (presentable(&hop.name), why.unwrap_or_default());
+    Some(format!("{name} takes no connection{why} and is tried again at {until}"))
+}
+
+/// Something without which no mail is taken.
+fn needed(name: &str, ok: bool, text: &str) -> ReadyCheck {
+    ReadyCheck { name: name.to_owned(), ok, needed: true, text: text.to_owned() }
+}
+
+/// Something that people are told of, while mail goes on.
+fn told(name: &str, ok: bool, text: &str) -> ReadyCheck {
+    ReadyCheck { needed: false, ..needed(name, ok, text) }
 }

@@ -78,9 +78,23 @@ pub struct PolicyProblem {
     pub text: String,
 }
 
+/// What is wrong with the text of a policy document, or of one policy on its
+/// own, under these settings.
+pub fn draft_problems(text: &str, settings: &Settings) -> Vec<PolicyProblem> {
+    problems_of(policy::Document::parse_any(text), text, settings)
+}
+
 /// What is wrong with the text of a policy document under these settings.
 pub fn policy_problems(text: &str, settings: &Settings) -> Vec<PolicyProblem> {
-    let document = match policy::Document::parse(text) {
+    problems_of(policy::Document::parse(text), text, settings)
+}
+
+fn problems_of(
+    document: Result<policy::Document, policy::DocumentError>,
+    text: &str,
+    settings: &Settings,
+) -> Vec<PolicyProblem> {
+    let document = match document {
         Ok(document) => document,
         Err(error) => {
             return vec![PolicyProblem { line: Some(error.line), text: error.message }];

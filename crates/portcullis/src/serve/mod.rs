@@ -16,6 +16,7 @@ pub mod inspect;
 mod names;
 mod next_hops;
 mod notices;
+pub mod online;
 mod open_files;
 mod opened;
 mod policies;

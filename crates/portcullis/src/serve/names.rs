@@ -51,12 +51,12 @@ impl NamesWatch {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let needed = self.needed.load(Ordering::Relaxed);
         let (ok, text) = match last {
-            None => (true, "not asked yet".to_owned()),
+            None => (true, "was not asked yet".to_owned()),
             Some(Ok(())) => (true, "answers".to_owned()),
             Some(Err(problem)) if needed => (false, problem),
-            Some(Err(problem)) => (true, format!("{problem}; no next hop is found by its name")),
+            Some(Err(problem)) => (false, format!("{problem}; no next hop needs it")),
         };
-        ReadyCheck { name: "resolver".to_owned(), ok, text }
+        ReadyCheck { name: "resolver".to_owned(), ok, needed, text }
     }
 
     /// Asks again and again, for ever.
@@ -111,13 +111,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_fails_the_check_only_where_names_are_needed() {
+    async fn silence_keeps_mail_out_only_where_names_are_needed() {
         let address = addresses().next().unwrap();
         let silent = NamesWatch::new(Arc::new(Always(DnsError::TimedOut)), true);
         assert!(silent.check().ok, "nobody knows before the first question");
-        assert!(!silent.ask(address).await && !silent.check().ok);
+        assert!(!silent.ask(address).await && silent.check().keeps_mail_out());
         silent.set_needed(false);
-        assert!(silent.check().ok && silent.check().text.contains("no name server answered"));
+        let told = silent.check();
+        assert!(!told.ok && !told.keeps_mail_out(), "said, and mail goes on: {told:?}");
+        assert!(told.text.contains("no name server answered"));
         let alive = NamesWatch::new(Arc::new(Always(DnsError::NoSuchName)), true);
         assert!(alive.ask(address).await && alive.check().ok, "a clear no is an answer");
         assert_eq!(addresses().count(), 768);

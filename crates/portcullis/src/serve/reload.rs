@@ -28,7 +28,9 @@ const RESTART_KEYS: &[&str] = &[
     "log.",
 ];
 
-/// Puts new settings into force.
+/// Puts new settings into force. `started` are those the process began with,
+/// `before` those of the reload before this one. Gives the keys whose change
+/// counts only after a restart.
 ///
 /// # Errors
 /// Something in them cannot be used; the old ones stay in force. A sentence
@@ -36,9 +38,9 @@ const RESTART_KEYS: &[&str] = &[
 pub(super) fn reload(
     gateway: &Arc<Gateway>,
     addresses: &Addresses,
-    before: &FoundValues,
+    (started, before): (&FoundValues, &FoundValues),
     loaded: &mut Loaded,
-) -> Result<(), String> {
+) -> Result<Vec<String>, String> {
     let more = inspect::files(loaded);
     loaded.problems.extend(more);
     let errors: Vec<String> = loaded
@@ -74,10 +76,11 @@ pub(super) fn reload(
     for problem in &loaded.problems {
         gateway.log.say(&Message::SettingsWarning { problem: problem.to_string() });
     }
-    for key in changed_for_restart(before, &loaded.found) {
-        gateway.log.say(&Message::RestartNeeded { key });
+    let waiting = changed_for_restart(started, &loaded.found);
+    for key in &waiting {
+        gateway.log.say(&Message::RestartNeeded { key: key.clone() });
     }
-    Ok(())
+    Ok(waiting)
 }
 
 /// The setting that the open-files limit can lower.

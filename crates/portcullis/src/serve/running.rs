@@ -104,14 +104,15 @@ impl Running {
     /// Signals cannot be received, or the store could not be closed well.
     pub(crate) async fn until_stopped(self, again: Again) -> Result<(), String> {
         let mut signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
-        let mut found = again().found;
+        let started = again().found;
+        let mut found = started.clone();
         systemd::ready(&self.status());
         let watchdog = systemd::watchdog_interval();
         loop {
             let alive = tokio::time::sleep(watchdog.unwrap_or(Duration::MAX));
             match tokio::select! { said = signals.next() => said, () = alive => Said::StillAlive } {
                 Said::StillAlive => systemd::alive(),
-                Said::Reload => found = self.reload(&again, found),
+                Said::Reload => found = self.reload(&again, &started, found),
                 Said::ReopenLog => self.gateway.log.reopen(),
                 Said::Stop => break,
             }
@@ -120,19 +121,20 @@ impl Running {
     }
 
     /// Reads the settings again; gives the values now in force.
-    fn reload(&self, again: &Again, before: FoundValues) -> FoundValues {
+    fn reload(&self, again: &Again, started: &FoundValues, before: FoundValues) -> FoundValues {
         systemd::reloading();
         let (gateway, log) = (&self.gateway, &self.gateway.log);
         let (came_of_it, found) = tokio::task::block_in_place(|| {
             let mut loaded = again();
-            let came_of_it = reload::reload(gateway, &self.addresses, &before, &mut loaded);
+            let known = (started, &before);
+            let came_of_it = reload::reload(gateway, &self.addresses, known, &mut loaded);
             (came_of_it, loaded.found)
         });
         let now = gateway.clock.now();
         match came_of_it {
-            Ok(()) => {
+            Ok(waiting) => {
                 log.say(&Message::Reloaded);
-                gateway.health.reloaded(now, Ok(()));
+                gateway.health.reloaded(now, Ok(&waiting));
                 systemd::ready(&self.status());
                 found
             }

@@ -10,6 +10,7 @@ pub mod environment;
 mod file;
 pub mod kinds;
 mod load;
+pub mod migrate;
 mod read;
 pub mod reference;
 mod row;

@@ -1,5 +1,6 @@
 //! What an administrator does: start, reload, stop, and get it wrong.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -7,7 +8,7 @@ use rustix::process::Signal;
 use crate::client::Client;
 use crate::gateway::{BOB, Gateway, PERMITTED};
 use crate::sink::Sink;
-use crate::waiting::wait_for;
+use crate::waiting::{free_port, wait_for};
 
 const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
 const SOON: Duration = Duration::from_secs(20);
@@ -35,6 +36,59 @@ fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
     gateway.write_settings("");
     let said = gateway.ask(&["reload"]);
     assert_eq!(said.code, 0, "{}", said.err);
+
+    // What needs a restart is said by the command itself, as long as it does.
+    for _ in 0..2 {
+        gateway.write_settings("[store]\ntriplets_max = 5000");
+        let said = gateway.ask(&["reload"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let text = "a restart is needed before these changes count: store.triplets_max";
+        assert!(said.out.contains(text), "{}", said.out);
+    }
+    let status = gateway.ask(&["status"]);
+    assert!(status.out.contains("warn settings"), "{}", status.out);
+    assert_eq!(status.code, 0, "mail is taken all the same");
+}
+
+#[test]
+fn mail_for_a_dead_next_hop_says_so_and_goes_at_once_when_a_person_retries() {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let gateway = Gateway::before_address(address, "[delivery]\nback_off_first = \"5m\"").start();
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    let accepted = client.deliver(PERMITTED, BOB, LETTER).unwrap();
+    assert_eq!(accepted.code, 250);
+    let why = wait_for(SOON, "the first try has failed", || {
+        let listed = gateway.ask(&["queue", "list"]).out;
+        listed.contains("try 1 at").then_some(listed)
+    });
+    for part in ["takes no connection", "refused", "left alone until", "next try"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let explained = gateway.ask(&["why", accepted.reference().unwrap()]).out;
+    assert!(explained.contains("still in the queue"), "{explained}");
+    assert!(explained.contains("portcullis queue retry"), "{explained}");
+    let status = gateway.ask(&["status"]);
+    assert!(
+        status.out.contains(&format!("warn next_hops  {address} takes no connection")),
+        "{}",
+        status.out
+    );
+    assert_eq!((status.code, gateway.get(gateway.metrics, "/readyz").unwrap().0), (0, 200));
+
+    let held = gateway.ask(&["queue", "hold", "--all", "--yes"]);
+    assert_eq!(held.code, 0, "{}", held.err);
+    let refused = gateway.ask(&["queue", "retry", "--all", "--yes"]);
+    assert_eq!(refused.code, 5, "{}", refused.out);
+    assert!(refused.out.contains("`queue release` lets it go"), "{}", refused.out);
+
+    let sink = Sink::start_at(address);
+    let released = gateway.ask(&["queue", "release", "--all", "--yes"]);
+    assert_eq!(released.code, 0, "{}{}", released.out, released.err);
+    sink.wait(1, SOON);
+    gateway.wait_queue_empty(SOON);
+    let empty = gateway.ask(&["queue", "list"]);
+    assert_eq!((empty.code, empty.out.as_str()), (0, ""));
+    assert!(empty.err.contains("the queue is empty"), "{}", empty.err);
 }
 
 #[test]

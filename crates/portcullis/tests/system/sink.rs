@@ -56,7 +56,12 @@ pub(crate) struct Sink {
 impl Sink {
     /// Starts a sink.
     pub(crate) fn start() -> Sink {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+        Sink::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())))
+    }
+
+    /// Starts a sink where nobody listens yet.
+    pub(crate) fn start_at(address: SocketAddr) -> Sink {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);

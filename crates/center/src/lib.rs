@@ -17,6 +17,7 @@ pub mod daily_log;
 mod error;
 pub mod explain;
 mod exports;
+mod follow;
 mod greylist;
 mod groups;
 mod hours;
@@ -29,6 +30,7 @@ mod present;
 pub mod query;
 mod queue;
 mod retention;
+mod schema;
 pub mod search;
 mod senders;
 mod status;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::SenderChange;
+use store::search::EventSearch;
 use store::state::PolicyState;
 use store::{EventLog, MessageQueue, TripletTable};
 use types::policy::BasePolicies;
@@ -53,8 +56,9 @@ pub use error::{CenterError, Problem};
 pub use explain::Explanation;
 pub use exports::{
     EXPORT_KEPT_FOR, EXPORTS_AT_ONCE, EXPORTS_KEPT_MAX, EXPORTS_WAITING_MAX, ExportFile,
-    ExportFormat, ExportJob, ExportParts, ExportRequest, ExportState,
+    ExportFormat, ExportJob, ExportParts, ExportRequest, ExportRows, ExportState,
 };
+pub use follow::FollowedRows;
 pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::GroupRow;
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
@@ -104,6 +108,8 @@ pub enum Activation {
 pub struct Parts {
     /// The memory of all that happened.
     pub log: Arc<dyn EventLog>,
+    /// The same memory, for searching it.
+    pub search: Arc<dyn EventSearch>,
     /// Accepted messages that have not left.
     pub queue: Arc<dyn MessageQueue>,
     /// The triplet table.
@@ -168,8 +174,8 @@ impl Center {
     /// The same, with a folder for exports: without one there are none.
     #[must_use]
     pub fn with_exports(self, parts: ExportParts) -> Self {
-        let (log, clock) = (Arc::clone(&self.parts.log), Arc::clone(&self.parts.clock));
-        Center { exports: Some(exports::Jobs::new(parts, log, clock)), ..self }
+        let (search, clock) = (Arc::clone(&self.parts.search), Arc::clone(&self.parts.clock));
+        Center { exports: Some(exports::Jobs::new(parts, search, clock)), ..self }
     }
 
     /// The daily log, for the driver that keeps it.

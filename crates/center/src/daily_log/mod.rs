@@ -9,6 +9,7 @@
 //! the process was down are written at start.
 
 mod files;
+mod range;
 mod row;
 
 use std::fs;
@@ -23,6 +24,7 @@ use types::{Caller, Event, OutcomeKind, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit};
 use files::{DayFiles, file_name, read_name};
+pub use range::LogRange;
 pub use row::{COLUMNS, spreadsheet_safe, write_row};
 
 /// How long after midnight a day is closed: events are recorded when an
@@ -34,7 +36,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which events a file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogKind {
     /// Rejections, with bounces and *Sender Failed to Retry*.
@@ -66,7 +68,7 @@ impl LogKind {
 }
 
 /// One file of the daily log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LogFile {
     /// Its name, by which it is asked for.
     pub name: String,

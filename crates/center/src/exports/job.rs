@@ -7,7 +7,7 @@ use types::{ExportId, Timestamp};
 use crate::search::SearchRequest;
 
 /// As what a list is exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
     /// Comma-separated values, RFC 4180, UTF-8.
@@ -47,7 +47,7 @@ impl ExportFormat {
 
 /// Which rows of which list, and as what: the same request from which the
 /// list itself was made, so that what is seen is what is exported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ExportRequest {
     /// As what.
     pub format: ExportFormat,
@@ -61,7 +61,7 @@ pub struct ExportRequest {
 }
 
 /// How far an export is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportState {
     /// Waits for its turn.
@@ -108,7 +108,7 @@ impl ExportState {
 }
 
 /// An export as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ExportJob {
     /// Which one.
     pub id: ExportId,
@@ -149,7 +149,7 @@ pub struct ExportJob {
 }
 
 /// The file of an export that is done.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ExportFile {
     /// The name a person saves it under.
     pub name: String,

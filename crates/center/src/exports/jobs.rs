@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use store::EventLog;
+use store::search::EventSearch;
 use types::{Caller, ExportId, Timestamp};
 use world::Clock;
 
@@ -59,7 +59,7 @@ pub(crate) struct Jobs {
 struct Shared {
     path: PathBuf,
     allowance: Allowance,
-    log: Arc<dyn EventLog>,
+    search: Arc<dyn EventSearch>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// A thread has ended.
@@ -68,16 +68,15 @@ struct Shared {
 
 impl Jobs {
     /// Nothing is read or written before it is needed.
-    pub(crate) fn new(parts: ExportParts, log: Arc<dyn EventLog>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(parts: ExportParts, search: Arc<dyn EventSearch>, clock: Arc<dyn Clock>) -> Self {
         let allowance = Allowance {
             space: parts.space,
             reserve_octets: parts.reserve_octets.saturating_add(MARGIN_OCTETS),
             stop: Arc::default(),
         };
         let (state, ended) = (Mutex::default(), Condvar::new());
-        Jobs {
-            shared: Arc::new(Shared { path: parts.folder, allowance, log, clock, state, ended }),
-        }
+        let path = parts.folder;
+        Jobs { shared: Arc::new(Shared { path, allowance, search, clock, state, ended }) }
     }
 
     /// Queues a job.
@@ -301,8 +300,8 @@ impl Shared {
         entry.job.started = Some(self.clock.now());
         let progress = Arc::clone(&entry.progress);
         let allowance = Allowance { stop: Arc::clone(&progress.stop), ..self.allowance.clone() };
-        let (job, log) = (entry.job.clone(), Arc::clone(&self.log));
-        Some(Work { job, plan, progress, allowance, folder, log })
+        let (job, search) = (entry.job.clone(), Arc::clone(&self.search));
+        Some(Work { job, plan, progress, allowance, folder, search })
     }
 
     /// Notes how a job ended. What cannot be written down is interrupted

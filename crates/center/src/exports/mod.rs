@@ -8,6 +8,8 @@
 //! disk is so full that mail could not be taken.
 
 mod clock_text;
+mod columns;
+mod direct;
 mod folder;
 mod job;
 mod jobs;
@@ -28,6 +30,7 @@ use world::DiskSpace;
 
 use crate::{Center, CenterError, permit};
 pub use job::{ExportFile, ExportFormat, ExportJob, ExportRequest, ExportState};
+pub use direct::ExportRows;
 pub(crate) use jobs::Jobs;
 
 /// Exports written at the same time: they read all that is kept, and mail

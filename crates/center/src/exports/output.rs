@@ -97,6 +97,15 @@ impl Write for Hashed {
     }
 }
 
+/// Where rows of a text format go.
+pub(super) trait Output {
+    /// Appends octets.
+    fn put(&mut self, octets: &[u8]) -> io::Result<()>;
+
+    /// All is written: makes it durable, where it is kept.
+    fn finish(self: Box<Self>) -> io::Result<Written>;
+}
+
 impl Stream {
     /// Writes to this file, which is empty.
     pub(super) fn new(file: File, allowance: Allowance) -> Self {
@@ -104,14 +113,28 @@ impl Stream {
         let hashed = Hashed { watched, hash: Sha256::new(), octets: 0 };
         Stream(BufWriter::with_capacity(BUFFER_OCTETS, hashed))
     }
+}
 
-    /// Appends octets.
-    pub(super) fn put(&mut self, octets: &[u8]) -> io::Result<()> {
+/// A reader who is waiting: nothing is kept.
+pub(super) struct Passed<'a>(pub(super) &'a mut dyn Write);
+
+impl Output for Passed<'_> {
+    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
         self.0.write_all(octets)
     }
 
-    /// Makes the file durable.
-    pub(super) fn finish(self) -> io::Result<Written> {
+    fn finish(self: Box<Self>) -> io::Result<Written> {
+        self.0.flush()?;
+        Ok(Written { size_octets: 0, sha256: String::new() })
+    }
+}
+
+impl Output for Stream {
+    fn put(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.0.write_all(octets)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<Written> {
         let hashed = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
         hashed.watched.allowance.check()?;
         hashed.watched.file.sync_all()?;

@@ -1,21 +1,25 @@
 //! Which rows and columns a job writes, and reading them.
 
+use std::io;
 use std::ops::{ControlFlow, Range};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use store::contract::Page;
-use store::{EventLog, Filter, StoreError};
+use store::StoreError;
+use store::search::{Column, Direction, EventSearch, Filter, Order, Query, RowsPage, Stop};
 use types::{NodeName, Timestamp};
 
-use super::job::ExportRequest;
-use super::sink::{Cell, SEPARATOR};
+use super::columns::{Reader, Source, Values};
+use super::job::{ExportFormat, ExportRequest};
+use super::sink::{Cell, SEPARATOR, Sink};
 use crate::query::fields::ColumnName;
 use crate::search::Row;
 use crate::{Center, CenterError};
 
-/// Rows read at once.
-const PAGE_ROWS: usize = 1_000;
+/// Rows read at once in an order that is not that of time: each page costs a
+/// look at every row, and memory for this many.
+const SORTED_PAGE_ROWS: usize = 20_000;
 
 /// A request, understood: what to read and which columns to write.
 pub(super) struct Plan {
@@ -23,14 +27,25 @@ pub(super) struct Plan {
     /// Within which time; what comes after the job was asked for is not in it.
     pub(super) times: Range<Timestamp>,
     columns: Vec<ColumnName>,
+    order: Order,
+    reader: Reader,
     /// In which zone people read the times.
     pub(super) zone: TimeZone,
     /// The machine that makes the file.
     pub(super) node: NodeName,
 }
 
-/// Takes the cells of a row, or says stop.
-pub(super) type Visit<'a> = dyn FnMut(&[Cell<'_>]) -> ControlFlow<()> + 'a;
+/// Spans that could not be read.
+pub(super) type Missing = Vec<(Timestamp, Timestamp)>;
+
+/// Why rows ended early.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// They cannot be read.
+    Store(StoreError),
+    /// They cannot be written.
+    File(io::Error),
+}
 
 impl Plan {
     /// Understands a request.
@@ -41,14 +56,23 @@ impl Plan {
             true => search.view.info().columns,
             false => search.columns.clone(),
         };
-        let now = center.parts.clock.now();
+        let direction = match search.sort.descending {
+            true => Direction::Descending,
+            false => Direction::Ascending,
+        };
+        let by = search.sort.column.column().sort.unwrap_or(Column::Time);
         let start = scope.times.start;
         // The end is exclusive, and what was answered this instant is meant.
-        let end = scope.times.end.min(now + std::time::Duration::from_millis(1)).max(start);
+        let now = center.parts.clock.now() + Duration::from_millis(1);
         Ok(Plan {
             filter: scope.filter,
-            times: start..end,
+            times: start..scope.times.end.min(now).max(start),
             columns,
+            order: Order { by, direction },
+            reader: Reader {
+                person: request.format == ExportFormat::Xlsx,
+                raw: request.raw && request.format != ExportFormat::Xlsx,
+            },
             zone: scope.moment.zone,
             node: center.parts.node.clone(),
         })
@@ -69,77 +93,106 @@ impl Plan {
         self.columns.iter().map(|name| name.column().label)
     }
 
-    /// How many rows there are.
-    pub(super) fn count(&self, log: &dyn EventLog) -> Result<u64, StoreError> {
-        let page = Page { after: None, rows_max: 0, count_max: usize::MAX };
-        Ok(log.search(&self.filter, self.times.clone(), page)?.count as u64)
+    fn query(&self, stop: Stop) -> Query<'_> {
+        Query { filter: &self.filter, times: self.times.clone(), stop }
     }
 
-    /// Hands out every row until `visit` says stop. Gives the spans that
-    /// could not be read.
-    pub(super) fn rows(
+    /// How many rows there are.
+    pub(super) fn count(&self, search: &dyn EventSearch, stop: Stop) -> Result<u64, StoreError> {
+        Ok(search.count(&self.query(stop), u64::MAX)?.rows)
+    }
+
+    /// Writes every row; `told` hears of each and may end it with an error.
+    pub(super) fn write(
         &self,
-        log: &dyn EventLog,
-        visit: &mut Visit<'_>,
-    ) -> Result<Vec<(Timestamp, Timestamp)>, StoreError> {
+        search: &dyn EventSearch,
+        stop: Stop,
+        sink: &mut dyn Sink,
+        told: &mut dyn FnMut() -> io::Result<()>,
+    ) -> Result<Missing, Trouble> {
+        match self.order.by {
+            Column::Time => self.write_by_time(search, stop, sink, told),
+            _ => self.write_sorted(search, &stop, sink, told),
+        }
+    }
+
+    fn write_by_time(
+        &self,
+        search: &dyn EventSearch,
+        stop: Stop,
+        sink: &mut dyn Sink,
+        told: &mut dyn FnMut() -> io::Result<()>,
+    ) -> Result<Missing, Trouble> {
+        let sources: Vec<Source> = self.columns.iter().map(|name| Source::of(*name)).collect();
+        let mut values = Values::new(self.reader);
+        let mut trouble = None;
+        let scanned = search.scan(&self.query(stop), self.order.direction, &mut |row| {
+            let mut write = || {
+                for source in &sources {
+                    values.read(*source, row, |cell| sink.cell(cell))?;
+                }
+                sink.end_row()?;
+                told()
+            };
+            match write() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    trouble = Some(Trouble::File(error));
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        let scanned = scanned.map_err(Trouble::Store)?;
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(scanned.missing.iter().map(|span| (span.start, span.end)).collect()),
+        }
+    }
+
+    /// In another order than that of time: page by page, so that memory for
+    /// one page is enough.
+    fn write_sorted(
+        &self,
+        search: &dyn EventSearch,
+        stop: &Stop,
+        sink: &mut dyn Sink,
+        told: &mut dyn FnMut() -> io::Result<()>,
+    ) -> Result<Missing, Trouble> {
         let names = self.api_names();
-        let mut page = Page { after: None, rows_max: PAGE_ROWS, count_max: 0 };
+        let mut page = RowsPage { after: None, rows_max: SORTED_PAGE_ROWS };
         loop {
-            let found = log.search(&self.filter, self.times.clone(), page)?;
+            let found = search.rows(&self.query(stop.clone()), self.order, &page);
+            let found = found.map_err(Trouble::Store)?;
             for event in &found.events {
                 let row = serde_json::to_value(Row::of(event)).unwrap_or_default();
-                let owned: Vec<Owned> = names.iter().map(|name| owned(row.get(name))).collect();
-                let cells: Vec<Cell<'_>> = owned.iter().map(Owned::cell).collect();
-                if visit(&cells).is_break() {
-                    return Ok(Vec::new());
-                }
+                let write = names.iter().try_for_each(|name| cell_of(name, &row, sink));
+                write.and_then(|()| sink.end_row()).and_then(|()| told()).map_err(Trouble::File)?;
             }
-            match found.events.last() {
-                Some(last) if found.events.len() == PAGE_ROWS => {
-                    page.after = Some((last.at, last.id));
-                }
+            match found.next {
+                Some(next) if !found.stopped => page.after = Some(next),
                 _ => {
-                    let spans = found.missing.into_iter().map(|span| (span.start, span.end));
-                    return Ok(spans.collect());
+                    return Ok(found.missing.iter().map(|s| (s.start, s.end)).collect());
                 }
             }
         }
     }
 }
 
-/// A value of a row of the API.
-enum Owned {
-    Nothing,
-    Text(String),
-    Texts(String),
-    Number(i64),
-    Time(Timestamp),
-}
-
-impl Owned {
-    fn cell(&self) -> Cell<'_> {
-        match self {
-            Owned::Nothing => Cell::Nothing,
-            Owned::Text(text) => Cell::Text(text),
-            Owned::Texts(texts) => Cell::Texts(texts),
-            Owned::Number(number) => Cell::Number(*number),
-            Owned::Time(time) => Cell::Time(*time),
-        }
-    }
-}
-
-fn owned(value: Option<&Value>) -> Owned {
-    match value {
+/// Writes a value of a row as the API has it.
+fn cell_of(name: &str, row: &Value, sink: &mut dyn Sink) -> io::Result<()> {
+    match row.get(name) {
         Some(Value::String(text)) => match text.parse::<Timestamp>() {
-            Ok(time) if text.ends_with('Z') => Owned::Time(time),
-            _ => Owned::Text(text.clone()),
+            Ok(time) if name == "time" => sink.cell(Cell::Time(time)),
+            _ => sink.cell(Cell::Text(text)),
         },
-        Some(Value::Number(number)) => number.as_i64().map_or(Owned::Nothing, Owned::Number),
-        Some(Value::Bool(yes)) => Owned::Text(if *yes { "yes" } else { "no" }.to_owned()),
+        Some(Value::Number(number)) => {
+            sink.cell(number.as_i64().map_or(Cell::Nothing, Cell::Number))
+        }
+        Some(Value::Bool(yes)) => sink.cell(Cell::Flag(*yes)),
         Some(Value::Array(values)) => {
             let texts: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-            Owned::Texts(texts.join(&SEPARATOR.to_string()))
+            sink.cell(Cell::Texts(&texts.join(&SEPARATOR.to_string())))
         }
-        _ => Owned::Nothing,
+        _ => sink.cell(Cell::Nothing),
     }
 }

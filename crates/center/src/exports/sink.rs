@@ -19,6 +19,8 @@ pub(super) enum Cell<'a> {
     Texts(&'a str),
     /// A number.
     Number(i64),
+    /// Yes or no.
+    Flag(bool),
     /// A point in time.
     Time(Timestamp),
 }
@@ -26,12 +28,19 @@ pub(super) enum Cell<'a> {
 /// Writes rows into a file of one format. Nothing it holds grows with the
 /// number of rows.
 pub(super) trait Sink {
-    /// Writes one row; as many cells as there are columns.
+    /// Writes the next value of the row: one for each column.
     ///
     /// # Errors
     ///
     /// The file cannot be written.
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
+    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()>;
+
+    /// Ends the row.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    fn end_row(&mut self) -> io::Result<()>;
 
     /// Ends the file.
     ///

@@ -2,10 +2,8 @@
 
 use std::io::{self, Write};
 
-use types::Timestamp;
-
 use super::clock_text::ClockText;
-use super::output::Stream;
+use super::output::Output;
 use super::sink::{Cell, SEPARATOR, Sink, Written};
 use crate::daily_log::spreadsheet_safe;
 
@@ -13,25 +11,27 @@ use crate::daily_log::spreadsheet_safe;
 const ROW_OCTETS: usize = 4 * 1024;
 
 /// Writes CSV (RFC 4180): UTF-8, lines that end in CR LF, a header line.
-pub(super) struct Csv {
-    out: Stream,
+pub(super) struct Csv<'a> {
+    out: Box<dyn Output + 'a>,
     row: Vec<u8>,
     clock: ClockText,
     raw: bool,
 }
 
-impl Csv {
+impl<'a> Csv<'a> {
     /// Begins the file with its header line. `raw` leaves out the apostrophe
     /// that keeps a spreadsheet from taking a text for a formula.
     pub(super) fn begin(
-        out: Stream,
+        out: Box<dyn Output + 'a>,
         header: &[&str],
         clock: ClockText,
         raw: bool,
-    ) -> io::Result<Csv> {
+    ) -> io::Result<Csv<'a>> {
         let mut csv = Csv { out, row: Vec::with_capacity(ROW_OCTETS), clock, raw };
-        let cells: Vec<Cell<'_>> = header.iter().map(|name| Cell::Text(name)).collect();
-        csv.row(&cells)?;
+        for name in header {
+            csv.cell(Cell::Text(name))?;
+        }
+        csv.end_row()?;
         Ok(csv)
     }
 
@@ -43,28 +43,37 @@ impl Csv {
     }
 }
 
-impl Sink for Csv {
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        self.row.clear();
-        for (place, cell) in cells.iter().enumerate() {
-            if place > 0 {
-                self.row.push(b',');
-            }
-            match *cell {
-                Cell::Nothing => {}
-                Cell::Text(text) => self.text(text),
-                Cell::Texts(texts) => self.text(&texts.replace(SEPARATOR, ", ")),
-                Cell::Number(number) => write!(self.row, "{number}")?,
-                Cell::Time(time) => self.clock.push(time, &mut self.row),
-            }
+impl Sink for Csv<'_> {
+    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
+        match cell {
+            Cell::Nothing => {}
+            Cell::Text(text) => self.text(text),
+            Cell::Texts(texts) => self.text(&texts.replace(SEPARATOR, ", ")),
+            Cell::Number(number) => write!(self.row, "{number}")?,
+            Cell::Flag(yes) => self.text(yes_or_no(yes)),
+            Cell::Time(time) => self.clock.push(time, &mut self.row),
         }
+        self.row.push(b',');
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> io::Result<()> {
+        // The comma after the last cell.
+        self.row.pop();
         self.row.extend_from_slice(b"\r\n");
-        self.out.put(&self.row)
+        self.out.put(&self.row)?;
+        self.row.clear();
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<Written> {
         self.out.finish()
     }
+}
+
+/// The word for a flag.
+pub(super) fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
 }
 
 /// Appends a cell, in quotes where RFC 4180 section 2 wants them.
@@ -86,59 +95,65 @@ fn quote(row: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes one JSON object per line, with the names of the API.
-pub(super) struct Ndjson {
-    out: Stream,
+pub(super) struct Ndjson<'a> {
+    out: Box<dyn Output + 'a>,
     row: Vec<u8>,
-    /// `"name":` of each column, ready to be written.
+    /// `,"name":` of each column, ready to be written.
     names: Vec<Vec<u8>>,
+    /// The column whose value is next.
+    next: usize,
+    clock: ClockText,
 }
 
-impl Ndjson {
+impl<'a> Ndjson<'a> {
     /// Begins the file; these are the names.
-    pub(super) fn begin(out: Stream, names: &[&str]) -> io::Result<Ndjson> {
-        let ready = |name: &&str| {
-            let mut ready = serde_json::to_vec(name)?;
+    pub(super) fn begin(out: Box<dyn Output + 'a>, names: &[&str]) -> io::Result<Ndjson<'a>> {
+        let ready = |(place, name): (usize, &&str)| {
+            let mut ready = vec![if place == 0 { b'{' } else { b',' }];
+            serde_json::to_writer(&mut ready, name)?;
             ready.push(b':');
             Ok(ready)
         };
-        let names = names.iter().map(ready).collect::<Result<_, serde_json::Error>>()?;
-        Ok(Ndjson { out, row: Vec::with_capacity(ROW_OCTETS), names })
+        let names = names.iter().enumerate().map(ready);
+        let names = names.collect::<Result<_, serde_json::Error>>()?;
+        let (row, clock) = (Vec::with_capacity(ROW_OCTETS), ClockText::utc());
+        Ok(Ndjson { out, row, names, next: 0, clock })
     }
 }
 
-impl Sink for Ndjson {
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+impl Sink for Ndjson<'_> {
+    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
         let row = &mut self.row;
-        row.clear();
-        row.push(b'{');
-        for (name, cell) in self.names.iter().zip(cells) {
-            if row.len() > 1 {
-                row.push(b',');
+        row.extend_from_slice(self.names.get(self.next).map_or(&[][..], Vec::as_slice));
+        self.next += 1;
+        match cell {
+            Cell::Nothing => row.extend_from_slice(b"null"),
+            Cell::Text(text) => serde_json::to_writer(row, text)?,
+            Cell::Texts("") => row.extend_from_slice(b"[]"),
+            Cell::Texts(texts) => {
+                let list: Vec<&str> = texts.split(SEPARATOR).collect();
+                serde_json::to_writer(row, &list)?;
             }
-            row.extend_from_slice(name);
-            match *cell {
-                Cell::Nothing => row.extend_from_slice(b"null"),
-                Cell::Text(text) => serde_json::to_writer(&mut *row, text)?,
-                Cell::Texts(texts) => {
-                    let list: Vec<&str> = texts.split(SEPARATOR).collect();
-                    serde_json::to_writer(&mut *row, &list)?;
-                }
-                Cell::Number(number) => write!(row, "{number}")?,
-                Cell::Time(time) => quoted_time(time, row),
+            Cell::Number(number) => write!(row, "{number}")?,
+            Cell::Flag(yes) => write!(row, "{yes}")?,
+            Cell::Time(time) => {
+                row.push(b'"');
+                self.clock.push(time, row);
+                row.push(b'"');
             }
         }
-        row.extend_from_slice(b"}\n");
-        self.out.put(row)
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> io::Result<()> {
+        self.row.extend_from_slice(b"}\n");
+        self.out.put(&self.row)?;
+        self.row.clear();
+        self.next = 0;
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<Written> {
         self.out.finish()
     }
-}
-
-/// The time as the API writes it: in UTC.
-fn quoted_time(time: Timestamp, row: &mut Vec<u8>) {
-    row.push(b'"');
-    ClockText::utc().push(time, row);
-    row.push(b'"');
 }

@@ -1,19 +1,18 @@
 //! One job: from the rows to the file.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use store::{EventLog, StoreError};
-use types::Timestamp;
+use store::StoreError;
+use store::search::{EventSearch, Stop};
 
 use super::clock_text::ClockText;
 use super::folder::Folder;
 use super::job::{ExportFormat, ExportJob};
 use super::jobs::Progress;
 use super::output::{Allowance, Stream};
-use super::rows::Plan;
+use super::rows::{Missing, Plan, Trouble};
 use super::sink::{Sink, Written};
 use super::text::{Csv, Ndjson};
 use super::workbook::{Heading, Xlsx};
@@ -28,23 +27,17 @@ pub(super) struct Work {
     pub(super) progress: Arc<Progress>,
     pub(super) allowance: Allowance,
     pub(super) folder: Folder,
-    pub(super) log: Arc<dyn EventLog>,
+    pub(super) search: Arc<dyn EventSearch>,
 }
 
 /// How a job ended.
 pub(super) enum Ended {
     /// The file has its name. Some spans could not be read.
-    Done(Written, Vec<(Timestamp, Timestamp)>),
+    Done(Written, Missing),
     /// It was not wanted any more.
     Stopped,
     /// A sentence for people.
     Failed(String),
-}
-
-/// Why a job could not be written.
-enum Trouble {
-    Store(StoreError),
-    File(io::Error),
 }
 
 /// Writes the job. However it ends, no half file stays behind.
@@ -78,42 +71,29 @@ fn explained(work: &Work, trouble: &Trouble) -> Ended {
     }
 }
 
-type Whole = (Written, Vec<(Timestamp, Timestamp)>);
-
-fn whole_file(work: &Work) -> Result<Whole, Trouble> {
-    work.allowance.check().map_err(Trouble::File)?;
-    let total = work.plan.count(&*work.log).map_err(Trouble::Store)?;
-    work.progress.total.store(total + 1, Ordering::Relaxed);
+fn whole_file(work: &Work) -> Result<(Written, Missing), Trouble> {
+    let Work { plan, progress, allowance, search, .. } = work;
+    allowance.check().map_err(Trouble::File)?;
+    let asked = Arc::clone(&progress.stop);
+    let stop = Stop::when(move || asked.load(Ordering::Relaxed));
+    let total = plan.count(&**search, stop.clone()).map_err(Trouble::Store)?;
+    progress.total.store(total + 1, Ordering::Relaxed);
     let mut sink = sink(work).map_err(Trouble::File)?;
-    let mut rows = 0;
-    let mut trouble = None;
-    let missing = work.plan.rows(&*work.log, &mut |cells| {
-        let written = sink.row(cells).and_then(|()| {
-            rows += 1;
-            if !u64::is_multiple_of(rows, TELL_EVERY_ROWS) {
-                return Ok(());
-            }
-            work.progress.rows.store(rows, Ordering::Relaxed);
-            work.allowance.check()
-        });
-        match written {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                trouble = Some(error);
-                ControlFlow::Break(())
-            }
+    let mut rows = 0_u64;
+    let missing = plan.write(&**search, stop, &mut *sink, &mut || {
+        rows += 1;
+        if !rows.is_multiple_of(TELL_EVERY_ROWS) {
+            return Ok(());
         }
-    });
-    let missing = missing.map_err(Trouble::Store)?;
-    work.progress.rows.store(rows, Ordering::Relaxed);
-    match trouble {
-        Some(error) => Err(Trouble::File(error)),
-        None => {
-            let written = sink.finish().map_err(Trouble::File)?;
-            work.folder.publish(&work.job).map_err(Trouble::File)?;
-            Ok((written, missing))
-        }
-    }
+        progress.rows.store(rows, Ordering::Relaxed);
+        allowance.check()
+    })?;
+    progress.rows.store(rows, Ordering::Relaxed);
+    // A search that was stopped ends as if there were no more rows.
+    allowance.check().map_err(Trouble::File)?;
+    let written = sink.finish().map_err(Trouble::File)?;
+    work.folder.publish(&work.job).map_err(Trouble::File)?;
+    Ok((written, missing))
 }
 
 /// The file of the job, begun.
@@ -123,11 +103,11 @@ fn sink(work: &Work) -> io::Result<Box<dyn Sink>> {
     let clock = ClockText::new(plan.zone.clone());
     Ok(match job.request.format {
         ExportFormat::Csv => {
-            let out = Stream::new(file, allowance.clone());
+            let out = Box::new(Stream::new(file, allowance.clone()));
             Box::new(Csv::begin(out, &plan.api_names(), clock, job.request.raw)?)
         }
         ExportFormat::Ndjson => {
-            let out = Stream::new(file, allowance.clone());
+            let out = Box::new(Stream::new(file, allowance.clone()));
             Box::new(Ndjson::begin(out, &plan.api_names())?)
         }
         ExportFormat::Xlsx => {

@@ -10,6 +10,7 @@ use rust_xlsxwriter::{ColNum, Format, RowNum, Workbook, Worksheet, XlsxError};
 use super::clock_text::ClockText;
 use super::output::{Allowance, Movable, finish};
 use super::sink::{Cell, SEPARATOR, Sink, Written};
+use super::text::yes_or_no;
 
 /// Rows of a sheet (the limit of the format), its header line among them.
 const SHEET_ROWS_MAX: RowNum = 1_048_576;
@@ -39,6 +40,8 @@ pub(super) struct Xlsx {
     formats: Formats,
     /// The row of the sheet that is written next.
     next: RowNum,
+    /// The column of the next value.
+    column: ColNum,
     /// Which sheet is written, counted from one: the first says what this is.
     sheet: usize,
     rows: u64,
@@ -79,6 +82,7 @@ impl Xlsx {
             clock,
             formats,
             next: 0,
+            column: 0,
             sheet: 0,
             rows: 0,
             sheet_octets: 0,
@@ -111,21 +115,15 @@ impl Xlsx {
         Ok(())
     }
 
-    fn write(&mut self, cells: &[Cell<'_>]) -> Result<(), XlsxError> {
-        if self.next == SHEET_ROWS_MAX {
+    fn write(&mut self, cell: Cell<'_>) -> Result<(), XlsxError> {
+        if self.column == 0 && self.next == SHEET_ROWS_MAX {
             self.end_sheet()?;
             self.begin_sheet()?;
         }
         let sheet = self.book.worksheet_from_index(self.sheet)?;
-        for (column, cell) in (0..).zip(cells) {
-            write_cell(sheet, (self.next, column), cell, &mut self.clock, &self.formats)?;
-            self.sheet_octets += octets(cell);
-        }
-        if self.sheet_octets > LARGE_SHEET_OCTETS {
-            self.book.use_zip_large_file(true);
-        }
-        self.next += 1;
-        self.rows += 1;
+        write_cell(sheet, (self.next, self.column), &cell, &mut self.clock, &self.formats)?;
+        self.sheet_octets += octets(&cell);
+        self.column += 1;
         Ok(())
     }
 
@@ -158,6 +156,7 @@ fn write_cell(
             sheet.write_string(row, column, within_cell(&list))?
         }
         Cell::Number(number) => sheet.write_number(row, column, number as f64)?,
+        Cell::Flag(yes) => sheet.write_string(row, column, yes_or_no(yes))?,
         Cell::Time(time) => {
             let days = clock.spreadsheet_days(time);
             sheet.write_number_with_format(row, column, days, &formats.time)?
@@ -172,7 +171,7 @@ fn octets(cell: &Cell<'_>) -> u64 {
     AROUND
         + match cell {
             Cell::Text(text) | Cell::Texts(text) => text.len() as u64,
-            Cell::Nothing | Cell::Number(_) | Cell::Time(_) => 0,
+            Cell::Nothing | Cell::Number(_) | Cell::Flag(_) | Cell::Time(_) => 0,
         }
 }
 
@@ -190,11 +189,21 @@ fn within_cell(text: &str) -> &str {
 }
 
 impl Sink for Xlsx {
-    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        if self.rows.is_multiple_of(ASK_EVERY_ROWS) {
-            self.allowance.check()?;
+    fn cell(&mut self, cell: Cell<'_>) -> io::Result<()> {
+        self.write(cell).map_err(failed)
+    }
+
+    fn end_row(&mut self) -> io::Result<()> {
+        self.column = 0;
+        self.next += 1;
+        self.rows += 1;
+        if self.sheet_octets > LARGE_SHEET_OCTETS {
+            self.book.use_zip_large_file(true);
         }
-        self.write(cells).map_err(failed)
+        match self.rows.is_multiple_of(ASK_EVERY_ROWS) {
+            true => self.allowance.check(),
+            false => Ok(()),
+        }
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<Written> {

@@ -1,0 +1,69 @@
+//! What comes, as it comes: for the live tail, `trace --follow` and the
+//! stream of the API.
+
+use store::search::FollowPosition;
+use types::{Caller, Permission};
+
+use crate::search::{Row, SearchRequest};
+use crate::{Center, CenterError, permit};
+
+/// Events looked at in one call.
+const LOOK_AT_MAX: usize = 2_000;
+
+/// What came after a position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowedRows {
+    /// The rows that match, in the order in which they came, each with its
+    /// own position: where to go on for who saw it last.
+    pub rows: Vec<(String, Row)>,
+    /// Where to go on, also if nothing matched.
+    pub position: String,
+    /// Whether there is more right now.
+    pub more: bool,
+    /// Whether rows may come that were seen before, because the position
+    /// is from before a restart: whoever minds compares their ids.
+    pub repeated: bool,
+    /// Whether the position is older than all that is kept: rows were missed.
+    pub too_old: bool,
+}
+
+impl Center {
+    /// The rows that came after a position and match the query and the view
+    /// of the request; its times, order and page do not matter. Without a
+    /// position, from now on: there are no rows yet, but a position.
+    ///
+    /// # Errors
+    ///
+    /// A query that cannot be understood, a position that is not ours.
+    pub fn follow(
+        &self,
+        caller: &Caller,
+        request: &SearchRequest,
+        after: Option<&str>,
+    ) -> Result<FollowedRows, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        let scope = self.scope(request)?;
+        let after: FollowPosition = match after {
+            Some(text) => text.parse().map_err(|_| {
+                CenterError::invalid("the last event id is not one this server gave out")
+            })?,
+            None => {
+                let position = self.parts.search.now_at().to_string();
+                let (rows, more) = (Vec::new(), false);
+                return Ok(FollowedRows { rows, position, more, repeated: false, too_old: false });
+            }
+        };
+        let found = self.parts.search.follow(&scope.filter, &after, LOOK_AT_MAX)?;
+        let by_time = found.position.by_time;
+        let place = |event: &types::Event| {
+            FollowPosition { at: event.at, id: Some(event.id), by_time }.to_string()
+        };
+        Ok(FollowedRows {
+            rows: found.events.iter().map(|event| (place(event), Row::of(event))).collect(),
+            position: found.position.to_string(),
+            more: found.more,
+            repeated: found.repeated,
+            too_old: found.too_old,
+        })
+    }
+}

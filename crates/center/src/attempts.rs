@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use types::{Caller, Event, EventId, LifeLineId, OutcomeKind, Permission, Reference, Timestamp};
 
-use crate::explain::{self, Explanation, life_line::Story};
+use crate::explain::{Explanation, life_line::Story};
 use crate::search::{Cursor, Row, SearchRequest, Span};
 use crate::views::View;
 use crate::{Center, CenterError, permit, presentable_within};
@@ -22,7 +22,7 @@ pub struct TraceRequest {
 }
 
 /// One page of attempts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttemptPage {
     /// The rows, newest first.
     pub rows: Vec<Row>,
@@ -60,7 +60,7 @@ impl Center {
         let request = SearchRequest {
             query: request.query.clone(),
             view,
-            cursor: request.after,
+            cursor: request.after.clone(),
             rows_max: request.rows_max,
             ..SearchRequest::default()
         };
@@ -92,8 +92,7 @@ impl Center {
     pub fn why(&self, caller: &Caller, named: &str) -> Result<Explanation, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let event = self.named(named)?;
-        let story = self.parts.log.life_line(event.life_line)?;
-        let mut explanation = explain::explain(&event, &story, self.parts.clock.now());
+        let mut explanation = self.explained(&event)?;
         self.tell_if_queued(&event, &mut explanation)?;
         Ok(explanation)
     }
@@ -123,7 +122,7 @@ impl Center {
         if events.is_empty() {
             events = self.parts.log.life_line(self.named(named)?.life_line)?;
         }
-        Ok(explain::life_line::story(&events, self.parts.clock.now()))
+        self.told(events)
     }
 
     /// The event of this id or reference. A life-line has a reference too,

@@ -7,7 +7,7 @@ use crate::search::SearchRequest;
 use crate::views::View;
 
 /// How to ask the same elsewhere; each is one line for a POSIX shell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Commands {
     /// `portcullis trace '…'`
     pub trace: String,

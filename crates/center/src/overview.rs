@@ -10,7 +10,7 @@ use crate::views::View;
 use crate::{Center, CenterError, permit};
 
 /// The list behind a number: what a link to it is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ListLink {
     /// The built-in list.
     pub view: View,
@@ -23,7 +23,7 @@ pub struct ListLink {
 }
 
 /// A number and the list behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Figure {
     /// The number.
     pub count: u64,
@@ -32,7 +32,7 @@ pub struct Figure {
 }
 
 /// How it goes at this moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NowTile {
     /// Sessions open.
     pub sessions_open: u64,
@@ -53,7 +53,7 @@ pub struct NowTile {
 }
 
 /// Why mail was refused: one bar.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RefusedBar {
     /// The reason.
     pub reason: Reason,
@@ -67,7 +67,7 @@ pub struct RefusedBar {
 }
 
 /// What became of first contacts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GreylistFunnel {
     /// Attempts deferred as first contacts.
     pub first_contacts: u64,
@@ -86,7 +86,7 @@ pub struct GreylistFunnel {
 }
 
 /// The commonest of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TopList {
     /// What they are: *Senders*.
     pub label: String,
@@ -95,7 +95,7 @@ pub struct TopList {
 }
 
 /// One of the commonest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TopRow {
     /// What people read.
     pub label: String,
@@ -104,7 +104,7 @@ pub struct TopRow {
 }
 
 /// One thing that needs attention.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Attention {
     /// How bad it is.
     pub level: AttentionLevel,
@@ -115,7 +115,9 @@ pub struct Attention {
 }
 
 /// How bad something is; worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum AttentionLevel {
     /// Mail is not taken, or may be lost.
@@ -127,7 +129,9 @@ pub enum AttentionLevel {
 }
 
 /// The span the tiles look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub enum OverviewSpan {
     /// The last 24 hours.
     #[default]

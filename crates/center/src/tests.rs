@@ -151,6 +151,7 @@ impl Gateway {
         let clock = Arc::new(SimulatedClock::new(now));
         let parts = Parts {
             log: store.clone(),
+            search: store.clone(),
             queue: store.clone(),
             triplets: store,
             policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),

@@ -1,14 +1,14 @@
 //! The built-in lists and what they show.
 
 use serde::{Deserialize, Serialize};
-use store::Filter;
-use types::OutcomeKind;
 
 use crate::CenterError;
 use crate::query::fields::ColumnName;
 
 /// A built-in list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum View {
     /// Refused, bounces and senders that never came back included.
@@ -31,7 +31,7 @@ pub enum View {
 }
 
 /// What is known of a built-in list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct ViewInfo {
     /// The list.
     pub view: View,
@@ -47,6 +47,10 @@ pub struct ViewInfo {
 
 /// What Rejected and Deferred show: the five fields people filter by.
 const FIVE: &[&str] = &["time", "is", "type", "from", "to", "info", "ip"];
+/// What lists of mail that was taken over show.
+const TAKEN: &[&str] = &["time", "is", "from", "to", "subject", "size", "info", "ip"];
+/// What lists of what came later show.
+const LATER: &[&str] = &["time", "is", "from", "to", "subject", "info"];
 
 type ViewRow = (View, &'static str, &'static str, &'static str, &'static [&'static str]);
 
@@ -59,11 +63,11 @@ const VIEWS: [ViewRow; 8] = [
         "Mail whose sender was asked to come back, or broke off.",
         FIVE,
     ),
-    (View::Held, "held", "Held", "Accepted mail that waits for somebody's decision.", FIVE),
-    (View::Queue, "queue", "Queue", "Accepted mail the next hop has not taken yet.", FIVE),
-    (View::Accepted, "accepted", "Accepted", "Mail that was taken over.", FIVE),
-    (View::Delivered, "delivered", "Delivered", "Mail the next hop has taken.", FIVE),
-    (View::Bounced, "bounced", "Bounced", "Accepted mail that could not be delivered.", FIVE),
+    (View::Held, "held", "Held", "Accepted mail that waits for somebody's decision.", TAKEN),
+    (View::Queue, "queue", "Queue", "Accepted mail the next hop has not taken yet.", TAKEN),
+    (View::Accepted, "accepted", "Accepted", "Mail that was taken over.", TAKEN),
+    (View::Delivered, "delivered", "Delivered", "Mail the next hop has taken.", LATER),
+    (View::Bounced, "bounced", "Bounced", "Accepted mail that could not be delivered.", LATER),
     (View::All, "all", "Everything", "Every attempt, however it ended.", FIVE),
 ];
 
@@ -91,21 +95,6 @@ impl View {
     /// The name in addresses.
     pub fn key(self) -> &'static str {
         VIEWS.iter().find(|row| row.0 == self).map_or("all", |row| row.1)
-    }
-
-    /// Which events it has; nothing for [`View::All`], where it depends on
-    /// the query.
-    pub(crate) fn filter(self) -> Option<Filter> {
-        Some(match self {
-            View::Rejected => Filter::Outcome(OutcomeKind::Rejected),
-            View::Deferred => Filter::Outcome(OutcomeKind::Deferred),
-            View::Held => Filter::Outcome(OutcomeKind::Held),
-            View::Accepted => Filter::Outcome(OutcomeKind::Accepted),
-            View::Queue => Filter::State("queued"),
-            View::Delivered => Filter::State("delivered"),
-            View::Bounced => Filter::State("bounced"),
-            View::All => return None,
-        })
     }
 }
 

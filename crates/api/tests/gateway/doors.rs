@@ -80,6 +80,7 @@ fn gateway() -> Gateway {
     let events = Arc::new(MetricsFromEvents::new());
     let center = Center::new(Parts {
         log: log.clone(),
+        search: log.clone(),
         queue: log.clone(),
         triplets: log.clone(),
         policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),

@@ -10,7 +10,7 @@ use super::tree::{Part, Term, Text, Value};
 use super::{QueryError, fields};
 
 /// One of the things a query asks for together with the others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Chip {
     /// As it stands in the query, the negation included.
     pub text: String,
@@ -179,6 +179,15 @@ pub fn term(field: &str, value: &str) -> String {
     match parse(&plain).ok().and_then(text) {
         Some(read) if read == value && !value.starts_with('"') => plain,
         _ => format!("{name}:{}", quoted(value)),
+    }
+}
+
+/// `field:=value`: the whole value, quoted where it needs it.
+pub fn exact_term(field: &str, value: &str) -> String {
+    let plain = term(field, value);
+    match plain.split_once(':') {
+        Some((name, value)) => format!("{name}:={value}"),
+        None => plain,
     }
 }
 

@@ -8,7 +8,7 @@ use super::parser::parse;
 use super::tree::{Part, Value};
 
 /// The form; an empty field does not restrict.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FiveFilters {
     /// Anywhere.

@@ -4,19 +4,25 @@ use std::ops::Range;
 
 use super::fields::{self, Field};
 use super::token::{Placed, Token, tokens};
-use super::tree::{Part, Query, Term};
+use super::tree::{Part, Query, Term, Text};
 use super::{DEPTH_MAX, QUERY_OCTETS_MAX, QueryError, VALUES_MAX};
 
 /// Parses a query; blanks only ask for everything.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, with its place.
+/// Every unknown field, or else the first thing that is wrong, with its place.
 pub fn parse(text: &str) -> Result<Query, QueryError> {
     let end = text.len();
     if end > QUERY_OCTETS_MAX {
         let message = format!("the query is longer than {QUERY_OCTETS_MAX} octets");
         return Err(QueryError::new(0..end, message));
+    }
+    if let Some(reference) = super::pasted_reference(text) {
+        let start = end - text.trim_start().len();
+        let whole = start..start + text.trim().len();
+        let word = Text { text: reference.to_string(), quoted: false, at: whole.clone() };
+        return Ok(Query { root: Some(Part::Word(word)), tops: vec![whole] });
     }
     let tokens = tokens(text)?;
     if tokens.is_empty() {
@@ -25,11 +31,23 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
     let whole =
         tokens.first().map_or(0, |(_, at)| at.start)..tokens.last().map_or(0, |(_, at)| at.end);
     let tokens = tokens.into_iter().peekable();
-    let mut parser = Parser { text, tokens, depth: 0, values: 0, end: 0, tops: Vec::new(), ors: 0 };
+    let mut parser = Parser {
+        text,
+        tokens,
+        depth: 0,
+        values: 0,
+        end: 0,
+        tops: Vec::new(),
+        ors: 0,
+        unknown: Vec::new(),
+    };
     let root = parser.any()?;
     let tops = if parser.ors == 0 { std::mem::take(&mut parser.tops) } else { vec![whole] };
     match parser.tokens.next() {
-        None => Ok(Query { root: Some(root), tops }),
+        None => match QueryError::first_of(parser.unknown) {
+            None => Ok(Query { root: Some(root), tops }),
+            Some(error) => Err(error),
+        },
         Some((_, at)) => Err(QueryError::new(at, "this `)` closes nothing")),
     }
 }
@@ -45,6 +63,8 @@ struct Parser<'a> {
     tops: Vec<Range<usize>>,
     /// OR outside of parentheses.
     ors: usize,
+    /// Fields that nobody knows.
+    unknown: Vec<QueryError>,
 }
 
 impl Parser<'_> {
@@ -109,8 +129,14 @@ impl Parser<'_> {
             }
             Some((Token::Term { field, comparison, values }, at)) => {
                 self.count(values.len(), &at)?;
-                let field = self.field(field)?;
-                Ok(Part::Term(Term { field, comparison, values, at }))
+                match self.field(field) {
+                    Ok(field) => Ok(Part::Term(Term { field, comparison, values, at })),
+                    // Told at the end, together with the others of its kind.
+                    Err(unknown) => {
+                        self.unknown.push(unknown);
+                        Ok(Part::All(Vec::new()))
+                    }
+                }
             }
             Some((token, at)) => {
                 let shown = self.text.get(at.clone()).unwrap_or("");
@@ -146,7 +172,11 @@ impl Parser<'_> {
         let name = self.text.get(at.clone()).unwrap_or("");
         fields::find(name).ok_or_else(|| {
             let proposal = fields::nearest(name).map(|field| format!("{}:", field.name));
-            QueryError::new(at.start..at.end + 1, format!("unknown field `{name}:`"))
+            let instead = match proposal {
+                Some(_) => "",
+                None => "; put it in quotes to search for the text",
+            };
+            QueryError::new(at.start..at.end + 1, format!("unknown field `{name}:`{instead}"))
                 .proposing(proposal)
         })
     }

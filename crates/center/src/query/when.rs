@@ -58,6 +58,18 @@ impl Moment {
         Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
     }
 
+    /// The midnight at which the week of `at` began here.
+    pub(crate) fn monday_before(&self, at: Timestamp) -> Timestamp {
+        let monday = || {
+            let at = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+            let date = at.to_zoned(self.zone.clone()).date();
+            let days = i64::from(date.weekday().to_monday_zero_offset());
+            let monday = date.checked_sub(jiff::Span::new().days(days)).ok()?;
+            self.of(monday.at(0, 0, 0, 0))
+        };
+        monday().unwrap_or(Timestamp::EPOCH)
+    }
+
     fn today(&self) -> Option<Date> {
         let now = jiff::Timestamp::from_millisecond(self.now.as_millis()).ok()?;
         Some(now.to_zoned(self.zone.clone()).date())

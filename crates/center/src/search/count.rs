@@ -1,27 +1,34 @@
 //! How many there are.
 
 use serde::{Deserialize, Serialize};
-use store::contract::Page;
+use store::search::{Exactness, TallyPlan};
 use types::{Caller, Permission};
 
-use super::SearchRequest;
+use super::{Scope, SearchRequest, Span};
 use crate::views::View;
 use crate::{Center, CenterError, permit};
 
 /// How far matches are counted exactly.
-const EXACT_MAX: usize = 10_000;
+pub(crate) const EXACT_MAX: u64 = 10_000;
 
 /// How many attempts match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Count {
     /// The number.
     pub count: u64,
     /// Whether it is exact; it is up to 10,000.
     pub exact: bool,
+    /// Whether counting took too long and was ended: there are at least so
+    /// many.
+    #[serde(default)]
+    pub at_least: bool,
+    /// Spans that could not be read and are not in it.
+    #[serde(default)]
+    pub missing: Vec<Span>,
 }
 
 /// How many attempts of one built-in list match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ViewCount {
     /// The list.
     pub view: View,
@@ -38,9 +45,18 @@ impl Center {
     pub fn count(&self, caller: &Caller, request: &SearchRequest) -> Result<Count, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let scope = self.scope(request)?;
-        let page = Page { after: None, rows_max: 1, count_max: EXACT_MAX };
-        let found = self.parts.log.search(&scope.filter, scope.times, page)?;
-        Ok(Count { count: u64::try_from(found.count).unwrap_or(u64::MAX), exact: !found.more })
+        self.counted(&scope, EXACT_MAX)
+    }
+
+    /// How many events are in a scope, exact to `exact_max`.
+    pub(crate) fn counted(&self, scope: &Scope, exact_max: u64) -> Result<Count, CenterError> {
+        let found = self.parts.search.count(&scope.query(self.patience()), exact_max)?;
+        Ok(Count {
+            count: found.rows,
+            exact: found.exactness == Exactness::Exact,
+            at_least: found.exactness == Exactness::AtLeast,
+            missing: found.missing.into_iter().map(Span::from).collect(),
+        })
     }
 
     /// The same query counted in every built-in list, for the tabs.
@@ -53,9 +69,32 @@ impl Center {
         caller: &Caller,
         request: &SearchRequest,
     ) -> Result<Vec<ViewCount>, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        // One pass counts all that is filed by its outcome.
+        let everything = SearchRequest { view: View::All, ..request.clone() };
+        let scope = self.scope(&everything)?;
+        let stop = self.patience();
+        let tallied = self.parts.search.tally(&scope.query(stop), &TallyPlan::default())?;
+        let missing: Vec<Span> = tallied.missing.iter().cloned().map(Span::from).collect();
+        let exact = |count| Count {
+            count,
+            exact: !tallied.stopped,
+            at_least: tallied.stopped,
+            missing: missing.clone(),
+        };
+        let [accepted, _, deferred, rejected] = tallied.outcomes;
         let of_view = |view| {
-            let request = SearchRequest { view, ..request.clone() };
-            Ok(ViewCount { view, count: self.count(caller, &request)? })
+            let count = match view {
+                View::All => exact(tallied.rows),
+                View::Accepted => exact(accepted),
+                View::Deferred => exact(deferred),
+                View::Rejected => exact(rejected),
+                View::Held | View::Queue | View::Delivered | View::Bounced => {
+                    let request = SearchRequest { view, ..request.clone() };
+                    self.counted(&self.scope(&request)?, EXACT_MAX)?
+                }
+            };
+            Ok(ViewCount { view, count })
         };
         View::ALL.into_iter().map(of_view).collect()
     }

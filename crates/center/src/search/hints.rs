@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 use types::{Caller, Permission};
 
+use super::count::EXACT_MAX;
 use super::page::BeyondRetention;
-use super::{Count, SearchRequest};
+use super::{Count, Scope, SearchRequest};
+use crate::query::edit;
+use crate::views::View;
 use crate::{Center, CenterError, permit};
 
 /// One way out of an empty list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Hint {
     /// No attempt has been recorded at all.
@@ -34,13 +37,25 @@ pub enum Hint {
     /// There are matches in another list.
     OtherView {
         /// The list that has them.
-        view: crate::views::View,
+        view: View,
         /// How many there are.
         count: Count,
     },
     /// The range is older than what is kept.
     Beyond(BeyondRetention),
 }
+
+/// Ranges that people widen to, narrowest first: as a request writes them,
+/// and as people read them.
+const WIDER: [(&str, &str); 4] = [
+    ("now-24h", "the last 24 hours"),
+    ("now-7d", "the last 7 days"),
+    ("now-30d", "the last 30 days"),
+    ("", "all that is kept"),
+];
+
+/// Most chips that are tried.
+const CHIPS_MAX: usize = 8;
 
 impl Center {
     /// Ways out of an empty list, best first.
@@ -55,6 +70,56 @@ impl Center {
     ) -> Result<Vec<Hint>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let scope = self.scope(request)?;
-        Ok(self.beyond(caller, &scope)?.map(Hint::Beyond).into_iter().collect())
+        if self.parts.search.oldest().is_none() {
+            return Ok(vec![Hint::NothingYet]);
+        }
+        let beyond = self.beyond(caller, &scope)?.map(Hint::Beyond);
+        let mut hints: Vec<Hint> = beyond.into_iter().collect();
+        hints.extend(self.wider(request, &scope)?);
+        hints.extend(self.without_a_chip(request)?);
+        if request.view != View::All {
+            let view = View::All;
+            let count = self.matches(&SearchRequest { view, ..request.clone() })?;
+            hints.extend((count.count > 0).then_some(Hint::OtherView { view, count }));
+        }
+        Ok(hints)
+    }
+
+    fn matches(&self, request: &SearchRequest) -> Result<Count, CenterError> {
+        self.counted(&self.scope(request)?, EXACT_MAX)
+    }
+
+    /// The narrowest wider range in which there is something.
+    fn wider(&self, request: &SearchRequest, scope: &Scope) -> Result<Option<Hint>, CenterError> {
+        for (from, label) in WIDER {
+            let to = String::new();
+            let wider = SearchRequest { from: from.to_owned(), to, ..request.clone() };
+            let times = self.scope(&wider)?.times;
+            if times.start >= scope.times.start && times.end <= scope.times.end {
+                continue;
+            }
+            let count = self.matches(&wider)?;
+            if count.count > 0 {
+                let (from, label) = (from.to_owned(), label.to_owned());
+                return Ok(Some(Hint::Wider { from, label, count }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The chips without which there would be something; the one that stands
+    /// most in the way first.
+    fn without_a_chip(&self, request: &SearchRequest) -> Result<Vec<Hint>, CenterError> {
+        let mut found = Vec::new();
+        let chips = edit::chips(&request.query)?;
+        for (place, chip) in chips.iter().enumerate().take(CHIPS_MAX) {
+            let query = edit::without(&request.query, place);
+            let count = self.matches(&SearchRequest { query: query.clone(), ..request.clone() })?;
+            if count.count > 0 {
+                found.push((count.count, Hint::Without { chip: chip.text.clone(), query, count }));
+            }
+        }
+        found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        Ok(found.into_iter().map(|(_, hint)| hint).collect())
     }
 }

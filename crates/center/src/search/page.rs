@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::contract::Page;
-use types::{Caller, Event, Permission, Timestamp};
+use types::{Caller, Event, EventKind, OutcomeKind, Permission, Timestamp};
 
 use super::{Cursor, Row, Scope, SearchRequest, Span};
 use crate::daily_log::LogFile;
@@ -19,7 +18,7 @@ const PAGE_ROWS: usize = 50;
 const LOGS_MAX: usize = 14;
 
 /// One page of rows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SearchPage {
     /// The rows, in the order that was asked for.
     pub rows: Vec<Row>,
@@ -38,12 +37,16 @@ pub struct SearchPage {
     pub as_of: Timestamp,
     /// Spans that could not be read: the rows of these are missing.
     pub missing: Vec<Span>,
+    /// Whether the search took too long and was ended: there may be rows
+    /// beyond these, from [`SearchPage::next`] on.
+    #[serde(default)]
+    pub stopped: bool,
     /// What of the span is older than what is kept.
     pub beyond: Option<BeyondRetention>,
 }
 
 /// A span that reaches further back than events are kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BeyondRetention {
     /// Events are kept from here on.
     pub kept_from: Timestamp,
@@ -78,19 +81,15 @@ impl Center {
             0 => PAGE_ROWS,
             wanted => wanted.min(PAGE_ROWS_MAX),
         };
-        let after = request.cursor.map(|cursor| (cursor.at, cursor.id));
-        // One row more than is shown says whether there is a next page.
-        let wanted = Page { after, rows_max: rows_max + 1, count_max: 0 };
-        let found = self.parts.log.search(&scope.filter, scope.times.clone(), wanted)?;
+        let found = self.found(&scope, request, rows_max)?;
         let mut rows: Vec<Row> = found.events.iter().map(Row::of).collect();
-        let more = rows.len() > rows_max;
-        rows.truncate(rows_max);
-        let position = request.cursor.map_or(0, |cursor| cursor.position);
-        let edge = |row: &Row, position| Cursor { at: row.time, id: row.id, position, back: false };
+        self.tell_what_became(&mut rows)?;
         Ok(SearchPage {
-            next: rows.last().filter(|_| more).map(|row| edge(row, position + rows.len())),
             rows,
-            position,
+            next: found.next,
+            previous: found.previous,
+            position: found.position,
+            stopped: found.stopped,
             missing: found.missing.into_iter().map(Span::from).collect(),
             beyond: self.beyond(caller, &scope)?,
             ..page
@@ -104,6 +103,20 @@ impl Center {
             Some(Open::Reference(reference)) => self.parts.log.by_reference(reference)?,
         };
         Ok(Some(events).filter(|events| !events.is_empty()))
+    }
+
+    /// Says of messages that were taken over what has become of them since.
+    fn tell_what_became(&self, rows: &mut [Row]) -> Result<(), CenterError> {
+        let taken =
+            |row: &&mut Row| matches!(row.outcome, Some(OutcomeKind::Accepted | OutcomeKind::Held));
+        for row in rows.iter_mut().filter(taken) {
+            let story = self.parts.log.life_line(row.life)?;
+            let of_this = |event: &&Event| matches!(&event.kind, EventKind::FollowUp { of, .. } if *of == row.id);
+            let last = story.iter().rev().find(of_this);
+            row.became = last.and_then(Event::follow_up).map(|what| what.state().to_owned());
+            row.became_at = last.map(|event| event.at);
+        }
+        Ok(())
     }
 
     /// What of a bounded span is older than what is kept.

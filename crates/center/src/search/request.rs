@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use store::search::{Column, Direction, Order};
 use types::Timestamp;
 
 use super::cursor::Cursor;
@@ -14,7 +15,7 @@ use crate::query::fields::ColumnName;
 use crate::views::View;
 
 /// What a list shows; the parameters of its address, field by field.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchRequest {
     /// The query, in the search language; empty for everything.
@@ -47,6 +48,18 @@ pub struct Sort {
     pub column: ColumnName,
     /// Largest or newest first.
     pub descending: bool,
+}
+
+impl Sort {
+    /// The order, as the event log knows it.
+    pub(crate) fn order(self) -> Order {
+        let by = self.column.column().sort.unwrap_or(Column::Time);
+        let direction = match self.descending {
+            true => Direction::Descending,
+            false => Direction::Ascending,
+        };
+        Order { by, direction }
+    }
 }
 
 impl Default for Sort {
@@ -91,7 +104,9 @@ impl<'de> Deserialize<'de> for Sort {
 }
 
 /// A span of time, the end exclusive; an end that is missing is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Span {
     /// From when.
     pub from: Option<Timestamp>,

@@ -19,7 +19,7 @@ const SUBJECT_CHARS_MAX: usize = 200;
 const ATTACHMENTS_MAX: usize = 10;
 
 /// One event in a list. Texts from strangers are [`presentable`] already.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// The event.
     pub id: EventId,
@@ -108,6 +108,13 @@ pub struct Row {
     /// The machine that wrote the event.
     #[serde(default)]
     pub node: String,
+    /// Of a message that was taken over: its latest state (`delivered`,
+    /// `queued`, `bounced`); nothing before the first try to deliver it.
+    #[serde(default)]
+    pub became: Option<String>,
+    /// When it came into that state.
+    #[serde(default)]
+    pub became_at: Option<Timestamp>,
 }
 
 impl Row {
@@ -158,6 +165,8 @@ impl Row {
             first_contact: greylist.first_contact,
             would: event.record.would.as_ref().map(|decision| decision.reason),
             node: event.node.to_string(),
+            became: None,
+            became_at: None,
         }
     }
 }
@@ -203,8 +212,8 @@ fn attachment(attachment: &types::message::AttachmentFacts) -> String {
 
 /// What administrators call this event.
 pub(crate) fn label_of(event: &Event) -> String {
-    match (event.reason(), event.follow_up()) {
-        (Some(reason), _) => reason.label().to_owned(),
+    match (types::information::label(event), event.follow_up()) {
+        (Some(label), _) => presentable(&label).into_owned(),
         (None, Some(what)) => life_line::follow_up_title(what).to_owned(),
         (None, None) => String::new(),
     }

@@ -10,10 +10,11 @@ use center::metrics::{Metrics, MetricsFromEvents};
 use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
+use store::search::EventSearch;
 use store::state::PolicyState;
 use store::{EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
-use world::{Chance, Clock, DnsResolver, Resolver};
+use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
 
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
@@ -30,6 +31,8 @@ use crate::telemetry::{Log, Message};
 
 /// The folder of the daily CSV files, in the data folder.
 const DAILY_FOLDER: &str = "daily";
+/// The folder of exports, in the data folder.
+const EXPORTS_FOLDER: &str = "exports";
 /// The folder of the certificate that is made at first start.
 const TLS_FOLDER: &str = "tls";
 
@@ -95,7 +98,8 @@ impl Gateway {
         let clock = Arc::clone(&shared.clock);
         let hops = DelivererHops(deliverer.clone());
         let center = shared.center(settings, &state, &policies, &health, &from_events);
-        let center = Arc::new(center.with_next_hops(Arc::new(hops)));
+        let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
+        let center = Arc::new(center);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         Ok(Gateway {
@@ -123,8 +127,9 @@ struct Shared {
     chance: Arc<dyn Chance>,
     node: NodeName,
     resolver: Arc<dyn Resolver>,
-    /// The store, three times: one for each thing it is.
+    /// The store, once for each thing it is.
     events: Arc<dyn EventLog>,
+    search: Arc<dyn EventSearch>,
     queue: Arc<dyn MessageQueue>,
     triplets: Arc<dyn TripletTable>,
 }
@@ -141,6 +146,7 @@ impl Shared {
             chance: Arc::clone(&world.chance),
             node: convert::node(settings),
             events: Arc::clone(store) as _,
+            search: Arc::clone(store) as _,
             queue: Arc::clone(store) as _,
             triplets: Arc::clone(store) as _,
         })
@@ -194,6 +200,7 @@ impl Shared {
     ) -> Center {
         Center::new(center::Parts {
             log: self.events,
+            search: self.search,
             queue: self.queue,
             triplets: self.triplets,
             policies: Arc::clone(state),
@@ -208,6 +215,16 @@ impl Shared {
             metadata_kept: settings.retention.metadata,
             program_version: env!("CARGO_PKG_VERSION"),
         })
+    }
+}
+
+/// Where exports go, and how much of the disk they must leave alone.
+fn exports(settings: &Settings) -> center::ExportParts {
+    let folder = &settings.server.data_dir;
+    center::ExportParts {
+        folder: folder.join(EXPORTS_FOLDER),
+        space: Arc::new(FolderSpace::new(folder)),
+        reserve_octets: settings.store.disk_reserve.0,
     }
 }
 

@@ -49,6 +49,7 @@ use chunk::{CHUNK_ROWS, Chunk};
 use columns::RowKey;
 use follow::Recent;
 use record::RecordReader;
+pub(crate) use order::place_of;
 pub use scan::ScannedRow;
 use segment::{IndexedBy, Segment};
 use unit::{Place, Unit};

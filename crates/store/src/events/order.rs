@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use types::{EventId, Timestamp};
+use types::{Event, EventId, Timestamp};
 
 use super::bits::BLOCK_ROWS;
-use super::columns::{RowKey, View};
+use super::columns::{Columns, RowKey, View};
 use super::fields::{WideField, ip_octets, ip_of};
 use super::filter::{Prepared, Test};
 use super::unit::{Place, Unit, Window};
@@ -171,6 +171,18 @@ fn value<'a>(
             Some(Value::Text(word.as_bytes()))
         }
     }
+}
+
+/// The place of an event in an order, as its row has it.
+pub(crate) fn place_of(event: &Event, by: Column) -> Cursor {
+    let mut columns = Columns::default();
+    columns.push(event);
+    let words = match by {
+        Column::Word(field) => field.legend(),
+        Column::Time | Column::Ip | Column::Text(_) | Column::Number(_) => Vec::new(),
+    };
+    let value = value(&columns.view(), by, &words, 0).map(owned);
+    Cursor { value, at: event.at, id: event.id }
 }
 
 fn owned(value: Value<'_>) -> SortValue {

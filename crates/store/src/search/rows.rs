@@ -23,6 +23,11 @@ impl Order {
     pub const NEWEST: Order = Order { by: Column::Time, direction: Direction::Descending };
     /// Oldest first.
     pub const OLDEST: Order = Order { by: Column::Time, direction: Direction::Ascending };
+
+    /// The place of an event in this order: rows after it follow from there.
+    pub fn place_of(self, event: &Event) -> Cursor {
+        crate::events::place_of(event, self.by)
+    }
 }
 
 /// Which page.

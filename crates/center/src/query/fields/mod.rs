@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use store::contract::TextColumn;
+use store::search::{NumberColumn, TextColumn, WordColumn};
 
 use super::nearest;
 use crate::CenterError;
@@ -42,7 +42,7 @@ impl Field {
 }
 
 /// Kinds of fields, in the order in which people are shown them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
     /// How it ended.
@@ -86,18 +86,87 @@ pub enum FieldKind {
     Is,
     /// A reason code, the beginning of one, or a label.
     Type,
-    /// An address, a domain or a part of one, in any of these columns.
-    Address(&'static [TextColumn]),
-    /// A domain, in any of these columns.
-    Domain(&'static [TextColumn]),
+    /// An address, a domain or a part of one, in this column.
+    Address(TextColumn),
+    /// A domain with all below it, in this column.
+    Domain(TextColumn),
     /// Text, in this column.
     Text(TextColumn),
+    /// One whole value of this column, or a pattern: media types, hashes.
+    Exact(TextColumn),
+    /// An enhanced status code, or the beginning of one.
+    Enhanced,
+    /// The policy or managed sender that decided.
+    Policy,
+    /// The TLS version, or `none`.
+    Tls,
+    /// One of the words of this column.
+    Word(WordColumn),
+    /// A number, in this unit.
+    Number(NumberColumn, Unit),
+    /// What a message has.
+    Has,
+    /// `yes` or `no`.
+    YesNo(Question),
     /// A client address or network.
     Ip,
+    /// An identifier or a reference.
+    Id(Identified),
     /// A span of time that narrows the whole query.
     Time(TimeSide),
     /// Nothing of the kind is recorded yet: every value is an error.
     NotRecorded,
+}
+
+impl FieldKind {
+    /// Whether only attempts have it: a later step of a life-line is found by
+    /// what was known at its attempts.
+    pub(super) fn of_attempts(self) -> bool {
+        matches!(
+            self,
+            FieldKind::Enhanced
+                | FieldKind::Policy
+                | FieldKind::Word(_)
+                | FieldKind::YesNo(_)
+                | FieldKind::Number(
+                    NumberColumn::Code | NumberColumn::Attempts | NumberColumn::Wait,
+                    _
+                )
+        )
+    }
+}
+
+/// What a number counts, and so how people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nothing in particular.
+    Plain,
+    /// A reply code; `5xx` and `5*` mean all that begin so.
+    Code,
+    /// Octets: `5MB`, `300k`, `1GiB`.
+    Octets,
+    /// Milliseconds, written `10m`, `1h30m`, `45s`.
+    Span,
+}
+
+/// A question about the story of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether a greylisted sender came back.
+    Retried,
+    /// Whether network, sender and recipient were new to each other.
+    FirstContact,
+}
+
+/// What an identifier names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identified {
+    /// One event, by id or reference.
+    Event,
+    /// One life-line, by id or reference.
+    LifeLine,
+    /// One session, by id.
+    Session,
 }
 
 /// Which part of a span of time a field gives.
@@ -105,14 +174,14 @@ pub enum FieldKind {
 pub enum TimeSide {
     /// The span itself.
     Within,
-    /// Its end is where the wanted time begins.
+    /// From its beginning on.
     After,
-    /// Its beginning is where the wanted time ends.
+    /// Before its beginning.
     Before,
 }
 
 /// How lists show a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Column {
     /// The heading.
     pub label: &'static str,
@@ -120,12 +189,22 @@ pub struct Column {
     pub api: &'static str,
     /// How a cell is drawn.
     pub drawn: Drawn,
-    /// By what lists are sorted, if they can be sorted by it.
-    pub sort: Option<SortKey>,
+    /// By which stored column lists are sorted, if they can be.
+    #[serde(rename = "sortable", serialize_with = "is_some")]
+    #[schemars(with = "bool")]
+    pub sort: Option<store::search::Column>,
+}
+
+#[expect(clippy::ref_option, reason = "the form serde asks for")]
+fn is_some<S: Serializer>(
+    sort: &Option<store::search::Column>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(sort.is_some())
 }
 
 /// How a cell is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Drawn {
     /// A point in time.
@@ -148,34 +227,6 @@ pub enum Drawn {
     Duration,
     /// A list of words.
     List,
-}
-
-/// What lists can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SortKey {
-    /// The time of the event; from the index.
-    Time,
-    /// Another column, within the range.
-    Column(SortColumn),
-}
-
-/// Columns that are put in order within the range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SortColumn {
-    /// Octets of the message.
-    Size,
-    /// The reply code.
-    Code,
-    /// The reason.
-    Reason,
-    /// The envelope sender.
-    From,
-    /// The recipient.
-    To,
-    /// The client's address.
-    Ip,
 }
 
 /// The field of this name or alias, in any case.
@@ -268,7 +319,7 @@ impl<'de> Deserialize<'de> for ColumnName {
 }
 
 /// One field as help shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct FieldHelp {
     /// The name.
     pub name: &'static str,

@@ -1,171 +1,384 @@
-//! The evidence ledger: each finding of an attempt as a line.
+//! The evidence ledger: every check in the order in which checks are made,
+//! with its result and evidence; for one that did not run, why not.
 
 use serde::{Deserialize, Serialize};
-use types::finding::{RecipientAnswer, TripletState, Unavailable};
-use types::policy::RecipientValidation;
-use types::{CheckName, Event, Finding, Inconclusive, Observed, Source, Stage};
+use types::{
+    CheckName, Consulted, Decision, Event, Finding, Micros, Observed, Outcome, PolicyRef,
+    PolicyType, Reason, Stage,
+};
 
+pub use super::evidence::check_title;
+use super::evidence::{observed, source};
+use super::sentence::loss;
 use crate::presentable;
 
-/// One finding in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One check in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LedgerLine {
+    /// Its place in the order of checks; tens are stages.
+    #[serde(default)]
+    pub place: u8,
     /// When in the session.
     pub stage: Stage,
     /// The check.
     pub check: String,
-    /// What it saw.
+    /// What came of it.
+    pub result: LedgerResult,
+    /// What it saw, or why it did not look.
     pub observed: String,
-    /// Where it saw it.
+    /// Where it saw it; empty if it did not look.
     pub source: String,
     /// How long looking took, in microseconds.
     pub took_us: u32,
+    /// The same in words; empty if it did not look.
+    #[serde(default)]
+    pub took: String,
     /// Whether this check decided.
     pub decided: bool,
     /// Whether the check could not finish.
     pub degraded: bool,
+    /// What it would have decided, had policies in observe mode been on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<String>,
 }
 
-/// The findings of an event, in order.
+/// What came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerResult {
+    /// Nothing spoke against going on.
+    Passed,
+    /// It decided to refuse.
+    Rejected,
+    /// It decided to put off.
+    Deferred,
+    /// It decided to keep back.
+    Held,
+    /// It could not finish, and did not decide.
+    Degraded,
+    /// It was not reached: something before it decided.
+    NotReached,
+    /// There was no content to look at.
+    NoContent,
+    /// A permit skipped it.
+    SkippedByPermit,
+    /// Nothing asked for it.
+    NotNeeded,
+}
+
+impl LedgerResult {
+    /// What people read.
+    pub const fn title(self) -> &'static str {
+        match self {
+            LedgerResult::Passed => "passed",
+            LedgerResult::Rejected => "rejected",
+            LedgerResult::Deferred => "deferred",
+            LedgerResult::Held => "held",
+            LedgerResult::Degraded => "source down",
+            LedgerResult::NotReached => "not reached",
+            LedgerResult::NoContent => "no content",
+            LedgerResult::SkippedByPermit => "skipped by permit",
+            LedgerResult::NotNeeded => "not needed",
+        }
+    }
+
+    /// Whether the check looked.
+    pub const fn ran(self) -> bool {
+        matches!(
+            self,
+            LedgerResult::Passed
+                | LedgerResult::Rejected
+                | LedgerResult::Deferred
+                | LedgerResult::Held
+                | LedgerResult::Degraded
+        )
+    }
+}
+
+/// Every check in order: place, stage, check, and what is known of it where
+/// it looked and found nothing worth a finding.
+#[rustfmt::skip] // A table: one check a line.
+const ORDER: &[(u8, Stage, CheckName, &str)] = &[
+    (10, Stage::Connect, CheckName::Proxy, "none was due, or it was valid"),
+    (11, Stage::Connect, CheckName::Connections, ""),
+    (12, Stage::Connect, CheckName::Rate, "within the limit, or none is set"),
+    (13, Stage::Connect, CheckName::EarlyTalk, "the client waited for the greeting"),
+    (20, Stage::Helo, CheckName::Tls, ""),
+    (21, Stage::Helo, CheckName::Protocol, "commands in order"),
+    (30, Stage::Mail, CheckName::Size, "not announced"),
+    (40, Stage::Rcpt, CheckName::Relay, ""),
+    (41, Stage::Rcpt, CheckName::Recipient, ""),
+    (42, Stage::Rcpt, CheckName::Smtputf8, ""),
+    (43, Stage::Rcpt, CheckName::HostName, ""),
+    (44, Stage::Rcpt, CheckName::Senders, ""),
+    (45, Stage::Rcpt, CheckName::Rate, "no limit is set"),
+    (46, Stage::Rcpt, CheckName::Greylist, ""),
+    (50, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
+    (51, Stage::Data, CheckName::Size, ""),
+    (52, Stage::Data, CheckName::Hops, ""),
+    (53, Stage::Data, CheckName::HeaderFrom, ""),
+    (70, Stage::Content, CheckName::System, "written and flushed"),
+];
+
+/// The ledger of an event; empty for what is no attempt.
 pub(super) fn lines(event: &Event) -> Vec<LedgerLine> {
-    let decider = event.outcome().and_then(types::Outcome::decision).map(|d| d.check);
-    let findings = event.record.findings();
-    let last = findings.iter().rposition(|finding| Some(finding.check) == decider);
-    findings.iter().enumerate().map(|(place, finding)| line(finding, last == Some(place))).collect()
+    let Some(outcome) = event.outcome() else { return Vec::new() };
+    let case = Case::of(event, outcome);
+    let mut used = Vec::new();
+    let mut lines: Vec<LedgerLine> = ORDER
+        .iter()
+        .filter_map(|&(place, stage, check, quiet)| {
+            let finding = case.finding(stage, check, &mut used);
+            case.line(place, stage, check, finding, quiet)
+        })
+        .collect();
+    // What the table does not know is shown all the same, after its stage.
+    for (number, finding) in event.record.findings().iter().enumerate() {
+        if !used.contains(&number) {
+            lines.push(case.found(stage_place(finding.stage) + 9, finding));
+        }
+    }
+    lines.sort_by_key(|line| line.place);
+    case.mark(&mut lines);
+    lines
 }
 
-fn line(finding: &Finding, decided: bool) -> LedgerLine {
-    LedgerLine {
-        stage: finding.stage,
-        check: check_title(finding.check).to_owned(),
-        observed: presentable(&observed(&finding.observed)).into_owned(),
-        source: presentable(&source(&finding.source)).into_owned(),
-        took_us: finding.took.0,
-        decided,
-        degraded: matches!(finding.observed, Observed::Inconclusive(_)),
+fn stage_place(stage: Stage) -> u8 {
+    match stage {
+        Stage::Connect => 10,
+        Stage::Helo => 20,
+        Stage::Mail => 30,
+        Stage::Rcpt => 40,
+        Stage::Data => 50,
+        Stage::Content => 60,
+        Stage::Deliver => 80,
     }
 }
 
-/// What people call a check.
-pub fn check_title(check: CheckName) -> &'static str {
-    match check {
-        CheckName::Proxy => "PROXY header",
-        CheckName::Connections => "Connection limits",
-        CheckName::EarlyTalk => "Early talker",
-        CheckName::Protocol => "Protocol",
-        CheckName::Tls => "TLS",
-        CheckName::HostName => "Name of the client",
-        CheckName::Relay => "Relay control",
-        CheckName::Recipient => "Recipient validation",
-        CheckName::Smtputf8 => "Internationalized addresses",
-        CheckName::Senders => "Permitted and blocked senders",
-        CheckName::Rate => "Rate limit",
-        CheckName::Greylist => "Greylisting",
-        CheckName::Size => "Size",
-        CheckName::Hops => "Hop count",
-        CheckName::HeaderFrom => "Author",
-        CheckName::DataFormat => "Data format",
-        CheckName::System => "System",
-        CheckName::Delivery => "Delivery",
-    }
+/// An attempt, with what its lines need of it.
+struct Case<'a> {
+    event: &'a Event,
+    outcome: &'a Outcome,
+    decision: Option<&'a Decision>,
+    /// Where it ended.
+    ended: Stage,
+    /// The place of the check that decided.
+    decided_at: u8,
 }
 
-fn observed(observed: &Observed) -> String {
-    match observed {
-        Observed::ProxyInvalid => "no valid PROXY header".to_owned(),
-        Observed::Connections { by_client, by_client_max, in_all, in_all_max } => {
-            format!(
-                "{by_client} of {by_client_max} by this client, {in_all} of {in_all_max} in all"
-            )
-        }
-        Observed::EarlyTalk => "the client spoke before the greeting".to_owned(),
-        Observed::TlsFailed { cause } => format!("the TLS handshake failed: {cause}"),
-        Observed::Relay { internal: true } => "the recipient's domain is ours".to_owned(),
-        Observed::Relay { internal: false } => "the recipient's domain is not ours".to_owned(),
-        Observed::Recipient { validation, answer } => recipient(*validation, answer),
-        Observed::Smtputf8 { next_hop_offers } => match next_hop_offers {
-            Some(true) => "an address needs SMTPUTF8 and the next hop offers it",
-            Some(false) => "an address needs SMTPUTF8 and the next hop does not offer it",
-            None => "an address needs SMTPUTF8; the next hop has not said whether it offers it",
-        }
-        .to_owned(),
-        Observed::Rate { exceeded, per_minute_max, retry_in_s } => match exceeded {
-            true => {
-                format!("over {per_minute_max} recipients a minute, free again in {retry_in_s} s")
-            }
-            false => format!("within {per_minute_max} recipients a minute"),
-        },
-        Observed::Triplet(facts) => {
-            let state = match facts.state {
-                TripletState::FirstSeen => "first seen",
-                TripletState::TooEarly => "back too early",
-                TripletState::Passed => "back inside the window: passed",
-                TripletState::Known => "known",
+impl<'a> Case<'a> {
+    fn of(event: &'a Event, outcome: &'a Outcome) -> Self {
+        let decision = outcome.decision();
+        let ended = event.record.stage.unwrap_or(outcome.reason().stage());
+        let place = decision.and_then(|decision| {
+            let own = |&&(_, stage, check, _): &&(u8, Stage, CheckName, &str)| {
+                check == decision.check && stage <= ended
             };
-            format!(
-                "{} \u{b7} <{}>: {state}, attempt {}, window opened {}",
-                facts.client, facts.sender, facts.attempts, facts.first_seen
-            )
+            ORDER.iter().rev().find(own).map(|row| row.0)
+        });
+        let last = stage_place(ended) + 9;
+        Case { event, outcome, decision, ended, decided_at: place.unwrap_or(last) }
+    }
+
+    /// The last finding of a check at a stage, and notes that it was shown.
+    fn finding(
+        &self,
+        stage: Stage,
+        check: CheckName,
+        used: &mut Vec<usize>,
+    ) -> Option<&'a Finding> {
+        let findings = self.event.record.findings();
+        let of_row = |finding: &Finding| finding.check == check && finding.stage == stage;
+        used.extend(findings.iter().enumerate().filter(|(_, f)| of_row(f)).map(|(n, _)| n));
+        findings.iter().rev().find(|finding| of_row(finding))
+    }
+
+    fn line(
+        &self,
+        place: u8,
+        stage: Stage,
+        check: CheckName,
+        finding: Option<&Finding>,
+        quiet: &str,
+    ) -> Option<LedgerLine> {
+        if let Some(finding) = finding {
+            return Some(self.found(place, finding));
         }
-        Observed::Size { declared, received } => {
-            let octets = |known: Option<u64>| known.map_or("-".to_owned(), |n| n.to_string());
-            format!("declared {}, received {} octets", octets(*declared), octets(*received))
+        let (result, text) = self.unseen(place, stage, check, quiet)?;
+        Some(LedgerLine {
+            place,
+            stage,
+            check: check_title(check).to_owned(),
+            result,
+            observed: presentable(&text).into_owned(),
+            source: String::new(),
+            took_us: 0,
+            took: String::new(),
+            decided: false,
+            degraded: false,
+            would: None,
+        })
+    }
+
+    /// A check with a finding.
+    fn found(&self, place: u8, finding: &Finding) -> LedgerLine {
+        let degraded = matches!(finding.observed, Observed::Inconclusive(_));
+        let result = if degraded { LedgerResult::Degraded } else { LedgerResult::Passed };
+        LedgerLine {
+            place,
+            stage: finding.stage,
+            check: check_title(finding.check).to_owned(),
+            result,
+            observed: presentable(&self.seen(finding)).into_owned(),
+            source: presentable(&source(&finding.source)).into_owned(),
+            took_us: finding.took.0,
+            took: if finding.took == Micros(0) { String::new() } else { finding.took.spoken() },
+            decided: false,
+            degraded,
+            would: None,
         }
-        Observed::Hops { received_fields, max } => format!("{received_fields} of {max} hops"),
-        Observed::HeaderFrom { addresses } => match addresses.is_empty() {
-            true => "no address in the From field".to_owned(),
-            false => format!("written by {}", addresses.join(", ")),
-        },
-        Observed::BareLineEnd => "a bare CR or LF in the data".to_owned(),
-        Observed::LineTooLong { max } => format!("a line longer than {max} octets"),
-        Observed::Unavailable(what) => unavailable(*what).to_owned(),
-        Observed::Inconclusive(why) => inconclusive(*why).to_owned(),
+    }
+
+    fn seen(&self, finding: &Finding) -> String {
+        let text = observed(&finding.observed);
+        match finding.check {
+            CheckName::HeaderFrom => {
+                let lists = self.lists();
+                if lists.is_empty() { text } else { format!("{text}; {lists}") }
+            }
+            _ => text,
+        }
+    }
+
+    /// A check without a finding: what that means, or nothing if it is not
+    /// worth a line.
+    fn unseen(
+        &self,
+        place: u8,
+        stage: Stage,
+        check: CheckName,
+        quiet: &str,
+    ) -> Option<(LedgerResult, String)> {
+        let because = |result, text: &str| Some((result, text.to_owned()));
+        if place > self.decided_at || stage > self.ended {
+            return match (stage >= Stage::Data, self.has_content()) {
+                (true, false) => because(LedgerResult::NoContent, "the message was not sent"),
+                _ => because(LedgerResult::NotReached, self.ended_by()),
+            };
+        }
+        match check {
+            CheckName::Tls => match &self.event.subject.client.tls {
+                Some(tls) => {
+                    Some((LedgerResult::Passed, format!("{} {}", tls.version, tls.cipher)))
+                }
+                None => because(LedgerResult::NotNeeded, "the client did not ask for encryption"),
+            },
+            CheckName::Recipient => because(LedgerResult::NotNeeded, self.recipient_unseen()),
+            CheckName::Smtputf8 => because(LedgerResult::NotNeeded, "all addresses are ASCII"),
+            CheckName::HostName => match &self.event.subject.client.host_name {
+                Some(name) => Some((LedgerResult::Passed, format!("confirmed: {name}"))),
+                None => because(LedgerResult::NotNeeded, "no policy asks for it, or there is none"),
+            },
+            CheckName::Senders => {
+                let lists = self.lists();
+                let none = "no policy and no entry names the sender".to_owned();
+                Some((LedgerResult::Passed, if lists.is_empty() { none } else { lists }))
+            }
+            CheckName::Greylist => Some(self.greylist_unseen()),
+            CheckName::System if !matches!(self.outcome, Outcome::Accepted { .. }) => None,
+            _ if quiet.is_empty() => None,
+            _ => because(LedgerResult::Passed, quiet),
+        }
+    }
+
+    fn has_content(&self) -> bool {
+        self.event.subject.message.is_some()
+    }
+
+    fn ended_by(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Aborted(_) => "the session ended before",
+            _ => "decided before",
+        }
+    }
+
+    fn recipient_unseen(&self) -> &'static str {
+        match self.event.subject.recipient.as_ref().map(types::ForwardPath::address) {
+            Some(None) => "mail for the postmaster is always taken",
+            _ => "every address of the domain is taken",
+        }
+    }
+
+    fn greylist_unseen(&self) -> (LedgerResult, String) {
+        let permitted = self.winner(&[PolicyType::PermittedSenders, PolicyType::ManagedSenders]);
+        let by_permit = matches!(
+            self.outcome.reason(),
+            Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed
+        );
+        match (permitted, by_permit) {
+            (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),
+            (None, true) => (LedgerResult::SkippedByPermit, "skipped by a permit".to_owned()),
+            (None, false) => match self.winner(&[PolicyType::Greylisting]) {
+                Some(by) => (LedgerResult::NotNeeded, format!("no action, says {}", short(by))),
+                None => (LedgerResult::NotNeeded, "no greylisting applies".to_owned()),
+            },
+        }
+    }
+
+    fn winner(&self, kinds: &[PolicyType]) -> Option<PolicyRef> {
+        let consulted = self.event.record.consulted.iter();
+        consulted.filter(|one| kinds.contains(&one.kind)).find_map(|one| one.winner)
+    }
+
+    /// What the lists of senders said.
+    fn lists(&self) -> String {
+        const LISTS: [PolicyType; 3] =
+            [PolicyType::PermittedSenders, PolicyType::BlockedSenders, PolicyType::ManagedSenders];
+        let named = self.event.record.consulted.iter().filter(|one| LISTS.contains(&one.kind));
+        named.map(list_words).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Marks the line that decided, and the one that would have.
+    fn mark(&self, lines: &mut [LedgerLine]) {
+        let result = match self.outcome {
+            Outcome::Rejected(_) => LedgerResult::Rejected,
+            Outcome::Deferred(_) => LedgerResult::Deferred,
+            Outcome::Held { .. } => LedgerResult::Held,
+            Outcome::Accepted { .. } | Outcome::Aborted(_) => LedgerResult::Passed,
+        };
+        if let Some(decision) = self.decision {
+            let title = check_title(decision.check);
+            let own = |line: &&mut LedgerLine| line.check == title && line.stage <= self.ended;
+            if let Some(line) = lines.iter_mut().rev().find(own) {
+                (line.decided, line.result) = (true, result);
+            }
+        }
+        if let Some(would) = &self.event.record.would {
+            let title = check_title(would.check);
+            if let Some(line) = lines.iter_mut().rev().find(|line| line.check == title) {
+                line.would = Some(super::would_words(would));
+            }
+        }
     }
 }
 
-fn recipient(validation: RecipientValidation, answer: &RecipientAnswer) -> String {
-    let way = match validation {
-        RecipientValidation::AcceptAll => "everything is accepted",
-        RecipientValidation::Directory => "directory",
-        RecipientValidation::CallForward => "call-forward",
-        RecipientValidation::CallForwardNull => "call-forward with the null sender",
+fn list_words(one: &Consulted) -> String {
+    let title = one.kind.title();
+    let mut text = match one.winner {
+        Some(by) => format!("{title}: {}", short(by)),
+        None => format!("{title}: none applies"),
     };
-    match answer {
-        RecipientAnswer::Known => format!("{way}: known"),
-        RecipientAnswer::Unknown => format!("{way}: unknown"),
-        RecipientAnswer::SenderRefused(said) => format!("{way}: sender refused: {said}"),
-        RecipientAnswer::Refused(said) => format!("{way}: refused: {said}"),
-        RecipientAnswer::Deferred(said) => format!("{way}: asked to come back: {said}"),
+    if let Some((loser, why)) = one.losers.first() {
+        text.push_str(&format!(" ({} lost: {})", short(*loser), loss(*why)));
     }
+    text
 }
 
-fn unavailable(what: Unavailable) -> &'static str {
-    match what {
-        Unavailable::Store => "the store does not answer or cannot write",
-        Unavailable::Disk => "the disk is full or below its reserve",
-        Unavailable::Stopping => "the server is stopping",
-        Unavailable::Engine => "a part of the engine failed",
-    }
-}
-
-fn inconclusive(why: Inconclusive) -> &'static str {
-    match why {
-        Inconclusive::TimedOut => "did not finish in time",
-        Inconclusive::Unreachable => "what it asks does not answer",
-        Inconclusive::Malformed => "what it asks answers nonsense",
-        Inconclusive::Limited => "a limit kept it from looking",
-        Inconclusive::NotConfigured => "what it needs is not set up",
-    }
-}
-
-fn source(source: &Source) -> String {
-    match source {
-        Source::Session => "session".to_owned(),
-        Source::Memory => "memory".to_owned(),
-        Source::Directory { age_s } => format!("directory, {age_s} s old"),
-        Source::NextHop { host, ip: Some(ip) } => format!("{host} [{ip}]"),
-        Source::NextHop { host, ip: None } => host.to_string(),
-        Source::Cache { age_s } => format!("cache, {age_s} s old"),
-        Source::Settings => "settings".to_owned(),
+/// A policy by its number.
+pub(super) fn short(by: PolicyRef) -> String {
+    match by {
+        PolicyRef::Policy { id, .. } => format!("policy {id}"),
+        PolicyRef::ManagedSender { id } => format!("managed sender {id}"),
+        PolicyRef::Base(_) => "the settings".to_owned(),
     }
 }

@@ -1,35 +1,127 @@
 //! The life-line: everything that happened to what is one message to one
-//! person, in order, and whose time it took.
+//! person, in order, why it belongs together, and whose time it took.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use types::event::QueueAction;
 use types::finding::TripletState;
+use types::policy::GreylistTimes;
 use types::{
-    CheckName, Event, EventId, EventKind, FollowUp, LifeLineId, Observed, Outcome, OutcomeKind,
-    Reason, Reference, Timestamp,
+    CheckName, Detail, Event, EventId, EventKind, FollowUp, LifeLineId, Observed, Outcome,
+    OutcomeKind, Reason, Reference, Stage, Timestamp, spoken,
 };
 
+use super::delay::{Delay, delay, millis_between};
+use super::follow_up::{follow_up_class, follow_up_text};
+use super::joins::{Join, join, triplet};
 use crate::presentable;
 
+pub use super::follow_up::follow_up_title;
+
 /// A whole life-line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Story {
     /// The life-line.
     pub life: Option<LifeLineId>,
-    /// How it stands, in words: *Delivered after waiting*.
+    /// The twelve characters people quote of it.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+    /// The reverse-path, presentable; empty for `<>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The recipient, presentable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// How it stands.
+    pub state: LifeState,
+    /// The same in words: *Delivered after waiting*.
     pub head: String,
-    /// From the first step to the last, in milliseconds.
-    pub total_ms: u64,
-    /// Of that, while the message was ours: from acceptance on.
-    pub ours_ms: u64,
-    /// Of that, while we waited for the sender to come back.
-    pub theirs_ms: u64,
+    /// Whose time it took.
+    #[serde(flatten)]
+    pub delay: Delay,
+    /// The window a retry is waited for in, while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<RetryWindow>,
     /// The steps, oldest first.
     pub steps: Vec<StoryStep>,
+    /// What became of the other recipients of the same transaction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lanes: Vec<Lane>,
+    /// The life-line of a retry that came after the window had closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_by: Option<LifeLineId>,
+}
+
+macro_rules! states {
+    ($($(#[$doc:meta])* $name:ident = $title:literal, $class:literal;)*) => {
+        /// How a life-line stands; one per recipient.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum LifeState { $($(#[$doc])* $name,)* }
+
+        impl LifeState {
+            /// What people read.
+            pub const fn title(self) -> &'static str {
+                match self { $(LifeState::$name => $title,)* }
+            }
+
+            /// The class of its badge: one of the outcomes of the console.
+            pub const fn class(self) -> &'static str {
+                match self { $(LifeState::$name => $class,)* }
+            }
+        }
+    };
+}
+
+states! {
+    /// There is no event.
+    Unknown = "Nothing is known", "step";
+    /// The next hop took it.
+    Delivered = "Delivered", "delivered";
+    /// The next hop took it, after the sender had to come back.
+    DeliveredAfterWaiting = "Delivered after waiting", "delivered";
+    /// Deferred, and a retry still passes.
+    WaitingForRetry = "Waiting for retry", "deferred";
+    /// The window closed without a retry that passed.
+    NeverCameBack = "Never came back", "expired";
+    /// The retry came after the window had closed.
+    CameBackTooLate = "Came back too late", "expired";
+    /// Deferred for another reason than greylisting.
+    Deferred = "Deferred", "deferred";
+    /// The session ended before the attempt did.
+    BrokenOff = "Broken off", "deferred";
+    /// Refused before its content was asked for.
+    Rejected = "Rejected", "rejected";
+    /// Refused for what its content showed.
+    RejectedAfterCheck = "Rejected after accept-time check", "rejected";
+    /// Accepted and kept back.
+    Held = "Held", "held";
+    /// Kept back, released and taken by the next hop.
+    ReleasedDelivered = "Released \u{2192} delivered", "delivered";
+    /// Accepted, and on its way to the next hop.
+    Queued = "Queued", "queued";
+    /// Refused by the next hop after it was accepted.
+    Bounced = "Bounced", "bounced";
+    /// Not taken by the next hop in all the time allowed.
+    Expired = "Expired", "expired";
+    /// Taken out of the queue by somebody.
+    Deleted = "Deleted from the queue", "deleted";
+}
+
+/// A window in which a retry passes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RetryWindow {
+    /// When it opens, or opened.
+    pub opens: Timestamp,
+    /// When it closes.
+    pub closes: Timestamp,
+    /// The same as a countdown: `may return in 22 s; window closes in 11 h 59 min`.
+    pub text: String,
 }
 
 /// One step of a life-line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoryStep {
     /// The event.
     pub id: EventId,
@@ -42,195 +134,265 @@ pub struct StoryStep {
     pub after_ms: u64,
     /// The queue it is shown in, if it is.
     pub outcome: Option<OutcomeKind>,
+    /// Whether it is an attempt, and not something that happened later.
+    #[serde(default)]
+    pub attempt: bool,
+    /// The class of its badge: an outcome, or a state of the life-line.
+    #[serde(default)]
+    pub class: String,
     /// What happened, a word or two: `too early (38 of 60 s)`.
     pub title: String,
     /// More about it.
     pub text: String,
+    /// What its evidence adds, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Why it belongs to the steps before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
 }
 
-/// Tells the story of the events of one life-line, oldest first. `now`
-/// decides whether an open window still waits.
-pub fn story(events: &[Event], now: Timestamp) -> Story {
-    let mut before = None;
-    let steps = events
-        .iter()
-        .map(|event| {
-            let after = before.replace(event.at).map_or(0, |at| millis_between(at, event.at));
-            step(event, after)
-        })
-        .collect();
-    let accepted = events.iter().find(|event| took_over(event)).map(|event| event.at);
-    let first = events.first().map(|event| event.at);
-    let last = events.last().map(|event| event.at);
-    let between = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
-        (Some(from), Some(to)) => millis_between(from, to),
-        _ => 0,
-    };
+/// What became of one recipient of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lane {
+    /// Its attempt.
+    pub id: EventId,
+    /// What the reply quoted.
+    #[serde(rename = "ref")]
+    pub reference: Reference,
+    /// Its life-line.
+    pub life: LifeLineId,
+    /// The recipient, presentable.
+    pub to: String,
+    /// How the attempt ended.
+    pub outcome: Option<OutcomeKind>,
+    /// What administrators call that.
+    pub label: String,
+    /// Whether it is the one the story is about.
+    pub this: bool,
+}
+
+/// Tells the story of the events of one life-line, in any order. `now` and
+/// the times of greylisting say whether an open window still waits.
+pub fn story(events: &[Event], now: Timestamp, times: GreylistTimes) -> Story {
+    let mut events = events.to_vec();
+    events.sort_by_key(|event| (event.at, rank(event), event.id));
+    events.dedup_by_key(|event| event.id);
+    let text = |value: &str| presentable(value).into_owned();
+    let subject = events.iter().map(|event| &event.subject);
+    let from = subject.clone().find_map(|subject| subject.reverse_path.as_ref());
+    let to = subject.clone().find_map(|subject| subject.recipient.as_ref());
+    let state = state(&events, now, times);
     Story {
         life: events.first().map(|event| event.life_line),
-        head: head(events, now).to_owned(),
-        total_ms: between(first, last),
-        ours_ms: between(accepted, last),
-        theirs_ms: between(first, accepted.or(last)),
-        steps,
+        reference: events.first().map(|event| event.life_line.reference()),
+        from: from.map(|path| text(path.as_str())),
+        to: to.map(|path| text(path.as_str())),
+        state,
+        head: state.title().to_owned(),
+        delay: delay(&events),
+        window: events.last().and_then(|event| open_window(event, now, times)),
+        steps: steps(&events),
+        lanes: Vec::new(),
+        continued_by: None,
     }
 }
 
-fn millis_between(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+/// The order of what happened at one instant: nobody is told of a failure
+/// before it happened.
+fn rank(event: &Event) -> u8 {
+    match event.follow_up() {
+        None => 0,
+        Some(FollowUp::GreylistExpired { .. }) => 1,
+        Some(
+            FollowUp::Delivered(_)
+            | FollowUp::DeliveryDeferred { .. }
+            | FollowUp::DeliveryRejected(_)
+            | FollowUp::DeliveryExpired(_),
+        ) => 2,
+        Some(FollowUp::DelayWarned) => 3,
+        Some(FollowUp::Bounced { .. } | FollowUp::BounceSuppressed { .. }) => 4,
+        Some(FollowUp::Queue { .. }) => 5,
+    }
 }
 
-fn took_over(event: &Event) -> bool {
-    matches!(event.outcome_kind(), Some(OutcomeKind::Accepted | OutcomeKind::Held))
+fn steps(events: &[Event]) -> Vec<StoryStep> {
+    let mut steps = Vec::with_capacity(events.len());
+    for (place, event) in events.iter().enumerate() {
+        let before = events.get(..place).unwrap_or_default();
+        let after_ms = before.last().map_or(0, |earlier| millis_between(earlier.at, event.at));
+        steps.push(StoryStep { after_ms, join: join(event, before), ..step(event) });
+    }
+    steps
 }
 
-fn step(event: &Event, after_ms: u64) -> StoryStep {
-    let (title, text) = match &event.kind {
+fn step(event: &Event) -> StoryStep {
+    let (title, text, class) = match &event.kind {
         EventKind::Attempt(outcome) => {
-            (attempt_title(event, outcome), attempt_text(event, outcome))
+            (attempt_title(event, outcome), attempt_text(event), outcome.kind().slug())
         }
         EventKind::FollowUp { what, .. } => {
-            (follow_up_title(what).to_owned(), follow_up_text(what))
+            (follow_up_title(what).to_owned(), follow_up_text(what), follow_up_class(what))
         }
     };
     StoryStep {
         id: event.id,
         reference: event.reference(),
         at: event.at,
-        after_ms,
+        after_ms: 0,
         outcome: event.outcome_kind(),
+        attempt: event.outcome().is_some(),
+        class: class.to_owned(),
         title,
         text: presentable(&text).into_owned(),
+        notes: notes(event).iter().map(|note| presentable(note).into_owned()).collect(),
+        join: None,
     }
 }
 
 fn attempt_title(event: &Event, outcome: &Outcome) -> String {
-    match (outcome.reason(), event.record.evidence.latest(CheckName::Greylist)) {
-        (Reason::GreylistTooEarly, Some(Observed::Triplet(facts)))
-            if facts.state == TripletState::TooEarly =>
-        {
-            let waited = event.at.since(facts.first_seen).as_secs();
-            let left = match outcome.decision().map(|decision| &decision.detail) {
-                Some(types::Detail::RetryIn { seconds }) => *seconds,
-                _ => 0,
-            };
+    match (outcome.reason(), triplet(event)) {
+        (Reason::GreylistTooEarly, Some(facts)) if facts.state == TripletState::TooEarly => {
+            // In whole seconds that add up to the wait: what is left was
+            // rounded up.
+            let waited = event.started.since(facts.first_seen).as_secs();
+            let left = retry_in_s(event).unwrap_or(0);
             format!("too early ({waited} of {} s)", waited.saturating_add(left))
         }
         (Reason::GreylistFirstSeen, _) => "deferred".to_owned(),
+        _ if matches!(outcome, Outcome::Aborted(_)) => "broken off".to_owned(),
         _ => outcome.kind().slug().to_owned(),
     }
 }
 
-fn attempt_text(event: &Event, outcome: &Outcome) -> String {
+/// In how many seconds a retry was said to pass.
+pub(super) fn retry_in_s(event: &Event) -> Option<u64> {
+    match &event.outcome()?.decision()?.detail {
+        Detail::RetryIn { seconds } => Some(*seconds),
+        _ => None,
+    }
+}
+
+fn attempt_text(event: &Event) -> String {
     let client = &event.subject.client;
     let from = match client.helo.as_deref() {
         Some(helo) => format!("{} {helo}", client.client.ip),
         None => client.client.ip.to_string(),
     };
-    let tls = client.tls.as_ref().map_or(String::new(), |tls| format!(", {}", tls.version));
-    match &event.record.reply {
-        Some(reply) => format!("{from}{tls}: {reply}"),
-        None => format!("{from}{tls}: {}", outcome.reason().label()),
-    }
+    let tls = client.tls.as_ref().map_or("no TLS", |tls| tls.version.as_ref());
+    let said = match &event.record.reply {
+        Some(reply) => reply.to_string(),
+        None => types::information::label(event).unwrap_or_default(),
+    };
+    format!("{from}, {tls}: {said}")
 }
 
-/// What a follow-up is called in lists.
-pub fn follow_up_title(what: &FollowUp) -> &'static str {
-    match what {
-        FollowUp::GreylistExpired { .. } => "never came back",
-        FollowUp::Delivered(_) => "delivered",
-        FollowUp::DeliveryDeferred { .. } => "delivery deferred",
-        FollowUp::DeliveryRejected(_) => "refused by the next hop",
-        FollowUp::DeliveryExpired(_) => "delivery given up",
-        FollowUp::DelayWarned => "sender told of the delay",
-        FollowUp::Bounced { .. } => "bounced",
-        FollowUp::BounceSuppressed { .. } => "not bounced",
-        FollowUp::Queue { action: QueueAction::Hold, .. } => "held back",
-        FollowUp::Queue { action: QueueAction::Release, .. } => "released",
-        FollowUp::Queue { action: QueueAction::Retry, .. } => "retry asked for",
-        FollowUp::Queue { action: QueueAction::Delete, .. } => "deleted",
-    }
-}
-
-/// What happened at a follow-up.
-pub(super) fn follow_up_text(what: &FollowUp) -> String {
-    match what {
-        FollowUp::GreylistExpired { attempts } => {
-            format!("No retry passed inside the window; attempts: {attempts}.")
-        }
-        FollowUp::Delivered(relay) | FollowUp::DeliveryRejected(relay) => {
-            format!("{}: {}", relay.host, relay.answer)
-        }
-        FollowUp::DeliveryExpired(relay) => {
-            format!("{} tries; the last at {}: {}", relay.number, relay.host, relay.answer)
-        }
-        FollowUp::DeliveryDeferred { attempt, next } => {
-            format!("{}: {}; next try {next}", attempt.host, attempt.answer)
-        }
-        FollowUp::DelayWarned => "The sender was told that it takes longer.".to_owned(),
-        FollowUp::Bounced { notice } => format!("The sender was told by message {notice}."),
-        FollowUp::BounceSuppressed { why } => match why {
-            types::event::BounceSuppression::NullReversePath => {
-                "A bounce is never answered by another: the reverse-path is null."
+/// What the evidence of an attempt adds to its step.
+fn notes(event: &Event) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(facts) = triplet(event) {
+        let waited = spoken(event.started.since(facts.first_seen));
+        notes.extend(match facts.state {
+            TripletState::FirstSeen => Some(format!(
+                "New triplet ({} \u{b7} {} \u{b7} {}).",
+                facts.client,
+                facts.sender,
+                event.subject.recipient.as_ref().map_or("-", |path| path.as_str()),
+            )),
+            TripletState::TooEarly => Some(format!("{waited} after the first attempt.")),
+            TripletState::Passed => {
+                Some(format!("Came back {waited} after the first attempt, inside the window."))
             }
-            types::event::BounceSuppression::RateLimited => {
-                "Too many bounces in a short time: one more would make us a source of backscatter."
-            }
-        }
-        .to_owned(),
-        FollowUp::Queue { action, by } => {
-            let done = match action {
-                QueueAction::Hold => "Held back",
-                QueueAction::Release => "Released",
-                QueueAction::Retry => "A try was asked for",
-                QueueAction::Delete => "Deleted without telling the sender",
-            };
-            format!("{done} by {by}.")
-        }
+            TripletState::Known => Some("This triplet has passed before.".to_owned()),
+        });
     }
+    if let Some(Observed::Size { received: Some(octets), .. }) =
+        event.record.evidence.latest(CheckName::Size)
+    {
+        notes.push(format!("{}.", super::evidence::octets(*octets)));
+    }
+    notes
 }
 
-/// How a life-line stands, in the vocabulary of the console.
-fn head(events: &[Event], now: Timestamp) -> &'static str {
-    let Some(last) = events.last() else { return "Nothing is known" };
-    let waited = events.first().is_some_and(|e| e.outcome_kind() == Some(OutcomeKind::Deferred));
-    let bounced = events.iter().any(|event| {
-        matches!(event.reason(), Some(Reason::DeliveryRejected | Reason::DeliveryExpired))
+/// The window of the last attempt, if it still waits for a retry.
+fn open_window(event: &Event, now: Timestamp, times: GreylistTimes) -> Option<RetryWindow> {
+    let facts = triplet(event)?;
+    if event.outcome_kind() != Some(OutcomeKind::Deferred)
+        || !matches!(facts.state, TripletState::FirstSeen | TripletState::TooEarly)
+    {
+        return None;
+    }
+    let opens = event.at + Duration::from_secs(retry_in_s(event)?);
+    let closes = facts.first_seen + times.retry_within;
+    if now > closes {
+        return None;
+    }
+    let may = match now < opens {
+        true => format!("may return in {}", spoken(whole(opens.since(now)))),
+        false => "may return now".to_owned(),
+    };
+    let text = format!("{may}; window closes in {}", spoken(whole(closes.since(now))));
+    Some(RetryWindow { opens, closes, text })
+}
+
+/// Whole seconds, rounded up, for a countdown.
+fn whole(span: Duration) -> Duration {
+    Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0))
+}
+
+/// How a life-line stands.
+fn state(events: &[Event], now: Timestamp, times: GreylistTimes) -> LifeState {
+    let Some(last) = events.last() else { return LifeState::Unknown };
+    let any = |is: fn(&FollowUp) -> bool| events.iter().filter_map(Event::follow_up).any(is);
+    let waited = events.first().is_some_and(|first| {
+        first.outcome_kind() == Some(OutcomeKind::Deferred) && first.outcome().is_some()
     });
-    let delivered = events.iter().any(|e| matches!(e.follow_up(), Some(FollowUp::Delivered(_))));
-    match (&last.kind, delivered) {
-        (_, true) if waited => "Delivered after waiting",
-        (_, true) => "Delivered",
-        _ if bounced => "Bounced",
-        (EventKind::FollowUp { what, .. }, _) => match what {
-            FollowUp::GreylistExpired { .. } => "Never came back",
-            FollowUp::Queue { action: QueueAction::Delete, .. } => "Deleted from the queue",
-            FollowUp::Queue { action: QueueAction::Hold, .. } => "Held back",
-            _ => "Queued",
+    if any(|what| matches!(what, FollowUp::Delivered(_))) {
+        let released =
+            any(|what| matches!(what, FollowUp::Queue { action: QueueAction::Release, .. }));
+        return match (released, waited) {
+            (true, _) => LifeState::ReleasedDelivered,
+            (false, true) => LifeState::DeliveredAfterWaiting,
+            (false, false) => LifeState::Delivered,
+        };
+    }
+    if any(|what| matches!(what, FollowUp::DeliveryRejected(_))) {
+        return LifeState::Bounced;
+    }
+    if any(|what| matches!(what, FollowUp::DeliveryExpired(_))) {
+        return LifeState::Expired;
+    }
+    match &last.kind {
+        EventKind::FollowUp { what, .. } => match what {
+            FollowUp::GreylistExpired { .. } => LifeState::NeverCameBack,
+            FollowUp::Queue { action: QueueAction::Delete, .. } => LifeState::Deleted,
+            FollowUp::Queue { action: QueueAction::Hold, .. } => LifeState::Held,
+            _ => LifeState::Queued,
         },
-        (EventKind::Attempt(outcome), _) => match outcome.kind() {
-            OutcomeKind::Accepted => "Queued",
-            OutcomeKind::Held => "Held",
-            OutcomeKind::Rejected => "Rejected",
-            OutcomeKind::Deferred if is_waiting(last, now) => "Waiting for retry",
-            OutcomeKind::Deferred => "Deferred",
-        },
+        EventKind::Attempt(outcome) => attempt_state(last, outcome, now, times),
     }
 }
 
-/// A deferral younger than the usual window may still come back.
-fn is_waiting(event: &Event, now: Timestamp) -> bool {
-    const USUAL_WINDOW_S: u64 = 12 * 60 * 60;
-    now.since(event.at).as_secs() < USUAL_WINDOW_S
-}
-
-/// A span as people say it: `38 s`, `5 min 38 s`, `11 h 59 min`.
-pub fn span(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, ..) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
+fn attempt_state(
+    event: &Event,
+    outcome: &Outcome,
+    now: Timestamp,
+    times: GreylistTimes,
+) -> LifeState {
+    let greylisted =
+        matches!(outcome.reason(), Reason::GreylistFirstSeen | Reason::GreylistTooEarly);
+    match outcome {
+        Outcome::Accepted { .. } => LifeState::Queued,
+        Outcome::Held { .. } => LifeState::Held,
+        Outcome::Rejected(_) if event.record.stage >= Some(Stage::Data) => {
+            LifeState::RejectedAfterCheck
+        }
+        Outcome::Rejected(_) => LifeState::Rejected,
+        Outcome::Deferred(_) if open_window(event, now, times).is_some() => {
+            LifeState::WaitingForRetry
+        }
+        Outcome::Deferred(_) if greylisted => LifeState::NeverCameBack,
+        Outcome::Deferred(_) => LifeState::Deferred,
+        Outcome::Aborted(_) => LifeState::BrokenOff,
     }
 }

@@ -5,24 +5,42 @@
 //! evidence, policy, action. Texts from strangers leave this module
 //! [`presentable`](crate::presentable).
 
+pub mod change;
+pub mod compare;
+pub mod copies;
+pub mod decider;
+pub mod delay;
+mod evidence;
+mod follow_up;
+mod gather;
+pub mod joins;
 pub mod ledger;
 pub mod life_line;
+mod neighbours;
+mod policies;
+pub mod public;
+mod remote;
 mod sentence;
 mod text;
 
 use serde::{Deserialize, Serialize};
+use types::policy::GreylistTimes;
 use types::{
-    Consulted, Decision, Event, EventId, LifeLineId, OutcomeKind, Reason, Reference, SessionId,
-    Stage, Timestamp,
+    Consulted, Decision, Event, EventId, LifeLineId, Micros, OutcomeKind, PolicyRef, Reason,
+    Reference, SessionId, Stage, Timestamp,
 };
 
 use crate::presentable;
-use crate::search::{label_of, mailbox};
+use crate::search::label_of;
+use change::SmallestChange;
+use decider::{Decider, PolicyView};
+use evidence::check_title;
+pub use evidence::octets;
 use ledger::LedgerLine;
 use life_line::Story;
 
 /// All that is known of one attempt, in words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// The event.
     pub id: EventId,
@@ -41,6 +59,9 @@ pub struct Explanation {
     pub time: Timestamp,
     /// How it ended; nothing for a step on the way.
     pub outcome: Option<OutcomeKind>,
+    /// The class of its badge: the outcome, or the state a follow-up made.
+    #[serde(default)]
+    pub class: String,
     /// The reason code.
     pub reason: Option<Reason>,
     /// What administrators call it.
@@ -51,13 +72,25 @@ pub struct Explanation {
     pub sentence: String,
     /// Who sent what to whom: names and values in reading order.
     pub facts: Vec<Fact>,
+    /// The server on the other end.
+    #[serde(default)]
+    pub remote: Vec<Fact>,
+    /// The greylist triplet, where it was looked at.
+    #[serde(default)]
+    pub greylist: Vec<Fact>,
     /// Who decided: the check, and the policy if there was one.
     pub decider: Option<String>,
+    /// The same with all that is kept about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decider>,
     /// What would have decided had this one not.
     pub next_decider: Option<String>,
     /// What policies in observe mode would have decided.
     pub would: Option<String>,
-    /// What was found, in order.
+    /// The smallest change that would have let it through, or why none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<SmallestChange>,
+    /// Every check in order.
     pub ledger: Vec<LedgerLine>,
     /// Policies consulted, per type.
     pub policies: Vec<PolicyLine>,
@@ -67,14 +100,23 @@ pub struct Explanation {
     pub reply: Option<String>,
     /// From first octet to end, in microseconds.
     pub took_us: u32,
+    /// The same in words.
+    #[serde(default)]
+    pub took: String,
     /// What can be done about it.
     pub remedy: String,
+    /// A neutral text for the sender's administrator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_sender: Option<String>,
+    /// The command lines that permit and block the sender for the recipient.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Fact>,
     /// Everything that happened to this message and person.
     pub story: Story,
 }
 
 /// One named value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Fact {
     /// Its name.
     pub name: String,
@@ -83,7 +125,7 @@ pub struct Fact {
 }
 
 /// The policies of one type that were consulted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PolicyLine {
     /// The type.
     pub kind: String,
@@ -95,11 +137,28 @@ pub struct PolicyLine {
     pub observing: Vec<String>,
 }
 
-/// Explains an event; `life_line` has all events of its life-line, oldest
-/// first.
-pub fn explain(event: &Event, life_line: &[Event], now: Timestamp) -> Explanation {
+/// What is known beside the event.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// Its life-line.
+    pub(crate) story: Story,
+    /// What is kept about the policy that decided.
+    pub(crate) policy: Option<PolicyView>,
+    /// The times of greylisting in force.
+    pub(crate) greylist: GreylistTimes,
+}
+
+/// Explains an event.
+pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation {
+    let Surroundings { story, policy, greylist } = surroundings;
     let record = &event.record;
     let decision = event.outcome().and_then(types::Outcome::decision);
+    let class = match event.follow_up() {
+        Some(what) => follow_up::follow_up_class(what),
+        None => event.outcome_kind().map_or("step", OutcomeKind::slug),
+    };
+    let decider = decider::decider(event, policy);
+    let policy = decider.as_ref().and_then(|decider| decider.policy.as_ref());
     Explanation {
         id: event.id,
         reference: event.reference(),
@@ -109,90 +168,88 @@ pub fn explain(event: &Event, life_line: &[Event], now: Timestamp) -> Explanatio
         started: event.started,
         time: event.at,
         outcome: event.outcome_kind(),
+        class: class.to_owned(),
         reason: event.reason(),
         label: label_of(event),
         stage: record.stage.or(event.reason().map(Reason::stage)),
-        sentence: sentence::sentence(event),
-        facts: facts(event),
-        decider: decision.map(decider),
-        next_decider: decision.and_then(|decision| decision.next).map(named_reason),
-        would: record.would.as_ref().map(would),
+        sentence: sentence::sentence(event, policy),
+        facts: remote::message(event),
+        remote: remote::server(event),
+        greylist: remote::greylist(event, greylist),
+        decider: decision.map(decided_by),
+        next_decider: decider.as_ref().map(|decider| decider.next.clone()),
+        change: change::smallest_change(event, policy),
+        would: record.would.as_ref().map(would_words),
         ledger: ledger::lines(event),
         policies: record.consulted.iter().map(policy_line).collect(),
         policy_version: record.policy_version,
         reply: record.reply.as_ref().map(|reply| presentable(&reply.to_string()).into_owned()),
         took_us: record.took.0,
+        took: if record.took == Micros(0) { String::new() } else { record.took.spoken() },
         remedy: event.reason().map_or("", Reason::remedy).to_owned(),
-        story: life_line::story(life_line, now),
+        for_sender: copies::for_sender(event),
+        commands: commands(event),
+        decision: decider,
+        story,
     }
 }
 
-fn decider(decision: &Decision) -> String {
+fn decided_by(decision: &Decision) -> String {
     match decision.policy {
-        Some(policy) => format!("{} ({policy})", ledger::check_title(decision.check)),
-        None => ledger::check_title(decision.check).to_owned(),
+        Some(policy) => {
+            format!("{} \u{203a} {}", check_title(decision.check), ledger::short(policy))
+        }
+        None => check_title(decision.check).to_owned(),
     }
 }
 
-fn named_reason(reason: Reason) -> String {
-    format!("{} ({reason})", reason.label())
-}
-
-fn would(decision: &Decision) -> String {
-    format!("{}, by {}", named_reason(decision.reason), decider(decision))
+/// What a decision of policies in observe mode would have been.
+fn would_words(decision: &Decision) -> String {
+    let kind = match decision.reason.kind() {
+        types::ReasonKind::Acceptance => "accepted",
+        types::ReasonKind::Hold => "held",
+        types::ReasonKind::Deferral => "deferred",
+        types::ReasonKind::Rejection => "rejected",
+    };
+    format!(
+        "{kind}: {} ({}), by {}",
+        decision.reason.label(),
+        decision.reason,
+        decided_by(decision)
+    )
 }
 
 fn policy_line(consulted: &Consulted) -> PolicyLine {
-    let loser = |(policy, loss): &(types::PolicyRef, types::Loss)| {
-        format!("{policy}: {}", sentence::loss(*loss))
+    let versioned = |policy: &PolicyRef| match policy {
+        PolicyRef::Policy { version, .. } => {
+            format!("{}, version {version}", ledger::short(*policy))
+        }
+        PolicyRef::ManagedSender { .. } | PolicyRef::Base(_) => ledger::short(*policy),
     };
     PolicyLine {
         kind: consulted.kind.title().to_owned(),
-        winner: consulted.winner.map(|policy| policy.to_string()),
-        losers: consulted.losers.iter().map(loser).collect(),
-        observing: consulted.observing.iter().map(ToString::to_string).collect(),
+        winner: consulted.winner.as_ref().map(versioned),
+        losers: consulted
+            .losers
+            .iter()
+            .map(|(policy, loss)| format!("{}: {}", versioned(policy), sentence::loss(*loss)))
+            .collect(),
+        observing: consulted.observing.iter().map(versioned).collect(),
     }
 }
 
-/// Who sent what to whom, in reading order.
-fn facts(event: &Event) -> Vec<Fact> {
-    let subject = &event.subject;
-    let client = &subject.client;
-    let message = subject.message.as_deref();
-    let size = |octets: u64| format!("{octets} octets");
-    let from = subject.reverse_path.as_ref().map(|path| path.to_string());
-    let listed = message.filter(|facts| !facts.header_from.is_empty());
-    let authors =
-        listed.map(|facts| facts.header_from.iter().map(mailbox).collect::<Vec<_>>().join(", "));
-    let tls = client.tls.as_ref().map(|tls| format!("{} {}", tls.version, tls.cipher));
-    let rows = [
-        ("From", from),
-        ("To", subject.recipient.as_ref().map(|path| path.to_string())),
-        ("Client", Some(format!("{} port {}", client.client.ip, client.client.port))),
-        ("Host name", client.host_name.as_deref().map(str::to_owned)),
-        ("HELO", client.helo.as_deref().map(str::to_owned)),
-        ("TLS", tls),
-        ("Listener", Some(client.client.listener.to_string())),
-        ("Declared size", subject.declared_size.map(size)),
-        ("Size", message.map(|facts| size(facts.size_octets))),
-        ("Author", authors),
-        ("Subject", message.and_then(|facts| facts.subject.clone())),
-        ("Message-ID", message.and_then(|facts| facts.message_id.clone())),
-        ("Attachments", message.and_then(attachments)),
-    ];
-    let fact = |(name, value): (&str, Option<String>)| {
-        value.map(|value| Fact { name: name.to_owned(), value: presentable(&value).into_owned() })
+/// What an administrator can type about this pair.
+fn commands(event: &Event) -> Vec<Fact> {
+    let named = |name: &str, value: Option<String>| {
+        value.map(|value| Fact { name: name.to_owned(), value })
     };
-    rows.into_iter().filter_map(fact).collect()
-}
-
-fn attachments(facts: &types::MessageFacts) -> Option<String> {
-    let named = facts.attachments.iter().map(|attachment| {
-        let name = attachment.name.as_deref().unwrap_or("(no name)");
-        format!("{name} ({}, {} octets)", attachment.media_type, attachment.size_octets)
-    });
-    let list: Vec<String> = named.collect();
-    (!list.is_empty()).then(|| list.join(", "))
+    [
+        named("Permit for this recipient", change::permit_command(event)),
+        named("Block for this recipient", change::block_command(event)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

@@ -1,30 +1,36 @@
 //! What happened, in sentences: the explanation of the reason, then what was
 //! particular about this attempt.
 
-use types::event::RelayAttempt;
+use std::time::Duration;
+
+use types::event::{RelayAnswer, RelayAttempt};
 use types::finding::TripletState;
 use types::{
-    CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, PolicyRef, Reason,
+    CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
 };
 
-use super::life_line;
+use super::decider::{PolicyView, Since};
+use super::evidence::{grouped, octets};
+use super::follow_up::{ended, follow_up_text, try_of};
+use super::joins::triplet;
 use crate::presentable;
 
-/// What happened, one to four sentences.
-pub(super) fn sentence(event: &Event) -> String {
+/// What happened, one to four sentences. `policy` is what is kept about the
+/// policy that decided.
+pub(super) fn sentence(event: &Event, policy: Option<&PolicyView>) -> String {
     let text = match &event.kind {
-        EventKind::Attempt(outcome) => attempt(event, outcome),
+        EventKind::Attempt(outcome) => attempt(event, outcome, policy),
         EventKind::FollowUp { what, .. } => follow_up(what),
     };
     presentable(&text).into_owned()
 }
 
-fn attempt(event: &Event, outcome: &Outcome) -> String {
+fn attempt(event: &Event, outcome: &Outcome, policy: Option<&PolicyView>) -> String {
     let mut sentences = vec![outcome.reason().explanation().to_owned()];
     sentences.extend(particular(event, outcome.reason()));
     if let Some(decision) = outcome.decision() {
         sentences.extend(detail(&decision.detail, outcome.reason()));
-        sentences.extend(decision.policy.map(by_policy));
+        sentences.extend(policy.map(by_policy));
     }
     sentences.join(" ")
 }
@@ -52,29 +58,34 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
                 _ => None,
             }
         }
-        Reason::GreylistFirstSeen | Reason::GreylistTooEarly => {
-            let Observed::Triplet(facts) = evidence.latest(CheckName::Greylist)? else {
-                return None;
-            };
-            let waited = event.at.since(facts.first_seen).as_secs();
-            Some(match facts.state {
-                TripletState::TooEarly => format!(
-                    "It is attempt {} from {}, {} after the first.",
-                    facts.attempts,
-                    facts.client,
-                    life_line::span(waited)
-                ),
-                _ => format!("It came from {}.", facts.client),
-            })
+        Reason::GreylistFirstSeen | Reason::GreylistTooEarly | Reason::Accepted => {
+            greylisted(event)
         }
-        Reason::Accepted => match evidence.latest(CheckName::Greylist)? {
-            Observed::Triplet(facts) if facts.state == TripletState::Passed => Some(format!(
-                "The sender came back {} after its first attempt, as a real mail server does.",
-                life_line::span(event.at.since(facts.first_seen).as_secs())
-            )),
+        Reason::TlsFailed => match evidence.latest(CheckName::Tls)? {
+            Observed::TlsFailed { cause } => Some(ended(format!("The cause: {cause}"))),
             _ => None,
         },
+        Reason::ClientDropped | Reason::DataEndedEarly => {
+            subject.declared_size.map(|size| format!("{} were announced.", octets(size)))
+        }
         _ => None,
+    }
+}
+
+/// Where the triplet of an attempt stood.
+fn greylisted(event: &Event) -> Option<String> {
+    let facts = triplet(event)?;
+    let waited = spoken(event.started.since(facts.first_seen));
+    match facts.state {
+        TripletState::FirstSeen => Some(format!("It came from {}.", facts.client)),
+        TripletState::TooEarly => Some(format!(
+            "It is attempt {} from {}, {waited} after the first.",
+            facts.attempts, facts.client
+        )),
+        TripletState::Passed => Some(format!(
+            "The sender came back {waited} after its first attempt, as a real mail server does."
+        )),
+        TripletState::Known => None,
     }
 }
 
@@ -82,53 +93,78 @@ fn detail(detail: &Detail, reason: Reason) -> Option<String> {
     match detail {
         Detail::None => None,
         Detail::RetryIn { seconds } => {
-            Some(format!("A retry passes after {} more.", life_line::span(*seconds)))
+            let wait = spoken(Duration::from_secs(*seconds));
+            Some(match reason {
+                Reason::GreylistTooEarly => format!("A retry passes after {wait} more."),
+                _ => format!("A retry passes after {wait}."),
+            })
         }
-        Detail::Limit { observed, limit } => {
-            let unit = if reason == Reason::SizeExceeded { " octets" } else { "" };
-            Some(format!("It was {observed}{unit}; the limit is {limit}{unit}."))
-        }
-        Detail::Quoted(quoted) => Some(format!("The answer was: {quoted}")),
-        Detail::Note(note) => Some(format!("Note: {note}.")),
+        Detail::Limit { observed, limit } => Some(match reason {
+            Reason::SizeExceeded => {
+                format!("It has {}; the limit is {}.", octets(*observed), octets(*limit))
+            }
+            Reason::Loop => {
+                format!(
+                    "It has {} Received fields; the limit is {}.",
+                    grouped(*observed),
+                    grouped(*limit)
+                )
+            }
+            Reason::ConnectionsLimited => format!(
+                "It was connection number {}; the limit is {}.",
+                grouped(*observed),
+                grouped(*limit)
+            ),
+            Reason::RecipientsLimited => format!(
+                "It was recipient number {}; the limit is {}.",
+                grouped(*observed),
+                grouped(*limit)
+            ),
+            _ => format!("It was {}; the limit is {}.", grouped(*observed), grouped(*limit)),
+        }),
+        Detail::Quoted(quoted) => Some(ended(format!("The answer was: {quoted}"))),
+        Detail::Note(note) => Some(ended(format!("What was wrong: {note}"))),
     }
 }
 
-fn by_policy(policy: PolicyRef) -> String {
-    match policy {
-        PolicyRef::Policy { .. } | PolicyRef::ManagedSender { .. } => {
-            format!("Decided by {policy}.")
-        }
-        PolicyRef::Base(kind) => {
-            format!("Decided by what the settings say about {}.", kind.title())
-        }
+/// Who decided, and by which member or entry.
+fn by_policy(policy: &PolicyView) -> String {
+    if policy.since == Since::Settings {
+        return format!("Decided by {}.", policy.name);
     }
+    let narrative = policy
+        .narrative
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .map_or(String::new(), |text| format!(" \u{201c}{text}\u{201d}"));
+    let matched = policy
+        .matched
+        .as_deref()
+        .map_or(String::new(), |matched| format!(", because of {matched}"));
+    format!("Decided by {}{narrative}{matched}.", policy.name)
 }
 
 fn follow_up(what: &FollowUp) -> String {
+    let with_try =
+        |explanation: &str, relay: &RelayAttempt| format!("{explanation} {}", ended(try_of(relay)));
     match what {
-        FollowUp::GreylistExpired { attempts } => {
-            format!("{} Attempts made: {attempts}.", Reason::GreylistExpired.explanation())
+        FollowUp::GreylistExpired { .. } => {
+            format!("{} {}", Reason::GreylistExpired.explanation(), follow_up_text(what))
         }
-        FollowUp::Delivered(relay) => format!("The next hop took the message. {}", try_of(relay)),
-        FollowUp::DeliveryDeferred { attempt, next } => format!(
-            "The next hop did not take the message this time. {} It is tried again at {next}.",
-            try_of(attempt)
-        ),
+        FollowUp::Delivered(relay) => with_try("The next hop took the message.", relay),
+        FollowUp::DeliveryDeferred { attempt, next } => {
+            let explanation = match &attempt.answer {
+                RelayAnswer::Reply(_) => "The next hop did not take the message this time.",
+                RelayAnswer::NoReply(_) => "The next hop could not be reached this time.",
+            };
+            format!("{} It is tried again at {next}.", with_try(explanation, attempt))
+        }
         FollowUp::DeliveryRejected(relay) => {
-            format!("{} {}", Reason::DeliveryRejected.explanation(), try_of(relay))
+            with_try(Reason::DeliveryRejected.explanation(), relay)
         }
-        FollowUp::DeliveryExpired(relay) => {
-            format!("{} {}", Reason::DeliveryExpired.explanation(), try_of(relay))
-        }
-        other => life_line::follow_up_text(other),
+        FollowUp::DeliveryExpired(relay) => with_try(Reason::DeliveryExpired.explanation(), relay),
+        other => follow_up_text(other),
     }
-}
-
-fn try_of(relay: &RelayAttempt) -> String {
-    let at = relay.ip.map_or(String::new(), |ip| format!(" [{ip}]"));
-    let tls =
-        relay.tls.as_deref().map_or("without TLS".to_owned(), |version| format!("over {version}"));
-    format!("Try {} at {}{at}, {tls}: {}", relay.number, relay.host, relay.answer)
 }
 
 /// Why a matching policy did not apply.

@@ -8,8 +8,22 @@ use types::{
     PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, Source, Stage,
 };
 
+use super::ledger::LedgerResult;
+use super::life_line::{LifeState, story};
 use super::*;
 use crate::tests::{at, event_id, queue_id, sample};
+
+/// Explains an event with nothing known beside its life-line.
+fn why(event: &Event, line: &[Event], now: Timestamp) -> Explanation {
+    let times = GreylistTimes::default();
+    let surroundings =
+        Surroundings { story: story(line, now, times), policy: None, greylist: times };
+    explain(event, surroundings)
+}
+
+fn told(line: &[Event], now: Timestamp) -> Story {
+    story(line, now, GreylistTimes::default())
+}
 
 fn outcome(reason: Reason, decision: Decision) -> Outcome {
     match reason.kind() {
@@ -41,8 +55,12 @@ fn triplet(state: TripletState, attempts: u32) -> Observed {
 fn every_reason_is_explained_in_full() {
     for (number, &reason) in Reason::ALL.iter().enumerate() {
         let event = sample(number as u64, reason);
-        let why = explain(&event, std::slice::from_ref(&event), at(60));
+        let why = why(&event, std::slice::from_ref(&event), at(60));
         assert!(why.sentence.ends_with('.'), "{reason}: {}", why.sentence);
+        let change = why.change.as_ref().unwrap();
+        assert!(change.text.ends_with('.') && !change.text.contains("  "), "{reason}");
+        assert!(why.for_sender.as_ref().unwrap().contains(reason.advice()), "{reason}");
+        assert!(!why.ledger.is_empty(), "{reason}");
         assert!(why.sentence.starts_with(reason.explanation()), "{reason}");
         assert!(!why.label.is_empty() && !why.remedy.is_empty(), "{reason}");
         assert_eq!(why.reason, Some(reason));
@@ -61,7 +79,7 @@ fn a_refusal_is_told_with_its_typed_parameters() {
         let mut event = sample(1, reason);
         event.kind = EventKind::Attempt(outcome(reason, decision.clone()));
         event.record.evidence = observed.map(|o| found(decision.check, o)).into_iter().collect();
-        let why = explain(&event, std::slice::from_ref(&event), at(60));
+        let why = why(&event, std::slice::from_ref(&event), at(60));
         assert_eq!(why.sentence, format!("{} {expected}", reason.explanation()), "{reason}");
     };
     let decide = |reason, check| Decision::new(reason, check);
@@ -76,35 +94,35 @@ fn a_refusal_is_told_with_its_typed_parameters() {
         decide(Reason::SizeExceeded, CheckName::Size)
             .with_detail(Detail::Limit { observed: 11, limit: 10 }),
         None,
-        "It was 11 octets; the limit is 10 octets.",
+        "It has 11 octets; the limit is 10 octets.",
     );
     check(
         Reason::NextHopRejected,
         decide(Reason::NextHopRejected, CheckName::Recipient)
             .with_detail(Detail::Quoted(Quoted::new(Some(550), None, "mailbox full"))),
         None,
-        "The answer was: 550 mailbox full",
+        "The answer was: 550 mailbox full.",
     );
     check(
         Reason::BlockedPolicyEnvelope,
         decide(Reason::BlockedPolicyEnvelope, CheckName::Senders)
             .by(PolicyRef::Policy { id: PolicyId(30), version: 4 }),
         None,
-        "The sender is <ann@sender.example>. Decided by policy #30 (version 4).",
+        "The sender is <ann@sender.example>. Decided by policy #30.",
     );
     check(
         Reason::RelayDenied,
         decide(Reason::RelayDenied, CheckName::Relay)
             .by(PolicyRef::Base(PolicyType::RecipientValidation)),
         None,
-        "It is addressed to <bob@corp.example>. Decided by what the settings say about Recipient Validation.",
+        "It is addressed to <bob@corp.example>. Decided by the setting recipients of the recipient's domain.",
     );
     check(
         Reason::GreylistTooEarly,
         decide(Reason::GreylistTooEarly, CheckName::Greylist)
             .with_detail(Detail::RetryIn { seconds: 22 }),
         Some(triplet(TripletState::TooEarly, 2)),
-        "It is attempt 2 from 192.0.2.0/24, 1 s after the first. A retry passes after 22 s more.",
+        "It is attempt 2 from 192.0.2.0/24, 0 s after the first. A retry passes after 22 s more.",
     );
 }
 
@@ -150,16 +168,33 @@ fn a_life_line_is_told_in_order_with_whose_time_it_took() {
             FollowUp::Delivered(relay(RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok")))),
         ),
     ];
-    let story = life_line::story(&events, at(400));
+    let story = told(&events, at(400));
     assert_eq!(story.head, "Delivered after waiting");
-    assert_eq!((story.total_ms, story.ours_ms, story.theirs_ms), (373_000, 1_000, 372_000));
+    // We asked for 60 s (38 + 22) and took 1 s; the rest was the sender's.
+    assert_eq!(
+        (story.delay.total_ms, story.delay.ours_ms, story.delay.theirs_ms),
+        (373_000, 61_000, 312_000)
+    );
+    assert_eq!(
+        story.delay.text(),
+        "6 min 13 s (1 min 1 s ours, 5 min 12 s the sender's retry gap)"
+    );
+    let rules: Vec<Option<u8>> =
+        story.steps.iter().map(|step| step.join.as_ref().map(|join| join.rule)).collect();
+    assert_eq!(rules, [None, Some(1), Some(1), Some(4)]);
     let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();
     assert_eq!(titles, ["deferred", "too early (38 of 60 s)", "accepted", "delivered"]);
-    assert_eq!(story.steps[3].text, "mx.corp.example:25: 250 Ok");
+    assert_eq!(
+        story.steps[3].text,
+        "Try 1 at mx.corp.example:25 [203.0.113.5] over TLSv1.3: 250 Ok"
+    );
     assert_eq!(story.steps[1].after_ms, 38_000);
-    let waiting = life_line::story(&events[..2], at(100));
+    let waiting = told(&events[..2], at(100));
     assert_eq!(waiting.head, "Waiting for retry");
-    let sentence = explain(&events[2], &events, at(400)).sentence;
+    assert_eq!(waiting.window.unwrap().text, "may return now; window closes in 11 h 58 min");
+    let early = told(&events[..1], at(38)).window.unwrap().text;
+    assert_eq!(early, "may return in 22 s; window closes in 11 h 59 min");
+    let sentence = why(&events[2], &events, at(400)).sentence;
     assert!(
         sentence
             .ends_with("came back 6 min 12 s after its first attempt, as a real mail server does."),
@@ -170,16 +205,14 @@ fn a_life_line_is_told_in_order_with_whose_time_it_took() {
 #[test]
 fn a_life_line_that_ended_badly_says_how() {
     let first = sample(1, Reason::GreylistFirstSeen);
-    let end = |what| {
-        let story = life_line::story(&[first.clone(), follow(2, 50_000, what)], at(60_000));
-        story.head
-    };
+    let end = |what| told(&[first.clone(), follow(2, 50_000, what)], at(60_000)).head;
     assert_eq!(end(FollowUp::GreylistExpired { attempts: 1 }), "Never came back");
     let refused = RelayAnswer::Reply(Quoted::new(Some(550), None, "no"));
     assert_eq!(end(FollowUp::DeliveryRejected(relay(refused))), "Bounced");
     let silent = RelayAnswer::NoReply("connection refused".to_owned());
-    assert_eq!(end(FollowUp::DeliveryExpired(relay(silent))), "Bounced");
-    assert_eq!(life_line::story(&[first], at(60_000)).head, "Deferred");
+    assert_eq!(end(FollowUp::DeliveryExpired(relay(silent))), "Expired");
+    let limited = sample(1, Reason::RateLimited);
+    assert_eq!(told(&[limited], at(60_000)).head, "Deferred");
 }
 
 #[test]
@@ -193,7 +226,7 @@ fn what_a_sender_writes_cannot_act_on_a_terminal() {
     let validation = RecipientValidation::CallForward;
     let finding = found(CheckName::Recipient, Observed::Recipient { validation, answer });
     event.record.evidence = [finding].into_iter().collect();
-    let text = explain(&event, std::slice::from_ref(&event), at(1)).to_string();
+    let text = why(&event, std::slice::from_ref(&event), at(1)).to_string();
     assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
     assert!(text.contains("\u{2039}1B\u{203a}[2J") && !text.contains("\nref FAKE"), "{text}");
 }
@@ -203,8 +236,170 @@ fn every_check_and_every_loss_has_words() {
     for &check in CheckName::ALL {
         assert!(!ledger::check_title(check).is_empty());
     }
-    assert_eq!(life_line::span(59), "59 s");
-    assert_eq!(life_line::span(338), "5 min 38 s");
-    assert_eq!(life_line::span(43_140), "11 h 59 min");
-    assert_eq!(life_line::span(200_000), "2 d 7 h");
+}
+
+/// The line of a check at a stage.
+fn line<'a>(why: &'a Explanation, stage: Stage, check: CheckName) -> &'a LedgerLine {
+    let title = ledger::check_title(check);
+    let found = why.ledger.iter().find(|line| line.stage == stage && line.check == title);
+    found.unwrap_or_else(|| panic!("no {title} at {}", stage.slug()))
+}
+
+#[test]
+fn the_ledger_has_every_check_in_order_and_says_why_some_did_not_run() {
+    let mut event = sample(1, Reason::RecipientUnknown);
+    event.subject.message = None;
+    let answer = RecipientAnswer::Unknown;
+    let validation = RecipientValidation::Directory;
+    let mut seen = found(CheckName::Recipient, Observed::Recipient { validation, answer });
+    seen.source = Source::Directory { age_s: 240 };
+    event.record.evidence =
+        [found(CheckName::Relay, Observed::Relay { internal: true }), seen].into_iter().collect();
+    let why = why(&event, std::slice::from_ref(&event), at(60));
+    assert!(why.ledger.windows(2).all(|pair| pair[0].place <= pair[1].place));
+    assert_eq!(line(&why, Stage::Connect, CheckName::EarlyTalk).result, LedgerResult::Passed);
+    let decided = line(&why, Stage::Rcpt, CheckName::Recipient);
+    assert!(decided.decided && decided.result == LedgerResult::Rejected);
+    assert_eq!(
+        (decided.observed.as_str(), decided.source.as_str(), decided.took.as_str()),
+        ("directory: no such address", "directory, 4 min old", "7 \u{b5}s")
+    );
+    assert_eq!(line(&why, Stage::Rcpt, CheckName::Greylist).result, LedgerResult::NotReached);
+    assert_eq!(line(&why, Stage::Data, CheckName::Hops).result, LedgerResult::NoContent);
+    assert_eq!(why.ledger.iter().filter(|line| line.decided).count(), 1);
+}
+
+#[test]
+fn a_permit_and_a_source_that_is_down_show_in_the_ledger() {
+    let mut event = sample(1, Reason::AcceptedPermitted);
+    event.record.stage = Some(Stage::Content);
+    let by = PolicyRef::ManagedSender { id: PolicyId(7) };
+    event.record.consulted = vec![Consulted {
+        kind: PolicyType::ManagedSenders,
+        winner: Some(by),
+        losers: Vec::new(),
+        observing: Vec::new(),
+    }];
+    let down = Observed::Inconclusive(types::Inconclusive::TimedOut);
+    event.record.evidence = [found(CheckName::HostName, down)].into_iter().collect();
+    let why = why(&event, std::slice::from_ref(&event), at(60));
+    let greylist = line(&why, Stage::Rcpt, CheckName::Greylist);
+    assert_eq!(greylist.result, LedgerResult::SkippedByPermit);
+    assert_eq!(greylist.observed, "skipped by managed sender #7");
+    let name = line(&why, Stage::Rcpt, CheckName::HostName);
+    assert!(name.degraded && name.result.title() == "source down", "{name:?}");
+    assert!(line(&why, Stage::Rcpt, CheckName::Senders).observed.contains("managed sender #7"));
+}
+
+#[test]
+fn what_would_have_decided_next_is_told_as_far_as_it_is_known() {
+    let next = |change: &dyn Fn(&mut Decision)| {
+        let mut decision = Decision::new(Reason::BlockedPolicyEnvelope, CheckName::Senders);
+        change(&mut decision);
+        let mut event = sample(1, Reason::BlockedPolicyEnvelope);
+        event.subject.message = None;
+        event.kind = EventKind::Attempt(Outcome::Rejected(decision));
+        why(&event, std::slice::from_ref(&event), at(60))
+    };
+    let known = next(&|decision| {
+        decision.next = Some(Reason::RateLimited);
+        decision.next_check = Some(CheckName::Rate);
+    });
+    let text = known.next_decider.unwrap();
+    assert!(
+        text.starts_with("Deferred anyway by Rate limit: Too Many Messages (rate.limited)."),
+        "{text}"
+    );
+    let change = known.change.unwrap();
+    assert_eq!(
+        change.then.as_deref(),
+        Some("Even then it would be deferred, by Rate limit: Too Many Messages.")
+    );
+    let lacking = next(&|decision| decision.next_lacks = Some(types::Need::Rate));
+    let text = lacking.next_decider.unwrap();
+    assert!(text.starts_with("Not known: Rate limit would have been next"), "{text}");
+    assert!(text.contains("never sent"), "{text}");
+}
+
+#[test]
+fn the_smallest_change_is_honest_about_what_a_permit_skips() {
+    let change = |reason: Reason| {
+        let event = sample(1, reason);
+        why(&event, std::slice::from_ref(&event), at(60)).change.unwrap()
+    };
+    let unknown = change(Reason::RecipientUnknown);
+    assert!(!unknown.possible && unknown.text.contains("A permit does not override"));
+    let size = change(Reason::SizeExceeded);
+    assert!(size.possible && size.text.contains("A permit does not skip this check."));
+    let expired = change(Reason::GreylistExpired);
+    assert_eq!(
+        expired.command.as_deref(),
+        Some("portcullis senders add permit ann@sender.example bob@corp.example")
+    );
+    assert!(!change(Reason::RelayDenied).possible && !change(Reason::VirusSignature).possible);
+}
+
+#[test]
+fn nobody_is_told_of_a_failure_before_it_happened() {
+    let refused = RelayAnswer::Reply(Quoted::new(Some(550), None, "no"));
+    let accepted = sample(1, Reason::Accepted);
+    let line = [
+        // As the store may give them: of one instant, by identifier.
+        accepted.clone(),
+        follow(2, 60, FollowUp::Bounced { notice: queue_id(9) }),
+        follow(3, 60, FollowUp::DeliveryRejected(relay(refused))),
+    ];
+    let story = told(&line, at(100));
+    let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["accepted", "refused by the next hop", "bounced"]);
+    assert_eq!(story.state, LifeState::Bounced);
+}
+
+#[test]
+fn time_lost_at_the_next_hop_is_the_next_hops() {
+    let silent = RelayAnswer::NoReply("connection refused".to_owned());
+    let taken = RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok"));
+    let line = [
+        sample(1, Reason::Accepted),
+        follow(2, 2, FollowUp::DeliveryDeferred { attempt: relay(silent), next: at(60) }),
+        follow(3, 62, FollowUp::Delivered(relay(taken))),
+    ];
+    let story = told(&line, at(100));
+    assert_eq!(story.delay.text(), "1 min 1 s (1 s ours, 1 min the next hop's)");
+    assert!(story.steps[1].text.contains("connection refused"), "{}", story.steps[1].text);
+}
+
+#[test]
+fn an_attempt_from_a_neighbour_is_joined_by_its_own_rule() {
+    let retry = Detail::RetryIn { seconds: 60 };
+    let first = attempt(1, 0, Reason::GreylistFirstSeen, TripletState::FirstSeen, retry);
+    let mut second = attempt(2, 400, Reason::Accepted, TripletState::Passed, Detail::None);
+    let mut moved = |ip: &str, helo: &str| {
+        let client = Arc::make_mut(&mut second.subject.client);
+        client.client.ip = ip.parse().unwrap();
+        client.helo = Some(helo.into());
+        let story = told(&[first.clone(), second.clone()], at(500));
+        story.steps[1].join.clone().map(|join| (join.rule, join.why))
+    };
+    let (rule, why) = moved("192.0.2.77", "x").unwrap();
+    assert!(rule == 2 && why.contains("/24"), "{why}");
+    let (rule, why) = moved("198.51.100.7", "other.sender.example").unwrap();
+    assert!(rule == 2 && why.contains("sender.example"), "{why}");
+    assert_eq!(moved("198.51.100.7", "elsewhere.example"), None);
+}
+
+#[test]
+fn strangers_are_told_of_refusals_and_of_nothing_else() {
+    for &reason in Reason::ALL {
+        let mut event = sample(1, reason);
+        let facts = Arc::make_mut(event.subject.message.as_mut().unwrap());
+        facts.subject = Some("SECRET".to_owned());
+        let told = public::refusal(&event, false);
+        let expected = reason.exposure() == types::Exposure::Anybody;
+        assert_eq!(told.is_some(), expected, "{reason}");
+        let text = serde_json::to_string(&told).unwrap();
+        assert!(!text.contains("SECRET") && !text.contains('@'), "{reason}: {text}");
+    }
+    let spam = sample(1, Reason::SpamSignature);
+    assert!(public::refusal(&spam, true).is_some());
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display};
 
-use super::life_line::{Story, span};
-use super::{Explanation, PolicyLine};
+use super::life_line::Story;
+use super::{Explanation, Fact, PolicyLine};
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -11,12 +11,15 @@ impl Display for Explanation {
         let stage = self.stage.map_or("-", types::Stage::slug);
         writeln!(f, "{} \u{b7} {outcome} at {stage} \u{b7} {}", self.time, self.label)?;
         writeln!(f, "ref {}   {}", self.reference, self.reason.map_or("-", types::Reason::slug))?;
-        writeln!(f, "\n{}\n", self.sentence)?;
-        for fact in &self.facts {
-            writeln!(f, "  {:<14} {}", fact.name, fact.value)?;
-        }
+        writeln!(f, "\n{}", self.sentence)?;
+        facts(f, "Message", &self.facts)?;
+        facts(f, "Remote server", &self.remote)?;
+        facts(f, "Greylisting", &self.greylist)?;
         self.decision(f)?;
         self.evidence(f)?;
+        if !self.policies.is_empty() {
+            writeln!(f, "\nPolicies consulted (policy set version {}):", self.policy_version)?;
+        }
         for line in &self.policies {
             policies(f, line)?;
         }
@@ -24,22 +27,43 @@ impl Display for Explanation {
         if !self.remedy.is_empty() {
             writeln!(f, "\nWhat can be done: {}", self.remedy)?;
         }
+        if let Some(change) = &self.change {
+            writeln!(f, "Smallest change: {}", change.text)?;
+            for line in change.command.iter().chain(&change.then) {
+                writeln!(f, "  {line}")?;
+            }
+        }
         Ok(())
     }
 }
 
+fn facts(f: &mut fmt::Formatter<'_>, title: &str, facts: &[Fact]) -> fmt::Result {
+    if facts.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}:")?;
+    for fact in facts {
+        writeln!(f, "  {:<15} {}", fact.name, fact.value)?;
+    }
+    Ok(())
+}
+
 impl Explanation {
     fn decision(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let otherwise = self.next_decider.as_ref().filter(|text| !text.is_empty());
         let lines = [
-            ("Decided by", &self.decider),
-            ("Else", &self.next_decider),
-            ("Observing", &self.would),
-            ("Reply", &self.reply),
+            ("Decided by", self.decider.as_ref()),
+            ("Otherwise", otherwise),
+            ("Observing", self.would.as_ref()),
+            ("Reply", self.reply.as_ref()),
         ];
-        writeln!(f)?;
+        if lines.iter().all(|(_, value)| value.is_none()) {
+            return Ok(());
+        }
+        writeln!(f, "\nDecision:")?;
         for (name, value) in lines {
             if let Some(value) = value {
-                writeln!(f, "  {name:<14} {value}")?;
+                writeln!(f, "  {name:<15} {value}")?;
             }
         }
         Ok(())
@@ -49,18 +73,26 @@ impl Explanation {
         if self.ledger.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nEvidence (policy set version {}):", self.policy_version)?;
+        writeln!(f, "\nEvidence, in order:")?;
         for line in &self.ledger {
             let mark = if line.decided { '>' } else { ' ' };
-            let degraded = if line.degraded { " (degraded)" } else { "" };
+            let would =
+                line.would.as_ref().map_or(String::new(), |would| format!("; would be {would}"));
+            let aside: Vec<&str> = [line.source.as_str(), line.took.as_str()]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect();
+            let aside = match aside.is_empty() {
+                true => String::new(),
+                false => format!("  [{}]", aside.join(", ")),
+            };
             writeln!(
                 f,
-                "{mark} {:<8} {:<30} {}{degraded}  [{}, {} \u{b5}s]",
+                "{mark} {:<8} {:<30} {:<18} {}{would}{aside}",
                 line.stage.slug(),
                 line.check,
+                line.result.title(),
                 line.observed,
-                line.source,
-                line.took_us
             )?;
         }
         Ok(())
@@ -80,20 +112,22 @@ fn policies(f: &mut fmt::Formatter<'_>, line: &PolicyLine) -> fmt::Result {
 
 impl Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |millis: u64| span(millis / 1_000);
         write!(f, "Life-line: {}", self.head)?;
-        if self.total_ms > 0 {
-            write!(
-                f,
-                ", {} ({} ours, {} the sender's)",
-                seconds(self.total_ms),
-                seconds(self.ours_ms),
-                seconds(self.theirs_ms)
-            )?;
+        let delay = self.delay.text();
+        if !delay.is_empty() {
+            write!(f, ", {delay}")?;
         }
         writeln!(f)?;
+        if let Some(window) = &self.window {
+            writeln!(f, "  {}", window.text)?;
+        }
         for step in &self.steps {
-            writeln!(f, "  {}  {:<26} {}", step.at, step.title, step.text)?;
+            let rule =
+                step.join.as_ref().map_or(String::new(), |join| format!(" (rule {})", join.rule));
+            writeln!(f, "  {}  {:<26} {}{rule}", step.at, step.title, step.text)?;
+        }
+        for lane in self.lanes.iter().filter(|lane| !lane.this) {
+            writeln!(f, "  also to {}: {}, ref {}", lane.to, lane.label, lane.reference)?;
         }
         Ok(())
     }

@@ -1,0 +1,280 @@
+//! The smallest change that would have let a message through, or why none
+//! can: a permit is a set of skipped checks, and most checks are not in it.
+
+use serde::{Deserialize, Serialize};
+use types::{Event, PolicyRef, Reason, ReasonKind};
+
+use super::decider::PolicyView;
+use super::evidence::check_title;
+use super::joins::triplet;
+
+/// What would have to be changed here to get the message through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SmallestChange {
+    /// Whether a change here can do it at all.
+    pub possible: bool,
+    /// What it is, or why there is none.
+    pub text: String,
+    /// The command line that does it today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What would stand in the way after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
+}
+
+/// What kind of change helps against a reason.
+enum Remedy {
+    /// A permit of the sender: greylisting, DNSBL, reputation and spam.
+    Permit,
+    /// As a permit; but the triplet alone can be let pass too.
+    Triplet,
+    /// The blocking policy or the member of its group.
+    BlockingPolicy,
+    /// The recipient's own entry.
+    BlockingEntry,
+    /// The limit or setting that decided.
+    Limit,
+    /// Somewhere else than here; the text says where.
+    Elsewhere(&'static str),
+    /// A hold is released.
+    Release,
+    /// It got through.
+    None,
+}
+
+#[rustfmt::skip] // A table: one remedy a line.
+fn remedy(reason: Reason) -> Remedy {
+    use Reason::*;
+    use Remedy::{BlockingEntry, BlockingPolicy, Elsewhere, Limit, Permit, Release, Triplet};
+    match reason {
+        Accepted | AcceptedPermitted | AcceptedAutoAllowed => Remedy::None,
+        GreylistFirstSeen | GreylistTooEarly | GreylistExpired => Triplet,
+        RblListed | ReputationRejected | ReputationTemporary | SpamSignature => Permit,
+        BlockedPolicyEnvelope | BlockedPolicyHeader => BlockingPolicy,
+        BlockedManualEnvelope | BlockedManualHeader => BlockingEntry,
+        SizeExceeded | RateLimited | ConnectionsLimited | GeoBlocked | ClientEarlyTalker | AttachmentBlocked
+        | ContentExamined | Impersonation | UrlMalicious | UrlMaliciousQr | TlsRequired | SpoofingEnvelope
+        | SpoofingHeader | AuthSpf | AuthDkim | AuthDmarc | AuthTemporary => Limit,
+        RelayDenied => Elsewhere("No policy and no permit opens a relay. If the domain is yours, give it a [[domain]] in the settings."),
+        RecipientUnknown => Elsewhere("A permit does not override recipient validation. Add the address to the directory or on the mail server behind."),
+        RecipientUnverifiable => Elsewhere("A permit does not override recipient validation. Let the directory or the next hop answer; the sender retries by itself."),
+        SenderMalformed | RecipientMalformed => Elsewhere("No change here: the sender must correct what its server sends."),
+        RecipientNeedsSmtputf8 => Elsewhere("No policy helps: the next hop must offer SMTPUTF8, or the addresses be ASCII."),
+        SenderRefusedByNextHop | NextHopRejected | NextHopDeferred => Elsewhere("No policy here helps: the next hop refused, and is where it is lifted."),
+        DeliveryRejected | DeliveryExpired => Elsewhere("It was accepted here and the next hop did not take it. Mend the next hop; the sender must send again, for the message has left this gateway."),
+        VirusSignature => Elsewhere("Nothing overrides anti-virus."),
+        Loop => Elsewhere("No policy helps: the routes between the servers must be mended."),
+        ProtocolSmuggling | ProtocolLineTooLong | ProtocolErrors | SenderNullMx => Elsewhere("No change here: the sender's software or domain must be corrected."),
+        HeldRejectedByAdmin | HeldBlockedByUser => Elsewhere("It was refused after it was accepted; it is in the archive."),
+        ClientDropped | ClientTimedOut | ConnectionTimedOut | DataEndedEarly | TransactionAbandoned | ConnectionUnused
+        | TlsFailed => Elsewhere("Nothing here decided against it: the session ended before the message was complete."),
+        RecipientsLimited => Elsewhere("Nothing to change: the sender's server sends the rest in another transaction by itself."),
+        SystemUnavailable | SystemStorageFull | SystemStopping => Elsewhere("No policy helps: the gateway itself could not take it. The sender retries by itself."),
+        ProxyInvalid => Elsewhere("Check the peers listed in proxy_protocol_from, and that the load balancer speaks the PROXY protocol."),
+        HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAttachment | HoldUrl | HoldVirusUnscannable | HoldImpersonation
+        | HoldContent | HoldStructure => Release,
+    }
+}
+
+/// Whether a permit skips the check behind this reason (policies.md, *What
+/// "permitted" skips*).
+fn permit_skips(reason: Reason) -> bool {
+    matches!(remedy(reason), Remedy::Permit | Remedy::Triplet)
+}
+
+/// The smallest change for an event; nothing for a step that ends nothing.
+pub(super) fn smallest_change(
+    event: &Event,
+    policy: Option<&PolicyView>,
+) -> Option<SmallestChange> {
+    let reason = event.reason()?;
+    let kind = remedy(reason);
+    let permits = matches!(kind, Remedy::Permit | Remedy::Triplet | Remedy::BlockingEntry);
+    let (possible, text, command) = match kind {
+        Remedy::None => (true, "None is needed: it was accepted.".to_owned(), None),
+        Remedy::Release => (
+            true,
+            "Release it.".to_owned(),
+            Some(format!("portcullis queue release {}", event.reference())),
+        ),
+        Remedy::Elsewhere(text) => (false, text.to_owned(), None),
+        Remedy::Permit => permit(event),
+        Remedy::Triplet => let_pass(event, reason),
+        Remedy::BlockingPolicy => blocking_policy(policy),
+        Remedy::BlockingEntry => blocking_entry(event, policy),
+        Remedy::Limit => limit(reason, policy),
+    };
+    let then = match kind_of(reason) {
+        true => after(event, permits),
+        false => None,
+    };
+    Some(SmallestChange { possible, text, command, then: then.filter(|_| possible) })
+}
+
+/// Whether something stood in the way at all.
+fn kind_of(reason: Reason) -> bool {
+    matches!(reason.kind(), ReasonKind::Deferral | ReasonKind::Rejection)
+}
+
+/// What would be in the way next, unless the change covers that too.
+fn after(event: &Event, permits: bool) -> Option<String> {
+    let decision = event.outcome()?.decision()?;
+    let next = decision.next.filter(|next| !(permits && permit_skips(*next)))?;
+    let check =
+        decision.next_check.map_or(String::new(), |check| format!(", by {}", check_title(check)));
+    let verb = match next.kind() {
+        ReasonKind::Deferral => "deferred",
+        _ => "refused",
+    };
+    Some(format!("Even then it would be {verb}{check}: {}.", next.label()))
+}
+
+const PERMIT_SKIPS: &str =
+    "A permit skips greylisting, reputation and block lists, and spam scanning, and nothing else.";
+
+fn permit(event: &Event) -> (bool, String, Option<String>) {
+    match permit_command(event) {
+        Some(command) => {
+            (true, format!("Permit the sender for this recipient. {PERMIT_SKIPS}"), Some(command))
+        }
+        None => (
+            true,
+            format!(
+                "The null reverse-path cannot be permitted for one recipient; a Permitted Senders policy by source address can. {PERMIT_SKIPS}"
+            ),
+            None,
+        ),
+    }
+}
+
+fn let_pass(event: &Event, reason: Reason) -> (bool, String, Option<String>) {
+    let (possible, text, permit) = permit(event);
+    if reason == Reason::GreylistExpired {
+        return (possible, format!("{text} Then its next attempt needs no retry."), permit);
+    }
+    let pass = triplet(event).map(|facts| {
+        let text = if facts.sender.is_empty() { &facts.client } else { &facts.sender };
+        format!("portcullis greylist pass {}", shell_word(text))
+    });
+    let text = format!(
+        "None is needed if the sender retries inside the window. To let its very next attempt pass, let the triplet pass; to end the wait for good, permit the sender. {PERMIT_SKIPS}"
+    );
+    (true, text, pass.or(permit))
+}
+
+fn blocking_policy(policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
+    let text = match policy.and_then(|policy| policy.matched.as_deref()) {
+        Some(matched) => format!(
+            "Take {matched} out, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
+        ),
+        None => "Change the policy, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block.".to_owned(),
+    };
+    (true, text, policy.and_then(|policy| policy.command.clone()))
+}
+
+fn blocking_entry(event: &Event, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
+    let remove = match policy.map(|policy| policy.reference) {
+        Some(PolicyRef::ManagedSender { id }) => {
+            Some(format!("portcullis senders remove {}", id.0))
+        }
+        _ => None,
+    };
+    let text = "Remove the recipient's entry, or replace it by a permit: a new entry for the same pair ends the old one.";
+    (true, text.to_owned(), remove.or_else(|| permit_command(event)))
+}
+
+fn limit(reason: Reason, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
+    let (text, setting) = match reason {
+        Reason::SizeExceeded => {
+            ("Raise the size limit that applies.", "portcullis config help smtp.message_size_max")
+        }
+        Reason::RateLimited => (
+            "Raise the recipients one client may offer. The sender retries by itself.",
+            "portcullis config help smtp.recipient_rate_per_client_max",
+        ),
+        Reason::ConnectionsLimited => (
+            "Raise the connections one client may hold. The sender retries by itself.",
+            "portcullis config help smtp.connections_per_ip_max",
+        ),
+        Reason::ClientEarlyTalker => {
+            ("Shorten the greeting delay.", "portcullis config help smtp.greeting_delay")
+        }
+        _ => ("Make an exception in the policy that decided.", "portcullis policy list"),
+    };
+    let by_policy = policy
+        .filter(|policy| matches!(policy.reference, PolicyRef::Policy { .. }))
+        .and_then(|policy| policy.command.clone());
+    let text = format!("{text} A permit does not skip this check.");
+    (true, text, by_policy.or_else(|| Some(setting.to_owned())))
+}
+
+/// The command that permits the envelope sender for the recipient.
+pub(super) fn permit_command(event: &Event) -> Option<String> {
+    command(event, "permit")
+}
+
+/// The command that blocks the envelope sender for the recipient.
+pub(super) fn block_command(event: &Event) -> Option<String> {
+    command(event, "block")
+}
+
+fn command(event: &Event, action: &str) -> Option<String> {
+    let sender = event.subject.reverse_path.as_ref()?.address()?;
+    let recipient = event.subject.recipient.as_ref()?.address()?;
+    Some(format!(
+        "portcullis senders add {action} {} {}",
+        shell_word(sender.as_str()),
+        shell_word(recipient.as_str())
+    ))
+}
+
+/// A word of a command line that a person pastes into a shell: what a sender
+/// wrote must not become a command of its own.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@.-_+:/=%,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
+        return text.to_owned();
+    }
+    format!("'{}'", crate::presentable(text).replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_sender_wrote_is_one_word_of_a_command() {
+        for (text, word) in [
+            ("ann+x@sender.example", "ann+x@sender.example"),
+            ("$(reboot)@x.example", "'$(reboot)@x.example'"),
+            ("a'b@x.example", "'a'\\''b@x.example'"),
+            ("-rf", "'-rf'"),
+            ("", "''"),
+            ("a\nb", "'a\u{2039}0A\u{203a}b'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
+
+    #[test]
+    fn a_permit_skips_what_the_policies_say_and_nothing_else() {
+        let skipped: Vec<&str> = Reason::ALL
+            .iter()
+            .filter(|reason| permit_skips(**reason))
+            .map(|reason| reason.slug())
+            .collect();
+        assert_eq!(
+            skipped,
+            [
+                "rbl.listed",
+                "reputation.rejected",
+                "greylist.expired",
+                "spam.signature",
+                "greylist.first_seen",
+                "greylist.too_early",
+                "reputation.temporary"
+            ]
+        );
+    }
+}

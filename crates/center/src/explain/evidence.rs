@@ -1,0 +1,202 @@
+//! What a check saw, and where, in words.
+
+use std::time::Duration;
+
+use types::finding::{RecipientAnswer, TripletState, Unavailable};
+use types::policy::RecipientValidation;
+use types::{CheckName, Inconclusive, Observed, Source, spoken};
+
+/// What people call a check.
+pub fn check_title(check: CheckName) -> &'static str {
+    match check {
+        CheckName::Proxy => "PROXY header",
+        CheckName::Connections => "Connection limits",
+        CheckName::EarlyTalk => "Early talker",
+        CheckName::Protocol => "Protocol",
+        CheckName::Tls => "TLS",
+        CheckName::HostName => "Name of the client",
+        CheckName::Relay => "Relay control",
+        CheckName::Recipient => "Recipient validation",
+        CheckName::Smtputf8 => "Internationalized addresses",
+        CheckName::Senders => "Permitted and blocked senders",
+        CheckName::Rate => "Rate limit",
+        CheckName::Greylist => "Greylisting",
+        CheckName::Size => "Size",
+        CheckName::Hops => "Hop count",
+        CheckName::HeaderFrom => "Permitted and blocked authors",
+        CheckName::DataFormat => "Data format",
+        CheckName::System => "System",
+        CheckName::Delivery => "Delivery",
+    }
+}
+
+/// What was seen. It may quote strangers.
+pub(super) fn observed(observed: &Observed) -> String {
+    match observed {
+        Observed::ProxyInvalid => "no valid PROXY header".to_owned(),
+        Observed::Connections { by_client, by_client_max, in_all, in_all_max } => format!(
+            "{by_client} open by this client (at most {by_client_max}), {in_all} in all (at most {in_all_max})"
+        ),
+        Observed::EarlyTalk => "the client spoke before the greeting".to_owned(),
+        Observed::TlsFailed { cause } => format!("the TLS handshake failed: {cause}"),
+        Observed::Relay { internal: true } => "the recipient's domain is ours".to_owned(),
+        Observed::Relay { internal: false } => "the recipient's domain is not ours".to_owned(),
+        Observed::Recipient { validation, answer } => recipient(*validation, answer),
+        Observed::Smtputf8 { next_hop_offers } => match next_hop_offers {
+            Some(true) => "an address needs SMTPUTF8 and the next hop offers it",
+            Some(false) => "an address needs SMTPUTF8 and the next hop does not offer it",
+            None => "an address needs SMTPUTF8; the next hop has not said whether it offers it",
+        }
+        .to_owned(),
+        Observed::Rate { exceeded, per_minute_max, retry_in_s } => {
+            rate(*exceeded, *per_minute_max, *retry_in_s)
+        }
+        Observed::Triplet(facts) => {
+            let state = match facts.state {
+                TripletState::FirstSeen => "first seen",
+                TripletState::TooEarly => "back too early",
+                TripletState::Passed => "back inside the window: passed",
+                TripletState::Known => "known: passed before",
+            };
+            format!(
+                "{} \u{b7} <{}>: {state}, attempt {}, window opened {}",
+                facts.client, facts.sender, facts.attempts, facts.first_seen
+            )
+        }
+        Observed::Size { declared, received } => size(*declared, *received),
+        Observed::Hops { received_fields, max } => {
+            let fields = if *received_fields == 1 { "field" } else { "fields" };
+            format!("{received_fields} Received {fields} (at most {max})")
+        }
+        Observed::HeaderFrom { addresses } => match addresses.is_empty() {
+            true => "no address in the From field".to_owned(),
+            false => format!("written by {}", addresses.join(", ")),
+        },
+        Observed::BareLineEnd => "a bare CR or LF in the data".to_owned(),
+        Observed::LineTooLong { max } => format!("a line longer than {}", octets((*max).into())),
+        Observed::Unavailable(what) => unavailable(*what).to_owned(),
+        Observed::Inconclusive(why) => inconclusive(*why).to_owned(),
+    }
+}
+
+fn rate(exceeded: bool, per_minute_max: u32, retry_in_s: u64) -> String {
+    match (exceeded, per_minute_max) {
+        (_, 0) => "no limit is set".to_owned(),
+        (false, max) => format!("within the limit of {max} a minute"),
+        (true, max) => format!(
+            "over the limit of {max} a minute, free again in {}",
+            spoken(Duration::from_secs(retry_in_s))
+        ),
+    }
+}
+
+fn size(declared: Option<u64>, received: Option<u64>) -> String {
+    match (declared, received) {
+        (Some(declared), Some(received)) => {
+            format!("{} announced, {} received", octets(declared), octets(received))
+        }
+        (Some(declared), None) => format!("{} announced", octets(declared)),
+        (None, Some(received)) => format!("{} received", octets(received)),
+        (None, None) => "not announced".to_owned(),
+    }
+}
+
+/// Octets as people read them, exact and with a round figure beside it from
+/// ten thousand on: `48 213 octets (48 KB)`.
+pub fn octets(number: u64) -> String {
+    let exact = match number {
+        1 => "1 octet".to_owned(),
+        _ => format!("{} octets", grouped(number)),
+    };
+    match number {
+        0..10_000 => exact,
+        10_000..10_000_000 => format!("{exact} ({} KB)", number / 1_000),
+        _ => format!("{exact} ({} MB)", number / 1_000_000),
+    }
+}
+
+/// A number in groups of three, parted by a space that does not break.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn recipient(validation: RecipientValidation, answer: &RecipientAnswer) -> String {
+    let way = match validation {
+        RecipientValidation::AcceptAll => "everything is accepted",
+        RecipientValidation::Directory => "directory",
+        RecipientValidation::CallForward => "call-forward",
+        RecipientValidation::CallForwardNull => "call-forward with the null sender",
+    };
+    match answer {
+        RecipientAnswer::Known => format!("{way}: the address exists"),
+        RecipientAnswer::Unknown => format!("{way}: no such address"),
+        RecipientAnswer::SenderRefused(said) => format!("{way}: sender refused: {said}"),
+        RecipientAnswer::Refused(said) => format!("{way}: refused: {said}"),
+        RecipientAnswer::Deferred(said) => format!("{way}: asked to come back: {said}"),
+    }
+}
+
+fn unavailable(what: Unavailable) -> &'static str {
+    match what {
+        Unavailable::Store => "the store does not answer or cannot write",
+        Unavailable::Disk => "the disk is full or below its reserve",
+        Unavailable::Stopping => "the server is stopping",
+        Unavailable::Engine => "a part of the engine failed",
+    }
+}
+
+fn inconclusive(why: Inconclusive) -> &'static str {
+    match why {
+        Inconclusive::TimedOut => "did not finish in time",
+        Inconclusive::Unreachable => "what it asks does not answer",
+        Inconclusive::Malformed => "what it asks answers nonsense",
+        Inconclusive::Limited => "a limit kept it from looking",
+        Inconclusive::NotConfigured => "what it needs is not set up",
+    }
+}
+
+/// Where something was seen.
+pub(super) fn source(source: &Source) -> String {
+    let old = |age_s: u64| format!("{} old", spoken(Duration::from_secs(age_s)));
+    match source {
+        Source::Session => "session".to_owned(),
+        Source::Memory => "memory".to_owned(),
+        Source::Directory { age_s } => format!("directory, {}", old(*age_s)),
+        Source::NextHop { host, ip: Some(ip) } => format!("{host} [{ip}]"),
+        Source::NextHop { host, ip: None } => host.to_string(),
+        Source::Cache { age_s } => format!("cache, {}", old(*age_s)),
+        Source::Settings => "settings".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_told_as_a_number() {
+        let check = |seen: Observed, text: &str| assert_eq!(observed(&seen), text);
+        let rate = |exceeded, per_minute_max, retry_in_s| Observed::Rate {
+            exceeded,
+            per_minute_max,
+            retry_in_s,
+        };
+        check(rate(false, 0, 0), "no limit is set");
+        check(rate(false, 600, 0), "within the limit of 600 a minute");
+        check(rate(true, 60, 90), "over the limit of 60 a minute, free again in 1 min 30 s");
+        let size = |declared, received| Observed::Size { declared, received };
+        check(size(Some(900), None), "900 octets announced");
+        check(size(None, Some(48_213)), "48\u{a0}213 octets (48 KB) received");
+        check(size(None, None), "not announced");
+        check(Observed::Hops { received_fields: 26, max: 25 }, "26 Received fields (at most 25)");
+        assert_eq!(source(&Source::Directory { age_s: 583_308 }), "directory, 6 d 18 h old");
+    }
+}

@@ -1,0 +1,248 @@
+//! What is kept about the policy, entry or setting that decided: as it was
+//! when it decided, and what became of it since.
+
+use store::state::{Difference, Object, ObjectKey, Origin, StoredPolicy};
+use types::lists::{ManagedSender, Pattern};
+use types::policy::Scope;
+use types::{EmailAddress, Event, Policy, PolicyId, PolicyRef};
+
+use super::change::shell_word;
+use super::decider::{PolicyView, Since, scope_words};
+use crate::{Center, CenterError, presentable, presentable_within};
+
+/// Longest narrative or note shown, in characters.
+const TEXT_CHARS_MAX: usize = 400;
+/// How deep groups may stand in groups before the search for a member ends.
+const GROUPS_DEEP_MAX: usize = 32;
+
+fn text(value: &str) -> Option<String> {
+    Some(presentable_within(value, TEXT_CHARS_MAX)).filter(|text| !text.is_empty())
+}
+
+impl Center {
+    /// What is kept about what decided on an event.
+    pub(crate) fn policy_view(&self, event: &Event) -> Result<Option<PolicyView>, CenterError> {
+        let Some(reference) =
+            event.outcome().and_then(types::Outcome::decision).and_then(|d| d.policy)
+        else {
+            return Ok(None);
+        };
+        let view = PolicyView::named(reference);
+        Ok(Some(match reference {
+            PolicyRef::Policy { id, version } => self.policy_of(event, view, id, version)?,
+            PolicyRef::ManagedSender { id } => self.entry_of(event, view, id)?,
+            PolicyRef::Base(_) => view,
+        }))
+    }
+
+    fn policy_of(
+        &self,
+        event: &Event,
+        view: PolicyView,
+        id: PolicyId,
+        version: u64,
+    ) -> Result<PolicyView, CenterError> {
+        let stored = self.parts.policies.policy(id)?;
+        let since = match &stored {
+            Some(stored) if stored.provenance.version == version => Since::Unchanged,
+            Some(_) => Since::Changed,
+            None => Since::Removed,
+        };
+        let origin = stored.as_ref().map(|stored| stored.provenance.origin);
+        let Some(policy) = self.policy_at(id, version, stored)? else {
+            return Ok(PolicyView { since, ..view });
+        };
+        let change = self.parts.policies.history(version.checked_add(1), 1)?.into_iter().next();
+        let change = change.filter(|change| change.number == version);
+        let member = self.member(event, &policy)?;
+        let command = match (origin, &member) {
+            // What the policy file says is changed there.
+            (Some(Origin::File), _) | (_, None) => view.command,
+            (_, Some((group, member))) => Some(format!(
+                "portcullis group remove {} {}",
+                shell_word(group),
+                shell_word(&member.to_string())
+            )),
+        };
+        Ok(PolicyView {
+            name: format!("{} policy {id}", policy.kind().title()),
+            narrative: text(&policy.narrative),
+            scope: text(&format!(
+                "from {} to {}",
+                scope_words(&policy.from),
+                scope_words(&policy.to)
+            )),
+            matched: member
+                .map(|(group, member)| {
+                    format!(
+                        "{} in the group \u{201c}{}\u{201d}",
+                        presentable(&member.to_string()),
+                        presentable(&group)
+                    )
+                })
+                .or_else(|| scope_match(&policy)),
+            changed: change.as_ref().map(|change| change.at),
+            changed_by: change.as_ref().and_then(|change| text(&change.author)),
+            note: change.as_ref().and_then(|change| text(&change.note)),
+            since,
+            command,
+            ..view
+        })
+    }
+
+    /// The policy as it was when it decided.
+    fn policy_at(
+        &self,
+        id: PolicyId,
+        version: u64,
+        stored: Option<StoredPolicy>,
+    ) -> Result<Option<Policy>, CenterError> {
+        if let Some(stored) = stored.filter(|stored| stored.provenance.version == version) {
+            return Ok(Some(stored.policy));
+        }
+        let made = self.parts.policies.differences(version.saturating_sub(1), version)?;
+        Ok(made.into_iter().find_map(|difference| match (difference.key, difference.after) {
+            (ObjectKey::Policy(other), Some(Object::Policy(policy))) if other == id => Some(policy),
+            _ => None,
+        }))
+    }
+
+    /// The group and its member that cover the sender of an event, where the
+    /// policy names its senders by a group.
+    fn member(
+        &self,
+        event: &Event,
+        policy: &Policy,
+    ) -> Result<Option<(String, Pattern)>, CenterError> {
+        let Scope::Group(named) = &policy.from else { return Ok(None) };
+        let senders = senders_of(event);
+        let groups = self.parts.policies.read(&mut |_| {})?.groups;
+        let mut names = vec![named.clone()];
+        let mut place = 0;
+        // Members of a group count as members of the groups above it.
+        while let Some(name) = names.get(place).cloned().filter(|_| place < GROUPS_DEEP_MAX) {
+            for group in groups.iter().map(|stored| &stored.group) {
+                let is_below = group.parent.as_deref() == Some(name.as_str());
+                if is_below && !names.contains(&group.name) {
+                    names.push(group.name.clone());
+                }
+                let covers =
+                    |member: &&Pattern| senders.iter().any(|sender| covers(member, sender));
+                let member = group.members.iter().find(covers).filter(|_| group.name == name);
+                if let Some(member) = member {
+                    return Ok(Some((name, member.clone())));
+                }
+            }
+            place += 1;
+        }
+        Ok(None)
+    }
+
+    fn entry_of(
+        &self,
+        event: &Event,
+        view: PolicyView,
+        id: PolicyId,
+    ) -> Result<PolicyView, CenterError> {
+        let stored = self.parts.policies.sender(id)?;
+        let (since, version) = match &stored {
+            Some(stored) if stored.provenance.version <= event.record.policy_version => {
+                (Since::Unchanged, Some(stored.provenance.version))
+            }
+            Some(stored) => (Since::Changed, Some(stored.provenance.version)),
+            None => (Since::Removed, None),
+        };
+        let changed_by = stored.as_ref().and_then(|stored| text(&stored.provenance.changed_by));
+        let changed = stored.as_ref().map(|stored| stored.provenance.changed);
+        let entry = match stored {
+            Some(stored) => Some(stored.sender),
+            None => self.removed_entry(event, id)?,
+        };
+        let Some(entry) = entry else { return Ok(PolicyView { since, ..view }) };
+        let ManagedSender { sender, recipient, action, note, created, created_by, .. } = entry;
+        Ok(PolicyView {
+            name: format!("managed sender {id} ({})", action.slug()),
+            scope: text(&format!("from {sender} to {recipient}")),
+            matched: text(&format!("the entry {sender} of {recipient}")),
+            note: text(&note),
+            version,
+            changed: changed.or(Some(created)),
+            changed_by: changed_by.or_else(|| text(&created_by)),
+            since,
+            command: match since {
+                Since::Removed => None,
+                _ => Some(format!("portcullis senders remove {}", id.0)),
+            },
+            ..view
+        })
+    }
+
+    /// An entry that is gone, from the history since the event.
+    fn removed_entry(
+        &self,
+        event: &Event,
+        id: PolicyId,
+    ) -> Result<Option<ManagedSender>, CenterError> {
+        let now = self.parts.policies.version()?;
+        let then = event.record.policy_version;
+        if then >= now {
+            return Ok(None);
+        }
+        let is_it = |difference: &Difference| difference.key == ObjectKey::Sender(id);
+        let gone = self.parts.policies.differences(then, now)?.into_iter().find(is_it);
+        Ok(gone.and_then(|difference| match difference.before {
+            Some(Object::Sender(entry)) => Some(entry),
+            _ => None,
+        }))
+    }
+}
+
+/// What a policy without a group names its senders by, if it names any.
+fn scope_match(policy: &Policy) -> Option<String> {
+    match &policy.from {
+        Scope::Address(address) => text(&format!("the sender {address}")),
+        Scope::Domain(domain) => text(&format!("the domain {domain}")),
+        Scope::Everyone | Scope::Internal | Scope::External | Scope::Group(_) => None,
+    }
+}
+
+/// The addresses a policy may have looked at: envelope sender and authors.
+fn senders_of(event: &Event) -> Vec<EmailAddress> {
+    let subject = &event.subject;
+    let envelope = subject.reverse_path.as_ref().and_then(|path| path.address().cloned());
+    let authors = subject.message.iter().flat_map(|facts| &facts.header_from);
+    envelope.into_iter().chain(authors.filter_map(|mailbox| mailbox.address.parse().ok())).collect()
+}
+
+fn covers(member: &Pattern, sender: &EmailAddress) -> bool {
+    match member {
+        Pattern::Address(address) => address.key() == sender.key(),
+        Pattern::Domain(pattern) => match sender.domain_key().strip_suffix(pattern.domain.as_str())
+        {
+            Some("") => !pattern.below,
+            Some(rest) => pattern.below && rest.ends_with('.'),
+            None => false,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_covers_its_address_or_its_domain() {
+        let sender: EmailAddress = "ann@mail.x9.example".parse().unwrap();
+        for (member, expected) in [
+            ("ann@mail.x9.example", true),
+            ("ANN@mail.x9.example", true),
+            ("mail.x9.example", true),
+            ("*.x9.example", true),
+            ("x9.example", false),
+            ("*.mail.x9.example", false),
+            ("9.example", false),
+        ] {
+            assert_eq!(covers(&member.parse().unwrap(), &sender), expected, "{member}");
+        }
+    }
+}

@@ -35,14 +35,14 @@ impl Desk {
             explains_scores: self.live.settings.explains_scores,
             ..Default::default()
         };
-        let reply = end.reason.reply(&parameters);
+        let reply = farewell(end, &parameters);
         let ended =
             self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
         match ended {
             Ok(()) => reply,
             // A reference that leads nowhere is not given; the tally says how
             // many events were lost.
-            Err(_) => end.reason.reply(&types::ReplyParameters::default()),
+            Err(_) => farewell(end, &types::ReplyParameters::default()),
         }
     }
 
@@ -100,6 +100,15 @@ impl Desk {
             (None, Some(_)) => Stage::Helo,
             (None, None) => Stage::Connect,
         }
+    }
+}
+
+/// What is said at the end: what the reason says, unless the protocol has a
+/// reply of its own.
+fn farewell(end: smtp::End, parameters: &types::ReplyParameters<'_>) -> Option<Reply> {
+    match end.other_protocol {
+        true => Some(smtp::replies::OTHER_PROTOCOL.referring(parameters)),
+        false => end.reason.reply(parameters),
     }
 }
 

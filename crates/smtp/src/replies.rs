@@ -59,6 +59,10 @@ rows! {
     NOT_IMPLEMENTED = 502, code(5, 5, 1), "Command not implemented";
     /// A command whose time has not come or is over.
     BAD_SEQUENCE = 503, code(5, 5, 1), "Bad sequence of commands";
+    /// MAIL inside a transaction (RFC 5321 section 4.1.4).
+    NESTED_MAIL = 503, code(5, 5, 1), "A transaction is open already; RSET ends it";
+    /// A command of HTTP or the like; the connection is closed.
+    OTHER_PROTOCOL = 421, code(4, 7, 0), "This is an SMTP server and speaks no other protocol; closing the connection";
     /// MAIL and what follows it before EHLO or HELO.
     HELO_FIRST = 503, code(5, 5, 1), "Send EHLO or HELO first";
     /// DATA after BDAT: a message is sent in one way or the other

@@ -49,12 +49,23 @@ impl Session {
     }
 
     fn talks_early<'i>(&mut self) -> Output<'i> {
-        let end = End { reason: Reason::ClientEarlyTalker, ends: Ends::Connection };
+        let end = End {
+            reason: Reason::ClientEarlyTalker,
+            ends: Ends::Connection,
+            other_protocol: false,
+        };
         self.ask(Asked::Connection { early: true }, Question::EndConnection(end))
     }
 
     pub(super) fn end_connection<'i>(&mut self, reason: Reason) -> Output<'i> {
-        let end = End { reason, ends: self.ends() };
+        let end = End { reason, ends: self.ends(), other_protocol: false };
+        self.ask(Asked::Connection { early: false }, Question::EndConnection(end))
+    }
+
+    /// Whoever speaks HTTP to us does so on behalf of an attacker, and the
+    /// body that follows is full of what he wants executed.
+    pub(super) fn speaks_another_protocol<'i>(&mut self) -> Output<'i> {
+        let end = End { reason: Reason::ProtocolErrors, ends: self.ends(), other_protocol: true };
         self.ask(Asked::Connection { early: false }, Question::EndConnection(end))
     }
 
@@ -87,7 +98,7 @@ impl Session {
         if matches!(self.state, State::Closed) {
             return;
         }
-        let end = End { reason, ends: self.ends() };
+        let end = End { reason, ends: self.ends(), other_protocol: false };
         // Half a handshake is no channel for a reply.
         let hears = hears && !matches!(self.state, State::Handshake);
         let told = hears || self.has_transaction() || end.ends != Ends::Nothing;
@@ -170,7 +181,7 @@ impl Session {
     fn abandoned_by(&mut self, command: &Command<'_>) -> Option<End> {
         let quits = match command {
             Command::Quit => true,
-            Command::Rset | Command::Ehlo(_) | Command::Helo(_) | Command::Mail(..) => false,
+            Command::Rset | Command::Ehlo(_) | Command::Helo(_) => false,
             Command::StartTls if self.can_start_tls() => false,
             _ => return None,
         };
@@ -190,7 +201,7 @@ impl Session {
             self.history = History::Attempted;
         }
         let reason = if unused { Reason::ConnectionUnused } else { Reason::TransactionAbandoned };
-        Some(End { reason, ends })
+        Some(End { reason, ends, other_protocol: false })
     }
 
     /// A mistake of the client: answered by the protocol, and counted, unless

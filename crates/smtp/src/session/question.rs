@@ -100,6 +100,7 @@ impl Question {
                 Unfit::ParameterUnknown => replies::UNKNOWN_PARAMETER,
                 Unfit::ParameterValue | Unfit::NeedsSmtputf8 => replies::BAD_PARAMETER,
             },
+            Question::EndConnection(End { other_protocol: true, .. }) => replies::OTHER_PROTOCOL,
             _ => return None,
         })
     }
@@ -154,6 +155,9 @@ pub struct End {
     pub reason: Reason,
     /// Which attempts end with it.
     pub ends: Ends,
+    /// Whether the client speaks another protocol, for which the protocol has
+    /// a reply of its own ([`crate::replies::OTHER_PROTOCOL`]).
+    pub other_protocol: bool,
 }
 
 /// Which attempts an [`End`] concerns.

@@ -17,8 +17,8 @@ use crate::replies;
 type Step<'i> = Option<Output<'i>>;
 
 impl Session {
-    /// What a command does. EHLO, HELO, MAIL, RSET and QUIT find no open
-    /// transaction any more: its end has been told before.
+    /// What a command does. EHLO, HELO, RSET and QUIT find no open transaction
+    /// any more: its end has been told before.
     pub(super) fn command<'i>(&mut self, command: Command<'_>, out: &mut Vec<u8>) -> Step<'i> {
         use Command as C;
         match (&self.state, command) {
@@ -39,6 +39,9 @@ impl Session {
             (State::Ready, C::Mail(reverse_path, parameters)) => {
                 self.mail(reverse_path, parameters)
             }
+            // RFC 5321 section 4.1.4: MAIL must not be sent while a transaction
+            // is open, and the one that is open is not touched by it.
+            (State::Open(_), C::Mail(..)) => self.protest(replies::NESTED_MAIL, out),
             (State::Open(open), C::Data) if open.chunks.is_some() => {
                 self.protest(replies::DATA_AFTER_BDAT, out)
             }
@@ -67,9 +70,7 @@ impl Session {
         let reply = match error {
             E::Unknown => replies::UNKNOWN_COMMAND,
             E::NotImplemented => replies::NOT_IMPLEMENTED,
-            // Whoever speaks HTTP to us does so on behalf of an attacker, and
-            // the body that follows is full of what he wants executed.
-            E::OtherProtocol => return Some(self.end_connection(Reason::ProtocolErrors)),
+            E::OtherProtocol => return Some(self.speaks_another_protocol()),
             E::TooLong => replies::LINE_TOO_LONG,
             E::ControlCharacter => replies::BAD_LINE,
             E::Argument => replies::BAD_ARGUMENT,

@@ -210,7 +210,8 @@ fn parameters(parameters: &MailParameters) -> String {
 }
 
 fn end_text(end: End) -> String {
-    format!("{} ({:?})", end.reason, end.ends).to_lowercase()
+    let other = if end.other_protocol { " other-protocol" } else { "" };
+    format!("{} ({:?}){other}", end.reason, end.ends).to_lowercase()
 }
 
 fn escape(octets: &[u8]) -> String {

@@ -1,5 +1,159 @@
-//! Who may come in: accounts, sessions, tokens, and the ways to get one.
+//! Who may come in: accounts, sessions, tokens, and the links that make the
+//! first of them.
+//!
+//! ```text
+//! name + password ─ tries ─ argon2id ─ code? ─ session ─► Caller
+//!                   bearer token ─ expiry ─ network ────► Caller
+//! link ─ set-up (an owner, or a new password) ─ session
+//! ```
+//!
+//! What a browser or a program shows again is 256 random bits of which only
+//! the hash is kept. Everything a stranger can make us remember is bounded.
+//! All functions block for the database, and those that take a password for
+//! tens of milliseconds of processor time; asynchronous callers keep them off
+//! their workers.
 
+mod links;
+mod password;
+mod people;
 mod preferences;
+mod secret;
+mod sessions;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod totp;
+mod tries;
 
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use store::state::AccountState;
+use store::state::accounts::StoredAccount;
+use types::{AccountId, Caller, Permission, Permissions, Via};
+use world::{Chance, Clock};
+
+pub use links::{Demo, LINK_VALID, LinkPurpose};
+pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX};
+pub use people::{AccountRow, NAME_CHARS_MAX, NewPerson};
 pub use preferences::{COLUMNS_MAX, Density, Preferences, Theme};
+pub use secret::Secret;
+pub use sessions::{Session, SessionRow};
+pub use sign_in::{SignInRefusal, Step};
+pub use tokens::{MadeToken, NewToken, TokenRefusal, TokenRow};
+pub use totp::{Enrolment, RecoveryCodes};
+
+use crate::{CenterError, permit};
+use password::Hasher;
+use tries::Tries;
+
+/// How long sessions last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimes {
+    /// Without a request.
+    pub idle: Duration,
+    /// However busy it is.
+    pub at_most: Duration,
+}
+
+impl Default for SessionTimes {
+    fn default() -> Self {
+        SessionTimes {
+            idle: Duration::from_secs(12 * 3_600),
+            at_most: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+/// What the accounts are made of.
+pub struct AccountParts {
+    /// Where they are kept.
+    pub state: Arc<dyn AccountState>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where secrets come from.
+    pub chance: Arc<dyn Chance>,
+    /// How long sessions last.
+    pub times: SessionTimes,
+}
+
+/// Who is on the other end, as far as the connection says.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The address; behind a trusted proxy the one it names.
+    pub address: IpAddr,
+    /// The browser's name for itself, of any length and content.
+    pub agent: String,
+}
+
+/// The accounts and everything that lets somebody in.
+pub struct Accounts {
+    state: Arc<dyn AccountState>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    times: SessionTimes,
+    hasher: Hasher,
+    memory: Mutex<Memory>,
+}
+
+/// What is forgotten when the process ends.
+#[derive(Default)]
+struct Memory {
+    tries: Tries,
+    /// Sign-ins that wait for their code.
+    waiting: sign_in::Waiting,
+    /// Secrets shown and not confirmed yet.
+    enrolling: totp::Enrolling,
+}
+
+impl Accounts {
+    /// Over these parts; nothing is read or written.
+    pub fn new(parts: AccountParts) -> Self {
+        let AccountParts { state, clock, chance, times } = parts;
+        let hasher = Hasher::new(Arc::clone(&chance));
+        Accounts { state, clock, chance, times, hasher, memory: Mutex::default() }
+    }
+
+    /// Removes what is over; called from time to time.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn tidy(&self) -> Result<(), CenterError> {
+        let now = self.clock.now();
+        Ok(self.state.remove_expired(now, now - self.times.idle)?)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account of a person who is signed in. A token is not a person: it
+    /// cannot change the password of its owner.
+    fn myself(&self, caller: &Caller) -> Result<StoredAccount, CenterError> {
+        let Via::Account(id) = caller.via else {
+            return Err(CenterError::invalid("this is for people who are signed in"));
+        };
+        self.stored(id)
+    }
+
+    fn stored(&self, id: AccountId) -> Result<StoredAccount, CenterError> {
+        let found = self.state.account(id)?;
+        found.ok_or_else(|| CenterError::NotFound("such account".to_owned()))
+    }
+}
+
+/// Refuses a caller who would give away or take over more than they have.
+fn permit_all(caller: &Caller, wanted: Permissions) -> Result<(), CenterError> {
+    match wanted.iter().find(|permission| !caller.may(*permission)) {
+        Some(permission) => Err(CenterError::Denied { permission }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses whoever may not manage accounts.
+fn permit_accounts(caller: &Caller) -> Result<(), CenterError> {
+    permit(caller, Permission::ManageAccounts)
+}

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::CenterError;
 
 /// Light, dark, or as the device says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Theme {
     /// As the device says.
@@ -18,7 +20,9 @@ pub enum Theme {
 }
 
 /// How much room a row takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Density {
     /// As many rows as can be told apart.
@@ -61,7 +65,7 @@ const COLUMN_OCTETS_MAX: usize = 64;
 
 /// What a person chose in `/me`; unknown stored fields are ignored, absent
 /// ones take their default, so that a version can add some.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Preferences {
     /// Light or dark.

@@ -1,0 +1,179 @@
+//! Accounts of other people: adding, listing, removing.
+
+use serde::{Deserialize, Serialize};
+use store::state::accounts::{NewAccount, StoredAccount};
+use types::{Caller, Role, Timestamp};
+
+use super::{Accounts, password, permit_accounts, permit_all};
+use crate::CenterError;
+
+/// Longest name of an account, in characters.
+pub const NAME_CHARS_MAX: usize = 64;
+
+/// A person to be given an account.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NewPerson {
+    /// What they sign in with.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+/// One account, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AccountRow {
+    /// What the person signs in with.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether a password was chosen yet.
+    pub has_password: bool,
+    /// Whether a code is asked for at sign-in.
+    pub has_totp: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// The last sign-in.
+    pub signed_in: Option<Timestamp>,
+}
+
+impl Accounts {
+    /// All accounts, by name.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, or the store fails.
+    pub fn accounts(&self, caller: &Caller) -> Result<Vec<AccountRow>, CenterError> {
+        permit_accounts(caller)?;
+        Ok(self.state.accounts()?.into_iter().map(row).collect())
+    }
+
+    /// Adds an account, which nobody can use before a password was chosen:
+    /// see [`Accounts::set_up_link`].
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, or not that much; the name is taken or none; or
+    /// the store fails.
+    pub fn add_account(&self, caller: &Caller, new: &NewPerson) -> Result<(), CenterError> {
+        permit_accounts(caller)?;
+        permit_all(caller, new.role.permissions())?;
+        let name = comparable(&new.name);
+        check_name(&name)?;
+        let (at, by) = (self.clock.now(), caller.name.to_string());
+        let new = NewAccount { name, role: new.role, password: None, at, by };
+        match self.state.add_account(&new)? {
+            Some(_) => Ok(()),
+            None => Err(CenterError::invalid("there is an account of this name already")),
+        }
+    }
+
+    /// Gives an account another role; what its tokens may follows.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, there is no such account, it is the last owner, or
+    /// the store fails.
+    pub fn set_role(&self, caller: &Caller, name: &str, role: Role) -> Result<(), CenterError> {
+        let account = self.other(caller, name)?;
+        permit_all(caller, role.permissions())?;
+        if role != Role::Owner {
+            self.not_the_last_owner(&account)?;
+        }
+        Ok(self.state.set_role(account.id, role)?)
+    }
+
+    /// Removes an account with its sessions, tokens and links.
+    ///
+    /// # Errors
+    ///
+    /// As [`Accounts::set_role`].
+    pub fn remove_account(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
+        let account = self.other(caller, name)?;
+        self.not_the_last_owner(&account)?;
+        self.state.remove_account(account.id)?;
+        Ok(())
+    }
+
+    /// Sets the password of an account and ends its sessions.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, there is no such account, the password is too
+    /// easy, or the store fails.
+    pub fn set_password(&self, caller: &Caller, name: &str, new: &str) -> Result<(), CenterError> {
+        let account = self.other(caller, name)?;
+        password::check(new, &account.name)?;
+        self.state.set_password(account.id, &self.hasher.hash(new)?)?;
+        self.state.end_sessions(account.id, None)?;
+        Ok(())
+    }
+
+    /// Turns codes off for a person who has lost them, and ends their
+    /// sessions.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, there is no such account, or the store fails.
+    pub fn reset_totp(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
+        let account = self.other(caller, name)?;
+        self.state.set_totp(account.id, None, &[])?;
+        self.state.end_sessions(account.id, None)?;
+        Ok(())
+    }
+
+    /// The account of this name.
+    pub(super) fn named(&self, name: &str) -> Result<StoredAccount, CenterError> {
+        let found = self.state.account_named(&comparable(name))?;
+        found.ok_or_else(|| CenterError::NotFound("account of this name".to_owned()))
+    }
+
+    /// An account that the caller may change: nobody changes one that may
+    /// more than they do, or they would have its permissions.
+    fn other(&self, caller: &Caller, name: &str) -> Result<StoredAccount, CenterError> {
+        permit_accounts(caller)?;
+        let account = self.named(name)?;
+        permit_all(caller, account.role.permissions())?;
+        Ok(account)
+    }
+
+    fn not_the_last_owner(&self, account: &StoredAccount) -> Result<(), CenterError> {
+        let owner = |other: &StoredAccount| other.role == Role::Owner && other.id != account.id;
+        if account.role == Role::Owner && !self.state.accounts()?.iter().any(owner) {
+            let text = "this is the last owner; make another one first, or nobody could come in";
+            return Err(CenterError::invalid(text));
+        }
+        Ok(())
+    }
+}
+
+/// The form in which names are the same: without spaces around, in lower case.
+pub(super) fn comparable(name: &str) -> String {
+    name.trim().chars().flat_map(char::to_lowercase).take(NAME_CHARS_MAX + 1).collect()
+}
+
+/// Refuses a name that could not be told from another or typed: letters,
+/// digits and a few signs of ASCII, as an address has.
+pub(super) fn check_name(name: &str) -> Result<(), CenterError> {
+    let sign = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
+    let fits = (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(sign);
+    match fits && name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        true => Ok(()),
+        false => Err(CenterError::invalid(
+            "a name has up to 64 letters, digits and @ . _ + - and begins with a letter or digit",
+        )),
+    }
+}
+
+fn row(account: StoredAccount) -> AccountRow {
+    AccountRow {
+        name: account.name,
+        role: account.role,
+        has_password: account.password.is_some(),
+        has_totp: account.totp_secret.is_some(),
+        created: account.created,
+        created_by: account.created_by,
+        signed_in: account.signed_in,
+    }
+}

@@ -1,0 +1,178 @@
+//! Sessions: recognising one, and what a person does with their own.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use store::state::accounts::{StoredAccount, StoredSession};
+use types::{Caller, Role, Timestamp, Via};
+
+use super::{Accounts, Preferences, password, secret};
+use crate::CenterError;
+
+/// How exactly the last request of a session or token is kept: more would be
+/// a write to the disk with each.
+pub(super) const SEEN_EVERY: Duration = Duration::from_secs(60);
+
+/// A person who is signed in.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who they are for the message center.
+    pub caller: Caller,
+    /// The number of the session.
+    pub id: u64,
+    /// What the account may do, by name.
+    pub role: Role,
+    /// How they want to see things.
+    pub preferences: Preferences,
+    /// Whether a code is asked for at sign-in.
+    pub has_totp: bool,
+    /// Recovery codes left.
+    pub recovery_codes_left: u32,
+}
+
+/// One session, for its owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct SessionRow {
+    /// Its number.
+    pub id: u64,
+    /// Since when.
+    pub created: Timestamp,
+    /// The last request, as of about a minute.
+    pub last_seen: Timestamp,
+    /// When it ends however busy it is.
+    pub expires: Timestamp,
+    /// Where the last request came from.
+    pub address: IpAddr,
+    /// The browser's name for itself, shortened.
+    pub agent: String,
+}
+
+impl Accounts {
+    /// The session of this secret, if it is one that has not ended.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn session(&self, secret: &str, from: IpAddr) -> Result<Option<Session>, CenterError> {
+        let now = self.clock.now();
+        let found = self.state.session(&secret::hash(secret))?;
+        let Some((session, account)) = found.filter(|(session, _)| self.lives(session, now)) else {
+            return Ok(None);
+        };
+        let from = from.to_canonical();
+        if now.since(session.last_seen) >= SEEN_EVERY || session.address != from {
+            // A database that is busy for a moment must not sign people out;
+            // the next request notes it.
+            let _ = self.state.touch_session(session.id, now, from);
+        }
+        Ok(Some(Session {
+            caller: caller_of(&account),
+            id: session.id,
+            role: account.role,
+            preferences: preferences_of(&account),
+            has_totp: account.totp_secret.is_some(),
+            recovery_codes_left: account.recovery_codes_left,
+        }))
+    }
+
+    fn lives(&self, session: &StoredSession, now: Timestamp) -> bool {
+        session.expires > now && now.since(session.last_seen) < self.times.idle
+    }
+
+    /// The caller's sessions, seen last first.
+    ///
+    /// # Errors
+    ///
+    /// The caller is no person, or the store fails.
+    pub fn sessions(&self, caller: &Caller) -> Result<Vec<SessionRow>, CenterError> {
+        let account = self.myself(caller)?;
+        let now = self.clock.now();
+        let sessions = self.state.sessions(account.id)?;
+        let living = sessions.into_iter().filter(|session| self.lives(session, now));
+        Ok(living.map(row).collect())
+    }
+
+    /// Ends one of the caller's sessions, or with nothing all but the one
+    /// given as `but`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such session, the caller is no person, or the store fails.
+    pub fn end_session(&self, caller: &Caller, id: u64) -> Result<(), CenterError> {
+        let account = self.myself(caller)?;
+        match self.state.end_session(account.id, id)? {
+            true => Ok(()),
+            false => Err(CenterError::NotFound("such session".to_owned())),
+        }
+    }
+
+    /// Ends all of the caller's sessions but this one; gives how many.
+    ///
+    /// # Errors
+    ///
+    /// The caller is no person, or the store fails.
+    pub fn end_sessions(&self, caller: &Caller, but: Option<u64>) -> Result<usize, CenterError> {
+        let account = self.myself(caller)?;
+        Ok(self.state.end_sessions(account.id, but)?)
+    }
+
+    /// Changes the caller's password and ends their other sessions.
+    ///
+    /// # Errors
+    ///
+    /// The present password is wrong, the new one too easy, the caller is no
+    /// person, or the store fails.
+    pub fn change_password(
+        &self,
+        caller: &Caller,
+        present: &str,
+        new: &str,
+        from: IpAddr,
+        session: Option<u64>,
+    ) -> Result<(), CenterError> {
+        let account = self.myself(caller)?;
+        password::check(new, &account.name)?;
+        self.prove(&account, present, from)?;
+        self.state.set_password(account.id, &self.hasher.hash(new)?)?;
+        self.state.end_sessions(account.id, session)?;
+        Ok(())
+    }
+
+    /// Sets the caller's preferences.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be shown, the caller is no person, or the store fails.
+    pub fn set_preferences(
+        &self,
+        caller: &Caller,
+        preferences: &Preferences,
+    ) -> Result<(), CenterError> {
+        preferences.check()?;
+        let account = self.myself(caller)?;
+        let text = serde_json::to_string(preferences)
+            .map_err(|error| CenterError::invalid(error.to_string()))?;
+        Ok(self.state.set_preferences(account.id, &text)?)
+    }
+}
+
+/// The caller that an account is.
+pub(super) fn caller_of(account: &StoredAccount) -> Caller {
+    Caller {
+        name: account.name.as_str().into(),
+        permissions: account.role.permissions(),
+        via: Via::Account(account.id),
+    }
+}
+
+/// What the account chose; what another version wrote and this one cannot
+/// read counts as nothing chosen.
+pub(super) fn preferences_of(account: &StoredAccount) -> Preferences {
+    serde_json::from_str(&account.preferences).unwrap_or_default()
+}
+
+fn row(session: StoredSession) -> SessionRow {
+    let StoredSession { id, created, last_seen, expires, address, agent, .. } = session;
+    SessionRow { id, created, last_seen, expires, address, agent }
+}

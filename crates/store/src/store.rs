@@ -23,6 +23,7 @@ use crate::triplets::Triplets;
 
 mod opening;
 mod publishing;
+mod searching;
 mod traits;
 
 use publishing::Publisher;

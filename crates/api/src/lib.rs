@@ -13,57 +13,16 @@
 //! change nothing, and answer only requests that name a loopback host, so
 //! that a web page elsewhere cannot read them through a rebound name.
 //!
-//! Routes below `/api/v1` (JSON unless noted; errors are
-//! `application/problem+json`, RFC 9457):
-//!
-//! ```text
-//! GET    /attempts?q=&view=&limit=&after=        a page of rows        center::AttemptPage
-//! GET    /attempts/{id or ref}                   why                   center::Explanation
-//! GET    /attempts/{id or ref}/event             the stored event      types::Event
-//! GET    /lifelines/{id or ref}                  the life-line         center::explain::life_line::Story
-//! GET    /search-fields                          help on the query language
-//! GET    /policies                               all policies          center::PolicyList
-//! POST   /policies                     *         {policy, expected_version?, note?} → center::ChangeResult
-//! GET    /policies/{number}                      one                   center::PolicyRow
-//! PUT    /policies/{number}            *         {policy, expected_version?, note?} → ChangeResult
-//! DELETE /policies/{number}?expected_version=&note=  *                 → ChangeResult
-//! GET    /policies/export                        the set as TOML
-//! POST   /policies/check               *         TOML → [center::Problem]
-//! POST   /policies/import?expected_version=&note=  *   TOML → ChangeResult
-//! POST   /policies/rollback            *         {version, expected_version?, note?} → ChangeResult
-//! GET    /policies/versions?before=&limit=       history               [center::VersionRow]
-//! GET    /policies/differences?from=&to=         what differs          [center::VersionDifference]
-//! GET    /groups                                 all groups            [center::GroupRow]
-//! GET    /groups/{name}                          one                   center::GroupRow
-//! PUT    /groups/{name}                *         {group, expected_version?, note?} → ChangeResult
-//! POST   /groups/{name}/members        *         {add, remove, note?} → ChangeResult
-//! DELETE /groups/{name}?expected_version=&note=  *                     → ChangeResult
-//! GET    /senders?text=&recipient=&sender=&action=&after=&limit=       [center::SenderRow]
-//! POST   /senders                      *         {sender, note?} → ChangeResult
-//! DELETE /senders/{number}?note=       *                               → ChangeResult
-//! GET    /senders/export?…                       CSV
-//! POST   /senders/import?partial=&note=  *       CSV → center::Imported
-//! GET    /queue?after=&limit=                    messages              [center::QueueRow]
-//! GET    /queue/shape                            by domain and age     center::QueueShape
-//! GET    /queue/{id}                             one                   center::QueueRow
-//! POST   /queue/actions                *         {action: hold|release|retry|delete, ids} → center::QueueDone
-//! GET    /greylist?text=&limit=                  triplets              [center::GreylistRow]
-//! POST   /greylist/pass                *         {text} → {changed}
-//! POST   /greylist/forget              *         {text} → {changed}
-//! GET    /daily-logs                             files                 [center::daily_log::LogFile]
-//! GET    /daily-logs/{name}                      CSV
-//! GET    /status                                 how it goes           center::Status
-//! GET    /conservation                           the sum               center::Conservation
-//! GET    /conservation/hours?hours=              by the hour           [center::HourRow]
-//! ```
-//!
-//! Routes marked `*` exist on the admin socket only.
+//! The routes below `/api/v1` stand in `routes`; their document (OpenAPI 3.1) is
+//! made from the handlers and served at `/api/v1/openapi.json`, and for people
+//! at `/api/docs`. Errors are `application/problem+json` (RFC 9457).
 
 mod auth;
 pub mod client;
 mod door;
 mod guard;
 mod metrics_text;
+mod openapi;
 mod pages;
 mod problem;
 mod requests;
@@ -77,6 +36,7 @@ use center::metrics::Metrics;
 
 pub use door::{ServeError, bind_admin, bind_loopback};
 pub use metrics_text::metrics_text;
+pub use pages::RefusalPages;
 
 /// The HTTP side of one gateway.
 #[derive(Clone)]
@@ -84,7 +44,10 @@ pub struct Api {
     center: Arc<Center>,
     metrics: Metrics,
     requests: Arc<requests::Requests>,
+    streams: routes::streams::Streams,
     pace: pages::Pace,
+    strangers: Arc<pages::Strangers>,
+    refusal_pages: RefusalPages,
 }
 
 impl Api {
@@ -92,6 +55,15 @@ impl Api {
     pub fn new(center: Arc<Center>, metrics: Metrics) -> Self {
         let requests = Arc::new(requests::Requests::default());
         let metrics = metrics.with(Arc::clone(&requests) as _);
-        Api { center, metrics, requests, pace: pages::Pace::default() }
+        Api { center, metrics, requests, streams: Default::default(), pace: pages::Pace::default(),
+            strangers: Arc::default(),
+            refusal_pages: RefusalPages::default(),
+        }
+    }
+
+    /// The same, with these public explanations of refusals.
+    #[must_use]
+    pub fn with_refusal_pages(self, refusal_pages: RefusalPages) -> Self {
+        Api { refusal_pages, ..self }
     }
 }

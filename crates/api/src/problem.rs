@@ -6,7 +6,7 @@ use center::CenterError;
 use serde::{Deserialize, Serialize};
 
 /// Why a request was not answered, for programs and people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ApiProblem {
     /// What kind of problem, stable: `query`, `not_found`…
     #[serde(rename = "type")]
@@ -18,7 +18,7 @@ pub struct ApiProblem {
     /// What is wrong this time.
     pub detail: String,
     /// Octets of the query that are meant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "position", skip_serializing_if = "Option::is_none")]
     pub at: Option<std::ops::Range<usize>>,
     /// What would be right in their place.
     #[serde(default, skip_serializing_if = "Option::is_none")]

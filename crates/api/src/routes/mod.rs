@@ -1,74 +1,102 @@
 //! The routes of the API, and what their handlers share: reading what was
 //! sent, and keeping what blocks off the asynchronous workers.
 
-mod attempts;
+mod answers;
+pub(crate) mod attempts;
+mod exports;
 mod policies;
 mod queue;
 mod senders;
+pub(crate) mod streams;
 pub(crate) mod system;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::{delete, get, post, put};
 use center::{Center, CenterError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Api;
+use crate::openapi::Routes;
 use crate::problem::ApiProblem;
 
 /// Largest imported file: a million entries fit.
 const IMPORT_OCTETS_MAX: usize = 100_000_000;
 
 /// Everything that changes nothing.
-pub(crate) fn reading() -> Router<Api> {
-    Router::new()
-        .route("/attempts", get(attempts::list))
-        .route("/attempts/{name}", get(attempts::why))
-        .route("/attempts/{name}/event", get(attempts::event))
-        .route("/lifelines/{name}", get(attempts::life))
-        .route("/search-fields", get(attempts::fields))
-        .route("/policies", get(policies::list))
-        .route("/policies/{number}", get(policies::show))
-        .route("/policies/export", get(policies::export))
-        .route("/policies/versions", get(policies::versions))
-        .route("/policies/differences", get(policies::differences))
-        .route("/groups", get(policies::groups))
-        .route("/groups/{name}", get(policies::group))
-        .route("/senders", get(senders::list))
-        .route("/senders/export", get(senders::export))
-        .route("/queue", get(queue::list))
-        .route("/queue/shape", get(queue::shape))
-        .route("/queue/{id}", get(queue::show))
-        .route("/greylist", get(queue::greylist))
-        .route("/daily-logs", get(system::daily_logs))
-        .route("/daily-logs/{name}", get(system::daily_log))
-        .route("/status", get(system::status))
-        .route("/conservation", get(system::conservation))
-        .route("/conservation/hours", get(system::conservation_hours))
+pub(crate) fn reading() -> Routes {
+    Routes::new()
+        .get("/attempts", "A page of attempts.", attempts::list)
+        .get("/attempts/count", "How many attempts match.", attempts::count)
+        .get("/attempts/counts", "The same query counted in every list.", attempts::counts)
+        .get("/attempts/histogram", "Matches by time and outcome.", attempts::histogram)
+        .get("/attempts/facets", "The commonest values among the matches.", attempts::facets)
+        .get("/attempts/hints", "Ways out of an empty list.", attempts::hints)
+        .get("/attempts/completion", "What the query could go on with.", attempts::completion)
+        .get("/attempts/rows", "All matches as one NDJSON or CSV stream.", attempts::rows)
+        .get("/attempts/stream", "Matches as they come.", attempts::stream)
+        .get("/attempts/{name}", "Why an attempt ended as it did.", attempts::why)
+        .get("/attempts/{name}/event", "The event as it was stored.", attempts::event)
+        .get("/lifelines/{name}", "All that happened to one message.", attempts::life)
+        .get("/search-fields", "The fields of the search language.", attempts::fields)
+        .get("/views", "The built-in lists.", attempts::views)
+        .get("/policies", "All policies.", policies::list)
+        .get("/policies/{number}", "One policy.", policies::show)
+        .get("/policies/export", "Policies, groups and senders as TOML.", policies::export)
+        .get("/policies/versions", "Versions of the policy set.", policies::versions)
+        .get("/policies/differences", "What two versions differ in.", policies::differences)
+        .get("/groups", "All groups.", policies::groups)
+        .get("/groups/{name}", "One group.", policies::group)
+        .get("/senders", "Managed senders.", senders::list)
+        .get("/senders/export", "Managed senders as CSV.", senders::export)
+        .get("/queue", "Messages waiting to leave.", queue::list)
+        .get("/queue/shape", "The queue by domain and age.", queue::shape)
+        .get("/queue/{id}", "One message of the queue.", queue::show)
+        .get("/greylist", "Triplets, newest first.", queue::greylist)
+        .get("/daily-logs", "The daily logs.", system::daily_logs)
+        .get("/daily-logs/range", "The daily logs of several days.", system::daily_log_range)
+        .get("/daily-logs/{name}", "One daily log.", system::daily_log)
+        .get("/exports", "One's exports, newest first.", exports::list)
+        .get("/exports/{id}", "One export as it stands.", exports::show)
+        .get("/exports/{id}/progress", "How far an export is, until it is over.", exports::progress)
+        .get("/exports/{id}/file", "The file of an export that is done.", exports::file)
+        .get("/status", "How the gateway is.", system::status)
+        .get("/conservation", "Attempts in and out.", system::conservation)
+        .get("/conservation/hours", "The same by the hour.", system::conservation_hours)
+        .get("/openapi.json", "This document.", crate::openapi::openapi)
 }
 
-/// Everything that changes something; for the admin socket.
-pub(crate) fn writing() -> Router<Api> {
-    let large = DefaultBodyLimit::max(IMPORT_OCTETS_MAX);
-    Router::new()
-        .route("/policies", post(policies::add))
-        .route("/policies/{number}", put(policies::change))
-        .route("/policies/{number}", delete(policies::remove))
-        .route("/policies/check", post(policies::check).layer(large))
-        .route("/policies/import", post(policies::import).layer(large))
-        .route("/policies/rollback", post(policies::roll_back))
-        .route("/groups/{name}", put(policies::put_group))
-        .route("/groups/{name}", delete(policies::remove_group))
-        .route("/groups/{name}/members", post(policies::members))
-        .route("/senders", post(senders::put))
-        .route("/senders/{number}", delete(senders::remove))
-        .route("/senders/import", post(senders::import).layer(large))
-        .route("/queue/actions", post(queue::act))
-        .route("/greylist/pass", post(queue::greylist_pass))
-        .route("/greylist/forget", post(queue::greylist_forget))
+/// Everything that changes something.
+pub(crate) fn writing() -> Routes {
+    let large = || DefaultBodyLimit::max(IMPORT_OCTETS_MAX);
+    let imports = Routes::new()
+        .post("/policies/check", "Check a document of policies.", policies::check)
+        .post("/policies/import", "Put a document in place of all policies.", policies::import)
+        .post("/senders/import", "Add managed senders from CSV.", senders::import)
+        .with(|router| router.layer(large()));
+    Routes::new()
+        .post("/policies", "Add a policy.", policies::add)
+        .put("/policies/{number}", "Replace a policy.", policies::change)
+        .delete("/policies/{number}", "Remove a policy.", policies::remove)
+        .post("/policies/rollback", "Go back to an older version.", policies::roll_back)
+        .put("/groups/{name}", "Make or replace a group.", policies::put_group)
+        .delete("/groups/{name}", "Remove a group.", policies::remove_group)
+        .post("/groups/{name}/members", "Add and remove members.", policies::members)
+        .post("/senders", "Permit or block a sender.", senders::put)
+        .delete("/senders/{number}", "Remove a managed sender.", senders::remove)
+        .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
+        .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
+        .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
+        .post("/exports", "Ask for an export.", exports::start)
+        .post("/exports/{id}/cancel", "Stop an export.", exports::cancel)
+        .delete("/exports/{id}", "Remove an export and its file.", exports::remove)
+        .merge(imports)
+}
+
+/// The whole API.
+pub(crate) fn all() -> Routes {
+    reading().merge(writing())
 }
 
 /// Works on the message center off the asynchronous workers.
@@ -111,7 +139,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 }
 
 /// What every change of the policy set may say about itself.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, schemars::JsonSchema)]
 pub(crate) struct ChangeParams {
     /// The version the change was made on.
     pub(crate) expected_version: Option<u64>,

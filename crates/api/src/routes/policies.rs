@@ -1,8 +1,6 @@
 //! Policies, groups and their versions.
 
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use center::{
     ChangeResult, GroupRow, PolicyList, PolicyRow, Problem, VersionDifference, VersionRow,
@@ -11,6 +9,7 @@ use serde::Deserialize;
 use types::lists::{Group, Pattern};
 use types::{Caller, Policy, PolicyId};
 
+use super::answers::Toml;
 use super::{Body, ChangeParams, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
@@ -32,7 +31,7 @@ pub(crate) async fn show(
     working(&api, move |center| center.policy(&caller, PolicyId(number))).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct PolicyBody {
     policy: Policy,
     #[serde(flatten)]
@@ -85,9 +84,8 @@ pub(crate) async fn remove(
 pub(crate) async fn export(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-) -> Result<impl IntoResponse, ApiProblem> {
-    let text = working(&api, move |center| center.export_policies(&caller)).await?;
-    Ok(([(header::CONTENT_TYPE, "application/toml; charset=utf-8")], text))
+) -> Result<Toml, ApiProblem> {
+    working(&api, move |center| center.export_policies(&caller)).await.map(Toml)
 }
 
 pub(crate) async fn check(
@@ -110,7 +108,7 @@ pub(crate) async fn import(
     working(&api, work).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct RollBackBody {
     version: u64,
     #[serde(flatten)]
@@ -128,7 +126,7 @@ pub(crate) async fn roll_back(
     working(&api, work).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct VersionsParams {
     before: Option<u64>,
     limit: Option<usize>,
@@ -143,7 +141,7 @@ pub(crate) async fn versions(
     working(&api, work).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct DifferencesParams {
     from: u64,
     to: u64,
@@ -172,7 +170,7 @@ pub(crate) async fn group(
     working(&api, move |center| center.group(&caller, &name)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct GroupBody {
     group: Group,
     #[serde(flatten)]
@@ -205,7 +203,7 @@ pub(crate) async fn remove_group(
     working(&api, work).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct MembersBody {
     #[serde(default)]
     add: Vec<Pattern>,

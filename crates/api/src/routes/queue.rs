@@ -10,7 +10,7 @@ use super::{Body, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct ListParams {
     after: Option<QueueId>,
     #[serde(default)]
@@ -42,7 +42,7 @@ pub(crate) async fn show(
     working(&api, move |center| center.queue_show(&caller, id)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct ActionBody {
     action: QueueCommand,
     ids: Vec<QueueId>,
@@ -56,7 +56,7 @@ pub(crate) async fn act(
     working(&api, move |center| center.queue_command(&caller, action, &ids)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct GreylistParams {
     #[serde(default)]
     text: String,
@@ -72,13 +72,13 @@ pub(crate) async fn greylist(
     working(&api, move |center| center.greylist_list(&caller, &text, limit)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct TextBody {
     text: String,
 }
 
 /// How many entries a command changed.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(crate) struct ChangedCount {
     changed: usize,
 }

@@ -2,14 +2,13 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use center::{ChangeResult, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
 use types::lists::ManagedSender;
 use types::{Caller, PolicyId};
 
+use super::answers::Csv;
 use super::{Body, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
@@ -26,15 +25,15 @@ pub(crate) async fn export(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Params(search): Params<SenderSearch>,
-) -> Result<impl IntoResponse, ApiProblem> {
+) -> Result<Csv, ApiProblem> {
     let written = working(&api, move |center| {
         let mut csv = Vec::new();
         center.export_senders(&caller, &search, &mut csv).map(|()| csv)
     });
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], written.await?))
+    written.await.map(Csv)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct SenderBody {
     sender: ManagedSender,
     #[serde(default)]
@@ -49,7 +48,7 @@ pub(crate) async fn put(
     working(&api, move |center| center.put_sender(&caller, sender, &note)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct NoteParams {
     #[serde(default)]
     note: String,
@@ -65,7 +64,7 @@ pub(crate) async fn remove(
     working(&api, move |center| center.remove_sender(&caller, id, &note)).await.map(Json)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct ImportParams {
     #[serde(default)]
     partial: bool,

@@ -1,31 +1,21 @@
 //! Status, the conservation sum and the daily logs.
 
-use std::fs::File;
 use std::io::Read;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use center::daily_log::LogFile;
+use center::daily_log::{LogFile, LogKind};
 use center::{Conservation, HourRow, Status};
-use http_body_util::BodyExt;
-use hyper::body::Frame;
 use serde::Deserialize;
-use tokio::sync::mpsc;
 use types::Caller;
 
+use super::answers::{Download, streamed, written};
 use super::{Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
-/// Octets of a file read at once.
-const PIECE_OCTETS: usize = 64 * 1024;
-/// Pieces read ahead of the client.
-const PIECES_AHEAD: usize = 4;
+/// The media type of daily logs.
+const CSV: &str = "text/csv; charset=utf-8";
 
 pub(crate) async fn status(
     State(api): State<Api>,
@@ -42,7 +32,7 @@ pub(crate) async fn conservation(
 }
 
 /// How far back the sum by the hour goes.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct HoursParams {
     #[serde(default = "a_day")]
     hours: usize,
@@ -73,51 +63,40 @@ pub(crate) async fn daily_log(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
-) -> Result<impl IntoResponse, ApiProblem> {
+) -> Result<Download, ApiProblem> {
     let wanted = name.clone();
     let file = working(&api, move |center| center.open_daily_log(&caller, &wanted)).await?;
+    let size_octets = file.metadata().ok().map(|metadata| metadata.len());
+    // No more than was promised: the file of the running day grows.
+    let body = streamed(file.take(size_octets.unwrap_or(u64::MAX)));
     // The name was one of a daily log, so it is plain enough for a field.
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition),
-    ];
-    Ok((headers, Body::new(streamed(file).boxed())))
+    Ok(Download { name, media_type: CSV, size_octets, sha256: None, body })
 }
 
-/// A file as a body, read piece by piece off the asynchronous workers.
-fn streamed(mut file: File) -> Pieces {
-    let (out, pieces) = mpsc::channel(PIECES_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; PIECE_OCTETS];
-        loop {
-            let piece = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => Ok(Bytes::copy_from_slice(buffer.get(..read).unwrap_or(&[]))),
-                Err(error) => Err(error),
-            };
-            let last = piece.is_err();
-            // Nobody listens any more once the client has gone.
-            if out.blocking_send(piece).is_err() || last {
-                break;
-            }
-        }
+/// Which daily logs.
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct RangeParams {
+    /// Rejections or deferrals.
+    kind: LogKind,
+    /// The first day.
+    #[schemars(example = "2026-11-01")]
+    from: String,
+    /// The last day.
+    #[schemars(example = "2026-11-21")]
+    to: String,
+}
+
+pub(crate) async fn daily_log_range(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(RangeParams { kind, from, to }): Params<RangeParams>,
+) -> Result<Download, ApiProblem> {
+    let work = move |center: &center::Center| center.daily_log_range(&caller, kind, &from, &to);
+    let range = working(&api, work).await?;
+    let (name, turn) = (range.name.clone(), api.streams.file()?);
+    let body = written(move |out| {
+        let (_turn, mut range) = (turn, range);
+        std::io::copy(&mut range, out).map(drop)
     });
-    Pieces { pieces }
-}
-
-struct Pieces {
-    pieces: mpsc::Receiver<std::io::Result<Bytes>>,
-}
-
-impl hyper::body::Body for Pieces {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        self.pieces.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
+    Ok(Download { name, media_type: CSV, size_octets: None, sha256: None, body })
 }

@@ -1,0 +1,1 @@
+//! The document for people: one page, made on the server.

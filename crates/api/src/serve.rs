@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::guard::{self, Peer};
 use crate::problem::ApiProblem;
-use crate::{Api, metrics_text, pages, requests, routes};
+use crate::{Api, metrics_text, openapi, pages, requests, routes};
 
 /// Largest body of a request, unless a route allows more.
 const BODY_OCTETS_MAX: usize = 1_000_000;
@@ -22,7 +22,7 @@ impl Api {
     /// What the admin socket serves; who asks must already be known.
     pub fn admin_router(&self) -> Router {
         let routes = Router::new()
-            .nest("/api/v1", routes::reading().merge(routes::writing()))
+            .nest(openapi::BASE, routes::all().router())
             .merge(health())
             .fallback(not_found)
             .with_state(self.clone());
@@ -32,7 +32,7 @@ impl Api {
     /// What the console address serves: pages, and the API for reading.
     pub fn console_router(&self) -> Router {
         let routes = Router::new()
-            .nest("/api/v1", routes::reading())
+            .nest(openapi::BASE, routes::reading().router())
             .merge(health())
             .merge(pages::router())
             .fallback(not_found)

@@ -9,7 +9,7 @@ use super::fields::WideField;
 use crate::search::{NumberColumn, TextColumn, WordColumn};
 
 /// The number of the layout; a reader refuses others.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 /// Keys of the file's metadata.
 pub(super) mod key {
@@ -17,17 +17,17 @@ pub(super) mod key {
     pub(crate) const FORMAT: &str = "portcullis.format";
     /// Names of the segments this one was merged from, separated by blanks.
     pub(crate) const REPLACES: &str = "portcullis.replaces";
-    /// Samples the records are compressed against, in hexadecimal, separated
-    /// by blanks.
-    pub(crate) const SAMPLES: &str = "portcullis.samples";
 }
 
 /// Columns that come from no table.
 pub(super) const TIME: &str = "time";
-/// The compressed event.
-pub(super) const RECORD: &str = "record";
-/// Which sample it is compressed against.
-pub(super) const RECORD_SAMPLE: &str = "record_sample";
+/// Events, compressed in blocks: a block is in the cell of one row, most
+/// cells are empty.
+pub(super) const BLOCK: &str = "block";
+/// The number of the row that has the block of a row's event.
+pub(super) const RECORD_BLOCK: &str = "record_block";
+/// Where in the block the event begins, before compression.
+pub(super) const RECORD_START: &str = "record_start";
 /// Side arrays for look-ups: the numbers of references in ascending order,
 /// and for each the row it belongs to.
 pub(super) const INDEXES: [(&str, &str); 2] =
@@ -54,24 +54,12 @@ pub(super) fn schema(metadata: HashMap<String, String>, texts: Vec<(String, Data
     fields.extend(WordColumn::ALL.map(|word| field(word.name(), words(DataType::UInt8))));
     fields.extend(NumberColumn::ALL.map(|number| field(number.name(), DataType::UInt32)));
     fields.extend(texts.into_iter().map(|(name, kind)| field(&name, kind)));
-    fields.push(field(RECORD, DataType::Binary));
-    fields.push(field(RECORD_SAMPLE, DataType::UInt16));
+    fields.push(field(BLOCK, DataType::Binary));
+    fields.push(field(RECORD_BLOCK, DataType::UInt32));
+    fields.push(field(RECORD_START, DataType::UInt32));
     for (numbers, rows) in INDEXES {
         fields.push(field(numbers, DataType::UInt64));
         fields.push(field(rows, DataType::UInt32));
     }
     Schema::new_with_metadata(fields, metadata)
-}
-
-/// Octets as text, for the metadata.
-pub(super) fn hexadecimal(octets: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
-}
-
-/// The octets of [`hexadecimal`]; nothing if the text is not such.
-pub(super) fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }

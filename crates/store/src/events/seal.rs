@@ -1,5 +1,6 @@
 //! Turning rows in memory into segments, and small segments into larger ones.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::columns::RowKey;
 use super::name::SegmentName;
 use super::record::RecordWriter;
 use super::segment::{SEGMENT_OCTETS_MAX, SEGMENT_ROWS_MAX, Segment};
-use super::write::SegmentBuilder;
+use super::write::{Block, SegmentBuilder};
 use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
 
@@ -58,24 +59,22 @@ fn write_one(
     (first, last): (Position, Position),
 ) -> Result<(Arc<Segment>, usize), StoreError> {
     let rows = rows.get(..rows.len().min(SEGMENT_ROWS_MAX)).unwrap_or_default();
-    let event = |chunk: &Chunk, row: usize| {
-        let missing = || StoreError::Damaged("a row in memory without its event".to_owned());
-        chunk.events.get(row).cloned().ok_or_else(missing)
-    };
-    let sampled: Result<Vec<_>, _> =
-        rows.iter().step_by(64).map(|(_, chunk, row)| event(chunk, *row)).collect();
-    let sampled = sampled?;
-    let mut records = RecordWriter::new(&sampled.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
+    let mut records = RecordWriter::new()?;
     let mut builder = SegmentBuilder::default();
     builder.covers(first, last);
-    for (_, chunk, row) in rows {
-        if builder.octets() > SEGMENT_OCTETS_MAX {
+    for (left, (_, chunk, row)) in (0..rows.len()).rev().zip(rows) {
+        let missing = || StoreError::Damaged("a row in memory without its event".to_owned());
+        let start = records.append(chunk.events.get(*row).ok_or_else(missing)?)?;
+        let over = left == 0 || builder.octets() + records.octets() > SEGMENT_OCTETS_MAX;
+        let block = match over || records.is_full() {
+            true => Block::Here(records.end_block()?),
+            false => Block::Follows,
+        };
+        builder.add(&chunk.columns.view(), *row, start, block)?;
+        if over {
             break;
         }
-        let event = event(chunk, *row)?;
-        builder.add(&chunk.columns.view(), *row, 0, |out| records.append(&event, out))?;
     }
-    builder.sample(records.into_sample());
     let taken = builder.rows();
     Ok((finish(disk, folder, builder)?, taken))
 }
@@ -139,36 +138,29 @@ fn bucket(segment: &Segment, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// Writes one segment with the rows of all of `group`. Records are taken over
-/// as they are, with the samples they were compressed against.
+/// Writes one segment with the rows of all of `group`. Blocks of events are
+/// taken over as they are, each with the first of its rows.
 pub(super) fn merge(
     disk: &dyn Disk,
     folder: &Path,
     group: &[Arc<Segment>],
 ) -> Result<Arc<Segment>, StoreError> {
     let mut builder = SegmentBuilder::default();
-    let mut rows: Vec<(RowKey, &Segment, u16, usize)> = Vec::new();
+    let mut rows: Vec<(RowKey, &Segment, usize)> = Vec::new();
     for segment in group {
         builder.replaces(&segment.name);
-        let mut first_sample = None;
-        for sample in segment.samples() {
-            let number = builder.sample(sample.octets().to_vec());
-            first_sample.get_or_insert(number);
-        }
         let view = segment.view();
-        let first_sample = first_sample.unwrap_or(0);
-        rows.extend(
-            (0..segment.rows()).map(|row| (view.key(row), segment.as_ref(), first_sample, row)),
-        );
+        rows.extend((0..segment.rows()).map(|row| (view.key(row), segment.as_ref(), row)));
     }
     rows.sort_unstable_by_key(|(key, ..)| *key);
-    for (_, segment, first_sample, row) in rows {
+    let mut stored: HashMap<(u32, u32), u32> = HashMap::new();
+    for (_, segment, row) in rows {
         let missing = || StoreError::Damaged(segment.name.to_string());
-        let (record, sample) = segment.record(row).ok_or_else(missing)?;
-        builder.add(&segment.view(), row, first_sample + sample, |out| {
-            out.extend_from_slice(record);
-            Ok(())
-        })?;
+        let (at, octets, start) = segment.record(row).ok_or_else(missing)?;
+        let name = (segment.name.crc, at);
+        let block = stored.get(&name).map_or(Block::Here(octets), |&row| Block::Stored(row));
+        let row = builder.add(&segment.view(), row, start, block)?;
+        stored.entry(name).or_insert(row);
     }
     finish(disk, folder, builder)
 }

@@ -16,7 +16,7 @@ use types::Event;
 use super::columns::{CodeView, NUMBERS, RowKey, TEXTS, TextView, View, WORDS};
 use super::fields::{ATTEMPT, WideField};
 use super::name::SegmentName;
-use super::record::{RecordReader, Sample};
+use super::record::RecordReader;
 use super::schema::{self, key};
 use crate::contract::Totals;
 use crate::disk::Disk;
@@ -42,9 +42,9 @@ pub(super) struct Segment {
     numbers: [ScalarBuffer<u32>; NUMBERS],
     texts: [Texts; TEXTS],
     written: [Texts; TEXTS],
-    records: BinaryArray,
-    record_samples: ScalarBuffer<u16>,
-    samples: Vec<Sample>,
+    blocks: BinaryArray,
+    record_blocks: ScalarBuffer<u32>,
+    record_starts: ScalarBuffer<u32>,
     indexes: [Index; schema::INDEXES.len()],
 }
 
@@ -116,9 +116,6 @@ impl Segment {
             return None;
         }
         let words = |key| metadata.get(key).map_or("", String::as_str).split(' ');
-        let samples: Option<Vec<_>> = words(key::SAMPLES)
-            .map(|text| schema::from_hexadecimal(text).map(Sample::new))
-            .collect();
         let column = |name: &str| batch.column_by_name(name);
         let numbers = |name: &str| Some(column(name)?.as_primitive_opt::<UInt64Type>()?.values());
         let codes = WordColumn::ALL.map(|word| Codes::of(word, column(word.name())));
@@ -126,7 +123,7 @@ impl Segment {
             let rows = column(rows)?.as_primitive_opt::<UInt32Type>()?.values().clone();
             Some(Index { numbers: numbers(of)?.clone(), rows })
         });
-        let short = |name: &str| Some(column(name)?.as_primitive_opt::<UInt16Type>()?.values());
+        let short = |name: &str| Some(column(name)?.as_primitive_opt::<UInt32Type>()?.values());
         let codes = all(codes)?;
         Some(Segment {
             name,
@@ -143,9 +140,9 @@ impl Segment {
             numbers: all(NumberColumn::ALL.map(|number| numbers_of(column(number.name()))))?,
             texts: all(TextColumn::STORED.map(|text| texts_of(column(text.name()))))?,
             written: all(TextColumn::STORED.map(|text| texts_of(column(&schema::written(text)))))?,
-            records: column(schema::RECORD)?.as_binary_opt().cloned()?,
-            record_samples: short(schema::RECORD_SAMPLE)?.clone(),
-            samples: samples?,
+            blocks: column(schema::BLOCK)?.as_binary_opt().cloned()?,
+            record_blocks: short(schema::RECORD_BLOCK)?.clone(),
+            record_starts: short(schema::RECORD_START)?.clone(),
             indexes: all(indexes)?,
         })
     }
@@ -160,7 +157,7 @@ impl Segment {
         // As if every row had its own text: what merging holds in memory.
         let texts = self.texts.iter().chain(&self.written).flatten();
         let texts: usize = texts.map(|text| text.octets(self.rows())).sum();
-        texts + self.records.value_data().len()
+        texts + self.blocks.value_data().len()
     }
 
     /// The columns, borrowed.
@@ -178,21 +175,18 @@ impl Segment {
         }
     }
 
-    /// The compressed event of a row, and the number of its sample.
-    pub(super) fn record(&self, row: usize) -> Option<(&[u8], u16)> {
-        let record = (row < self.records.len()).then(|| self.records.value(row))?;
-        Some((record, self.record_samples.get(row).copied()?))
-    }
-
-    /// The samples of its records.
-    pub(super) fn samples(&self) -> &[Sample] {
-        &self.samples
+    /// Where the event of a row is: the row that has its block, the block,
+    /// and where in it the event begins.
+    pub(super) fn record(&self, row: usize) -> Option<(u32, &[u8], u32)> {
+        let at = *self.record_blocks.get(row)?;
+        let block = ((at as usize) < self.blocks.len()).then(|| self.blocks.value(at as usize))?;
+        Some((at, block, *self.record_starts.get(row)?))
     }
 
     /// The event of a row; nothing if its record is damaged.
     pub(super) fn event(&self, row: usize, reader: &mut RecordReader) -> Option<Event> {
-        let (record, sample) = self.record(row)?;
-        reader.read(record, self.samples.get(usize::from(sample))?)
+        let (at, block, start) = self.record(row)?;
+        reader.read((self.name, at), block, start)
     }
 
     /// The rows whose event or life-line has this reference.

@@ -23,25 +23,32 @@ use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
 use crate::search::{TextColumn, WordColumn};
 
+/// Where the block of a row's event is.
+pub(super) enum Block<'a> {
+    /// With the next row that brings one.
+    Follows,
+    /// In the cell of this row: its octets.
+    Here(&'a [u8]),
+    /// In the cell of the row of this number.
+    Stored(u32),
+}
+
+/// Stands for the row of a block that is still to come.
+const OPEN: u32 = u32::MAX;
+
 /// The rows of a segment to be.
 #[derive(Default)]
 pub(super) struct SegmentBuilder {
     columns: Columns,
-    records: TextArena,
-    record_samples: Vec<u16>,
-    samples: Vec<Vec<u8>>,
+    /// Blocks of events, each in the cell of one row; other cells are empty.
+    blocks: TextArena,
+    record_blocks: Vec<u32>,
+    record_starts: Vec<u32>,
     replaces: Vec<String>,
     positions: Option<(Position, Position)>,
 }
 
 impl SegmentBuilder {
-    /// Adds a sample and returns the number records refer to it by.
-    pub(super) fn sample(&mut self, sample: Vec<u8>) -> u16 {
-        let number = u16::try_from(self.samples.len()).unwrap_or(u16::MAX);
-        self.samples.push(sample);
-        number
-    }
-
     /// Says that the segment takes the place of the file `name`.
     pub(super) fn replaces(&mut self, name: &SegmentName) {
         self.replaces.push(name.to_string());
@@ -54,25 +61,36 @@ impl SegmentBuilder {
         self.positions = Some((from.min(first), to.max(last)));
     }
 
-    /// Adds row `row` of `view`; its record is appended by `record`. Rows
-    /// must come in the order of their keys.
+    /// Adds row `row` of `view`, whose event begins at `start` of `block`.
+    /// Rows must come in the order of their keys. Returns its number.
     pub(super) fn add(
         &mut self,
         view: &View<'_>,
         row: usize,
-        sample: u16,
-        record: impl FnOnce(&mut Vec<u8>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        record(&mut self.records.octets)?;
-        self.records.end_cell();
-        self.record_samples.push(sample);
+        start: u32,
+        block: Block<'_>,
+    ) -> Result<u32, StoreError> {
+        let number = u32::try_from(self.rows()).map_err(|_| too_many())?;
+        let at = match block {
+            Block::Follows => OPEN,
+            Block::Stored(at) => at,
+            Block::Here(octets) => {
+                self.blocks.octets.extend_from_slice(octets);
+                let before = self.record_blocks.iter_mut().rev();
+                before.take_while(|at| **at == OPEN).for_each(|at| *at = number);
+                number
+            }
+        };
+        self.blocks.end_cell();
+        self.record_blocks.push(at);
+        self.record_starts.push(start);
         self.columns.copy(view, row);
-        Ok(())
+        Ok(number)
     }
 
     /// Octets of the parts that grow with what senders write.
     pub(super) fn octets(&self) -> usize {
-        self.columns.text_octets() + self.records.octets.len()
+        self.columns.text_octets() + self.blocks.octets.len()
     }
 
     /// Rows so far.
@@ -102,12 +120,9 @@ impl SegmentBuilder {
     }
 
     fn encode(self) -> Result<Vec<u8>, ArrowError> {
-        let samples: Vec<_> =
-            self.samples.iter().map(|sample| schema::hexadecimal(sample)).collect();
         let metadata = HashMap::from([
             (key::FORMAT.to_owned(), schema::FORMAT.to_owned()),
             (key::REPLACES.to_owned(), self.replaces.join(" ")),
-            (key::SAMPLES.to_owned(), samples.join(" ")),
         ]);
         let rows = self.rows();
         let mut texts = Vec::new();
@@ -139,9 +154,10 @@ impl SegmentBuilder {
         }
         arrays.extend(numbers.map(|numbers| Arc::new(UInt32Array::from(numbers)) as ArrayRef));
         arrays.extend(text_arrays);
-        let (offsets, octets) = buffers(self.records);
+        let (offsets, octets) = buffers(self.blocks);
         arrays.push(Arc::new(BinaryArray::try_new(offsets, octets, None)?));
-        arrays.push(Arc::new(UInt16Array::from(self.record_samples)));
+        arrays.push(Arc::new(UInt32Array::from(self.record_blocks)));
+        arrays.push(Arc::new(UInt32Array::from(self.record_starts)));
         for (numbers, rows) in indexes {
             arrays.push(Arc::new(UInt64Array::from(numbers)));
             arrays.push(Arc::new(UInt32Array::from(rows)));
@@ -202,6 +218,10 @@ fn legend(text: &TextArena, rows: usize) -> Option<(Vec<u16>, TextArena)> {
         keys.push(key);
     }
     Some((keys, legend))
+}
+
+fn too_many() -> StoreError {
+    StoreError::Damaged("an event segment with too many rows".to_owned())
 }
 
 fn buffers(text: TextArena) -> (OffsetBuffer<i32>, Buffer) {

@@ -178,6 +178,10 @@ impl Gateway {
         Center::new(self.center.parts.clone())
     }
 
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
     fn last_activation(&self) -> Option<(u64, Activation)> {
         self.activator.told.lock().unwrap().last().cloned()
     }

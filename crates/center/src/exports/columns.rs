@@ -25,6 +25,8 @@ pub(super) enum Source {
     Ip,
     /// One text.
     Text(TextColumn),
+    /// One text that every row has, though it may be empty.
+    Always(TextColumn),
     /// The envelope sender, which is empty for bounces.
     Sender,
     /// Several texts.
@@ -53,19 +55,19 @@ const SOURCES: &[(&str, Source)] = &[
     ("check", Source::Word(WordColumn::Check)),
     ("from", Source::Sender),
     ("to", Source::Text(TextColumn::To)),
-    ("info", Source::Text(TextColumn::Information)),
+    ("info", Source::Always(TextColumn::Information)),
     ("ecode", Source::Text(TextColumn::EnhancedCode)),
     ("policy", Source::Text(TextColumn::Policy)),
     ("helo", Source::Text(TextColumn::Helo)),
     ("rdns", Source::Text(TextColumn::HostName)),
-    ("listener", Source::Text(TextColumn::Listener)),
+    ("listener", Source::Always(TextColumn::Listener)),
     ("header_from", Source::Mailboxes),
     ("subject", Source::Text(TextColumn::Subject)),
     ("message_id", Source::Text(TextColumn::MessageId)),
     ("tls", Source::Text(TextColumn::TlsVersion)),
     ("cipher", Source::Text(TextColumn::Cipher)),
     ("attachments", Source::Texts(TextColumn::Attachments)),
-    ("node", Source::Text(TextColumn::Node)),
+    ("node", Source::Always(TextColumn::Node)),
     ("code", Source::Number(NumberColumn::Code)),
     ("size", Source::Number(NumberColumn::Size)),
     ("port", Source::Number(NumberColumn::Port)),
@@ -120,6 +122,10 @@ impl Values {
             Source::LifeLine => self.written(&row.life_line(), take),
             Source::Ip => take(Cell::Text(self.ip(row.ip()))),
             Source::Text(column) => self.text(&row.text(column), take),
+            Source::Always(column) => match &*row.text(column) {
+                "" => take(Cell::Text("")),
+                text => self.text(text, take),
+            },
             Source::Sender => match (&*row.text(TextColumn::From), self.reader.person) {
                 // As the API has it: there is a sender, and it is empty.
                 ("<>", false) => take(Cell::Text("")),

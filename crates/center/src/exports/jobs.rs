@@ -68,11 +68,16 @@ struct Shared {
 
 impl Jobs {
     /// Nothing is read or written before it is needed.
-    pub(crate) fn new(parts: ExportParts, search: Arc<dyn EventSearch>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        parts: ExportParts,
+        search: Arc<dyn EventSearch>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let allowance = Allowance {
             space: parts.space,
             reserve_octets: parts.reserve_octets.saturating_add(MARGIN_OCTETS),
             stop: Arc::default(),
+            full: Arc::default(),
         };
         let (state, ended) = (Mutex::default(), Condvar::new());
         let path = parts.folder;
@@ -299,7 +304,8 @@ impl Shared {
         entry.job.state = ExportState::Running;
         entry.job.started = Some(self.clock.now());
         let progress = Arc::clone(&entry.progress);
-        let allowance = Allowance { stop: Arc::clone(&progress.stop), ..self.allowance.clone() };
+        let (stop, full) = (Arc::clone(&progress.stop), Arc::default());
+        let allowance = Allowance { stop, full, ..self.allowance.clone() };
         let (job, search) = (entry.job.clone(), Arc::clone(&self.search));
         Some(Work { job, plan, progress, allowance, folder, search })
     }

@@ -29,8 +29,8 @@ use types::{Caller, ExportId, Permission, Permissions};
 use world::DiskSpace;
 
 use crate::{Center, CenterError, permit};
-pub use job::{ExportFile, ExportFormat, ExportJob, ExportRequest, ExportState};
 pub use direct::ExportRows;
+pub use job::{ExportFile, ExportFormat, ExportJob, ExportRequest, ExportState};
 pub(crate) use jobs::Jobs;
 
 /// Exports written at the same time: they read all that is kept, and mail

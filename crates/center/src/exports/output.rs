@@ -27,6 +27,9 @@ pub(super) struct Allowance {
     pub(super) reserve_octets: u64,
     /// Somebody wants it no more.
     pub(super) stop: Arc<AtomicBool>,
+    /// Whether the disk was ever found full: libraries in between do not
+    /// always pass on why a write failed.
+    pub(super) full: Arc<AtomicBool>,
 }
 
 impl Allowance {
@@ -34,13 +37,14 @@ impl Allowance {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::StorageFull`], or [`io::ErrorKind::Interrupted`]
-    /// wrapped in [`io::ErrorKind::Other`] where it is not wanted any more.
+    /// [`io::ErrorKind::StorageFull`], or [`NotWanted`] as
+    /// [`io::ErrorKind::Other`].
     pub(super) fn check(&self) -> io::Result<()> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(io::Error::other(NotWanted));
         }
         if self.space.free_octets()? < self.reserve_octets {
+            self.full.store(true, Ordering::Relaxed);
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())

@@ -60,7 +60,7 @@ fn explained(work: &Work, trouble: &Trouble) -> Ended {
     }
     let full = "the disk is nearly full: exports stop before mail has to; \
                 make room, or ask for fewer rows";
-    let no_space = work.allowance.check().is_err();
+    let no_space = work.allowance.full.load(Ordering::Relaxed);
     match trouble {
         Trouble::File(error) if no_space || error.kind() == io::ErrorKind::StorageFull => {
             Ended::Failed(full.to_owned())

@@ -45,6 +45,7 @@ pub(super) struct Xlsx {
     /// Which sheet is written, counted from one: the first says what this is.
     sheet: usize,
     rows: u64,
+    sheet_rows_max: RowNum,
     /// Octets of cells in the sheet that is written.
     sheet_octets: u64,
     file: File,
@@ -85,6 +86,7 @@ impl Xlsx {
             column: 0,
             sheet: 0,
             rows: 0,
+            sheet_rows_max: SHEET_ROWS_MAX,
             sheet_octets: 0,
             file,
             allowance,
@@ -116,7 +118,7 @@ impl Xlsx {
     }
 
     fn write(&mut self, cell: Cell<'_>) -> Result<(), XlsxError> {
-        if self.column == 0 && self.next == SHEET_ROWS_MAX {
+        if self.column == 0 && self.next == self.sheet_rows_max {
             self.end_sheet()?;
             self.begin_sheet()?;
         }
@@ -227,6 +229,43 @@ fn failed(error: XlsxError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_sheet_begins_where_one_is_full() {
+        use calamine::{Reader, open_workbook_auto_from_rs};
+        let folder = tempfile::tempdir().unwrap();
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        let mut read = file.try_clone().unwrap();
+        let allowance = Allowance {
+            space: std::sync::Arc::new(world::simulated::SimulatedDisk::new(u64::MAX)),
+            reserve_octets: 0,
+            stop: Default::default(),
+            full: Default::default(),
+        };
+        let headings = vec![Heading { label: "Number".to_owned() }];
+        let clock = ClockText::utc();
+        let begun = Xlsx::begin(file, allowance, folder.path(), headings, Vec::new(), clock);
+        let mut book = Box::new(begun.unwrap());
+        book.sheet_rows_max = 3;
+        for number in 0..5 {
+            book.cell(Cell::Number(number)).unwrap();
+            book.end_row().unwrap();
+        }
+        let written = book.finish().unwrap();
+        let mut octets = Vec::new();
+        io::Seek::seek(&mut read, io::SeekFrom::Start(0)).unwrap();
+        io::Read::read_to_end(&mut read, &mut octets).unwrap();
+        assert_eq!(written.size_octets, octets.len() as u64);
+        let mut book = open_workbook_auto_from_rs(io::Cursor::new(octets)).unwrap();
+        assert_eq!(book.sheet_names(), ["About", "Rows 1", "Rows 2", "Rows 3"]);
+        let mut cells = |sheet| {
+            let range = book.worksheet_range(sheet).unwrap();
+            range.rows().map(|row| row[0].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(cells("Rows 1"), ["Number", "0", "1"]);
+        assert_eq!(cells("Rows 3"), ["Number", "4"]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no scratch stays");
+    }
 
     #[test]
     fn a_cell_holds_what_the_format_allows() {

@@ -6,12 +6,14 @@
 //! | door | for | may |
 //! |---|---|---|
 //! | Unix socket in the data folder ([`Api::serve_admin`]) | root and the service's own user, by peer credentials | everything |
-//! | `[http] listen`, loopback only ([`Api::serve_console`]) | a person's browser on this machine | look |
+//! | `[http] listen` ([`Api::serve_console`]) | a person's browser, programs with a token | what their account may |
 //! | `[metrics] listen`, loopback only ([`Api::serve_metrics`]) | Prometheus, probes | numbers and health |
 //!
-//! Until there is sign-in, the last two refuse any address beyond loopback,
-//! change nothing, and answer only requests that name a loopback host, so
-//! that a web page elsewhere cannot read them through a rebound name.
+//! The console goes beyond loopback with a certificate or behind a trusted
+//! proxy only, the last never. A plain door on loopback answers only requests
+//! that name a loopback host, so that a web page elsewhere cannot read it
+//! through a rebound name. What each route needs is one table
+//! (`auth/access.rs`).
 //!
 //! The routes below `/api/v1` stand in `routes`; their document (OpenAPI 3.1) is
 //! made from the handlers and served at `/api/v1/openapi.json`, and for people
@@ -19,6 +21,7 @@
 
 mod auth;
 pub mod client;
+mod connections;
 mod door;
 mod guard;
 mod metrics_text;
@@ -32,9 +35,12 @@ mod serve;
 use std::sync::Arc;
 
 use center::Center;
+use center::accounts::Accounts;
 use center::metrics::Metrics;
+use ipnet::IpNet;
 
-pub use door::{ServeError, bind_admin, bind_loopback};
+pub use connections::Certificate;
+pub use door::{ServeError, bind_admin, bind_console, bind_loopback};
 pub use metrics_text::metrics_text;
 pub use pages::RefusalPages;
 
@@ -42,23 +48,42 @@ pub use pages::RefusalPages;
 #[derive(Clone)]
 pub struct Api {
     center: Arc<Center>,
+    accounts: Arc<Accounts>,
     metrics: Metrics,
     requests: Arc<requests::Requests>,
+    trusted_proxies: Arc<[IpNet]>,
+    console_url: Arc<str>,
     streams: routes::streams::Streams,
     pace: pages::Pace,
+    looks: pages::Looks,
     strangers: Arc<pages::Strangers>,
     refusal_pages: RefusalPages,
 }
 
 impl Api {
-    /// HTTP over this message center, showing these numbers and its own.
-    pub fn new(center: Arc<Center>, metrics: Metrics) -> Self {
+    /// HTTP over this message center for whoever these accounts let in,
+    /// showing these numbers and its own.
+    pub fn new(center: Arc<Center>, accounts: Arc<Accounts>, metrics: Metrics) -> Self {
         let requests = Arc::new(requests::Requests::default());
         let metrics = metrics.with(Arc::clone(&requests) as _);
-        Api { center, metrics, requests, streams: Default::default(), pace: pages::Pace::default(),
+        let (trusted_proxies, console_url) = (Arc::from([]), "".into());
+        Api { center, accounts, metrics, requests, trusted_proxies, console_url, streams: Default::default(), pace: pages::Pace::default(), looks: pages::Looks::default(),
             strangers: Arc::default(),
             refusal_pages: RefusalPages::default(),
         }
+    }
+
+    /// The same behind proxies: what they say of a request (`X-Forwarded-For`,
+    /// `-Proto`, `-Host`) is believed if they are in these networks.
+    #[must_use]
+    pub fn behind(self, trusted_proxies: &[IpNet]) -> Self {
+        Api { trusted_proxies: trusted_proxies.into(), ..self }
+    }
+
+    /// The same, knowing where people reach the console, for links.
+    #[must_use]
+    pub fn reached_at(self, console_url: &str) -> Self {
+        Api { console_url: console_url.into(), ..self }
     }
 
     /// The same, with these public explanations of refusals.

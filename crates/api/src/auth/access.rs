@@ -38,7 +38,7 @@ macro_rules! routes {
 
 use Access::{Entrance, Needs, Public, SignedIn};
 use Permission::{
-    EditPolicies, EditSenders, ExportMetadata, QueueActions, SeeGreylist, SeeMetadata, SeePolicies,
+    EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens, QueueActions, SeeGreylist, SeeMetadata, SeePolicies,
     SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
 };
 
@@ -54,8 +54,15 @@ routes! {
     GET "/messages/figures" Needs(SeeMetadata);
     GET "/messages/complete" Needs(SeeMetadata);
     GET "/messages/newer" Needs(SeeMetadata);
+    GET "/messages/chosen" Needs(SeeMetadata);
     GET "/messages/live" Needs(SeeMetadata);
     GET "/messages/{name}" Needs(SeeMetadata);
+    GET "/messages/{name}/life" Needs(SeeMetadata);
+    GET "/messages/{name}/verdict" Needs(SeeMetadata);
+    GET "/messages/{name}/raw" Needs(SeeMetadata);
+    GET "/lifelines/{name}" Needs(SeeMetadata);
+    GET "/compare" Needs(SeeMetadata);
+    GET "/r/{reference}" Public;
     GET "/console/pulse" Needs(SeeMetadata);
     GET "/reports/downloads" Needs(ExportMetadata);
     GET "/reports/downloads/new" Needs(ExportMetadata);
@@ -64,10 +71,30 @@ routes! {
     POST "/reports/downloads/{id}/remove" Needs(ExportMetadata);
     // Attempts.
     GET "/api/v1/attempts" Needs(SeeMetadata);
+    GET "/api/v1/attempts/count" Needs(SeeMetadata);
+    GET "/api/v1/attempts/counts" Needs(SeeMetadata);
+    GET "/api/v1/attempts/histogram" Needs(SeeMetadata);
+    GET "/api/v1/attempts/facets" Needs(SeeMetadata);
+    GET "/api/v1/attempts/hints" Needs(SeeMetadata);
+    GET "/api/v1/attempts/completion" Needs(SeeMetadata);
+    GET "/api/v1/attempts/rows" Needs(ExportMetadata);
+    GET "/api/v1/attempts/stream" Needs(SeeMetadata);
     GET "/api/v1/attempts/{name}" Needs(SeeMetadata);
     GET "/api/v1/attempts/{name}/event" Needs(SeeMetadata);
     GET "/api/v1/lifelines/{name}" Needs(SeeMetadata);
     GET "/api/v1/search-fields" SignedIn;
+    GET "/api/v1/views" SignedIn;
+    GET "/api/v1/openapi.json" SignedIn;
+    GET "/api/docs" SignedIn;
+    // Exports.
+    GET "/api/v1/exports" Needs(ExportMetadata);
+    POST "/api/v1/exports" Needs(ExportMetadata);
+    GET "/api/v1/exports/{id}" Needs(ExportMetadata);
+    DELETE "/api/v1/exports/{id}" Needs(ExportMetadata);
+    POST "/api/v1/exports/{id}/cancel" Needs(ExportMetadata);
+    GET "/api/v1/exports/{id}/progress" Needs(ExportMetadata);
+    GET "/api/v1/exports/{id}/file" Needs(ExportMetadata);
+    GET "/api/v1/daily-logs/range" Needs(ExportMetadata);
     GET "/api/v1/daily-logs" Needs(ExportMetadata);
     GET "/api/v1/daily-logs/{name}" Needs(ExportMetadata);
     // Policies and groups.
@@ -110,14 +137,35 @@ routes! {
     POST "/sign-in" Entrance;
     GET "/sign-in/code" Entrance;
     POST "/sign-in/code" Entrance;
-    GET "/sign-in/{link}" Entrance;
-    POST "/sign-in/{link}" Entrance;
+    GET "/sign-in/link/{link}" Entrance;
+    POST "/sign-in/link/{link}" Entrance;
     GET "/set-up/{link}" Entrance;
     POST "/set-up/{link}" Entrance;
     GET "/signed-out" Public;
     POST "/sign-out" SignedIn;
     // Oneself.
     GET "/me" SignedIn;
+    POST "/me/preferences" SignedIn;
+    POST "/me/password" SignedIn;
+    POST "/me/sessions" SignedIn;
+    GET "/me/codes" SignedIn;
+    POST "/me/codes" SignedIn;
+    POST "/me/codes/off" SignedIn;
+    POST "/me/codes/recovery" SignedIn;
+    POST "/me/tokens" Needs(ManageTokens);
+    POST "/me/tokens/revoke" SignedIn;
+    GET "/api/v1/me" SignedIn;
+    // Accounts and tokens of other people.
+    GET "/api/v1/accounts" Needs(ManageAccounts);
+    POST "/api/v1/accounts" Needs(ManageAccounts);
+    DELETE "/api/v1/accounts/{name}" Needs(ManageAccounts);
+    PUT "/api/v1/accounts/{name}/role" Needs(ManageAccounts);
+    PUT "/api/v1/accounts/{name}/password" Needs(ManageAccounts);
+    DELETE "/api/v1/accounts/{name}/codes" Needs(ManageAccounts);
+    POST "/api/v1/set-up-links" Needs(ManageAccounts);
+    GET "/api/v1/tokens" SignedIn;
+    POST "/api/v1/tokens" Needs(ManageTokens);
+    DELETE "/api/v1/tokens/{number}" SignedIn;
 }
 
 /// What the table says of a request; nothing if it does not know the route.

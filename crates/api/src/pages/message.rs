@@ -1,90 +1,306 @@
-//! One message: sentence, evidence, policy, life-line, what can be done.
+//! One message, as a page and as the panel beside a list: what happened, who
+//! decided, the life-line, the verdict, and what was recorded.
+//!
+//! | address | shows |
+//! |---|---|
+//! | `/messages/{id}` | Details |
+//! | `/messages/{id}/life` | its life-line |
+//! | `/messages/{id}/verdict` | the verdict in full |
+//! | `/messages/{id}/raw` | what was recorded, as it was recorded |
+//!
+//! Each takes the parameters of the list it was opened from, so that previous
+//! and next go through that very list, and `panel=1`, with which the answer is
+//! the inside of a panel instead of a page.
 
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use center::Explanation;
-use center::explain::life_line::{StoryStep, span};
-use types::{Caller, Reason, Stage};
+use center::search::Beside;
+use center::{Center, CenterError, Explanation};
+use types::{Event, Permission, Stage, Timestamp};
 
-use super::{Shell, error_page, outcome_sign, outcome_word, seconds, shown};
+use super::clock::Zone;
+use super::life_line::Drawing;
+use super::list::address::{Address, Pairs};
+use super::{Shell, error_page, shown};
 use crate::Api;
-use crate::routes::working;
+use crate::auth::Signed;
+use crate::client::encoded;
+use crate::routes::{Params, working};
 
-struct Step<'a> {
-    step: &'a StoryStep,
-    time: String,
-    after: String,
-    word: &'static str,
-    sign: &'static str,
-    this: bool,
+/// The four sides of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Details,
+    Life,
+    Verdict,
+    Raw,
+}
+
+impl Side {
+    const ALL: [Side; 4] = [Side::Details, Side::Life, Side::Verdict, Side::Raw];
+
+    /// What follows the address of the message, what it is called, and its
+    /// shortcut.
+    fn row(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Side::Details => ("", "Details", "d"),
+            Side::Life => ("/life", "Life-line", "l"),
+            Side::Verdict => ("/verdict", "Verdict", "v"),
+            Side::Raw => ("/raw", "Raw", ""),
+        }
+    }
+}
+
+/// One tab.
+struct Tab {
+    label: &'static str,
+    href: String,
+    key: &'static str,
+    current: bool,
+}
+
+/// Where a message stands in the list it was opened from.
+#[derive(Default)]
+struct Way {
+    /// Back to the list.
+    back: String,
+    previous: Option<String>,
+    next: Option<String>,
+    /// Its row, counted from one, where the address says.
+    row: Option<usize>,
+}
+
+/// What both page and panel show.
+struct View {
+    why: Explanation,
+    zone: Zone,
+    side: Side,
+    tabs: Vec<Tab>,
+    way: Way,
+    /// The address of the message without a list.
+    link: String,
+    ticket: String,
+    drawing: Drawing,
+    /// The stored event, made presentable; for the raw side only.
+    json: String,
+    /// The commands and the reply as recorded; for the raw side only.
+    transcript: Vec<(&'static str, String)>,
+    may_change: bool,
 }
 
 #[derive(Template)]
 #[template(path = "message.html")]
-struct MessagePage<'a> {
+struct MessagePage {
     shell: Shell,
-    why: &'a Explanation,
-    time: String,
-    sign: &'static str,
-    word: &'static str,
-    stage: &'static str,
-    reason: &'static str,
-    took: String,
-    steps: Vec<Step<'a>>,
-    total: String,
-    ours: String,
-    theirs: String,
+    view: View,
 }
 
-pub(super) async fn page(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    shell: Shell,
-    Path(name): Path<String>,
-) -> Response {
-    let why = match working(&api, move |center| center.why(&caller, &name)).await {
-        Ok(why) => why,
-        Err(problem) => return error_page(shell, &problem),
-    };
-    let story = &why.story;
-    let page = MessagePage {
-        shell,
-        time: seconds(why.time),
-        sign: outcome_sign(why.outcome),
-        word: outcome_word(why.outcome),
-        stage: why.stage.map_or("-", Stage::slug),
-        reason: why.reason.map_or("-", Reason::slug),
-        took: milliseconds(why.took_us),
-        steps: story.steps.iter().map(|step| shown_step(step, &why)).collect(),
-        total: span(story.total_ms / 1_000),
-        ours: span(story.ours_ms / 1_000),
-        theirs: span(story.theirs_ms / 1_000),
-        why: &why,
-    };
-    shown(&page)
+#[derive(Template)]
+#[template(path = "message_panel.html")]
+struct MessagePanel {
+    view: View,
 }
 
-fn shown_step<'a>(step: &'a StoryStep, why: &Explanation) -> Step<'a> {
-    let after = match step.after_ms {
-        0 => String::new(),
-        millis if millis < 1_000 => format!("+{millis} ms"),
-        millis => format!("+{}", span(millis / 1_000)),
-    };
-    Step {
-        time: seconds(step.at),
-        after,
-        word: outcome_word(step.outcome),
-        sign: outcome_sign(step.outcome),
-        this: step.id == why.id,
-        step,
+/// What the address says beside the message.
+struct Opened {
+    pairs: Pairs,
+    panel: bool,
+    row: Option<usize>,
+}
+
+impl Opened {
+    fn read(pairs: Pairs) -> Self {
+        let value = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let panel = value("panel") == Some("1");
+        let row = value("row").and_then(|row| row.parse().ok());
+        Opened { panel, row, pairs }
+    }
+
+    /// The list the message was opened from, if the address names one.
+    fn list(&self) -> Option<Address> {
+        let of_list = |name: &str| matches!(name, "view" | "q" | "from" | "to" | "sort");
+        let named = self.pairs.iter().any(|(name, _)| of_list(name));
+        named.then(|| Address { cursor: None, ..Address::read(&self.pairs).address })
     }
 }
 
-fn milliseconds(micros: u32) -> String {
-    match micros {
-        0..1_000 => format!("{micros} \u{b5}s"),
-        _ => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+pub(super) async fn details(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Params(pairs): Params<Pairs>,
+) -> Response {
+    page(&api, signed, shell, name, pairs, Side::Details).await
+}
+
+pub(super) async fn life(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Params(pairs): Params<Pairs>,
+) -> Response {
+    page(&api, signed, shell, name, pairs, Side::Life).await
+}
+
+pub(super) async fn verdict(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Params(pairs): Params<Pairs>,
+) -> Response {
+    page(&api, signed, shell, name, pairs, Side::Verdict).await
+}
+
+pub(super) async fn raw(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Params(pairs): Params<Pairs>,
+) -> Response {
+    page(&api, signed, shell, name, pairs, Side::Raw).await
+}
+
+async fn page(
+    api: &Api,
+    signed: Signed,
+    shell: Shell,
+    name: String,
+    pairs: Pairs,
+    side: Side,
+) -> Response {
+    let opened = Opened::read(pairs);
+    let panel = opened.panel;
+    let work = move |center: &Center| view(center, &signed, &name, &opened, side);
+    match working(api, work).await {
+        Ok(view) if panel => shown(&MessagePanel { view }),
+        Ok(view) => shown(&MessagePage { shell, view }),
+        Err(problem) => error_page(shell, &problem),
+    }
+}
+
+fn view(
+    center: &Center,
+    signed: &Signed,
+    name: &str,
+    opened: &Opened,
+    side: Side,
+) -> Result<View, CenterError> {
+    let caller = &signed.caller;
+    let why = center.why(caller, name)?;
+    let zone = Zone::named(&signed.preferences.time_zone);
+    let list = opened.list();
+    let beside = match &list {
+        // A list that cannot be searched any more is no reason to hide the
+        // message itself.
+        Some(list) => center.beside(caller, &list.request(&signed.preferences), why.id),
+        None => Ok(Beside::default()),
+    };
+    let suffix = list.as_ref().map_or(String::new(), |list| suffix(list, opened.row));
+    let link = format!("/messages/{}", why.id);
+    let tabs = Side::ALL.map(|tab| {
+        let (end, label, key) = tab.row();
+        Tab { label, href: format!("{link}{end}{suffix}"), key, current: tab == side }
+    });
+    let (json, transcript) = match side {
+        Side::Raw => recorded(&center.event(caller, &why.id.to_string())?),
+        Side::Details | Side::Life | Side::Verdict => (String::new(), Vec::new()),
+    };
+    let way = list.map(|list| way(&list, beside.unwrap_or_default(), opened.row, side));
+    Ok(View {
+        ticket: why.for_ticket(None),
+        drawing: Drawing::of(&why.story, Some(why.id), &zone),
+        zone,
+        side,
+        tabs: tabs.into(),
+        way: way.unwrap_or_default(),
+        link,
+        json,
+        transcript,
+        may_change: caller.may(Permission::EditSenders),
+        why,
+    })
+}
+
+/// The list's own parameters, as they travel along with a message.
+fn suffix(list: &Address, row: Option<usize>) -> String {
+    let mut pairs: Vec<String> =
+        list.pairs().iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    pairs.extend(row.map(|row| format!("row={row}")));
+    format!("?{}", pairs.join("&"))
+}
+
+fn way(list: &Address, beside: Beside, row: Option<usize>, side: Side) -> Way {
+    let (end, ..) = side.row();
+    let href = |id: types::EventId, row| format!("/messages/{id}{end}{}", suffix(list, row));
+    Way {
+        back: list.href(),
+        previous: beside.previous.map(|id| href(id, row.map(|row| row.saturating_sub(1).max(1)))),
+        next: beside.next.map(|id| href(id, row.map(|row| row.saturating_add(1)))),
+        row,
+    }
+}
+
+/// What was recorded: the event as JSON, and the dialogue as far as it is in
+/// it.
+fn recorded(event: &Event) -> (String, Vec<(&'static str, String)>) {
+    let json = serde_json::to_string_pretty(event).unwrap_or_default();
+    // Line by line, so that only line feeds of ours stay line feeds.
+    let json: Vec<_> = json.lines().map(center::presentable).collect();
+    let subject = &event.subject;
+    let mut said = Vec::new();
+    if let Some(helo) = subject.client.helo.as_deref() {
+        let verb = if subject.client.esmtp { "EHLO" } else { "HELO" };
+        said.push(("C", format!("{verb} {helo}")));
+    }
+    if let Some(path) = &subject.reverse_path {
+        let size = subject.declared_size.map_or(String::new(), |size| format!(" SIZE={size}"));
+        said.push(("C", format!("MAIL FROM:{path}{size}")));
+    }
+    said.extend(subject.recipient.as_ref().map(|path| ("C", format!("RCPT TO:{path}"))));
+    if let Some(facts) = &subject.message {
+        said.push(("C", format!("DATA ({} octets)", facts.size_octets)));
+    }
+    said.extend(event.record.reply.as_ref().map(|reply| ("S", reply.to_string())));
+    let shown = said.into_iter().map(|(who, line)| (who, center::presentable(&line).into_owned()));
+    (json.join("\n"), shown.collect())
+}
+
+impl View {
+    /// The title of the page.
+    fn title(&self) -> String {
+        format!("{} \u{b7} {}", self.why.label, self.why.reference)
+    }
+
+    fn is(&self, side: &str) -> bool {
+        self.side.row().1 == side
+    }
+
+    /// When it happened, in full.
+    fn whole(&self) -> String {
+        self.zone.whole(self.why.time)
+    }
+
+    /// A time as lists show it.
+    fn short(&self, at: &Timestamp) -> String {
+        self.zone.short(*at)
+    }
+
+    /// The drawn life-line, for the template it shares with the page.
+    fn drawn(&self) -> Option<&Drawing> {
+        (!self.drawing.lines.is_empty()).then_some(&self.drawing)
+    }
+
+    fn stage(&self) -> &'static str {
+        self.why.stage.map_or("", Stage::slug)
+    }
+
+    /// The command lines that do today what buttons will.
+    fn commands(&self) -> &[center::explain::Fact] {
+        if self.may_change || !self.why.commands.is_empty() { &self.why.commands } else { &[] }
     }
 }

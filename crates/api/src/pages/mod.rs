@@ -5,8 +5,15 @@
 pub(crate) mod assets;
 mod chart;
 pub(crate) mod clock;
+mod compare;
+mod life_line;
+mod downloads;
 mod list;
+mod live;
 mod message;
+mod refusal;
+mod overview;
+mod pulse;
 pub(crate) mod shell;
 pub(crate) mod sizes;
 
@@ -14,23 +21,39 @@ use askama::Template;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use types::{OutcomeKind, Timestamp};
 
 use crate::Api;
 use crate::problem::ApiProblem;
 pub(crate) use list::Pace;
+pub(crate) use pulse::Looks;
+pub use refusal::RefusalPages;
+pub(crate) use refusal::Strangers;
 pub(crate) use shell::Shell;
 
 /// The pages and what they load.
 pub(crate) fn router() -> Router<Api> {
     Router::new()
-        .route("/", get(list::page))
+        .route("/", get(overview::page))
         .route("/messages", get(list::page))
         .route("/messages/figures", get(list::tools::figures))
         .route("/messages/complete", get(list::tools::complete))
         .route("/messages/newer", get(list::tools::newer))
-        .route("/messages/{name}", get(message::page))
+        .route("/messages/chosen", get(list::tools::chosen))
+        .route("/messages/live", get(live::page))
+        .route("/console/pulse", get(pulse::pulse))
+        .route("/reports/downloads", get(downloads::page).post(downloads::start))
+        .route("/reports/downloads/new", get(downloads::ask))
+        .route("/reports/downloads/{id}/cancel", post(downloads::cancel))
+        .route("/reports/downloads/{id}/remove", post(downloads::remove))
+        .route("/messages/{name}", get(message::details))
+        .route("/messages/{name}/life", get(message::life))
+        .route("/messages/{name}/verdict", get(message::verdict))
+        .route("/messages/{name}/raw", get(message::raw))
+        .route("/lifelines/{name}", get(life_line::page))
+        .route("/compare", get(compare::page))
+        .route("/r/{reference}", get(refusal::page))
         .route(assets::ROUTE, get(assets::serve))
 }
 

@@ -1,23 +1,37 @@
-//! A client for the admin socket, for the command line: typed answers, and
-//! errors that say what to do.
+//! A client for the command line: the admin socket of this machine, or the
+//! HTTPS address of a node elsewhere. Typed answers, and errors that say what
+//! to do.
 
+mod events;
+mod way;
+
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
 pub use crate::problem::ApiProblem;
+pub use events::StreamEvent;
+pub use way::Node;
+use way::Way;
 
-/// Talks to a running server through the socket in its data folder.
+/// How long an answer may take to begin.
+const ANSWER_WITHIN: Duration = Duration::from_secs(90);
+/// How long a stream may be silent: the server says that it is alive more
+/// often than that.
+const SILENT_MAX: Duration = Duration::from_secs(60);
+
+/// Talks to a running server.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    way: Way,
 }
 
 /// Why there is no answer, or not the one that was wanted.
@@ -29,6 +43,28 @@ pub enum ClientError {
     /// The socket belongs to somebody else.
     #[error("no permission to open {0}: run this as root or as the user of the service")]
     NotAllowed(PathBuf),
+    /// What names the node, its token or its authority cannot be used.
+    #[error("{0}")]
+    Wrong(String),
+    /// The node cannot be reached.
+    #[error("cannot reach {node}: {why}")]
+    Unreachable {
+        /// Its address.
+        node: String,
+        /// What the network says.
+        why: String,
+    },
+    /// The node is not who it should be.
+    #[error(
+        "{node} does not prove who it is: {why}; if its certificate is of an authority of your \
+         own, name it with --ca-file"
+    )]
+    Untrusted {
+        /// Its address.
+        node: String,
+        /// What is wrong with its certificate.
+        why: String,
+    },
     /// The server understood and refused.
     #[error("{}", .0.detail)]
     Refused(Box<ApiProblem>),
@@ -45,7 +81,12 @@ impl Client {
     /// A client for the server whose admin socket this is. Connects with each
     /// request.
     pub fn new(socket: &Path) -> Self {
-        Client { socket: socket.to_owned() }
+        Client { way: Way::Socket(socket.to_owned()) }
+    }
+
+    /// A client for a node elsewhere. Connects with each request.
+    pub fn remote(node: Node) -> Self {
+        Client { way: Way::Node(node) }
     }
 
     /// Asks for something.
@@ -116,43 +157,108 @@ impl Client {
         read(&self.send(Method::DELETE, path, None).await?)
     }
 
+    /// Asks for something long, which is handed to `take` piece by piece
+    /// until that says stop.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`]; an answer that ends before its end.
+    pub async fn pieces(
+        &self,
+        path: &str,
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        let mut answer = self.ask(Method::GET, path, None, None).await?;
+        while let Some(piece) = piece(&mut answer).await? {
+            if take(&piece).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one stream of events until it ends or `take` says stop, from
+    /// after the event `last` on.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`]; a stream that breaks off is an error too: come
+    /// back with the id of the last event.
+    pub async fn events(
+        &self,
+        path: &str,
+        last: Option<&str>,
+        take: &mut dyn FnMut(StreamEvent) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        let mut answer = self.ask(Method::GET, path, None, last).await?;
+        let mut reader = events::Reader::default();
+        while let Some(piece) = piece(&mut answer).await? {
+            for event in reader.read(&piece)? {
+                if take(event).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<Bytes, ClientError> {
-        let stream =
-            UnixStream::connect(&self.socket).await.map_err(|error| self.refused(&error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        // Ends when the answer is read and the sender is dropped.
-        let connection = tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+        let answer = self.ask(method, path, body, None).await?;
+        Ok(answer.into_body().collect().await.map_err(broken)?.to_bytes())
+    }
+
+    /// Sends a request; gives an answer that is a success.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+        last_event: Option<&str>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let mut sender = self.way.connect().await?;
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(HOST, self.way.host());
+        if let Some(token) = self.way.token() {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
         if let Some((kind, _)) = &body {
             request = request.header(CONTENT_TYPE, *kind);
         }
+        if let Some(id) = last_event {
+            request = request.header("Last-Event-ID", id);
+        }
         let octets = Bytes::from(body.map(|(_, octets)| octets).unwrap_or_default());
         let request = request.body(Full::new(octets)).map_err(broken)?;
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        let octets = response.into_body().collect().await.map_err(broken)?.to_bytes();
-        connection.abort();
+        let sent = tokio::time::timeout(ANSWER_WITHIN, sender.send_request(request)).await;
+        let answer = sent.map_err(|_| broken("it does not answer"))?.map_err(broken)?;
+        let status = answer.status();
         if status.is_success() {
-            return Ok(octets);
+            return Ok(answer);
         }
+        let octets = answer.into_body().collect().await.map_err(broken)?.to_bytes();
         match serde_json::from_slice(&octets) {
             Ok(problem) => Err(ClientError::Refused(Box::new(problem))),
             Err(_) => Err(ClientError::Broken(format!("the answer was {status}"))),
         }
     }
+}
 
-    fn refused(&self, error: &std::io::Error) -> ClientError {
-        use std::io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
-        match error.kind() {
-            NotFound | ConnectionRefused => ClientError::NotRunning(self.socket.clone()),
-            PermissionDenied => ClientError::NotAllowed(self.socket.clone()),
-            _ => broken(error),
+/// The next piece of an answer; nothing at its end.
+async fn piece(answer: &mut Response<Incoming>) -> Result<Option<Bytes>, ClientError> {
+    loop {
+        let frame = tokio::time::timeout(SILENT_MAX, answer.frame()).await;
+        match frame.map_err(|_| broken("it has fallen silent"))? {
+            None => return Ok(None),
+            Some(frame) => {
+                if let Ok(piece) = frame.map_err(broken)?.into_data() {
+                    return Ok(Some(piece));
+                }
+            }
         }
     }
 }

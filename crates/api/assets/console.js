@@ -3,3 +3,4 @@
 import './keys.js';
 import './pulse.js';
 import './menus.js';
+import './complete.js';

@@ -15,9 +15,14 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// Every asset: name, type, text.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("console.css", CSS, include_str!("../../assets/console.css")),
+    ("complete.js", SCRIPT, include_str!("../../assets/complete.js")),
     ("console.js", SCRIPT, include_str!("../../assets/console.js")),
+    ("histogram.js", SCRIPT, include_str!("../../assets/histogram.js")),
     ("keys.js", SCRIPT, include_str!("../../assets/keys.js")),
+    ("list.js", SCRIPT, include_str!("../../assets/list.js")),
+    ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("menus.js", SCRIPT, include_str!("../../assets/menus.js")),
+    ("panel.js", SCRIPT, include_str!("../../assets/panel.js")),
     ("pulse.js", SCRIPT, include_str!("../../assets/pulse.js")),
 ];
 

@@ -44,6 +44,13 @@ const PLACES: &[Place] = &[
         key: "m",
         needs: Permission::SeeMetadata,
     },
+    Place {
+        href: "/reports/downloads",
+        label: "Downloads",
+        icon: "i-reports",
+        key: "r",
+        needs: Permission::ExportMetadata,
+    },
 ];
 
 /// What the search box holds.

@@ -100,7 +100,7 @@ impl Address {
             zone: preferences.time_zone.clone(),
             sort: self.sort,
             columns: self.shown_columns(preferences),
-            cursor: self.cursor,
+            cursor: self.cursor.clone(),
             rows_max: self.rows,
         }
     }
@@ -122,7 +122,7 @@ impl Address {
         let rows = if self.rows == ROWS[0] { String::new() } else { self.rows.to_string() };
         let sort = if self.sort == Sort::default() { String::new() } else { self.sort.to_string() };
         let flag = |set: bool, word: &str| if set { word.to_owned() } else { String::new() };
-        let cursor = self.cursor.map_or(String::new(), |cursor| cursor.to_string());
+        let cursor = self.cursor.as_ref().map_or(String::new(), |cursor| cursor.to_string());
         let mut pairs = vec![("view", self.view.key().to_owned()), ("q", self.query.clone())];
         if self.from != FROM {
             // An empty value stands for everything that is kept.

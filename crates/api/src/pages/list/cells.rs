@@ -14,16 +14,16 @@ use crate::pages::Shell;
 use crate::pages::sizes::{octets, span};
 
 /// One cell.
-pub(super) struct Cell {
+pub(in crate::pages) struct Cell {
     /// The heading of its column, for cards.
-    pub(super) label: &'static str,
+    pub(in crate::pages) label: &'static str,
     /// Its class: the column's name and how it is drawn.
-    pub(super) class: String,
-    pub(super) content: Content,
+    pub(in crate::pages) class: String,
+    pub(in crate::pages) content: Content,
 }
 
 /// What a cell shows.
-pub(super) enum Content {
+pub(in crate::pages) enum Content {
     /// Nothing is known.
     Nothing,
     /// The way to the message; short time, machine time, whole time.
@@ -39,21 +39,27 @@ pub(super) enum Content {
 }
 
 /// One row.
-pub(super) struct Line {
-    pub(super) id: String,
-    pub(super) reference: String,
+pub(in crate::pages) struct Line {
+    pub(in crate::pages) id: String,
+    pub(in crate::pages) reference: String,
     /// The message on a page of its own.
-    pub(super) href: String,
-    pub(super) life: String,
+    pub(in crate::pages) href: String,
+    pub(in crate::pages) life: String,
     /// The list of what is like it.
-    pub(super) similar: String,
-    pub(super) cells: Vec<Cell>,
+    pub(in crate::pages) similar: String,
+    pub(in crate::pages) cells: Vec<Cell>,
     /// What the row is called where only a name fits.
-    pub(super) name: String,
+    pub(in crate::pages) name: String,
 }
 
 /// A row as the columns show it.
-pub(super) fn line(row: &Row, columns: &[ColumnName], address: &Address, shell: &Shell) -> Line {
+pub(in crate::pages) fn line(
+    row: &Row,
+    number: usize,
+    columns: &[ColumnName],
+    address: &Address,
+    shell: &Shell,
+) -> Line {
     let values = serde_json::to_value(row).unwrap_or_default();
     let cell = |column: &ColumnName| Cell {
         label: column.column().label,
@@ -62,7 +68,7 @@ pub(super) fn line(row: &Row, columns: &[ColumnName], address: &Address, shell: 
     };
     let id = row.id.to_string();
     Line {
-        href: format!("/messages/{}", encoded(&id)),
+        href: href(&id, number, address),
         life: format!("/lifelines/{}", encoded(&row.life.to_string())),
         similar: similar(row, address),
         reference: row.reference.to_string(),
@@ -70,6 +76,16 @@ pub(super) fn line(row: &Row, columns: &[ColumnName], address: &Address, shell: 
         name: format!("{} {}", shell.time(row.time), row.label),
         id,
     }
+}
+
+/// The page of a message, with the list it was opened from, so that previous
+/// and next go through that very list.
+fn href(id: &str, number: usize, address: &Address) -> String {
+    let mut pairs = address.kept(&["cols", "rows", "facets", "chart"]);
+    pairs.push(("row", number.to_string()));
+    let pairs: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    format!("/messages/{}?{}", encoded(id), pairs.join("&"))
 }
 
 fn drawn_class(drawn: Drawn) -> &'static str {

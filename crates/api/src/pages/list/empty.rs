@@ -41,7 +41,7 @@ fn of_hint(address: &Address, hint: &Hint, shell: &Shell) -> Vec<Offer> {
     match hint {
         Hint::NothingYet => Vec::new(),
         Hint::Wider { from, label, count } => vec![Offer {
-            text: format!("{} in {label}.", figures::shown(*count)),
+            text: format!("{} in {label}.", figures::shown(count)),
             action: format!("Search {label}"),
             href: address.with(|address| {
                 address.from.clone_from(from);
@@ -49,12 +49,12 @@ fn of_hint(address: &Address, hint: &Hint, shell: &Shell) -> Vec<Offer> {
             }),
         }],
         Hint::Without { chip, query, count } => vec![Offer {
-            text: format!("Without {chip} there are {}.", figures::shown(*count)),
+            text: format!("Without {chip} there are {}.", figures::shown(count)),
             action: format!("Remove {chip}"),
             href: address.with(|address| address.query.clone_from(query)),
         }],
         Hint::OtherView { view, count } => vec![Offer {
-            text: format!("{} in {}.", figures::shown(*count), view.info().label),
+            text: format!("{} in {}.", figures::shown(count), view.info().label),
             action: format!("Show {}", view.info().label),
             href: address.with(|address| address.view = *view),
         }],

@@ -123,7 +123,7 @@ fn tabs(address: &Address, figures: Option<&Figures>) -> Vec<Tab> {
             let info = view.info();
             let counted = figures
                 .and_then(|figures| figures.views.iter().find(|count| count.view == view))
-                .map(|found| shown(found.count));
+                .map(|found| shown(&found.count));
             Tab {
                 label: info.label,
                 help: info.help,
@@ -135,8 +135,10 @@ fn tabs(address: &Address, figures: Option<&Figures>) -> Vec<Tab> {
         .collect()
 }
 
-pub(super) fn shown(count: Count) -> String {
-    counted(count.count, count.exact)
+/// A count in words; counting ends where it would take too long.
+pub(in crate::pages) fn shown(count: &Count) -> String {
+    let sign = if count.at_least { "\u{2265} " } else { "" };
+    format!("{sign}{}", counted(count.count, count.exact || count.at_least))
 }
 
 impl Around {
@@ -186,7 +188,7 @@ impl Around {
                 "FROM".clone_into(&mut address.from);
                 "TO".clone_into(&mut address.to);
             }),
-            count: total.map(|found| shown(found.count)),
+            count: total.map(|found| shown(&found.count)),
         }
     }
 

@@ -3,9 +3,9 @@
 //! the way to the next page.
 
 pub(crate) mod address;
-mod cells;
+pub(super) mod cells;
 mod empty;
-mod figures;
+pub(super) mod figures;
 mod times;
 pub(super) mod tools;
 
@@ -268,6 +268,10 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
     let nothing_yet = found.as_ref().and_then(empty::nothing_yet);
     let position = position(page, around.count());
     let info = address.view.info();
+    let lines = (page.position + 1..)
+        .zip(&page.rows)
+        .map(|(number, row)| cells::line(row, number, &columns, address, &shell))
+        .collect();
     let list = ListPage {
         title: info.label,
         help: info.help,
@@ -278,7 +282,7 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         clear: (!address.query.is_empty()).then(|| address.with(|a| a.query.clear())),
         five: &FIVE,
         headings: columns.iter().map(|column| heading(*column, address)).collect(),
-        lines: page.rows.iter().map(|row| cells::line(row, &columns, address, &shell)).collect(),
+        lines,
         wide: columns.len() > 8,
         compact: signed.preferences.density.slug() == "compact",
         choices: choices(&columns),
@@ -293,9 +297,9 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         as_of: shell.zone.shown(page.as_of, "%H:%M:%S%.1f"),
         as_of_exact: page.as_of.to_string(),
         newer: address.with(|address| address.path = "/messages/newer"),
-        previous: page.previous.map(|cursor| address.with(|a| a.cursor = Some(cursor))),
-        next: page.next.map(|cursor| address.with(|a| a.cursor = Some(cursor))),
-        first: address.cursor.map(|_| address.with(|_| ())),
+        previous: page.previous.clone().map(|cursor| address.with(|a| a.cursor = Some(cursor))),
+        next: page.next.clone().map(|cursor| address.with(|a| a.cursor = Some(cursor))),
+        first: address.cursor.as_ref().map(|_| address.with(|_| ())),
         row_choices: address::ROWS
             .map(|rows| (rows, address.with(|a| a.rows = rows), rows == address.rows))
             .to_vec(),

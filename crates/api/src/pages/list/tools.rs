@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use center::search::Completion;
 use serde::{Deserialize, Serialize};
 use types::Timestamp;
@@ -12,6 +12,7 @@ use super::address::{Address, Pairs};
 use super::figures::{self, Around};
 use crate::Api;
 use crate::auth::Signed;
+use crate::client::path_with;
 use crate::pages::clock::Zone;
 use crate::pages::shown;
 use crate::problem::ApiProblem;
@@ -47,6 +48,17 @@ pub(in crate::pages) async fn complete(
     working(&api, move |center| center.complete(&signed.caller, &request, caret)).await.map(Json)
 }
 
+/// Two rows that were ticked, side by side; with fewer or more there is
+/// nothing to compare, and the list is shown again.
+pub(in crate::pages) async fn chosen(Query(pairs): Query<Pairs>) -> Redirect {
+    let ids: Vec<&str> =
+        pairs.iter().filter(|(name, _)| name == "id").map(|(_, id)| id.as_str()).collect();
+    match ids.as_slice() {
+        [a, b] => Redirect::to(&path_with("/compare", &[("a", Some(*a)), ("b", Some(*b))])),
+        _ => Redirect::to(&Address::read(&pairs).address.href()),
+    }
+}
+
 /// Up to when the rows shown were searched.
 #[derive(Deserialize)]
 pub(in crate::pages) struct Since {
@@ -80,7 +92,7 @@ pub(in crate::pages) async fn newer(
     let (count, as_of) = working(&api, work).await?;
     let text = match count.count {
         0 => String::new(),
-        _ => format!("{} new", figures::shown(count)),
+        _ => format!("{} new", figures::shown(&count)),
     };
     let zone = Zone::named(&signed.preferences.time_zone);
     Ok(Json(Newer { text, as_of: zone.shown(as_of, "%H:%M:%S%.1f") }))

@@ -1,0 +1,55 @@
+// The details beside the list: the page of a message without its frame.
+import { say } from './menus.js';
+
+const panel = document.getElementById('panel');
+let back = null;
+let closed = null;
+
+export const panelOpen = () => panel && !panel.hidden;
+
+export async function openPanel(href, focus, whenClosed) {
+  const before = document.activeElement;
+  closed?.();
+  closed = whenClosed;
+  let text;
+  const late = setTimeout(() => { panel.hidden = false; panel.setAttribute('aria-busy', 'true'); }, 300);
+  try {
+    const answer = await fetch(`${href}${href.includes('?') ? '&' : '?'}panel=1`);
+    if (!answer.ok) throw new Error(answer.status);
+    text = await answer.text();
+  } catch {
+    clearTimeout(late);
+    location.href = href;
+    return;
+  }
+  clearTimeout(late);
+  if (!panelOpen() || !panel.contains(before)) back = before;
+  panel.replaceChildren(...new DOMParser().parseFromString(text, 'text/html').body.childNodes);
+  panel.removeAttribute('aria-busy');
+  panel.hidden = false;
+  panel.scrollTop = 0;
+  document.getElementById('split').classList.add('with-panel');
+  if (focus) panel.focus();
+  const title = panel.querySelector('[data-title]')?.dataset.title;
+  panel.setAttribute('aria-label', title || 'Details');
+  document.dispatchEvent(new CustomEvent('panel', { detail: panel }));
+}
+
+export function closePanel() {
+  panel.hidden = true;
+  panel.replaceChildren();
+  document.getElementById('split').classList.remove('with-panel');
+  closed?.();
+  closed = null;
+  back?.focus();
+}
+
+panel?.addEventListener('click', event => {
+  if (event.target.closest('[data-close-panel]')) return closePanel();
+  const link = event.target.closest('a[data-panel]');
+  if (!link || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const keep = closed;
+  closed = null;
+  openPanel(link.getAttribute('href').replace(/[?&]panel=1/, ''), true, keep);
+});

@@ -4,7 +4,7 @@ and a table of their ratios with what is due and what is aimed at. Started by be
 
 The ratio of a scenario is the median of the ratios of its rounds: both halves of a round meet the same machine.
 Exit status 1 if a ratio that must be reached is not."""
-import json, os, statistics, subprocess, sys
+import json, os, resource, statistics, subprocess, sys
 
 # name, arguments, canned limit (label, port, cgroup), must and aim as multiples of that limit (issue: microseconds of
 # the table divided by its limit). Without a limit of its own a scenario has absolute microseconds, or is only shown.
@@ -24,6 +24,10 @@ SCENARIOS = [
     ("retry-tls", ["retry", "--count", "2000", "--window", "4", "--starttls"], None, None, None),
 ]
 OURS = ("ours", 2525, "portcullis")
+# 10,000 idle connections: what each takes, and what a light load beside them notices. (field, must, aim)
+IDLE = [("idle-memory", "KiB of memory for each idle connection", 6, 2.5),
+        ("idle-p99", "p99 of a light load with 10,000 idle connections ÷ without", 1.5, 1.1)]
+IDLE_COUNT = os.environ.get("IDLE", "10000")
 
 
 def group(name):
@@ -37,7 +41,7 @@ def run(server, arguments, out):
     command = ["taskset", "-c", os.environ["CLIENT_CPU"], f"{os.environ['BIN']}/smtpload", "--target", f"127.0.0.1:{port}",
                "--label", label, "--duration", os.environ.get("DURATION", "3"), "--cgroup", group(cgroup),
                "--cgroup-sink", group("sink"), "--scenario", *arguments]
-    if arguments[0] == "accept" and server is OURS:
+    if arguments[0] == "accept" and server is OURS and "--conns" not in arguments:
         command += ["--drain", "20"]  # what is still queued is delivered, and its work counted
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for line in lines:
@@ -48,22 +52,22 @@ def run(server, arguments, out):
     return result.get("cpu_us_per_message_drained", result["server_cpu_us_per_unit"]), result
 
 
+def idle(out):
+    """One round of the idle connections: memory of each, and the p99 of the light load with them ÷ without."""
+    light = ["--conns", "2", "--src-count", "60000"]
+    alone = run(OURS, ["accept", *light], out)[1]
+    held = run(OURS, ["idle", "--idle", IDLE_COUNT, *light], out)[1]
+    return held["pss_kib_per_conn"], held["p99_ms"] / max(alone["p99_ms"], 0.001)
+
+
 def verdict(value, must, aim):
     if must is None:
         return "shown"
     return "aim" if value <= aim else "pass" if value <= must else "FAIL"
 
 
-def main():
-    path, rounds, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    chosen = [s for s in SCENARIOS if not wanted or s[0] in wanted]
-    with open(path, "a") as out:
-        measured = {s[0]: [] for s in chosen}
-        for _ in range(rounds):
-            for name, arguments, limit, *_due in chosen:
-                least = run(limit, arguments, out)[0] if limit else None
-                ours, result = run(OURS, arguments, out)
-                measured[name].append((least, ours, result["p99_ms"], result["foreign_cpu_cores"]))
+def table(chosen, measured):
+    """Prints the table of the scenarios; whether a ratio that is due was missed."""
     print("| scenario | limit µs | ours µs | ours ÷ limit (min..max) | must | aim | | p99 ms | foreign cores |")
     print("|---|---|---|---|---|---|---|---|---|")
     failed = False
@@ -78,6 +82,39 @@ def main():
         spread = f"{value:.2f} ({min(ratios):.2f}..{max(ratios):.2f})" if limit else f"– ({min(ratios):.0f}..{max(ratios):.0f} µs)"
         least = f"{middle(0):.0f}" if limit else "–"
         print(f"| {name} | {least} | {middle(1):.0f} | {spread} | {due[0]} | {due[1]} | {said} | {middle(2):.1f} | {middle(3):.2f} |")
+    return failed
+
+
+def idle_table(rounds):
+    print("| idle connections | median (min..max) | must | aim | |")
+    print("|---|---|---|---|---|")
+    failed = False
+    for (_, what, must, aim), values in zip(IDLE, zip(*rounds)):
+        value = statistics.median(values)
+        said = verdict(value, must, aim)
+        failed |= said == "FAIL"
+        print(f"| {what} | {value:.2f} ({min(values):.2f}..{max(values):.2f}) | {must} | {aim} | {said} |")
+    return failed
+
+
+def main():
+    path, rounds, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+    chosen = [s for s in SCENARIOS if not wanted or s[0] in wanted]
+    with_idle = not wanted or "idle" in wanted
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with open(path, "a") as out:
+        measured = {s[0]: [] for s in chosen}
+        idled = []
+        for _ in range(rounds):
+            for name, arguments, limit, *_due in chosen:
+                least = run(limit, arguments, out)[0] if limit else None
+                ours, result = run(OURS, arguments, out)
+                measured[name].append((least, ours, result["p99_ms"], result["foreign_cpu_cores"]))
+            if with_idle:
+                idled.append(idle(out))
+    failed = bool(chosen) and table(chosen, measured)
+    failed |= with_idle and idle_table(idled)
     sys.exit(failed)
 
 

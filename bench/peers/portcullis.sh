@@ -1,5 +1,6 @@
 #!/bin/bash
 # Our own gateway, in a cgroup of its own like the peers: 127.0.0.1:2525, next hop the sink. portcullis.sh build|start|stop
+# FILL is a number of events that the store has already (0; bench/grown).
 # GREY_DELAY is the retry window's beginning in seconds (3), as for the canned greylist; GREY_WITHIN its end (12h).
 . "$(dirname "$0")/namespace.sh"
 BINARY=${BINARY:-$HERE/../../target/release/portcullis}
@@ -48,7 +49,8 @@ listen = "127.0.0.1:2528"
 [log]
 level = "warn"
 X
+  if [ "${FILL:-0}" -gt 0 ]; then "${FILLER:-$HERE/../../target/release/examples/fill}" "$D/data" "$FILL" "$(date +%s%3N)" || exit 1; fi
   bg portcullis "$SERVER_CPU" "$BINARY" serve --config "$D/portcullis.toml"
-  wait_port 2525 ;;
+  wait_port 2525 600 ;;
 stop) stop portcullis ;;
 esac

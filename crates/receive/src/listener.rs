@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use types::{CheckName, Client, ClientFacts, Finding, Observed, Stage};
@@ -68,6 +68,10 @@ impl Listener {
         proxy_protocol_from: &[IpNet],
     ) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
+        // Replies are small and each is waited for. Accepted sockets inherit
+        // it from the one that listens, which saves a system call for each;
+        // where a platform does not let them, replies only come later.
+        let _undelayed = SockRef::from(&socket).set_tcp_nodelay(true);
         let socket = TcpListener::from_std(socket)?;
         let name = socket.local_addr()?.to_string().into();
         let door = Door { name, proxies: proxy_protocol_from.into() };
@@ -109,8 +113,6 @@ impl Listener {
         peer: SocketAddr,
         wishes: watch::Receiver<Wish>,
     ) {
-        // Replies are small and each is waited for.
-        let _undelayed = stream.set_nodelay(true);
         tokio::spawn(welcome(Arc::clone(engine), stream, peer, self.door.clone(), wishes));
     }
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CipherSuite, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// Where certificate and key come from.
@@ -126,15 +126,34 @@ fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(unreadable(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
-    let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+    let mut config = ServerConfig::builder_with_provider(provider().into())
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(unusable)?;
+    config.ignore_client_order = true;
+    // One for the next connection, which brings another: each ticket costs
+    // key derivation and encryption.
+    config.send_tls13_tickets = 1;
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
     Ok(Arc::new(config))
 }
+
+/// The cipher suites with AES-128 and SHA-256 before all others: a resumed
+/// handshake is mostly key derivation, and processors have instructions for
+/// SHA-256, but few for SHA-384.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !QUICK_SUITES.contains(&suite.suite()));
+    provider
+}
+
+const QUICK_SUITES: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
 
 #[cfg(test)]
 mod tests {
@@ -148,6 +167,14 @@ mod tests {
         assert_eq!(self_signed(folder.path(), "mx.corp.example").unwrap(), files);
         assert_eq!(fs::read(&files.certificate).unwrap(), made);
         Tls::load(&files).unwrap().reload(&files).unwrap();
+    }
+
+    #[test]
+    fn cheap_handshakes_come_first_and_no_suite_is_lost() {
+        let suites = provider().cipher_suites;
+        assert_eq!(suites.len(), aws_lc_rs::default_provider().cipher_suites.len());
+        let first = suites.iter().map(|suite| suite.suite()).take(QUICK_SUITES.len());
+        assert!(first.into_iter().all(|suite| QUICK_SUITES.contains(&suite)));
     }
 
     #[test]

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use store::disk::RealDisk;
 use store::{
     Acceptance, EventLog, QueuedMessage, QueuedRecipient, RecipientState, Store, StoreOptions,
-    TripletTable, contract::TripletAttempt,
+    TripletTable,
 };
-use types::event::{Record, SCHEMA};
-use types::finding::{RecipientAnswer, Source};
-use types::policy::{ClientIdentity, GreylistTimes, RecipientValidation};
 use types::*;
+
+#[path = "made/mod.rs"]
+mod made;
+
+use made::{attempt, random, refusal, subject};
 
 type Failure = Box<dyn Error>;
 
@@ -32,6 +34,7 @@ fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let now = Timestamp::from_millis(1_795_000_000_000);
     let (store, _) = Store::open(Arc::new(RealDisk), StoreOptions::new(folder.path()), now)?;
+    let store = Arc::new(store);
     let events: Vec<Event> = (0..REFUSALS).map(|n| refusal(n, now)).collect();
     let each = cpu_us(REFUSALS, || {
         events.into_iter().try_for_each(|event| store.record(vec![event]).map(drop))
@@ -43,10 +46,9 @@ fn main() -> Result<(), Failure> {
     })?;
     writeln!(out, "enter one first attempt   {each:7.2} µs")?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let content = vec![b'x'; 4096];
     let each = cpu_us(MESSAGES, || {
         (0..MESSAGES / AT_ONCE)
-            .try_for_each(|group| runtime.block_on(accept_group(&store, group, &content, now)))
+            .try_for_each(|group| runtime.block_on(accept_group(&store, group, now)))
     })?;
     writeln!(out, "accept 4 KiB, {AT_ONCE} a flush  {each:7.2} µs")?;
     store.close(now)?;
@@ -54,12 +56,12 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Microseconds of CPU per one of `count`.
-fn cpu_us<E: Error + 'static>(
+fn cpu_us<E: Into<Failure>>(
     count: u64,
     work: impl FnOnce() -> Result<(), E>,
 ) -> Result<f64, Failure> {
     let before = cpu_ticks()?;
-    work()?;
+    work().map_err(Into::into)?;
     let ticks = cpu_ticks()? - before;
     Ok(ticks / TICKS_PER_SECOND * 1e6 / count as f64)
 }
@@ -72,24 +74,27 @@ fn cpu_ticks() -> Result<f64, Failure> {
     Ok(fields.filter_map(|field| field.parse::<f64>().ok()).sum())
 }
 
-async fn accept_group(
-    store: &Store,
-    group: u64,
-    content: &[u8],
-    now: Timestamp,
-) -> Result<(), store::StoreError> {
-    let mut last = store::Position::default();
+async fn accept_group(store: &Arc<Store>, group: u64, now: Timestamp) -> Result<(), Failure> {
+    let mut accepting = tokio::task::JoinSet::new();
     for n in group * AT_ONCE..(group + 1) * AT_ONCE {
-        let id = QueueId::new(now, random(n));
-        let mut writer = store.content(id);
-        writer.write(content).await?;
-        let mut event = refusal(REFUSALS + n, now);
-        event.kind = EventKind::Attempt(Outcome::Accepted { queue: id, reason: Reason::Accepted });
-        let message = message(id, &event, content.len() as u64);
-        let acceptance = Acceptance { message: Some(message), events: vec![event] };
-        last = store.commit(Some(writer), acceptance).await?;
+        accepting.spawn(accept(Arc::clone(store), n, now));
     }
-    store.flushed(last).await
+    while let Some(accepted) = accepting.join_next().await {
+        accepted??;
+    }
+    Ok(())
+}
+
+async fn accept(store: Arc<Store>, n: u64, now: Timestamp) -> Result<(), store::StoreError> {
+    let content = [b'x'; 4096];
+    let id = QueueId::new(now, random(n));
+    let mut writer = store.content(id);
+    writer.write(&content).await?;
+    let mut event = refusal(REFUSALS + n, now);
+    event.kind = EventKind::Attempt(Outcome::Accepted { queue: id, reason: Reason::Accepted });
+    let message = message(id, &event, content.len() as u64);
+    let acceptance = Acceptance { message: Some(message), events: vec![event] };
+    store.commit(Some(writer), acceptance).await.map(drop)
 }
 
 fn message(id: QueueId, event: &Event, content_octets: u64) -> QueuedMessage {
@@ -112,83 +117,5 @@ fn message(id: QueueId, event: &Event, content_octets: u64) -> QueuedMessage {
             life_line: event.life_line,
             state,
         }],
-    }
-}
-
-fn random(n: u64) -> [u8; 10] {
-    let mut random = [0; 10];
-    for (to, from) in random.iter_mut().rev().zip(n.to_le_bytes()) {
-        *to = from;
-    }
-    random
-}
-
-fn subject(n: u64) -> Subject {
-    let address = |text: String| text.parse::<EmailAddress>().ok();
-    let sender = address(format!("someone.{n}@host{}.sender.example", n % 5000));
-    Subject {
-        client: Arc::new(ClientFacts {
-            client: Client {
-                ip: std::net::Ipv4Addr::from_bits(0x0A00_0000 + n as u32 % 100_000).into(),
-                port: 40_000,
-                listener: "192.0.2.1:25".into(),
-            },
-            host_name: None,
-            helo: Some(format!("host{}.sender.example", n % 5000).into()),
-            esmtp: true,
-            tls: None,
-        }),
-        reverse_path: Some(Arc::new(sender.map_or(ReversePath::Null, ReversePath::Address))),
-        recipient: address(format!("user{}@corp.example", n % 300)).map(ForwardPath::Address),
-        declared_size: Some(4096),
-        message: None,
-    }
-}
-
-fn refusal(n: u64, now: Timestamp) -> Event {
-    let decision = Decision::new(Reason::RecipientUnknown, CheckName::Recipient);
-    let observed = Observed::Recipient {
-        validation: RecipientValidation::Directory,
-        answer: RecipientAnswer::Unknown,
-    };
-    let finding = Finding {
-        check: CheckName::Recipient,
-        stage: Stage::Rcpt,
-        observed,
-        source: Source::Directory { age_s: 60 },
-        took: Micros(3),
-    };
-    Event {
-        schema: SCHEMA,
-        id: EventId::new(now, random(n)),
-        at: now,
-        started: now,
-        node: NodeName("mx1".into()),
-        session: SessionId::new(now, random(n)),
-        life_line: LifeLineId::new(now, random(n)),
-        subject: subject(n),
-        record: Record {
-            stage: Some(Stage::Rcpt),
-            evidence: [finding].into_iter().collect(),
-            reply: decision.reply(ReplyParameters::default()),
-            took: Micros(40),
-            ..Record::default()
-        },
-        kind: EventKind::Attempt(Outcome::Rejected(decision)),
-    }
-}
-
-fn attempt(subject: &Subject, n: u64, now: Timestamp) -> TripletAttempt<'_> {
-    TripletAttempt {
-        identity: ClientIdentity::Network,
-        client: format!("10.{}.{}.0/24", n / 65_536, n / 256 % 256).into(),
-        sender: format!("someone.{n}@sender.example").into(),
-        recipient: subject.recipient.as_ref().unwrap_or(&ForwardPath::Postmaster),
-        at: now,
-        times: GreylistTimes::default(),
-        life_line: LifeLineId::new(now, random(n)),
-        event: EventId::new(now, random(n)),
-        session: SessionId::new(now, random(n)),
-        subject,
     }
 }

@@ -7,13 +7,21 @@ use std::sync::Arc;
 use types::Timestamp;
 
 use super::chunk::Chunk;
-use super::columns::RowKey;
+use super::columns::{RowKey, View};
 use super::name::SegmentName;
 use super::record::RecordWriter;
 use super::segment::{SEGMENT_OCTETS_MAX, SEGMENT_ROWS_MAX, Segment};
 use super::write::{Block, SegmentBuilder};
 use crate::contract::{Position, StoreError};
 use crate::disk::Disk;
+
+/// A chunk with its columns borrowed: once, because there are dozens of them
+/// and many rows.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    chunk: &'a Chunk,
+    view: &'a View<'a>,
+}
 
 /// Writes the rows of `chunks` as segments, in order. On an error none of
 /// them is left.
@@ -22,10 +30,10 @@ pub(super) fn write(
     folder: &Path,
     chunks: &[Arc<Chunk>],
 ) -> Result<Vec<Arc<Segment>>, StoreError> {
-    let mut rows: Vec<(RowKey, &Chunk, usize)> = Vec::new();
-    for chunk in chunks {
-        let view = chunk.columns.view();
-        rows.extend((0..chunk.rows()).map(|row| (view.key(row), chunk.as_ref(), row)));
+    let views: Vec<View<'_>> = chunks.iter().map(|chunk| chunk.columns.view()).collect();
+    let mut rows: Vec<(RowKey, Source<'_>, usize)> = Vec::new();
+    for (chunk, view) in chunks.iter().zip(&views) {
+        rows.extend((0..chunk.rows()).map(|row| (view.key(row), Source { chunk, view }, row)));
     }
     rows.sort_unstable_by_key(|(key, ..)| *key);
     let mut written = Vec::new();
@@ -55,22 +63,22 @@ fn positions(chunks: &[Arc<Chunk>]) -> (Position, Position) {
 fn write_one(
     disk: &dyn Disk,
     folder: &Path,
-    rows: &[(RowKey, &Chunk, usize)],
+    rows: &[(RowKey, Source<'_>, usize)],
     (first, last): (Position, Position),
 ) -> Result<(Arc<Segment>, usize), StoreError> {
     let rows = rows.get(..rows.len().min(SEGMENT_ROWS_MAX)).unwrap_or_default();
     let mut records = RecordWriter::new()?;
     let mut builder = SegmentBuilder::default();
     builder.covers(first, last);
-    for (left, (_, chunk, row)) in (0..rows.len()).rev().zip(rows) {
+    for (left, (_, source, row)) in (0..rows.len()).rev().zip(rows) {
         let missing = || StoreError::Damaged("a row in memory without its event".to_owned());
-        let start = records.append(chunk.events.get(*row).ok_or_else(missing)?)?;
+        let start = records.append(source.chunk.events.get(*row).ok_or_else(missing)?)?;
         let over = left == 0 || builder.octets() + records.octets() > SEGMENT_OCTETS_MAX;
         let block = match over || records.is_full() {
             true => Block::Here(records.end_block()?),
             false => Block::Follows,
         };
-        builder.add(&chunk.columns.view(), *row, start, block)?;
+        builder.add(source.view, *row, start, block)?;
         if over {
             break;
         }
@@ -146,20 +154,20 @@ pub(super) fn merge(
     group: &[Arc<Segment>],
 ) -> Result<Arc<Segment>, StoreError> {
     let mut builder = SegmentBuilder::default();
-    let mut rows: Vec<(RowKey, &Segment, usize)> = Vec::new();
-    for segment in group {
+    let views: Vec<View<'_>> = group.iter().map(|segment| segment.view()).collect();
+    let mut rows: Vec<(RowKey, &Segment, &View<'_>, usize)> = Vec::new();
+    for (segment, view) in group.iter().zip(&views) {
         builder.replaces(&segment.name);
-        let view = segment.view();
-        rows.extend((0..segment.rows()).map(|row| (view.key(row), segment.as_ref(), row)));
+        rows.extend((0..segment.rows()).map(|row| (view.key(row), segment.as_ref(), view, row)));
     }
     rows.sort_unstable_by_key(|(key, ..)| *key);
     let mut stored: HashMap<(u32, u32), u32> = HashMap::new();
-    for (_, segment, row) in rows {
+    for (_, segment, view, row) in rows {
         let missing = || StoreError::Damaged(segment.name.to_string());
         let (at, octets, start) = segment.record(row).ok_or_else(missing)?;
         let name = (segment.name.crc, at);
         let block = stored.get(&name).map_or(Block::Here(octets), |&row| Block::Stored(row));
-        let row = builder.add(&segment.view(), row, start, block)?;
+        let row = builder.add(view, row, start, block)?;
         stored.entry(name).or_insert(row);
     }
     finish(disk, folder, builder)

@@ -1,5 +1,6 @@
 //! The questions of [`EventSearch`], put to what is in memory and sealed.
 
+use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -7,12 +8,12 @@ use types::{Event, EventId, Timestamp};
 
 use super::columns::RowKey;
 use super::filter::Test;
-use super::follow::{self, MARGIN, Whereabouts, position_of};
+use super::follow::{self, MARGIN, position_of};
 use super::record::RecordReader;
 use super::scan::ScannedRow;
 use super::story::StoryTest;
 use super::unit::{Place, Unit, Window};
-use super::{EventIndex, count, order, page, scan, tally};
+use super::{EventIndex, Rows, count, order, page, scan, tally};
 use crate::contract::{Found, Page, StoreError};
 use crate::search::{
     Column, Count, Cursor, Direction, EventSearch, Filter, FollowPosition, Followed, FoundRows,
@@ -26,6 +27,14 @@ struct Snapshot {
 }
 
 impl Snapshot {
+    fn of(rows: &Rows, times: &Range<Timestamp>) -> Snapshot {
+        let mut units = rows.units();
+        if rows.newest.rows() > 0 {
+            units.push(Unit::Memory(Arc::new(rows.newest.clone())));
+        }
+        Snapshot { units, missing: rows.missing(times) }
+    }
+
     /// The filter as a test. Stories begin where the range begins.
     fn test(&self, filter: &Filter, times: &Range<Timestamp>, stop: &Stop) -> Test {
         let end = (i64::MAX, [u8::MAX; 16]);
@@ -60,12 +69,7 @@ impl Snapshot {
 
 impl EventIndex {
     fn snapshot(&self, times: &Range<Timestamp>) -> Snapshot {
-        let rows = self.read();
-        let mut units = rows.units();
-        if rows.newest.rows() > 0 {
-            units.push(Unit::Memory(Arc::new(rows.newest.clone())));
-        }
-        Snapshot { units, missing: rows.missing(times) }
+        Snapshot::of(&self.read(), times)
     }
 
     /// Events that match, newest first, within `times`.
@@ -115,49 +119,57 @@ impl EventIndex {
         Ok(())
     }
 
-    /// The part of [`EventSearch::follow`] that goes by time, up to `until`.
+    /// The part of [`EventSearch::follow`] that goes by time: first what is
+    /// no longer kept in the order of arrival, then the rest in that order.
     fn follow_by_time(
         &self,
         filter: &Filter,
         after: &FollowPosition,
-        until: Timestamp,
         rows_max: usize,
-    ) -> Followed {
-        let stop = Stop::never();
-        let oldest = self.oldest();
-        let from = if after.by_time { after.at } else { after.at.before(MARGIN) };
-        let times = from..until;
-        let mut snapshot = self.snapshot(&times);
-        let test = snapshot.test(&Filter::Everything, &times, &stop);
-        let key =
-            after.id.filter(|_| after.by_time).map(|id| (after.at.as_millis(), *id.as_bytes()));
-        let window = key.map_or(Window::new(&times), |key| Window::new(&times).after(key));
-        let units = snapshot.units_in(window);
-        let found = page::gather(units, &test, window, Direction::Ascending, rows_max, &stop);
-        let is_full = found.rows.len() >= rows_max;
-        let position = match found.rows.last() {
-            Some(((at, id), _)) if is_full => {
-                let (at, id) = (Timestamp::from_millis(*at), Some(EventId::from_bytes(*id)));
-                FollowPosition { at, id, by_time: true }
-            }
-            _ if until == END_OF_TIME => *after,
-            _ => FollowPosition { at: until, id: None, by_time: true },
+    ) -> (Vec<Event>, FollowPosition, bool) {
+        let from = match (after.id, after.by_time) {
+            (Some(_), false) => after.at.before(MARGIN),
+            _ => after.at,
         };
-        let events = snapshot.events(found.rows, |(at, _)| *at);
-        let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-        let test = snapshot.test(filter, &times, &stop);
-        Followed {
-            events: follow::matching(&events, &test),
-            position,
-            more: is_full || until != END_OF_TIME,
-            repeated: !after.by_time,
-            too_old: after.id.is_some() && oldest.is_some_and(|oldest| after.at < oldest),
+        let times = from..Timestamp::from_millis(i64::MAX);
+        // Both at one moment, so that an event is in one of them at least.
+        let (mut snapshot, recent) = {
+            let rows = self.read();
+            (Snapshot::of(&rows, &times), rows.recent.all())
+        };
+        let stop = Stop::never();
+        let window = match after.id.filter(|_| after.by_time) {
+            Some(id) => Window::new(&times).after((after.at.as_millis(), *id.as_bytes())),
+            None => Window::new(&times),
+        };
+        let units = snapshot.units_in(window);
+        let all = Test::Always(true);
+        let found = page::gather(units, &all, window, Direction::Ascending, rows_max, &stop).rows;
+        let mut position = *after;
+        let mut more = found.len() >= rows_max;
+        let last = found.last().map(|((at, id), _)| (*at, *id));
+        if let Some((at, id)) = last {
+            let (at, id) = (Timestamp::from_millis(at), Some(EventId::from_bytes(id)));
+            position = FollowPosition { at, id, by_time: true };
         }
+        let mut events: Vec<_> =
+            snapshot.events(found, |(at, _)| *at).into_iter().map(Arc::new).collect();
+        if !more {
+            let ids: HashSet<EventId> = recent.iter().map(|event| event.id).collect();
+            events.retain(|event| !ids.contains(&event.id));
+            let late = if after.id.is_some() { after.at.before(MARGIN) } else { after.at };
+            let mut recent = recent.into_iter().filter(|event| event.at >= late);
+            let first = events.len();
+            events.extend(recent.by_ref().take(rows_max));
+            more = recent.next().is_some();
+            if let Some(event) = events.get(first..).and_then(<[_]>::last) {
+                position = position_of(event);
+            }
+        }
+        let test = snapshot.test(filter, &times, &stop);
+        (follow::matching(&events, &test), position, more)
     }
 }
-
-/// Up to where there is anything, if nothing came since the start.
-pub(super) const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 
 impl EventSearch for EventIndex {
     fn rows(
@@ -238,18 +250,22 @@ impl EventSearch for EventIndex {
         rows_max: usize,
     ) -> Result<Followed, StoreError> {
         let rows_max = rows_max.max(1);
-        let whereabouts = self.read().recent.after(after, rows_max);
-        match whereabouts {
-            Whereabouts::Before(until) => Ok(self.follow_by_time(filter, after, until, rows_max)),
-            Whereabouts::Recent { events, more, repeated } => {
-                let times = after.at.before(MARGIN)..END_OF_TIME;
-                let stop = Stop::never();
-                let test = self.snapshot(&times).test(filter, &times, &stop);
-                let position = events.last().map_or(*after, |event| position_of(event));
-                let events = follow::matching(&events, &test);
-                Ok(Followed { events, position, more, repeated, too_old: false })
-            }
+        let recent = self.read().recent.after(after, rows_max);
+        if let Some((events, more)) = recent {
+            let times = after.at.before(MARGIN)..Timestamp::from_millis(i64::MAX);
+            let position = events.last().map_or(*after, |event| position_of(event));
+            let events = match events.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let test = self.snapshot(&times).test(filter, &times, &Stop::never());
+                    follow::matching(&events, &test)
+                }
+            };
+            return Ok(Followed { events, position, more, repeated: false, too_old: false });
         }
+        let too_old = after.id.is_some() && self.oldest().is_some_and(|oldest| after.at < oldest);
+        let (events, position, more) = self.follow_by_time(filter, after, rows_max);
+        Ok(Followed { events, position, more, repeated: after.id.is_some(), too_old })
     }
 
     fn now_at(&self) -> FollowPosition {

@@ -114,6 +114,11 @@ impl Counted<'_> {
     }
 }
 
+/// All of `rows`, as blocks.
+fn in_blocks(rows: Range<usize>) -> Vec<Range<usize>> {
+    rows.clone().step_by(BLOCK_ROWS).map(|at| at..rows.end.min(at + BLOCK_ROWS)).collect()
+}
+
 /// Blocks of rows spread evenly over many.
 struct Sample<'a> {
     blocks: Vec<(&'a Unit, Vec<Range<usize>>)>,
@@ -124,6 +129,10 @@ impl<'a> Sample<'a> {
     /// them if there are no more.
     fn of(left: &[(&'a Unit, Range<usize>)], rows_max: usize, block_rows: usize) -> Self {
         let rows: usize = left.iter().map(|(_, rows)| rows.len()).sum();
+        if rows <= rows_max {
+            let all = left.iter().map(|(unit, rows)| (*unit, in_blocks(rows.clone())));
+            return Sample { blocks: all.collect() };
+        }
         let step = (rows.div_ceil(rows_max) * block_rows).max(block_rows);
         let mut blocks = Vec::new();
         // Where the next block begins, counted from the start of the unit.

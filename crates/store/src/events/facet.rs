@@ -34,7 +34,14 @@ impl Counting {
             FacetBy::Domain(column) => self.texts(view.text(column), rows(), domain_of),
             FacetBy::Word(column) => {
                 let codes = view.codes(column);
-                self.numbers(rows().map(|row| u128::from(codes.code(row))));
+                let mut counts = [0; 256];
+                for row in rows() {
+                    if let Some(count) = counts.get_mut(usize::from(codes.code(row))) {
+                        *count += 1;
+                    }
+                }
+                let counted = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+                counted.for_each(|(code, count)| self.number(code as u128, count));
             }
             FacetBy::Number(column) => {
                 let numbers = view.numbers(column);
@@ -102,16 +109,27 @@ impl Counting {
         }
     }
 
+    /// Counts numbers one by one; runs of the same are counted at once.
     fn numbers(&mut self, numbers: impl Iterator<Item = u128>) {
+        let (mut last, mut run) = (0, 0);
         for number in numbers {
-            if number == 0 {
-                self.empty += 1;
-            } else {
-                *self.numbers.entry(number).or_insert_with(|| {
-                    self.distinct += 1;
-                    0
-                }) += 1;
+            if number != last {
+                self.number(last, run);
+                (last, run) = (number, 0);
             }
+            run += 1;
+        }
+        self.number(last, run);
+    }
+
+    fn number(&mut self, number: u128, count: u64) {
+        if number == 0 {
+            self.empty += count;
+        } else if count > 0 {
+            *self.numbers.entry(number).or_insert_with(|| {
+                self.distinct += 1;
+                0
+            }) += count;
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Event, Timestamp};
+use types::Event;
 
 use super::bits::{BLOCK_ROWS, Bits};
 use super::columns::Columns;
@@ -28,14 +28,6 @@ pub(super) const MARGIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Recent(VecDeque<Arc<Event>>);
 
-/// Where a position is, as far as the recent events know.
-pub(super) enum Whereabouts {
-    /// The recent events after it; whether they may repeat.
-    Recent { events: Vec<Arc<Event>>, more: bool, repeated: bool },
-    /// Before them: to be served by time, up to there.
-    Before(Timestamp),
-}
-
 impl Recent {
     pub(super) fn push(&mut self, event: Arc<Event>) {
         if self.0.len() >= RECENT_MAX {
@@ -49,28 +41,23 @@ impl Recent {
         self.0.back().map(|event| position_of(event))
     }
 
-    /// At most `most` events after `after`.
-    pub(super) fn after(&self, after: &FollowPosition, most: usize) -> Whereabouts {
-        let is_it = |event: &Arc<Event>| Some(event.id) == after.id;
-        if let Some(place) = self.0.iter().rposition(is_it) {
-            let rest = self.0.len() - place - 1;
-            let events = self.0.range(place + 1..).take(most).cloned().collect();
-            return Whereabouts::Recent { events, more: rest > most, repeated: false };
-        }
-        let from = after.at.before(MARGIN);
-        // Whatever came before the first of these is settled by now.
-        let first = self.0.front().map(|event| event.at);
-        match first {
-            Some(first) if first.before(MARGIN) > after.at => {
-                Whereabouts::Before(first.before(MARGIN))
-            }
-            None => Whereabouts::Before(Timestamp::from_millis(i64::MAX)),
-            Some(_) => {
-                let mut late = self.0.iter().filter(|event| event.at >= from);
-                let events = late.by_ref().take(most).cloned().collect();
-                Whereabouts::Recent { events, more: late.next().is_some(), repeated: true }
-            }
-        }
+    /// At most `most` events after `after`, and whether there are more.
+    /// Nothing if that event is not among them, or was not reached in the
+    /// order of arrival: what came before it may not have been seen.
+    pub(super) fn after(
+        &self,
+        after: &FollowPosition,
+        most: usize,
+    ) -> Option<(Vec<Arc<Event>>, bool)> {
+        let id = after.id.filter(|_| !after.by_time)?;
+        let place = self.0.iter().rposition(|event| event.id == id)?;
+        let rest = self.0.len() - place - 1;
+        Some((self.0.range(place + 1..).take(most).cloned().collect(), rest > most))
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Event>> {
+        self.0.iter().cloned().collect()
     }
 }
 

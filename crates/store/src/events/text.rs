@@ -23,7 +23,7 @@ enum Shape {
     Equals,
     /// A value begins with the first piece, ends with the last, and has the
     /// others between them in order.
-    Wildcard(Vec<Vec<u8>>),
+    Wildcard(Vec<Finder<'static>>),
     /// A value begins with the needle.
     StartsWith,
     /// A value ends with it.
@@ -51,7 +51,8 @@ impl TextTest {
             TextMatch::Wildcard(pattern) => {
                 let pieces: Vec<&str> = pattern.split('*').collect();
                 let longest = pieces.iter().max_by_key(|piece| piece.len()).copied();
-                let folded = pieces.iter().map(|piece| folded(piece)).collect();
+                let finder = |piece: &&str| Finder::new(&folded(piece)).into_owned();
+                let folded = pieces.iter().map(finder).collect();
                 let whole = pieces.len() == 1;
                 let shape = if whole { Shape::Equals } else { Shape::Wildcard(folded) };
                 (longest.unwrap_or_default(), shape)
@@ -148,7 +149,8 @@ impl TextTest {
                 at = hit + 1;
                 continue;
             }
-            if self.matches(text.cell(row)) {
+            // The needle is in the cell; mostly nothing more is asked.
+            if matches!(self.shape, Shape::Contains) || self.matches(text.at(row)) {
                 found.set(row - start);
             }
             at = cell_end;
@@ -178,12 +180,13 @@ fn row_of(text: TextView<'_>, from: usize, to: usize, at: usize) -> usize {
 }
 
 /// Whether `value` is the pieces of a pattern with something between them.
-fn fits(value: &[u8], pieces: &[Vec<u8>]) -> bool {
+fn fits(value: &[u8], pieces: &[Finder<'static>]) -> bool {
     let [first, middle @ .., last] = pieces else { return false };
-    let Some(mut rest) = value.strip_prefix(first.as_slice()) else { return false };
-    for piece in middle {
-        let Some(found) = memchr::memmem::find(rest, piece) else { return false };
-        rest = rest.get(found + piece.len()..).unwrap_or_default();
+    let Some(rest) = value.strip_prefix(first.needle()) else { return false };
+    let Some(mut rest) = rest.strip_suffix(last.needle()) else { return false };
+    for piece in middle.iter().filter(|piece| !piece.needle().is_empty()) {
+        let Some(found) = piece.find(rest) else { return false };
+        rest = rest.get(found + piece.needle().len()..).unwrap_or_default();
     }
-    rest.ends_with(last)
+    true
 }

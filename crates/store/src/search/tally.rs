@@ -22,7 +22,7 @@ pub struct TallyPlan {
 }
 
 /// Matching rows that facets look at unless told otherwise.
-pub const FACET_ROWS_MAX: u64 = 200_000;
+pub const FACET_ROWS_MAX: u64 = 100_000;
 
 impl Default for TallyPlan {
     fn default() -> Self {

@@ -1,6 +1,9 @@
 //! The memory of events as others see it, on a simulated disk.
 
+mod asking;
+mod following;
 mod naive;
+mod schema;
 mod synthetic;
 
 use std::ops::{ControlFlow, Range};
@@ -15,7 +18,7 @@ use types::{Event, OutcomeKind, Reason, Timestamp};
 use super::{EventIndex, SealWhat, Sealed};
 use crate::contract::{Page, Position};
 use crate::disk::{Disk, SimulatedDisk};
-use crate::search::{Filter, TextColumn, TextMatch};
+use crate::search::{Column, Filter, NumberColumn, Pattern, TextColumn, TextMatch, WordColumn};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const FOLDER: &str = "/data/events";
@@ -112,11 +115,72 @@ fn filters() -> Vec<Filter> {
         contains(TextColumn::Anything, "zzqqxx"),
     ];
     all.extend(OutcomeKind::ALL.map(Filter::Outcome));
+    all.extend(newer_filters());
     all.push(Filter::All(vec![
         Filter::Not(Box::new(contains(TextColumn::From, "user1"))),
         Filter::Any(vec![net("203.0.1.0/24"), contains(TextColumn::To, "anna1")]),
         Filter::Outcome(OutcomeKind::Deferred),
     ]));
+    all
+}
+
+/// Filters over the columns of the console's fields.
+fn newer_filters() -> Vec<Filter> {
+    let regex = |text: &str| TextMatch::Regex(Pattern::new(text).unwrap());
+    let words =
+        |column, words: &[&str]| Filter::Word(column, words.iter().map(|&w| w.into()).collect());
+    let story = |filter| Filter::Story(Box::new(filter));
+    let some = synthetic::event(7, start());
+    let mut all = vec![
+        words(WordColumn::Stage, &["rcpt", "nowhere"]),
+        words(WordColumn::Check, &["senders", "size"]),
+        words(WordColumn::Triplet, &["first_seen", "passed"]),
+        words(WordColumn::Kind, &["follow_up"]),
+        words(WordColumn::Outcome, &[]),
+        Filter::Number(NumberColumn::Code, 550..=559),
+        Filter::Number(NumberColumn::Size, 0..=99_999),
+        Filter::Number(NumberColumn::Size, 1 << 40..=u64::MAX),
+        Filter::Number(NumberColumn::Attempts, 3..=u64::MAX),
+        Filter::Number(NumberColumn::Wait, 600_000..=u64::MAX),
+        #[expect(clippy::reversed_empty_ranges, reason = "what a person may write")]
+        Filter::Number(NumberColumn::Port, 9..=2),
+        Filter::Ids(vec![some.id, synthetic::event(3_000, start()).id]),
+        Filter::LifeLine(some.life_line),
+        Filter::Session(some.session),
+        story(Filter::State("delivered")),
+        story(Filter::Not(Box::new(Filter::IsAttempt))),
+        Filter::Not(Box::new(story(Filter::Number(NumberColumn::Attempts, 2..=4)))),
+        story(Filter::All(vec![
+            Filter::IsAttempt,
+            story(Filter::Reason(vec![Reason::GreylistExpired])),
+        ])),
+        text(TextColumn::Subject, TextMatch::StartsWith("Invoice".into())),
+        text(TextColumn::Subject, TextMatch::EndsWith("7".into())),
+        text(TextColumn::Subject, TextMatch::StartsWith("".into())),
+        text(TextColumn::Subject, regex("^(invoice|grüße) .* [0-9]{3}$")),
+        text(TextColumn::Subject, regex("")),
+        text(TextColumn::Attachments, regex(r"\.tar\.gz$")),
+        text(TextColumn::DisplayName, TextMatch::Equals("".into())),
+        text(TextColumn::HeaderAddress, TextMatch::Equals("ANN7@shop.example".into())),
+        text(TextColumn::Extension, TextMatch::Equals("gz".into())),
+        text(TextColumn::MediaType, TextMatch::StartsWith("image/".into())),
+        contains(TextColumn::Hash, "0000002"),
+        text(TextColumn::EnhancedCode, TextMatch::Equals("5.1.1".into())),
+        text(TextColumn::Policy, TextMatch::Equals("#3".into())),
+        contains(TextColumn::Policy, "sender #"),
+        text(TextColumn::TlsVersion, TextMatch::Equals("TLSv1.3".into())),
+        contains(TextColumn::Cipher, "aes"),
+        contains(TextColumn::Listener, ":2525"),
+        contains(TextColumn::Node, "mx1"),
+        contains(TextColumn::NextHop, "next-hop"),
+        contains(TextColumn::By, "ann"),
+        contains(TextColumn::Words, "rechnung"),
+        contains(TextColumn::Address, "ann7"),
+        text(TextColumn::Host, TextMatch::Domain { domain: "x9.example".into(), below: true }),
+    ];
+    all.extend(TextColumn::ALL.map(|column| Filter::Has(Column::Text(column))));
+    all.extend(NumberColumn::ALL.map(|column| Filter::Has(Column::Number(column))));
+    all.extend(WordColumn::ALL.map(|column| Filter::Has(Column::Word(column))));
     all
 }
 
@@ -127,25 +191,24 @@ fn every_kind_of_filter_finds_what_a_plain_scan_finds() {
     let index = open(&disk);
     push_all(&index, &events);
     let pages = [
-        whole_page(),
         Page { after: None, rows_max: 50, count_max: 0 },
         Page { after: None, rows_max: 3, count_max: 1_000 },
         Page { after: Some((events[2_000].at, events[2_000].id)), rows_max: 20, count_max: 40 },
         Page { after: None, rows_max: 0, count_max: 7 },
     ];
+    let others: Vec<&Event> = events.iter().collect();
     let matching = |filter: &Filter| {
         events
             .iter()
-            .filter(|event| naive::matches(filter, event, &events))
+            .filter(|event| naive::matches(filter, event, &others))
             .cloned()
             .collect::<Vec<_>>()
     };
     let expected: Vec<_> = filters().into_iter().map(|f| (f.clone(), matching(&f))).collect();
     for _ in ["in memory", "sealed"] {
-        for (filter, matching) in &expected {
-            for page in pages {
-                check(&index, matching, filter, page);
-            }
+        for ((filter, matching), page) in expected.iter().zip(pages.iter().cycle()) {
+            check(&index, matching, filter, whole_page());
+            check(&index, matching, filter, *page);
         }
         index.seal(SealWhat::All, start()).unwrap();
     }

@@ -12,7 +12,7 @@ use crate::search::{Column, Filter, NumberColumn, TextColumn, TextMatch, WordCol
 
 /// Whether an event matches. `others` are all there are from the start of
 /// the range on, for stories.
-pub(super) fn matches(filter: &Filter, event: &Event, others: &[Event]) -> bool {
+pub(super) fn matches(filter: &Filter, event: &Event, others: &[&Event]) -> bool {
     let inner = |filter: &Filter| matches(filter, event, others);
     match filter {
         Filter::Everything => true,
@@ -163,7 +163,7 @@ pub(super) fn search<'a>(
 ) -> (Vec<&'a Event>, usize) {
     let key = |event: &Event| (event.at, event.id);
     let from = |event: &&Event| event.at >= times.start;
-    let others: Vec<Event> = events.iter().filter(from).cloned().collect();
+    let others: Vec<&Event> = events.iter().filter(from).collect();
     let mut found: Vec<&Event> = events
         .iter()
         .filter(|event| times.contains(&event.at))

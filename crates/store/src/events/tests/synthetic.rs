@@ -3,18 +3,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use types::client::Client;
-use types::event::{Record, RelayAnswer, RelayAttempt};
+use types::event::{QueueAction, Record, RelayAnswer, RelayAttempt};
 use types::finding::{Finding, Source, TripletFacts, TripletState};
 use types::message::HeaderMailbox;
 use types::outcome::Ending;
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Detail, Event, EventId, EventKind, Evidence,
-    FollowUp, ForwardPath, LifeLineId, MessageFacts, Micros, NodeName, Observed, Outcome, PolicyId,
-    PolicyRef, QueueId, Quoted, Reason, ReplyParameters, ReversePath, SessionId, Stage, Subject,
-    Timestamp,
+    AttachmentFacts, Attempt, CheckName, ClientFacts, Consulted, Decision, Detail, Event, EventId,
+    EventKind, Evidence, FollowUp, ForwardPath, LifeLineId, MessageFacts, Micros, NodeName,
+    Observed, Outcome, PolicyId, PolicyRef, PolicyType, QueueId, Quoted, Reason, ReplyParameters,
+    ReversePath, SessionId, Stage, Subject, Timestamp, TlsFacts,
 };
 
 /// The words subjects are made of.
@@ -117,13 +118,17 @@ fn subject(dice: &mut Dice) -> Subject {
         0 => format!("2001:db8:{:x}::{:x}", dice.roll(9), dice.roll(500)).parse().unwrap(),
         _ => format!("203.0.{}.{}", dice.roll(113), dice.roll(255)).parse().unwrap(),
     };
-    let client = Client { ip, port: 40_000, listener: "127.0.0.1:2525".into() };
+    let port = 40_000 + dice.roll(300) as u16;
+    let client = Client { ip, port, listener: "127.0.0.1:2525".into() };
     let client = ClientFacts {
         client,
-        host_name: Some(format!("mail{}.{domain}", dice.roll(9)).into()),
+        host_name: (dice.roll(4) > 0).then(|| format!("mail{}.{domain}", dice.roll(9)).into()),
         helo: Some(format!("mail{}.{domain}", dice.roll(9)).into()),
         esmtp: true,
-        tls: None,
+        tls: (dice.roll(3) == 0).then(|| TlsFacts {
+            version: dice.one_of(&["TLSv1.2", "TLSv1.3"]).into(),
+            cipher: "TLS13_AES_256_GCM_SHA384".into(),
+        }),
     };
     let message = (dice.roll(3) == 0).then(|| Arc::new(message(dice, user, domain)));
     Subject {
@@ -137,17 +142,25 @@ fn subject(dice: &mut Dice) -> Subject {
 
 fn message(dice: &mut Dice, user: u64, domain: &str) -> MessageFacts {
     let words: Vec<_> = (0..4).map(|_| dice.one_of(&WORDS)).collect();
+    let mailbox = |dice: &mut Dice| HeaderMailbox {
+        name: (dice.roll(3) > 0).then(|| format!("Ann {user}\u{1e}Lee")),
+        address: format!("ann{user}@{domain}"),
+    };
+    let attachment = |dice: &mut Dice| AttachmentFacts {
+        name: (dice.roll(4) > 0)
+            .then(|| format!("Scan {}.{}", dice.roll(40), dice.one_of(&["PDF", "docx", "tar.gz"]))),
+        media_type: dice.one_of(&["application/pdf", "Image/PNG"]).into(),
+        size_octets: dice.roll(9_000),
+        sha256: format!("{:064x}", dice.roll(50)),
+    };
     MessageFacts {
         size_octets: dice.roll(500_000),
-        header_from: vec![HeaderMailbox {
-            name: Some(format!("Ann {user}\u{1e}Lee")),
-            address: format!("ann{user}@{domain}"),
-        }],
+        header_from: (0..1 + dice.roll(5) / 4).map(|_| mailbox(dice)).collect(),
         subject: Some(format!("{} {}", words.join(" "), dice.roll(100_000))),
         message_id: Some(format!("<{}@{domain}>", dice.roll(1 << 40))),
         received_fields: 2,
-        attachments: Vec::new(),
-        unread: None,
+        attachments: (0..dice.roll(9).saturating_sub(6)).map(|_| attachment(dice)).collect(),
+        ..MessageFacts::default()
     }
 }
 
@@ -199,11 +212,16 @@ fn record(
         identity: ClientIdentity::Network,
         client: "203.0.113.0/24".into(),
         sender: sender.into(),
-        state: TripletState::FirstSeen,
+        state: dice.one_of(&[
+            TripletState::FirstSeen,
+            TripletState::TooEarly,
+            TripletState::Passed,
+            TripletState::Known,
+        ]),
         life_line,
-        first_seen: at,
+        first_seen: at.before(Duration::from_secs(dice.roll(900))),
         first_event: id,
-        attempts: 1,
+        attempts: 1 + dice.roll(4) as u32,
     };
     let evidence = Evidence::from_iter([
         finding(CheckName::Connections, Stage::Connect, connections),
@@ -211,11 +229,24 @@ fn record(
         finding(CheckName::Recipient, Stage::Rcpt, recipient),
         finding(CheckName::Greylist, Stage::Rcpt, Observed::Triplet(triplet)),
     ]);
+    let winner = |dice: &mut Dice| match dice.roll(3) {
+        0 => PolicyRef::Base(PolicyType::Greylisting),
+        1 => PolicyRef::ManagedSender { id: PolicyId(dice.roll(5)) },
+        _ => PolicyRef::Policy { id: PolicyId(dice.roll(9)), version: 3 },
+    };
+    let consulted = |dice: &mut Dice| Consulted {
+        kind: PolicyType::Greylisting,
+        winner: (dice.roll(2) == 0).then(|| winner(dice)),
+        losers: Vec::new(),
+        observing: Vec::new(),
+    };
+    let consulted = (0..dice.roll(3)).map(|_| consulted(dice)).collect();
     let reply = outcome.decision().and_then(|decision| {
         decision.reply(ReplyParameters { reference: Some(id.reference()), ..Default::default() })
     });
     let stage = Some(Stage::Rcpt);
-    Record { stage, evidence, policy_version: 7, reply, took: Micros(180), ..Record::default() }
+    let (policy_version, took) = (7, Micros(180));
+    Record { stage, evidence, consulted, policy_version, reply, took, ..Record::default() }
 }
 
 fn follow_up(dice: &mut Dice) -> FollowUp {
@@ -227,8 +258,9 @@ fn follow_up(dice: &mut Dice) -> FollowUp {
         answer: RelayAnswer::Reply(Quoted::new(Some(code), None, text)),
         took: Micros(900),
     };
-    match dice.roll(4) {
-        0 => FollowUp::GreylistExpired { attempts: 1 },
+    match dice.roll(5) {
+        0 => FollowUp::GreylistExpired { attempts: 1 + dice.roll(3) as u32 },
+        4 => FollowUp::Queue { action: QueueAction::Release, by: "Ann.Admin".to_owned() },
         1 => FollowUp::Delivered(relay(250, "queued as 4F2")),
         2 => FollowUp::DeliveryRejected(relay(550, "no such user")),
         _ => FollowUp::DelayWarned,

@@ -21,6 +21,7 @@
 
 mod auth;
 pub mod client;
+mod compress;
 mod connections;
 mod door;
 mod guard;

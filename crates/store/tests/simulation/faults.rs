@@ -117,6 +117,20 @@ async fn what_could_not_be_flushed_is_known_to_nobody() {
     }
 }
 
+#[test]
+fn an_attempt_and_its_triplet_are_one_write() {
+    let disk = SimulatedDisk::new();
+    let (store, _) = open(&disk, 0).unwrap();
+    let before = disk.operations();
+    store.enter(&trying(1).attempt(6, at(0))).unwrap();
+    store.record(vec![refusal(6, at(0))]).unwrap();
+    assert_eq!(disk.operations() - before, 1);
+    // Both are there after the death of the process.
+    let (store, _) = open(&disk.restart(Crash::Kill), 0).unwrap();
+    assert_eq!(store.size(), (1, 0));
+    assert!(store.event(event_id(6)).unwrap().is_some());
+}
+
 #[tokio::test]
 async fn a_second_instance_is_refused() {
     let disk = SimulatedDisk::new();

@@ -23,8 +23,10 @@ pub fn shell_quoted(text: &str) -> String {
 /// The query that says alone what the request says with view and range.
 pub fn whole_query(request: &SearchRequest) -> String {
     let mut query = request.query.trim().to_owned();
-    if request.view != View::All {
-        query = edit::and(&query, &edit::term("is", request.view.key()));
+    match request.view {
+        View::All => {}
+        View::Queue => query = edit::and(&query, "is:queued"),
+        view => query = edit::and(&query, &edit::term("is", view.key())),
     }
     for (field, bound) in [("after", &request.from), ("before", &request.to)] {
         if !bound.trim().is_empty() && bound.trim() != "now" {
@@ -72,4 +74,34 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_one_word_to_a_shell_whatever_is_searched() {
+        let request = SearchRequest {
+            query: "subject:\"it's $(rm) `x`\" a OR b".to_owned(),
+            view: View::Rejected,
+            from: "now-24h".to_owned(),
+            to: "now".to_owned(),
+            ..SearchRequest::default()
+        };
+        let commands = as_command(&request, "https://gate.example/");
+        assert_eq!(
+            commands.trace,
+            "portcullis trace '(subject:\"it'\\''s $(rm) `x`\" a OR b) is:rejected after:now-24h'"
+        );
+        assert_eq!(
+            commands.curl,
+            "curl -fsS -H \"Authorization: Bearer $PORTCULLIS_TOKEN\" \
+             'https://gate.example/api/v1/attempts?q=subject%3A%22it%27s%20%24%28rm%29%20%60x%60%22\
+             %20a%20OR%20b&view=rejected&from=now-24h&to=now&sort=-time'"
+        );
+        assert_eq!(whole_query(&SearchRequest::default()), "");
+        let held = SearchRequest { view: View::Queue, ..SearchRequest::default() };
+        assert_eq!(whole_query(&held), "is:queued");
+    }
 }

@@ -30,6 +30,7 @@ mod present;
 pub mod query;
 mod queue;
 mod retention;
+mod saved_views;
 mod schema;
 pub mod search;
 mod senders;
@@ -44,7 +45,7 @@ use std::time::Duration;
 
 use policy::SenderChange;
 use store::search::EventSearch;
-use store::state::PolicyState;
+use store::state::{PolicyState, SavedViewState};
 use store::{EventLog, MessageQueue, TripletTable};
 use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
@@ -68,6 +69,7 @@ pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
 };
+pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
 pub use senders::{Imported, SenderRow, SenderSearch};
 pub use status::{Readiness, ReadyCheck, Status};
@@ -147,6 +149,7 @@ pub struct Center {
     hours: hours::Hours,
     next_hops: Arc<dyn NextHops>,
     exports: Option<exports::Jobs>,
+    saved_views: Option<Arc<dyn SavedViewState>>,
     started: types::Timestamp,
 }
 
@@ -161,7 +164,7 @@ impl Center {
         let started = parts.clock.now();
         let next_hops = Arc::new(next_hops::NoNextHops);
         let hours = hours::Hours::default();
-        Center { parts, daily_log, hours, next_hops, exports: None, started }
+        Center { parts, daily_log, hours, next_hops, exports: None, saved_views: None, started }
     }
 
     /// The same, with delivery beside it: it then says of next hops how they
@@ -176,6 +179,12 @@ impl Center {
     pub fn with_exports(self, parts: ExportParts) -> Self {
         let (search, clock) = (Arc::clone(&self.parts.search), Arc::clone(&self.parts.clock));
         Center { exports: Some(exports::Jobs::new(parts, search, clock)), ..self }
+    }
+
+    /// The same, with a place for saved views.
+    #[must_use]
+    pub fn with_saved_views(self, state: Arc<dyn SavedViewState>) -> Self {
+        Center { saved_views: Some(state), ..self }
     }
 
     /// The daily log, for the driver that keeps it.

@@ -71,7 +71,11 @@ fn mail(word: &Text) -> Filter {
     if text.parse::<EmailAddress>().is_ok() || (text.contains('@') && text.contains('*')) {
         return in_column(TextColumn::Address, address(word, false));
     }
-    let anything = words(TextColumn::Words, word, false);
+    let below = text.strip_prefix('*').unwrap_or(text).to_owned();
+    let anything = match looks_like_a_domain(text) {
+        true => Filter::Text(TextColumn::Words, TextMatch::Contains(below)),
+        false => words(TextColumn::Words, word, false),
+    };
     if !looks_like_a_domain(text) {
         return anything;
     }

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use store::search::Filter;
-use types::{EventId, Reference, Timestamp};
+use types::{EventId, LifeLineId, Reference, Timestamp};
 
 use super::QueryError;
 use super::bare;
@@ -43,6 +43,8 @@ pub trait Present {
     fn held(&self) -> Vec<EventId>;
     /// The events with this reference of their own.
     fn referred(&self, reference: Reference) -> Vec<EventId>;
+    /// The life-lines of this reference, or of attempts with it.
+    fn life_lines(&self, reference: Reference) -> Vec<LifeLineId>;
 }
 
 /// Nothing is queued and no reference is known: for looking at a query
@@ -57,6 +59,9 @@ impl Present for NothingPresent {
         Vec::new()
     }
     fn referred(&self, _: Reference) -> Vec<EventId> {
+        Vec::new()
+    }
+    fn life_lines(&self, _: Reference) -> Vec<LifeLineId> {
         Vec::new()
     }
 }
@@ -184,19 +189,15 @@ impl Compiler<'_> {
             self.errors.push(QueryError::new(term.at.clone(), message));
             return Filter::Everything;
         }
-        let filters: Vec<Filter> = term
-            .values
-            .iter()
-            .map(|value| {
-                let filter = term::value(term, value, self.present);
-                self.kept(filter)
-            })
-            .collect();
-        let filter = any(filters);
-        match self.rows == RowsAre::LaterSteps && term.field.kind.of_attempts() {
-            true => Filter::Story(Box::new(filter)),
-            false => filter,
+        let mut filters = Vec::new();
+        for value in &term.values {
+            let filter = self.kept(term::value(term, value, self.present));
+            filters.push(match self.rows == RowsAre::LaterSteps && term.field.kind.of_attempts() {
+                true => in_story(filter),
+                false => filter,
+            });
         }
+        any(filters)
     }
 
     fn kept(&mut self, filter: Result<Filter, QueryError>) -> Filter {
@@ -204,6 +205,18 @@ impl Compiler<'_> {
             self.errors.push(error);
             Filter::Everything
         })
+    }
+}
+
+/// What some event of the life-line matches, condition by condition.
+fn in_story(filter: Filter) -> Filter {
+    let each = |filters: Vec<Filter>| filters.into_iter().map(in_story).collect();
+    match filter {
+        Filter::All(filters) => Filter::All(each(filters)),
+        Filter::Any(filters) => Filter::Any(each(filters)),
+        Filter::Not(filter) => Filter::Not(Box::new(in_story(*filter))),
+        story @ Filter::Story(_) => story,
+        leaf => Filter::Story(Box::new(leaf)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use store::search::{Column, Filter, Pattern, TextColumn, TextMatch, WordColumn};
-use types::{CheckName, Domain, LifeLineId, OutcomeKind, Reason, Reference, Stage};
+use types::{CheckName, Domain, OutcomeKind, Reason, Reference, Stage};
 
 use super::QueryError;
 use super::address::{address, domain, is_null};
@@ -378,22 +378,16 @@ fn identified(what: Identified, text: &Text, present: &dyn Present) -> Result<Fi
             .ok()
             .map(|id| Filter::Ids(vec![id]))
             .or_else(|| Some(Filter::Ids(present.referred(reference()?)))),
-        Identified::LifeLine => {
-            let of = |reference| life_line_of(reference);
-            named.parse().ok().or_else(|| reference().map(of)).map(Filter::LifeLine)
-        }
+        Identified::LifeLine => named.parse().ok().map(Filter::LifeLine).or_else(|| {
+            let lives = present.life_lines(reference()?).into_iter();
+            Some(any(lives.map(Filter::LifeLine).collect()))
+        }),
         Identified::Session => named.parse().ok().map(Filter::Session),
     };
     found.ok_or_else(|| {
         let message = format!("`{}` is no identifier and no reference of 12 characters", text.text);
         QueryError::new(text.at.clone(), message)
     })
-}
-
-/// A life-line of this reference: life-lines are compared by the bits of
-/// their references only.
-fn life_line_of(reference: Reference) -> LifeLineId {
-    LifeLineId::from_bytes(u128::from(reference.as_u64()).to_be_bytes())
 }
 
 /// Whether a text is a domain of several labels, the last of letters.

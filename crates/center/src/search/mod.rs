@@ -28,3 +28,6 @@ pub use request::{SearchRequest, Sort, Span};
 pub use row::Row;
 pub(crate) use row::{label_of, mailbox};
 pub(crate) use scope::Scope;
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use store::search::{Column, Filter, Query, Stop, WordColumn};
 use store::{QueuedRecipient, RecipientState, StoreError};
-use types::{EventId, OutcomeKind, Reason, Reference, Timestamp};
+use types::{Event, EventId, LifeLineId, OutcomeKind, Reason, Reference, Timestamp};
 
 use super::SearchRequest;
 use crate::query::compile::{self, Open, Present, RowsAre};
@@ -143,6 +143,15 @@ impl QueueNow<'_> {
     }
 }
 
+impl QueueNow<'_> {
+    fn events(&self, reference: Reference) -> Vec<Event> {
+        self.center.parts.log.by_reference(reference).unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            Vec::new()
+        })
+    }
+}
+
 impl Present for QueueNow<'_> {
     fn queued(&self) -> Vec<EventId> {
         self.recipients(|recipient| recipient.state != RecipientState::Done)
@@ -153,11 +162,15 @@ impl Present for QueueNow<'_> {
     }
 
     fn referred(&self, reference: Reference) -> Vec<EventId> {
-        let events = self.center.parts.log.by_reference(reference).unwrap_or_else(|error| {
-            self.failed.borrow_mut().get_or_insert(error);
-            Vec::new()
-        });
-        let own = events.iter().filter(|event| event.reference() == reference);
-        own.map(|event| event.id).collect()
+        let events = self.events(reference).into_iter();
+        events.filter(|event| event.reference() == reference).map(|event| event.id).collect()
+    }
+
+    fn life_lines(&self, reference: Reference) -> Vec<LifeLineId> {
+        let events = self.events(reference).into_iter();
+        let mut lives: Vec<LifeLineId> = events.map(|event| event.life_line).collect();
+        lives.sort_unstable();
+        lives.dedup();
+        lives
     }
 }

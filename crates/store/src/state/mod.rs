@@ -22,15 +22,17 @@ mod sqlite;
 mod sqlite_accounts;
 #[cfg(test)]
 mod tests;
+mod views;
 
+pub use accounts::AccountState;
 pub use objects::{
     Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredGroup, StoredPolicy,
     StoredSender, Version,
 };
-pub use accounts::AccountState;
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
+pub use views::{SavedViewState, SqliteViews, StoredView};
 
 use types::PolicyId;
 

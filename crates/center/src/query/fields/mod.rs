@@ -124,7 +124,9 @@ impl FieldKind {
     pub(super) fn of_attempts(self) -> bool {
         matches!(
             self,
-            FieldKind::Enhanced
+            FieldKind::Is
+                | FieldKind::Type
+                | FieldKind::Enhanced
                 | FieldKind::Policy
                 | FieldKind::Word(_)
                 | FieldKind::YesNo(_)

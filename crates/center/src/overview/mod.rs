@@ -2,12 +2,15 @@
 //! what greylisting does, who sends most, and what needs attention. Each
 //! number carries the list behind it.
 
-use serde::{Deserialize, Serialize};
-use types::{Caller, Permission, Reason, Timestamp};
+mod attention;
+mod tiles;
 
-use crate::search::{Histogram, SearchRequest};
+use serde::{Deserialize, Serialize};
+use types::{Caller, Reason, Timestamp};
+
+use crate::search::{BUCKETS_MAX, Histogram, SearchRequest};
 use crate::views::View;
-use crate::{Center, CenterError, permit};
+use crate::{Center, CenterError};
 
 /// The list behind a number: what a link to it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,22 +69,24 @@ pub struct RefusedBar {
     pub week_before: Option<u64>,
 }
 
-/// What became of first contacts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// What became of first contacts, by the attempts that opened a window in
+/// the time looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GreylistFunnel {
     /// Attempts deferred as first contacts.
     pub first_contacts: u64,
-    /// Of these life-lines, those that came back inside the window.
+    /// Of these, those whose sender tried again.
     pub came_back: u64,
-    /// Of those, delivered to the next hop.
+    /// Of these, those whose message was delivered in the end.
     pub delivered: u64,
-    /// Windows that closed without a retry.
+    /// Of these, those whose window closed without a retry that passed.
     pub never_returned: u64,
-    /// Windows still open.
+    /// Of these, those whose window is still open, without a retry so far.
     pub waiting: u64,
-    /// Half of those that came back took at most this long, in milliseconds.
+    /// Half of the retries that passed came at most this long after the
+    /// first attempt, in milliseconds, to the second; nothing if none passed.
     pub median_wait_ms: Option<u64>,
-    /// The lists behind the numbers, in the same order.
+    /// The lists behind the five numbers, in the same order.
     pub links: Vec<ListLink>,
 }
 
@@ -153,13 +158,73 @@ impl OverviewSpan {
 
     fn buckets(self) -> usize {
         match self {
-            OverviewSpan::Day => 48,
-            OverviewSpan::Week => 168,
+            OverviewSpan::Day => 60,
+            OverviewSpan::Week => BUCKETS_MAX,
+        }
+    }
+}
+
+/// Everything on the page; each tile can be had alone, too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Overview {
+    /// When it was made.
+    pub as_of: Timestamp,
+    /// How it goes at this moment.
+    pub now: NowTile,
+    /// The flow of mail by outcome.
+    pub flow: Histogram,
+    /// Why mail was refused, most frequent first.
+    pub refused: Vec<RefusedBar>,
+    /// What greylisting does.
+    pub greylist: GreylistFunnel,
+    /// Who sends and receives most.
+    pub top: Vec<TopList>,
+    /// What needs attention, worst first; at most five.
+    pub attention: Vec<Attention>,
+}
+
+impl ListLink {
+    /// A list since the beginning of a span.
+    fn since(view: View, query: impl Into<String>, span: OverviewSpan) -> Self {
+        let from = span.from().to_owned();
+        ListLink { view, query: query.into(), from, to: "now".to_owned() }
+    }
+
+    /// The same as a request.
+    pub fn request(&self) -> SearchRequest {
+        SearchRequest {
+            query: self.query.clone(),
+            view: self.view,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            ..SearchRequest::default()
         }
     }
 }
 
 impl Center {
+    /// The whole page.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn overview(
+        &self,
+        caller: &Caller,
+        span: OverviewSpan,
+        zone: &str,
+    ) -> Result<Overview, CenterError> {
+        Ok(Overview {
+            as_of: self.parts.clock.now(),
+            now: self.overview_now(caller)?,
+            flow: self.overview_flow_in(caller, span, zone)?,
+            refused: self.overview_refused(caller, span)?,
+            greylist: self.overview_greylist(caller, span)?,
+            top: self.overview_top(caller, span)?,
+            attention: self.overview_attention(caller)?,
+        })
+    }
+
     /// The flow of mail by outcome.
     ///
     /// # Errors
@@ -170,8 +235,22 @@ impl Center {
         caller: &Caller,
         span: OverviewSpan,
     ) -> Result<Histogram, CenterError> {
-        permit(caller, Permission::SeeMetadata)?;
-        let request = SearchRequest { from: span.from().to_owned(), ..SearchRequest::default() };
-        self.histogram(caller, &request, span.buckets())
+        self.overview_flow_in(caller, span, "")
+    }
+
+    /// The flow of mail by outcome, in hours and days of the zone.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn overview_flow_in(
+        &self,
+        caller: &Caller,
+        span: OverviewSpan,
+        zone: &str,
+    ) -> Result<Histogram, CenterError> {
+        let zone = zone.to_owned();
+        let request = ListLink::since(View::All, "", span).request();
+        self.histogram(caller, &SearchRequest { zone, ..request }, span.buckets())
     }
 }

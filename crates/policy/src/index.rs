@@ -7,13 +7,13 @@
 //! exactly the policies whose scope matches, without touching another.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use types::evidence::Parties;
 use types::lists::Group;
 use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
 use types::{PolicyId, PolicyRef, Timestamp};
 
+use crate::hashing::FastMap;
 use crate::keys::{Keys, KeysBuilder, Party};
 use crate::objects::StoredPolicy;
 use crate::patterns::Rank;
@@ -26,8 +26,8 @@ pub(crate) struct PolicyIndex {
     sources: Sources,
     policies: Vec<Compiled>,
     /// From sender scope, recipient scope and source to places in `policies`.
-    table: HashMap<[u32; 3], Vec<u32>>,
-    validations: HashMap<Box<str>, RecipientValidation>,
+    table: FastMap<[u32; 3], Vec<u32>>,
+    validations: FastMap<Box<str>, RecipientValidation>,
 }
 
 /// A policy with its name in events.
@@ -97,7 +97,7 @@ impl PolicyIndex {
     ) -> Self {
         let mut keys = KeysBuilder::new(groups, base);
         let mut sources = Sources::default();
-        let mut table: HashMap<[u32; 3], Vec<u32>> = HashMap::new();
+        let mut table: FastMap<[u32; 3], Vec<u32>> = FastMap::default();
         let on = stored.into_iter().filter(|stored| stored.policy.mode != PolicyMode::Off);
         let policies: Vec<Compiled> = on.map(Compiled::new).collect();
         for (place, compiled) in (0..).zip(&policies) {

@@ -1,13 +1,14 @@
 //! Scopes as numbers: every scope that a policy uses has one, and a party of
 //! an attempt has the few numbers of the scopes it lies in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use types::lists::Group;
 use types::policy::{BasePolicies, Scope};
 use types::{ForwardPath, ReversePath};
 
 use crate::groups::GroupTree;
+use crate::hashing::{FastMap, FastSet};
 use crate::patterns::{Rank, domain_spelling, spelling, spellings};
 
 /// A scope that a party lies in.
@@ -51,8 +52,8 @@ const NAMED: u32 = 3;
 /// The scopes in use, found by the spellings of the addresses in them.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    internal: HashSet<Box<str>>,
-    by_spelling: HashMap<Box<str>, Vec<Key>>,
+    internal: FastSet<Box<str>>,
+    by_spelling: FastMap<Box<str>, Vec<Key>>,
 }
 
 impl Keys {
@@ -102,7 +103,7 @@ impl<'a> KeysBuilder<'a> {
             groups: GroupTree::new(groups),
             group_numbers: HashMap::new(),
             next: NAMED,
-            keys: Keys { internal, by_spelling: HashMap::new() },
+            keys: Keys { internal, by_spelling: FastMap::default() },
         }
     }
 

@@ -14,6 +14,7 @@
 mod decide;
 pub mod document;
 mod groups;
+mod hashing;
 mod index;
 mod keys;
 mod objects;

@@ -1,13 +1,13 @@
 //! The managed senders of all recipients: found by recipient and sender,
 //! under a hundred octets an entry, changed without compiling all anew.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use types::lists::{ManagedSender, SenderAction};
 use types::{PolicyId, Timestamp};
 
+use crate::hashing::{FastMap, Hashing};
 use crate::objects::SenderChange;
 use crate::patterns::{Rank, rank_of, spelling, spellings};
 use crate::texts::{Slots, Texts};
@@ -22,7 +22,7 @@ pub(crate) struct SenderIndex {
 
 /// By recipient: what became of its senders since the table was compiled;
 /// nothing where an entry was removed.
-type Changes = HashMap<Box<str>, ChangedList>;
+type Changes = FastMap<Box<str>, ChangedList>;
 
 /// Of one recipient: each changed sender, and its entry unless removed.
 type ChangedList = Vec<(Box<str>, Option<Facts>)>;
@@ -64,23 +64,29 @@ impl SenderIndex {
     /// counts.
     pub(crate) fn compile(entries: &[ManagedSender]) -> Self {
         let mut table = SenderTable::default();
-        let mut made: Vec<(Timestamp, Option<PolicyId>)> = Vec::with_capacity(entries.len());
+        let age = |entry: &ManagedSender| (entry.created, entry.id);
+        // Who made an entry that another replaced, by place. Pairs that are
+        // there twice are rare: a document written by hand has them.
+        let mut replaced: FastMap<u32, (Timestamp, Option<PolicyId>)> = FastMap::default();
+        let mut first = Vec::with_capacity(entries.len());
+        table.places.reserve(entries.len());
+        table.records.reserve(entries.len().saturating_mul(RECORD_OCTETS_USUAL));
         for entry in entries {
             let (sender, rank) = spelling(&entry.sender);
-            let age = (entry.created, entry.id);
-            match table.place_of(entry.recipient.key(), &sender) {
-                Some(place) => {
-                    if let Some(other) = made.get_mut(place as usize)
-                        && *other < age
-                    {
-                        *other = age;
-                        table.replace(place, Facts::of(entry));
-                    }
-                }
-                None => {
-                    table.add(entry.recipient.key(), (&sender, rank), Facts::of(entry));
-                    made.push(age);
-                }
+            let recipient = table.recipients.enter(entry.recipient.key());
+            let hash = table.hash(recipient, &sender);
+            let Some(place) = table.find_hashed(hash, recipient, &sender) else {
+                first.push((table.next_place(), age(entry)));
+                table.add_hashed(hash, recipient, (&sender, rank), Facts::of(entry));
+                continue;
+            };
+            let made = replaced.entry(place).or_insert_with(|| {
+                let at = first.binary_search_by_key(&place, |(place, _)| *place);
+                at.ok().and_then(|at| first.get(at)).map(|(_, age)| *age).unwrap_or_default()
+            });
+            if *made < age(entry) {
+                *made = age(entry);
+                table.replace(place, Facts::of(entry));
             }
         }
         SenderIndex::from_table(table)
@@ -88,9 +94,8 @@ impl SenderIndex {
 
     fn from_table(mut table: SenderTable) -> Self {
         table.recipients.shrink();
-        table.senders.shrink_to_fit();
-        table.entries.shrink_to_fit();
-        let len = table.entries.len();
+        table.records.shrink_to_fit();
+        let len = table.len;
         SenderIndex { table: Arc::new(table), changes: Arc::default(), len }
     }
 
@@ -121,9 +126,8 @@ impl SenderIndex {
     /// The same entries in a table without changes above it.
     fn merged(&self) -> Self {
         let mut table = SenderTable::default();
-        for entry in &self.table.entries {
+        for (entry, sender) in self.table.entries() {
             let recipient = self.table.recipients.text(entry.recipient);
-            let sender = self.table.sender(entry);
             if changed(self.changes_of(recipient), sender).is_none() {
                 table.add(recipient, (sender, rank_of(sender)), entry.facts());
             }
@@ -187,42 +191,105 @@ fn changed(changes: Option<&ChangedList>, sender: &str) -> Option<Option<Facts>>
 }
 
 /// Entries by recipient and sender, never changed once compiled.
+///
+/// Everything about an entry stands together, its sender's spelling last, so
+/// that a decision that meets it touches one slot and one or two neighbouring
+/// lines of memory, however many entries there are.
 #[derive(Debug, Default)]
 struct SenderTable {
     recipients: Texts,
     /// By recipient: the kinds of spelling in the list, one bit each. Most
     /// lists have addresses only, and need no look-up of domains.
     kinds: Vec<u8>,
-    /// The spellings of all senders, one after the other.
-    senders: String,
-    entries: Vec<Entry>,
+    /// The entries, one after the other: [`Entry`] and then the spelling.
+    records: Vec<u8>,
+    /// Where each entry begins in `records`, in units of [`ALIGNMENT`].
     places: Slots,
-    hasher: RandomState,
+    len: usize,
+    hasher: Hashing,
 }
+
+/// Records begin at multiples of it, so that 32 bits reach 32 GiB.
+const ALIGNMENT: usize = 8;
+
+/// Octets of most records, to begin with.
+const RECORD_OCTETS_USUAL: usize = 56;
 
 /// The list of one recipient: its number and its kinds of spelling.
 type List = (u32, u8);
 
-/// One entry, as small as it goes.
-#[derive(Clone, Copy, Debug)]
+/// One entry, as it stands before the spelling of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    recipient: u32,
-    sender_octets: u16,
-    action: SenderAction,
-    sender_begin: usize,
     id: u64,
     /// Milliseconds; the last there are for an entry that does not end.
     valid_until_ms: i64,
+    recipient: u32,
+    sender_octets: u16,
+    action: u8,
 }
 
+/// Octets of an [`Entry`] in a record: its fields in order, little end first.
+const ENTRY_OCTETS: usize = 8 + 8 + 4 + 2 + 1;
+
+/// Actions by the number they have in a record.
+const ACTIONS: [SenderAction; 4] =
+    [SenderAction::Permit, SenderAction::Block, SenderAction::Auto, SenderAction::Disabled];
+
 impl Entry {
+    fn new(recipient: u32, sender: &str, facts: Facts) -> Self {
+        let action = ACTIONS.iter().position(|action| *action == facts.action);
+        Entry {
+            id: facts.id.0,
+            valid_until_ms: facts.valid_until.map_or(i64::MAX, Timestamp::as_millis),
+            recipient,
+            // A spelling is an address or a domain, 256 octets at most.
+            sender_octets: u16::try_from(sender.len()).unwrap_or(u16::MAX),
+            action: action.and_then(|place| u8::try_from(place).ok()).unwrap_or_default(),
+        }
+    }
+
     fn facts(&self) -> Facts {
         let ends = self.valid_until_ms != i64::MAX;
         Facts {
             id: PolicyId(self.id),
-            action: self.action,
+            action: ACTIONS
+                .get(usize::from(self.action))
+                .copied()
+                .unwrap_or(SenderAction::Disabled),
             valid_until: ends.then(|| Timestamp::from_millis(self.valid_until_ms)),
         }
+    }
+
+    fn written(&self) -> [u8; ENTRY_OCTETS] {
+        let mut octets = [0; ENTRY_OCTETS];
+        let fields = self.id.to_le_bytes().into_iter().chain(self.valid_until_ms.to_le_bytes());
+        let fields = fields.chain(self.recipient.to_le_bytes());
+        let fields = fields.chain(self.sender_octets.to_le_bytes()).chain([self.action]);
+        octets.iter_mut().zip(fields).for_each(|(to, from)| *to = from);
+        octets
+    }
+
+    /// The entry at the beginning of `record`, and what follows it.
+    fn read(record: &[u8]) -> Option<(Entry, &[u8])> {
+        let (id, rest) = record.split_first_chunk()?;
+        let (valid_until_ms, rest) = rest.split_first_chunk()?;
+        let (recipient, rest) = rest.split_first_chunk()?;
+        let (sender_octets, rest) = rest.split_first_chunk()?;
+        let (&action, rest) = rest.split_first()?;
+        let entry = Entry {
+            id: u64::from_le_bytes(*id),
+            valid_until_ms: i64::from_le_bytes(*valid_until_ms),
+            recipient: u32::from_le_bytes(*recipient),
+            sender_octets: u16::from_le_bytes(*sender_octets),
+            action,
+        };
+        Some((entry, rest))
+    }
+
+    /// Octets from the beginning of its record to that of the next.
+    fn record_octets(&self) -> usize {
+        (ENTRY_OCTETS + usize::from(self.sender_octets)).next_multiple_of(ALIGNMENT)
     }
 }
 
@@ -243,7 +310,7 @@ impl SenderTable {
 
     fn facts(&self, (recipient, kinds): List, sender: &str, kind: u8) -> Option<Facts> {
         let place = if kinds & kind == 0 { None } else { self.find(recipient, sender) };
-        self.entries.get(place? as usize).map(Entry::facts)
+        self.entry(place?).map(|(entry, _)| entry.facts())
     }
 
     fn place_of(&self, recipient: &str, sender: &str) -> Option<u32> {
@@ -251,15 +318,33 @@ impl SenderTable {
     }
 
     fn find(&self, recipient: u32, sender: &str) -> Option<u32> {
-        self.places.find(self.hash(recipient, sender), |place| {
-            let entry = self.entries.get(place as usize);
-            entry.is_some_and(|e| e.recipient == recipient && self.sender(e) == sender)
+        self.find_hashed(self.hash(recipient, sender), recipient, sender)
+    }
+
+    fn find_hashed(&self, hash: u32, recipient: u32, sender: &str) -> Option<u32> {
+        self.places.find(hash, |place| {
+            self.entry(place).is_some_and(|(entry, spelling)| {
+                entry.recipient == recipient && spelling == sender.as_bytes()
+            })
         })
     }
 
-    fn sender(&self, entry: &Entry) -> &str {
-        let end = entry.sender_begin + usize::from(entry.sender_octets);
-        self.senders.get(entry.sender_begin..end).unwrap_or("")
+    /// The entry at a place, with the spelling of its sender.
+    fn entry(&self, place: u32) -> Option<(Entry, &[u8])> {
+        let (entry, rest) = Entry::read(self.records.get(place as usize * ALIGNMENT..)?)?;
+        Some((entry, rest.get(..usize::from(entry.sender_octets))?))
+    }
+
+    /// Every entry with the spelling of its sender, in the order in which
+    /// they were added.
+    fn entries(&self) -> impl Iterator<Item = (Entry, &str)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let (entry, spelling) = self.entry(at)?;
+            let units = entry.record_octets() / ALIGNMENT;
+            at = at.checked_add(u32::try_from(units).ok()?)?;
+            Some((entry, std::str::from_utf8(spelling).unwrap_or("")))
+        })
     }
 
     fn hash(&self, recipient: u32, sender: &str) -> u32 {
@@ -269,37 +354,47 @@ impl SenderTable {
     /// Enters a pair that is not there.
     fn add(&mut self, recipient: &str, (sender, rank): (&str, Rank), facts: Facts) {
         let recipient = self.recipients.enter(recipient);
+        let hash = self.hash(recipient, sender);
+        self.add_hashed(hash, recipient, (sender, rank), facts);
+    }
+
+    fn add_hashed(
+        &mut self,
+        hash: u32,
+        recipient: u32,
+        (sender, rank): (&str, Rank),
+        facts: Facts,
+    ) {
         if self.kinds.len() <= recipient as usize {
             self.kinds.push(0);
         }
         if let Some(kinds) = self.kinds.get_mut(recipient as usize) {
             *kinds |= kind(rank);
         }
-        let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.places.add(self.hash(recipient, sender), place);
-        self.entries.push(Entry {
-            recipient,
-            // A spelling is an address or a domain, 256 octets at most.
-            sender_octets: u16::try_from(sender.len()).unwrap_or(u16::MAX),
-            action: facts.action,
-            sender_begin: self.senders.len(),
-            id: facts.id.0,
-            valid_until_ms: facts.valid_until.map_or(i64::MAX, Timestamp::as_millis),
-        });
-        self.senders.push_str(sender);
+        let (begin, place) = (self.records.len(), self.next_place());
+        self.places.add(hash, place);
+        let entry = Entry::new(recipient, sender, facts);
+        self.records.extend(entry.written());
+        self.records.extend(sender.as_bytes().iter().take(usize::from(entry.sender_octets)));
+        self.records.resize(begin + entry.record_octets(), 0);
+        self.len += 1;
+    }
+
+    /// Where the next entry will stand.
+    fn next_place(&self) -> u32 {
+        u32::try_from(self.records.len() / ALIGNMENT).unwrap_or(u32::MAX)
     }
 
     fn replace(&mut self, place: u32, facts: Facts) {
-        if let Some(entry) = self.entries.get_mut(place as usize) {
-            entry.id = facts.id.0;
-            entry.valid_until_ms = facts.valid_until.map_or(i64::MAX, Timestamp::as_millis);
-            entry.action = facts.action;
-        }
+        let Some((old, spelling)) = self.entry(place) else { return };
+        let spelling = std::str::from_utf8(spelling).unwrap_or("");
+        let new = Entry::new(old.recipient, spelling, facts).written();
+        let record = self.records.iter_mut().skip(place as usize * ALIGNMENT);
+        record.zip(new).for_each(|(to, from)| *to = from);
     }
 
     fn octets(&self) -> usize {
-        let entries = self.entries.capacity() * size_of::<Entry>();
-        let texts = self.recipients.octets() + self.kinds.capacity() + self.senders.capacity();
-        texts + entries + self.places.octets()
+        let texts = self.recipients.octets() + self.kinds.capacity();
+        texts + self.records.capacity() + self.places.octets()
     }
 }

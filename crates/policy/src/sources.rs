@@ -1,7 +1,6 @@
 //! Source restrictions as numbers: networks in a prefix trie, host names by
 //! their suffixes.
 
-use std::collections::HashMap;
 use std::iter::successors;
 use std::net::IpAddr;
 
@@ -9,6 +8,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use types::Domain;
 use types::address::parent_of;
+
+use crate::hashing::FastMap;
 
 /// The number of no restriction.
 pub(crate) const ANYWHERE: u32 = 0;
@@ -18,7 +19,7 @@ pub(crate) const ANYWHERE: u32 = 0;
 pub(crate) struct Sources {
     v4: PrefixMap<Ipv4Net, u32>,
     v6: PrefixMap<Ipv6Net, u32>,
-    hosts: HashMap<Box<str>, u32>,
+    hosts: FastMap<Box<str>, u32>,
     given: u32,
 }
 

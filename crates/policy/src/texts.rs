@@ -1,7 +1,9 @@
 //! Millions of short texts and pairs in little memory: a text is kept once,
 //! in one arena, and found by its number.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use crate::hashing::Hashing;
 
 /// A hash table of numbers with open addressing: eight octets a slot, no
 /// allocation per entry. What a number stands for, its owner knows.
@@ -39,6 +41,15 @@ impl Slots {
         }
         self.place(u64::from(hash) << 32 | u64::from(number.wrapping_add(1)));
         self.used += 1;
+    }
+
+    /// Makes room for so many more, so that filling does not grow again and
+    /// again.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let wanted = (self.used + more).saturating_mul(4) / 3 + 1;
+        while self.slots.len() < wanted {
+            self.grow();
+        }
     }
 
     fn grow(&mut self) {
@@ -82,7 +93,7 @@ pub(crate) struct Texts {
     numbers: Slots,
     /// Keyed by chance, so that nobody can write texts that collide; no
     /// answer depends on it.
-    hasher: RandomState,
+    hasher: Hashing,
 }
 
 impl Texts {

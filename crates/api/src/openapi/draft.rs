@@ -1,7 +1,7 @@
 //! One operation of the document while its handler is being read.
 
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 /// Where the document keeps schemas.
@@ -168,16 +168,5 @@ impl<'a> Draft<'a> {
             operation["requestBody"] = body;
         }
         operation
-    }
-}
-
-/// So that a schema can be looked into.
-trait ToValue {
-    fn to_value(self) -> Value;
-}
-
-impl ToValue for Schema {
-    fn to_value(self) -> Value {
-        self.into()
     }
 }

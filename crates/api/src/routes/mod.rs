@@ -9,10 +9,12 @@ mod queue;
 mod senders;
 pub(crate) mod streams;
 pub(crate) mod system;
+mod views;
 
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use center::accounts::Accounts;
 use center::{Center, CenterError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +43,10 @@ pub(crate) fn reading() -> Routes {
         .get("/lifelines/{name}", "All that happened to one message.", attempts::life)
         .get("/search-fields", "The fields of the search language.", attempts::fields)
         .get("/views", "The built-in lists.", attempts::views)
+        .get("/saved-views", "Saved views: one's own and shared ones.", views::saved)
+        .get("/saved-views/{number}", "One saved view.", views::one)
+        .get("/overview", "How it goes, on one page.", views::overview)
+        .get("/compare", "What two attempts differ in.", views::compare)
         .get("/policies", "All policies.", policies::list)
         .get("/policies/{number}", "One policy.", policies::show)
         .get("/policies/export", "Policies, groups and senders as TOML.", policies::export)
@@ -88,6 +94,8 @@ pub(crate) fn writing() -> Routes {
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
+        .post("/saved-views", "Save a list under a name.", views::save)
+        .delete("/saved-views/{number}", "Remove a saved view.", views::remove)
         .post("/exports", "Ask for an export.", exports::start)
         .post("/exports/{id}/cancel", "Stop an export.", exports::cancel)
         .delete("/exports/{id}", "Remove an export and its file.", exports::remove)
@@ -96,7 +104,7 @@ pub(crate) fn writing() -> Routes {
 
 /// The whole API.
 pub(crate) fn all() -> Routes {
-    reading().merge(writing())
+    reading().merge(writing()).merge(crate::auth::api::routes())
 }
 
 /// Works on the message center off the asynchronous workers.
@@ -105,7 +113,23 @@ pub(crate) async fn working<T: Send + 'static>(
     work: impl FnOnce(&Center) -> Result<T, CenterError> + Send + 'static,
 ) -> Result<T, ApiProblem> {
     let center = std::sync::Arc::clone(&api.center);
-    match tokio::task::spawn_blocking(move || work(&center)).await {
+    answered(tokio::task::spawn_blocking(move || work(&center)).await)
+}
+
+/// Works on the accounts off the asynchronous workers.
+pub(crate) async fn on_accounts<T: Send + 'static>(
+    api: &Api,
+    work: impl FnOnce(&Accounts) -> Result<T, CenterError> + Send + 'static,
+) -> Result<T, ApiProblem> {
+    let accounts = std::sync::Arc::clone(&api.accounts);
+    answered(tokio::task::spawn_blocking(move || work(&accounts)).await)
+}
+
+/// What came of work off the asynchronous workers.
+fn answered<T>(
+    done: Result<Result<T, CenterError>, tokio::task::JoinError>,
+) -> Result<T, ApiProblem> {
+    match done {
         Ok(answer) => answer.map_err(ApiProblem::from),
         Err(_) => {
             let detail = "a part of the engine failed; nothing was changed";

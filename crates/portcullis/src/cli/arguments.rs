@@ -37,6 +37,18 @@ pub struct Global {
     /// Do not ask; needed for changes without a terminal.
     #[arg(long, global = true)]
     pub yes: bool,
+    /// A node elsewhere instead of the server on this machine,
+    /// `https://gate.example:8443`; also PORTCULLIS_NODE.
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "data_dir")]
+    pub node: Option<String>,
+    /// The file with the API token for the node; the token itself may be in
+    /// PORTCULLIS_TOKEN.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The certificate authorities of the node (PEM), instead of those this
+    /// system trusts.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The commands.
@@ -72,7 +84,15 @@ pub enum Command {
         /// Most rows to show.
         #[arg(long, default_value_t = 50, value_name = "N", value_parser = row_limit())]
         limit: usize,
+        /// Print all rows, however many, as this.
+        #[arg(long, value_name = "FORMAT", conflicts_with_all = ["limit", "follow", "json"])]
+        format: Option<RowsFormat>,
+        /// Go on and print attempts as they come, until interrupted.
+        #[arg(long, conflicts_with = "limit")]
+        follow: bool,
     },
+    /// Write all that a query finds into a file.
+    Export(ExportArguments),
     /// Explain one attempt: what was found, who decided, what can be done.
     Why {
         /// The reference from the reply, the log or a row.
@@ -98,6 +118,12 @@ pub enum Command {
     /// Triplets that wait for a retry, and those that passed.
     #[command(subcommand)]
     Greylist(GreylistCommand),
+    /// Who may sign in to the console.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Tokens for programs that use the API.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Whether mail is taken, how much, and whether all attempts are accounted for.
     Status {
         /// The attempts of each of the last hours instead, the running one first.
@@ -126,6 +152,52 @@ fn query(text: &str) -> Result<String, String> {
 /// A list of no rows is nothing anybody asks for.
 fn row_limit() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
+}
+
+/// As what rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowsFormat {
+    /// Comma-separated values; nothing in them is taken for a formula.
+    Csv,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+/// As what a list is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FileFormat {
+    /// Comma-separated values.
+    Csv,
+    /// A spreadsheet.
+    Xlsx,
+    /// One JSON object per line.
+    Ndjson,
+}
+
+/// `export`
+#[derive(Clone, Debug, Args)]
+pub struct ExportArguments {
+    /// The query, as `trace` takes it.
+    #[arg(default_value = "", allow_hyphen_values = true, value_parser = query)]
+    pub query: String,
+    /// The file to write; its end says as what, unless --format does.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// As what.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<FileFormat>,
+    /// The columns in order, separated by commas.
+    #[arg(long, value_name = "NAMES")]
+    pub columns: Option<String>,
+    /// The column to sort by; `-` before it for the largest or newest first.
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub sort: Option<String>,
+    /// The time zone of the times, `Europe/Berlin`.
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Option<String>,
+    /// Leave texts as they are, also where a spreadsheet takes them for formulas.
+    #[arg(long)]
+    pub raw: bool,
 }
 
 /// `demo`
@@ -408,6 +480,76 @@ pub enum SendersCommand {
     },
     /// Print all entries as CSV.
     Export,
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List accounts.
+    List,
+    /// Add an account, and print a link with which the person chooses a password.
+    Add {
+        /// What the person signs in with: a name or an address.
+        name: String,
+        /// `viewer` or `owner`.
+        #[arg(long, default_value = "viewer")]
+        role: String,
+    },
+    /// Remove an account with its sessions and tokens.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Give an account another role.
+    Role {
+        /// Its name.
+        name: String,
+        /// `viewer` or `owner`.
+        role: String,
+    },
+    /// Set the password of an account: asked for, or one line of standard input.
+    Password {
+        /// Its name.
+        name: String,
+    },
+    /// Print a link that works once: for a new owner, or for somebody's new password.
+    SetupLink {
+        /// Whose password; a new owner if absent.
+        name: Option<String>,
+    },
+    /// Turn codes at sign-in off for somebody who has lost them.
+    ResetTotp {
+        /// The account's name.
+        name: String,
+    },
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// List all tokens.
+    List,
+    /// Make a token and print it, this once.
+    Add {
+        /// Whose it is; it never may more than that account.
+        account: String,
+        /// What people call it.
+        name: String,
+        /// What it may do, such as `see_metadata`; comma-separated or repeated.
+        #[arg(long = "may", required = true, value_delimiter = ',', value_name = "PERMISSION")]
+        permissions: Vec<String>,
+        /// Networks it may be used from; anywhere if absent.
+        #[arg(long, value_delimiter = ',', value_name = "NETWORK")]
+        from: Vec<ipnet::IpNet>,
+        /// When it ends, RFC 3339; never if absent.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+    /// Revoke a token.
+    Revoke {
+        /// Its number.
+        id: u64,
+    },
 }
 
 /// `greylist …`

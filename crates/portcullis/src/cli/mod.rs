@@ -1,10 +1,12 @@
 //! The command line: arguments, what is printed, and the way to the running
 //! server. What a command means is the message center's business.
 
+mod accounts;
 mod arguments;
 mod attempts;
 mod config;
 mod exit;
+mod exports;
 mod output;
 mod policies;
 mod queue;
@@ -16,8 +18,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    Arguments, Change, Command, ConfigCommand, DemoArguments, Global, GreylistCommand,
-    GroupCommand, PolicyCommand, QueueCommand, SendersCommand, Which,
+    AccountCommand, Arguments, Change, Command, ConfigCommand, DemoArguments, Global, GreylistCommand,
+    GroupCommand, PolicyCommand, QueueCommand, SendersCommand, TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
@@ -74,7 +76,12 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
             Ok(Exit::Ok)
         }
         Command::Serve { check_config: false } => serve(global),
-        Command::Trace { query, limit } => attempts::trace(global, query, *limit),
+        Command::Trace { query, format: Some(format), .. } => {
+            attempts::rows(global, query, *format)
+        }
+        Command::Trace { query, follow: true, .. } => attempts::follow(global, query),
+        Command::Trace { query, limit, .. } => attempts::trace(global, query, *limit),
+        Command::Export(arguments) => exports::export(global, arguments),
         Command::Why { reference } => attempts::why(global, reference),
         Command::Life { id } => attempts::life(global, id),
         Command::Queue(command) => queue::queue(global, command),
@@ -82,6 +89,8 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
+        Command::Account(command) => accounts::account(global, command),
+        Command::Token(command) => accounts::token(global, command),
         Command::Status { hours: None } => state::status(global),
         Command::Status { hours: Some(hours) } => state::hours(global, *hours),
         Command::Demo(arguments) => {

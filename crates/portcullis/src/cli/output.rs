@@ -86,6 +86,15 @@ impl Output {
         print(&(table.trim_fmt() + "\n"))
     }
 
+    /// Prints a piece of something long, octet for octet: escapes of a
+    /// terminal were made visible by the server, who made the text.
+    ///
+    /// # Errors
+    /// Standard output cannot be written, or nobody reads it any more.
+    pub(super) fn piece(self, octets: &[u8]) -> Result<(), Failure> {
+        Ok(io::stdout().lock().write_all(octets)?)
+    }
+
     /// Says something beside the output, for a person at a terminal only.
     pub(super) fn note(self, text: &str) {
         if self.terminal {

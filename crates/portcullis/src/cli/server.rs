@@ -2,9 +2,10 @@
 //! code.
 
 use std::io::{IsTerminal, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use api::client::{ApiProblem, Client, ClientError};
+use api::client::{ApiProblem, Client, ClientError, Node, StreamEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -14,6 +15,11 @@ use super::exit::{Exit, Failure};
 
 /// The socket in the data folder.
 pub(crate) const SOCKET: &str = "control.sock";
+
+/// The variable that names a node elsewhere.
+pub(crate) const NODE_VARIABLE: &str = "PORTCULLIS_NODE";
+/// The variable that holds the token for it.
+pub(crate) const TOKEN_VARIABLE: &str = "PORTCULLIS_TOKEN";
 
 /// Where the API stands below the socket.
 const API: &str = "/api/v1";
@@ -25,14 +31,38 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// The server whose data folder the command line or the settings name.
+    /// The node that the command line or the environment names; else the
+    /// server of this machine whose data folder they or the settings name.
     ///
     /// # Errors
-    /// The settings cannot be read, so nobody knows which folder is meant.
+    /// The settings cannot be read, so nobody knows which folder is meant; a
+    /// node without a token, or what cannot be used of either.
     pub(super) fn of(global: &Global) -> Result<Server, Failure> {
-        let socket = socket_of(global)?;
+        let client = match node_of(global)? {
+            Some(node) => Client::remote(node),
+            None => Client::new(&socket_of(global)?),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Server { client: Client::new(&socket), runtime })
+        Ok(Server { client, runtime })
+    }
+
+    /// Hands something long to `take`, piece by piece, until that says stop.
+    pub(super) fn pieces(
+        &self,
+        path: &str,
+        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        Ok(self.runtime.block_on(self.client.pieces(&at(path), take))?)
+    }
+
+    /// Reads a stream of events until it ends or `take` says stop.
+    pub(super) fn events(
+        &self,
+        path: &str,
+        last: Option<&str>,
+        take: &mut dyn FnMut(StreamEvent) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        self.runtime.block_on(self.client.events(&at(path), last, take))
     }
 
     /// Asks for something.
@@ -66,6 +96,22 @@ impl Server {
     }
 }
 
+/// The node that is meant, if one is. Whoever names a data folder means the
+/// server of this machine, whatever the environment says.
+fn node_of(global: &Global) -> Result<Option<Node>, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let from_environment = || variable(NODE_VARIABLE).filter(|_| global.data_dir.is_none());
+    let Some(url) = global.node.clone().or_else(from_environment) else { return Ok(None) };
+    let token = match &global.token_file {
+        Some(file) => read_text(file)?,
+        None => variable(TOKEN_VARIABLE).ok_or_else(|| {
+            let text = format!("{url} wants a token: name its file with --token-file, or put it into {TOKEN_VARIABLE}");
+            Failure::new(Exit::Usage, text)
+        })?,
+    };
+    Ok(Some(Node::new(&url, &token, global.ca_file.as_deref())?))
+}
+
 /// The socket of the server that is meant.
 ///
 /// # Errors
@@ -92,11 +138,12 @@ fn at(path: &str) -> String {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NotRunning(_) | ClientError::NotAllowed(_) => {
-                Failure::new(Exit::NotRunning, error.to_string())
-            }
+            ClientError::NotRunning(_)
+            | ClientError::NotAllowed(_)
+            | ClientError::Unreachable { .. } => Failure::new(Exit::NotRunning, error.to_string()),
+            ClientError::Wrong(_) => Failure::new(Exit::Usage, error.to_string()),
             ClientError::Refused(problem) => refused(&problem),
-            ClientError::Broken(_) => Failure::new(Exit::Error, error.to_string()),
+            ClientError::Broken(_) | ClientError::Untrusted { .. } => Failure::new(Exit::Error, error.to_string()),
         }
     }
 }

@@ -16,6 +16,10 @@ pub const PREFIX: &str = "PORTCULLIS_";
 /// The variable that names the settings file; not a setting itself.
 pub const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 
+/// Variables of ours that are no settings: that one, and the node and the
+/// token of the command line.
+const OTHER_VARIABLES: [&str; 3] = [CONFIG_VARIABLE, "PORTCULLIS_NODE", "PORTCULLIS_TOKEN"];
+
 /// Adds what the variables say; others are not looked at.
 pub fn add_variables(
     found: &mut FoundValues,
@@ -24,7 +28,7 @@ pub fn add_variables(
     let mut problems = Vec::new();
     for (variable, text) in variables {
         let Some(name) = variable.strip_prefix(PREFIX) else { continue };
-        if variable == CONFIG_VARIABLE {
+        if OTHER_VARIABLES.contains(&variable.as_str()) {
             continue;
         }
         let key = name.to_ascii_lowercase().replace("__", ".");

@@ -1,8 +1,8 @@
 //! The last week, lived through by the same gateway in a simulated world.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, week};
@@ -127,6 +127,25 @@ struct Past {
     others: Vec<tokio::task::JoinHandle<()>>,
     /// When the store was looked after last.
     looked_after: AtomicI64,
+    /// The day that goes by.
+    day: Mutex<Option<Day>>,
+}
+
+/// One day of the week, for whoever watches.
+struct Day {
+    date: String,
+    /// Attempts that had ended when it began.
+    before: u64,
+}
+
+/// The line about a day that is over, once `now` lies in the next one.
+fn day_over(day: &mut Option<Day>, now: Timestamp, ended: u64) -> Option<String> {
+    let date: String = now.to_string().chars().take(10).collect();
+    let before = match day {
+        Some(running) if running.date == date => return None,
+        _ => day.replace(Day { date, before: ended })?,
+    };
+    Some(format!("  {}: {} attempts", before.date, ended.saturating_sub(before.before)))
 }
 
 impl Past {
@@ -143,7 +162,18 @@ impl Past {
             tokio::spawn(serve_sink(network.listen(sink), server)),
         ];
         let looked_after = AtomicI64::new(i64::MIN);
-        Past { gateway, stop_delivery, wishes, delivery, others, looked_after }
+        let day = Mutex::new(None);
+        Past { gateway, stop_delivery, wishes, delivery, others, looked_after, day }
+    }
+
+    /// Says what a day had once it is over: making a week takes a while, and
+    /// nobody should have to guess whether it goes on.
+    fn tell_day(&self, now: Timestamp) {
+        let ended = self.gateway.engine.tally().snapshot().ended.iter().sum();
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = day_over(&mut day, now, ended) {
+            say(&line);
+        }
     }
 
     /// Lets everything come to rest, then closes the store.
@@ -206,6 +236,7 @@ impl Timers for Past {
             // A failure shows in what is missing at the end, and as the
             // answer to the next sender.
             let _ = receive::write_expired(&self.gateway.engine);
+            self.tell_day(now);
             if self.is_due(now) {
                 tokio::task::block_in_place(|| {
                     let _ = self.gateway.store.maintain(now);

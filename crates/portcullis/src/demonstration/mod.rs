@@ -15,14 +15,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use center::accounts::Demo;
 use demo::{DemoNames, LiveSettings, Messages, Sink, live};
 use tokio::net::TcpListener;
+use types::Caller;
 use world::{Clock, SystemClock, TcpDial};
 
 use crate::cli::DemoArguments;
 use crate::serve::gateway::Opened;
 use crate::serve::inspect::whole;
-use crate::serve::{Running, open_log};
+use crate::serve::{Addresses, Running, open_log};
 use place::Place;
 
 /// Where the demo keeps its data, unless somebody says otherwise.
@@ -57,7 +59,10 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
                 sink,
                 now: clock.now(),
             };
-            history::make(&place.settings, wanted, &log).await?;
+            tokio::select! {
+                made = history::make(&place.settings, wanted, &log) => drop(made?),
+                () = asked_to_stop() => return Err(cancelled(&folder)),
+            }
             opened = Opened::open(&place.settings)?;
         }
         opened.world.resolver = Some(Arc::new(DemoNames));
@@ -65,7 +70,9 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
         let serving = tokio::spawn(serve_sink(sink_socket, server));
         let clock = Arc::clone(&opened.world.clock);
         let running = Running::start(place.settings.clone(), opened, Arc::clone(&log)).await?;
-        tell(&place, &running.addresses.smtp, running.addresses.http, arguments);
+        let entrance = running.gateway.accounts.demo(&Caller::with_all("demo"));
+        let entrance = entrance.map_err(|error| whole(&error))?;
+        tell(&place, &running.addresses, &entrance, arguments);
         let settings = LiveSettings {
             target: arguments.smtp,
             rate: arguments.rate,
@@ -83,6 +90,29 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
     });
     writer.close();
     ran
+}
+
+/// Waits for Ctrl-C or for the order to end.
+async fn asked_to_stop() {
+    let ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let terminated = async {
+        match ended {
+            Ok(mut ended) => ended.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminated => {} }
+}
+
+/// What to know after the week was broken off: the part that was made stays,
+/// and no start makes the rest of it.
+fn cancelled(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "cancelled while the last week was being made; {folder} holds a part of it. The next \
+         start goes on with that part; delete {folder} first to have the whole week made, or use \
+         --history 0 to do without"
+    )
 }
 
 fn read_messages(folder: &Path) -> Result<Arc<Messages>, String> {
@@ -129,16 +159,21 @@ async fn serve_sink(socket: std::net::TcpListener, sink: Sink) {
 }
 
 /// Says what runs, and how to look at it.
-fn tell(place: &Place, smtp: &[SocketAddr], http: Option<SocketAddr>, arguments: &DemoArguments) {
-    let smtp: Vec<String> = smtp.iter().map(ToString::to_string).collect();
-    let page = http.map_or_else(|| "off".to_owned(), |at| format!("http://{at}/"));
+fn tell(place: &Place, addresses: &Addresses, entrance: &Demo, arguments: &DemoArguments) {
+    let smtp: Vec<String> = addresses.smtp.iter().map(ToString::to_string).collect();
+    let link = entrance.link.reveal();
+    let page = addresses.http.map_or_else(
+        || "off".to_owned(),
+        |at| format!("http://{at}/sign-in/link/{link}"),
+    );
     let folder = place.folder.display();
     let program = std::env::args().next().unwrap_or_else(|| "portcullis".to_owned());
     let look = format!("{program} --data-dir {folder}");
     say(&format!(
         "\nPortcullis is running.\n\n  \
          SMTP     {smtp}\n  \
-         page     {page}\n  \
+         console  {page}\n           \
+         (signs you in once; later: name {name}, password {password})\n  \
          data     {folder}/ (log: {folder}/portcullis.log)\n  \
          traffic  about {rate} attempts a minute from 127.8.0.0/16\n\n\
          Look at it from another terminal:\n\n  \
@@ -149,6 +184,8 @@ fn tell(place: &Place, smtp: &[SocketAddr], http: Option<SocketAddr>, arguments:
          Ctrl-C ends it; the next start goes on with the same data.",
         smtp = smtp.join(", "),
         rate = arguments.rate,
+        name = entrance.name,
+        password = entrance.password.reveal(),
     ));
 }
 

@@ -8,6 +8,18 @@ use store::{EventLog, Filter};
 use types::{Event, Reason};
 
 use super::*;
+
+#[test]
+fn each_day_that_is_over_has_its_line() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let mut day = None;
+    assert_eq!(day_over(&mut day, at("2026-11-14T10:00:00Z"), 0), None);
+    assert_eq!(day_over(&mut day, at("2026-11-14T23:59:59Z"), 70), None);
+    let line = day_over(&mut day, at("2026-11-15T00:00:01Z"), 75).unwrap();
+    assert_eq!(line, "  2026-11-14: 75 attempts");
+    let line = day_over(&mut day, at("2026-11-17T00:00:01Z"), 100).unwrap();
+    assert_eq!(line, "  2026-11-15: 25 attempts");
+}
 use crate::demonstration::place::Place;
 use crate::serve::open_log;
 

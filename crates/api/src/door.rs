@@ -1,4 +1,5 @@
-//! Binding: the admin socket in the data folder, and TCP on loopback only.
+//! Binding: the admin socket in the data folder, and TCP; beyond loopback
+//! only where what is sent cannot be read on the way.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -10,11 +11,14 @@ use tokio::net::{TcpListener, UnixListener};
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is reachable from elsewhere.
-    #[error(
-        "refusing to listen on {0}: without sign-in, HTTP is served on loopback addresses only \
-         (127.0.0.1 or [::1]); put a proxy that asks for a password in front of it"
-    )]
+    #[error("refusing to listen on {0}: this is served on loopback addresses only (127.0.0.1 or [::1])")]
     BeyondLoopback(SocketAddr),
+    /// Passwords would cross the network in clear text.
+    #[error(
+        "refusing to listen on {0} without HTTPS: name a certificate in [http.tls], or the proxy \
+         in front as http.trusted_proxy"
+    )]
+    NotEncrypted(SocketAddr),
     /// The operating system refused.
     #[error("cannot listen on {on}: {error}")]
     Bind {
@@ -40,6 +44,26 @@ pub async fn bind_loopback(address: SocketAddr) -> Result<TcpListener, ServeErro
     }
     let failed = |error| ServeError::Bind { on: address.to_string(), error };
     TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Binds the address of the console; `guarded` says that there is a
+/// certificate or a trusted proxy.
+///
+/// # Errors
+///
+/// An address beyond loopback that is not guarded, or one that is taken.
+pub async fn bind_console(address: SocketAddr, guarded: bool) -> Result<TcpListener, ServeError> {
+    check_reach(address, guarded)?;
+    let failed = |error| ServeError::Bind { on: address.to_string(), error };
+    TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Refuses an address beyond loopback that is not guarded.
+pub(crate) fn check_reach(address: SocketAddr, guarded: bool) -> Result<(), ServeError> {
+    match guarded || address.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(ServeError::NotEncrypted(address)),
+    }
 }
 
 /// Binds the admin socket, which only its owner may open; a socket left

@@ -9,10 +9,12 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::IncomingStream;
+use ipnet::IpNet;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use types::Caller;
 
+use crate::auth::origin::{Connection, Origin};
 use crate::auth::{Signed, attach};
 use crate::problem::ApiProblem;
 
@@ -70,13 +72,35 @@ pub(crate) async fn local_reader(mut request: Request, next: Next) -> Response {
         return ApiProblem::new(StatusCode::FORBIDDEN, "host", detail).into_response();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let detail = "without sign-in nothing can be changed here; use the command line";
+        let detail = "nothing can be changed here";
         return ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "read_only", detail)
             .into_response();
     }
     let reader = Caller::read_only("local reader");
     attach(request.extensions_mut(), Signed::of_machine(reader));
     next.run(request).await
+}
+
+/// Lets requests in that are encrypted, come through a trusted proxy, or name
+/// a loopback host: see [`local_reader`] for why.
+pub(crate) async fn known_host(
+    State(trusted): State<Arc<[IpNet]>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let connection = request.extensions().get::<Connection>().copied().unwrap_or_default();
+    let origin = Origin::of(connection, request.headers(), &trusted);
+    if !origin.proxied && !connection.tls && !is_loopback_host(&origin.host) {
+        let detail = "ask for localhost, 127.0.0.1 or [::1]: other names are not served here";
+        return ApiProblem::new(StatusCode::FORBIDDEN, "host", detail).into_response();
+    }
+    let mut response = next.run(request).await;
+    if origin.https {
+        // Whoever was here once over HTTPS does not come back in clear text.
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -118,7 +142,9 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer`, browsers send forms with `Origin: null` (Fetch
+        // section 3.2), and a form of ours looked like one from elsewhere.
+        (header::REFERRER_POLICY, "same-origin"),
     ] {
         fields.insert(name, HeaderValue::from_static(value));
     }

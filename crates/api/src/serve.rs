@@ -11,9 +11,11 @@ use axum::routing::get;
 use axum::{Json, Router, extract::State, http::StatusCode};
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::connections::{self, Certificate};
+use crate::door::check_reach;
 use crate::guard::{self, Peer};
 use crate::problem::ApiProblem;
-use crate::{Api, metrics_text, openapi, pages, requests, routes};
+use crate::{Api, auth, compress, metrics_text, openapi, pages, requests, routes};
 
 /// Largest body of a request, unless a route allows more.
 const BODY_OCTETS_MAX: usize = 1_000_000;
@@ -25,26 +27,21 @@ impl Api {
             .nest(openapi::BASE, routes::all().router())
             .merge(health())
             .fallback(not_found)
+            .layer(from_fn_with_state(self.clone(), auth::admit))
             .with_state(self.clone());
         bounded(routes)
     }
 
-    /// What the console address serves: pages, and the API for reading.
+    /// What the console address serves: pages and the API, to whoever is
+    /// signed in or has a token.
     pub fn console_router(&self) -> Router {
-        let routes = Router::new()
-            .nest(openapi::BASE, routes::reading().router())
-            .merge(health())
-            .merge(pages::router())
+        let routes = console_routes()
             .fallback(not_found)
+            .layer(from_fn_with_state(self.clone(), auth::admit))
             .with_state(self.clone());
-        self.guarded(routes)
-    }
-
-    /// What every TCP address has around its routes: bounds, readers of this
-    /// machine alone, safe headers, and the count of requests.
-    fn guarded(&self, routes: Router) -> Router {
         bounded(routes)
-            .layer(from_fn(guard::local_reader))
+            .layer(from_fn_with_state(Arc::clone(&self.trusted_proxies), guard::known_host))
+            .layer(from_fn(compress::packed))
             .layer(from_fn(guard::headers))
             .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
     }
@@ -56,7 +53,10 @@ impl Api {
             .route("/metrics", get(metrics))
             .fallback(not_found)
             .with_state(self.clone());
-        self.guarded(routes)
+        bounded(routes)
+            .layer(from_fn(guard::local_reader))
+            .layer(from_fn(guard::headers))
+            .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
     }
 
     /// Serves the admin socket until `stop` resolves.
@@ -82,28 +82,46 @@ impl Api {
             .layer(from_fn(guard::headers))
             .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted));
         let service = router.into_make_service_with_connect_info::<Peer>();
+        let stop = self.ending_streams(stop);
         axum::serve(listener, service).with_graceful_shutdown(stop).await
     }
 
-    /// Serves the console until `stop` resolves. The listener comes from
-    /// [`bind_loopback`](crate::bind_loopback).
+    /// Ends the streams with everything else: by themselves they never would.
+    fn ending_streams(
+        &self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let streams = self.streams.clone();
+        async move {
+            stop.await;
+            streams.end();
+        }
+    }
+
+    /// Serves the console until `stop` resolves, encrypted where there is a
+    /// certificate. The listener comes from [`bind_console`](crate::bind_console).
     ///
     /// # Errors
     ///
-    /// A listener beyond loopback, or one that fails for good.
+    /// A listener beyond loopback with neither certificate nor proxy, or one
+    /// that fails for good.
     pub async fn serve_console(
         &self,
         listener: TcpListener,
+        certificate: Option<Certificate>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        serve_local(listener, self.console_router(), stop).await
+        let guarded = certificate.is_some() || !self.trusted_proxies.is_empty();
+        check_reach(listener.local_addr()?, guarded).map_err(std::io::Error::other)?;
+        let stop = self.ending_streams(stop);
+        connections::serve(listener, certificate, self.console_router(), stop).await
     }
 
     /// Serves metrics and health until `stop` resolves.
     ///
     /// # Errors
     ///
-    /// As [`Api::serve_console`].
+    /// A listener beyond loopback, or one that fails for good.
     pub async fn serve_metrics(
         &self,
         listener: TcpListener,
@@ -124,6 +142,16 @@ async fn serve_local(
         return Err(std::io::Error::other(crate::ServeError::BeyondLoopback(address)));
     }
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// Every route of the console.
+pub(crate) fn console_routes() -> Router<Api> {
+    Router::new()
+        .nest(openapi::BASE, routes::all().router())
+        .merge(health())
+        .merge(pages::router())
+        .route("/api/docs", get(openapi::page::page))
+        .merge(auth::pages())
 }
 
 fn bounded(router: Router) -> Router {

@@ -80,8 +80,13 @@ impl Tls {
         Ok(())
     }
 
+    /// What is in force now, for one handshake.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.config.load_full()
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.load_full())
+        TlsAcceptor::from(self.config())
     }
 }
 

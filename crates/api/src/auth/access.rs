@@ -64,6 +64,9 @@ routes! {
     GET "/compare" Needs(SeeMetadata);
     GET "/r/{reference}" Public;
     GET "/console/pulse" Needs(SeeMetadata);
+    GET "/views" Needs(SeeMetadata);
+    POST "/views" Needs(SeeMetadata);
+    POST "/views/{id}/remove" Needs(SeeMetadata);
     GET "/reports/downloads" Needs(ExportMetadata);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
@@ -84,6 +87,12 @@ routes! {
     GET "/api/v1/lifelines/{name}" Needs(SeeMetadata);
     GET "/api/v1/search-fields" SignedIn;
     GET "/api/v1/views" SignedIn;
+    GET "/api/v1/saved-views" Needs(SeeMetadata);
+    POST "/api/v1/saved-views" Needs(SeeMetadata);
+    GET "/api/v1/saved-views/{number}" Needs(SeeMetadata);
+    DELETE "/api/v1/saved-views/{number}" Needs(SeeMetadata);
+    GET "/api/v1/overview" Needs(SeeMetadata);
+    GET "/api/v1/compare" Needs(SeeMetadata);
     GET "/api/v1/openapi.json" SignedIn;
     GET "/api/docs" SignedIn;
     // Exports.
@@ -192,5 +201,20 @@ mod tests {
         assert_eq!(access(&Method::HEAD, "/healthz"), Some(Access::Public));
         assert_eq!(access(&Method::PUT, "/healthz"), None);
         assert_eq!(access(&Method::GET, "/nowhere"), None);
+    }
+
+    /// Walks all routes of the console, as the router itself lists them.
+    #[test]
+    fn every_route_is_in_the_table_and_every_line_is_a_route() {
+        let listed = format!("{:?}", crate::serve::console_routes());
+        let registered: std::collections::BTreeSet<&str> =
+            listed.split('"').filter(|text| text.starts_with('/') && !text.contains('*')).collect();
+        assert!(registered.len() > 40, "the router lists its routes: {listed}");
+        for path in &registered {
+            assert!(ROUTES.iter().any(|route| route.path == *path), "{path} has no permission");
+        }
+        for route in ROUTES {
+            assert!(registered.contains(route.path), "{} is no route", route.path);
+        }
     }
 }

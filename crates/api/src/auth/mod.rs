@@ -1,15 +1,51 @@
 //! Signing in: who asks, whether they may, and whether they meant to.
 //!
 //! ```text
-//! request ─ headers ─ count ─ Host ─ who (cookie, token, socket) ─ table ─ CSRF ─ handler
+//! request ─ headers ─ count ─ host ─ who (socket, token, cookie) ─ table ─ forged? ─ handler
 //! ```
 //!
 //! - [`access`] is the one table of routes with what each needs. A new route
 //!   is one line there; without it the answer is 403.
 //! - [`Signed`] is what handlers take; `Extension<Caller>` is there too.
-//! - A form must hold the field `csrf` with [`Signed::csrf`].
+//! - A form must hold the field `csrf` with [`Signed::csrf`]; a script sends
+//!   it as `X-CSRF-Token`.
 
 pub(crate) mod access;
+pub(crate) mod api;
+mod cookie;
+mod doorman;
+mod forged;
+mod me;
+pub(crate) mod origin;
+mod set_up;
+mod sign_in;
 mod signed;
+mod way_back;
 
+use axum::Router;
+use axum::routing::{get, post};
+
+pub(crate) use doorman::{Guest, admit};
 pub(crate) use signed::{Signed, attach};
+
+use crate::Api;
+
+/// The pages of this part.
+pub(crate) fn pages() -> Router<Api> {
+    Router::new()
+        .route("/sign-in", get(sign_in::page).post(sign_in::password))
+        .route("/sign-in/code", get(sign_in::code_page).post(sign_in::code))
+        .route("/sign-in/link/{link}", get(sign_in::link_page).post(sign_in::link))
+        .route("/set-up/{link}", get(set_up::page).post(set_up::done))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/signed-out", get(sign_in::signed_out))
+        .route("/me", get(me::page))
+        .route("/me/preferences", post(me::preferences))
+        .route("/me/password", post(me::password))
+        .route("/me/sessions", post(me::end_session))
+        .route("/me/codes", get(me::codes_page).post(me::codes_on))
+        .route("/me/codes/off", post(me::codes_off))
+        .route("/me/codes/recovery", post(me::new_recovery))
+        .route("/me/tokens", post(me::add_token))
+        .route("/me/tokens/revoke", post(me::revoke_token))
+}

@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod doors;
+#[cfg(test)]
+mod encrypted;
+#[cfg(test)]
+mod signing_in;

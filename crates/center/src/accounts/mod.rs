@@ -116,6 +116,27 @@ impl Accounts {
         Accounts { state, clock, chance, times, hasher, memory: Mutex::default() }
     }
 
+    /// The names of those who may do everything: they can grant permissions.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn owners(&self) -> Result<Vec<String>, CenterError> {
+        let accounts = self.state.accounts()?;
+        let owners = accounts.into_iter().filter(|account| account.role == types::Role::Owner);
+        Ok(owners.map(|account| account.name).collect())
+    }
+
+    /// The present, as ends of tokens are reckoned from.
+    pub fn now(&self) -> types::Timestamp {
+        self.clock.now()
+    }
+
+    /// A secret for a browser nobody is signed in with, for its forms.
+    pub fn visitor_secret(&self) -> Secret {
+        Secret::fresh(&*self.chance)
+    }
+
     /// Removes what is over; called from time to time.
     ///
     /// # Errors
@@ -143,6 +164,12 @@ impl Accounts {
         let found = self.state.account(id)?;
         found.ok_or_else(|| CenterError::NotFound("such account".to_owned()))
     }
+}
+
+/// What a form has to hold to come from a page of ours, out of the secret of
+/// the browser's cookie: who knows one does not know the other.
+pub fn form_token(cookie: &str) -> String {
+    secret::hex(&secret::hash(&format!("form {cookie}")))
 }
 
 /// Refuses a caller who would give away or take over more than they have.

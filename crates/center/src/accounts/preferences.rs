@@ -33,7 +33,7 @@ pub enum Density {
 }
 
 macro_rules! words {
-    ($type:ident: $($name:ident = $word:literal),*) => {
+    ($type:ident: $($name:ident = $word:literal, $label:literal;)*) => {
         impl $type {
             /// Every choice.
             pub const ALL: &'static [$type] = &[$($type::$name),*];
@@ -41,6 +41,11 @@ macro_rules! words {
             /// The word in pages, API and storage.
             pub const fn slug(self) -> &'static str {
                 match self { $($type::$name => $word),* }
+            }
+
+            /// What people read.
+            pub const fn label(self) -> &'static str {
+                match self { $($type::$name => $label),* }
             }
         }
 
@@ -55,8 +60,8 @@ macro_rules! words {
     };
 }
 
-words!(Theme: Auto = "auto", Light = "light", Dark = "dark");
-words!(Density: Comfortable = "comfortable", Compact = "compact");
+words!(Theme: Auto = "auto", "As the device"; Light = "light", "Light"; Dark = "dark", "Dark";);
+words!(Density: Comfortable = "comfortable", "Comfortable"; Compact = "compact", "Compact";);
 
 /// Most columns a person can choose.
 pub const COLUMNS_MAX: usize = 64;

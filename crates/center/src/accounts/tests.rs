@@ -1,1 +1,225 @@
-#![cfg(test)]
+//! Who may do what to whom, over the real embedded store and a simulated
+//! clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::state::SqliteAccounts;
+use tempfile::TempDir;
+use types::{Caller, Permission, Permissions, Role};
+use world::SystemChance;
+use world::simulated::SimulatedClock;
+
+use super::*;
+
+const PASSWORD: &str = "four quiet words here";
+
+struct House {
+    accounts: Accounts,
+    clock: SimulatedClock,
+    _folder: TempDir,
+}
+
+fn house() -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2026-11-21T10:00:00Z".parse().unwrap());
+    let accounts = Accounts::new(AccountParts {
+        state: Arc::new(SqliteAccounts::open(&folder.path().join("state.db")).unwrap()),
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SystemChance),
+        times: SessionTimes::default(),
+    });
+    House { accounts, clock, _folder: folder }
+}
+
+fn machine() -> Caller {
+    Caller::with_all("root")
+}
+
+fn visitor() -> Visitor {
+    Visitor { address: [192, 0, 2, 7].into(), agent: "a\u{1b}[2J".repeat(300) }
+}
+
+impl House {
+    fn person(&self, name: &str, role: Role) -> Caller {
+        self.accounts.add_account(&machine(), &NewPerson { name: name.into(), role }).unwrap();
+        self.accounts.set_password(&machine(), name, PASSWORD).unwrap();
+        self.session(name).caller
+    }
+
+    fn session(&self, name: &str) -> Session {
+        let Ok(Step::Done(secret)) = self.accounts.sign_in(name, PASSWORD, &visitor()) else {
+            panic!("{name} is not let in");
+        };
+        self.accounts.session(secret.reveal(), visitor().address).unwrap().unwrap()
+    }
+}
+
+fn denied<T: std::fmt::Debug>(answer: Result<T, CenterError>) -> bool {
+    matches!(answer, Err(CenterError::Denied { .. }))
+}
+
+#[test]
+fn nobody_gives_or_takes_more_than_they_have() {
+    let house = house();
+    let accounts = &house.accounts;
+    let owner = house.person("ana", Role::Owner);
+    let viewer = house.person("vera", Role::Viewer);
+    let wants = |name: &str, role| NewPerson { name: name.into(), role };
+    assert!(denied(accounts.accounts(&viewer)));
+    assert!(denied(accounts.add_account(&viewer, &wants("x", Role::Viewer))));
+    assert!(denied(accounts.set_up_link(&viewer, None)));
+    // Somebody who manages accounts and no more: what a role of issue 4 may be.
+    let permissions = [Permission::ManageAccounts, Permission::ManageTokens].into_iter();
+    let permissions = permissions.chain(Role::Viewer.permissions().iter()).collect();
+    let clerk = Caller { permissions, ..viewer.clone() };
+    assert!(accounts.add_account(&clerk, &wants("bob", Role::Viewer)).is_ok());
+    assert!(denied(accounts.add_account(&clerk, &wants("eve", Role::Owner))));
+    assert!(denied(accounts.set_role(&clerk, "bob", Role::Owner)));
+    assert!(denied(accounts.set_password(&clerk, "ana", PASSWORD)));
+    assert!(denied(accounts.set_up_link(&clerk, Some("ana"))));
+    assert!(denied(accounts.set_up_link(&clerk, None)), "a new owner");
+    assert!(denied(accounts.reset_totp(&clerk, "ana")));
+    assert!(denied(accounts.remove_account(&clerk, "ana")));
+    assert!(accounts.remove_account(&clerk, "bob").is_ok());
+    assert!(accounts.set_role(&owner, "vera", Role::Owner).is_ok());
+}
+
+#[test]
+fn the_last_owner_stays() {
+    let house = house();
+    let accounts = &house.accounts;
+    house.person("ana", Role::Owner);
+    for refused in [
+        accounts.remove_account(&machine(), "ana"),
+        accounts.set_role(&machine(), "ANA", Role::Viewer),
+    ] {
+        assert!(refused.unwrap_err().to_string().contains("last owner"));
+    }
+    house.person("bob", Role::Owner);
+    assert!(accounts.remove_account(&machine(), "ana").is_ok());
+}
+
+#[test]
+fn a_token_is_less_than_its_owner_and_no_person() {
+    let house = house();
+    let accounts = &house.accounts;
+    let owner = house.person("ana", Role::Owner);
+    house.person("vera", Role::Viewer);
+    let new = |account: &str, permission| NewToken {
+        name: "robot".into(),
+        account: Some(account.into()),
+        permissions: Permissions::from(vec![permission]),
+        networks: vec![],
+        expires: None,
+    };
+    assert!(denied(accounts.add_token(&owner, &new("vera", Permission::ExportMetadata))));
+    let made = accounts.add_token(&owner, &new("ana", Permission::ManageTokens)).unwrap();
+    let robot = accounts.token(&made.secret, visitor().address).unwrap();
+    assert_eq!(&*robot.name, "ana (token robot)");
+    assert!(denied(accounts.add_token(&robot, &new("ana", Permission::EditPolicies))));
+    assert!(
+        accounts
+            .change_password(&robot, PASSWORD, "other quiet words", visitor().address, None)
+            .is_err()
+    );
+    assert!(accounts.sessions(&robot).is_err() && accounts.totp_begin(&robot).is_err());
+    assert!(accounts.demo(&owner).is_err(), "only the machine opens the demo");
+    accounts.set_role(&machine(), "vera", Role::Owner).unwrap();
+    accounts.set_role(&machine(), "ana", Role::Viewer).unwrap();
+    let robot = accounts.token(&made.secret, visitor().address).unwrap();
+    assert_eq!(robot.permissions, Permissions::NONE, "what its owner lost, it lost");
+    accounts.remove_account(&machine(), "ana").unwrap();
+    assert!(matches!(accounts.token(&made.secret, visitor().address), Err(TokenRefusal::Unknown)));
+}
+
+#[test]
+fn only_ones_own_tokens_are_revoked_without_the_permission() {
+    let house = house();
+    let accounts = &house.accounts;
+    let (owner, viewer) = (house.person("ana", Role::Owner), house.person("vera", Role::Viewer));
+    let new = |account: &str| NewToken {
+        name: "robot".into(),
+        account: Some(account.into()),
+        permissions: Permissions::from(vec![Permission::SeeMetadata]),
+        networks: vec![],
+        expires: None,
+    };
+    let of_viewer = accounts.add_token(&owner, &new("vera")).unwrap();
+    let of_owner = accounts.add_token(&owner, &new("ana")).unwrap();
+    assert!(denied(accounts.remove_token(&viewer, of_owner.id)));
+    assert_eq!(accounts.tokens(&viewer, false).unwrap().len(), 1);
+    assert!(denied(accounts.tokens(&viewer, true)));
+    accounts.remove_token(&viewer, of_viewer.id).unwrap();
+    accounts.remove_token(&owner, of_owner.id).unwrap();
+    assert!(accounts.tokens(&owner, true).unwrap().is_empty());
+}
+
+#[test]
+fn codes_are_replayed_by_nobody_and_reset_by_an_owner() {
+    let house = house();
+    let accounts = &house.accounts;
+    let ana = house.person("ana", Role::Owner);
+    let enrolment = accounts.totp_begin(&ana).unwrap();
+    assert_eq!(accounts.totp_begin(&ana).unwrap().secret, enrolment.secret, "the same again");
+    let code = totp::code_of(&enrolment, accounts.now());
+    let recovery = accounts.totp_confirm(&ana, &code, None).unwrap();
+    assert_eq!(recovery.0.len(), 10);
+    let begin = || match accounts.sign_in("ana", PASSWORD, &visitor()) {
+        Ok(Step::Code(proof)) => proof,
+        other => panic!("{other:?}"),
+    };
+    let with = |code: &str| accounts.sign_in_code(begin().reveal(), code, &visitor());
+    assert!(matches!(with(&code), Err(SignInRefusal::WrongCode)), "used at enrolment");
+    house.clock.advance(Duration::from_secs(30));
+    let code = totp::code_of(&enrolment, accounts.now());
+    assert!(with(&code).is_ok());
+    assert!(matches!(with(&code), Err(SignInRefusal::WrongCode)));
+    assert!(with(&recovery.0[3].to_uppercase()).is_ok());
+    assert!(matches!(with(&recovery.0[3]), Err(SignInRefusal::WrongCode)));
+    let proof = begin();
+    house.clock.advance(Duration::from_secs(5 * 60));
+    let late = accounts.sign_in_code(proof.reveal(), &recovery.0[4], &visitor());
+    assert!(matches!(late, Err(SignInRefusal::Over)));
+    accounts.reset_totp(&machine(), "ana").unwrap();
+    assert!(matches!(accounts.sign_in("ana", PASSWORD, &visitor()), Ok(Step::Done(_))));
+}
+
+#[test]
+fn five_wrong_codes_end_a_sign_in() {
+    let house = house();
+    let accounts = &house.accounts;
+    let ana = house.person("ana", Role::Owner);
+    let enrolment = accounts.totp_begin(&ana).unwrap();
+    accounts.totp_confirm(&ana, &totp::code_of(&enrolment, accounts.now()), None).unwrap();
+    let Ok(Step::Code(proof)) = accounts.sign_in("ana", PASSWORD, &visitor()) else { panic!() };
+    for _ in 0..5 {
+        let wrong = accounts.sign_in_code(proof.reveal(), "000000", &visitor());
+        assert!(matches!(wrong, Err(SignInRefusal::WrongCode)), "{wrong:?}");
+    }
+    assert!(!accounts.awaits_code(proof.reveal()));
+    let code = totp::code_of(&enrolment, accounts.now());
+    let late = accounts.sign_in_code(proof.reveal(), &code, &visitor());
+    assert!(matches!(late, Err(SignInRefusal::Over)));
+}
+
+#[test]
+fn what_a_browser_says_of_itself_is_cut_and_made_visible() {
+    let house = house();
+    let ana = house.person("ana", Role::Owner);
+    let rows = house.accounts.sessions(&ana).unwrap();
+    assert!(!rows[0].agent.contains('\u{1b}') && rows[0].agent.chars().count() <= 1_000);
+}
+
+#[test]
+fn names_are_plain_and_without_case() {
+    let house = house();
+    let add = |name: &str| {
+        let new = NewPerson { name: name.into(), role: Role::Viewer };
+        house.accounts.add_account(&machine(), &new)
+    };
+    assert!(add(" Ana@Corp.example ").is_ok());
+    for name in ["ana@corp.EXAMPLE", "", " ", "ana bob", "\u{430}na", "-x", &*"a".repeat(65)] {
+        assert!(add(name).is_err(), "{name:?}");
+    }
+}

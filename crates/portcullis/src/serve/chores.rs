@@ -59,6 +59,10 @@ impl Chores {
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "counts", gateway, move || note_hits(&parts))?;
         let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "sessions", gateway, move || {
+            parts.accounts.tidy().map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
         chores.every(SELDOM, "exports", gateway, move || {
             parts.center.tidy_exports().map_err(|error| whole(&error))
         })?;

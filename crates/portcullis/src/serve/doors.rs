@@ -96,15 +96,17 @@ impl HttpDoors {
     /// Binds them.
     ///
     /// # Errors
-    /// An address is taken, is not a loopback address, or the socket cannot
-    /// be made in the data folder.
+    /// An address is taken, goes beyond loopback without being guarded, or
+    /// the socket cannot be made in the data folder.
     pub(super) async fn bind(settings: &Settings, log: &Log) -> Result<HttpDoors, String> {
         let socket = settings.server.data_dir.join(crate::cli::SOCKET);
         let admin = api::bind_admin(&socket).map_err(|error| error.to_string())?;
         let address = socket.display().to_string();
         log.say(&Message::Listening { service: "control", address });
-        let console = tcp("http", settings.http.listen.address(), log).await?;
-        let metrics = tcp("metrics", settings.metrics.listen.address(), log).await?;
+        let guarded = super::accounts::files(settings).is_some()
+            || !settings.http.trusted_proxy.is_empty();
+        let console = tcp("http", settings.http.listen.address(), guarded, log).await?;
+        let metrics = tcp("metrics", settings.metrics.listen.address(), false, log).await?;
         Ok(HttpDoors { console, metrics, admin })
     }
 }
@@ -112,10 +114,11 @@ impl HttpDoors {
 async fn tcp(
     service: &'static str,
     address: Option<SocketAddr>,
+    guarded: bool,
     log: &Log,
 ) -> Result<Option<TcpListener>, String> {
     let Some(address) = address else { return Ok(None) };
-    let listener = api::bind_loopback(address).await.map_err(|error| error.to_string())?;
+    let listener = api::bind_console(address, guarded).await.map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     log.say(&Message::Listening { service, address: address.to_string() });
     Ok(Some(listener))

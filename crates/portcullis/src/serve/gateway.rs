@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use center::Center;
+use center::accounts::Accounts;
 use center::metrics::{Metrics, MetricsFromEvents};
 use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
@@ -50,8 +51,11 @@ pub(crate) struct Gateway {
     pub(crate) deliverer: Deliverer,
     pub(crate) health: Arc<Health>,
     pub(crate) center: Arc<Center>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) metrics: Metrics,
     pub(crate) tls: Option<Arc<Tls>>,
+    /// The certificate of the console.
+    pub(crate) http_tls: Option<Arc<Tls>>,
 }
 
 impl Gateway {
@@ -67,7 +71,7 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, world, .. } = opened;
+        let Opened { store, state, accounts, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
@@ -76,6 +80,9 @@ impl Gateway {
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
         apply_policy_file(settings, &policies, &log, now)?;
+        let accounts =
+            super::accounts::accounts(settings, &accounts, &shared.clock, &shared.chance);
+        let http_tls = super::accounts::certificate(settings)?;
         let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
         let checks = Arc::new(Checks::new(
@@ -115,8 +122,10 @@ impl Gateway {
             deliverer,
             health,
             center,
+            accounts,
             metrics,
             tls,
+            http_tls,
         })
     }
 }

@@ -24,6 +24,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
     {
         add("smtp.tls.certificate_file", whole(&error));
     }
+    if let Err(error) = super::accounts::certificate(settings) {
+        add("http.tls.certificate_file", error);
+    }
     for domain in &settings.domains {
         if let Some(path) = &domain.directory_file
             && let Err(error) = Directory::read(path, &domain.name, Timestamp::EPOCH)

@@ -7,6 +7,7 @@
 //!                                    reload ───┘        signals ◄───────────┘
 //! ```
 
+mod accounts;
 mod chores;
 mod convert;
 mod doors;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use world::{Clock, SystemClock};
 
 pub(crate) use health::{REFUSED, SETTINGS_CHECK};
-pub(crate) use running::Running;
+pub(crate) use running::{Addresses, Running};
 
 use crate::settings::{Loaded, Severity};
 use crate::telemetry::{Log, LogOptions, LogWriter, Message};
@@ -52,6 +53,7 @@ pub(crate) fn run(loaded: Loaded, again: Again) -> Result<(), String> {
     let started = start(loaded, &log).and_then(|(runtime, opened)| {
         runtime.block_on(async {
             let running = Running::start(settings, opened, Arc::clone(&log)).await?;
+            running.tell_first_link()?;
             let took = clock.elapsed().saturating_sub(began);
             let after_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             log.say(&Message::Ready { after_ms });

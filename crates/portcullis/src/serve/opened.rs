@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use store::contract::Page;
 use store::disk::RealDisk;
-use store::state::{PolicyState, SqliteState};
+use store::state::{
+    AccountState, PolicyState, SavedViewState, SqliteAccounts, SqliteState, SqliteViews,
+};
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
 use world::{Chance, Clock, Dial, Resolver, SystemChance, SystemClock, TcpDial};
@@ -49,6 +51,8 @@ impl World {
 pub(crate) struct Opened {
     pub(crate) store: Arc<Store>,
     pub(crate) state: Arc<dyn PolicyState>,
+    pub(crate) accounts: Arc<dyn AccountState>,
+    pub(crate) views: Arc<dyn SavedViewState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
     /// When the newest event was written, if there is one.
@@ -95,8 +99,11 @@ impl Opened {
         let now = world.clock.now();
         let (store, report) = Store::open(Arc::new(RealDisk), options, now).map_err(failed)?;
         let newest = newest_event(&store).map_err(failed)?;
-        let state = SqliteState::open(&folder.join(STATE_FILE)).map_err(failed)?;
-        Ok(Opened { store: Arc::new(store), state: Arc::new(state), world, report, newest })
+        let file = folder.join(STATE_FILE);
+        let state = Arc::new(SqliteState::open(&file).map_err(failed)?);
+        let accounts = Arc::new(SqliteAccounts::open(&file).map_err(failed)?);
+        let views = Arc::new(SqliteViews::open(&file).map_err(failed)?);
+        Ok(Opened { store: Arc::new(store), state, accounts, views, world, report, newest })
     }
 }
 

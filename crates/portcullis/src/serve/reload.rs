@@ -21,7 +21,9 @@ const RESTART_KEYS: &[&str] = &[
     "smtp.examined_memory_max",
     "smtp.tls.enabled",
     "dns.",
-    "http.",
+    "http.listen",
+    "http.trusted_proxy",
+    "http.session_",
     "metrics.",
     "retention.",
     "store.",
@@ -61,6 +63,9 @@ pub(super) fn reload(
     apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
     if let Some(tls) = &gateway.tls {
         tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;
+    }
+    if let (Some(tls), Some(files)) = (&gateway.http_tls, super::accounts::files(settings)) {
+        tls.reload(&files).map_err(|error| whole(&error))?;
     }
     gateway.policies.rebase(base)?;
     gateway.directory.replace(directories);

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::Api;
+use api::{Api, Certificate};
 use receive::Wish;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 
+use super::accounts::{tell_first_link, url};
 use super::chores::{Chores, keep_daily_log, note_hits};
 use super::doors::{HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
@@ -41,6 +42,8 @@ pub(crate) struct Running {
     chores: Chores,
     drain_timeout: Duration,
     cut_off_timeout: Duration,
+    /// Those the process began with.
+    settings: Settings,
 }
 
 impl Running {
@@ -77,7 +80,7 @@ impl Running {
                 tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
             }
         });
-        let http = serve_http(&gateway, http_doors, &stopped);
+        let http = serve_http(&settings, &gateway, http_doors, &stopped);
         for listener in doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
         }
@@ -95,7 +98,17 @@ impl Running {
             chores,
             drain_timeout,
             cut_off_timeout,
+            settings,
         })
+    }
+
+    /// Tells how the first owner gets in, if nobody can yet.
+    ///
+    /// # Errors
+    /// The store fails. A sentence for the operator.
+    pub(super) fn tell_first_link(&self) -> Result<(), String> {
+        let Gateway { accounts, log, .. } = &*self.gateway;
+        tell_first_link(&self.settings, accounts, self.addresses.http, log)
     }
 
     /// Serves until a signal ends it.
@@ -219,15 +232,21 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 fn serve_http(
+    settings: &Settings,
     gateway: &Gateway,
     doors: HttpDoors,
     stopped: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<std::io::Result<()>>> {
-    let api = Api::new(Arc::clone(&gateway.center), gateway.metrics.clone());
+    let accounts = Arc::clone(&gateway.accounts);
+    let bound = doors.console.as_ref().and_then(|listener| listener.local_addr().ok());
+    let api = Api::new(Arc::clone(&gateway.center), accounts, gateway.metrics.clone());
+    let api = api.behind(&settings.http.trusted_proxy).reached_at(&url(settings, bound));
+    let certificate = gateway.http_tls.clone();
+    let certificate = certificate.map(|tls| -> Certificate { Arc::new(move || tls.config()) });
     let mut tasks = Vec::new();
     if let Some(listener) = doors.console {
         let (api, stop) = (api.clone(), until(stopped.clone()));
-        tasks.push(tokio::spawn(async move { api.serve_console(listener, stop).await }));
+        tasks.push(tokio::spawn(async move { api.serve_console(listener, certificate, stop).await }));
     }
     if let Some(listener) = doors.metrics {
         let (api, stop) = (api.clone(), until(stopped.clone()));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use types::Domain;
 
-use super::kinds::{NextHop, Recipients};
+use super::kinds::{Listen, NextHop, Recipients};
 use super::read::{FoundValues, Origin, Problem};
 use super::table::{DomainSettings, Settings};
 
@@ -91,18 +91,32 @@ impl Check<'_> {
                 self.error(&key, format!("{listen} is used twice, also at {other}"));
             }
         }
-        for (key, listen) in
-            [("http.listen", settings.http.listen), ("metrics.listen", settings.metrics.listen)]
-        {
-            if let Some(address) = listen.address()
-                && !address.ip().is_loopback()
-            {
-                let text = format!(
-                    "{address} is not a loopback address: there is no sign-in yet, \
-                     so this is served to this machine only"
-                );
-                self.error(key, text);
-            }
+        self.reach(settings);
+    }
+
+    /// Passwords do not cross a network in clear text, and numbers without a
+    /// sign-in do not at all.
+    fn reach(&mut self, settings: &Settings) {
+        let beyond = |listen: Listen| listen.address().filter(|at| !at.ip().is_loopback());
+        let encrypted = settings.http_tls.certificate_file.is_some();
+        let guarded = encrypted || !settings.http.trusted_proxy.is_empty();
+        if let Some(address) = beyond(settings.http.listen).filter(|_| !guarded) {
+            let text = format!(
+                "{address} is not a loopback address: name a certificate in [http.tls], \
+                 or the proxy in front as http.trusted_proxy"
+            );
+            self.error("http.listen", text);
+        }
+        if let Some(address) = beyond(settings.metrics.listen) {
+            let text = format!(
+                "{address} is not a loopback address: there is no sign-in for the numbers, \
+                 so they are served to this machine only"
+            );
+            self.error("metrics.listen", text);
+        }
+        let http = &settings.http;
+        if http.session_idle_max > http.session_max {
+            self.warning("http.session_idle_max", "is longer than http.session_max, which counts first");
         }
     }
 
@@ -140,24 +154,28 @@ impl Check<'_> {
     }
 
     fn files(&mut self, settings: &Settings) {
-        let tls = &settings.smtp_tls;
-        match (&tls.certificate_file, &tls.key_file) {
-            (Some(_), None) => {
-                self.error("smtp.tls.certificate_file", "needs smtp.tls.key_file beside it");
-            }
-            (None, Some(_)) => {
-                self.error("smtp.tls.key_file", "needs smtp.tls.certificate_file beside it");
-            }
-            _ => {}
-        }
-        self.readable("smtp.tls.certificate_file", tls.certificate_file.as_deref());
-        self.readable("smtp.tls.key_file", tls.key_file.as_deref());
+        let (smtp, http) = (&settings.smtp_tls, &settings.http_tls);
+        self.pair("smtp.tls", smtp.certificate_file.as_deref(), smtp.key_file.as_deref());
+        self.pair("http.tls", http.certificate_file.as_deref(), http.key_file.as_deref());
         self.readable("server.policy_file", settings.server.policy_file.as_deref());
         for domain in &settings.domains {
             let key = format!("domain.{}.directory_file", domain.number.unwrap_or(0));
             self.readable(&key, domain.directory_file.as_deref());
         }
         self.data_dir(&settings.server.data_dir);
+    }
+
+    /// A certificate and its key.
+    fn pair(&mut self, section: &str, certificate: Option<&Path>, key: Option<&Path>) {
+        let keys = [format!("{section}.certificate_file"), format!("{section}.key_file")];
+        let [of_certificate, of_key] = &keys;
+        match (certificate, key) {
+            (Some(_), None) => self.error(of_certificate, format!("needs {of_key} beside it")),
+            (None, Some(_)) => self.error(of_key, format!("needs {of_certificate} beside it")),
+            _ => {}
+        }
+        self.readable(of_certificate, certificate);
+        self.readable(of_key, key);
     }
 
     fn readable(&mut self, key: &str, path: Option<&Path>) {

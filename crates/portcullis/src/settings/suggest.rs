@@ -7,8 +7,6 @@ use super::table::Settings;
 /// name is kinder than calling it unknown, and safer than taking no notice.
 const LATER: &[(&str, &str)] = &[
     ("smtp.listener[].allow_from", "an outbound listener"),
-    ("http.tls", "TLS for the pages"),
-    ("http.trusted_proxy", "a proxy before the pages"),
     ("domain[].ldap", "an LDAP directory"),
     ("directory", "an LDAP directory"),
     ("ldap", "an LDAP directory"),

@@ -191,7 +191,9 @@ settings! {
         /// Bounces sent to addresses of one domain.
         bounce_rate_per_domain_max: Rate = "10/min";
         /// Where bounces and delay warnings go: hosts with ports, or `mx`, which means
-        /// the mail servers of the sender's domain.
+        /// the mail servers of the sender's domain. With `mx` nothing is sent to private,
+        /// loopback or other inward addresses, because whoever writes a reverse-path would choose
+        /// them; senders in your own networks need a host here.
         bounce_hop: Vec<NextHop> = ["mx"], like ["smarthost.corp.example:25"];
         /// The port of hosts that MX records name.
         mx_port: u32 = 25, within 1..=65535;
@@ -209,14 +211,29 @@ settings! {
 
     /// The pages and the API.
     one http: HttpSettings at "http" {
-        /// Where they are served; a loopback address, because there is no sign-in yet.
+        /// Where they are served. An address beyond loopback needs `[http.tls]` or `http.trusted_proxy`.
         listen: Listen = "127.0.0.1:8080";
+        /// Networks of the proxies in front. From these alone the fields X-Forwarded-For,
+        /// X-Forwarded-Proto and X-Forwarded-Host are believed.
+        trusted_proxy: Vec<IpNet> = [], like ["10.0.0.0/24"];
+        /// How long a sign-in lasts without a request.
+        session_idle_max: Duration = "12h", within "1m"..="30d";
+        /// How long a sign-in lasts at most.
+        session_max: Duration = "7d", within "1m"..="90d";
         /// Whether `/r/` followed by a reference explains a refusal to the refused sender, without
         /// sign-in. With `server.public_url`, replies end with the address of that page.
         refusal_pages: bool = true;
         /// Whether refusals for a score (spam, content, reputation) are explained there too, which
         /// helps those who send spam to tune it.
         score_refusal_pages: bool = false;
+    }
+
+    /// HTTPS for the pages and the API.
+    one http_tls: HttpTlsSettings at "http.tls" {
+        /// The certificate with its chain, PEM. Read again at reload.
+        certificate_file: Option<PathBuf> = none, like "/etc/portcullis/console.crt";
+        /// The key of the certificate, PEM.
+        key_file: Option<PathBuf> = none, like "/etc/portcullis/console.key";
     }
 
     /// Numbers and health for monitoring.

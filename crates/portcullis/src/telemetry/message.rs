@@ -64,6 +64,11 @@ messages! {
         /// Address and port, or path.
         address: String,
     } = "listening", Info, "listening for {service} at {address}";
+    /// Nobody can sign in yet; whoever opens the address, once and within a day, becomes the first owner.
+    SetUpLink {
+        /// The address.
+        url: String,
+    } = "set_up_link", Warn, "there is no account yet: open {url} within 24 hours to make the first one";
     /// Everything is up.
     Ready {
         /// Milliseconds since the start.

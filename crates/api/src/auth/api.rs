@@ -1,0 +1,180 @@
+//! Accounts and tokens for programs and the command line.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use center::accounts::{
+    AccountRow, Accounts, MadeToken, NewPerson, NewToken, Preferences, TokenRow,
+};
+use serde::{Deserialize, Serialize};
+use types::{Caller, Permissions, Role, TokenId};
+
+use super::Signed;
+use crate::Api;
+use crate::openapi::Routes;
+use crate::problem::ApiProblem;
+use crate::routes::{Body, Params, on_accounts};
+
+/// The routes, below `/api/v1`.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/me", "Who asks, and what they may do.", me)
+        .get("/accounts", "All accounts.", list)
+        .post("/accounts", "Add an account.", add)
+        .delete("/accounts/{name}", "Remove an account.", remove)
+        .put("/accounts/{name}/role", "Give an account another role.", role)
+        .put("/accounts/{name}/password", "Set the password of an account.", password)
+        .delete("/accounts/{name}/codes", "Turn an account's codes off.", reset_codes)
+        .post("/set-up-links", "Make a link that sets an account up.", set_up_link)
+        .get("/tokens", "One's tokens, or all.", tokens)
+        .post("/tokens", "Make a token.", add_token)
+        .delete("/tokens/{number}", "Revoke a token.", remove_token)
+}
+
+type Answer<T> = Result<Json<T>, ApiProblem>;
+
+/// Nothing but that it was done.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Done {
+    done: bool,
+}
+
+const DONE: Json<Done> = Json(Done { done: true });
+
+/// Who asks.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Me {
+    name: String,
+    permissions: Permissions,
+    preferences: Preferences,
+}
+
+pub(crate) async fn me(signed: Signed) -> Json<Me> {
+    let Signed { caller, preferences, .. } = signed;
+    let (name, permissions) = (caller.name.to_string(), caller.permissions);
+    Json(Me { name, permissions, preferences: (*preferences).clone() })
+}
+
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<AccountRow>> {
+    on_accounts(&api, move |accounts| accounts.accounts(&caller)).await.map(Json)
+}
+
+pub(crate) async fn add(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewPerson>,
+) -> Answer<Done> {
+    on_accounts(&api, move |accounts| accounts.add_account(&caller, &new)).await.map(|()| DONE)
+}
+
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.remove_account(&caller, &name);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct RoleBody {
+    role: Role,
+}
+
+pub(crate) async fn role(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(RoleBody { role }): Body<RoleBody>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.set_role(&caller, &name, role);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct PasswordBody {
+    password: String,
+}
+
+pub(crate) async fn password(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(PasswordBody { password }): Body<PasswordBody>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.set_password(&caller, &name, &password);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+pub(crate) async fn reset_codes(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.reset_totp(&caller, &name);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+#[derive(Default, Deserialize, schemars::JsonSchema)]
+pub(crate) struct LinkBody {
+    /// Whose password; a new owner if absent.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// A link that works once.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Link {
+    /// Below the address of the console.
+    path: String,
+    /// The same with the address, as far as it is known.
+    url: String,
+    /// How long it works, in seconds.
+    valid_s: u64,
+}
+
+pub(crate) async fn set_up_link(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(LinkBody { name }): Body<LinkBody>,
+) -> Answer<Link> {
+    let work = move |accounts: &Accounts| accounts.set_up_link(&caller, name.as_deref());
+    let secret = on_accounts(&api, work).await?;
+    let path = format!("/set-up/{}", secret.reveal());
+    let url = format!("{}{path}", api.console_url.trim_end_matches('/'));
+    Ok(Json(Link { path, url, valid_s: center::accounts::LINK_VALID.as_secs() }))
+}
+
+#[derive(Default, Deserialize, schemars::JsonSchema)]
+pub(crate) struct TokensParams {
+    /// Everybody's, not the caller's own.
+    #[serde(default)]
+    all: bool,
+}
+
+pub(crate) async fn tokens(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(TokensParams { all }): Params<TokensParams>,
+) -> Answer<Vec<TokenRow>> {
+    on_accounts(&api, move |accounts| accounts.tokens(&caller, all)).await.map(Json)
+}
+
+pub(crate) async fn add_token(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewToken>,
+) -> Answer<MadeToken> {
+    on_accounts(&api, move |accounts| accounts.add_token(&caller, &new)).await.map(Json)
+}
+
+pub(crate) async fn remove_token(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.remove_token(&caller, TokenId(number));
+    on_accounts(&api, work).await.map(|()| DONE)
+}

@@ -1,0 +1,318 @@
+//! Stands before every handler: finds out who asks, looks the route up in the
+//! table, and refuses who may not or did not mean to.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use center::accounts::{Session, TokenRefusal, Visitor, form_token};
+use types::{Caller, Permission};
+
+use super::access::{self, Access};
+use super::cookie::Cookie;
+use super::origin::{Connection, Origin};
+use super::{Signed, attach, forged, way_back};
+use crate::Api;
+use crate::pages::{Shell, error_page};
+use crate::problem::ApiProblem;
+use crate::routes::on_accounts;
+
+/// What a handler of the sign-in pages and of `/me` needs beside [`Signed`].
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    /// Where the request comes from.
+    pub(crate) origin: Origin,
+    /// The same for the accounts.
+    pub(crate) visitor: Visitor,
+    /// The session, if somebody is signed in with one.
+    pub(crate) session: Option<Arc<Session>>,
+    /// The token of forms: of the session, else of the visitor.
+    pub(crate) csrf: Arc<str>,
+}
+
+impl FromRequestParts<Api> for Guest {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, ApiProblem> {
+        let guest = parts.extensions.get::<Guest>().cloned();
+        guest.ok_or_else(|| ApiProblem::malformed("this is for browsers"))
+    }
+}
+
+/// Who asks.
+enum Who {
+    Nobody,
+    /// Over the admin socket, or with a token: no page elsewhere can send
+    /// either, so nothing is checked for being forged.
+    Program(Signed),
+    Person(Arc<Session>, Signed),
+}
+
+/// Lets a request in, or says why not.
+pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let Some(route) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
+    let shown_to = ShownTo::of(&request);
+    match admitted(&api, request, route.as_str(), &shown_to).await {
+        Ok((request, new_visitor)) => {
+            let mut response = next.run(request).await;
+            if let Some(cookie) = new_visitor {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        Err(refusal) => shown_to.refusal(&api, *refusal).await,
+    }
+}
+
+/// Why a request goes no further.
+struct Refusal {
+    problem: ApiProblem,
+    /// Who asks, for the frame of the page.
+    signed: Option<Signed>,
+    /// Whether signing in would help.
+    sign_in: bool,
+}
+
+impl Refusal {
+    fn new(problem: ApiProblem, signed: Option<Signed>) -> Box<Self> {
+        Box::new(Refusal { problem, signed, sign_in: false })
+    }
+}
+
+type Admitted = Result<(Request, Option<HeaderValue>), Box<Refusal>>;
+
+async fn admitted(api: &Api, request: Request, route: &str, shown_to: &ShownTo) -> Admitted {
+    let method = request.method().clone();
+    let Some(access) = access::access(&method, route) else {
+        return Err(Refusal::new(unlisted(&method, route), None));
+    };
+    let connection = request.extensions().get::<Connection>().copied().unwrap_or_default();
+    let origin = Origin::of(connection, request.headers(), &api.trusted_proxies);
+    let known = request.extensions().get::<Signed>().cloned();
+    let who = who(api, known, request.headers(), &origin)
+        .await
+        .map_err(|problem| Refusal::new(problem, None))?;
+    let signed = match &who {
+        Who::Nobody => None,
+        Who::Program(signed) | Who::Person(_, signed) => Some(signed.clone()),
+    };
+    if let Some(refusal) = refused(api, access, signed.as_ref(), shown_to).await {
+        return Err(refusal);
+    }
+    let (token, fresh) = form_secret(api, access, &who, request.headers(), &origin);
+    let mut request = match (&who, access) {
+        _ if method.is_safe() => request,
+        (Who::Program(_), _) => request,
+        (Who::Nobody, Access::Public) => {
+            let checked = forged::comes_from_us(request.headers(), &origin);
+            checked.map_err(|problem| Refusal::new(problem, None))?;
+            request
+        }
+        _ => forged::check(request, &origin, &token)
+            .await
+            .map_err(|problem| Refusal::new(problem, signed.clone()))?,
+    };
+    let agent = request.headers().get(header::USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned();
+    let visitor = Visitor { address: origin.address, agent };
+    let session = match who {
+        Who::Person(session, _) => Some(session),
+        Who::Nobody | Who::Program(_) => None,
+    };
+    let extensions = request.extensions_mut();
+    if let Some(signed) = signed {
+        attach(extensions, signed);
+    }
+    extensions.insert(Guest { origin, visitor, session, csrf: token });
+    Ok((request, fresh))
+}
+
+/// The token of forms, and the cookie to set if it needs one.
+fn form_secret(
+    api: &Api,
+    access: Access,
+    who: &Who,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> (Arc<str>, Option<HeaderValue>) {
+    match (who, access) {
+        (Who::Person(_, signed), _) => (Arc::clone(&signed.csrf), None),
+        (Who::Nobody, Access::Entrance) => match Cookie::Visitor.find(headers, origin) {
+            Some(secret) => (form_token(secret).into(), None),
+            None => {
+                let secret = api.accounts.visitor_secret();
+                let cookie = Cookie::Visitor.set(Some(secret.reveal()), origin);
+                (form_token(secret.reveal()).into(), cookie)
+            }
+        },
+        _ => ("".into(), None),
+    }
+}
+
+/// Whether the table lets them in.
+async fn refused(
+    api: &Api,
+    access: Access,
+    signed: Option<&Signed>,
+    shown_to: &ShownTo,
+) -> Option<Box<Refusal>> {
+    let needed = match access {
+        Access::Public | Access::Entrance => return None,
+        Access::SignedIn => None,
+        Access::Needs(permission) => Some(permission),
+    };
+    let Some(signed) = signed else {
+        let mut refusal = Refusal::new(nobody(needed), None);
+        refusal.sign_in = shown_to.page;
+        return Some(refusal);
+    };
+    let missing = needed.filter(|permission| !signed.caller.may(*permission))?;
+    let problem = lacking(api, &signed.caller, missing).await;
+    Some(Refusal::new(problem, Some(signed.clone())))
+}
+
+/// Whoever the door knows already (the admin socket), the token, or the
+/// cookie.
+async fn who(
+    api: &Api,
+    known: Option<Signed>,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Who, ApiProblem> {
+    if let Some(signed) = known {
+        return Ok(Who::Program(signed));
+    }
+    if let Some(field) = headers.get(header::AUTHORIZATION) {
+        return bearer(api, field, origin).await.map(Who::Program);
+    }
+    let Some(secret) = Cookie::Session.find(headers, origin) else {
+        return Ok(Who::Nobody);
+    };
+    let (secret, from) = (secret.to_owned(), origin.address);
+    let csrf: Arc<str> = form_token(&secret).into();
+    let found = on_accounts(api, move |accounts| accounts.session(&secret, from)).await?;
+    Ok(found.map_or(Who::Nobody, |session| {
+        let caller = session.caller.clone();
+        let preferences = Arc::new(session.preferences.clone());
+        Who::Person(Arc::new(session), Signed { caller, preferences, csrf })
+    }))
+}
+
+/// A token in the form `Bearer …` (RFC 6750 section 2.1).
+async fn bearer(api: &Api, field: &HeaderValue, origin: &Origin) -> Result<Signed, ApiProblem> {
+    let unauthorized = |detail: String| ApiProblem::new(StatusCode::UNAUTHORIZED, "token", detail);
+    let text = field.to_str().ok().and_then(|text| text.split_once(' '));
+    let Some((_, secret)) = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Err(unauthorized("only bearer tokens are understood".to_owned()));
+    };
+    let (secret, from) = (secret.trim().to_owned(), origin.address);
+    let found = on_accounts(api, move |accounts| match accounts.token(&secret, from) {
+        Err(TokenRefusal::Failed(error)) => Err(error),
+        answer => Ok(answer),
+    });
+    match found.await? {
+        Ok(caller) => Ok(Signed::of_machine(caller)),
+        Err(refusal) => Err(unauthorized(refusal.to_string())),
+    }
+}
+
+/// What the table does not know is not served.
+fn unlisted(method: &Method, route: &str) -> ApiProblem {
+    let known = access::ROUTES.iter().any(|listed| listed.path == route);
+    match known {
+        true => {
+            let detail = format!("{method} cannot be done here");
+            ApiProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
+        }
+        false => {
+            let detail = "this route is not in the table of permissions, so nobody may use it";
+            ApiProblem::new(StatusCode::FORBIDDEN, "denied", detail)
+        }
+    }
+}
+
+fn nobody(needed: Option<Permission>) -> ApiProblem {
+    let detail = match needed {
+        None => "this needs a sign-in, or a token as `Authorization: Bearer …`".to_owned(),
+        Some(permission) => format!(
+            "this needs a sign-in, or a token as `Authorization: Bearer …`, with the permission {}",
+            permission.slug()
+        ),
+    };
+    ApiProblem::new(StatusCode::UNAUTHORIZED, "sign_in", detail)
+}
+
+/// Names the permission and who can grant it.
+async fn lacking(api: &Api, caller: &Caller, permission: Permission) -> ApiProblem {
+    let owners = on_accounts(api, |accounts| accounts.owners()).await.unwrap_or_default();
+    let who = match owners.as_slice() {
+        [] => "an owner can grant it".to_owned(),
+        names => format!("an owner can grant it: {}", names.join(", ")),
+    };
+    let detail = format!(
+        "{} lacks the permission {} ({}); {who}",
+        caller.name,
+        permission.slug(),
+        permission.doc().trim_end_matches('.')
+    );
+    ApiProblem::new(StatusCode::FORBIDDEN, "denied", detail)
+}
+
+/// What has to be known of a request to answer with a page or a problem,
+/// after it is gone.
+struct ShownTo {
+    /// Whether a person looks at the answer.
+    page: bool,
+    safe: bool,
+    path: String,
+    parts: Parts,
+}
+
+impl ShownTo {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
+        let document = headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document");
+        let accepts = text(header::ACCEPT).is_none_or(|kinds| {
+            kinds.contains("text/html") || kinds.contains("*/*")
+        });
+        let api = path.starts_with("/api/") || path == "/status";
+        let mut shell = Request::new(());
+        *shell.uri_mut() = request.uri().clone();
+        *shell.headers_mut() = headers.clone();
+        let (parts, ()) = shell.into_parts();
+        let page = document && accepts && !api;
+        ShownTo { page, safe: request.method().is_safe(), path, parts }
+    }
+
+    async fn refusal(mut self, api: &Api, refusal: Refusal) -> Response {
+        let Refusal { problem, signed, sign_in } = refusal;
+        if sign_in && self.safe {
+            return Redirect::to(&way_back::sign_in(&self.path)).into_response();
+        }
+        if sign_in {
+            return Redirect::to("/sign-in").into_response();
+        }
+        if !self.page {
+            let mut response = problem.into_response();
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let scheme = HeaderValue::from_static("Bearer");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            return response;
+        }
+        if let Some(signed) = signed {
+            self.parts.extensions.insert(signed);
+        }
+        match Shell::from_request_parts(&mut self.parts, api).await {
+            Ok(shell) => error_page(shell, &problem),
+            Err(never) => match never {},
+        }
+    }
+}

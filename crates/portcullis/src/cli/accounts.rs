@@ -1,0 +1,199 @@
+//! `account …` and `token …`.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use api::client::encoded;
+use serde_json::{Value as Json, json};
+use types::{Permission, Permissions, Role, Timestamp};
+
+use super::arguments::{AccountCommand, Global, TokenCommand};
+use super::exit::{Exit, Failure};
+use super::output::{Column, Output};
+use super::server::{Server, confirm};
+
+const ACCOUNTS: &[Column] = &[
+    ("Name", "/name"),
+    ("Role", "/role"),
+    ("Password", "/has_password"),
+    ("Codes", "/has_totp"),
+    ("Last sign-in", "/signed_in"),
+    ("Made by", "/created_by"),
+];
+const TOKENS: &[Column] = &[
+    ("Id", "/id"),
+    ("Account", "/account"),
+    ("Name", "/name"),
+    ("May", "/permissions"),
+    ("From", "/networks"),
+    ("Ends", "/expires"),
+    ("Last used", "/last_used"),
+    ("By", "/last_address"),
+];
+
+/// `account …`
+///
+/// # Errors
+/// The server cannot be asked or refuses.
+pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit, Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    let at = |name: &str, part: &str| format!("/accounts/{}{part}", encoded(name));
+    match command {
+        AccountCommand::List => {
+            let rows: Vec<Json> = server.get("/accounts")?;
+            let none = "there are no accounts; `account setup-link` lets the first owner in";
+            output.found(ACCOUNTS, &rows, none)?;
+        }
+        AccountCommand::Add { name, role } => {
+            let role = role_of(role)?;
+            confirm(global, &format!("add the account {name:?} as {}", role.slug()))?;
+            server.post("/accounts", &json!({ "name": name, "role": role }))?;
+            link(&server, output, Some(name))?;
+        }
+        AccountCommand::Remove { name } => {
+            confirm(global, &format!("remove the account {name:?} with its sessions and tokens"))?;
+            let done = server.delete(&at(name, ""))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Role { name, role } => {
+            let role = role_of(role)?;
+            confirm(global, &format!("make {name:?} {}", role.slug()))?;
+            let done = server.put(&at(name, "/role"), &json!({ "role": role }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Password { name } => {
+            let password = read_password()?;
+            let done = server.put(&at(name, "/password"), &json!({ "password": password }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::SetupLink { name } => link(&server, output, name.as_deref())?,
+        AccountCommand::ResetTotp { name } => {
+            confirm(global, &format!("turn codes at sign-in off for {name:?}"))?;
+            let done = server.delete(&at(name, "/codes"))?;
+            output.object(&done)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Makes a link and says what it is for.
+fn link(server: &Server, output: Output, name: Option<&str>) -> Result<(), Failure> {
+    let link = server.post("/set-up-links", &json!({ "name": name }))?;
+    if output.is_json() {
+        return output.object(&link);
+    }
+    output.note(match name {
+        Some(_) => "the person chooses a password at this address, once and within 24 hours:",
+        None => "whoever opens this address, once and within 24 hours, becomes an owner:",
+    });
+    let url = link.get("url").and_then(Json::as_str).unwrap_or_default();
+    output.text(url)
+}
+
+fn role_of(text: &str) -> Result<Role, Failure> {
+    let names: Vec<&str> = Role::ALL.into_iter().map(Role::slug).collect();
+    text.parse().map_err(|_| {
+        Failure::new(Exit::Usage, format!("there is no role {text:?}; there are {}", names.join(", ")))
+    })
+}
+
+/// A password: typed twice without an echo, or one line of standard input.
+fn read_password() -> Result<String, Failure> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return line(&mut input.lock());
+    }
+    let hidden = Hidden::begin()?;
+    let (first, second) = (asked("New password: ")?, asked("The same again: ")?);
+    drop(hidden);
+    match first == second {
+        true => Ok(first),
+        false => Err(Failure::new(Exit::Usage, "the two passwords differ; nothing was changed")),
+    }
+}
+
+fn asked(question: &str) -> Result<String, Failure> {
+    let mut out = std::io::stderr().lock();
+    write!(out, "{question}")?;
+    out.flush()?;
+    let answer = line(&mut std::io::stdin().lock());
+    // The line end that was typed was not shown.
+    writeln!(out)?;
+    answer
+}
+
+fn line(input: &mut impl BufRead) -> Result<String, Failure> {
+    let mut text = String::new();
+    input.read_line(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The terminal without its echo, which comes back when this is dropped.
+struct Hidden(rustix::termios::Termios);
+
+impl Hidden {
+    fn begin() -> Result<Hidden, Failure> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let failed = |error: rustix::io::Errno| Failure::new(Exit::Error, error.to_string());
+        let before = tcgetattr(std::io::stdin()).map_err(failed)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).map_err(failed)?;
+        Ok(Hidden(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+/// `token …`
+///
+/// # Errors
+/// The server cannot be asked or refuses.
+pub(super) fn token(global: &Global, command: &TokenCommand) -> Result<Exit, Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    match command {
+        TokenCommand::List => {
+            let rows: Vec<Json> = server.get("/tokens?all=true")?;
+            output.found(TOKENS, &rows, "there are no tokens; `token add` makes one")?;
+        }
+        TokenCommand::Add { account, name, permissions, from, until } => {
+            let wanted = permissions_of(permissions)?;
+            let expires = until.as_deref().map(str::parse::<Timestamp>).transpose();
+            let expires = expires.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+            confirm(global, &format!("make the token {name:?} for {account:?}"))?;
+            let body = json!({
+                "account": account, "name": name, "permissions": wanted, "networks": from,
+                "expires": expires,
+            });
+            let made = server.post("/tokens", &body)?;
+            if output.is_json() {
+                output.object(&made)?;
+                return Ok(Exit::Ok);
+            }
+            output.note("this is shown once; programs send it as `Authorization: Bearer …`:");
+            output.text(made.get("secret").and_then(Json::as_str).unwrap_or_default())?;
+        }
+        TokenCommand::Revoke { id } => {
+            confirm(global, &format!("revoke the token {id}"))?;
+            let done = server.delete(&format!("/tokens/{id}"))?;
+            output.object(&done)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn permissions_of(names: &[String]) -> Result<Permissions, Failure> {
+    let read = |name: &String| {
+        name.parse::<Permission>().map_err(|_| {
+            let known: Vec<&str> = Permission::ALL.iter().map(|known| known.slug()).collect();
+            let text = format!("there is no permission {name:?}; there are {}", known.join(", "));
+            Failure::new(Exit::Usage, text)
+        })
+    };
+    names.iter().map(read).collect()
+}

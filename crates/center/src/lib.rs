@@ -51,7 +51,6 @@ use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
 use world::{Chance, Clock};
 
-pub use attempts::{AttemptPage, TraceRequest};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
 pub use error::{CenterError, Problem};
 pub use explain::Explanation;

@@ -222,9 +222,10 @@ pub(crate) fn entry(sender: &str, action: SenderAction) -> ManagedSender {
     }
 }
 
-fn trace(gateway: &Gateway, query: &str) -> AttemptPage {
-    let request = TraceRequest { query: query.to_owned(), ..TraceRequest::default() };
-    gateway.center.trace(&root(), &request).unwrap_or_else(|e| panic!("{query}: {e}"))
+fn trace(gateway: &Gateway, query: &str) -> SearchPage {
+    let request =
+        SearchRequest { query: query.to_owned(), rows_max: 100, ..SearchRequest::default() };
+    gateway.center.search(&root(), &request).unwrap_or_else(|e| panic!("{query}: {e}"))
 }
 
 #[test]
@@ -237,18 +238,18 @@ fn attempts_are_found_paged_and_explained() {
         .collect();
     gateway.center.parts.log.record(events.clone()).unwrap();
     assert_eq!(trace(&gateway, "").rows.len(), 30);
-    assert_eq!(trace(&gateway, "is:rejected").count, 10);
-    assert_eq!(trace(&gateway, "type:greylist time:today to:bob@corp.example").count, 10);
+    assert_eq!(trace(&gateway, "is:rejected").rows.len(), 10);
+    assert_eq!(trace(&gateway, "type:greylist time:today to:bob@corp.example").rows.len(), 10);
     assert_eq!(trace(&gateway, "ip:192.0.2.1").rows.len(), 1);
-    assert_eq!(trace(&gateway, "-is:rejected info:\"first contact\"").count, 10);
-    assert_eq!(trace(&gateway, "from:nobody").count, 0);
-    let mut request = TraceRequest { rows_max: 12, ..TraceRequest::default() };
+    assert_eq!(trace(&gateway, "-is:rejected info:\"first contact\"").rows.len(), 10);
+    assert_eq!(trace(&gateway, "from:nobody").rows.len(), 0);
+    let mut request = SearchRequest { rows_max: 12, ..SearchRequest::default() };
     let mut seen = Vec::new();
     loop {
-        let page = gateway.center.trace(&root(), &request).unwrap();
+        let page = gateway.center.search(&root(), &request).unwrap();
         seen.extend(page.rows.iter().map(|row| row.id));
         let Some(next) = page.next else { break };
-        request.after = Some(next.to_string().parse().unwrap());
+        request.cursor = Some(next.to_string().parse().unwrap());
     }
     assert_eq!(seen.len(), 30);
     let reference = events[0].reference().to_string();
@@ -267,7 +268,7 @@ fn every_function_asks_for_its_permission() {
     let center = &gateway.center;
     let nobody = Caller::new("nobody", Permissions::NONE);
     let denied = [
-        center.trace(&nobody, &TraceRequest::default()).err(),
+        center.search(&nobody, &SearchRequest::default()).err(),
         center.why(&nobody, "x").err(),
         center.event(&nobody, "x").err(),
         center.life(&nobody, "x").err(),

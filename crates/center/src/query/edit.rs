@@ -121,7 +121,17 @@ pub fn and_not(query: &str, term: &str) -> String {
 }
 
 fn joined(query: &str, term: &str, negated: bool) -> String {
-    let term = term.trim();
+    let parts = chips(term).unwrap_or_default();
+    match parts.as_slice() {
+        // What is said negated is the opposite of what it negates.
+        [one] if one.negated => one_joined(query, &opposite(one), !negated),
+        [] | [_] => one_joined(query, term.trim(), negated),
+        _ if negated => one_joined(query, term.trim(), negated),
+        several => several.iter().fold(query.to_owned(), |query, part| and(&query, &part.text)),
+    }
+}
+
+fn one_joined(query: &str, term: &str, negated: bool) -> String {
     let wanted = match negated {
         true => format!("-{}", enclosed(term)),
         false => or_enclosed(term),
@@ -182,9 +192,19 @@ pub fn term(field: &str, value: &str) -> String {
     }
 }
 
-/// `field:=value`: the whole value, quoted where it needs it.
+/// `field:value` for a value that is no pattern, even if it contains `*`.
+pub fn literal_term(field: &str, value: &str) -> String {
+    match value.contains('*') {
+        true => {
+            format!("{}:{}", fields::find(field).map_or(field, |field| field.name), quoted(value))
+        }
+        false => term(field, value),
+    }
+}
+
+/// `field:=value`: the whole value, which is no pattern.
 pub fn exact_term(field: &str, value: &str) -> String {
-    let plain = term(field, value);
+    let plain = literal_term(field, value);
     match plain.split_once(':') {
         Some((name, value)) => format!("{name}:={value}"),
         None => plain,
@@ -252,6 +272,8 @@ mod tests {
         assert_eq!(and("a OR b", "type:rbl"), "(a OR b) type:rbl");
         assert_eq!(and("type:rbl", "type:rbl"), "type:rbl");
         assert_eq!(and("-type:rbl x", "type:rbl"), "x type:rbl");
+        assert_eq!(and("type:rbl x", "-type:rbl"), "x -type:rbl");
+        assert_eq!(and("x", "x y"), "x y");
         assert_eq!(and_not("type:rbl x", "type:rbl"), "x -type:rbl");
         assert_eq!(and_not("x", "a OR b"), "x -(a OR b)");
         assert_eq!(chosen("x reason:rbl", "type:rbl"), Some(true));
@@ -268,6 +290,10 @@ mod tests {
         assert_eq!(term("helo", "a..b"), "helo:\"a..b\"");
         assert_eq!(term("helo", ">x"), "helo:\">x\"");
         assert_eq!(term("reason", "rbl.listed"), "type:rbl.listed");
+        assert_eq!(term("helo", "*.x"), "helo:*.x");
+        assert_eq!(literal_term("ehlo", "*.x"), "helo:\"*.x\"");
+        assert_eq!(exact_term("helo", "*"), "helo:=\"*\"");
+        assert_eq!(exact_term("from", "<>"), "from:=<>");
         assert_eq!(word("invoice"), "invoice");
         assert_eq!(word("from:x"), "\"from:x\"");
         assert_eq!(word("OR"), "\"OR\"");

@@ -511,6 +511,40 @@ proptest! {
     }
 
     #[test]
+    fn editing_a_query_leaves_a_query(
+        text in "((-|NOT )?([a-z]{1,3}|is:rejected|from:a,b|\"x y\"|[(]a OR b[)]|size:>1k)( | AND | OR )){0,5}z",
+        chip in 0_usize..5,
+    ) {
+        let same = |a: &str, b: &str| parse(a).unwrap() == parse(b).unwrap();
+        let chips = edit::chips(&text).unwrap();
+        for place in 0..chips.len() {
+            let without = edit::without(&text, place);
+            prop_assert_eq!(edit::chips(&without).unwrap().len(), chips.len() - 1, "{}", text);
+            let turned = edit::toggled(&text, place);
+            prop_assert!(edit::chips(&turned).unwrap()[place].negated != chips[place].negated);
+            let back = edit::toggled(&turned, place);
+            prop_assert_eq!(
+                edit::chips(&back).unwrap()[place].negated, chips[place].negated, "{}", text
+            );
+        }
+        let term = ["type:rbl", "a OR b", "is:held", "-x", "q w"][chip];
+        let more = edit::and(&text, term);
+        prop_assert!(same(&edit::and(&more, term), &more), "{} & {}", text, term);
+        prop_assert!(parse(&edit::and_not(&more, term)).is_ok());
+    }
+
+    #[test]
+    fn any_value_survives_in_a_term(value in "\\PC{0,40}") {
+        let parsed = parse(&edit::term("subject", &value)).unwrap();
+        let Some(tree::Part::Term(term)) = parsed.root else { panic!("{value}") };
+        prop_assert_eq!(term.field.name, "subject");
+        prop_assert!(matches!(term.values.as_slice(), [tree::Value::One(text)] if text.text == value));
+        prop_assert!(parse(&edit::word(&value)).is_ok());
+        let form = five::FiveFilters::one("info", &value);
+        prop_assert_eq!(five::FiveFilters::of_query(&form.to_query()), Some(form));
+    }
+
+    #[test]
     fn any_text_at_all_is_answered(text in "\\PC{0,200}") {
         match search(&text, &moment()) {
             Ok(_) => {}

@@ -174,7 +174,7 @@ impl Proposal {
     }
 
     fn shown(self, field: &Field) -> CompletionItem {
-        let term = edit::term(field.name, &self.value);
+        let term = edit::literal_term(field.name, &self.value);
         let insert = term.split_once(':').map_or(term.clone(), |(_, value)| value.to_owned());
         let label = presentable_within(&self.value, LABEL_CHARS_MAX);
         CompletionItem { insert, label, help: self.help, count: self.count }

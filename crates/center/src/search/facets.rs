@@ -9,6 +9,8 @@ use super::SearchRequest;
 use crate::query::edit;
 use crate::{Center, CenterError, permit, presentable_within};
 
+/// Longest value, in characters: the longest address.
+const VALUE_CHARS_MAX: usize = 320;
 /// Longest label of a value, in characters.
 const LABEL_CHARS_MAX: usize = 80;
 
@@ -54,7 +56,7 @@ pub enum FacetKey {
 /// One value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FacetValue {
-    /// The value as it is stored.
+    /// The value as it is compared: in lower case.
     pub value: String,
     /// What people read.
     pub label: String,
@@ -178,7 +180,7 @@ impl FacetRow {
             add: edit::and(query, &term),
             exclude: edit::and_not(query, &term),
             chosen: edit::chosen(query, &term),
-            value,
+            value: presentable_within(&value, VALUE_CHARS_MAX),
         }
     }
 }

@@ -19,6 +19,7 @@ use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
 
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
+use super::measured_dns::MeasuredResolver;
 use super::names::NamesWatch;
 use super::next_hops::DelivererHops;
 use super::notices::ReportWriter;
@@ -71,7 +72,7 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, accounts, world, .. } = opened;
+        let Opened { store, state, accounts, views, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
@@ -104,11 +105,14 @@ impl Gateway {
         let health = Health::new(Arc::clone(&store), delivery, reception, names, now);
         let clock = Arc::clone(&shared.clock);
         let hops = DelivererHops(deliverer.clone());
+        let measured = Arc::clone(&shared.measured);
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
+        let center = center.with_saved_views(views);
         let center = Arc::new(center);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
+        let metrics = metrics.with(measured as _);
         Ok(Gateway {
             store,
             state,
@@ -136,6 +140,8 @@ struct Shared {
     chance: Arc<dyn Chance>,
     node: NodeName,
     resolver: Arc<dyn Resolver>,
+    /// The same, as a source of numbers.
+    measured: Arc<MeasuredResolver>,
     /// The store, once for each thing it is.
     events: Arc<dyn EventLog>,
     search: Arc<dyn EventSearch>,
@@ -149,8 +155,10 @@ impl Shared {
             Some(resolver) => Arc::clone(resolver),
             None => resolver_of(settings)?,
         };
+        let measured = MeasuredResolver::new(resolver, Arc::clone(&world.clock));
         Ok(Shared {
-            resolver,
+            resolver: Arc::clone(&measured) as _,
+            measured,
             clock: Arc::clone(&world.clock),
             chance: Arc::clone(&world.chance),
             node: convert::node(settings),

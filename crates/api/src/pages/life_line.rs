@@ -20,7 +20,6 @@ struct LifePage {
     shell: Shell,
     story: Story,
     drawing: Drawing,
-    zone: Zone,
 }
 
 pub(super) async fn page(
@@ -33,7 +32,7 @@ pub(super) async fn page(
     match working(&api, move |center| center.life(&signed.caller, &name)).await {
         Ok(story) => {
             let drawing = Drawing::of(&story, None, &zone);
-            shown(&LifePage { shell, story, drawing, zone })
+            shown(&LifePage { shell, story, drawing })
         }
         Err(problem) => error_page(shell, &problem),
     }

@@ -166,7 +166,7 @@ fn let_pass(event: &Event, reason: Reason) -> (bool, String, Option<String>) {
 fn blocking_policy(policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
     let text = match policy.and_then(|policy| policy.matched.as_deref()) {
         Some(matched) => format!(
-            "Take {matched} out, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
+            "Remove {matched}, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
         ),
         None => "Change the policy, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block.".to_owned(),
     };

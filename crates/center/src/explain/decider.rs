@@ -114,7 +114,7 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
             ("the settings of greylisting", "portcullis config help greylist.retry_after")
         }
         PolicyType::RecipientValidation => (
-            "the setting recipients of the recipient's domain",
+            "the setting \u{201c}recipients\u{201d} of the recipient's domain",
             "portcullis config help domain.recipients",
         ),
         PolicyType::PermittedSenders | PolicyType::BlockedSenders | PolicyType::ManagedSenders => {

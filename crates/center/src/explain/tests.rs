@@ -116,7 +116,7 @@ fn a_refusal_is_told_with_its_typed_parameters() {
         decide(Reason::RelayDenied, CheckName::Relay)
             .by(PolicyRef::Base(PolicyType::RecipientValidation)),
         None,
-        "It is addressed to <bob@corp.example>. Decided by the setting recipients of the recipient's domain.",
+        "It is addressed to <bob@corp.example>. Decided by the setting \u{201c}recipients\u{201d} of the recipient's domain.",
     );
     check(
         Reason::GreylistTooEarly,

@@ -1,8 +1,10 @@
 //! The conservation sum by the hour: what the event log keeps of each hour,
 //! beside what the listeners counted in it.
 //!
-//! The counters belong to the process, so hours before its start have none,
-//! and the hour of its start has them from then on. They are read once a
+//! The counters belong to the process. What they came to in each hour is kept
+//! in the state database once a minute and at an orderly end, so that hours
+//! before a restart have theirs, and an hour with a restart in it has the sum;
+//! a process that is killed takes its last minute along. They are read once a
 //! second: what happens within a second of the hour may be counted on the
 //! other side of it. Counters of one row are all read at the same moment, so
 //! their difference does not depend on that.
@@ -24,7 +26,7 @@ pub const HOURS_MAX: usize = 7 * 24;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// One hour of the conservation sum.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HourRow {
     /// When the hour began, UTC.
     pub hour: Timestamp,
@@ -32,12 +34,12 @@ pub struct HourRow {
     pub kept: Vec<(OutcomeKind, u64)>,
     /// Whether a part of the event log of this hour could not be read.
     pub missing: bool,
-    /// What this process counted in it; nothing before its start.
+    /// What was counted in it; nothing if nobody ran.
     pub counted: Option<HourCounts>,
 }
 
-/// What one process counted in one hour.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was counted in one hour, by every process that ran in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HourCounts {
     /// From when: the beginning of the hour, or the start of the process.
     pub since: Timestamp,
@@ -76,7 +78,12 @@ struct Hour {
 #[derive(Default)]
 pub(crate) struct Hours {
     rows: Mutex<VecDeque<Hour>>,
+    /// What processes before this one counted, oldest first.
+    earlier: Mutex<Vec<HourCounts>>,
 }
+
+/// Under which name the hours are kept in the state database.
+const FACT: &str = "conservation_hours";
 
 impl Hours {
     fn note(&self, now: Timestamp, reading: Reading) {
@@ -100,8 +107,40 @@ impl Hours {
     }
 
     fn counted(&self, hour: Timestamp) -> Option<HourCounts> {
+        self.all().into_iter().find(|counts| hour_of(counts.since) == hour)
+    }
+
+    /// What was counted in each hour, oldest first, [`HOURS_MAX`] at most.
+    fn all(&self) -> Vec<HourCounts> {
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.iter().find(|row| hour_of(row.since) == hour).map(HourCounts::from)
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<HourCounts> = Vec::with_capacity(earlier.len() + rows.len());
+        for counts in earlier.iter().cloned().chain(rows.iter().map(HourCounts::from)) {
+            match all.iter_mut().find(|other| hour_of(other.since) == hour_of(counts.since)) {
+                Some(other) => other.add(&counts),
+                None => all.push(counts),
+            }
+        }
+        all.sort_by_key(|counts| counts.since);
+        all.split_off(all.len().saturating_sub(HOURS_MAX))
+    }
+
+    fn restore(&self, earlier: Vec<HourCounts>) {
+        *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = earlier;
+    }
+}
+
+impl HourCounts {
+    /// Adds what a later process counted in the same hour. What was open when
+    /// the one before it ended is open no more.
+    fn add(&mut self, later: &HourCounts) {
+        self.sessions_opened += later.sessions_opened;
+        self.attempts_opened += later.attempts_opened;
+        self.attempts_finished += later.attempts_finished;
+        self.attempts_unrecorded += later.attempts_unrecorded;
+        self.recorded += later.recorded;
+        self.attempts_open = later.attempts_open;
+        self.difference = self.difference.saturating_add(later.difference);
     }
 }
 
@@ -139,6 +178,30 @@ impl Center {
     fn reading(&self) -> Reading {
         let counts = self.parts.sessions.counts();
         Reading { counts, recorded: self.parts.events.attempts().iter().sum() }
+    }
+
+    /// Keeps the sum by the hour over a restart; to be called from time to
+    /// time and at the end.
+    ///
+    /// # Errors
+    ///
+    /// A state database that cannot be written.
+    pub fn keep_hours(&self) -> Result<(), CenterError> {
+        let kept = serde_json::to_string(&self.hours.all());
+        let kept = kept.map_err(|error| CenterError::invalid(error.to_string()))?;
+        Ok(self.parts.policies.set_fact(FACT, Some(&kept))?)
+    }
+
+    /// Brings back what processes before this one counted; to be called once,
+    /// at the start. What cannot be understood is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// A state database that cannot be read.
+    pub fn restore_hours(&self) -> Result<(), CenterError> {
+        let kept = self.parts.policies.fact(FACT)?.unwrap_or_default();
+        self.hours.restore(serde_json::from_str(&kept).unwrap_or_default());
+        Ok(())
     }
 
     /// The conservation sum of the last `hours` hours, the running one
@@ -218,6 +281,30 @@ mod tests {
             second.attempts_finished + second.attempts_unrecorded + second.attempts_open
         );
         assert_eq!(hours.counted(at(7_200)), None);
+    }
+
+    #[test]
+    fn what_was_counted_before_a_restart_is_kept_and_an_hour_with_one_has_the_sum() {
+        let gateway = crate::tests::Gateway::new(at(0));
+        let first = &gateway.center;
+        first.hours.note(at(-3_600), reading(5, 4, 0));
+        first.hours.note(at(1), reading(7, 7, 0));
+        first.keep_hours().unwrap();
+        let second = gateway.another_process();
+        second.restore_hours().unwrap();
+        second.hours.note(at(60), reading(3, 2, 0));
+        let before = second.hours.counted(at(-3_600)).unwrap();
+        assert_eq!((before.attempts_opened, before.attempts_finished), (7, 7));
+        let running = second.hours.counted(at(0)).unwrap();
+        assert_eq!((running.since, running.attempts_opened, running.recorded), (at(0), 3, 2));
+        second.keep_hours().unwrap();
+        let third = gateway.another_process();
+        third.restore_hours().unwrap();
+        third.hours.note(at(120), reading(10, 10, 1));
+        let sum = third.hours.counted(at(0)).unwrap();
+        assert_eq!((sum.attempts_opened, sum.attempts_finished), (13, 12));
+        assert_eq!((sum.attempts_unrecorded, sum.difference), (1, 0));
+        assert_eq!(third.conservation_hours(&Caller::with_all("root"), 2).unwrap().len(), 2);
     }
 
     #[test]

@@ -21,10 +21,13 @@ pub trait NextHops: Send + Sync {
 }
 
 /// One next hop at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NextHopState {
     /// Its hosts, or the domain whose mail exchangers it is.
     pub name: String,
+    /// Whether the settings name it; else a sender's domain did.
+    #[serde(default)]
+    pub ours: bool,
     /// Failures in a row to take a connection.
     pub failures: u32,
     /// Until when it is left alone because of them.

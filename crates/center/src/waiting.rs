@@ -13,7 +13,7 @@ use crate::{Center, CenterError, NextHopState, presentable, presentable_within};
 const ANSWER_CHARS_MAX: usize = 300;
 
 /// The last try of one recipient at its next hop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LastTry {
     /// Its number, counted from one.
     pub number: u32,
@@ -181,6 +181,7 @@ mod tests {
             let forgiven = *self.0.lock().unwrap();
             Ok(NextHopState {
                 name: "hop.corp.example:25".to_owned(),
+                ours: true,
                 failures: 3,
                 left_alone_until: (!forgiven).then(|| at(300)),
                 connections: 0,
@@ -189,7 +190,16 @@ mod tests {
         }
 
         fn all(&self) -> Vec<NextHopState> {
-            Vec::new()
+            let hop = |name: String, ours| NextHopState {
+                name,
+                ours,
+                failures: 1,
+                left_alone_until: Some(at(300)),
+                connections: 0,
+                last_answer: None,
+            };
+            let many = (0..500).map(|number| hop(format!("hop{number}:25"), true));
+            many.chain([hop("mx of sender.example".to_owned(), false)]).collect()
         }
 
         fn try_now(&self, _: &QueuedMessage, _: &ForwardPath) {
@@ -281,6 +291,19 @@ mod tests {
         center.queue_command(&root, QueueCommand::Delete, &[queue_id(7)]).unwrap();
         let gone = center.why(&root, &event.reference().to_string()).unwrap();
         assert!(!gone.sentence.contains("queue"), "{}", gone.sentence);
+    }
+
+    #[test]
+    fn next_hops_of_the_settings_are_labels_and_those_of_senders_never() {
+        let gateway = Gateway::new(at(60));
+        let center = gateway.another_process().with_next_hops(Arc::new(Dead::default()));
+        let mut samples = Vec::new();
+        crate::metrics::MetricSource::collect(&center, &mut samples);
+        let up: Vec<_> =
+            samples.iter().filter(|one| one.metric.name == "portcullis_next_hop_up").collect();
+        assert_eq!(up.len(), 100, "bounded");
+        assert!(up.iter().all(|one| one.labels[0].starts_with("hop")));
+        assert!(up.iter().all(|one| one.value == crate::metrics::Value::Number(0.0)));
     }
 
     #[tokio::test]

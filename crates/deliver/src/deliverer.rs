@@ -65,7 +65,10 @@ impl Deliverer {
 
     /// Delivery as it stands.
     pub fn status(&self) -> DeliveryStatus {
-        DeliveryStatus { counts: self.shared.counters.read(), hops: self.shared.hops.status() }
+        DeliveryStatus {
+            counts: self.shared.counters.read(),
+            hops: self.shared.hops.status(&self.shared.settings().routes),
+        }
     }
 
     /// Messages handed to workers and not yet settled. Zero, with nothing due
@@ -97,9 +100,12 @@ impl Deliverer {
     /// # Errors
     /// No route leads anywhere.
     pub fn next_hop_of(&self, to: &ForwardPath, mail: Mail) -> Result<HopStatus, RouteFailure> {
-        let next_hop = self.shared.settings().routes.next_hop(to, mail)?;
-        let known = self.shared.hops.find(&next_hop).map(|hop| hop.status());
-        Ok(known.unwrap_or_else(|| HopStatus::untried(&next_hop)))
+        let settings = self.shared.settings();
+        let next_hop = settings.routes.next_hop(to, mail)?;
+        // Accepted mail goes by the settings, notices where senders say.
+        let ours = mail == Mail::Accepted;
+        let known = self.shared.hops.find(&next_hop).map(|hop| hop.status(ours));
+        Ok(known.unwrap_or_else(|| HopStatus::untried(&next_hop, ours)))
     }
 
     /// Delivers until `stop` is ready, then ends in order: what is being

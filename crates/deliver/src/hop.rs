@@ -15,7 +15,7 @@ use types::Timestamp;
 
 use crate::lease::Job;
 use crate::probe_line::ProbeLines;
-use crate::route::NextHop;
+use crate::route::{NextHop, RoutingTable};
 use crate::settings::{DeliverySettings, HopLimits};
 use crate::status::{HopState, HopStatus};
 
@@ -53,8 +53,10 @@ impl HopTable {
     }
 
     /// All of them, by name.
-    pub(crate) fn status(&self) -> Vec<HopStatus> {
-        let mut hops: Vec<_> = self.lock().values().map(|hop| hop.status()).collect();
+    pub(crate) fn status(&self, routes: &RoutingTable) -> Vec<HopStatus> {
+        let named = routes.named_hosts();
+        let mut hops: Vec<_> =
+            self.lock().values().map(|hop| hop.status(hop.next_hop.is_ours(&named))).collect();
         hops.sort_by(|a, b| a.name.cmp(&b.name));
         hops
     }
@@ -295,10 +297,12 @@ impl Hop {
         state.workers > 0 || !state.waiting.is_empty()
     }
 
-    pub(crate) fn status(&self) -> HopStatus {
+    /// As it is now; `ours` says whether the settings name it.
+    pub(crate) fn status(&self, ours: bool) -> HopStatus {
         let state = self.lock();
         HopStatus {
             name: Arc::clone(&self.name),
+            ours,
             state: match state.health.failures {
                 0 => HopState::Up,
                 failures => HopState::BackingOff { failures, until: state.health.left_alone_until },

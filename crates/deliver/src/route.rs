@@ -4,7 +4,7 @@
 //! Nothing here opens a connection; names of hosts become addresses only when
 //! their turn has come ([`crate::opening`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -197,6 +197,17 @@ impl RoutingTable {
         }
     }
 
+    /// The lists of hosts that the settings name. A host that only an address
+    /// literal of a sender names is in none of them.
+    pub(crate) fn named_hosts(&self) -> HashSet<&FixedHosts> {
+        let routes = self.domains.values().chain([&self.elsewhere]);
+        let hosts = routes.filter_map(|route| match route {
+            Route::Hosts(hosts) => Some(hosts.as_ref()),
+            Route::Mx => None,
+        });
+        hosts.collect()
+    }
+
     /// The next hop for `domain`, in its comparable form.
     ///
     /// # Errors
@@ -293,6 +304,15 @@ pub enum Chosen {
 }
 
 impl NextHop {
+    /// Whether the settings name it, whose lists of hosts are `named`; else a
+    /// sender did.
+    pub(crate) fn is_ours(&self, named: &HashSet<&FixedHosts>) -> bool {
+        match self {
+            NextHop::Mx { chosen, .. } => *chosen == Chosen::ByOperator,
+            NextHop::Hosts(hosts) => named.contains(hosts.as_ref()),
+        }
+    }
+
     /// Whether a host at this address may be connected to: fixed hosts are
     /// the operator's, a sender's exchangers must not lead [inward](is_inward).
     pub(crate) fn may_be_at(&self, ip: IpAddr) -> bool {

@@ -21,6 +21,8 @@ pub struct DeliveryStatus {
 pub struct HopStatus {
     /// Its hosts, or the domain whose mail exchangers it is.
     pub name: Arc<str>,
+    /// Whether the settings name it; else a sender's domain did.
+    pub ours: bool,
     /// Whether it is used.
     pub state: HopState,
     /// Connections open for delivery.
@@ -35,9 +37,10 @@ pub struct HopStatus {
 
 impl HopStatus {
     /// One that nothing was handed to yet.
-    pub(crate) fn untried(next_hop: &NextHop) -> Self {
+    pub(crate) fn untried(next_hop: &NextHop, ours: bool) -> Self {
         HopStatus {
             name: next_hop.to_string().into(),
+            ours,
             state: HopState::Up,
             connections: 0,
             waiting: 0,

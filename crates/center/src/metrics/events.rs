@@ -176,7 +176,7 @@ impl MetricSource for MetricsFromEvents {
         out.extend(Sample::of("portcullis_delivery_duration_seconds", &[], took));
         number(out, "portcullis_bounces_total", &["sent"], &self.bounces_sent);
         number(out, "portcullis_bounces_total", &["suppressed"], &self.bounces_suppressed);
-        number(out, "portcullis_release_total", &[], &self.released);
+        number(out, "portcullis_release_total", &["admin"], &self.released);
         for (version, counter) in TLS.iter().zip(&self.tls_received) {
             number(out, "portcullis_tls_sessions_total", &["in", version], counter);
         }

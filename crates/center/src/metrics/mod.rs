@@ -88,6 +88,10 @@ impl Metrics {
     }
 }
 
+/// Most next hops that are labels: they come from the settings, and a series
+/// for each of thousands of domains helps nobody.
+const NEXT_HOPS_MAX: usize = 100;
+
 /// What the message center itself can say: queue, triplets, versions.
 impl MetricSource for Center {
     fn collect(&self, out: &mut Vec<Sample>) {
@@ -109,11 +113,18 @@ impl MetricSource for Center {
         add("portcullis_attempts_unaccounted", &[], sum.difference as f64);
         add("portcullis_queue_messages", &["waiting"], waiting as f64);
         add("portcullis_queue_messages", &["held"], held as f64);
+        add("portcullis_held_messages", &["queue"], held as f64);
         add("portcullis_queue_oldest_age_seconds", &[], age);
         add("portcullis_greylist_open", &[], size.waiting as f64);
         add("portcullis_greylist_known", &[], size.known as f64);
         if let Ok(version) = self.parts.policies.version() {
             add("portcullis_policy_version", &[], version as f64);
+        }
+        let ours = self.next_hops.all().into_iter().filter(|hop| hop.ours);
+        for hop in ours.take(NEXT_HOPS_MAX) {
+            let up = hop.left_alone_until.is_none_or(|until| until <= now);
+            add("portcullis_next_hop_up", &[&hop.name], if up { 1.0 } else { 0.0 });
+            add("portcullis_next_hop_connections", &[&hop.name], hop.connections as f64);
         }
         for check in self.readiness() {
             add("portcullis_ready", &[&check.name], if check.ok { 1.0 } else { 0.0 });

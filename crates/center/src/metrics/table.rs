@@ -93,6 +93,12 @@ pub const METRICS: &[Metric] = &[
         "Messages accepted that have not left: waiting, or held for every recipient left.",
     ),
     row(
+        "portcullis_held_messages",
+        Gauge,
+        &["reason"],
+        "Messages that wait only for somebody to release them: `queue` are those held by hand.",
+    ),
+    row(
         "portcullis_queue_oldest_age_seconds",
         Gauge,
         &[],
@@ -116,7 +122,31 @@ pub const METRICS: &[Metric] = &[
         &["result"],
         "Failures told to senders: sent, suppressed.",
     ),
-    row("portcullis_release_total", Counter, &[], "Queued messages released by a person."),
+    row(
+        "portcullis_release_total",
+        Counter,
+        &["by"],
+        "Held messages released, by whom: an administrator.",
+    ),
+    row(
+        "portcullis_next_hop_up",
+        Gauge,
+        &["next_hop"],
+        "Whether a next hop of the settings took the last connection; only those that were tried, \
+         100 at most.",
+    ),
+    row(
+        "portcullis_next_hop_connections",
+        Gauge,
+        &["next_hop"],
+        "Connections open for delivery to a next hop of the settings.",
+    ),
+    row(
+        "portcullis_dns_lookup_duration_seconds",
+        Histogram,
+        &["kind", "result"],
+        "How long questions to the name system took: mx, address, reverse; found, none, failed.",
+    ),
     row(
         "portcullis_tls_sessions_total",
         Counter,

@@ -161,7 +161,10 @@ fn show(output: Output, row: &Json) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(row);
     }
-    let field = |at: &str| row.pointer(at).map(ToString::to_string).unwrap_or_default();
+    let field = |at: &str| match row.pointer(at) {
+        Some(Json::String(text)) => text.clone(),
+        other => other.map(ToString::to_string).unwrap_or_default(),
+    };
     let policy: Policy = serde_json::from_value(row.get("policy").cloned().unwrap_or_default())
         .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
     let toml =

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use center::{HourRow, Status};
 use serde_json::{Value as Json, json};
+use types::time::spoken;
 
 use super::arguments::Global;
 use super::exit::{Exit, Failure};
@@ -63,14 +64,23 @@ fn text(status: &Status) -> String {
         }
     );
     text += &format!(
-        "queue: {} messages, the oldest {} s old\ngreylist: {} waiting, {} known\n",
-        status.queue_messages,
-        status.queue_oldest_age_s,
+        "queue: {}\ngreylist: {} waiting, {} known\n",
+        queue_line(status.queue_messages, status.queue_oldest_age_s),
         status.greylist.waiting,
         status.greylist.known
     );
     text += &format!("policy set: version {}", status.policy_version.unwrap_or(0));
     text
+}
+
+/// How many messages wait, and how long the oldest has.
+fn queue_line(messages: usize, oldest_s: u64) -> String {
+    let age = spoken(Duration::from_secs(oldest_s));
+    match messages {
+        0 => "empty".to_owned(),
+        1 => format!("1 message, here for {age}"),
+        _ => format!("{messages} messages, the oldest here for {age}"),
+    }
 }
 
 /// `status --hours`: prints the conservation sum by the hour.
@@ -170,3 +180,15 @@ fn settings_check(server: &Server) -> Result<String, Failure> {
 const POLL: Duration = Duration::from_millis(100);
 /// Looks before giving up: a minute in all.
 const POLLS_MAX: u32 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_as_people_say_them() {
+        assert_eq!(queue_line(0, 0), "empty");
+        assert_eq!(queue_line(1, 38), "1 message, here for 38 s");
+        assert_eq!(queue_line(3, 583_308), "3 messages, the oldest here for 6 d 18 h");
+    }
+}

@@ -33,6 +33,7 @@ impl Chores {
     /// # Errors
     /// No thread can be started.
     pub(super) fn start(gateway: &Arc<Gateway>) -> Result<Chores, String> {
+        gateway.center.restore_hours().map_err(|error| whole(&error))?;
         let mut chores = Chores { threads: Vec::new() };
         let parts = Arc::clone(gateway);
         let mut accepting = true;
@@ -147,8 +148,10 @@ pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
     kept.map_err(|error| whole(&error))
 }
 
-/// Keeps how often each policy decided.
+/// Keeps what is counted in memory: how often each policy decided, and the
+/// conservation sum by the hour.
 pub(super) fn note_hits(gateway: &Gateway) -> Result<(), String> {
+    gateway.center.keep_hours().map_err(|error| whole(&error))?;
     let hits = gateway.watchers.take_hits();
     if hits.is_empty() {
         return Ok(());

@@ -32,6 +32,7 @@ fn state(hop: HopStatus) -> NextHopState {
     };
     NextHopState {
         name: hop.name.to_string(),
+        ours: hop.ours,
         failures,
         left_alone_until,
         connections: hop.connections,

@@ -54,6 +54,31 @@ fn the_reasons_page_is_up_to_date_and_has_a_section_for_each() {
     up_to_date("docs/reference/reasons.md", &page);
 }
 
+/// Adds the text of every Rust file below a folder.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_reasons_page_calls_reserved_is_given_by_nobody() {
+    let mut text = String::new();
+    for name in ["smtp", "checks", "policy", "receive", "deliver"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src");
+        sources(&folder, &mut text);
+    }
+    for reason in pages::reasons::NOT_YET {
+        let named = format!("Reason::{reason:?}");
+        assert!(!text.contains(&named), "{named} is given now: take it out of NOT_YET");
+    }
+}
+
 #[test]
 fn the_command_line_page_is_up_to_date() {
     up_to_date("docs/reference/cli.md", &pages::commands::page());
@@ -92,6 +117,28 @@ fn the_manual_pages_are_up_to_date() {
 #[test]
 fn the_metrics_page_is_up_to_date() {
     up_to_date("docs/reference/metrics.md", &pages::metrics::page());
+}
+
+#[test]
+fn the_search_language_page_is_up_to_date_and_has_every_field() {
+    let page = pages::query::page();
+    for field in center::query::fields::help() {
+        assert!(page.contains(&format!("| `{}:`", field.name)), "{} is missing", field.name);
+    }
+    up_to_date("docs/reference/query.md", &page);
+}
+
+#[test]
+fn the_policy_document_page_is_up_to_date_and_has_every_field() {
+    let page = pages::policies::page();
+    // The parser itself says which fields there are.
+    let unknown = toml::from_str::<types::Policy>("no_such_field = 1").unwrap_err();
+    let (_, known) = unknown.message().split_once("expected one of ").unwrap();
+    assert!(known.contains("`override`"), "{known}");
+    for field in known.split(", ") {
+        assert!(page.contains(field), "{field} is missing");
+    }
+    up_to_date("docs/reference/policies.md", &page);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 pub mod commands;
 pub mod log;
 pub mod metrics;
+pub mod policies;
+pub mod query;
 pub mod reasons;
 
 /// What stands at the head of every generated page.

@@ -39,10 +39,10 @@ fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
 
     // What needs a restart is said by the command itself, as long as it does.
     for _ in 0..2 {
-        gateway.write_settings("[store]\ntriplets_max = 5000");
+        gateway.write_settings("[retention]\nmetadata = \"8d\"");
         let said = gateway.ask(&["reload"]);
         assert_eq!(said.code, 0, "{}", said.err);
-        let text = "a restart is needed before these changes count: store.triplets_max";
+        let text = "a restart is needed before these changes count: retention.metadata";
         assert!(said.out.contains(text), "{}", said.out);
     }
     let status = gateway.ask(&["status"]);

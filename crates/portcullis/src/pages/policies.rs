@@ -1,0 +1,117 @@
+//! The document of the policy set, as a page.
+
+use std::fmt::Write as _;
+
+use types::PolicyType;
+use types::policy::{
+    BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption, RecipientValidation,
+};
+
+/// The example, which the tests of `policy` read and validate.
+const EXAMPLE: &str = include_str!("../../../policy/examples/policies.toml");
+
+/// The page `docs/reference/policies.md`.
+pub fn page() -> String {
+    let mut page = String::from("# Policy document\n\n");
+    page += &super::generated_from("crates/portcullis/src/pages/policies.rs");
+    page += INTRODUCTION;
+    page += "\n## Types and their options\n\n| type | shown as | `option` |\n|---|---|---|\n";
+    for kind in PolicyType::ALL {
+        let options = options(*kind);
+        if options.is_empty() {
+            continue;
+        }
+        let written: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
+        let title = kind.title();
+        let _ = writeln!(page, "| `{}` | {title} | {} |", kind.slug(), written.join("<br>"));
+    }
+    let _ = write!(page, "\n{FIELDS}\n## Example\n\n```toml\n{EXAMPLE}```\n");
+    page
+}
+
+/// Every option of a type as a document writes it; none where the type is no
+/// policy.
+fn options(kind: PolicyType) -> Vec<String> {
+    let all: Vec<PolicyOption> = match kind {
+        PolicyType::PermittedSenders => [PermitOption::Permit, PermitOption::NoAction]
+            .map(PolicyOption::PermittedSenders)
+            .to_vec(),
+        PolicyType::BlockedSenders => [BlockOption::Block, BlockOption::NoAction]
+            .map(PolicyOption::BlockedSenders)
+            .to_vec(),
+        PolicyType::Greylisting => [
+            GreylistOption::Apply(ClientIdentity::Network),
+            GreylistOption::Apply(ClientIdentity::Address),
+            GreylistOption::NoAction,
+        ]
+        .map(PolicyOption::Greylisting)
+        .to_vec(),
+        PolicyType::EmailSizeLimits => vec![PolicyOption::EmailSizeLimits(25_000_000)],
+        PolicyType::RecipientValidation => [
+            RecipientValidation::AcceptAll,
+            RecipientValidation::Directory,
+            RecipientValidation::CallForward,
+            RecipientValidation::CallForwardNull,
+        ]
+        .map(PolicyOption::RecipientValidation)
+        .to_vec(),
+        PolicyType::ManagedSenders => Vec::new(),
+    };
+    all.iter().map(written).collect()
+}
+
+/// A value as TOML has it on one line.
+fn written(value: &impl serde::Serialize) -> String {
+    toml::Value::try_from(value).map(|value| value.to_string()).unwrap_or_default()
+}
+
+const INTRODUCTION: &str = r#"Policies, groups and managed senders are one *policy set*. `portcullis policy export` prints it as one TOML document, `policy check`
+says what is wrong with one (or with one policy on its own, its fields without the heading), `policy import` puts one in place of
+everything that people made, and `server.policy_file` names one that is applied at every start and reload. What comes from the policy
+file is read-only everywhere else; a roll-back leaves it as it is. Objects of a policy file that repeat what people made before take its
+place and keep its number.
+
+A document has any number of `[[policy]]`, `[[group]]` and `[[managed_sender]]`. An unknown key is an error that names its line.
+Every change is a new version with an author and a note: `policy versions`, `policy diff`, `policy rollback`.
+
+Of the policies of one type whose scope matches, one applies: `override` first, then the most specific recipient, then the most
+specific sender (address, group, domain, wildcard domain, internal or external, everyone), then a restricted source, then the older.
+`portcullis why REFERENCE` names it, and those that lost, with the reason.
+"#;
+
+const FIELDS: &str = r#"## Fields of a policy
+
+| field | values | default |
+|---|---|---|
+| `id` | its number, as `policy list` shows it; without one it is new | |
+| `narrative` | what it is for, in words; required | |
+| `option` | see above; required | |
+| `based_on` | `envelope` (MAIL FROM), `header` (From field) or `both` | `envelope` |
+| `from`, `to` | `"everyone"`, `"internal"` (a domain of the settings), `"external"`, `{ domain = "sender.example" }`, `{ domain = "*.sender.example" }` (everything below it), `{ group = "NAME" }`, `{ address = "ann@sender.example" }` | `"everyone"` |
+| `source_ips` | networks the client must come from, such as `["192.0.2.0/24"]` | any |
+| `source_hosts` | forward-confirmed host names, with everything below them | any |
+| `validity` | `{ from = TIME, until = TIME }`, either may be absent; RFC 3339 | for ever |
+| `mode` | `on`, `off`, `observe` (recorded, never enforced) | `on` |
+| `override` | considered before every policy of its type that has it not | `false` |
+| `bidirectional` | also with `from` and `to` exchanged | `false` |
+
+## Fields of a group
+
+| field | values |
+|---|---|
+| `name` | its name; "Permitted Senders" and "Blocked Senders" are there from the start |
+| `parent` | the group it stands below; its members count there too |
+| `members` | addresses (`ann@sender.example`), domains (`sender.example`), everything below one (`*.sender.example`) |
+
+## Fields of a managed sender
+
+| field | values |
+|---|---|
+| `sender` | an address, a domain, or everything below one |
+| `recipient` | whose list it is in: an address of your own |
+| `action` | `permit`, `block`, `auto` (learned), `disabled` |
+| `note`, `valid_until` | a remark; until when it counts |
+| `id`, `created`, `created_by`, `created_from` | kept by the system |
+
+A new entry for the same pair replaces the old one. A permit for one of your own domains is refused: forged mail in its name would pass.
+"#;

@@ -22,6 +22,8 @@ const RESTART_KEYS: &[&str] = &[
     "smtp.tls.enabled",
     "dns.",
     "http.listen",
+    "http.refusal_pages",
+    "http.score_refusal_pages",
     "http.trusted_proxy",
     "http.session_",
     "metrics.",

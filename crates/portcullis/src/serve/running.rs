@@ -241,6 +241,10 @@ fn serve_http(
     let bound = doors.console.as_ref().and_then(|listener| listener.local_addr().ok());
     let api = Api::new(Arc::clone(&gateway.center), accounts, gateway.metrics.clone());
     let api = api.behind(&settings.http.trusted_proxy).reached_at(&url(settings, bound));
+    let api = api.with_refusal_pages(api::RefusalPages {
+        enabled: settings.http.refusal_pages,
+        for_scores: settings.http.score_refusal_pages,
+    });
     let certificate = gateway.http_tls.clone();
     let certificate = certificate.map(|tls| -> Certificate { Arc::new(move || tls.config()) });
     let mut tasks = Vec::new();

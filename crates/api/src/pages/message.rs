@@ -295,6 +295,11 @@ impl View {
         (!self.drawing.lines.is_empty()).then_some(&self.drawing)
     }
 
+    /// Whether anything of the header was recorded.
+    fn has_header(&self) -> bool {
+        self.why.facts.iter().any(|fact| fact.name == "Received fields")
+    }
+
     fn stage(&self) -> &'static str {
         self.why.stage.map_or("", Stage::slug)
     }

@@ -148,8 +148,12 @@ fn follow_up(what: &FollowUp) -> String {
     let with_try =
         |explanation: &str, relay: &RelayAttempt| format!("{explanation} {}", ended(try_of(relay)));
     match what {
-        FollowUp::GreylistExpired { .. } => {
-            format!("{} {}", Reason::GreylistExpired.explanation(), follow_up_text(what))
+        FollowUp::GreylistExpired { attempts } => {
+            let made = match attempts {
+                1 => "There was one attempt.".to_owned(),
+                attempts => format!("There were {attempts} attempts."),
+            };
+            format!("{} {made}", Reason::GreylistExpired.explanation())
         }
         FollowUp::Delivered(relay) => with_try("The next hop took the message.", relay),
         FollowUp::DeliveryDeferred { attempt, next } => {

@@ -1,8 +1,14 @@
 //! The HTTP side as a whole: doors, pages, API and client.
 
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod encrypted;
+#[cfg(test)]
+mod exporting;
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod signing_in;

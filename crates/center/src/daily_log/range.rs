@@ -45,7 +45,9 @@ impl Center {
         let mut waiting: Vec<String> = self
             .daily_logs(caller)?
             .into_iter()
-            .filter(|file| file.kind == kind && from <= file.day.as_str() && file.day.as_str() <= to)
+            .filter(|file| {
+                file.kind == kind && from <= file.day.as_str() && file.day.as_str() <= to
+            })
             .map(|file| file.name)
             .collect();
         // A day that has just been closed may still be there twice.

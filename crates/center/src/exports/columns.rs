@@ -205,8 +205,9 @@ impl Values {
 }
 
 /// Whether a text has nothing but visible ASCII, which nearly all have.
+/// Without a way out of the loop it is done many octets at a time.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|octet| matches!(octet, b' '..=b'~'))
+    text.bytes().fold(true, |plain, octet| plain & matches!(octet, b' '..=b'~'))
 }
 
 /// What people call a reason.

@@ -38,6 +38,10 @@ impl<'a> Csv<'a> {
     fn text(&mut self, text: &str) {
         match self.raw {
             true => quote(&mut self.row, text),
+            // Ours, and nearly all of theirs, begin with a letter or a digit.
+            false if text.starts_with(|first: char| first.is_ascii_alphanumeric()) => {
+                quote(&mut self.row, text);
+            }
             false => quote(&mut self.row, &spreadsheet_safe(text)),
         }
     }
@@ -80,7 +84,8 @@ pub(super) fn yes_or_no(yes: bool) -> &'static str {
 fn quote(row: &mut Vec<u8>, text: &str) {
     let octets = text.as_bytes();
     let needs = |octet: &u8| matches!(octet, b',' | b'"' | b'\r' | b'\n');
-    if !octets.iter().any(needs) {
+    // Without a way out of the loop it is done many octets at a time.
+    if !octets.iter().fold(false, |found, octet| found | needs(octet)) {
         row.extend_from_slice(octets);
         return;
     }

@@ -268,6 +268,8 @@ fn json(body: &impl Serialize) -> Result<(&'static str, Vec<u8>), ClientError> {
 }
 
 fn read<T: DeserializeOwned>(octets: &[u8]) -> Result<T, ClientError> {
+    // What was done without a word (204) has nothing to say.
+    let octets = if octets.is_empty() { b"null".as_slice() } else { octets };
     serde_json::from_slice(octets).map_err(broken)
 }
 

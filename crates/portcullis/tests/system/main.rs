@@ -23,5 +23,6 @@ mod interop;
 mod kill;
 mod operation;
 mod proxy;
+mod remote;
 mod smoke;
 mod tls;

@@ -36,7 +36,8 @@ document.addEventListener('keydown', event => {
   if (document.documentElement.dataset.shortcuts === 'off' || inField(event.target)) return;
   if (document.querySelector('dialog[open]')) return;
   // Enter and Space on a control are that control's own.
-  if (/^(Enter| )$/.test(event.key) && event.target.closest('a, button, summary, input, select')) return;
+  if (event.key === 'Enter' && event.target.closest('a, button, summary, input, select')) return;
+  if (event.key === ' ' && event.target.closest('button, summary, input, select')) return;
   const typed = waiting ? `${waiting} ${event.key}` : event.key;
   const starts = table.some(({ keys }) => keys.startsWith(`${typed} `));
   waiting = null;

@@ -16,6 +16,7 @@ mod overview;
 mod pulse;
 pub(crate) mod shell;
 pub(crate) mod sizes;
+mod views;
 
 use askama::Template;
 use axum::Router;
@@ -43,6 +44,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/chosen", get(list::tools::chosen))
         .route("/messages/live", get(live::page))
         .route("/console/pulse", get(pulse::pulse))
+        .route("/views", get(views::page).post(views::save))
+        .route("/views/{id}/remove", post(views::remove))
         .route("/reports/downloads", get(downloads::page).post(downloads::start))
         .route("/reports/downloads/new", get(downloads::ask))
         .route("/reports/downloads/{id}/cancel", post(downloads::cancel))

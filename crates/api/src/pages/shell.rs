@@ -45,6 +45,13 @@ const PLACES: &[Place] = &[
         needs: Permission::SeeMetadata,
     },
     Place {
+        href: "/views",
+        label: "Saved views",
+        icon: "i-views",
+        key: "w",
+        needs: Permission::SeeMetadata,
+    },
+    Place {
         href: "/reports/downloads",
         label: "Downloads",
         icon: "i-reports",

@@ -86,8 +86,8 @@ impl Center {
         let request = SearchRequest { cursor: None, ..new.request.clone() };
         self.scope(&request)?;
         let own = state.views(&caller.name)?;
-        let own = own.iter().filter(|view| view.owner == *caller.name);
-        if own.clone().count() >= VIEWS_MAX && !own.into_iter().any(|view| view.name == name) {
+        let mut own = own.iter().filter(|view| view.owner == *caller.name);
+        if own.clone().count() >= VIEWS_MAX && !own.any(|view| view.name == name) {
             let message = format!("there are {VIEWS_MAX} saved views; remove one first");
             return Err(CenterError::invalid(message));
         }

@@ -197,7 +197,6 @@ pub struct Column {
     pub sort: Option<store::search::Column>,
 }
 
-#[expect(clippy::ref_option, reason = "the form serde asks for")]
 fn is_some<S: Serializer>(
     sort: &Option<store::search::Column>,
     serializer: S,

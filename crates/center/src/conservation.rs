@@ -13,7 +13,9 @@ pub trait SessionCounters: Send + Sync {
 }
 
 /// Sessions and attempts since the process started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct SessionCounts {
     /// Sessions that began.
     pub sessions_opened: u64,
@@ -30,7 +32,7 @@ pub struct SessionCounts {
 }
 
 /// The conservation sum since the process started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Conservation {
     /// What the listeners counted.
     pub counts: SessionCounts,

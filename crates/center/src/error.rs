@@ -82,7 +82,7 @@ impl From<StoreError> for CenterError {
 }
 
 /// One thing that is wrong with what was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Problem {
     /// The line of a document or file, from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 1_000;
 const STEERED_MAX: usize = 10_000;
 
 /// One triplet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GreylistRow {
     /// The client's address or network.
     pub client: String,
@@ -34,7 +34,9 @@ pub struct GreylistRow {
 }
 
 /// How full the table is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct GreylistSize {
     /// Triplets that wait for a retry.
     pub waiting: usize,

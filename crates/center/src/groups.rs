@@ -8,7 +8,7 @@ use types::{Caller, Permission};
 use crate::{Center, CenterError, ChangeResult, permit};
 
 /// A group with what is kept beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GroupRow {
     /// The group.
     pub group: Group,

@@ -15,7 +15,7 @@ use crate::input::pattern_problem;
 use crate::{Activation, Center, CenterError, Problem, VersionDifference, permit};
 
 /// All policies of the present version.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PolicyList {
     /// The version of the policy set.
     pub version: u64,
@@ -24,7 +24,7 @@ pub struct PolicyList {
 }
 
 /// A policy with what is kept beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PolicyRow {
     /// The policy.
     pub policy: Policy,
@@ -39,7 +39,7 @@ pub struct PolicyRow {
 }
 
 /// What a change did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChangeResult {
     /// The version there is now; the old one if nothing differed.
     pub version: u64,

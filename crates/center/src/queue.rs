@@ -22,7 +22,7 @@ const AGES_MIN: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1_280];
 pub type QueueCommand = QueueAction;
 
 /// One queued message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueRow {
     /// The message.
     pub id: QueueId,
@@ -41,7 +41,7 @@ pub struct QueueRow {
 }
 
 /// One recipient of a queued message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueRecipientRow {
     /// The recipient.
     pub to: String,
@@ -66,7 +66,7 @@ pub struct QueueRecipientRow {
 }
 
 /// What a command did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueDone {
     /// Messages that were changed.
     pub messages: usize,
@@ -79,7 +79,7 @@ pub struct QueueDone {
 }
 
 /// A recipient that a command changed nothing for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueUnchanged {
     /// The message.
     pub id: QueueId,
@@ -90,7 +90,7 @@ pub struct QueueUnchanged {
 }
 
 /// Recipients by domain and age.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct QueueShape {
     /// Upper ends of the age classes, in minutes; a last class has no end.
     pub ages_min: Vec<u64>,
@@ -99,7 +99,7 @@ pub struct QueueShape {
 }
 
 /// One domain of the shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShapeRow {
     /// The recipients' domain.
     pub domain: String,

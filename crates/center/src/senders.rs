@@ -22,7 +22,7 @@ const PROBLEMS_MAX: usize = 100;
 const COLUMNS: [&str; 5] = ["sender", "recipient", "action", "note", "valid_until"];
 
 /// Which entries are wanted; what is absent does not restrict.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SenderSearch {
     /// Sender, recipient or note contains this.
@@ -40,7 +40,7 @@ pub struct SenderSearch {
 }
 
 /// A managed sender with what is kept beside it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SenderRow {
     /// The entry.
     pub sender: ManagedSender,
@@ -57,7 +57,7 @@ impl From<StoredSender> for SenderRow {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Imported {
     /// Entries stored, new or changed.
     pub stored: usize,

@@ -13,7 +13,7 @@ pub trait Readiness: Send + Sync {
 }
 
 /// One thing that should be well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReadyCheck {
     /// Its name: `store`, `next_hops`, `resolver`.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct ReadyCheck {
 }
 
 /// How the gateway is doing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Status {
     /// The version of the program.
     pub program_version: String,

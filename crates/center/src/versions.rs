@@ -12,7 +12,7 @@ use crate::{Center, CenterError, ChangeResult, Problem, permit};
 const VERSIONS_MAX: usize = 200;
 
 /// One version of the policy set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VersionRow {
     /// Its number.
     pub number: u64,
@@ -29,7 +29,7 @@ pub struct VersionRow {
 }
 
 /// What one object was and is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VersionDifference {
     /// Which object, as people find it.
     pub object: String,

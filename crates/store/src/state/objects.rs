@@ -7,7 +7,9 @@ use types::lists::{Group, ManagedSender, SenderAction};
 use types::{Policy, PolicyId, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Made by a person or learned; anybody with the permission may change it.

@@ -96,7 +96,7 @@ fn any_order() -> impl Strategy<Value = Order> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn pages_in_any_order_are_those_of_a_plain_sort(

@@ -38,8 +38,8 @@ macro_rules! routes {
 
 use Access::{Entrance, Needs, Public, SignedIn};
 use Permission::{
-    EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens, QueueActions, SeeGreylist, SeeMetadata, SeePolicies,
-    SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
+    EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens, QueueActions,
+    SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
 };
 
 routes! {

@@ -60,7 +60,9 @@ pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) 
     match admitted(&api, request, route.as_str(), &shown_to).await {
         Ok((request, new_visitor)) => {
             let mut response = next.run(request).await;
-            if let Some(cookie) = new_visitor {
+            // A sign-in takes the visitor's cookie away; it must not come back.
+            let signed_in = response.headers().contains_key(header::SET_COOKIE);
+            if let Some(cookie) = new_visitor.filter(|_| !signed_in) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             response
@@ -279,9 +281,8 @@ impl ShownTo {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
         let document = headers.get("sec-fetch-dest").is_none_or(|dest| dest == "document");
-        let accepts = text(header::ACCEPT).is_none_or(|kinds| {
-            kinds.contains("text/html") || kinds.contains("*/*")
-        });
+        let accepts = text(header::ACCEPT)
+            .is_none_or(|kinds| kinds.contains("text/html") || kinds.contains("*/*"));
         let api = path.starts_with("/api/") || path == "/status";
         let mut shell = Request::new(());
         *shell.uri_mut() = request.uri().clone();

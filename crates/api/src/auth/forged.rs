@@ -45,9 +45,10 @@ pub(super) async fn check(
     // The token is hexadecimal, so it stands in the form as it is.
     let mut fields = octets.split(|octet| *octet == b'&');
     let right = fields.any(|field| {
-        field.strip_prefix(NAME.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")).is_some_and(
-            |sent| is_same(sent, token.as_bytes()),
-        )
+        field
+            .strip_prefix(NAME.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+            .is_some_and(|sent| is_same(sent, token.as_bytes()))
     });
     match right {
         true => Ok(Request::from_parts(parts, Body::from(octets))),

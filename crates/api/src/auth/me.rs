@@ -300,9 +300,7 @@ pub(super) async fn codes_page(State(api): State<Api>, shell: Shell, guest: Gues
 
 async fn enrolling(api: &Api, shell: Shell, guest: &Guest, fault: Option<String>) -> Response {
     let begun = match person(guest) {
-        Ok(session) => {
-            on_accounts(api, move |accounts| accounts.totp_begin(&session.caller)).await
-        }
+        Ok(session) => on_accounts(api, move |accounts| accounts.totp_begin(&session.caller)).await,
         Err(problem) => Err(problem),
     };
     match begun {
@@ -333,14 +331,11 @@ pub(super) async fn codes_on(
         Ok(session) => session,
         Err(problem) => return error_page(shell, &problem),
     };
-    let work = move |accounts: &Accounts| {
-        accounts.totp_confirm(&session.caller, &code, Some(session.id))
-    };
+    let work =
+        move |accounts: &Accounts| accounts.totp_confirm(&session.caller, &code, Some(session.id));
     match on_accounts(&api, work).await {
         Ok(codes) => shown(&RecoveryPage { shell, codes }),
-        Err(problem) => {
-            enrolling(&api, shell, &guest, Some(sentence(&problem.detail))).await
-        }
+        Err(problem) => enrolling(&api, shell, &guest, Some(sentence(&problem.detail))).await,
     }
 }
 
@@ -373,9 +368,8 @@ pub(super) async fn new_recovery(
         Err(problem) => return error_page(shell, &problem),
     };
     let from = guest.origin.address;
-    let work = move |accounts: &Accounts| {
-        accounts.new_recovery_codes(&session.caller, &password, from)
-    };
+    let work =
+        move |accounts: &Accounts| accounts.new_recovery_codes(&session.caller, &password, from);
     match on_accounts(&api, work).await {
         Ok(codes) => shown(&RecoveryPage { shell, codes }),
         Err(problem) => {
@@ -405,9 +399,7 @@ pub(super) async fn add_token(
     };
     let said = match made {
         Ok(made) => Said { made: Some(made.secret), ..Said::default() },
-        Err(problem) => {
-            Said { fault: Some(Fault::new(Part::Tokens, &problem)), ..Said::default() }
-        }
+        Err(problem) => Said { fault: Some(Fault::new(Part::Tokens, &problem)), ..Said::default() },
     };
     filled(&api, shell, &guest, said).await
 }
@@ -417,9 +409,8 @@ fn new_token(fields: &[(String, String)], now: Timestamp) -> Result<NewToken, St
     let values = |wanted: &'static str| {
         fields.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_str())
     };
-    let permissions = values("permission").map(|name| {
-        name.parse::<Permission>().map_err(|error| error.to_string())
-    });
+    let permissions = values("permission")
+        .map(|name| name.parse::<Permission>().map_err(|error| error.to_string()));
     let networks = values("networks").flat_map(words).map(|text| {
         let network = text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into));
         network.map_err(|_| "a network is written as 192.0.2.0/24".to_owned())

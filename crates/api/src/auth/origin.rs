@@ -80,9 +80,9 @@ fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
 /// An address, with or without port and brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let plain = text.parse::<IpAddr>().or_else(|_| {
-        text.parse::<std::net::SocketAddr>().map(|socket| socket.ip()).or_else(|_| {
-            text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>()
-        })
+        text.parse::<std::net::SocketAddr>()
+            .map(|socket| socket.ip())
+            .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>())
     });
     plain.ok().map(|address| address.to_canonical())
 }
@@ -111,7 +111,10 @@ mod tests {
         ];
         let origin = of("192.0.2.1", &forged);
         assert_eq!(origin.address, IpAddr::from([192, 0, 2, 1]));
-        assert_eq!((origin.https, origin.proxied, &*origin.host), (false, false, "gate.example:8080"));
+        assert_eq!(
+            (origin.https, origin.proxied, &*origin.host),
+            (false, false, "gate.example:8080")
+        );
         let origin = of("10.1.1.1", &forged);
         assert_eq!(origin.address, IpAddr::from([127, 0, 0, 1]));
         assert_eq!((origin.https, origin.proxied, &*origin.host), (true, true, "evil.example"));

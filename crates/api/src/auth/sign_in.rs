@@ -143,9 +143,7 @@ pub(super) async fn code(
     };
     match on_accounts(&api, work).await {
         Ok(Ok(secret)) => signed_in(&guest, &secret, next),
-        Ok(Err(SignInRefusal::Over)) => {
-            Redirect::to(&way_back::sign_in(next)).into_response()
-        }
+        Ok(Err(SignInRefusal::Over)) => Redirect::to(&way_back::sign_in(next)).into_response(),
         Ok(Err(refusal)) => {
             let fault = Some(sentence(&refusal));
             let page = CodePage { css: css(), csrf: &guest.csrf, next, fault };
@@ -192,9 +190,8 @@ pub(super) async fn link(
 
 async fn use_link(api: &Api, guest: &Guest, link: String) -> Response {
     let visitor = guest.visitor.clone();
-    let work = move |accounts: &center::accounts::Accounts| {
-        accounts.sign_in_by_link(&link, &visitor)
-    };
+    let work =
+        move |accounts: &center::accounts::Accounts| accounts.sign_in_by_link(&link, &visitor);
     match on_accounts(api, work).await {
         Ok(secret) => signed_in(guest, &secret, "/"),
         Err(problem) if problem.status == StatusCode::NOT_FOUND.as_u16() => used_up(guest),

@@ -46,11 +46,18 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn new(gateway: &'a Gateway) -> Self {
-        let fields = vec![("host", "localhost:8080".to_owned()), ("accept", "text/html".to_owned())];
+        let fields =
+            vec![("host", "localhost:8080".to_owned()), ("accept", "text/html".to_owned())];
         Browser { gateway, cookies: Default::default(), fields }
     }
 
-    async fn send(&mut self, method: Method, path: &str, more: &[(&str, &str)], body: String) -> Answer {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        more: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in &self.fields {
             request = request.header(*name, value);
@@ -114,8 +121,12 @@ async fn the_first_link_makes_an_owner_once() {
     assert!(page.status == StatusCode::OK && page.text.contains("autocomplete=\"new-password\""));
     let csrf = page.csrf();
     let form = |password: &'static str, again: &'static str| {
-        [("csrf", csrf.clone()), ("name", "Ana".to_owned()), ("password", password.to_owned()),
-         ("again", again.to_owned())]
+        [
+            ("csrf", csrf.clone()),
+            ("name", "Ana".to_owned()),
+            ("password", password.to_owned()),
+            ("again", again.to_owned()),
+        ]
     };
     for (password, again, fault) in [
         ("short", "short", "at least 12 characters"),
@@ -175,11 +186,15 @@ async fn a_page_leads_to_the_sign_in_and_back() {
         assert_eq!(browser.get("/messages").await.status, StatusCode::OK);
     }
     let script = [("sec-fetch-dest", "empty")];
-    let answer = Browser::new(&gateway).send(Method::GET, "/messages", &script, String::new()).await;
+    let answer =
+        Browser::new(&gateway).send(Method::GET, "/messages", &script, String::new()).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "a script is told, not sent elsewhere");
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
     let answer = browser.get("/api/v1/attempts").await;
-    assert_eq!((answer.status, &answer.problem()["type"]), (StatusCode::UNAUTHORIZED, &Value::from("sign_in")));
+    assert_eq!(
+        (answer.status, &answer.problem()["type"]),
+        (StatusCode::UNAUTHORIZED, &Value::from("sign_in"))
+    );
 }
 
 #[tokio::test]
@@ -256,7 +271,9 @@ async fn forged_requests_change_nothing() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let answer = browser.send(Method::POST, "/api/v1/greylist/pass", &json[..1], body).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    let strange = Browser::new(&gateway).post("/sign-in", &[("name", OWNER), ("password", OWNER_PASSWORD)]).await;
+    let strange = Browser::new(&gateway)
+        .post("/sign-in", &[("name", OWNER), ("password", OWNER_PASSWORD)])
+        .await;
     assert_eq!(strange.status, StatusCode::FORBIDDEN, "nobody is signed in by another page");
 }
 
@@ -284,7 +301,10 @@ async fn codes_are_asked_for_and_work_once() {
     let mut browser = Browser::new(&gateway);
     browser.sign_in(OWNER, OWNER_PASSWORD).await;
     let page = browser.get("/me/codes").await;
-    assert!(page.text.contains("<svg class=\"qr\"") && page.text.contains("otpauth://totp/Portcullis:owner?"));
+    assert!(
+        page.text.contains("<svg class=\"qr\"")
+            && page.text.contains("otpauth://totp/Portcullis:owner?")
+    );
     let key = page.text.split("Key: <code class=\"wrap\">").nth(1).unwrap();
     let key: String = key.split('<').next().unwrap().chars().filter(|c| *c != ' ').collect();
     let code = |gateway: &Gateway| {
@@ -295,10 +315,13 @@ async fn codes_are_asked_for_and_work_once() {
     };
     let csrf = page.csrf();
     let wrong = browser.post("/me/codes", &[("csrf", &csrf), ("code", "000000")]).await;
-    assert!(wrong.status == StatusCode::UNPROCESSABLE_ENTITY && wrong.text.contains("does not fit"));
+    assert!(
+        wrong.status == StatusCode::UNPROCESSABLE_ENTITY && wrong.text.contains("does not fit")
+    );
     let on = browser.post("/me/codes", &[("csrf", &csrf), ("code", &code(&gateway))]).await;
     assert!(on.text.contains("Codes are on"), "{}", on.text);
-    let recovery = on.text.split("<li><code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let recovery =
+        on.text.split("<li><code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let mut other = Browser::new(&gateway);
     let half = other.sign_in(OWNER, OWNER_PASSWORD).await;
     assert_eq!(half.location(), "/sign-in/code?next=%2Fme");
@@ -311,10 +334,13 @@ async fn codes_are_asked_for_and_work_once() {
     assert_eq!(again.status, StatusCode::UNAUTHORIZED, "the code of the enrolment was used");
     gateway.clock.advance(Duration::from_secs(30));
     let fresh = code(&gateway);
-    let inside = other.post("/sign-in/code", &[("csrf", &csrf), ("code", &fresh), ("next", "/me")]).await;
+    let inside =
+        other.post("/sign-in/code", &[("csrf", &csrf), ("code", &fresh), ("next", "/me")]).await;
     assert_eq!(inside.location(), "/me", "{}", inside.text);
     let mut third = Browser::new(&gateway);
-    for (code, status) in [(recovery.as_str(), StatusCode::SEE_OTHER), (recovery.as_str(), StatusCode::UNAUTHORIZED)] {
+    for (code, status) in
+        [(recovery.as_str(), StatusCode::SEE_OTHER), (recovery.as_str(), StatusCode::UNAUTHORIZED)]
+    {
         third.cookies.clear();
         third.sign_in(OWNER, OWNER_PASSWORD).await;
         let csrf = third.get("/sign-in/code").await.csrf();
@@ -333,7 +359,11 @@ async fn a_session_ends_by_sign_out_by_idleness_and_at_its_end() {
     let out = browser.post("/sign-out", &[("csrf", &csrf)]).await;
     assert_eq!(out.location(), "/signed-out");
     let mut thief = Browser { cookies: stolen, ..Browser::new(&gateway) };
-    assert_eq!(thief.get("/me").await.status, StatusCode::SEE_OTHER, "the session is over here too");
+    assert_eq!(
+        thief.get("/me").await.status,
+        StatusCode::SEE_OTHER,
+        "the session is over here too"
+    );
     browser.sign_in(OWNER, OWNER_PASSWORD).await;
     gateway.clock.advance(Duration::from_secs(12 * 3_600 - 1));
     assert_eq!(browser.get("/me").await.status, StatusCode::OK);
@@ -358,9 +388,8 @@ async fn a_new_password_ends_the_other_sessions() {
     there.sign_in(OWNER, OWNER_PASSWORD).await;
     let csrf = here.get("/me").await.csrf();
     let new = "lantern river stone";
-    let form = |present| {
-        [("csrf", csrf.as_str()), ("present", present), ("new", new), ("again", new)]
-    };
+    let form =
+        |present| [("csrf", csrf.as_str()), ("present", present), ("new", new), ("again", new)];
     let refused = here.post("/me/password", &form("not it at all")).await;
     assert!(refused.text.contains("This is not the present password."), "{}", refused.text);
     let done = here.post("/me/password", &form(OWNER_PASSWORD)).await;
@@ -378,15 +407,24 @@ async fn preferences_are_kept_and_checked() {
     browser.sign_in(OWNER, OWNER_PASSWORD).await;
     let csrf = browser.get("/me").await.csrf();
     let form = |zone| {
-        [("csrf", csrf.as_str()), ("theme", "dark"), ("density", "compact"), ("time_zone", zone),
-         ("columns", "time, from")]
+        [
+            ("csrf", csrf.as_str()),
+            ("theme", "dark"),
+            ("density", "compact"),
+            ("time_zone", zone),
+            ("columns", "time, from"),
+        ]
     };
     let refused = browser.post("/me/preferences", &form("Mars/Base")).await;
     assert!(refused.text.contains("No time zone of this name is known"), "{}", refused.text);
     let done = browser.post("/me/preferences", &form("Europe/Berlin")).await;
     let page = browser.get(done.location()).await;
-    assert!(page.text.contains("data-theme=\"dark\"") && page.text.contains("data-shortcuts=\"off\""));
-    assert!(page.text.contains("value=\"Europe/Berlin\"") && page.text.contains("value=\"time, from\""));
+    assert!(
+        page.text.contains("data-theme=\"dark\"") && page.text.contains("data-shortcuts=\"off\"")
+    );
+    assert!(
+        page.text.contains("value=\"Europe/Berlin\"") && page.text.contains("value=\"time, from\"")
+    );
 }
 
 #[tokio::test]
@@ -433,9 +471,16 @@ async fn the_demos_link_signs_in_who_types_it_and_nobody_else() {
     let path = format!("/sign-in/link/{}", demo.link.reveal());
     let typed = [("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")];
     let looked = Browser::new(&gateway).get(&path).await;
-    assert!(looked.status == StatusCode::OK && looked.text.contains("Sign in as demo"), "a scanner uses nothing up");
+    assert!(
+        looked.status == StatusCode::OK && looked.text.contains("Sign in as demo"),
+        "a scanner uses nothing up"
+    );
     let head = Browser::new(&gateway).send(Method::HEAD, &path, &typed, String::new()).await;
-    assert!(head.headers.get("set-cookie").is_none_or(|cookie| !cookie.to_str().unwrap().starts_with("session")));
+    assert!(
+        head.headers
+            .get("set-cookie")
+            .is_none_or(|cookie| !cookie.to_str().unwrap().starts_with("session"))
+    );
     let mut person = Browser::new(&gateway);
     let inside = person.send(Method::GET, &path, &typed, String::new()).await;
     assert_eq!((inside.status, inside.location()), (StatusCode::SEE_OTHER, "/"));

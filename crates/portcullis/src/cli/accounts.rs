@@ -92,7 +92,10 @@ fn link(server: &Server, output: Output, name: Option<&str>) -> Result<(), Failu
 fn role_of(text: &str) -> Result<Role, Failure> {
     let names: Vec<&str> = Role::ALL.into_iter().map(Role::slug).collect();
     text.parse().map_err(|_| {
-        Failure::new(Exit::Usage, format!("there is no role {text:?}; there are {}", names.join(", ")))
+        Failure::new(
+            Exit::Usage,
+            format!("there is no role {text:?}; there are {}", names.join(", ")),
+        )
     })
 }
 

@@ -1,12 +1,12 @@
 //! Exports, streams and the document, over the console's door.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use api::client::{Client, ClientError, Node, StreamEvent, path_with};
 use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::ops::ControlFlow;
 use store::EventLog;
 use types::{Event, EventId};
 
@@ -135,7 +135,7 @@ async fn read(client: &Client, last: Option<&str>, most: usize) -> (Vec<StreamEv
     let mut attempts = Vec::new();
     let mut position = last.map(str::to_owned);
     let path = "/api/v1/attempts/stream?q=is:rejected";
-    let reading = client.events(path, last, &mut |event| {
+    let mut take = |event: StreamEvent| {
         if event.id.is_some() {
             position.clone_from(&event.id);
         }
@@ -143,8 +143,8 @@ async fn read(client: &Client, last: Option<&str>, most: usize) -> (Vec<StreamEv
             attempts.push(event);
         }
         if attempts.len() >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    reading.await.unwrap();
+    };
+    client.events(path, last, &mut take).await.unwrap();
     (attempts, position)
 }
 
@@ -161,11 +161,11 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
     let node = Node::new(&format!("http://{address}"), &gateway.token(), None).unwrap();
     let client = Client::remote(node);
     // A place to begin at, before anything comes.
-    let begun = client.events("/api/v1/attempts/stream", None, &mut |event| {
+    let mut take = |event: StreamEvent| {
         assert_eq!(event.kind, "open");
         ControlFlow::Break(())
-    });
-    begun.await.unwrap();
+    };
+    client.events("/api/v1/attempts/stream", None, &mut take).await.unwrap();
     gateway.log.record(refusals(0..1)).unwrap();
     let (_, first) = tokio::join!(
         async {
@@ -200,11 +200,12 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
         let client = client.clone();
         async move {
             let mut kinds = Vec::new();
-            let read = client.events("/api/v1/attempts/stream", None, &mut |event| {
+            let mut take = |event: StreamEvent| {
                 kinds.push(event.kind);
                 ControlFlow::Continue(())
-            });
-            (read.await, kinds)
+            };
+            let read = client.events("/api/v1/attempts/stream", None, &mut take).await;
+            (read, kinds)
         }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -70,7 +70,7 @@ pub(crate) fn svg(histogram: &Histogram, title: &str, below: &[&str], zone: &Zon
     };
     let (up, down) = (height(false), height(true));
     let scale = HEIGHT / (up + down).max(1) as f64;
-    let base = up as f64 * scale;
+    let base = if up + down == 0 { HEIGHT } else { up as f64 * scale };
     let (mut above_tops, mut below_tops) = (vec![base; columns], vec![base; columns]);
     let mut series = Vec::new();
     for place in order {
@@ -173,7 +173,7 @@ mod tests {
             bucket_ms: 3_600_000,
             buckets: 3,
             series: vec![series("rejected", &[4, 0, 1]), series("accepted", &[6, 2, 0])],
-            missing: Vec::new(),
+            ..Histogram::default()
         }
     }
 

@@ -161,7 +161,7 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         week,
         spans: [("24h", "24 hours", !week), ("7d", "7 days", week)],
         now: tiles.now.as_ref().map(|now| figures(now, &shell)),
-        checks: tiles.now.as_ref().map_or(Vec::new(), |now| now.checks.clone()),
+        checks: tiles.now.as_ref().map_or(Vec::new(), |now| now.checks.iter().map(check).collect()),
         attention: tiles.attention.map(|list| list.into_iter().map(point).collect()),
         flow: flow.map(|flow| chart::svg(flow, "Mail flow", &["rejected"], zone)),
         flow_keys: flow.map_or(Vec::new(), |flow| keys(flow, span)),
@@ -179,6 +179,11 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         sum: tiles.sum.as_ref().map(sum),
         shell,
     }
+}
+
+/// A check under a name that reads as words.
+fn check(check: &center::ReadyCheck) -> center::ReadyCheck {
+    center::ReadyCheck { name: check.name.replace('_', " "), ..check.clone() }
 }
 
 fn span_of(millis: u64) -> String {

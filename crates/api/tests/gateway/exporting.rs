@@ -196,21 +196,18 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
     let wanted: Vec<String> = refusals(2..3_002).iter().map(|event| event.id.to_string()).collect();
     assert_eq!(seen, wanted);
     // One who only holds the line hears why it ends, and the server can end.
-    let holding = tokio::spawn({
-        let client = client.clone();
-        async move {
-            let mut kinds = Vec::new();
-            let mut take = |event: StreamEvent| {
-                kinds.push(event.kind);
-                ControlFlow::Continue(())
-            };
-            let read = client.events("/api/v1/attempts/stream", None, &mut take).await;
-            (read, kinds)
+    let mut kinds = Vec::new();
+    let mut take = |event: StreamEvent| {
+        kinds.push(event.kind);
+        ControlFlow::Continue(())
+    };
+    let (ended, ()) = tokio::join!(
+        client.events("/api/v1/attempts/stream", None, &mut take),
+        async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            stop.send(()).unwrap();
         }
-    });
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    stop.send(()).unwrap();
-    let (ended, kinds) = holding.await.unwrap();
+    );
     assert!(ended.is_ok() && kinds == ["open", "cut"], "{ended:?} {kinds:?}");
     tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
     let gone = client.get::<Value>("/api/v1/status").await;

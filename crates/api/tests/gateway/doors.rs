@@ -24,12 +24,12 @@ use tower::ServiceExt;
 use types::event::{Record, SCHEMA};
 use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{
-    CheckName, ClientFacts, Decision, Event, EventId, EventKind, HeaderMailbox, LifeLineId,
-    MessageFacts, NodeName, Outcome, Reason, ReplyParameters, ReversePath, SessionId, Stage,
-    Subject, Timestamp,
+    Caller, CheckName, ClientFacts, Decision, Event, EventId, EventKind, HeaderMailbox, LifeLineId,
+    MessageFacts, NodeName, Outcome, Permissions, Reason, ReplyParameters, ReversePath, Role,
+    SessionId, Stage, Subject, Timestamp,
 };
-use world::{FolderSpace, SystemChance};
 use world::simulated::SimulatedClock;
+use world::{FolderSpace, SystemChance};
 
 struct Outside;
 
@@ -141,7 +141,8 @@ pub(crate) fn empty_gateway() -> Gateway {
     Gateway { api, accounts, clock, log, folder, token: String::new() }
 }
 
-pub(crate) const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=y>\u{202e}\u{1b}[2J";
+pub(crate) const HOSTILE: &str =
+    "<script>alert(1)</script>\"'><img src=x onerror=y>\u{202e}\u{1b}[2J";
 
 pub(crate) fn refusal(number: u8) -> Event {
     let id = EventId::new(now(), [number; 10]);

@@ -26,7 +26,8 @@ fn refusals(numbers: std::ops::Range<u64>) -> Vec<Event> {
 async fn a_list_becomes_a_file_by_way_of_a_job() {
     let gateway = gateway();
     gateway.log.record(refusals(0..25)).unwrap();
-    let body = json!({"format": "csv", "search": {"query": "is:rejected", "columns": ["time", "to"]}});
+    let body =
+        json!({"format": "csv", "search": {"query": "is:rejected", "columns": ["time", "to"]}});
     let (status, job) = send(&gateway, Method::POST, "/api/v1/exports", &body).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{job}");
     let place = format!("/api/v1/exports/{}", job["id"].as_str().unwrap());
@@ -37,11 +38,19 @@ async fn a_list_becomes_a_file_by_way_of_a_job() {
     let told = String::from_utf8(octets.to_vec()).unwrap();
     let last = told.trim_end().rsplit("data: ").next().unwrap();
     let job: Value = serde_json::from_str(last).unwrap();
-    assert_eq!((&job["state"], &job["rows"], &job["rows_total"]), (&json!("done"), &json!(25), &json!(25)));
+    assert_eq!(
+        (&job["state"], &job["rows"], &job["rows_total"]),
+        (&json!("done"), &json!(25), &json!(25))
+    );
     let response = ask(&gateway, Method::GET, &format!("{place}/file"), "localhost").await;
     let disposition = response.headers()["content-disposition"].to_str().unwrap().to_owned();
-    assert!(disposition.starts_with("attachment; filename=\"all-") && disposition.ends_with(".csv\""));
-    assert_eq!(response.headers()["etag"], format!("\"{}\"", job["file"]["sha256"].as_str().unwrap()));
+    assert!(
+        disposition.starts_with("attachment; filename=\"all-") && disposition.ends_with(".csv\"")
+    );
+    assert_eq!(
+        response.headers()["etag"],
+        format!("\"{}\"", job["file"]["sha256"].as_str().unwrap())
+    );
     let octets = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(octets.len() as u64, job["file"]["size_octets"].as_u64().unwrap());
     assert_eq!(String::from_utf8(octets.to_vec()).unwrap().lines().count(), 26);
@@ -94,11 +103,14 @@ async fn all_rows_are_streamed_and_pages_have_the_chosen_columns() {
     seen.sort_by_key(Value::to_string);
     seen.dedup();
     assert_eq!(seen.len(), 1_500);
-    for path in ["count", "counts", "histogram?buckets=10", "facets", "hints", "completion?q=is:&caret=3"] {
+    for path in
+        ["count", "counts", "histogram?buckets=10", "facets", "hints", "completion?q=is:&caret=3"]
+    {
         let (status, answer) = get_json(&gateway, &format!("/api/v1/attempts/{path}")).await;
         assert_eq!(status, StatusCode::OK, "{path}: {answer}");
     }
-    let (status, problem) = get_json(&gateway, "/api/v1/attempts/count?q=invoice%20sujbect%3Ax").await;
+    let (status, problem) =
+        get_json(&gateway, "/api/v1/attempts/count?q=invoice%20sujbect%3Ax").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(problem["position"], json!({"start": 8, "end": 16}));
 }
@@ -131,7 +143,11 @@ async fn every_documented_route_is_there() {
 }
 
 /// Reads a stream in the background until it has the events wanted, or ends.
-async fn read(client: &Client, last: Option<&str>, most: usize) -> (Vec<StreamEvent>, Option<String>) {
+async fn read(
+    client: &Client,
+    last: Option<&str>,
+    most: usize,
+) -> (Vec<StreamEvent>, Option<String>) {
     let mut attempts = Vec::new();
     let mut position = last.map(str::to_owned);
     let path = "/api/v1/attempts/stream?q=is:rejected";
@@ -201,13 +217,11 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
         kinds.push(event.kind);
         ControlFlow::Continue(())
     };
-    let (ended, ()) = tokio::join!(
-        client.events("/api/v1/attempts/stream", None, &mut take),
-        async {
+    let (ended, ()) =
+        tokio::join!(client.events("/api/v1/attempts/stream", None, &mut take), async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             stop.send(()).unwrap();
-        }
-    );
+        });
     assert!(ended.is_ok() && kinds == ["open", "cut"], "{ended:?} {kinds:?}");
     tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
     let gone = client.get::<Value>("/api/v1/status").await;

@@ -21,6 +21,10 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Longer than any greylist window may be, in seconds: nine days.
 const WAIT_S_MAX: u64 = 9 * 86_400;
 
+/// A list of the commonest: its heading, what is counted, and the query for a
+/// value.
+type TopSource = (&'static str, FacetBy, fn(&str) -> String);
+
 impl Center {
     /// How it goes at this moment.
     ///
@@ -127,7 +131,7 @@ impl Center {
     ) -> Result<Vec<TopList>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let scope = self.scope(&ListLink::since(View::All, "", span).request())?;
-        let lists: [(&str, FacetBy, fn(&str) -> String); 3] = [
+        let lists: [TopSource; 3] = [
             ("Senders", FacetBy::Text(TextColumn::From), |value| edit::exact_term("from", value)),
             ("Recipients", FacetBy::Text(TextColumn::To), |value| edit::exact_term("to", value)),
             ("Networks", FacetBy::Network, |value| edit::term("ip", value)),
@@ -139,9 +143,8 @@ impl Center {
             label: presentable_within(&value, LABEL_CHARS_MAX),
             figure: Figure { count, link: ListLink::since(View::All, term(&value), span) },
         };
-        let list = |((label, _, term), facet): ((&str, FacetBy, fn(&str) -> String), _)| {
-            let store::search::Facet { values, .. } = facet;
-            let rows = values.into_iter().map(|value| row(term, value)).collect();
+        let list = |((label, _, term), facet): (TopSource, store::search::Facet)| {
+            let rows = facet.values.into_iter().map(|value| row(term, value)).collect();
             TopList { label: label.to_owned(), rows }
         };
         Ok(lists.into_iter().zip(tallied.facets).map(list).collect())

@@ -81,7 +81,7 @@ impl Center {
         found.events.reverse();
         found.events.extend(self.parts.log.event(edge.id)?);
         let first = position.saturating_sub(found.events.len());
-        let previous = more.then(|| match found.next {
+        let previous = more.then_some(match found.next {
             Some(edge) => Cursor { edge: Some(edge), position: first, back: true },
             None => Cursor::START,
         });

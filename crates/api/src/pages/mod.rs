@@ -6,14 +6,14 @@ pub(crate) mod assets;
 mod chart;
 pub(crate) mod clock;
 mod compare;
-mod life_line;
 mod downloads;
+mod life_line;
 mod list;
 mod live;
 mod message;
-mod refusal;
 mod overview;
 mod pulse;
+mod refusal;
 pub(crate) mod shell;
 pub(crate) mod sizes;
 mod views;
@@ -23,7 +23,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use types::{OutcomeKind, Timestamp};
+use types::OutcomeKind;
 
 use crate::Api;
 use crate::problem::ApiProblem;
@@ -86,17 +86,6 @@ pub(crate) fn shown(page: &impl Template) -> Response {
     }
 }
 
-/// The shape that stands for an outcome beside its word and colour.
-fn outcome_sign(outcome: Option<OutcomeKind>) -> &'static str {
-    match outcome {
-        Some(OutcomeKind::Accepted) => "\u{2714}",
-        Some(OutcomeKind::Held) => "\u{275a}\u{275a}",
-        Some(OutcomeKind::Deferred) => "\u{25d4}",
-        Some(OutcomeKind::Rejected) => "\u{2716}",
-        None => "\u{21e2}",
-    }
-}
-
 /// The class and the word of a badge: of the state a follow-up led to, where
 /// it says more than the outcome.
 pub(crate) fn badge(outcome: Option<OutcomeKind>, state: Option<&str>) -> (&'static str, String) {
@@ -116,9 +105,4 @@ pub(crate) fn badge(outcome: Option<OutcomeKind>, state: Option<&str>) -> (&'sta
 /// The word for an outcome, also its colour class.
 fn outcome_word(outcome: Option<OutcomeKind>) -> &'static str {
     outcome.map_or("step", OutcomeKind::slug)
-}
-
-/// `2026-11-21 10:04:15`, as lists show times; the zone is in the header.
-fn seconds(at: Timestamp) -> String {
-    at.to_string().chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }

@@ -106,7 +106,6 @@ struct Now {
 #[template(path = "overview.html")]
 struct OverviewPage {
     shell: Shell,
-    week: bool,
     spans: [(&'static str, &'static str, bool); 2],
     now: Option<Vec<Now>>,
     checks: Vec<center::ReadyCheck>,
@@ -158,7 +157,6 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
     let word = if week { "7d" } else { "24h" };
     let toggle = if flow_table { "" } else { "&table=flow" };
     OverviewPage {
-        week,
         spans: [("24h", "24 hours", !week), ("7d", "7 days", week)],
         now: tiles.now.as_ref().map(|now| figures(now, &shell)),
         checks: tiles.now.as_ref().map_or(Vec::new(), |now| now.checks.iter().map(check).collect()),
@@ -173,7 +171,11 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         flow_table,
         flow_toggle: format!("/?span={word}{toggle}"),
         refused: tiles.refused.map(|bars| refused(&bars)),
-        wait: tiles.greylist.as_ref().and_then(|funnel| funnel.median_wait_ms).map(|ms| span_of(ms)),
+        wait: tiles
+            .greylist
+            .as_ref()
+            .and_then(|funnel| funnel.median_wait_ms)
+            .map(|ms| span_of(ms)),
         greylist: tiles.greylist.as_ref().map(funnel),
         top: tiles.top.map(|lists| lists.into_iter().map(top).collect()),
         sum: tiles.sum.as_ref().map(sum),
@@ -332,13 +334,9 @@ mod tests {
 
     #[test]
     fn a_change_is_said_against_the_week_before() {
-        for (now, before, text) in [
-            (10, 10, "="),
-            (15, 10, "+50 %"),
-            (5, 10, "\u{2212}50 %"),
-            (3, 0, "new"),
-            (0, 0, "="),
-        ] {
+        for (now, before, text) in
+            [(10, 10, "="), (15, 10, "+50 %"), (5, 10, "\u{2212}50 %"), (3, 0, "new"), (0, 0, "=")]
+        {
             assert_eq!(change(now, before).0, text);
         }
     }

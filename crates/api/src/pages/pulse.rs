@@ -121,7 +121,8 @@ mod tests {
         assert_eq!(looks.rate(at(1), 100), None);
         assert_eq!(looks.rate(at(30), 121), Some(42));
         assert_eq!(looks.rate(at(60), 130), Some(30));
-        assert_eq!(looks.rate(at(95), 130), Some(0));
+        // The look half a minute in is the oldest that is kept.
+        assert_eq!(looks.rate(at(95), 130), Some(8));
     }
 
     #[test]
@@ -130,10 +131,10 @@ mod tests {
         assert_eq!(told(&moment).text, "receiving, 42/min");
         assert_eq!(told(&Moment { queue_oldest_s: 960, ..moment }).text, "queue waits 16 min");
         let silent = Moment { ready: true, queue_oldest_s: 960, rate: Some(0), silent_s: 360 };
-        assert_eq!(told(&silent), Pulse {
-            state: "none-now",
-            text: "nothing received for 6 min".into()
-        });
+        assert_eq!(
+            told(&silent),
+            Pulse { state: "none-now", text: "nothing received for 6 min".into() }
+        );
         assert_eq!(told(&Moment { ready: false, ..silent }).text, "not ready");
     }
 }

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
-use center::accounts::Preferences;
 use types::{Caller, Permission, Timestamp};
 
 use super::assets;
@@ -139,11 +138,6 @@ impl Shell {
     /// The name of who looks.
     pub(crate) fn name(&self) -> &str {
         self.caller().map_or("", |caller| &caller.name)
-    }
-
-    /// What somebody chose, or the defaults.
-    pub(crate) fn preferences(&self) -> Preferences {
-        self.signed.as_ref().map_or_else(Preferences::default, |s| (*s.preferences).clone())
     }
 
     /// For the field `csrf` of a form; empty where no form can be sent.

@@ -68,7 +68,16 @@ impl Api {
         let requests = Arc::new(requests::Requests::default());
         let metrics = metrics.with(Arc::clone(&requests) as _);
         let (trusted_proxies, console_url) = (Arc::from([]), "".into());
-        Api { center, accounts, metrics, requests, trusted_proxies, console_url, streams: Default::default(), pace: pages::Pace::default(), looks: pages::Looks::default(),
+        Api {
+            center,
+            accounts,
+            metrics,
+            requests,
+            trusted_proxies,
+            console_url,
+            streams: Default::default(),
+            pace: pages::Pace::default(),
+            looks: pages::Looks::default(),
             strangers: Arc::default(),
             refusal_pages: RefusalPages::default(),
         }

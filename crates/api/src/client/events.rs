@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn events_are_put_together_however_they_are_cut() {
-        let stream = b": hello\nretry: 1000\n\nevent: attempt\nid: 7_x\ndata: {\"a\":\ndata: 1}\n\n\
+        let stream =
+            b": hello\nretry: 1000\n\nevent: attempt\nid: 7_x\ndata: {\"a\":\ndata: 1}\n\n\
                        event: cut\r\ndata: {}\r\n\r\n";
         let wanted = [("attempt", Some("7_x"), "{\"a\":\n1}"), ("cut", None, "{}")];
         for size in [1, 2, 7, stream.len()] {

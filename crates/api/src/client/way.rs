@@ -102,7 +102,8 @@ impl Node {
             .map_err(|_| self.unreachable("no answer"))?
             .map_err(|error| self.unreachable(error))?;
         let Some(tls) = &self.tls else { return begin(TokioIo::new(stream)).await };
-        let name = ServerName::try_from(self.host.clone()).map_err(|error| self.unreachable(error))?;
+        let name =
+            ServerName::try_from(self.host.clone()).map_err(|error| self.unreachable(error))?;
         let shaking = tls.connect(name, stream);
         let shaken = tokio::time::timeout(CONNECT_WITHIN, shaking).await;
         let stream = shaken
@@ -252,7 +253,10 @@ mod tests {
             assert!(refused.contains(url) && !refused.contains("secret"), "{refused}");
         }
         let here = Node::new("http://127.0.0.1:8080/", " secret\n", None).unwrap();
-        assert_eq!((here.host.as_str(), here.port, here.token.as_str()), ("127.0.0.1", 8_080, "secret"));
+        assert_eq!(
+            (here.host.as_str(), here.port, here.token.as_str()),
+            ("127.0.0.1", 8_080, "secret")
+        );
         assert!(!format!("{here:?}").contains("secret"));
         for token in ["", " \n", "two words", "umlaut\u{fc}"] {
             assert!(Node::new("http://[::1]:1", token, None).is_err(), "{token:?}");

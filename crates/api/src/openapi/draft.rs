@@ -95,7 +95,8 @@ impl<'a> Draft<'a> {
             1 => self.taken::<T>(),
             _ => super::described::text(),
         };
-        let place = |name: &&str| json!({ "name": name, "in": "path", "required": true, "schema": schema });
+        let place =
+            |name: &&str| json!({ "name": name, "in": "path", "required": true, "schema": schema });
         self.parameters.extend(self.names.iter().map(place));
     }
 
@@ -106,9 +107,9 @@ impl<'a> Draft<'a> {
     }
 
     fn fields(&mut self, schema: &Value) {
-        let required: Vec<&str> = schema["required"].as_array().map_or(Vec::new(), |names| {
-            names.iter().filter_map(Value::as_str).collect()
-        });
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .map_or(Vec::new(), |names| names.iter().filter_map(Value::as_str).collect());
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let mut field = renamed(field.clone());
             let told = field.as_object_mut().and_then(|field| field.remove("description"));
@@ -135,7 +136,8 @@ impl<'a> Draft<'a> {
 
     /// A body is sent.
     pub(super) fn body(&mut self, media_type: &str, schema: Value) {
-        self.body = Some(json!({ "required": true, "content": { media_type: { "schema": schema } } }));
+        self.body =
+            Some(json!({ "required": true, "content": { media_type: { "schema": schema } } }));
     }
 
     /// We answer so.

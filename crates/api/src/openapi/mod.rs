@@ -130,9 +130,8 @@ impl Routes {
     /// Every route with its method, whole.
     #[cfg(test)]
     pub(crate) fn list(&self) -> Vec<(Method, String)> {
-        let whole = |operation: &Operation| {
-            (operation.method.clone(), format!("{BASE}{}", operation.path))
-        };
+        let whole =
+            |operation: &Operation| (operation.method.clone(), format!("{BASE}{}", operation.path));
         self.operations.iter().map(whole).collect()
     }
 

@@ -84,7 +84,9 @@ fn line<'a>(path: &'a str, method: &str, operation: &'a Value) -> Line<'a> {
         parameters: parameters.map(parameter).collect(),
         takes: content(&operation["requestBody"]),
         gives: answers
-            .map(|(status, answer)| (status.as_str(), text(&answer["description"]), content(answer)))
+            .map(|(status, answer)| {
+                (status.as_str(), text(&answer["description"]), content(answer))
+            })
             .collect(),
     }
 }

@@ -87,7 +87,8 @@ fn every_reference_leads_somewhere_and_every_schema_is_one() {
             assert!(found.is_some(), "{to}");
         }
         ("type", Value::String(kind)) => {
-            let kinds = ["string", "number", "integer", "boolean", "object", "array", "null", "http"];
+            let kinds =
+                ["string", "number", "integer", "boolean", "object", "array", "null", "http"];
             assert!(kinds.contains(&kind.as_str()), "{kind}");
         }
         _ => {}
@@ -138,9 +139,10 @@ fn examples_are_right() {
             let column = name.parse::<center::query::fields::ColumnName>();
             column.map(drop).map_err(|error| error.to_string())
         }),
-        "from" | "to" => {
-            format!("{example}T00:00:00Z").parse::<types::Timestamp>().map(drop).map_err(|e| e.to_string())
-        }
+        "from" | "to" => format!("{example}T00:00:00Z")
+            .parse::<types::Timestamp>()
+            .map(drop)
+            .map_err(|e| e.to_string()),
         other => Err(format!("nobody knows whether examples of {other} are right")),
     };
     for (method, path, operation) in operations(&document().0) {

@@ -100,7 +100,8 @@ impl IntoResponse for Download {
 
 impl Given for Download {
     fn describe(draft: &mut Draft<'_>) {
-        let content = [("application/octet-stream", json!({ "type": "string", "format": "binary" }))];
+        let content =
+            [("application/octet-stream", json!({ "type": "string", "format": "binary" }))];
         draft.answer(200, "The file, with its name in Content-Disposition.", &content);
     }
 }

@@ -28,7 +28,11 @@ impl IntoResponse for Started {
 impl Given for Started {
     fn describe(draft: &mut Draft<'_>) {
         let schema = draft.given::<ExportJob>();
-        draft.answer(202, "It is queued; Location is where it stands.", &[("application/json", schema)]);
+        draft.answer(
+            202,
+            "It is queued; Location is where it stands.",
+            &[("application/json", schema)],
+        );
     }
 }
 
@@ -104,5 +108,6 @@ pub(crate) async fn file(
 }
 
 fn named(id: &str) -> Result<ExportId, ApiProblem> {
-    id.parse().map_err(|_| ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is no such export"))
+    id.parse()
+        .map_err(|_| ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is no such export"))
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use center::search::SearchRequest;
 use center::FollowedRows;
+use center::search::SearchRequest;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde::Serialize;
@@ -88,7 +88,8 @@ pub(crate) struct Events(Body);
 impl IntoResponse for Events {
     fn into_response(self) -> Response {
         // A proxy that gathers before it passes on would hold back the news.
-        let fields = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+        let fields =
+            [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
         (fields, [("x-accel-buffering", "no")], self.0).into_response()
     }
 }

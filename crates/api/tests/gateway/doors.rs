@@ -68,9 +68,9 @@ pub(crate) struct Gateway {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) clock: SimulatedClock,
     pub(crate) log: Arc<Store>,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     /// A token that may everything.
-    token: String,
+    pub(crate) token: String,
 }
 
 /// The owner of a gateway that has one.

@@ -68,7 +68,8 @@ fn is_packable(kind: &HeaderValue) -> bool {
 /// `gzip;q=0` does not.
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(header::ACCEPT_ENCODING);
-    let mut codings = fields.iter().filter_map(|field| field.to_str().ok()).flat_map(|f| f.split(','));
+    let mut codings =
+        fields.iter().filter_map(|field| field.to_str().ok()).flat_map(|f| f.split(','));
     codings.any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
         let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));

@@ -186,8 +186,7 @@ pub(super) async fn ask(
 ) -> Response {
     let address = Address::read(&pairs).address;
     let request = SearchRequest { cursor: None, ..address.request(&signed.preferences) };
-    let columns: Vec<&str> =
-        request.columns.iter().map(|column| column.column().label).collect();
+    let columns: Vec<&str> = request.columns.iter().map(|column| column.column().label).collect();
     let (list, back) = list_of(&request);
     let columns = columns.join(", ");
     let caller = signed.caller;

@@ -73,7 +73,8 @@ pub(super) async fn save(
     shell: Shell,
     Form(pairs): Form<Pairs>,
 ) -> Response {
-    let value = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, v)| v.clone());
+    let value =
+        |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, v)| v.clone());
     let address = Address::read(&pairs).address;
     // What somebody prefers everywhere is no part of this view.
     let mut request = address.request(&signed.preferences);

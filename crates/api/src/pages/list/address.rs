@@ -2,7 +2,8 @@
 //! control is a link and every state can be copied, kept and gone back to.
 
 use center::accounts::Preferences;
-use center::query::{edit, five::FiveFilters};
+use center::query::edit;
+use center::query::five::{FIVE, FiveFilters};
 use center::search::{Cursor, SearchRequest, Sort};
 use center::{View, query::fields::ColumnName};
 
@@ -72,12 +73,16 @@ impl Address {
         let mut read = Read { address, was: None, untidy: false, ignored: Vec::new() };
         let mut five = ("all", String::new());
         for (name, value) in pairs {
+            // What cannot be typed is not sent back either.
+            let value = &value.replace(char::is_control, " ");
             if value.len() > VALUE_OCTETS_MAX {
                 read.ignored.push(name.chars().take(20).collect());
                 continue;
             }
             match name.as_str() {
-                "by" => five.0 = value,
+                "by" => {
+                    five.0 = FIVE.iter().find(|(name, _)| name == value).map_or("all", |row| row.0)
+                }
                 "text" => value.trim().clone_into(&mut five.1),
                 name => read.take(name, value),
             }

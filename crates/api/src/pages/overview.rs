@@ -175,7 +175,7 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
             .greylist
             .as_ref()
             .and_then(|funnel| funnel.median_wait_ms)
-            .map(|ms| span_of(ms)),
+            .map(span_of),
         greylist: tiles.greylist.as_ref().map(funnel),
         top: tiles.top.map(|lists| lists.into_iter().map(top).collect()),
         sum: tiles.sum.as_ref().map(sum),

@@ -151,7 +151,7 @@ fn next(event: &Event, decision: &Decision) -> String {
     let known = match (decision.next, decision.next_lacks) {
         (Some(reason), _) => {
             let check = decision.next_check.map_or(String::new(), |check| {
-                let policy = decision.next_policy.map_or(String::new(), |by| by_name(by));
+                let policy = decision.next_policy.map_or(String::new(), by_name);
                 format!(" by {}{policy}", check_title(check))
             });
             format!("{}{check}: {} ({reason}).", verb(reason), reason.label())

@@ -241,7 +241,7 @@ fn every_check_and_every_loss_has_words() {
 }
 
 /// The line of a check at a stage.
-fn line<'a>(why: &'a Explanation, stage: Stage, check: CheckName) -> &'a LedgerLine {
+fn line(why: &Explanation, stage: Stage, check: CheckName) -> &LedgerLine {
     let title = ledger::check_title(check);
     let found = why.ledger.iter().find(|line| line.stage == stage && line.check == title);
     found.unwrap_or_else(|| panic!("no {title} at {}", stage.slug()))

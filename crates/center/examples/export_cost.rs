@@ -111,7 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The events, sealed and merged as after a week.
 fn filled(folder: &Path, rows: u64, from: Timestamp) -> Result<EventIndex, Box<dyn Error>> {
-    let index = EventIndex::open(Arc::new(RealDisk), &folder.join("events"))?;
+    let index = EventIndex::open(Arc::new(RealDisk), folder.join("events"))?;
     let step = Duration::from_micros(7 * 86_400_000_000 / rows.max(1));
     let mut next = 0;
     while next < rows {
@@ -132,7 +132,7 @@ fn filled(folder: &Path, rows: u64, from: Timestamp) -> Result<EventIndex, Box<d
 }
 
 fn center(folder: &Path, index: EventIndex, now: Timestamp) -> Result<Center, Box<dyn Error>> {
-    let options = StoreOptions::simulated(&folder.join("store"));
+    let options = StoreOptions::simulated(folder.join("store"));
     let (store, _) = Store::open(Arc::new(RealDisk), options, now)?;
     let store = Arc::new(store);
     let parts = Parts {

@@ -119,8 +119,8 @@ impl<'a> Draft<'a> {
                 "required": required.contains(&name.as_str()),
                 "schema": field,
             });
-            if let Some(told) = told {
-                parameter["description"] = told;
+            if let (Some(told), Some(parameter)) = (told, parameter.as_object_mut()) {
+                parameter.insert("description".into(), told);
             }
             self.parameters.push(parameter);
         }
@@ -161,14 +161,14 @@ impl<'a> Draft<'a> {
     }
 
     /// The operation with what else is known of it.
-    pub(super) fn finish(self, mut operation: Value) -> Value {
-        operation["responses"] = Value::Object(self.answers);
+    pub(super) fn finish(self, mut operation: Map<String, Value>) -> Value {
+        operation.insert("responses".into(), Value::Object(self.answers));
         if !self.parameters.is_empty() {
-            operation["parameters"] = Value::Array(self.parameters);
+            operation.insert("parameters".into(), Value::Array(self.parameters));
         }
         if let Some(body) = self.body {
-            operation["requestBody"] = body;
+            operation.insert("requestBody".into(), body);
         }
-        operation
+        Value::Object(operation)
     }
 }

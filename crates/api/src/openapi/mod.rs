@@ -176,17 +176,18 @@ impl Operation {
         let mut draft = Draft::new(schemas, self.path);
         (self.describe)(&mut draft);
         let (module, name) = self.name();
-        let mut told = json!({
-            "operationId": format!("{module}_{name}"),
-            "tags": [module],
-            "summary": self.summary,
-        });
-        match access(&self.method, path) {
-            Some(Access::Needs(permission)) => told["x-permission"] = json!(permission.slug()),
-            Some(Access::Public | Access::Entrance) => told["security"] = json!([]),
-            Some(Access::SignedIn) | None => {}
-        }
-        draft.finish(told)
+        let allowed = match access(&self.method, path) {
+            Some(Access::Needs(permission)) => Some(("x-permission", json!(permission.slug()))),
+            Some(Access::Public | Access::Entrance) => Some(("security", json!([]))),
+            Some(Access::SignedIn) | None => None,
+        };
+        let told = [
+            ("operationId", json!(format!("{module}_{name}"))),
+            ("tags", json!([module])),
+            ("summary", json!(self.summary)),
+        ];
+        let told = told.into_iter().chain(allowed).map(|(name, value)| (name.to_owned(), value));
+        draft.finish(told.collect())
     }
 
     /// Module and name of the handler: `api::routes::queue::list` is

@@ -32,9 +32,12 @@ struct Line<'a> {
     permission: &'a str,
     public: bool,
     parameters: Vec<Parameter<'a>>,
-    takes: Vec<(&'a str, String)>,
-    gives: Vec<(&'a str, &'a str, Vec<(&'a str, String)>)>,
+    takes: Vec<Content<'a>>,
+    gives: Vec<(&'a str, &'a str, Vec<Content<'a>>)>,
 }
+
+/// What a body may be: its media type, and its schema in words.
+type Content<'a> = (&'a str, String);
 
 /// One thing that is said in the address or the header.
 struct Parameter<'a> {
@@ -49,9 +52,9 @@ struct Parameter<'a> {
 pub(crate) async fn page() -> Response {
     let document = &document().0;
     let mut parts: Vec<Part<'_>> = Vec::new();
-    for (path, operations) in document["paths"].as_object().into_iter().flatten() {
+    for (path, operations) in at(document, "/paths").as_object().into_iter().flatten() {
         for (method, operation) in operations.as_object().into_iter().flatten() {
-            let name = operation["tags"][0].as_str().unwrap_or_default();
+            let name = text(at(operation, "/tags/0"));
             let line = line(path, method, operation);
             match parts.iter_mut().find(|part| part.name == name) {
                 Some(part) => part.operations.push(line),
@@ -61,14 +64,19 @@ pub(crate) async fn page() -> Response {
     }
     shown(&DocsPage {
         css: assets::path("console.css"),
-        about: text(&document["info"]["description"]),
-        version: text(&document["info"]["version"]),
+        about: text(at(document, "/info/description")),
+        version: text(at(document, "/info/version")),
         parts,
     })
 }
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// What is at a place of the document; nothing there reads as null.
+fn at<'a>(value: &'a Value, place: &str) -> &'a Value {
+    value.pointer(place).unwrap_or(&Value::Null)
 }
 
 fn line<'a>(path: &'a str, method: &str, operation: &'a Value) -> Line<'a> {

@@ -102,7 +102,7 @@ pub(crate) async fn list(
     let page = working(&api, move |center| center.search(&caller, &request)).await?;
     let mut page = serde_json::to_value(page).unwrap_or_default();
     if !columns.is_empty() {
-        let rows = page["rows"].as_array_mut().into_iter().flatten();
+        let rows = page.get_mut("rows").and_then(Value::as_array_mut).into_iter().flatten();
         for row in rows.filter_map(Value::as_object_mut) {
             row.retain(|name, _| {
                 ALWAYS.contains(&name.as_str()) || columns.contains(&name.as_str())

@@ -628,7 +628,7 @@ mod tests {
             ("trace --json", "", 50),
         ] {
             match parse(line) {
-                Ok(Command::Trace { query, limit }) => {
+                Ok(Command::Trace { query, limit, .. }) => {
                     assert_eq!((query.as_str(), limit), (wanted, rows))
                 }
                 other => panic!("{line}: {other:?}"),

@@ -18,8 +18,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    AccountCommand, Arguments, Change, Command, ConfigCommand, DemoArguments, Global, GreylistCommand,
-    GroupCommand, PolicyCommand, QueueCommand, SendersCommand, TokenCommand, Which,
+    AccountCommand, Arguments, Change, Command, ConfigCommand, DemoArguments, Global,
+    GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, SendersCommand, TokenCommand,
+    Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;

@@ -143,7 +143,9 @@ impl From<ClientError> for Failure {
             | ClientError::Unreachable { .. } => Failure::new(Exit::NotRunning, error.to_string()),
             ClientError::Wrong(_) => Failure::new(Exit::Usage, error.to_string()),
             ClientError::Refused(problem) => refused(&problem),
-            ClientError::Broken(_) | ClientError::Untrusted { .. } => Failure::new(Exit::Error, error.to_string()),
+            ClientError::Broken(_) | ClientError::Untrusted { .. } => {
+                Failure::new(Exit::Error, error.to_string())
+            }
         }
     }
 }

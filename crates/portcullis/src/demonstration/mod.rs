@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
                 now: clock.now(),
             };
             tokio::select! {
-                made = history::make(&place.settings, wanted, &log) => drop(made?),
+                made = history::make(&place.settings, wanted, &log) => { made?; }
                 () = asked_to_stop() => return Err(cancelled(&folder)),
             }
             opened = Opened::open(&place.settings)?;
@@ -162,10 +162,9 @@ async fn serve_sink(socket: std::net::TcpListener, sink: Sink) {
 fn tell(place: &Place, addresses: &Addresses, entrance: &Demo, arguments: &DemoArguments) {
     let smtp: Vec<String> = addresses.smtp.iter().map(ToString::to_string).collect();
     let link = entrance.link.reveal();
-    let page = addresses.http.map_or_else(
-        || "off".to_owned(),
-        |at| format!("http://{at}/sign-in/link/{link}"),
-    );
+    let page = addresses
+        .http
+        .map_or_else(|| "off".to_owned(), |at| format!("http://{at}/sign-in/link/{link}"));
     let folder = place.folder.display();
     let program = std::env::args().next().unwrap_or_else(|| "portcullis".to_owned());
     let look = format!("{program} --data-dir {folder}");

@@ -36,9 +36,9 @@ fn options(kind: PolicyType) -> Vec<String> {
         PolicyType::PermittedSenders => [PermitOption::Permit, PermitOption::NoAction]
             .map(PolicyOption::PermittedSenders)
             .to_vec(),
-        PolicyType::BlockedSenders => [BlockOption::Block, BlockOption::NoAction]
-            .map(PolicyOption::BlockedSenders)
-            .to_vec(),
+        PolicyType::BlockedSenders => {
+            [BlockOption::Block, BlockOption::NoAction].map(PolicyOption::BlockedSenders).to_vec()
+        }
         PolicyType::Greylisting => [
             GreylistOption::Apply(ClientIdentity::Network),
             GreylistOption::Apply(ClientIdentity::Address),

@@ -15,7 +15,8 @@ pub fn page() -> String {
         if rows.is_empty() {
             continue;
         }
-        let _ = write!(page, "\n## {}\n\n| field | finds | example |\n|---|---|---|\n", group.label());
+        let _ =
+            write!(page, "\n## {}\n\n| field | finds | example |\n|---|---|---|\n", group.label());
         rows.into_iter().for_each(|row| line(&mut page, row));
     }
     page

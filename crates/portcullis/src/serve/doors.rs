@@ -103,8 +103,8 @@ impl HttpDoors {
         let admin = api::bind_admin(&socket).map_err(|error| error.to_string())?;
         let address = socket.display().to_string();
         log.say(&Message::Listening { service: "control", address });
-        let guarded = super::accounts::files(settings).is_some()
-            || !settings.http.trusted_proxy.is_empty();
+        let guarded =
+            super::accounts::files(settings).is_some() || !settings.http.trusted_proxy.is_empty();
         let console = tcp("http", settings.http.listen.address(), guarded, log).await?;
         let metrics = tcp("metrics", settings.metrics.listen.address(), false, log).await?;
         Ok(HttpDoors { console, metrics, admin })

@@ -250,7 +250,9 @@ fn serve_http(
     let mut tasks = Vec::new();
     if let Some(listener) = doors.console {
         let (api, stop) = (api.clone(), until(stopped.clone()));
-        tasks.push(tokio::spawn(async move { api.serve_console(listener, certificate, stop).await }));
+        tasks.push(tokio::spawn(
+            async move { api.serve_console(listener, certificate, stop).await },
+        ));
     }
     if let Some(listener) = doors.metrics {
         let (api, stop) = (api.clone(), until(stopped.clone()));

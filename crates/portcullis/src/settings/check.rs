@@ -116,7 +116,10 @@ impl Check<'_> {
         }
         let http = &settings.http;
         if http.session_idle_max > http.session_max {
-            self.warning("http.session_idle_max", "is longer than http.session_max, which counts first");
+            self.warning(
+                "http.session_idle_max",
+                "is longer than http.session_max, which counts first",
+            );
         }
     }
 

@@ -75,7 +75,12 @@ fn a_node_elsewhere_answers_who_has_a_token_and_knows_its_authority() {
         (vec!["--ca-file", ca, "why", "ZZZZZZZZZZZZ"], Some(token), 3, "no attempt"),
         (vec!["--ca-file", ca, "queue", "list"], Some(token), 1, "see_queue"),
         (vec!["--node", "http://gate.example", "trace"], Some(token), 2, "in clear"),
-        (vec!["--node", "https://127.0.0.1:1", "--ca-file", ca, "trace"], Some(token), 4, "cannot reach"),
+        (
+            vec!["--node", "https://127.0.0.1:1", "--ca-file", ca, "trace"],
+            Some(token),
+            4,
+            "cannot reach",
+        ),
     ] {
         let said = far(&gateway, &arguments, token);
         assert!(said.err.contains(told), "{arguments:?}: {}", said.err);

@@ -109,7 +109,7 @@ fn fill(index: &EventIndex, attempts: u64, from: Timestamp) -> Result<(), Box<dy
         let before = cpu();
         index.seal(SealWhat::Due, now)?;
         sealing += cpu() - before;
-        if start / PART % 16 == 0 {
+        if (start / PART).is_multiple_of(16) {
             let before = cpu();
             index.merge(now)?;
             merging += cpu() - before;

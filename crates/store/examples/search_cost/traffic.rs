@@ -160,7 +160,7 @@ pub(crate) fn events(number: u64, at: Timestamp) -> Vec<Event> {
         })
         .unwrap_or(ENDS[0]);
     // Every third greylisted sender comes back as the attempt three later.
-    let is_retry = reason == Reason::Accepted && number % 4 == 0;
+    let is_retry = reason == Reason::Accepted && number.is_multiple_of(4);
     let life_line =
         LifeLineId::new(at, Dice::new(if is_retry { number - 1 } else { number }).octets());
     let subject = subject(&mut dice, reason);

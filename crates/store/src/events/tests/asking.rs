@@ -64,7 +64,7 @@ fn sort_value(by: Column, event: &Event) -> Option<SortValue> {
     }
 }
 
-fn ordered<'a>(mut events: Vec<&'a Event>, order: Order) -> Vec<&'a Event> {
+fn ordered(mut events: Vec<&Event>, order: Order) -> Vec<&Event> {
     // Addresses are ordered as sixteen octets, IPv4 as mapped ones.
     let rank = |event: &Event| match sort_value(order.by, event) {
         Some(SortValue::Ip(ip)) => (Some((0, super::super::fields::ip_octets(ip).to_vec())), 0),

@@ -28,7 +28,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, others: &[&Event]) -> bool
             values(*column, event).iter().any(|value| text_matches(value, wanted))
         }
         Filter::Word(column, words) => {
-            word(*column, event).is_some_and(|word| words.iter().any(|wanted| *wanted == word))
+            word(*column, event).is_some_and(|word| words.contains(&word))
         }
         Filter::Number(column, range) => {
             number(*column, event).is_some_and(|number| range.contains(&number))

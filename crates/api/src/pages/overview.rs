@@ -171,11 +171,7 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         flow_table,
         flow_toggle: format!("/?span={word}{toggle}"),
         refused: tiles.refused.map(|bars| refused(&bars)),
-        wait: tiles
-            .greylist
-            .as_ref()
-            .and_then(|funnel| funnel.median_wait_ms)
-            .map(span_of),
+        wait: tiles.greylist.as_ref().and_then(|funnel| funnel.median_wait_ms).map(span_of),
         greylist: tiles.greylist.as_ref().map(funnel),
         top: tiles.top.map(|lists| lists.into_iter().map(top).collect()),
         sum: tiles.sum.as_ref().map(sum),

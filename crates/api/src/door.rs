@@ -11,7 +11,9 @@ use tokio::net::{TcpListener, UnixListener};
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address is reachable from elsewhere.
-    #[error("refusing to listen on {0}: this is served on loopback addresses only (127.0.0.1 or [::1])")]
+    #[error(
+        "refusing to listen on {0}: this is served on loopback addresses only (127.0.0.1 or [::1])"
+    )]
     BeyondLoopback(SocketAddr),
     /// Passwords would cross the network in clear text.
     #[error(

@@ -45,6 +45,11 @@ impl ApiProblem {
         }
     }
 
+    /// Nobody serves this address.
+    pub(crate) fn nothing_here() -> Self {
+        ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+    }
+
     /// What was sent cannot be read.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
         ApiProblem::new(StatusCode::BAD_REQUEST, "malformed", detail)

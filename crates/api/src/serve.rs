@@ -188,5 +188,5 @@ async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiProblem
 }
 
 async fn not_found() -> ApiProblem {
-    ApiProblem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+    ApiProblem::nothing_here()
 }

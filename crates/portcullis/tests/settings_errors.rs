@@ -115,10 +115,8 @@ fn values_that_contradict_each_other_are_refused() {
     );
     check(
         "[http]\nlisten = \"0.0.0.0:8080\"",
-        &[
-            "p.toml:2: http.listen: 0.0.0.0:8080 is not a loopback address: there is no sign-in yet, \
-           so this is served to this machine only",
-        ],
+        &["p.toml:2: http.listen: 0.0.0.0:8080 is not a loopback address: name a certificate in \
+           [http.tls], or the proxy in front as http.trusted_proxy"],
     );
 }
 

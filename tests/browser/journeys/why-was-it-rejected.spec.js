@@ -23,7 +23,7 @@ test('with the mouse, and previous and next through the list', async ({ page, re
   await expectTheVerdict(panel, first);
   await panel.getByRole('link', { name: 'Verdict', exact: true }).click();
   await expect(panel.getByRole('table').first()).toContainText('Relay control');
-  await expect(panel.getByText('policy #2').first()).toBeVisible();
+  await expect(panel.locator('.panel-body').getByText(/Blocked Senders/).first()).toBeVisible();
   await panel.getByRole('link', { name: /Next/ }).click();
   await expect(panel.locator('code:visible', { hasText: second.ref }).first()).toBeVisible();
   await panel.getByRole('link', { name: /Previous/ }).click();

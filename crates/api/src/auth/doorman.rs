@@ -54,7 +54,7 @@ enum Who {
 /// Lets a request in, or says why not.
 pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
     let Some(route) = request.extensions().get::<MatchedPath>().cloned() else {
-        return next.run(request).await;
+        return nothing_there(&api, request).await;
     };
     let shown_to = ShownTo::of(&request);
     match admitted(&api, request, route.as_str(), &shown_to).await {
@@ -69,6 +69,19 @@ pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) 
         }
         Err(refusal) => shown_to.refusal(&api, *refusal).await,
     }
+}
+
+/// Answers for an address that nobody serves; whoever is signed in keeps the
+/// frame around the page that says so.
+async fn nothing_there(api: &Api, request: Request) -> Response {
+    let shown_to = ShownTo::of(&request);
+    let connection = request.extensions().get::<Connection>().copied().unwrap_or_default();
+    let origin = Origin::of(connection, request.headers(), &api.trusted_proxies);
+    let signed = match who(api, None, request.headers(), &origin).await {
+        Ok(Who::Program(signed) | Who::Person(_, signed)) => Some(signed),
+        Ok(Who::Nobody) | Err(_) => None,
+    };
+    shown_to.refusal(api, *Refusal::new(ApiProblem::nothing_here(), signed)).await
 }
 
 /// Why a request goes no further.

@@ -344,6 +344,9 @@ fn a_crash_interrupts_and_leaves_no_half_file() {
     // Stopping in good order interrupts too.
     house.disk.held.store(true, Ordering::SeqCst);
     let job = again.start_export(&ana(), wanted.clone()).unwrap();
+    while again.export(&ana(), job.id).unwrap().state == ExportState::Queued {
+        std::thread::yield_now();
+    }
     std::thread::scope(|scope| {
         let stop = scope.spawn(|| again.stop_exports());
         std::thread::sleep(Duration::from_millis(20));

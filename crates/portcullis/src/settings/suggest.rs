@@ -158,7 +158,7 @@ mod tests {
             ("smtp.listener.listen", "is a table that can be repeated: write [[smtp.listener]]"),
             ("domain", "is a table: write [[domain]]"),
             ("smtp", "is a table: write [smtp]"),
-            ("http.tls.certificate_file", "TLS for the pages is not available in this version"),
+            ("ldap.url", "an LDAP directory is not available in this version"),
         ] {
             assert_eq!(unknown(key), answer, "{key}");
         }

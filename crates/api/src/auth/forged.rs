@@ -5,6 +5,8 @@
 //! that only our page holds. The token follows from the cookie's secret, so
 //! nothing has to be kept.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,6 +20,9 @@ const FIELD: &str = "x-csrf-token";
 const NAME: &str = "csrf";
 /// Largest form.
 const FORM_OCTETS_MAX: usize = 1_000_000;
+/// Longest time a form may take to arrive: a slow one holds a turn that others
+/// wait for.
+const FORM_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Refuses a request that does not come from a page of ours. Gives it back
 /// whole: the form was read on the way.
@@ -38,7 +43,12 @@ pub(super) async fn check(
         return Err(stale());
     }
     let (parts, body) = request.into_parts();
-    let octets = to_bytes(body, FORM_OCTETS_MAX).await.map_err(|_| {
+    let read = tokio::time::timeout(FORM_TIME_MAX, to_bytes(body, FORM_OCTETS_MAX)).await;
+    let octets = read.map_err(|_| {
+        let detail = "the form took too long to arrive";
+        ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "slow", detail)
+    })?;
+    let octets = octets.map_err(|_| {
         let detail = "the form is too large or was cut off";
         ApiProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "malformed", detail)
     })?;

@@ -213,7 +213,13 @@ async fn follow(
     request: &SearchRequest,
     mut found: FollowedRows,
 ) -> Result<(), Over> {
-    let hello = format!("retry: {RETRY_MS}\nid: {}\nevent: open\ndata: {{}}\n\n", found.position);
+    // The place behind rows that are still to be sent is not given out: who is
+    // cut off before them would never see them.
+    let place = match found.rows.is_empty() {
+        true => format!("id: {}\n", found.position),
+        false => String::new(),
+    };
+    let hello = format!("retry: {RETRY_MS}\n{place}event: open\ndata: {{}}\n\n");
     line.send(hello.into_bytes()).await?;
     let mut quiet = Duration::ZERO;
     loop {

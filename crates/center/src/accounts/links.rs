@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
 use types::{Caller, Permissions, Role, Via};
 
-use super::people::{check_name, comparable};
+use super::people::{check_name, comparable, not_oneself};
 use super::{Accounts, Secret, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
 
@@ -66,6 +66,7 @@ impl Accounts {
         };
         let account = self.named(name)?;
         permit_all(caller, account.role.permissions())?;
+        not_oneself(caller, &account)?;
         self.new_link(LinkKind::Password(account.id))
     }
 

@@ -104,6 +104,7 @@ impl Accounts {
     /// easy, or the store fails.
     pub fn set_password(&self, caller: &Caller, name: &str, new: &str) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
+        not_oneself(caller, &account)?;
         password::check(new, &account.name)?;
         self.state.set_password(account.id, &self.hasher.hash(new)?)?;
         self.state.end_sessions(account.id, None)?;
@@ -118,6 +119,7 @@ impl Accounts {
     /// The caller may not, there is no such account, or the store fails.
     pub fn reset_totp(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
+        not_oneself(caller, &account)?;
         self.state.set_totp(account.id, None, &[])?;
         self.state.end_sessions(account.id, None)?;
         Ok(())
@@ -175,5 +177,17 @@ fn row(account: StoredAccount) -> AccountRow {
         created: account.created,
         created_by: account.created_by,
         signed_in: account.signed_in,
+    }
+}
+
+/// Refuses to change one's own password or codes for others' sake: whoever
+/// has got hold of a session or a token must not lock its owner out. One's
+/// own are changed with a proof of who one is.
+pub(super) fn not_oneself(caller: &Caller, account: &StoredAccount) -> Result<(), CenterError> {
+    match caller.account() == Some(account.id) {
+        true => Err(CenterError::invalid(
+            "this is your own account: change its password and codes under /me, with your password",
+        )),
+        false => Ok(()),
     }
 }

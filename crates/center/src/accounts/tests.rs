@@ -86,6 +86,21 @@ fn nobody_gives_or_takes_more_than_they_have() {
 }
 
 #[test]
+fn a_hijacked_session_does_not_lock_its_owner_out() {
+    let house = house();
+    let accounts = &house.accounts;
+    let owner = house.person("ana", Role::Owner);
+    for refused in [
+        accounts.set_password(&owner, "ana", PASSWORD).unwrap_err(),
+        accounts.reset_totp(&owner, "Ana").unwrap_err(),
+        accounts.set_up_link(&owner, Some("ana")).unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("your own account"), "{refused}");
+    }
+    assert!(accounts.reset_totp(&machine(), "ana").is_ok(), "the machine itself may");
+}
+
+#[test]
 fn the_last_owner_stays() {
     let house = house();
     let accounts = &house.accounts;

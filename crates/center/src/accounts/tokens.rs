@@ -200,8 +200,9 @@ impl Accounts {
     ///
     /// The caller may not see them, or the store fails.
     pub fn tokens(&self, caller: &Caller, of_all: bool) -> Result<Vec<TokenRow>, CenterError> {
-        let account = match (of_all, caller.account()) {
-            (false, Some(own)) => Some(own),
+        // A token does not learn of its owner's other tokens.
+        let account = match (of_all, &caller.via) {
+            (false, Via::Account(own)) => Some(*own),
             _ => {
                 permit(caller, Permission::ManageTokens)?;
                 None

@@ -13,6 +13,7 @@ use types::{NodeName, Timestamp};
 use super::columns::{Reader, Source, Values};
 use super::job::{ExportFormat, ExportRequest};
 use super::sink::{Cell, SEPARATOR, Sink};
+use crate::accounts::COLUMNS_MAX;
 use crate::query::fields::ColumnName;
 use crate::search::Row;
 use crate::{Center, CenterError};
@@ -56,6 +57,10 @@ impl Plan {
             true => search.view.info().columns,
             false => search.columns.clone(),
         };
+        if columns.len() > COLUMNS_MAX {
+            let most = format!("an export has at most {COLUMNS_MAX} columns");
+            return Err(CenterError::invalid(most));
+        }
         let direction = match search.sort.descending {
             true => Direction::Descending,
             false => Direction::Ascending,

@@ -358,6 +358,14 @@ fn a_crash_interrupts_and_leaves_no_half_file() {
 }
 
 #[test]
+fn an_export_has_as_many_columns_as_a_list() {
+    let house = House::with(with_subjects(&["x"]));
+    let wide = request(ExportFormat::Csv, &["to"; 65].join(","));
+    let refused = house.gateway.center.start_export(&ana(), wide).unwrap_err();
+    assert!(refused.to_string().contains("at most 64 columns"), "{refused}");
+}
+
+#[test]
 fn files_go_after_seven_days_and_belong_to_who_asked() {
     let house = House::with(with_subjects(&["x"]));
     let (job, _) = house.done(request(ExportFormat::Csv, "time"));

@@ -106,8 +106,13 @@ impl Shared {
                 Some(StoreError::Closed) | None => {}
                 Some(error) => return Err(error.clone()),
             }
-            appender.write_along()?;
-            (Arc::clone(&appender.active), std::mem::take(&mut appender.left), appender.position)
+            let position = match appender.write_along() {
+                Ok(()) => appender.position,
+                // Nobody waits for what goes along; who waits wrote before it.
+                Err(StoreError::Full) => appender.position - appender.along.len() as u64,
+                Err(error) => return Err(error),
+            };
+            (Arc::clone(&appender.active), std::mem::take(&mut appender.left), position)
         };
         if self.flushed.load(Ordering::Acquire) < position {
             let mut synced = left.iter().chain([&active]).map(|s| s.file.sync_data());

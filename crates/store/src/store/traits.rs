@@ -123,6 +123,9 @@ impl Store {
         self.drafts.forget(id);
         drop(begun);
         self.journal.flushed(position).await?;
+        // A flush that ended right after the append, before the events were
+        // kept to be made known, found nothing of ours.
+        self.publisher.flushed(position);
         Ok(position)
     }
 

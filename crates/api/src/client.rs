@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::problem::ApiProblem;
+pub use center::command::percent_encoded as encoded;
 pub use events::StreamEvent;
 pub use way::Node;
 use way::Way;
@@ -283,21 +284,6 @@ pub fn path_with(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
         text.push_str(name);
         text.push('=');
         text.push_str(&encoded(value));
-    }
-    text
-}
-
-/// One segment of a path or one value of a query, percent-encoded (RFC 3986
-/// section 2.3: what is not unreserved).
-pub fn encoded(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte));
-            }
-            other => text.push_str(&format!("%{other:02X}")),
-        }
     }
     text
 }

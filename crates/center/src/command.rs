@@ -61,9 +61,9 @@ pub fn as_command(request: &SearchRequest, base_url: &str) -> Commands {
     }
 }
 
-/// Unreserved characters as they are, everything else encoded (RFC 3986
-/// section 2.3).
-fn percent_encoded(text: &str) -> String {
+/// One segment of a path or one value of a query of an address: unreserved
+/// characters as they are, everything else encoded (RFC 3986 section 2.3).
+pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for octet in text.bytes() {
         match octet {

@@ -12,6 +12,7 @@ use types::{AccountId, Caller, Timestamp};
 
 use super::{Accounts, secret};
 use crate::CenterError;
+use crate::command::percent_encoded;
 
 /// Octets of a secret (RFC 4226 section 4 recommends 20).
 const SECRET_OCTETS: usize = 20;
@@ -229,20 +230,6 @@ fn path_of(picture: &QrCode) -> String {
         }
     }
     path
-}
-
-/// RFC 3986 section 2.3: what is not unreserved is encoded.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(octet));
-            }
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The memory of events: the newest in memory, older ones in sealed,
 //! immutable columnar segments.
 //!
-//! An event is pushed once its journal record is written and can be found at
-//! once. Rows stay in memory until their hour is over or many have gathered;
+//! An event is pushed once its journal record is written, that of an
+//! acceptance once it is durable, and can be found at once. Rows stay in memory until their hour is over or many have gathered;
 //! then they become a segment file that is never changed, only merged with
 //! its neighbours and dropped as a whole. A search scans columns, newest
 //! first, and stops at its page: no index per row is kept but that of

@@ -11,8 +11,8 @@ use crate::contract::StoreError;
 
 /// How long a flush waits for others to join it, once the one before served
 /// several: less than a disk's own flush takes, and it turns one flush per
-/// message into one for all who are busy at the time. A lone client is never
-/// kept waiting.
+/// message into one for all who are busy at the time. A lone client waits so
+/// long once, the first time after company.
 const GATHERING: Duration = Duration::from_millis(1);
 
 type Waiter = oneshot::Sender<Result<(), StoreError>>;

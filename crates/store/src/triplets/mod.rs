@@ -2,7 +2,8 @@
 //! memory of greylisting.
 //!
 //! The table is in memory, in parts that are locked apart; every change goes
-//! into the journal with the event of its attempt, before that is answered. A window that nobody came
+//! into the journal before the event of its attempt or in the same write, and
+//! so before that is answered. A window that nobody came
 //! back to leaves the table when its *Sender Failed to Retry* event is
 //! recorded, in the same journal record, so a crash can neither lose nor
 //! double it.

@@ -14,6 +14,7 @@ mod attempts;
 pub mod command;
 mod conservation;
 pub mod daily_log;
+mod definitions;
 mod error;
 pub mod explain;
 mod exports;
@@ -52,6 +53,7 @@ use types::{Caller, NodeName, Permission};
 use world::{Chance, Clock};
 
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
+pub use definitions::DefinitionRow;
 pub use error::{CenterError, Problem};
 pub use explain::Explanation;
 pub use exports::{

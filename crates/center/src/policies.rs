@@ -9,7 +9,7 @@ use store::state::{
 };
 use types::lists::{Group, ManagedSender, Pattern};
 use types::policy::PolicyMode;
-use types::{Caller, Permission, Policy, PolicyId, Timestamp};
+use types::{Caller, Definition, Permission, Policy, PolicyId, Timestamp};
 
 use crate::input::pattern_problem;
 use crate::{Activation, Center, CenterError, Problem, VersionDifference, permit};
@@ -187,13 +187,23 @@ fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), Cente
         let found = content.groups.iter().find(|stored| stored.group.name == name);
         found.map(|stored| stored.provenance.origin)
     };
+    let definition = |name: &str| {
+        let found = content.definitions.iter().find(|stored| stored.definition.name == name);
+        found.map(|stored| stored.provenance.origin)
+    };
     let (key, origin) = match edit {
         Edit::Put(Object::Policy(new)) => match new.id {
             Some(id) => (ObjectKey::Policy(id), policy(id)),
             None => return Ok(()),
         },
         Edit::Put(Object::Group(new)) => (ObjectKey::Group(new.name.clone()), group(&new.name)),
+        Edit::Put(Object::Definition(new)) => {
+            (ObjectKey::Definition(new.name.clone()), definition(&new.name))
+        }
         Edit::Remove(ObjectKey::Policy(id)) => (ObjectKey::Policy(*id), policy(*id)),
+        Edit::Remove(ObjectKey::Definition(name)) => {
+            (ObjectKey::Definition(name.clone()), definition(name))
+        }
         Edit::Remove(ObjectKey::Group(name)) => (ObjectKey::Group(name.clone()), group(name)),
         Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => return Ok(()),
     };
@@ -275,6 +285,7 @@ fn objects(content: &PolicySetContent) -> PolicyObjects {
     PolicyObjects {
         policies: content.policies.iter().map(policy).collect(),
         groups: content.groups.iter().map(|stored| stored.group.clone()).collect(),
+        definitions: content.definitions.iter().map(|stored| stored.definition.clone()).collect(),
         managed_senders: Vec::new(),
     }
 }
@@ -284,7 +295,7 @@ fn is_same(problem: &policy::Problem, other: &policy::Problem) -> bool {
     problem.wrong == other.wrong && problem.object.to_string() == other.object.to_string()
 }
 
-/// What the set will be once an edit of a policy or group is stored.
+/// What the set will be once an edit of a policy, group or definition is stored.
 fn apply(content: &mut PolicySetContent, edit: &Edit) {
     match edit {
         Edit::Put(Object::Policy(policy)) => {
@@ -299,6 +310,10 @@ fn apply(content: &mut PolicySetContent, edit: &Edit) {
         Edit::Remove(ObjectKey::Group(name)) => {
             content.groups.retain(|stored| stored.group.name != *name);
         }
+        Edit::Put(Object::Definition(definition)) => put_definition(content, definition),
+        Edit::Remove(ObjectKey::Definition(name)) => {
+            content.definitions.retain(|stored| stored.definition.name != *name);
+        }
         Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => {}
     }
 }
@@ -307,6 +322,12 @@ fn put_group(content: &mut PolicySetContent, group: &Group) {
     content.groups.retain(|stored| stored.group.name != group.name);
     let provenance = Provenance::default();
     content.groups.push(store::state::StoredGroup { group: group.clone(), provenance });
+}
+
+fn put_definition(content: &mut PolicySetContent, definition: &Definition) {
+    content.definitions.retain(|stored| stored.definition.name != definition.name);
+    let (definition, provenance) = (definition.clone(), Provenance::default());
+    content.definitions.push(store::state::StoredDefinition { definition, provenance });
 }
 
 fn row(stored: StoredPolicy, now: Timestamp) -> PolicyRow {

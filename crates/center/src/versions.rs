@@ -52,7 +52,7 @@ impl From<Difference> for VersionDifference {
     fn from(difference: Difference) -> Self {
         let id = match difference.key {
             ObjectKey::Policy(id) | ObjectKey::Sender(id) => Some(id),
-            ObjectKey::Group(_) => None,
+            ObjectKey::Group(_) | ObjectKey::Definition(_) => None,
         };
         VersionDifference {
             object: difference.key.to_string(),
@@ -67,13 +67,14 @@ fn readable(object: &Object) -> String {
     let text = match object {
         Object::Policy(policy) => toml::to_string(policy),
         Object::Group(group) => toml::to_string(group),
+        Object::Definition(definition) => toml::to_string(definition),
         Object::Sender(sender) => toml::to_string(sender),
     };
     text.unwrap_or_else(|error| format!("# {error}"))
 }
 
 impl Center {
-    /// Policies, groups and managed senders as one TOML document.
+    /// Policies, groups, definitions and managed senders as one TOML document.
     ///
     /// # Errors
     ///
@@ -85,6 +86,7 @@ impl Center {
         let document = Document {
             policies: stored.policies,
             groups: stored.groups,
+            definitions: stored.definitions,
             managed_senders: stored.senders,
         };
         document.to_text().map_err(|error| CenterError::invalid(error.to_string()))
@@ -128,6 +130,7 @@ impl Center {
         let document = PolicyDocument {
             policies: document.policies,
             groups: document.groups,
+            definitions: document.definitions,
             senders: document.managed_senders,
         };
         let who = self.author(caller, expected, note);
@@ -195,12 +198,19 @@ impl Center {
         let mut objects = PolicyObjects {
             policies: document.policies.iter().cloned().map(new_policy).collect(),
             groups: document.groups.clone(),
+            definitions: document.definitions.clone(),
             managed_senders: document.managed_senders.clone(),
         };
         let named = |name: &str| document.groups.iter().any(|group| group.name == name);
         let kept =
             stored.groups.iter().filter(|g| from_file(&g.provenance) && !named(&g.group.name));
         objects.groups.extend(kept.map(|group| group.group.clone()));
+        let named = |name: &str| document.definitions.iter().any(|other| other.name == name);
+        let kept = stored
+            .definitions
+            .iter()
+            .filter(|d| from_file(&d.provenance) && !named(&d.definition.name));
+        objects.definitions.extend(kept.map(|stored| stored.definition.clone()));
         refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))
     }
 }
@@ -238,7 +248,7 @@ mod tests {
         let from_file = PolicyDocument {
             policies: vec![block("from file", "file.example")],
             groups: vec![group],
-            senders: Vec::new(),
+            ..PolicyDocument::default()
         };
         gateway.center.parts.policies.apply_file(&who, from_file).unwrap();
         gateway

@@ -135,6 +135,7 @@ fn objects(policies: u64, senders: u64) -> Result<PolicyObjects, Failure> {
     Ok(PolicyObjects {
         policies: (1..=policies).map(policy).collect::<Result<_, Failure>>()?,
         groups: vec![group],
+        definitions: Vec::new(),
         managed_senders: (1..=senders).map(entry).collect::<Result<_, Failure>>()?,
     })
 }

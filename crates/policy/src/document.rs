@@ -2,12 +2,12 @@
 //! review and import, and what `policy_file` names.
 
 use serde::{Deserialize, Serialize};
-use types::Policy;
 use types::lists::{Group, ManagedSender};
+use types::{Definition, Policy};
 
 use crate::validate::ObjectName;
 
-/// Policies, groups and managed senders as a document has them.
+/// Policies, groups, definitions and managed senders as a document has them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
@@ -17,6 +17,9 @@ pub struct Document {
     /// `[[group]]`
     #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
+    /// `[[definition]]`
+    #[serde(default, rename = "definition", skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<Definition>,
     /// `[[managed_sender]]`
     #[serde(default, rename = "managed_sender", skip_serializing_if = "Vec::is_empty")]
     pub managed_senders: Vec<ManagedSender>,
@@ -68,14 +71,25 @@ impl Document {
             return toml::from_str(text).map_err(|error| document_error(text, &error));
         }
         let document = Document::parse(text)?;
-        let only = document.groups.is_empty() && document.managed_senders.is_empty();
+        let rest = Document { policies: Vec::new(), ..document };
         match <[Policy; 1]>::try_from(document.policies) {
-            Ok([policy]) if only => Ok(policy),
-            _ => Err(DocumentError {
-                line: 1,
-                message: "must hold exactly one policy; `policy import` takes whole documents"
-                    .to_owned(),
-            }),
+            Ok([policy]) if rest == Document::default() => Ok(policy),
+            _ => Err(not_exactly_one("policy")),
+        }
+    }
+
+    /// Reads one definition: the only `[[definition]]` of a document that
+    /// holds nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::parse`]; a document that holds more or less.
+    pub fn parse_definition(text: &str) -> Result<Definition, DocumentError> {
+        let document = Document::parse(text)?;
+        let rest = Document { definitions: Vec::new(), ..document };
+        match <[Definition; 1]>::try_from(document.definitions) {
+            Ok([definition]) if rest == Document::default() => Ok(definition),
+            _ => Err(not_exactly_one("definition")),
         }
     }
 
@@ -93,6 +107,9 @@ impl Document {
         for group in &self.groups {
             write_object(&mut text, "group", GROUP_FIELDS, group)?;
         }
+        for definition in &self.definitions {
+            write_definition(&mut text, definition)?;
+        }
         for entry in &self.managed_senders {
             write_object(&mut text, "managed_sender", MANAGED_SENDER_FIELDS, entry)?;
         }
@@ -105,6 +122,7 @@ impl Document {
         let (heading, place) = match object {
             ObjectName::Policy(_, place) => ("[[policy]]", *place),
             ObjectName::Group(_, place) => ("[[group]]", *place),
+            ObjectName::Definition(_, place) => ("[[definition]]", *place),
             ObjectName::ManagedSender(_, place) => ("[[managed_sender]]", *place),
         };
         let mut begins =
@@ -118,6 +136,11 @@ fn document_error(text: &str, error: &toml::de::Error) -> DocumentError {
         line: error.span().map_or(1, |span| line_at(text, span.start)),
         message: error.message().to_owned(),
     }
+}
+
+fn not_exactly_one(what: &str) -> DocumentError {
+    let message = format!("must hold exactly one {what}; `policy import` takes whole documents");
+    DocumentError { line: 1, message }
 }
 
 /// Whether a text has fields of a policy before any heading.
@@ -148,6 +171,16 @@ fn write_object(
     for (key, value) in entries {
         text.push_str(&format!("{key} = {}\n", written(value)));
     }
+    Ok(())
+}
+
+/// Writes one definition, whose parts nest too deep for one line each.
+fn write_definition(text: &mut String, definition: &Definition) -> Result<(), toml::ser::Error> {
+    let alone = Document { definitions: vec![definition.clone()], ..Document::default() };
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&toml::to_string(&alone)?);
     Ok(())
 }
 

@@ -7,15 +7,17 @@
 //! exactly the policies whose scope matches, without touching another.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use types::definition::{ListQuestion, ListUse};
 use types::evidence::Parties;
-use types::lists::Group;
 use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
-use types::{PolicyId, PolicyRef, Timestamp};
+use types::{DefinitionSet, PolicyId, PolicyRef, Timestamp};
 
 use crate::hashing::FastMap;
 use crate::keys::{Keys, KeysBuilder, Party};
-use crate::objects::StoredPolicy;
+use crate::objects::{PolicyObjects, StoredPolicy};
 use crate::patterns::Rank;
 use crate::sources::{ANYWHERE, Sources, host_domain};
 
@@ -28,23 +30,35 @@ pub(crate) struct PolicyIndex {
     /// From sender scope, recipient scope and source to places in `policies`.
     table: FastMap<[u32; 3], Vec<u32>>,
     validations: FastMap<Box<str>, RecipientValidation>,
+    lists: Vec<ListQuestion>,
 }
+
+/// Definitions by name.
+type Definitions = HashMap<String, Arc<DefinitionSet>>;
 
 /// A policy with its name in events.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) policy: Policy,
     pub(crate) reference: PolicyRef,
+    /// What the definition says that it refers to.
+    pub(crate) definition: Option<Arc<DefinitionSet>>,
     /// The smaller is the older.
     age: (Timestamp, PolicyId),
 }
 
 impl Compiled {
-    fn new(stored: StoredPolicy) -> Self {
+    fn new(stored: StoredPolicy, definitions: &Definitions) -> Self {
         // A policy without a number is refused before it comes here.
         let id = stored.policy.id.unwrap_or(PolicyId(0));
         Compiled {
             reference: PolicyRef::Policy { id, version: stored.version },
+            definition: stored
+                .policy
+                .option
+                .definition()
+                .and_then(|name| definitions.get(name))
+                .cloned(),
             age: (stored.created, id),
             policy: stored.policy,
         }
@@ -90,16 +104,18 @@ enum Seen {
 
 impl PolicyIndex {
     /// Compiles policies that have been validated.
-    pub(crate) fn compile(
-        stored: Vec<StoredPolicy>,
-        groups: &[Group],
-        base: &BasePolicies,
-    ) -> Self {
-        let mut keys = KeysBuilder::new(groups, base);
+    pub(crate) fn compile(objects: PolicyObjects, base: &BasePolicies) -> Self {
+        let PolicyObjects { policies: stored, groups, definitions, .. } = objects;
+        let definitions: Definitions = definitions
+            .into_iter()
+            .map(|definition| (definition.name, Arc::new(definition.set)))
+            .collect();
+        let mut keys = KeysBuilder::new(&groups, base);
         let mut sources = Sources::default();
         let mut table: FastMap<[u32; 3], Vec<u32>> = FastMap::default();
         let on = stored.into_iter().filter(|stored| stored.policy.mode != PolicyMode::Off);
-        let policies: Vec<Compiled> = on.map(Compiled::new).collect();
+        let policies: Vec<Compiled> =
+            on.map(|stored| Compiled::new(stored, &definitions)).collect();
         for (place, compiled) in (0..).zip(&policies) {
             let policy = &compiled.policy;
             let (from, to) = (keys.number(&policy.from), keys.number(&policy.to));
@@ -113,7 +129,8 @@ impl PolicyIndex {
         }
         let validations =
             base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
-        PolicyIndex { keys: keys.finish(), sources, policies, table, validations }
+        let lists = list_questions(&policies);
+        PolicyIndex { keys: keys.finish(), sources, policies, table, validations, lists }
     }
 
     /// Whether a domain in comparable form is one of ours.
@@ -124,6 +141,11 @@ impl PolicyIndex {
     /// Whether any policy is restricted to hosts by name.
     pub(crate) fn names_hosts(&self) -> bool {
         self.sources.names_hosts()
+    }
+
+    /// What the policies ask of lists, each once.
+    pub(crate) fn lists(&self) -> &[ListQuestion] {
+        &self.lists
     }
 
     /// How the settings validate the recipients of a domain.
@@ -166,6 +188,22 @@ impl PolicyIndex {
 pub(crate) fn authors<'a>(who: &Parties<'a>) -> impl Iterator<Item = Party<'a>> {
     let nobody = who.header_from.is_empty().then_some(Party::Nobody);
     nobody.into_iter().chain(who.header_from.iter().map(|author| Party::Address(author)))
+}
+
+/// What the definitions of these policies ask of lists, each once.
+fn list_questions(policies: &[Compiled]) -> Vec<ListQuestion> {
+    let definitions = policies.iter().filter_map(|compiled| compiled.definition.as_deref());
+    let mut questions: Vec<ListQuestion> = Vec::new();
+    for definition in definitions {
+        if let DefinitionSet::Reputation(reputation) = definition {
+            let question =
+                |asked: &ListUse| ListQuestion { list: asked.list.clone(), of: asked.of };
+            questions.extend(reputation.lists.iter().map(question));
+        }
+    }
+    questions.sort_unstable();
+    questions.dedup();
+    questions
 }
 
 /// The sources a policy stands under: each network; else each host; else

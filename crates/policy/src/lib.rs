@@ -12,6 +12,7 @@
 //! wire.
 
 mod decide;
+mod definitions;
 pub mod document;
 mod groups;
 mod hashing;
@@ -30,6 +31,7 @@ mod sources;
 mod texts;
 mod validate;
 
+pub use definitions::DefinitionFault;
 pub use document::{Document, DocumentError};
 pub use objects::{PolicyObjects, SenderChange, StoredPolicy, defaults};
 pub use replay::{Replayed, replay};

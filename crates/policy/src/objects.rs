@@ -7,7 +7,7 @@ use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDER
 use types::policy::{
     BlockOption, ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
 };
-use types::{EmailAddress, Timestamp};
+use types::{Definition, EmailAddress, Timestamp};
 
 use crate::document::Document;
 use crate::validate::{ObjectName, Problem};
@@ -20,6 +20,8 @@ pub struct PolicyObjects {
     pub policies: Vec<StoredPolicy>,
     /// The groups, in any order.
     pub groups: Vec<Group>,
+    /// The definitions that policies refer to, in any order.
+    pub definitions: Vec<Definition>,
     /// The users' own entries, in any order.
     pub managed_senders: Vec<ManagedSender>,
 }
@@ -33,6 +35,7 @@ impl PolicyObjects {
         };
         leave_out(&mut self.policies, &named(ObjectName::policy_place));
         leave_out(&mut self.groups, &named(ObjectName::group_place));
+        leave_out(&mut self.definitions, &named(ObjectName::definition_place));
         leave_out(&mut self.managed_senders, &named(ObjectName::sender_place));
     }
 }
@@ -114,6 +117,7 @@ pub fn defaults() -> Document {
             ),
         ],
         groups: vec![group(PERMITTED_SENDERS_GROUP), group(BLOCKED_SENDERS_GROUP)],
+        definitions: Vec::new(),
         managed_senders: Vec::new(),
     }
 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use types::definition::ListQuestion;
 use types::evidence::{Evidence, Parties};
-use types::lists::Group;
 use types::policy::BasePolicies;
 use types::{Stage, Timestamp};
 
 use crate::decide;
 use crate::index::PolicyIndex;
-use crate::objects::{PolicyObjects, SenderChange, StoredPolicy};
+use crate::objects::{PolicyObjects, SenderChange};
 use crate::ruling::Ruling;
 use crate::senders::SenderIndex;
 use crate::validate::{self, CompileError, Problem};
@@ -68,16 +68,18 @@ impl PolicySet {
 
     /// Compiles objects in which nothing is wrong.
     fn compiled(version: u64, objects: PolicyObjects, base: &BasePolicies) -> PolicySet {
+        let senders = SenderIndex::compile(&objects.managed_senders);
         PolicySet {
             version,
             base: Arc::new(base.clone()),
-            policies: Arc::new(PolicyIndex::compile(objects.policies, &objects.groups, base)),
-            senders: SenderIndex::compile(&objects.managed_senders),
+            policies: Arc::new(PolicyIndex::compile(objects, base)),
+            senders,
         }
     }
 
-    /// The next version with other policies and groups and the managed
-    /// senders of this one, which are shared, not copied.
+    /// The next version with other policies, groups and definitions and the
+    /// managed senders of this one, which are shared, not copied; those of
+    /// `objects` are not looked at.
     ///
     /// # Errors
     ///
@@ -85,12 +87,11 @@ impl PolicySet {
     pub fn with_policies(
         &self,
         version: u64,
-        policies: Vec<StoredPolicy>,
-        groups: Vec<Group>,
+        objects: PolicyObjects,
     ) -> Result<PolicySet, CompileError> {
-        let objects = PolicyObjects { policies, groups, managed_senders: Vec::new() };
+        let objects = PolicyObjects { managed_senders: Vec::new(), ..objects };
         refuse(problems(&objects, &self.base))?;
-        let index = PolicyIndex::compile(objects.policies, &objects.groups, &self.base);
+        let index = PolicyIndex::compile(objects, &self.base);
         Ok(PolicySet { version, policies: Arc::new(index), ..self.clone() })
     }
 
@@ -125,6 +126,12 @@ impl PolicySet {
     /// whoever asks for it several DNS queries.
     pub fn names_hosts(&self) -> bool {
         self.policies.names_hosts()
+    }
+
+    /// What the policies in force, observing ones included, ask of lists:
+    /// those about the client alone can be asked while it is still talking.
+    pub fn lists(&self) -> &[ListQuestion] {
+        self.policies.lists()
     }
 
     /// What the settings say.

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::iter::successors;
 
-use types::PolicyId;
 use types::address::parent_of;
 use types::lists::{Group, ManagedSender, Pattern, SenderAction};
 use types::policy::{
     AddressBasis, BasePolicies, DomainPattern, PermitOption, Policy, PolicyOption, Scope,
 };
+use types::{PolicyId, PolicyType};
 
+use crate::definitions::{DefinitionFault, definition_problems};
 use crate::groups::GroupTree;
 use crate::objects::{PolicyObjects, SenderChange};
 
@@ -32,6 +33,8 @@ pub enum ObjectName {
     Policy(Option<PolicyId>, usize),
     /// A group: its name and its place, from one.
     Group(String, usize),
+    /// A definition: its name and its place, from one.
+    Definition(String, usize),
     /// A managed sender: its number, or its place, from one.
     ManagedSender(Option<PolicyId>, usize),
 }
@@ -39,26 +42,22 @@ pub enum ObjectName {
 impl ObjectName {
     /// Its place among the policies, if it is one.
     pub(crate) fn policy_place(&self) -> Option<usize> {
-        match self {
-            ObjectName::Policy(_, place) => Some(*place),
-            ObjectName::Group(..) | ObjectName::ManagedSender(..) => None,
-        }
+        if let ObjectName::Policy(_, place) = self { Some(*place) } else { None }
     }
 
     /// Its place among the groups, if it is one.
     pub(crate) fn group_place(&self) -> Option<usize> {
-        match self {
-            ObjectName::Group(_, place) => Some(*place),
-            ObjectName::Policy(..) | ObjectName::ManagedSender(..) => None,
-        }
+        if let ObjectName::Group(_, place) = self { Some(*place) } else { None }
+    }
+
+    /// Its place among the definitions, if it is one.
+    pub(crate) fn definition_place(&self) -> Option<usize> {
+        if let ObjectName::Definition(_, place) = self { Some(*place) } else { None }
     }
 
     /// Its place among the managed senders, if it is one.
     pub(crate) fn sender_place(&self) -> Option<usize> {
-        match self {
-            ObjectName::ManagedSender(_, place) => Some(*place),
-            ObjectName::Policy(..) | ObjectName::Group(..) => None,
-        }
+        if let ObjectName::ManagedSender(_, place) = self { Some(*place) } else { None }
     }
 }
 
@@ -68,6 +67,7 @@ impl fmt::Display for ObjectName {
             ObjectName::Policy(Some(id), _) => write!(f, "policy {id}"),
             ObjectName::Policy(None, place) => write!(f, "policy {place} of the document"),
             ObjectName::Group(name, _) => write!(f, "group {name:?}"),
+            ObjectName::Definition(name, _) => write!(f, "definition {name:?}"),
             ObjectName::ManagedSender(Some(id), _) => write!(f, "managed sender {id}"),
             ObjectName::ManagedSender(None, place) => {
                 write!(f, "managed sender {place} of the document")
@@ -91,6 +91,20 @@ pub enum Wrong {
     /// Its scope names a group that is not there.
     #[error("there is no group {0:?}")]
     UnknownGroup(String),
+    /// It refers to a definition that is not there.
+    #[error("there is no definition {0:?}")]
+    UnknownDefinition(String),
+    /// It refers to a definition of another type of policy.
+    #[error("the definition {name:?} is one of {kind} and cannot be used here")]
+    OtherDefinition {
+        /// The definition.
+        name: String,
+        /// The type it belongs to.
+        kind: &'static str,
+    },
+    /// What a definition says makes no sense.
+    #[error(transparent)]
+    Definition(#[from] DefinitionFault),
     /// No instant lies between its start and its end.
     #[error("its validity ends before it begins")]
     EmptyValidity,
@@ -147,6 +161,7 @@ impl std::error::Error for CompileError {}
 pub fn validate(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = policy_problems(objects, base);
     problems.extend(group_problems(&objects.groups));
+    problems.extend(definition_problems(&objects.definitions));
     problems.extend(sender_problems(&objects.managed_senders, base));
     problems
 }
@@ -156,11 +171,14 @@ pub(crate) fn policy_problems(objects: &PolicyObjects, base: &BasePolicies) -> V
     let groups: HashMap<&str, &Group> =
         objects.groups.iter().map(|group| (group.name.as_str(), group)).collect();
     let own = OwnDomains::new(base, &objects.groups);
+    let kinds: HashMap<&str, PolicyType> =
+        objects.definitions.iter().map(|d| (d.name.as_str(), d.kind())).collect();
     let mut seen = HashSet::new();
     let mut problems = Vec::new();
     for (place, stored) in (1..).zip(&objects.policies) {
         let policy = &stored.policy;
         let mut found = policy_faults(policy, &groups, &own);
+        found.extend(reference_fault(policy, &kinds));
         if policy.id.is_some_and(|id| !seen.insert(id)) {
             found.push(Wrong::DuplicateId);
         }
@@ -196,7 +214,10 @@ fn policy_faults(
     }
     match &policy.option {
         PolicyOption::EmailSizeLimits(0) => faults.push(Wrong::NoSize),
-        PolicyOption::Greylisting(_) | PolicyOption::RecipientValidation(_)
+        PolicyOption::Greylisting(_)
+        | PolicyOption::Reputation(_)
+        | PolicyOption::GeographicalRestriction(_)
+        | PolicyOption::RecipientValidation(_)
             if policy.based_on == AddressBasis::Header =>
         {
             faults.push(Wrong::HeaderUnknown(policy.kind().title()));
@@ -207,6 +228,18 @@ fn policy_faults(
         _ => {}
     }
     faults
+}
+
+/// What is wrong with the definition a policy refers to.
+fn reference_fault(policy: &Policy, kinds: &HashMap<&str, PolicyType>) -> Option<Wrong> {
+    let name = policy.option.definition()?;
+    match kinds.get(name) {
+        None => Some(Wrong::UnknownDefinition(name.to_owned())),
+        Some(kind) if *kind != policy.kind() => {
+            Some(Wrong::OtherDefinition { name: name.to_owned(), kind: kind.title() })
+        }
+        Some(_) => None,
+    }
 }
 
 /// Finds permits that cover the organisation's own domains.

@@ -219,6 +219,7 @@ fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> Pol
     let objects = PolicyObjects {
         policies: all.policies.into_iter().map(stored).collect(),
         groups: all.groups,
+        definitions: document.definitions.clone(),
         managed_senders: all.managed_senders,
     };
     PolicySet::compile(version, objects, &settings.base())

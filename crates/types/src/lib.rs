@@ -9,6 +9,7 @@
 pub mod address;
 pub mod advice;
 pub mod client;
+pub mod definition;
 pub mod event;
 pub mod evidence;
 pub mod finding;
@@ -29,6 +30,7 @@ pub mod verdict;
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
 pub use advice::Exposure;
 pub use client::{Client, ClientFacts, TlsFacts};
+pub use definition::{Definition, DefinitionSet};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
 pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};

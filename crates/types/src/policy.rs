@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Domain, EmailAddress};
+use crate::definition::DefinitionChoice;
 use crate::time::Timestamp;
 
 /// The number of a stored object, never used again. People see `#30`.
@@ -75,6 +76,10 @@ policy_types! {
     BlockedSenders = "blocked_senders", "Blocked Senders";
     /// Whether first contacts have to come back.
     Greylisting = "greylisting", "Greylisting";
+    /// Which lists are consulted, and what of them refuses mail.
+    Reputation = "reputation", "Reputation";
+    /// From where in the world mail is taken.
+    GeographicalRestriction = "geographical_restriction", "Geographical Restriction";
     /// How large a message may be.
     EmailSizeLimits = "email_size_limits", "Email Size Limits";
     /// How it is found out whether a recipient exists.
@@ -147,6 +152,10 @@ pub enum PolicyOption {
     BlockedSenders(BlockOption),
     /// Greylisting.
     Greylisting(GreylistOption),
+    /// Reputation.
+    Reputation(DefinitionChoice),
+    /// Geographical Restriction.
+    GeographicalRestriction(DefinitionChoice),
     /// Email Size Limits: octets as RFC 1870 counts them.
     EmailSizeLimits(u64),
     /// Recipient Validation.
@@ -160,8 +169,24 @@ impl PolicyOption {
             PolicyOption::PermittedSenders(_) => PolicyType::PermittedSenders,
             PolicyOption::BlockedSenders(_) => PolicyType::BlockedSenders,
             PolicyOption::Greylisting(_) => PolicyType::Greylisting,
+            PolicyOption::Reputation(_) => PolicyType::Reputation,
+            PolicyOption::GeographicalRestriction(_) => PolicyType::GeographicalRestriction,
             PolicyOption::EmailSizeLimits(_) => PolicyType::EmailSizeLimits,
             PolicyOption::RecipientValidation(_) => PolicyType::RecipientValidation,
+        }
+    }
+
+    /// The name of the definition it refers to, if it does.
+    pub fn definition(&self) -> Option<&str> {
+        match self {
+            PolicyOption::Reputation(choice) | PolicyOption::GeographicalRestriction(choice) => {
+                choice.definition()
+            }
+            PolicyOption::PermittedSenders(_)
+            | PolicyOption::BlockedSenders(_)
+            | PolicyOption::Greylisting(_)
+            | PolicyOption::EmailSizeLimits(_)
+            | PolicyOption::RecipientValidation(_) => None,
         }
     }
 }

@@ -123,6 +123,10 @@ routes! {
     PUT "/api/v1/groups/{name}" Needs(EditPolicies);
     DELETE "/api/v1/groups/{name}" Needs(EditPolicies);
     POST "/api/v1/groups/{name}/members" Needs(EditPolicies);
+    GET "/api/v1/definitions" Needs(SeePolicies);
+    GET "/api/v1/definitions/{name}" Needs(SeePolicies);
+    PUT "/api/v1/definitions/{name}" Needs(EditPolicies);
+    DELETE "/api/v1/definitions/{name}" Needs(EditPolicies);
     // Managed senders.
     GET "/api/v1/senders" Needs(SeeSenders);
     POST "/api/v1/senders" Needs(EditSenders);

@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod attempts;
+pub(crate) mod definitions;
 mod exports;
 mod policies;
 mod queue;
@@ -54,6 +55,8 @@ pub(crate) fn reading() -> Routes {
         .get("/policies/differences", "What two versions differ in.", policies::differences)
         .get("/groups", "All groups.", policies::groups)
         .get("/groups/{name}", "One group.", policies::group)
+        .get("/definitions", "All definitions.", definitions::list)
+        .get("/definitions/{name}", "One definition.", definitions::show)
         .get("/senders", "Managed senders.", senders::list)
         .get("/senders/export", "Managed senders as CSV.", senders::export)
         .get("/queue", "Messages waiting to leave.", queue::list)
@@ -89,6 +92,8 @@ pub(crate) fn writing() -> Routes {
         .put("/groups/{name}", "Make or replace a group.", policies::put_group)
         .delete("/groups/{name}", "Remove a group.", policies::remove_group)
         .post("/groups/{name}/members", "Add and remove members.", policies::members)
+        .put("/definitions/{name}", "Make or replace a definition.", definitions::put)
+        .delete("/definitions/{name}", "Remove a definition.", definitions::remove)
         .post("/senders", "Permit or block a sender.", senders::put)
         .delete("/senders/{number}", "Remove a managed sender.", senders::remove)
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)

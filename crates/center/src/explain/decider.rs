@@ -117,9 +117,11 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
             "the setting \u{201c}recipients\u{201d} of the recipient's domain",
             "portcullis config help domain.recipients",
         ),
-        PolicyType::PermittedSenders | PolicyType::BlockedSenders | PolicyType::ManagedSenders => {
-            ("the settings", "portcullis config show")
-        }
+        PolicyType::PermittedSenders
+        | PolicyType::BlockedSenders
+        | PolicyType::Reputation
+        | PolicyType::GeographicalRestriction
+        | PolicyType::ManagedSenders => ("the settings", "portcullis config show"),
     }
 }
 

@@ -70,8 +70,8 @@ fn a_refused_change_names_itself() {
 fn other_policies_keep_the_managed_senders() {
     let set = compile(objects("#1 block for bob@corp.example from sender.example"));
     let next = objects("#1 permit from ann@sender.example");
-    let set = set.with_policies(2, next.policies, next.groups).unwrap();
+    let set = set.with_policies(2, next).unwrap();
     shown(&set, "proceed permitted by #1");
-    let set = set.with_policies(3, Vec::new(), Vec::new()).unwrap();
+    let set = set.with_policies(3, PolicyObjects::default()).unwrap();
     shown(&set, "reject blocked.manual.envelope by #1");
 }

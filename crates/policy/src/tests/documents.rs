@@ -19,6 +19,7 @@ fn the_example_is_read_validated_and_written_back() {
             .map(|policy| StoredPolicy { policy, version: 1, created: NOW })
             .collect(),
         groups: document.groups.clone(),
+        definitions: document.definitions.clone(),
         managed_senders: document.managed_senders.clone(),
     };
     assert_eq!(validate(&objects, &base()), []);
@@ -49,7 +50,7 @@ fn a_document_is_written_for_people() {
     let document = Document {
         policies: vec![policy("#1 block from *.sender.example ip 192.0.2.0/24 override").policy],
         groups: vec![group_of("Staff: bob@corp.example, corp.example")],
-        managed_senders: Vec::new(),
+        ..Document::default()
     };
     let expected = r##"[[policy]]
 id = 1
@@ -121,7 +122,7 @@ proptest! {
     ) {
         let mut policies: Vec<Policy> = policies.into_iter().map(|stored| stored.policy).collect();
         policies.iter_mut().for_each(|policy| policy.narrative.clone_from(&narrative));
-        let document = Document { policies, groups, managed_senders };
+        let document = Document { policies, groups, managed_senders, ..Document::default() };
         let text = document.to_text().unwrap();
         prop_assert_eq!(Document::parse(&text).unwrap(), document);
     }

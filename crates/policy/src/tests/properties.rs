@@ -249,7 +249,14 @@ fn scan(policies: &[StoredPolicy], groups: &[Group], mail: &Mail) -> Vec<Found> 
 }
 
 fn indexed(policies: &[StoredPolicy], groups: &[Group], mail: &Mail) -> Vec<Found> {
-    let index = PolicyIndex::compile(policies.to_vec(), groups, &base());
+    let index = PolicyIndex::compile(
+        PolicyObjects {
+            policies: policies.to_vec(),
+            groups: groups.to_vec(),
+            ..Default::default()
+        },
+        &base(),
+    );
     let matches = index.matches(NOW, &mail.parties(), mail.stage >= Stage::Data);
     let mut all: Vec<Found> = matches
         .iter()
@@ -269,7 +276,7 @@ fn compiled(mut objects: PolicyObjects) -> PolicySet {
         match problem.object {
             ObjectName::Policy(id, _) => objects.policies.retain(|p| p.policy.id != id),
             ObjectName::ManagedSender(id, _) => objects.managed_senders.retain(|m| m.id != id),
-            ObjectName::Group(..) => panic!("{problem}"),
+            ObjectName::Group(..) | ObjectName::Definition(..) => panic!("{problem}"),
         }
     }
     compile(objects)
@@ -321,7 +328,7 @@ proptest! {
     fn deciding_never_panics_and_ends(
         policies in policies(), groups in groups(), managed_senders in senders(), mut mail in mails(),
     ) {
-        let set = compiled(PolicyObjects { policies, groups, managed_senders });
+        let set = compiled(PolicyObjects { policies, groups, managed_senders, ..Default::default() });
         let (ruling, asked) = mail.decide(&set);
         prop_assert!(asked.len() <= 4);
         let again = set.decide(mail.stage, NOW, &mail.parties(), &mail.evidence);

@@ -113,3 +113,62 @@ fn nothing_is_left_out_of_a_set_that_fits() {
     let (set, left_out) = PolicySet::compile_fitting(3, objects, &base());
     assert_eq!((set.version(), left_out), (3, Vec::new()));
 }
+
+/// The problems of a document.
+fn document_problems(text: &str) -> String {
+    let document = Document::parse(text).unwrap();
+    let stored = |policy| StoredPolicy { policy, version: 0, created: Timestamp::EPOCH };
+    let objects = PolicyObjects {
+        policies: document.policies.into_iter().map(stored).collect(),
+        definitions: document.definitions,
+        ..PolicyObjects::default()
+    };
+    validate(&objects, &base()).iter().map(|problem| problem.to_string() + "\n").collect()
+}
+
+#[test]
+fn a_policy_refers_to_a_definition_of_its_own_type() {
+    let policy = |kind: &str, set: &str| {
+        format!("[[policy]]\nnarrative = \"x\"\noption = {{ type = {kind:?}, set = {set} }}\n")
+    };
+    let far = "[[definition]]\nname = \"Far\"\n\
+               set.geographical_restriction = { action = \"block\", countries = [\"xa\"] }\n";
+    let used = |kind, set| document_problems(&(policy(kind, set) + far));
+    assert_eq!(used("geographical_restriction", "{ apply = \"Far\" }"), "");
+    assert_eq!(used("geographical_restriction", "\"no_action\""), "");
+    assert!(used("geographical_restriction", "{ apply = \"far\" }").contains("no definition"));
+    let other = used("reputation", "{ apply = \"Far\" }");
+    assert!(other.contains("is one of Geographical Restriction"), "{other}");
+    assert!(document_problems(&(far.to_owned() + far)).contains("its name is used twice"));
+}
+
+#[test]
+fn a_definition_must_be_able_to_do_something_and_not_too_much() {
+    let lists =
+        "lists = [{ list = \"a.example\", weight = 2 }, { list = \"b.example\", weight = -1 }]";
+    for (set, words) in [
+        (format!("reputation = {{ reject_weight = 2, {lists} }}"), ""),
+        (format!("reputation = {{ reject_weight = 3, {lists} }}"), "weigh 2 together"),
+        (format!("reputation = {{ reject_weight = 0, {lists} }}"), "everybody would be refused"),
+        ("reputation = { lists = [{ list = \"a.example\", weight = 0 }] }".into(), "is 0"),
+        ("reputation = { lists = [{ list = \"a.example\", weight = 1001 }] }".into(), "beyond"),
+        ("geographical_restriction = { action = \"permit\" }".into(), "no country"),
+    ] {
+        let found = document_problems(&format!("[[definition]]\nname = \"A\"\nset.{set}\n"));
+        assert!(found.contains(words) && found.is_empty() == words.is_empty(), "{set}: {found}");
+    }
+}
+
+#[test]
+fn a_definition_survives_writing_and_reading() {
+    let text = "[[definition]]\nname = \"L\"\n[definition.set.reputation]\nreject_weight = 2\n\
+                [[definition.set.reputation.lists]]\nlist = \"Zen.Example\"\nof = \"helo\"\nweight = 3\n\
+                answers = [\"127.0.0.2\", \"127.0.0.4/30\"]\n";
+    let document = Document::parse(text).unwrap();
+    let written = document.to_text().unwrap();
+    assert_eq!(Document::parse(&written).unwrap(), document, "{written}");
+    assert_eq!(Document::parse_definition(&written).unwrap(), document.definitions[0]);
+    assert!(Document::parse_policy(&written).is_err() && Document::parse_definition("").is_err());
+    let error = Document::parse(&text.replace("helo", "hello")).unwrap_err();
+    assert_eq!(error.line, 7, "{error}");
+}

@@ -109,6 +109,9 @@ pub enum Command {
     /// Policies and their versions.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Definitions that policies refer to by name.
+    #[command(subcommand)]
+    Definition(DefinitionCommand),
     /// Groups of addresses and domains.
     #[command(subcommand)]
     Group(GroupCommand),
@@ -328,9 +331,9 @@ pub enum PolicyCommand {
         #[command(flatten)]
         change: Change,
     },
-    /// Print policies, groups and managed senders as one TOML document.
+    /// Print policies, groups, definitions and managed senders as one TOML document.
     Export,
-    /// Put a document in place of all policies, groups and managed senders.
+    /// Put a document in place of all policies, groups, definitions and managed senders.
     Import {
         /// The file; `-` for standard input.
         file: PathBuf,
@@ -392,6 +395,34 @@ pub struct Change {
     /// What the change is for; `policy versions` shows it.
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub note: String,
+}
+
+/// `definition …`
+#[derive(Debug, Subcommand)]
+pub enum DefinitionCommand {
+    /// List definitions and the policies that refer to them.
+    List,
+    /// Show a definition as TOML.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Make a definition, or replace the one of its name for all policies that refer to it.
+    Set {
+        /// A file with one `[[definition]]`; `-` for standard input.
+        file: PathBuf,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Remove a definition that no policy refers to.
+    Remove {
+        /// Its name.
+        name: String,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
+    },
 }
 
 /// `group …`

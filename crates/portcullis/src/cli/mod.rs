@@ -5,6 +5,7 @@ mod accounts;
 mod arguments;
 mod attempts;
 mod config;
+mod definitions;
 mod exit;
 mod exports;
 mod output;
@@ -18,9 +19,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    AccountCommand, Arguments, Change, Command, ConfigCommand, DemoArguments, Global,
-    GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, SendersCommand, TokenCommand,
-    Which,
+    AccountCommand, Arguments, Change, Command, ConfigCommand, DefinitionCommand, DemoArguments,
+    Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, SendersCommand,
+    TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
@@ -87,6 +88,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Life { id } => attempts::life(global, id),
         Command::Queue(command) => queue::queue(global, command),
         Command::Policy(command) => policies::policy(global, command),
+        Command::Definition(command) => definitions::definition(global, command),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),

@@ -88,7 +88,7 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
         PolicyCommand::Export => output.document(&server.text("/policies/export")?)?,
         PolicyCommand::Import { file, change } => {
             let text = read_text(file)?;
-            confirm(global, "replace all policies, groups and managed senders")?;
+            confirm(global, "replace all policies, groups, definitions and managed senders")?;
             changed(output, &server.post_text(&noted("/policies/import", change), text)?)?;
         }
         PolicyCommand::Versions => {
@@ -111,7 +111,7 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
 }
 
 /// The path of a change that has no body of its own, with what it is for.
-fn noted(path: &str, change: &Change) -> String {
+pub(super) fn noted(path: &str, change: &Change) -> String {
     path_with(path, &[("note", Some(change.note.as_str()).filter(|note| !note.is_empty()))])
 }
 
@@ -180,7 +180,7 @@ fn show(output: Output, row: &Json) -> Result<(), Failure> {
 }
 
 /// What a change did.
-fn changed(output: Output, result: &Json) -> Result<(), Failure> {
+pub(super) fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(result);
     }

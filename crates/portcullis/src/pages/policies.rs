@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use types::PolicyType;
+use types::definition::DefinitionChoice;
 use types::policy::{
     BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption, RecipientValidation,
 };
@@ -46,6 +47,10 @@ fn options(kind: PolicyType) -> Vec<String> {
         ]
         .map(PolicyOption::Greylisting)
         .to_vec(),
+        PolicyType::Reputation => choices().map(PolicyOption::Reputation).to_vec(),
+        PolicyType::GeographicalRestriction => {
+            choices().map(PolicyOption::GeographicalRestriction).to_vec()
+        }
         PolicyType::EmailSizeLimits => vec![PolicyOption::EmailSizeLimits(25_000_000)],
         PolicyType::RecipientValidation => [
             RecipientValidation::AcceptAll,
@@ -60,18 +65,23 @@ fn options(kind: PolicyType) -> Vec<String> {
     all.iter().map(written).collect()
 }
 
+/// The options of a type that has definitions.
+fn choices() -> [DefinitionChoice; 2] {
+    [DefinitionChoice::Apply("NAME".to_owned()), DefinitionChoice::NoAction]
+}
+
 /// A value as TOML has it on one line.
 fn written(value: &impl serde::Serialize) -> String {
     toml::Value::try_from(value).map(|value| value.to_string()).unwrap_or_default()
 }
 
-const INTRODUCTION: &str = r#"Policies, groups and managed senders are one *policy set*. `portcullis policy export` prints it as one TOML document, `policy check`
+const INTRODUCTION: &str = r#"Policies, groups, definitions and managed senders are one *policy set*. `portcullis policy export` prints it as one TOML document, `policy check`
 says what is wrong with one (or with one policy on its own, its fields without the heading), `policy import` puts one in place of
 everything that people made, and `server.policy_file` names one that is applied at every start and reload. What comes from the policy
 file is read-only everywhere else; a roll-back leaves it as it is. Objects of a policy file that repeat what people made before take its
 place and keep its number.
 
-A document has any number of `[[policy]]`, `[[group]]` and `[[managed_sender]]`. An unknown key is an error that names its line.
+A document has any number of `[[policy]]`, `[[group]]`, `[[definition]]` and `[[managed_sender]]`. An unknown key is an error that names its line.
 Every change is a new version with an author and a note: `policy versions`, `policy diff`, `policy rollback`.
 
 Of the policies of one type whose scope matches, one applies: `override` first, then the most specific recipient, then the most
@@ -102,6 +112,26 @@ const FIELDS: &str = r#"## Fields of a policy
 | `name` | its name; "Permitted Senders" and "Blocked Senders" are there from the start |
 | `parent` | the group it stands below; its members count there too |
 | `members` | addresses (`ann@sender.example`), domains (`sender.example`), everything below one (`*.sender.example`) |
+
+## Fields of a definition
+
+What a policy does, spelled out once under a name, for any number of policies: `option = { type = "reputation", set = { apply = "NAME" } }`.
+A change of a definition is a change of all of them at once, in one version. `portcullis definition list` says who uses which; one that
+is used cannot be removed.
+
+| field | values | default |
+|---|---|---|
+| `name` | its name, which policies give as `apply` | |
+| `narrative` | what it is for, in words | |
+| `set.reputation.reject_weight` | the sum of weights from which mail is refused | `1` |
+| `set.reputation.lists` | any number of lists, each with the next four fields | none |
+| `…lists.list` | the name of a list in the settings, or a DNS zone; one list may stand here several times and is asked once | |
+| `…lists.of` | `ip` (the client's address), `sender_domain`, `helo`, `host_name` (confirmed) | `ip` |
+| `…lists.weight` | what a listing adds to the sum; negative for a list of the good | `1` |
+| `…lists.answers` | answers that count: `"127.0.0.2"`, `"127.0.0.4/30"` | every listing |
+| `set.geographical_restriction.action` | `permit` (only from these places), `hold`, `block` | |
+| `set.geographical_restriction.countries` | ISO 3166 codes of two letters | none |
+| `set.geographical_restriction.networks` | numbers of autonomous systems | none |
 
 ## Fields of a managed sender
 

@@ -114,6 +114,7 @@ fn problems_of(
     let objects = PolicyObjects {
         policies: document.policies.into_iter().map(policy).collect(),
         groups,
+        definitions: document.definitions,
         managed_senders: document.managed_senders,
     };
     let problems = policy::validate(&objects, &convert::base_policies(settings));

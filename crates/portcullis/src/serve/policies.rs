@@ -145,6 +145,7 @@ fn compile(
     let objects = PolicyObjects {
         policies: policies.collect(),
         groups: content.groups.into_iter().map(|stored| stored.group).collect(),
+        definitions: content.definitions.into_iter().map(|stored| stored.definition).collect(),
         managed_senders,
     };
     let (set, left_out) = PolicySet::compile_fitting(content.version, objects, base);
@@ -159,6 +160,7 @@ fn stored(document: Document) -> PolicyDocument {
     PolicyDocument {
         policies: document.policies,
         groups: document.groups,
+        definitions: document.definitions,
         senders: document.managed_senders,
     }
 }

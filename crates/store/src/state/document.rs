@@ -17,6 +17,7 @@ struct Stored {
     /// Policies of the origin in question.
     policies: Vec<Policy>,
     groups: HashSet<String>,
+    definitions: HashSet<String>,
     senders: HashMap<(String, String), ManagedSender>,
 }
 
@@ -57,6 +58,13 @@ pub(super) fn replace(
     adopt(&mut policies, &to_adopt.policies)?;
     let groups: Vec<_> =
         document.groups.into_iter().filter(|group| !is_others_group(&group.name)).collect();
+    let is_others_definition =
+        |name: &str| others.as_ref().is_some_and(|others| others.definitions.contains(name));
+    let definitions: Vec<_> = document
+        .definitions
+        .into_iter()
+        .filter(|definition| !is_others_definition(&definition.name))
+        .collect();
     let mut senders = HashMap::new();
     for sender in document.senders.into_iter().filter(|sender| !is_others_sender(sender)) {
         // The last of two entries of a pair counts, as when made by hand.
@@ -71,6 +79,10 @@ pub(super) fn replace(
     for name in stored.groups.iter().filter(|name| !names.contains(name.as_str())) {
         draft.remove(&ObjectKey::Group(name.clone()))?;
     }
+    let names: HashSet<_> = definitions.iter().map(|d| d.name.as_str()).collect();
+    for name in stored.definitions.iter().filter(|name| !names.contains(name.as_str())) {
+        draft.remove(&ObjectKey::Definition(name.clone()))?;
+    }
     for (pair, sender) in &stored.senders {
         if let Some(id) = sender.id.filter(|_| !senders.contains_key(pair)) {
             draft.remove(&ObjectKey::Sender(id))?;
@@ -81,6 +93,9 @@ pub(super) fn replace(
     }
     for group in groups {
         draft.put(Object::Group(group), origin)?;
+    }
+    for definition in definitions {
+        draft.put(Object::Definition(definition), origin)?;
     }
     let mut senders: Vec<_> = senders.into_iter().collect();
     senders.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -169,7 +184,7 @@ fn stored(draft: &Draft<'_>, origin: Origin) -> Result<Stored, StoreError> {
         Origin::File => "file",
     };
     let bodies = |table: &str| -> Result<Vec<String>, StoreError> {
-        let order = if table == "groups" { "name" } else { "id" };
+        let order = if matches!(table, "groups" | "definitions") { "name" } else { "id" };
         let sql = format!("SELECT body FROM {table} WHERE origin = '{word}' ORDER BY {order}");
         let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
         let rows = statement.query_map([], |row| row.get(0)).map_err(refused)?;
@@ -177,11 +192,14 @@ fn stored(draft: &Draft<'_>, origin: Origin) -> Result<Stored, StoreError> {
     };
     let policies: Result<Vec<Policy>, _> =
         bodies("policies")?.iter().map(|body| rows::parse(body, "stored policy")).collect();
-    let mut stored =
-        Stored { policies: policies?, groups: HashSet::new(), senders: HashMap::new() };
+    let mut stored = Stored { policies: policies?, ..Stored::default() };
     for body in bodies("groups")? {
         let group: types::lists::Group = rows::parse(&body, "stored group")?;
         stored.groups.insert(group.name);
+    }
+    for body in bodies("definitions")? {
+        let definition: types::Definition = rows::parse(&body, "stored definition")?;
+        stored.definitions.insert(definition.name);
     }
     for body in bodies("senders")? {
         let sender: ManagedSender = rows::parse(&body, "stored managed sender")?;

@@ -68,8 +68,8 @@ impl<'a> Draft<'a> {
                 let key = key_of(&object);
                 if let Some(key) = &key {
                     let stored = self.stored(key)?;
-                    let is_new_group = matches!(key, ObjectKey::Group(_)) && stored.is_none();
-                    if stored.is_none() && !is_new_group {
+                    let is_named = matches!(key, ObjectKey::Group(_) | ObjectKey::Definition(_));
+                    if stored.is_none() && !is_named {
                         return Err(StoreError::NotFound(key.to_string()));
                     }
                     if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
@@ -263,7 +263,7 @@ impl<'a> Draft<'a> {
         let id = PolicyId(u64::try_from(next).unwrap_or(0));
         Ok(match object {
             Object::Sender(_) => ObjectKey::Sender(id),
-            Object::Policy(_) | Object::Group(_) => ObjectKey::Policy(id),
+            Object::Policy(_) | Object::Group(_) | Object::Definition(_) => ObjectKey::Policy(id),
         })
     }
 
@@ -283,6 +283,7 @@ fn key_of(object: &Object) -> Option<ObjectKey> {
         Object::Policy(policy) => policy.id.map(ObjectKey::Policy),
         Object::Sender(sender) => sender.id.map(ObjectKey::Sender),
         Object::Group(group) => Some(ObjectKey::Group(group.name.clone())),
+        Object::Definition(definition) => Some(ObjectKey::Definition(definition.name.clone())),
     }
 }
 

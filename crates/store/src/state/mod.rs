@@ -3,8 +3,8 @@
 //!
 //! [`PolicyState`] is the contract, [`SqliteState`] the embedded
 //! implementation; [`AccountState`] and [`SqliteAccounts`] are the same for
-//! accounts. Policies, groups and managed senders form one versioned
-//! set: every change is one new version with author, note, time and, for
+//! accounts. Policies, groups, definitions and managed senders form one
+//! versioned set: every change is one new version with author, note, time and, for
 //! each object, what it was and what it is. What objects mean is not known
 //! here. All calls block for the database; async callers keep them off
 //! their workers.
@@ -27,8 +27,8 @@ mod views;
 pub use accounts::AccountState;
 pub use objects::{
     Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
-    PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredGroup, StoredPolicy,
-    StoredSender, Version,
+    PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
+    StoredPolicy, StoredSender, Version,
 };
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
@@ -55,6 +55,9 @@ pub trait PolicyState: Send + Sync {
     /// One group.
     fn group(&self, name: &str) -> Result<Option<StoredGroup>, StoreError>;
 
+    /// One definition.
+    fn definition(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError>;
+
     /// One managed sender.
     fn sender(&self, id: PolicyId) -> Result<Option<StoredSender>, StoreError>;
 
@@ -77,8 +80,8 @@ pub trait PolicyState: Send + Sync {
     fn change(&self, who: &Authorship, edits: Vec<Edit>) -> Result<Changed, StoreError>;
 
     /// Replaces exactly the objects that came from the policy file by those
-    /// of `document`, in one version. A group of the document takes over
-    /// the group of its name, a sender the entry of its pair; policies are
+    /// of `document`, in one version. A group or definition of the document takes
+    /// over the one of its name, a sender the entry of its pair; policies are
     /// recognised by their content, so an unchanged file changes nothing.
     fn apply_file(&self, who: &Authorship, document: PolicyDocument)
     -> Result<Changed, StoreError>;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use types::lists::{Group, ManagedSender, SenderAction};
-use types::{Policy, PolicyId, Timestamp};
+use types::{Definition, Policy, PolicyId, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
 #[derive(
@@ -67,6 +67,15 @@ pub struct StoredGroup {
     pub provenance: Provenance,
 }
 
+/// A definition with what is kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoredDefinition {
+    /// The definition.
+    pub definition: Definition,
+    /// Who made it and when.
+    pub provenance: Provenance,
+}
+
 /// A managed sender with what is kept beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredSender {
@@ -86,6 +95,8 @@ pub enum Object {
     Policy(Policy),
     /// A group.
     Group(Group),
+    /// A definition.
+    Definition(Definition),
     /// A managed sender.
     Sender(ManagedSender),
 }
@@ -98,6 +109,8 @@ pub enum ObjectKey {
     Policy(PolicyId),
     /// A group by its name.
     Group(String),
+    /// A definition by its name.
+    Definition(String),
     /// A managed sender by its number.
     Sender(PolicyId),
 }
@@ -107,17 +120,19 @@ impl fmt::Display for ObjectKey {
         match self {
             ObjectKey::Policy(id) => write!(f, "policy {id}"),
             ObjectKey::Group(name) => write!(f, "group {name:?}"),
+            ObjectKey::Definition(name) => write!(f, "definition {name:?}"),
             ObjectKey::Sender(id) => write!(f, "managed sender {id}"),
         }
     }
 }
 
 /// One step of a change.
+#[expect(clippy::large_enum_variant, reason = "edits are few and live for one call")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Stores an object. A policy or sender without `id` is new and gets the
     /// next number; with one, it replaces the stored object of that number,
-    /// which must exist. A group replaces the one of its name or is new. A
+    /// which must exist. A group or definition replaces the one of its name or is new. A
     /// sender replaces any other entry of the same pair: a permit ends a block.
     Put(Object),
     /// Removes an object, which must exist.
@@ -197,6 +212,8 @@ pub struct PolicySetContent {
     pub policies: Vec<StoredPolicy>,
     /// Groups by name.
     pub groups: Vec<StoredGroup>,
+    /// Definitions by name.
+    pub definitions: Vec<StoredDefinition>,
 }
 
 /// The policy set as one document, for export, import and the policy file.
@@ -209,6 +226,9 @@ pub struct PolicyDocument {
     /// Groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
+    /// Definitions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definitions: Vec<Definition>,
     /// Managed senders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<ManagedSender>,

@@ -7,7 +7,8 @@ use types::{Policy, PolicyId, Timestamp};
 
 use super::database::refused;
 use super::objects::{
-    Hits, Object, ObjectKey, Origin, Provenance, StoredGroup, StoredPolicy, StoredSender,
+    Hits, Object, ObjectKey, Origin, Provenance, StoredDefinition, StoredGroup, StoredPolicy,
+    StoredSender,
 };
 use crate::contract::StoreError;
 
@@ -80,6 +81,12 @@ pub(super) fn group(row: &Row<'_>) -> Result<StoredGroup, StoreError> {
     Ok(StoredGroup { group: parse(&body, "stored group")?, provenance })
 }
 
+/// A definition out of [`KEPT`].
+pub(super) fn definition(row: &Row<'_>) -> Result<StoredDefinition, StoreError> {
+    let (body, provenance) = kept(row).map_err(refused)?;
+    Ok(StoredDefinition { definition: parse(&body, "stored definition")?, provenance })
+}
+
 /// What is stored under `key`.
 pub(super) fn stored(
     connection: &Connection,
@@ -89,7 +96,9 @@ pub(super) fn stored(
     let sql = format!("SELECT {KEPT} FROM {table} WHERE {column} = ?1");
     let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
     let found = match key {
-        ObjectKey::Group(name) => statement.query_row(params![name], kept),
+        ObjectKey::Group(name) | ObjectKey::Definition(name) => {
+            statement.query_row(params![name], kept)
+        }
         ObjectKey::Policy(id) | ObjectKey::Sender(id) => {
             statement.query_row(params![number(id.0)], kept)
         }
@@ -99,6 +108,7 @@ pub(super) fn stored(
     let object = match key {
         ObjectKey::Policy(_) => Object::Policy(parse(&body, &what)?),
         ObjectKey::Group(_) => Object::Group(parse(&body, &what)?),
+        ObjectKey::Definition(_) => Object::Definition(parse(&body, &what)?),
         ObjectKey::Sender(_) => Object::Sender(parse(&body, &what)?),
     };
     Ok(Some((object, provenance)))
@@ -108,6 +118,7 @@ fn place(key: &ObjectKey) -> (&'static str, &'static str) {
     match key {
         ObjectKey::Policy(_) => ("policies", "id"),
         ObjectKey::Group(_) => ("groups", "name"),
+        ObjectKey::Definition(_) => ("definitions", "name"),
         ObjectKey::Sender(_) => ("senders", "id"),
     }
 }
@@ -118,7 +129,7 @@ pub(super) fn remove(connection: &Connection, key: &ObjectKey) -> Result<(), Sto
     let sql = format!("DELETE FROM {table} WHERE {column} = ?1");
     let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
     let removed = match key {
-        ObjectKey::Group(name) => statement.execute(params![name]),
+        ObjectKey::Group(name) | ObjectKey::Definition(name) => statement.execute(params![name]),
         ObjectKey::Policy(id) | ObjectKey::Sender(id) => statement.execute(params![number(id.0)]),
     };
     removed.map(drop).map_err(refused)
@@ -138,24 +149,36 @@ pub(super) fn put(
         (ObjectKey::Sender(id), Object::Sender(sender)) => {
             put_sender(connection, *id, sender, kept)
         }
-        (_, object) => {
-            let sql = "INSERT INTO groups (name, body, version, origin, created, created_by,
-                    changed, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                ON CONFLICT (name) DO UPDATE SET body = ?2, version = ?3, origin = ?4,
-                    created = ?5, created_by = ?6, changed = ?7, changed_by = ?8";
-            let Object::Group(group) = object else {
-                return Err(StoreError::Damaged(format!("{key} with an object of another kind")));
-            };
-            let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-            let (created, changed) = (kept.created.as_millis(), kept.changed.as_millis());
-            let origin = origin_word(kept.origin);
-            let (by, last_by) = (&kept.created_by, &kept.changed_by);
-            let version = number(kept.version);
-            let row =
-                params![group.name, json(group)?, version, origin, created, by, changed, last_by];
-            statement.execute(row).map(drop).map_err(refused)
+        (ObjectKey::Group(name), Object::Group(group)) => {
+            put_named(connection, "groups", name, &json(group)?, kept)
         }
+        (ObjectKey::Definition(name), Object::Definition(definition)) => {
+            put_named(connection, "definitions", name, &json(definition)?, kept)
+        }
+        (key, _) => Err(StoreError::Damaged(format!("{key} with an object of another kind"))),
     }
+}
+
+/// Writes the row of an object that is known by its name.
+fn put_named(
+    connection: &Connection,
+    table: &str,
+    name: &str,
+    body: &str,
+    kept: &Provenance,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO {table} (name, body, version, origin, created, created_by,
+            changed, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        ON CONFLICT (name) DO UPDATE SET body = ?2, version = ?3, origin = ?4,
+            created = ?5, created_by = ?6, changed = ?7, changed_by = ?8"
+    );
+    let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
+    let (created, changed) = (kept.created.as_millis(), kept.changed.as_millis());
+    let (origin, version) = (origin_word(kept.origin), number(kept.version));
+    let (by, last_by) = (&kept.created_by, &kept.changed_by);
+    let row = params![name, body, version, origin, created, by, changed, last_by];
+    statement.execute(row).map(drop).map_err(refused)
 }
 
 fn put_policy(

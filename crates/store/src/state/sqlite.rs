@@ -11,7 +11,7 @@ use super::database::{self, refused};
 use super::draft::{Draft, version};
 use super::objects::{
     Authorship, Changed, Difference, Edit, HitNote, Origin, PolicyDocument, PolicySetContent,
-    SenderQuery, StoredGroup, StoredPolicy, StoredSender, Version,
+    SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender, Version,
 };
 use super::rows::{self, KEPT, number};
 use super::{PolicyState, document, history};
@@ -62,12 +62,17 @@ impl PolicyState for SqliteState {
             groups.push(rows::group(row)?);
             Ok(())
         })?;
+        let mut definitions = Vec::new();
+        each(&moment, &format!("SELECT {KEPT} FROM definitions ORDER BY name"), &[], |row| {
+            definitions.push(rows::definition(row)?);
+            Ok(())
+        })?;
         let sql = format!("SELECT {KEPT}, hits, last_hit FROM senders ORDER BY id");
         each(&moment, &sql, &[], |row| {
             sender(rows::sender(row)?);
             Ok(())
         })?;
-        Ok(PolicySetContent { version, policies, groups })
+        Ok(PolicySetContent { version, policies, groups, definitions })
     }
 
     fn policy(&self, id: PolicyId) -> Result<Option<StoredPolicy>, StoreError> {
@@ -78,6 +83,11 @@ impl PolicyState for SqliteState {
     fn group(&self, name: &str) -> Result<Option<StoredGroup>, StoreError> {
         let sql = format!("SELECT {KEPT} FROM groups WHERE name = ?1");
         one(&self.connection(), &sql, Value::from(name.to_owned()), rows::group)
+    }
+
+    fn definition(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        let sql = format!("SELECT {KEPT} FROM definitions WHERE name = ?1");
+        one(&self.connection(), &sql, Value::from(name.to_owned()), rows::definition)
     }
 
     fn sender(&self, id: PolicyId) -> Result<Option<StoredSender>, StoreError> {
@@ -150,6 +160,7 @@ impl PolicyState for SqliteState {
         Ok(PolicyDocument {
             policies: content.policies.into_iter().map(|stored| stored.policy).collect(),
             groups: content.groups.into_iter().map(|stored| stored.group).collect(),
+            definitions: content.definitions.into_iter().map(|stored| stored.definition).collect(),
             senders,
         })
     }

@@ -93,7 +93,23 @@ fn content_of(state: &dyn PolicyState, origin: Origin) -> BTreeMap<ObjectKey, St
         let members = stored.group.members.iter().map(ToString::to_string).collect::<Vec<_>>();
         content.insert(ObjectKey::Group(stored.group.name), members.join(" "));
     }
+    for stored in set.definitions.into_iter().filter(|one| one.provenance.origin == origin) {
+        let text = format!("{:?}", stored.definition.set);
+        content.insert(ObjectKey::Definition(stored.definition.name), text);
+    }
     content
+}
+
+/// A definition that blocks one country.
+fn definition(name: &str, country: &str) -> types::Definition {
+    use types::definition::{DefinitionSet, GeographicalAction, GeographicalDefinition};
+    let places = GeographicalDefinition {
+        action: GeographicalAction::Block,
+        countries: vec![country.parse().unwrap()],
+        networks: Vec::new(),
+    };
+    let set = DefinitionSet::GeographicalRestriction(places);
+    types::Definition { name: name.to_owned(), narrative: String::new(), set }
 }
 
 #[test]
@@ -220,15 +236,18 @@ fn the_policy_file_manages_its_own_objects_and_no_others() {
     let document = PolicyDocument {
         policies: vec![policy("from file"), policy("another")],
         groups: vec![group("Team", "a@corp.example")],
+        definitions: vec![definition("Far", "XA")],
         senders: vec![sender("x.example", "a@corp.example", SenderAction::Permit)],
     };
     let applied = state.apply_file(&who("file", 2), document.clone()).unwrap();
-    assert_eq!((applied.version, applied.differences.len()), (2, 4));
+    assert_eq!((applied.version, applied.differences.len()), (2, 5));
     let again = state.apply_file(&who("file", 3), document.clone()).unwrap();
     assert_eq!(again.version, 2, "an unchanged file changes nothing");
 
     for edit in [
         Edit::Remove(ObjectKey::Policy(PolicyId(2))),
+        Edit::Remove(ObjectKey::Definition("Far".into())),
+        Edit::Put(Object::Definition(definition("Far", "XB"))),
         Edit::Put(Object::Policy(Policy { id: Some(PolicyId(3)), ..policy("mine") })),
         Edit::Put(Object::Group(group("Team", "b@corp.example"))),
         put_sender("x.example", "a@corp.example", SenderAction::Block),
@@ -259,6 +278,7 @@ fn a_roll_back_leaves_what_belongs_to_the_policy_file() {
     let file = PolicyDocument {
         policies: vec![policy("from file")],
         groups: vec![group("Team", "file.example")],
+        definitions: Vec::new(),
         senders: vec![sender("x.example", "a@corp.example", SenderAction::Block)],
     };
     state.apply_file(&who("file", 2), file).unwrap();
@@ -421,7 +441,14 @@ fn take(state: &SqliteState, step: &Step, versions: usize) {
             None => return,
         },
         Step::Group(name, member) => {
-            Edit::Put(Object::Group(group(&format!("g{name}"), &format!("m{member}.example"))))
+            // Names of both kinds are apart.
+            match member % 2 {
+                0 => Edit::Put(Object::Definition(definition(&format!("g{name}"), "XB"))),
+                _ => Edit::Put(Object::Group(group(
+                    &format!("g{name}"),
+                    &format!("m{member}.example"),
+                ))),
+            }
         }
         Step::Sender(from, to, permits) => {
             let action = if *permits { SenderAction::Permit } else { SenderAction::Block };
@@ -430,10 +457,12 @@ fn take(state: &SqliteState, step: &Step, versions: usize) {
         Step::File(numbers) => {
             let policies = numbers.iter().map(|n| policy(&format!("f{n}"))).collect();
             let groups = numbers.iter().map(|n| group(&format!("g{n}"), "f.example")).collect();
+            let definitions = numbers.iter().map(|n| definition(&format!("d{n}"), "XA")).collect();
             let action = SenderAction::Block;
             let entry = |n| sender(&format!("s{n}.example"), "r0@corp.example", action);
             let senders = numbers.iter().map(entry).collect();
-            state.apply_file(&who, PolicyDocument { policies, groups, senders }).unwrap();
+            let document = PolicyDocument { policies, groups, definitions, senders };
+            state.apply_file(&who, document).unwrap();
             return;
         }
         Step::RollBack(to) => {

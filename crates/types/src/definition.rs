@@ -1,0 +1,333 @@
+//! Reusable definitions: what a policy does, spelled out once under a name
+//! that any number of policies refer to.
+//!
+//! A definition belongs to one type of policy, and a policy of that type names
+//! it. A further type that has definitions is a variant of [`DefinitionSet`]
+//! and an option that carries a [`DefinitionChoice`].
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Domain;
+use crate::policy::PolicyType;
+
+/// Longest name of a definition or a list, in characters.
+pub const NAME_CHARS_MAX: usize = 100;
+/// Most lists one definition may name: each can cost a question per client.
+pub const LISTS_MAX: usize = 32;
+/// Most countries and networks one definition may name.
+pub const PLACES_MAX: usize = 1_000;
+/// The greatest weight of a list, either way.
+pub const WEIGHT_MAX: u32 = 1_000;
+
+/// One definition, known by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Its name, unique among all definitions.
+    pub name: String,
+    /// What it is for, in its author's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub narrative: String,
+    /// What it says.
+    pub set: DefinitionSet,
+}
+
+impl Definition {
+    /// The type of policy it belongs to.
+    pub fn kind(&self) -> PolicyType {
+        self.set.kind()
+    }
+}
+
+/// What a definition says; one variant per type of policy that has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefinitionSet {
+    /// Reputation.
+    Reputation(ReputationDefinition),
+    /// Geographical Restriction.
+    GeographicalRestriction(GeographicalDefinition),
+}
+
+impl DefinitionSet {
+    /// The type of policy it belongs to.
+    pub fn kind(&self) -> PolicyType {
+        match self {
+            DefinitionSet::Reputation(_) => PolicyType::Reputation,
+            DefinitionSet::GeographicalRestriction(_) => PolicyType::GeographicalRestriction,
+        }
+    }
+}
+
+/// What a policy of a type with definitions does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefinitionChoice {
+    /// What the definition of this name says.
+    Apply(String),
+    /// Nothing: an exception from a less specific policy.
+    NoAction,
+}
+
+impl DefinitionChoice {
+    /// The definition it refers to.
+    pub fn definition(&self) -> Option<&str> {
+        match self {
+            DefinitionChoice::Apply(name) => Some(name),
+            DefinitionChoice::NoAction => None,
+        }
+    }
+}
+
+/// Which lists are consulted, and what their answers weigh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReputationDefinition {
+    /// The sum of weights from which mail is refused.
+    #[serde(default = "one")]
+    pub reject_weight: i32,
+    /// The lists. One list may stand here several times, with other answers
+    /// and other weights; it is asked once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<ListUse>,
+}
+
+/// One list and what a listing in it means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListUse {
+    /// The name of a list in the settings, or a DNS zone.
+    pub list: Domain,
+    /// What is looked up in it.
+    #[serde(default)]
+    pub of: ListSubject,
+    /// What a listing adds to the sum; negative for a list of the good.
+    #[serde(default = "one")]
+    pub weight: i32,
+    /// The answers that count; every listing if empty.
+    #[schemars(with = "Vec<String>")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerRange>,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// A list and what is looked up in it: what a policy set asks, each once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListQuestion {
+    /// The name of a list in the settings, or a DNS zone.
+    pub list: Domain,
+    /// What is looked up.
+    pub of: ListSubject,
+}
+
+/// What is looked up in a list.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ListSubject {
+    /// The client's address (RFC 5782 section 2).
+    #[default]
+    Ip,
+    /// The domain of the reverse-path (RFC 5782 section 4).
+    SenderDomain,
+    /// The name the client gave with EHLO or HELO.
+    Helo,
+    /// The confirmed name of the client's address.
+    HostName,
+}
+
+impl ListSubject {
+    /// The word in documents and records.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            ListSubject::Ip => "ip",
+            ListSubject::SenderDomain => "sender_domain",
+            ListSubject::Helo => "helo",
+            ListSubject::HostName => "host_name",
+        }
+    }
+}
+
+/// Answers of a list: one address of 127.0.0.0/8 or a range of them, written
+/// `127.0.0.2` or `127.0.0.4/30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnswerRange(Ipv4Net);
+
+impl AnswerRange {
+    /// Whether an answer is one of these.
+    pub fn contains(self, answer: Ipv4Addr) -> bool {
+        self.0.contains(&answer)
+    }
+}
+
+/// The text is no range of answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no answer of a list: write 127.0.0.2, or 127.0.0.4/30 for four of them")]
+pub struct NoAnswerRange(String);
+
+impl FromStr for AnswerRange {
+    type Err = NoAnswerRange;
+    fn from_str(text: &str) -> Result<Self, NoAnswerRange> {
+        let network = match text.contains('/') {
+            true => text.parse::<Ipv4Net>().ok(),
+            false => text.parse::<Ipv4Addr>().ok().map(Ipv4Net::from),
+        };
+        // Anything outside is an error of the list and never a listing.
+        let loopback =
+            network.filter(|network| network.network().is_loopback() && network.prefix_len() >= 8);
+        let range = loopback.map(|network| AnswerRange(network.trunc()));
+        range.ok_or_else(|| NoAnswerRange(text.chars().take(60).collect()))
+    }
+}
+
+impl fmt::Display for AnswerRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.prefix_len() {
+            32 => self.0.addr().fmt(f),
+            _ => self.0.fmt(f),
+        }
+    }
+}
+
+impl Serialize for AnswerRange {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnswerRange {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// From where mail is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GeographicalDefinition {
+    /// What happens to mail from these places.
+    pub action: GeographicalAction,
+    /// Countries by their ISO 3166 codes of two letters.
+    #[schemars(with = "Vec<String>")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub countries: Vec<Country>,
+    /// Networks by their autonomous system numbers (RFC 6793).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<u32>,
+}
+
+/// What a place means for mail that comes from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeographicalAction {
+    /// Mail comes only from these places; from others it is refused.
+    Permit,
+    /// Mail from these places is taken and held.
+    Hold,
+    /// Mail from these places is refused.
+    Block,
+}
+
+/// A country code of ISO 3166-1 alpha-2, upper case, or a code that the
+/// registries use like one (`EU`, `AP`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+impl Country {
+    /// The two letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("??")
+    }
+}
+
+/// The text is no country code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no country code of two letters, such as DE")]
+pub struct NoCountry(String);
+
+impl FromStr for Country {
+    type Err = NoCountry;
+    fn from_str(text: &str) -> Result<Self, NoCountry> {
+        match *text.as_bytes() {
+            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
+                Ok(Country([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
+            }
+            _ => Err(NoCountry(text.chars().take(60).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Country {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_addresses_of_127_or_ranges_of_them() {
+        let range = |text: &str| text.parse::<AnswerRange>();
+        let four = range("127.0.0.4/30").unwrap();
+        assert!(four.contains(Ipv4Addr::new(127, 0, 0, 7)));
+        assert!(!four.contains(Ipv4Addr::new(127, 0, 0, 8)));
+        for (text, written) in [
+            ("127.0.0.2", "127.0.0.2"),
+            ("127.0.0.5/30", "127.0.0.4/30"),
+            ("127.0.0.0/8", "127.0.0.0/8"),
+        ] {
+            assert_eq!(range(text).unwrap().to_string(), written);
+        }
+        for wrong in ["", "127.0.0", "192.0.2.1", "126.0.0.0/7", "127.0.0.1/33", "::1"] {
+            assert!(range(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn countries_are_two_letters_in_upper_case() {
+        assert_eq!("de".parse::<Country>().unwrap().as_str(), "DE");
+        for wrong in ["", "D", "DEU", "D1", "é"] {
+            assert!(wrong.parse::<Country>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -58,6 +58,7 @@ struct Log {
     kind: &'static str,
     size: String,
     closed: bool,
+    sha256: Option<String>,
 }
 
 #[derive(Template)]
@@ -118,6 +119,7 @@ fn log(log: &LogFile) -> Log {
         kind: log.kind.slug(),
         size: octets(log.size_octets),
         closed: log.closed,
+        sha256: log.sha256.clone(),
     }
 }
 

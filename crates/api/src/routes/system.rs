@@ -16,6 +16,8 @@ use crate::problem::ApiProblem;
 
 /// The media type of daily logs.
 const CSV: &str = "text/csv; charset=utf-8";
+/// The media type of an archive of them.
+const ZIP: &str = "application/zip";
 
 pub(crate) async fn status(
     State(api): State<Api>,
@@ -84,13 +86,39 @@ pub(crate) struct RangeParams {
     /// The last day.
     #[schemars(example = "2026-11-21")]
     to: String,
+    /// One file of all rows, or an archive with a file for each day and their hashes; one
+    /// file if absent.
+    #[serde(default)]
+    format: RangeFormat,
+}
+
+/// As what several days are sent.
+#[derive(Clone, Copy, Default, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RangeFormat {
+    /// All rows below one heading.
+    #[default]
+    Csv,
+    /// An archive of the files as they are, with SHA256SUMS.
+    Zip,
 }
 
 pub(crate) async fn daily_log_range(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Params(RangeParams { kind, from, to }): Params<RangeParams>,
+    Params(RangeParams { kind, from, to, format }): Params<RangeParams>,
 ) -> Result<Download, ApiProblem> {
+    if matches!(format, RangeFormat::Zip) {
+        let work =
+            move |center: &center::Center| center.daily_log_archive(&caller, kind, &from, &to);
+        let archive = working(&api, work).await?;
+        let (name, turn) = (archive.name.clone(), api.streams.file()?);
+        let body = written(move |out| {
+            let _turn = turn;
+            archive.write_to(out)
+        });
+        return Ok(Download { name, media_type: ZIP, size_octets: None, sha256: None, body });
+    }
     let work = move |center: &center::Center| center.daily_log_range(&caller, kind, &from, &to);
     let range = working(&api, work).await?;
     let (name, turn) = (range.name.clone(), api.streams.file()?);

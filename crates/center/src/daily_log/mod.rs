@@ -6,11 +6,14 @@
 //! A closed day is always written from the event log in one pass to another
 //! name, flushed and renamed: whatever happens meanwhile, a file without
 //! `.part` is whole and has each event exactly once. Days that ended while
-//! the process was down are written at start.
+//! the process was down are written at start. Beside each closed file stands
+//! its hash, `rejected-2026-11-21.csv.sha256`.
 
+mod archive;
 mod files;
 mod range;
 mod row;
+mod sums;
 
 use std::fs;
 use std::ops::{ControlFlow, Range};
@@ -23,6 +26,7 @@ use store::EventLog;
 use types::{Caller, Event, OutcomeKind, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit};
+pub use archive::LogArchive;
 use files::{DayFiles, file_name, read_name};
 pub use range::LogRange;
 pub use row::{COLUMNS, spreadsheet_safe, write_row};
@@ -80,6 +84,9 @@ pub struct LogFile {
     pub size_octets: u64,
     /// Whether the day is closed.
     pub closed: bool,
+    /// The SHA-256 the file had when its day was closed, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Keeps the daily log. One per data folder.
@@ -125,7 +132,10 @@ impl DailyLog {
         let running_day = now.before(CLOSE_GRACE).day_start();
         let mut day = match progress.closed_until {
             Some(closed) => closed,
-            None => self.first_day(now)?.min(running_day),
+            None => {
+                self.keep_missing_sums()?;
+                self.first_day(now)?.min(running_day)
+            }
         };
         while day < running_day {
             self.close(day, &mut progress)?;
@@ -156,11 +166,34 @@ impl DailyLog {
             let mut files = DayFiles::create(&self.folder, &date, ".making")?;
             self.append(&mut files, day..day + DAY)?;
             files.publish()?;
+            for kind in LogKind::ALL {
+                self.make_sum(&file_name(kind, &date, true))?;
+            }
         }
         if progress.running.as_ref().is_some_and(|(files, _)| files.date() == date) {
             progress.running = None;
         }
         DayFiles::remove_parts(&self.folder, &date);
+        Ok(())
+    }
+
+    /// Writes the hash of a closed file.
+    fn make_sum(&self, name: &str) -> Result<(), CenterError> {
+        let failed = |error: std::io::Error| CenterError::file("hashing the daily log", &error);
+        sums::keep(&self.folder, name).map_err(failed)
+    }
+
+    /// The hashes of files that an older version closed, or that we were
+    /// stopped before.
+    fn keep_missing_sums(&self) -> Result<(), CenterError> {
+        let failed = |error: std::io::Error| CenterError::file("listing the daily log", &error);
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            let closed = read_name(&name).is_some_and(|(_, _, closed)| closed);
+            if closed && sums::kept(&self.folder, &name).is_none() {
+                self.make_sum(&name)?;
+            }
+        }
         Ok(())
     }
 
@@ -234,6 +267,7 @@ impl Center {
                 kind,
                 size_octets,
                 closed,
+                sha256: if closed { sums::kept(folder, &name) } else { None },
             });
         }
         found.sort_by(|a, b| b.day.cmp(&a.day).then_with(|| a.name.cmp(&b.name)));

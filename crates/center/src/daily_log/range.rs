@@ -37,12 +37,27 @@ impl Center {
         from: &str,
         to: &str,
     ) -> Result<LogRange, CenterError> {
+        let mut waiting = self.daily_log_days(caller, kind, from, to)?;
+        waiting.reverse();
+        let name = format!("{}-{from}-to-{to}.csv", kind.slug());
+        let folder = self.parts.daily_log_folder.clone();
+        Ok(LogRange { name, folder, waiting, open: None, begun: false })
+    }
+
+    /// The names of the files of one kind in a range of days, oldest first.
+    pub(super) fn daily_log_days(
+        &self,
+        caller: &Caller,
+        kind: LogKind,
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<String>, CenterError> {
         permit(caller, Permission::ExportMetadata)?;
         for day in [from, to] {
             let date = day.parse::<jiff::civil::Date>().ok().filter(|_| day.len() == 10);
             date.ok_or_else(|| CenterError::invalid("a day is written 2026-11-21"))?;
         }
-        let mut waiting: Vec<String> = self
+        let mut names: Vec<String> = self
             .daily_logs(caller)?
             .into_iter()
             .filter(|file| {
@@ -51,14 +66,12 @@ impl Center {
             .map(|file| file.name)
             .collect();
         // A day that has just been closed may still be there twice.
-        waiting.sort_by(|a, b| b.cmp(a));
-        waiting.dedup_by(|a, b| day_of(a) == day_of(b));
-        if waiting.is_empty() {
-            return Err(CenterError::NotFound(format!("daily log from {from} to {to}")));
+        names.sort();
+        names.dedup_by(|a, b| day_of(a) == day_of(b));
+        match names.is_empty() {
+            true => Err(CenterError::NotFound(format!("daily log from {from} to {to}"))),
+            false => Ok(names),
         }
-        let name = format!("{}-{from}-to-{to}.csv", kind.slug());
-        let folder = self.parts.daily_log_folder.clone();
-        Ok(LogRange { name, folder, waiting, open: None, begun: false })
     }
 }
 

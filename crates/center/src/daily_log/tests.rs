@@ -105,3 +105,76 @@ fn files_are_listed_and_no_other_file_can_be_read() {
         assert!(gateway.center.open_daily_log(&caller, name).is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_closed_file_has_its_hash_beside_it_and_several_days_are_one_archive() {
+    let gateway = Gateway::new(midnight());
+    let at = |seconds: u64| midnight() + Duration::from_secs(seconds);
+    let log = &gateway.center.parts.log;
+    log.record(vec![event(1, at(10), Reason::RecipientUnknown)]).unwrap();
+    log.record(vec![event(2, at(86_410), Reason::RelayDenied)]).unwrap();
+    gateway.center.daily_log().keep(at(2 * 86_400 + 200)).unwrap();
+    let caller = Caller::with_all("root");
+    let listed = gateway.center.daily_logs(&caller).unwrap();
+    let first = listed.iter().find(|file| file.name == "rejected-2026-11-21.csv").unwrap();
+    let octets = fs::read(gateway.logs().join(&first.name)).unwrap();
+    let sum: String = {
+        use sha2::Digest;
+        sha2::Sha256::digest(&octets).iter().map(|octet| format!("{octet:02x}")).collect()
+    };
+    assert_eq!(first.sha256.as_deref(), Some(&*sum));
+    assert!(listed.iter().all(|file| file.closed == file.sha256.is_some()), "{listed:?}");
+    let beside = gateway.logs().join("rejected-2026-11-21.csv.sha256");
+    assert_eq!(fs::read_to_string(&beside).unwrap(), format!("{sum}  rejected-2026-11-21.csv\n"));
+    // One that is missing, as after a crash or of an older version, is made at start.
+    fs::remove_file(&beside).unwrap();
+    gateway.another_process().daily_log().keep(at(2 * 86_400 + 300)).unwrap();
+    assert!(beside.exists());
+
+    let center = &gateway.center;
+    let archive = center.daily_log_archive(&caller, LogKind::Rejected, "2026-11-21", "2026-11-23");
+    let archive = archive.unwrap();
+    assert_eq!(archive.name, "rejected-2026-11-21-to-2026-11-23.zip");
+    let mut made = Vec::new();
+    archive.write_to(&mut made).unwrap();
+    let mut read = zip::ZipArchive::new(std::io::Cursor::new(made)).unwrap();
+    let names: Vec<String> = read.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let running = "rejected-2026-11-23.csv.part";
+    assert_eq!(
+        names,
+        ["rejected-2026-11-21.csv", "rejected-2026-11-22.csv", running, "SHA256SUMS"]
+    );
+    let mut text = |name: &str| {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut read.by_name(name).unwrap(), &mut text).unwrap();
+        text
+    };
+    assert_eq!(text("rejected-2026-11-21.csv").into_bytes(), octets);
+    assert!(text("SHA256SUMS").starts_with(&format!("{sum}  rejected-2026-11-21.csv\n")));
+    let none = center.daily_log_archive(&caller, LogKind::Rejected, "2020-01-01", "2020-01-02");
+    assert!(matches!(none, Err(CenterError::NotFound(_))));
+    assert!(center.daily_log_archive(&caller, LogKind::Rejected, "x", "2020-01-02").is_err());
+}
+
+#[test]
+fn an_archive_whose_reader_goes_away_ends_with_that_error() {
+    struct Gone(usize);
+    impl std::io::Write for Gone {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.checked_sub(octets.len()).ok_or(std::io::ErrorKind::BrokenPipe)?;
+            Ok(octets.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let gateway = Gateway::new(midnight());
+    let at = midnight() + Duration::from_secs(10);
+    gateway.center.parts.log.record(vec![event(1, at, Reason::GreylistFirstSeen)]).unwrap();
+    gateway.center.daily_log().keep(midnight() + Duration::from_secs(86_400 + 200)).unwrap();
+    let caller = Caller::with_all("root");
+    let (kind, day) = (LogKind::Deferred, "2026-11-21");
+    let archive = gateway.center.daily_log_archive(&caller, kind, day, day).unwrap();
+    let error = archive.write_to(&mut Gone(60)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}

@@ -4,3 +4,4 @@ import './keys.js';
 import './pulse.js';
 import './menus.js';
 import './complete.js';
+import './countdown.js';

@@ -17,6 +17,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("console.css", CSS, include_str!("../../assets/console.css")),
     ("complete.js", SCRIPT, include_str!("../../assets/complete.js")),
     ("console.js", SCRIPT, include_str!("../../assets/console.js")),
+    ("countdown.js", SCRIPT, include_str!("../../assets/countdown.js")),
     ("histogram.js", SCRIPT, include_str!("../../assets/histogram.js")),
     ("keys.js", SCRIPT, include_str!("../../assets/keys.js")),
     ("list.js", SCRIPT, include_str!("../../assets/list.js")),

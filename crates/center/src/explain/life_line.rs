@@ -15,6 +15,7 @@ use types::{
 use super::delay::{Delay, delay, millis_between};
 use super::follow_up::{follow_up_class, follow_up_text};
 use super::joins::{Join, join, triplet};
+use super::prior::ReturnPrior;
 use crate::presentable;
 
 pub use super::follow_up::follow_up_title;
@@ -43,6 +44,10 @@ pub struct Story {
     /// The window a retry is waited for in, while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<RetryWindow>,
+    /// What became of first contacts like this one, while the window is open
+    /// and enough of them are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<ReturnPrior>,
     /// The steps, oldest first.
     pub steps: Vec<StoryStep>,
     /// What became of the other recipients of the same transaction.
@@ -116,6 +121,8 @@ pub struct RetryWindow {
     pub opens: Timestamp,
     /// When it closes.
     pub closes: Timestamp,
+    /// The moment from which the countdown counts.
+    pub as_of: Timestamp,
     /// The same as a countdown: `may return in 22 s; window closes in 11 h 59 min`.
     pub text: String,
 }
@@ -192,6 +199,7 @@ pub fn story(events: &[Event], now: Timestamp, times: GreylistTimes) -> Story {
         head: state.title().to_owned(),
         delay: delay(&events),
         window: events.last().and_then(|event| open_window(event, now, times)),
+        prior: None,
         steps: steps(&events),
         lanes: Vec::new(),
         continued_by: None,
@@ -332,7 +340,7 @@ fn open_window(event: &Event, now: Timestamp, times: GreylistTimes) -> Option<Re
         false => "may return now".to_owned(),
     };
     let text = format!("{may}; window closes in {}", spoken(whole(closes.since(now))));
-    Some(RetryWindow { opens, closes, text })
+    Some(RetryWindow { opens, closes, as_of: now, text })
 }
 
 /// Whole seconds, rounded up, for a countdown.

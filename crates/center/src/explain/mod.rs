@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod life_line;
 mod neighbours;
 mod policies;
+pub mod prior;
 pub mod public;
 mod remote;
 mod sentence;

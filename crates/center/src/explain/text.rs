@@ -121,6 +121,9 @@ impl Display for Story {
         if let Some(window) = &self.window {
             writeln!(f, "  {}", window.text)?;
         }
+        if let Some(prior) = &self.prior {
+            writeln!(f, "  {}", prior.text)?;
+        }
         for step in &self.steps {
             let rule =
                 step.join.as_ref().map_or(String::new(), |join| format!(" (rule {})", join.rule));

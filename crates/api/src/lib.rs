@@ -57,7 +57,8 @@ pub struct Api {
     streams: routes::streams::Streams,
     pace: pages::Pace,
     looks: pages::Looks,
-    strangers: Arc<pages::Strangers>,
+    readers: Arc<pages::Strangers>,
+    writers: Arc<pages::Strangers>,
     refusal_pages: RefusalPages,
 }
 
@@ -78,7 +79,8 @@ impl Api {
             streams: Default::default(),
             pace: pages::Pace::default(),
             looks: pages::Looks::default(),
-            strangers: Arc::default(),
+            readers: Arc::new(pages::Strangers::readers()),
+            writers: Arc::new(pages::Strangers::writers()),
             refusal_pages: RefusalPages::default(),
         }
     }

@@ -30,6 +30,7 @@ mod policies;
 mod present;
 pub mod query;
 mod queue;
+mod requests;
 mod retention;
 mod saved_views;
 mod schema;
@@ -46,7 +47,7 @@ use std::time::Duration;
 
 use policy::SenderChange;
 use store::search::EventSearch;
-use store::state::{PolicyState, SavedViewState};
+use store::state::{PolicyState, ReviewRequestState, SavedViewState};
 use store::{EventLog, MessageQueue, TripletTable};
 use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
@@ -69,6 +70,10 @@ pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
+};
+pub use requests::{
+    HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX, REQUEST_NOTE_CHARS_MAX,
+    REQUESTS_PAGE_MAX, RequestAnswer, RequestList, RequestedAttempt, ReviewRequest,
 };
 pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
@@ -151,6 +156,7 @@ pub struct Center {
     next_hops: Arc<dyn NextHops>,
     exports: Option<exports::Jobs>,
     saved_views: Option<Arc<dyn SavedViewState>>,
+    requests: Option<Arc<dyn ReviewRequestState>>,
     started: types::Timestamp,
 }
 
@@ -165,7 +171,16 @@ impl Center {
         let started = parts.clock.now();
         let next_hops = Arc::new(next_hops::NoNextHops);
         let hours = hours::Hours::default();
-        Center { parts, daily_log, hours, next_hops, exports: None, saved_views: None, started }
+        Center {
+            parts,
+            daily_log,
+            hours,
+            next_hops,
+            exports: None,
+            saved_views: None,
+            requests: None,
+            started,
+        }
     }
 
     /// The same, with delivery beside it: it then says of next hops how they
@@ -186,6 +201,12 @@ impl Center {
     #[must_use]
     pub fn with_saved_views(self, state: Arc<dyn SavedViewState>) -> Self {
         Center { saved_views: Some(state), ..self }
+    }
+
+    /// The same, with a place for what refused senders write.
+    #[must_use]
+    pub fn with_requests(self, state: Arc<dyn ReviewRequestState>) -> Self {
+        Center { requests: Some(state), ..self }
     }
 
     /// The daily log, for the driver that keeps it.

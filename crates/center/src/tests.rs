@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use policy::PolicySet;
 use store::disk::RealDisk;
-use store::state::SqliteState;
+use store::state::{SqliteRequests, SqliteState};
 use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState, Store, StoreOptions};
 use tempfile::TempDir;
 use types::event::{Record, SCHEMA};
@@ -166,7 +166,9 @@ impl Gateway {
             metadata_kept: Duration::from_secs(7 * 86_400),
             program_version: "0.1.0",
         };
-        Gateway { center: Center::new(parts), activator, clock, folder }
+        let requests = SqliteRequests::open(&folder.path().join("state.db")).unwrap();
+        let center = Center::new(parts).with_requests(Arc::new(requests));
+        Gateway { center, activator, clock, folder }
     }
 
     pub(crate) fn logs(&self) -> PathBuf {

@@ -51,6 +51,8 @@ permissions! {
     SeeGreylist = "see_greylist";
     /// Letting triplets pass and forgetting them.
     SteerGreylist = "steer_greylist";
+    /// Marking what refused senders ask as dealt with.
+    AnswerRequests = "answer_requests";
     /// Health, conservation and sizes.
     SystemStatus = "system_status";
     /// Accounts of other people: adding, removing, new set-up links.

@@ -38,8 +38,9 @@ macro_rules! routes {
 
 use Access::{Entrance, Needs, Public, SignedIn};
 use Permission::{
-    EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens, QueueActions,
-    SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
+    AnswerRequests, EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens,
+    QueueActions, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SteerGreylist,
+    SystemStatus,
 };
 
 routes! {
@@ -63,6 +64,10 @@ routes! {
     GET "/lifelines/{name}" Needs(SeeMetadata);
     GET "/compare" Needs(SeeMetadata);
     GET "/r/{reference}" Public;
+    POST "/r/{reference}" Public;
+    GET "/requests" Needs(SeeMetadata);
+    POST "/requests/{id}/answer" Needs(AnswerRequests);
+    POST "/requests/{id}/reopen" Needs(AnswerRequests);
     GET "/console/pulse" Needs(SeeMetadata);
     GET "/views" Needs(SeeMetadata);
     POST "/views" Needs(SeeMetadata);
@@ -106,6 +111,11 @@ routes! {
     GET "/api/v1/daily-logs/range" Needs(ExportMetadata);
     GET "/api/v1/daily-logs" Needs(ExportMetadata);
     GET "/api/v1/daily-logs/{name}" Needs(ExportMetadata);
+    // What refused senders wrote.
+    GET "/api/v1/requests" Needs(SeeMetadata);
+    GET "/api/v1/requests/{number}" Needs(SeeMetadata);
+    POST "/api/v1/requests/{number}/answer" Needs(AnswerRequests);
+    POST "/api/v1/requests/{number}/reopen" Needs(AnswerRequests);
     // Policies and groups.
     GET "/api/v1/policies" Needs(SeePolicies);
     POST "/api/v1/policies" Needs(EditPolicies);
@@ -159,6 +169,7 @@ routes! {
     // Oneself.
     GET "/me" SignedIn;
     POST "/me/preferences" SignedIn;
+    POST "/me/density" SignedIn;
     POST "/me/password" SignedIn;
     POST "/me/sessions" SignedIn;
     GET "/me/codes" SignedIn;

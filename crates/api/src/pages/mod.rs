@@ -14,12 +14,15 @@ mod message;
 mod overview;
 mod pulse;
 mod refusal;
+mod requests;
 pub(crate) mod shell;
 pub(crate) mod sizes;
+mod strangers;
 mod views;
 
 use askama::Template;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
@@ -30,8 +33,8 @@ use crate::problem::ApiProblem;
 pub(crate) use list::Pace;
 pub(crate) use pulse::Looks;
 pub use refusal::RefusalPages;
-pub(crate) use refusal::Strangers;
 pub(crate) use shell::Shell;
+pub(crate) use strangers::Strangers;
 
 /// The pages and what they load.
 pub(crate) fn router() -> Router<Api> {
@@ -56,7 +59,15 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/{name}/raw", get(message::raw))
         .route("/lifelines/{name}", get(life_line::page))
         .route("/compare", get(compare::page))
-        .route("/r/{reference}", get(refusal::page))
+        .route("/requests", get(requests::page))
+        .route("/requests/{id}/answer", post(requests::answer))
+        .route("/requests/{id}/reopen", post(requests::reopen))
+        .route(
+            "/r/{reference}",
+            get(refusal::page)
+                .post(refusal::hand_in)
+                .layer(DefaultBodyLimit::max(refusal::REQUEST_OCTETS_MAX)),
+        )
         .route(assets::ROUTE, get(assets::serve))
 }
 

@@ -41,6 +41,8 @@ struct Tiles {
     top: Option<Vec<TopList>>,
     attention: Option<Vec<Attention>>,
     sum: Option<Conservation>,
+    /// Requests of refused senders that wait.
+    requests: u64,
 }
 
 impl Tiles {
@@ -53,6 +55,8 @@ impl Tiles {
             top: center.overview_top(caller, span).ok(),
             attention: center.overview_attention(caller).ok(),
             sum: center.conservation(caller).ok(),
+            // A gateway without a place for them has none.
+            requests: center.waiting_requests(caller, None).map_or(0, |(waiting, _)| waiting),
         }
     }
 }
@@ -160,7 +164,9 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         spans: [("24h", "24 hours", !week), ("7d", "7 days", week)],
         now: tiles.now.as_ref().map(|now| figures(now, &shell)),
         checks: tiles.now.as_ref().map_or(Vec::new(), |now| now.checks.iter().map(check).collect()),
-        attention: tiles.attention.map(|list| list.into_iter().map(point).collect()),
+        attention: tiles
+            .attention
+            .map(|list| list.into_iter().map(point).chain(asked(tiles.requests)).collect()),
         flow: flow.map(|flow| chart::svg(flow, "Mail flow", &["rejected"], zone)),
         flow_keys: flow.map_or(Vec::new(), |flow| keys(flow, span)),
         flow_ticks: flow.map_or(Vec::new(), |flow| chart::ticks(flow, 6, zone)),
@@ -300,6 +306,16 @@ fn top(list: TopList) -> Bars {
         change: None,
     };
     Bars { label: list.label, rows: list.rows.into_iter().map(bar).collect() }
+}
+
+/// That refused senders wait for an answer.
+fn asked(requests: u64) -> Option<Point> {
+    let text = match requests {
+        0 => return None,
+        1 => "A refused sender believes that the refusal is wrong.".to_owned(),
+        many => format!("{} refused senders believe that the refusal is wrong.", grouped(many)),
+    };
+    Some(Point { class: "step", word: "Note", text, href: Some("/requests".to_owned()) })
 }
 
 fn point(point: Attention) -> Point {

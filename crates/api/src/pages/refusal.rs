@@ -1,24 +1,28 @@
-//! The public page `/r/{reference}`: what a refused sender may know. No
-//! sign-in; the same answer for a reference that does not exist and for one
-//! that is not public; so many requests per address and no more.
+//! The public page `/r/{reference}`: what a refused sender may know, and a form
+//! to say that the refusal is wrong. No sign-in; the same answer for a
+//! reference that does not exist and for one that is not public, whether it is
+//! read or written about; so many requests per address and no more.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Duration;
 
 use askama::Template;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
+use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use center::explain::public::PublicRefusal;
+use center::{HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX};
+use serde::Deserialize;
 
+use super::strangers::From;
 use super::{assets, shown};
 use crate::Api;
 use crate::auth::Guest;
+use crate::client::encoded;
 use crate::routes::working;
+
+/// Octets of a request with everything in it at its longest.
+pub(super) const REQUEST_OCTETS_MAX: usize = 32 * 1024;
 
 /// Whether there are such pages, and for which refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,59 +31,180 @@ pub struct RefusalPages {
     pub enabled: bool,
     /// Whether refusals for a score have one too.
     pub for_scores: bool,
+    /// Whether strangers may write that a refusal is wrong.
+    pub requests: bool,
 }
 
 impl Default for RefusalPages {
     fn default() -> Self {
-        RefusalPages { enabled: true, for_scores: false }
+        RefusalPages { enabled: true, for_scores: false, requests: true }
     }
+}
+
+/// The form with which a stranger says that a refusal is wrong.
+#[derive(Default)]
+struct Writing {
+    text: String,
+    contact: String,
+    /// What is wrong with what was sent.
+    fault: Option<String>,
+    /// For whoever is signed in and looks at the page.
+    csrf: String,
+    chars_max: usize,
+    contact_chars_max: usize,
+}
+
+/// What the page is about.
+enum Told {
+    /// This refusal.
+    Refusal(PublicRefusal),
+    /// Nothing that may be told.
+    Nothing,
+    /// Too many requests: seconds to wait.
+    Wait(u64),
+    /// What was written is kept.
+    HandedIn,
+    /// So many about this reference wait that no more is needed.
+    Enough,
+    /// Requests cannot be taken at the moment.
+    Full,
 }
 
 #[derive(Template)]
 #[template(path = "refusal.html")]
 struct RefusalPage {
     css: String,
-    /// Nothing if nothing may be told.
-    told: Option<PublicRefusal>,
-    /// Seconds to wait, if there were too many requests.
-    wait_s: Option<u64>,
+    told: Told,
+    writing: Option<Writing>,
 }
 
 impl RefusalPage {
+    fn of(told: Told, writing: Option<Writing>) -> Self {
+        RefusalPage { css: assets::path("console.css"), told, writing }
+    }
+
     /// `21 Nov 2026 10:04:15`, in UTC: nobody has signed in, so nobody's zone
     /// is known.
     fn time(told: &PublicRefusal) -> String {
         super::clock::Zone::named("UTC").shown(told.time, "%-d %b %Y %H:%M:%S")
     }
+
+    fn answered(&self, status: StatusCode) -> Response {
+        private((status, shown(self)).into_response())
+    }
+}
+
+/// What the address says beside the reference.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Said {
+    /// That something was handed in: what the browser is sent to afterwards.
+    sent: Option<String>,
 }
 
 pub(super) async fn page(
     State(api): State<Api>,
     client: From,
+    guest: Guest,
     Path(reference): Path<String>,
+    Query(said): Query<Said>,
 ) -> Response {
-    let css = assets::path("console.css");
-    if let Some(wait) = api.strangers.over(client.0) {
-        let wait_s = wait.as_secs().max(1);
-        let page = RefusalPage { css, told: None, wait_s: Some(wait_s) };
-        let retry = [(header::RETRY_AFTER, wait_s.to_string())];
-        return private((StatusCode::TOO_MANY_REQUESTS, retry, shown(&page)).into_response());
+    if let Some(wait) = api.readers.over(client.0) {
+        return wait_for(wait);
     }
+    if said.sent.is_some() {
+        return RefusalPage::of(Told::HandedIn, None).answered(StatusCode::OK);
+    }
+    let writing = Writing::blank(&guest);
+    explained(&api, reference, writing).await
+}
+
+/// What may be told of a refusal, above the form if there is one.
+async fn explained(api: &Api, reference: String, writing: Writing) -> Response {
     let pages = api.refusal_pages;
     let found = match pages.enabled {
         true => {
-            working(&api, move |center| center.public_refusal(&reference, pages.for_scores)).await
+            working(api, move |center| center.public_refusal(&reference, pages.for_scores)).await
         }
         false => Ok(None),
     };
     let (status, told) = match found {
-        Ok(Some(told)) => (StatusCode::OK, Some(told)),
-        Ok(None) => (StatusCode::NOT_FOUND, None),
+        Ok(Some(told)) => (StatusCode::OK, Told::Refusal(told)),
+        Ok(None) => (StatusCode::NOT_FOUND, Told::Nothing),
         // Our failure tells a stranger nothing, and is not for good.
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, Told::Nothing),
     };
-    let page = RefusalPage { css, told, wait_s: None };
-    private((status, shown(&page)).into_response())
+    let status = if writing.fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { status };
+    let writing = (pages.enabled && pages.requests).then_some(writing);
+    RefusalPage::of(told, writing).answered(status)
+}
+
+/// What a stranger sends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Sent {
+    text: String,
+    contact: String,
+}
+
+pub(super) async fn hand_in(
+    State(api): State<Api>,
+    client: From,
+    guest: Guest,
+    Path(reference): Path<String>,
+    Form(sent): Form<Sent>,
+) -> Response {
+    let pages = api.refusal_pages;
+    if !pages.enabled || !pages.requests {
+        return RefusalPage::of(Told::Nothing, None).answered(StatusCode::NOT_FOUND);
+    }
+    if let Some(wait) = api.writers.over(client.0) {
+        return wait_for(wait);
+    }
+    let writing = Writing {
+        text: sent.text.clone(),
+        contact: sent.contact.clone(),
+        ..Writing::blank(&guest)
+    };
+    let new = NewRequest { reference: reference.clone(), text: sent.text, contact: sent.contact };
+    match kept(&api, client.0, new).await {
+        Some(HandedIn::Kept) => {
+            private(Redirect::to(&format!("/r/{}?sent=1", encoded(&reference))).into_response())
+        }
+        Some(HandedIn::Mistaken(fault)) => {
+            explained(&api, reference, Writing { fault: Some(fault), ..writing }).await
+        }
+        Some(HandedIn::EnoughOfOne) => {
+            RefusalPage::of(Told::Enough, None).answered(StatusCode::TOO_MANY_REQUESTS)
+        }
+        // Nothing was kept; what was written stands in the form again.
+        Some(HandedIn::Full) | None => {
+            RefusalPage::of(Told::Full, Some(writing)).answered(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+/// What became of it; nothing if our storage failed.
+async fn kept(api: &Api, from: IpAddr, new: NewRequest) -> Option<HandedIn> {
+    working(api, move |center| center.hand_in(from, &new)).await.ok()
+}
+
+impl Writing {
+    fn blank(guest: &Guest) -> Self {
+        Writing {
+            csrf: guest.csrf.to_string(),
+            chars_max: REQUEST_CHARS_MAX,
+            contact_chars_max: REQUEST_CONTACT_CHARS_MAX,
+            ..Writing::default()
+        }
+    }
+}
+
+fn wait_for(wait: Duration) -> Response {
+    let wait_s = wait.as_secs().max(1);
+    let page = RefusalPage::of(Told::Wait(wait_s), None);
+    let retry = [(header::RETRY_AFTER, wait_s.to_string())];
+    private((StatusCode::TOO_MANY_REQUESTS, retry, shown(&page)).into_response())
 }
 
 /// Not for search engines, whatever the template says.
@@ -87,98 +212,4 @@ fn private(mut response: Response) -> Response {
     let noindex = HeaderValue::from_static("noindex, nofollow, noarchive");
     response.headers_mut().insert("x-robots-tag", noindex);
     response
-}
-
-/// The address a stranger asks from. Where it is not known, all share one.
-pub(super) struct From(pub(super) IpAddr);
-
-impl FromRequestParts<Api> for From {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Infallible> {
-        let guest = parts.extensions.get::<Guest>();
-        Ok(From(guest.map_or(UNKNOWN, |guest| guest.origin.address)))
-    }
-}
-
-/// Stands for every address that is not known or cannot be remembered.
-const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-
-/// Counts the requests of strangers, by address (IPv6: by /64), after the
-/// generic cell rate algorithm: one instant each, at which the next request
-/// would be due if all came evenly spaced.
-pub(crate) struct Strangers {
-    due: Mutex<HashMap<IpAddr, Instant>>,
-}
-
-/// One page every so often, in the long run.
-const EVERY: Duration = Duration::from_secs(6);
-/// This many at once, after a quiet time.
-const BURST: u32 = 20;
-/// Addresses remembered; beyond, those that are quiet are forgotten, and if
-/// none is, all share what is left.
-const ADDRESSES_MAX: usize = 10_000;
-
-impl Default for Strangers {
-    fn default() -> Self {
-        Strangers { due: Mutex::new(HashMap::new()) }
-    }
-}
-
-impl Strangers {
-    /// Counts one request; over the limit, how long to wait.
-    fn over(&self, ip: IpAddr) -> Option<Duration> {
-        self.over_at(ip, Instant::now())
-    }
-
-    fn over_at(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut key = host(ip);
-        if due.len() >= ADDRESSES_MAX && !due.contains_key(&key) {
-            due.retain(|_, next| *next > now);
-            if due.len() >= ADDRESSES_MAX {
-                key = UNKNOWN;
-            }
-        }
-        let next = due.get(&key).copied().unwrap_or(now).max(now);
-        let early = next.duration_since(now).saturating_sub(EVERY * (BURST - 1));
-        if !early.is_zero() {
-            return Some(early);
-        }
-        due.insert(key, next + EVERY);
-        None
-    }
-}
-
-/// An IPv6 client owns its whole /64.
-fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_passes_then_one_at_a_time_and_memory_is_bounded() {
-        let strangers = Strangers::default();
-        let now = Instant::now();
-        let ip: IpAddr = "2001:db8::1".parse().unwrap();
-        let neighbour: IpAddr = "2001:db8::ffff".parse().unwrap();
-        for _ in 0..BURST {
-            assert_eq!(strangers.over_at(ip, now), None);
-        }
-        assert_eq!(strangers.over_at(neighbour, now), Some(EVERY), "the same /64");
-        assert_eq!(strangers.over_at(ip, now + EVERY), None);
-        assert_eq!(strangers.over_at("192.0.2.1".parse().unwrap(), now), None);
-        for number in 0..10_100u32 {
-            let _ = strangers.over_at(IpAddr::V4((0x0a00_0000 + number).into()), now);
-        }
-        assert!(strangers.due.lock().unwrap().len() <= ADDRESSES_MAX + 1);
-        assert!(strangers.over_at("198.51.100.1".parse().unwrap(), now).is_some());
-        assert_eq!(strangers.over_at("198.51.100.1".parse().unwrap(), now + EVERY * 9_000), None);
-    }
 }

@@ -51,6 +51,13 @@ const PLACES: &[Place] = &[
         needs: Permission::SeeMetadata,
     },
     Place {
+        href: "/requests",
+        label: "Requests",
+        icon: "i-requests",
+        key: "q",
+        needs: Permission::SeeMetadata,
+    },
+    Place {
         href: "/reports/downloads",
         label: "Downloads",
         icon: "i-reports",

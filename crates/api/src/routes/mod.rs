@@ -7,6 +7,7 @@ pub(crate) mod definitions;
 mod exports;
 mod policies;
 mod queue;
+mod requests;
 mod senders;
 pub(crate) mod streams;
 pub(crate) mod system;
@@ -63,6 +64,8 @@ pub(crate) fn reading() -> Routes {
         .get("/queue/shape", "The queue by domain and age.", queue::shape)
         .get("/queue/{id}", "One message of the queue.", queue::show)
         .get("/greylist", "Triplets, newest first.", queue::greylist)
+        .get("/requests", "What refused senders wrote, newest first.", requests::list)
+        .get("/requests/{number}", "One request of a refused sender.", requests::one)
         .get("/daily-logs", "The daily logs.", system::daily_logs)
         .get("/daily-logs/range", "The daily logs of several days.", system::daily_log_range)
         .get("/daily-logs/{name}", "One daily log.", system::daily_log)
@@ -99,6 +102,8 @@ pub(crate) fn writing() -> Routes {
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
+        .post("/requests/{number}/answer", "Mark a request as dealt with.", requests::answer)
+        .post("/requests/{number}/reopen", "Take a request up again.", requests::reopen)
         .post("/saved-views", "Save a list under a name.", views::save)
         .delete("/saved-views/{number}", "Remove a saved view.", views::remove)
         .post("/exports", "Ask for an export.", exports::start)

@@ -17,7 +17,7 @@ use center::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store::disk::RealDisk;
-use store::state::{SqliteAccounts, SqliteState};
+use store::state::{SqliteAccounts, SqliteRequests, SqliteState};
 use store::{EventLog, Store, StoreOptions};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -129,7 +129,8 @@ pub(crate) fn empty_gateway() -> Gateway {
         space: Arc::new(FolderSpace::new(folder.path())),
         reserve_octets: 0,
     });
-    let center = Arc::new(center);
+    let requests = SqliteRequests::open(&folder.path().join("state.db")).unwrap();
+    let center = Arc::new(center.with_requests(Arc::new(requests)));
     let metrics = Metrics::new().with(center.clone()).with(events);
     let accounts = Arc::new(Accounts::new(AccountParts {
         state: Arc::new(SqliteAccounts::open(&folder.path().join("state.db")).unwrap()),

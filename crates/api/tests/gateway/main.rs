@@ -11,4 +11,6 @@ mod exporting;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod signing_in;

@@ -11,6 +11,7 @@ mod exports;
 mod output;
 mod policies;
 mod queue;
+mod requests;
 mod server;
 mod state;
 
@@ -20,8 +21,8 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::{
     AccountCommand, Arguments, Change, Command, ConfigCommand, DefinitionCommand, DemoArguments,
-    Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, SendersCommand,
-    TokenCommand, Which,
+    Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, RequestsCommand,
+    SendersCommand, TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
@@ -92,6 +93,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
+        Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
         Command::Token(command) => accounts::token(global, command),
         Command::Status { hours: None } => state::status(global),

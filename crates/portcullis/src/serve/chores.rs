@@ -67,6 +67,10 @@ impl Chores {
         chores.every(SELDOM, "exports", gateway, move || {
             parts.center.tidy_exports().map_err(|error| whole(&error))
         })?;
+        let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "requests", gateway, move || {
+            parts.center.forget_answered_requests().map(drop).map_err(|error| whole(&error))
+        })?;
         Ok(chores)
     }
 

@@ -72,7 +72,7 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, accounts, views, world, .. } = opened;
+        let Opened { store, state, accounts, views, requests, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
@@ -108,7 +108,7 @@ impl Gateway {
         let measured = Arc::clone(&shared.measured);
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
-        let center = center.with_saved_views(views);
+        let center = center.with_saved_views(views).with_requests(requests);
         let center = Arc::new(center);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use store::contract::Page;
 use store::disk::RealDisk;
 use store::state::{
-    AccountState, PolicyState, SavedViewState, SqliteAccounts, SqliteState, SqliteViews,
+    AccountState, PolicyState, ReviewRequestState, SavedViewState, SqliteAccounts, SqliteRequests,
+    SqliteState, SqliteViews,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -53,6 +54,7 @@ pub(crate) struct Opened {
     pub(crate) state: Arc<dyn PolicyState>,
     pub(crate) accounts: Arc<dyn AccountState>,
     pub(crate) views: Arc<dyn SavedViewState>,
+    pub(crate) requests: Arc<dyn ReviewRequestState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
     /// When the newest event was written, if there is one.
@@ -103,7 +105,9 @@ impl Opened {
         let state = Arc::new(SqliteState::open(&file).map_err(failed)?);
         let accounts = Arc::new(SqliteAccounts::open(&file).map_err(failed)?);
         let views = Arc::new(SqliteViews::open(&file).map_err(failed)?);
-        Ok(Opened { store: Arc::new(store), state, accounts, views, world, report, newest })
+        let requests = Arc::new(SqliteRequests::open(&file).map_err(failed)?);
+        let store = Arc::new(store);
+        Ok(Opened { store, state, accounts, views, requests, world, report, newest })
     }
 }
 

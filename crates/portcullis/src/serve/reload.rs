@@ -24,6 +24,7 @@ const RESTART_KEYS: &[&str] = &[
     "http.listen",
     "http.refusal_pages",
     "http.score_refusal_pages",
+    "http.refusal_requests",
     "http.trusted_proxy",
     "http.session_",
     "metrics.",

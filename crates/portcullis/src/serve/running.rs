@@ -244,6 +244,7 @@ fn serve_http(
     let api = api.with_refusal_pages(api::RefusalPages {
         enabled: settings.http.refusal_pages,
         for_scores: settings.http.score_refusal_pages,
+        requests: settings.http.refusal_requests,
     });
     let certificate = gateway.http_tls.clone();
     let certificate = certificate.map(|tls| -> Certificate { Arc::new(move || tls.config()) });

@@ -226,6 +226,10 @@ settings! {
         /// Whether refusals for a score (spam, content, reputation) are explained there too, which
         /// helps those who send spam to tune it.
         score_refusal_pages: bool = false;
+        /// Whether a form on that page lets refused senders write that the refusal is wrong. What
+        /// they write is under *Requests*; at most 5,000 wait, and each is kept for 90 days after it
+        /// was marked as answered.
+        refusal_requests: bool = true;
     }
 
     /// HTTPS for the pages and the API.

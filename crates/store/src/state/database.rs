@@ -11,13 +11,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::contract::StoreError;
 
 /// The format this program writes.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// The steps from each format to the next.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("schema.sql"),
     include_str!("accounts.sql"),
     include_str!("views.sql"),
     include_str!("definitions.sql"),
+    include_str!("requests.sql"),
 ];
 /// How long to wait for another process that holds the database.
 const BUSY: Duration = Duration::from_secs(2);

@@ -17,6 +17,7 @@ mod document;
 mod draft;
 mod history;
 mod objects;
+mod requests;
 mod rows;
 mod sqlite;
 mod sqlite_accounts;
@@ -30,6 +31,7 @@ pub use objects::{
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
     StoredPolicy, StoredSender, Version,
 };
+pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswer, StoredRequest};
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
 pub use views::{SavedViewState, SqliteViews, StoredView};

@@ -1,7 +1,7 @@
 // The list: the panel beside it, rows by keyboard, what came since, selection.
 import { bind } from './keys.js';
 import { say } from './menus.js';
-import { openPanel, closePanel, panelOpen } from './panel.js';
+import { adoptPanel, openPanel, closePanel, panelOpen } from './panel.js';
 import { figures } from './histogram.js';
 
 const rows = [...document.querySelectorAll('.messages tbody tr')];
@@ -24,9 +24,31 @@ const hrefOf = row => row.querySelector('.row-actions .item').getAttribute('href
 
 function show(place, focus) {
   at = place;
-  for (const row of rows) row.removeAttribute('aria-selected');
-  rows[place].setAttribute('aria-selected', 'true');
-  openPanel(hrefOf(rows[place]), focus, () => rows[place].removeAttribute('aria-selected'));
+  openPanel(hrefOf(rows[place]), focus, () => opened(''));
+}
+
+// What is open is in the address, and in the links that are copied.
+function opened(id) {
+  for (const row of rows) row.toggleAttribute('aria-selected', false);
+  rows.find(row => row.dataset.id === id)?.setAttribute('aria-selected', 'true');
+  const address = text => {
+    const bare = text.replace(/([?&])sel=[^&]*&?/, '$1').replace(/[?&]$/, '');
+    return id ? `${bare}${bare.includes('?') ? '&' : '?'}sel=${id}` : bare;
+  };
+  history.replaceState(history.state, '', address(location.pathname + location.search));
+  for (const link of document.querySelectorAll('[data-shared]')) {
+    link.href = address(link.getAttribute('href'));
+    link.dataset.copy = address(link.dataset.copy);
+  }
+  for (const link of document.querySelectorAll('#page-back, #page-next, #page-first')) link.href = address(link.getAttribute('href'));
+}
+document.addEventListener('panel', ({ detail }) => {
+  const shown = detail.querySelector('[data-message]')?.dataset.message;
+  if (shown) opened(shown.split('/').pop());
+});
+if (panelOpen()) {
+  at = rows.findIndex(row => row.hasAttribute('aria-selected'));
+  adoptPanel(() => opened(''));
 }
 
 for (const [place, row] of rows.entries()) {
@@ -96,6 +118,8 @@ const newer = document.getElementById('newer');
 const asOf = document.getElementById('as-of');
 if (newer) {
   const shownAt = asOf.textContent.replace('up to date as of ', '');
+  const stale = document.getElementById('stale');
+  let asOfLast = shownAt;
   setInterval(async () => {
     if (document.hidden) return;
     try {
@@ -105,8 +129,13 @@ if (newer) {
       newer.hidden = !text;
       newer.textContent = `${text}: show`;
       asOf.textContent = text ? `rows as of ${shownAt}` : `up to date as of ${as_of}`;
+      asOfLast = as_of;
+      stale.hidden = true;
     } catch {
-      asOf.textContent = `showing results from ${shownAt}, retrying`;
+      // The last good rows stay; when they were good is said where it is seen.
+      if (stale.hidden) stale.textContent = `Showing results from ${asOfLast}. The gateway does not answer; trying again every 10 seconds.`;
+      stale.hidden = false;
+      asOf.textContent = `showing results from ${asOfLast}, retrying`;
     }
   }, 10000);
 }

@@ -39,4 +39,8 @@ document.addEventListener('click', async event => {
   try { await navigator.clipboard.writeText(text); say(button.dataset.copied || 'Copied.'); }
   catch { window.prompt('Copy this text:', text); }
 });
-for (const button of document.querySelectorAll('button[data-copy][hidden], button[data-copy-from][hidden]')) button.hidden = false;
+function reveal(root) {
+  for (const button of root.querySelectorAll('button[data-copy][hidden], button[data-copy-from][hidden]')) button.hidden = false;
+}
+reveal(document);
+document.addEventListener('panel', event => reveal(event.detail));

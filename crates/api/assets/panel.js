@@ -44,8 +44,16 @@ export function closePanel() {
   back?.focus();
 }
 
+// A panel that came with the page.
+export function adoptPanel(whenClosed) {
+  closed = whenClosed;
+}
+
 panel?.addEventListener('click', event => {
-  if (event.target.closest('[data-close-panel]')) return closePanel();
+  if (event.target.closest('[data-close-panel]')) {
+    event.preventDefault();
+    return closePanel();
+  }
   const link = event.target.closest('a[data-panel]');
   if (!link || event.ctrlKey || event.metaKey) return;
   event.preventDefault();

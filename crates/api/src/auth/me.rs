@@ -17,7 +17,7 @@ use center::accounts::{
 use serde::Deserialize;
 use types::{Permission, Timestamp, TokenId};
 
-use super::Guest;
+use super::{Guest, way_back};
 use crate::Api;
 use crate::client::path_with;
 use crate::pages::{Shell, error_page, shown};
@@ -240,6 +240,35 @@ pub(super) async fn preferences(
         accounts.set_preferences(&session.caller, &preferences)
     };
     change(&api, shell, &guest, Part::Preferences, "preferences", work).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct DensityForm {
+    density: String,
+    back: String,
+}
+
+/// How much room rows take, chosen in a list, which is shown again.
+pub(super) async fn density(
+    State(api): State<Api>,
+    shell: Shell,
+    guest: Guest,
+    Form(form): Form<DensityForm>,
+) -> Response {
+    let session = match person(&guest) {
+        Ok(session) => session,
+        Err(problem) => return error_page(shell, &problem),
+    };
+    let work = move |accounts: &Accounts| {
+        let density = form.density.parse()?;
+        let preferences = Preferences { density, ..session.preferences.clone() };
+        accounts.set_preferences(&session.caller, &preferences)?;
+        Ok(form.back)
+    };
+    match on_accounts(&api, work).await {
+        Ok(back) => Redirect::to(way_back::safe(&back)).into_response(),
+        Err(problem) => error_page(shell, &problem),
+    }
 }
 
 /// Words that stand apart by commas or spaces.

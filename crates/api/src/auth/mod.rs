@@ -20,7 +20,7 @@ pub(crate) mod origin;
 mod set_up;
 mod sign_in;
 mod signed;
-mod way_back;
+pub(crate) mod way_back;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -41,6 +41,7 @@ pub(crate) fn pages() -> Router<Api> {
         .route("/signed-out", get(sign_in::signed_out))
         .route("/me", get(me::page))
         .route("/me/preferences", post(me::preferences))
+        .route("/me/density", post(me::density))
         .route("/me/password", post(me::password))
         .route("/me/sessions", post(me::end_session))
         .route("/me/codes", get(me::codes_page).post(me::codes_on))

@@ -17,7 +17,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use center::search::Beside;
 use center::{Center, CenterError, Explanation};
-use types::{Event, Permission, Stage, Timestamp};
+use types::{Event, EventId, Permission, Stage, Timestamp};
 
 use super::clock::Zone;
 use super::life_line::Drawing;
@@ -87,6 +87,8 @@ struct View {
     /// The commands and the reply as recorded; for the raw side only.
     transcript: Vec<(&'static str, String)>,
     may_change: bool,
+    /// Requests of its sender that wait.
+    requests: u64,
 }
 
 #[derive(Template)]
@@ -121,7 +123,7 @@ impl Opened {
     fn list(&self) -> Option<Address> {
         let of_list = |name: &str| matches!(name, "view" | "q" | "from" | "to" | "sort");
         let named = self.pairs.iter().any(|(name, _)| of_list(name));
-        named.then(|| Address { cursor: None, ..Address::read(&self.pairs).address })
+        named.then(|| Address { cursor: None, open: None, ..Address::read(&self.pairs).address })
     }
 }
 
@@ -183,6 +185,29 @@ async fn page(
     }
 }
 
+/// What is open beside a list.
+pub(super) enum Panel {
+    /// The inside of the panel.
+    Open(String),
+    /// Why there is none.
+    Nothing(String),
+}
+
+/// A message beside its list, as the list's own address asks for it.
+pub(super) async fn panel(api: &Api, signed: &Signed, id: EventId, pairs: &Pairs) -> Panel {
+    let (signed, pairs) = (signed.clone(), pairs.clone());
+    let opened = Opened { pairs, panel: true, row: None };
+    let work =
+        move |center: &Center| view(center, &signed, &id.to_string(), &opened, Side::Details);
+    match working(api, work).await {
+        Ok(view) => match (MessagePanel { view }).render() {
+            Ok(text) => Panel::Open(text),
+            Err(_) => Panel::Nothing("the message cannot be shown".to_owned()),
+        },
+        Err(problem) => Panel::Nothing(problem.detail),
+    }
+}
+
 fn view(
     center: &Center,
     signed: &Signed,
@@ -222,6 +247,10 @@ fn view(
         json,
         transcript,
         may_change: caller.may(Permission::EditSenders),
+        // A gateway without a place for them has none.
+        requests: center
+            .waiting_requests(caller, Some(why.reference))
+            .map_or(0, |(_, about_it)| about_it),
         why,
     })
 }

@@ -7,6 +7,8 @@ use center::query::five::{FIVE, FiveFilters};
 use center::search::{Cursor, SearchRequest, Sort};
 use center::{View, query::fields::ColumnName};
 
+use types::EventId;
+
 use crate::client::encoded;
 
 /// The range of a list unless somebody chose one.
@@ -38,6 +40,8 @@ pub(crate) struct Address {
     pub(crate) columns: Vec<ColumnName>,
     /// The edge of the page.
     pub(crate) cursor: Option<Cursor>,
+    /// The message that is open beside the list.
+    pub(crate) open: Option<EventId>,
     /// Rows of a page.
     pub(crate) rows: usize,
     /// Whether the facets are open.
@@ -141,6 +145,7 @@ impl Address {
             ("facets", flag(self.facets, "open")),
             ("chart", flag(self.table, "table")),
             ("after", cursor),
+            ("sel", self.open.map_or(String::new(), |id| id.to_string())),
         ]);
         pairs.retain(|(name, value)| *name == "from" || !value.is_empty());
         pairs
@@ -154,17 +159,22 @@ impl Address {
     }
 
     /// The address after a change; a change of what is listed begins at the
-    /// first page.
+    /// first page, with nothing open.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Address)) -> String {
-        let mut changed = Address { cursor: None, wait: false, ..self.clone() };
+        let mut changed = Address { cursor: None, open: None, wait: false, ..self.clone() };
         change(&mut changed);
         changed.href()
+    }
+
+    /// Another page of the same list; what is open stays open.
+    pub(crate) fn at(&self, cursor: Option<Cursor>) -> String {
+        Address { cursor, wait: false, ..self.clone() }.href()
     }
 
     /// What a form sends along beside its own fields.
     pub(crate) fn kept(&self, without: &[&str]) -> Vec<(&'static str, String)> {
         let mut pairs = self.pairs();
-        pairs.retain(|(name, _)| *name != "after" && !without.contains(name));
+        pairs.retain(|(name, _)| !matches!(*name, "after" | "sel") && !without.contains(name));
         pairs
     }
 }
@@ -179,6 +189,7 @@ impl Read {
             "view" => value.parse().map(|view| address.view = view).is_ok(),
             "sort" => value.parse().map(|sort| address.sort = sort).is_ok(),
             "after" => value.parse().map(|cursor| address.cursor = Some(cursor)).is_ok(),
+            "sel" => value.parse().map(|id| address.open = Some(id)).is_ok(),
             "rows" => match value.parse() {
                 Ok(rows) if ROWS.contains(&rows) => keep(&mut address.rows, &rows),
                 _ => false,
@@ -234,14 +245,18 @@ mod tests {
             ("rows", "100"),
             ("facets", "open"),
             ("chart", "table"),
+            ("sel", "0198c0de-5f00-7000-8000-000000000001"),
         ];
         let read = read(&pairs);
         assert!(read.ignored.is_empty() && !read.untidy, "{:?}", read.ignored);
         assert_eq!(
             read.address.href(),
             "/messages?view=rejected&q=type%3Arbl%20%C3%BC&from=&to=now-1h\
-             &cols=time%2Cis%2Csubject&rows=100&facets=open&chart=table"
+             &cols=time%2Cis%2Csubject&rows=100&facets=open&chart=table\
+             &sel=0198c0de-5f00-7000-8000-000000000001"
         );
+        assert!(!read.address.with(|_| ()).contains("sel="), "another list opens nothing");
+        assert!(read.address.at(None).contains("sel="), "another page keeps what is open");
         assert_eq!(Address::new().href(), "/messages?view=all");
     }
 
@@ -254,8 +269,15 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_said() {
-        let read = read(&[("view", "x"), ("sort", "x"), ("rows", "7"), ("cols", "x"), ("a", "b")]);
-        assert_eq!(read.ignored, ["view", "sort", "rows", "cols"]);
+        let read = read(&[
+            ("view", "x"),
+            ("sort", "x"),
+            ("rows", "7"),
+            ("cols", "x"),
+            ("sel", "x"),
+            ("a", "b"),
+        ]);
+        assert_eq!(read.ignored, ["view", "sort", "rows", "cols", "sel"]);
         assert_eq!(read.address.href(), Address::new().href());
     }
 }

@@ -41,6 +41,8 @@ pub(in crate::pages) enum Content {
 /// One row.
 pub(in crate::pages) struct Line {
     pub(in crate::pages) id: String,
+    /// Whether it is the one that is open beside the list.
+    pub(in crate::pages) open: bool,
     pub(in crate::pages) reference: String,
     /// The message on a page of its own.
     pub(in crate::pages) href: String,
@@ -71,6 +73,7 @@ pub(in crate::pages) fn line(
         href: href(&id, number, address),
         life: format!("/lifelines/{}", encoded(&row.life.to_string())),
         similar: similar(row, address),
+        open: address.open == Some(row.id),
         reference: row.reference.to_string(),
         cells: columns.iter().map(cell).collect(),
         name: format!("{} {}", shell.time(row.time), row.label),

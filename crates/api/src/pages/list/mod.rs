@@ -13,6 +13,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use center::accounts::Density;
 use center::query::QueryError;
 use center::query::edit;
 use center::query::fields::{Column, ColumnName, FieldKind};
@@ -22,6 +23,7 @@ use center::{CenterError, presentable};
 use types::Timestamp;
 
 pub(crate) use self::figures::Pace;
+use super::message::{self, Panel};
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
@@ -97,6 +99,9 @@ struct ListPage<'a> {
     mistake: Option<Mistake>,
     /// Why the rows could not be read.
     broken: Option<String>,
+    /// What is open beside the list.
+    panel: Option<Panel>,
+    densities: &'static [Density],
     ignored: String,
     chips: Vec<ChipView>,
     clear: Option<String>,
@@ -183,7 +188,11 @@ pub(super) async fn page(
     let around = Around::of(&shown_address, figures.as_ref(), &shell.zone);
     let status = if found.is_err() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let base = base_url(&headers);
-    let parts = Seen { read: &read, signed: &signed, found, mistake, around, base };
+    let panel = match shown_address.open {
+        Some(id) => Some(message::panel(&api, &signed, id, &pairs).await),
+        None => None,
+    };
+    let parts = Seen { read: &read, panel, signed: &signed, found, mistake, around, base };
     let page = filled(shell, &shown_address, parts);
     (status, page).into_response()
 }
@@ -246,6 +255,7 @@ fn base_url(headers: &HeaderMap) -> String {
 /// What the page is filled with.
 struct Seen<'a> {
     read: &'a Read,
+    panel: Option<Panel>,
     signed: &'a Signed,
     found: Result<Found, String>,
     mistake: Option<QueryError>,
@@ -254,7 +264,7 @@ struct Seen<'a> {
 }
 
 fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
-    let Seen { read, signed, found, mistake, around, base } = seen;
+    let Seen { read, panel, signed, found, mistake, around, base } = seen;
     let (found, broken) = match found {
         Ok(found) => (Some(found), None),
         Err(why) => (None, Some(why)),
@@ -277,6 +287,8 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         help: info.help,
         mistake: mistake.map(|mistake| apart(&read.address, &mistake)),
         broken,
+        panel,
+        densities: Density::ALL,
         ignored: read.ignored.iter().map(|name| presentable(name)).collect::<Vec<_>>().join(", "),
         chips: chips(address),
         clear: (!address.query.is_empty()).then(|| address.with(|a| a.query.clear())),
@@ -297,15 +309,15 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         as_of: shell.zone.shown(page.as_of, "%H:%M:%S%.1f"),
         as_of_exact: page.as_of.to_string(),
         newer: address.with(|address| address.path = "/messages/newer"),
-        previous: page.previous.clone().map(|cursor| address.with(|a| a.cursor = Some(cursor))),
-        next: page.next.clone().map(|cursor| address.with(|a| a.cursor = Some(cursor))),
-        first: address.cursor.as_ref().map(|_| address.with(|_| ())),
+        previous: page.previous.clone().map(|cursor| address.at(Some(cursor))),
+        next: page.next.clone().map(|cursor| address.at(Some(cursor))),
+        first: address.cursor.as_ref().map(|_| address.at(None)),
         row_choices: address::ROWS
             .map(|rows| (rows, address.with(|a| a.rows = rows), rows == address.rows))
             .to_vec(),
         may_export: may(types::Permission::ExportMetadata),
         reload: address.href(),
-        relative: address.with(|_| ()),
+        relative: address.at(None),
         live: address.with(|address| address.path = "/messages/live"),
         export: address.with(|address| address.path = "/reports/downloads/new"),
         range,

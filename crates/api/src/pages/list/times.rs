@@ -75,10 +75,18 @@ impl Range {
             forward: later.map(|(from, to)| fixed(Some(from), to)),
             from_field: span.from.map_or(String::new(), |from| zone.field(from)),
             to_field: zone.field(to),
-            pinned: fixed(span.from, to),
+            pinned: pinned(address, span.from, to),
             reset: preset.is_none().then(|| choice(address, super::address::FROM, "", "").href),
         }
     }
+}
+
+/// The list with both ends fixed, and what is open beside it.
+fn pinned(address: &Address, from: Option<Timestamp>, to: Timestamp) -> String {
+    let mut pinned = Address { cursor: None, wait: false, ..address.clone() };
+    pinned.from = from.map_or(String::new(), |from| from.to_string());
+    pinned.to = to.to_string();
+    pinned.href()
 }
 
 fn choice(address: &Address, from: &str, to: &str, label: &'static str) -> Preset {

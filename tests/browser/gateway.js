@@ -28,12 +28,13 @@ async function freePort() {
 
 /**
  * One gateway with a data folder of its own. `history` is the number of attempts of the simulated week, `rate` how many
- * live ones it gets in a minute, `seed` makes the same week again.
+ * live ones it gets in a minute, `seed` makes the same week again. With `data`, a folder that is kept, it can be started
+ * again, on the same `http` port if a page is still open.
  */
-export async function startGateway({ history = 3000, rate = 120, seed = 1, data } = {}) {
+export async function startGateway({ history = 3000, rate = 120, seed = 1, data, http: sameHttp } = {}) {
   const folder = data ?? mkdtempSync(join(tmpdir(), 'portcullis-browser-'));
   const smtp = await freePort();
-  const http = await freePort();
+  const http = sameHttp ?? await freePort();
   const child = spawn(
     binary,
     ['--data-dir', folder, 'demo', '--smtp', `127.0.0.1:${smtp}`, '--http', `127.0.0.1:${http}`,
@@ -67,7 +68,7 @@ export async function startGateway({ history = 3000, rate = 120, seed = 1, data 
     await new Promise((later) => setTimeout(later, 50));
   }
   const entrance = said.join('').split('\n').filter((line) => line.includes(`:${http}/`)).map((line) => line.match(SET_UP)?.[0]).find(Boolean);
-  return { url, entrance: entrance ?? `${url}/`, smtp, folder, pid: child.pid, stop, said: () => said.join('') };
+  return { url, entrance: entrance ?? `${url}/`, smtp, http, folder, pid: child.pid, stop, said: () => said.join('') };
 }
 
 async function answers(url) {

@@ -25,6 +25,11 @@ export const screens = {
   'query-with-chips': at('/messages?view=all&from=now-7d&q=is%3Arejected%20-type%3Arecipient.unknown'),
   'query-mistake': at('/messages?view=rejected&q=sujbect%3Ainvoice'),
   'nothing-found': at('/messages?view=rejected&q=nobody-ever-wrote-this'),
+  'open-by-address': async (page, url) => {
+    await at(REFUSED)(page, url);
+    await at(`${REFUSED}&sel=${await page.locator('tbody tr[data-id]').first().getAttribute('data-id')}`)(page, url);
+  },
+  waiting: firstRow('/messages?view=deferred&from=now-7d&q=type%3Agreylist.first_seen%20retried%3Ano%20-is%3Aexpired', '/life'),
   'side-panel': async (page, url) => {
     await at(REFUSED)(page, url);
     await page.locator('tbody a.open').first().click();
@@ -40,10 +45,15 @@ export const screens = {
     await page.waitForLoadState('load');
   },
   live: at('/messages/live'),
+  requests: at('/requests?list=all'),
   downloads: at('/reports/downloads'),
   views: at('/views'),
   me: at('/me'),
   api: at('/api/docs'),
   'no-such-page': at('/no-such-page'),
+  'public-page': async (page, url) => {
+    await at(REFUSED)(page, url);
+    await at(`/r/${await page.locator('tbody tr[data-ref]').first().getAttribute('data-ref')}`)(page, url);
+  },
   'public-page-unknown': at('/r/AAAAAAAAAAAA'),
 };

@@ -25,6 +25,32 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
+for (const javaScriptEnabled of [true, false]) {
+  test(`a request ${javaScriptEnabled ? 'with' : 'without'} script`, async ({ browser, page, request, baseURL }) => {
+    const row = (await attempts(request, 'type:blocked', { view: 'rejected' })).at(javaScriptEnabled ? 0 : 1);
+    const stranger = await browser.newContext({ baseURL, javaScriptEnabled, storageState: { cookies: [], origins: [] } });
+    const theirs = await stranger.newPage();
+    await theirs.goto(`/r/${row.ref}`);
+    await theirs.getByLabel('Why it is wrong').fill('We are a customer of yours.\n<img src=x onerror=alert(1)> =1+1');
+    await theirs.getByLabel('Where you can be reached').fill('post@sender.example');
+    await theirs.getByRole('button', { name: 'Hand in' }).click();
+    await expect(theirs.getByRole('heading', { level: 1 })).toHaveText('Handed in');
+    await stranger.close();
+
+    await page.goto(`/messages/${row.id}`);
+    await page.getByRole('link', { name: /Read the request/ }).click();
+    const line = page.locator('.requests tbody tr', { hasText: row.ref });
+    await expect(line).toContainText('We are a customer of yours.');
+    await expect(line).toContainText('<img src=x onerror=alert(1)>');
+    await expect(line.getByRole('link').first()).toHaveAttribute('href', `/messages/${row.id}`);
+    await line.getByPlaceholder(/Note/).fill('told them');
+    await line.getByRole('button', { name: 'Answered' }).click();
+    await expect(page.locator('.requests')).toHaveCount(0);
+    await page.getByRole('link', { name: /^Answered/ }).click();
+    await expect(page.locator('.requests tbody tr', { hasText: row.ref })).toContainText('told them');
+  });
+}
+
 test('the page is not answered without end', async ({ baseURL }) => {
   const answers = [];
   for (let asked = 0; asked < 200 && !answers.includes(429); asked += 1) answers.push(await statusFromElsewhere(`${baseURL}/r/AAAAAAAAAAAA`));

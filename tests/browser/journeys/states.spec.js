@@ -1,0 +1,138 @@
+// What screens say when there is nothing yet, when a part cannot be read, when the gateway is gone, and when somebody may not.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test } from '@playwright/test';
+import { enter } from '../entrance.js';
+import { startGateway } from '../gateway.js';
+
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const nobody = { cookies: [], origins: [] };
+
+async function expectAccessible(page) {
+  const { violations } = await new AxeBuilder({ page }).withTags(RULES).analyze();
+  expect(violations.map(({ id, help }) => `${id}: ${help}`)).toEqual([]);
+}
+
+test.describe('nothing has arrived yet', () => {
+  let gateway;
+  let page;
+  test.describe.configure({ mode: 'serial' });
+  test.beforeAll(async ({ browser }) => {
+    gateway = await startGateway({ history: 0, rate: 0 });
+    page = await (await browser.newContext({ storageState: nobody })).newPage();
+    await enter(page, gateway);
+  });
+  test.afterAll(() => gateway?.stop());
+
+  for (const [path, said] of [
+    ['/messages?view=all', 'Nothing has arrived yet.'],
+    ['/', 'Nothing was refused.'],
+    ['/messages/live', 'Nothing'],
+    ['/views', 'No view is saved yet.'],
+    ['/requests', 'No request waits.'],
+    ['/reports/downloads', 'None yet.'],
+  ]) {
+    test(`${path} says so`, async () => {
+      await page.goto(gateway.url + path);
+      await expect(page.locator('main')).toContainText(said);
+      await expectAccessible(page);
+    });
+  }
+
+  test('the list shows what must be ready', async () => {
+    await page.goto(`${gateway.url}/messages?view=all`);
+    await expect(page.locator('.checks li').first()).toBeVisible();
+  });
+});
+
+test.describe('a stored file is damaged', () => {
+  let gateway;
+  let page;
+  let folder;
+  test.describe.configure({ mode: 'serial' });
+  test.beforeAll(async ({ browser }) => {
+    test.setTimeout(240_000);
+    folder = mkdtempSync(join(tmpdir(), 'portcullis-damaged-'));
+    const first = await startGateway({ history: 1500, rate: 0, data: folder });
+    await first.stop();
+    const segments = readdirSync(folder, { recursive: true }).map(String).filter((name) => /events_.*\.arrow$/.test(name)).sort();
+    expect(segments.length).toBeGreaterThan(1);
+    const broken = join(folder, segments[0]);
+    const octets = readFileSync(broken);
+    octets.fill(0x58, Math.floor(octets.length / 3), Math.floor(octets.length / 2));
+    writeFileSync(broken, octets);
+    gateway = await startGateway({ history: 1500, rate: 0, data: folder });
+    page = await (await browser.newContext({ storageState: nobody })).newPage();
+    await enter(page, gateway);
+  });
+  test.afterAll(async () => {
+    await gateway?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('the list says which time is missing, and shows the rest', async () => {
+    await page.goto(`${gateway.url}/messages?view=all&from=`);
+    await expect(page.locator('.notice.warning').first()).toContainText(/The list is incomplete\. A stored file is damaged, so nothing is shown from \d\d:\d\d .* \u2013 \d\d:\d\d/);
+    await expect(page.locator('tr[data-ref]').first()).toBeVisible();
+    await expectAccessible(page);
+  });
+
+  test('so do the overview and the API', async () => {
+    await page.goto(gateway.url);
+    await expect(page.getByRole('region', { name: 'Attention' })).toContainText('cannot be read: a file of the event log is damaged');
+    const found = await (await page.request.get(`${gateway.url}/api/v1/attempts?limit=1`)).json();
+    expect(found.missing.length).toBeGreaterThan(0);
+  });
+});
+
+test('a list whose gateway is gone stays, says since when, and recovers', async ({ browser }) => {
+  test.setTimeout(180_000);
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-gone-'));
+  let gateway = await startGateway({ history: 200, rate: 0, data: folder });
+  try {
+    const page = await (await browser.newContext({ storageState: nobody })).newPage();
+    await enter(page, gateway);
+    await page.goto(`${gateway.url}/messages?view=all&from=now-7d`);
+    const rows = await page.locator('tr[data-ref]').count();
+    await gateway.stop();
+    const banner = page.locator('#stale');
+    await expect(banner).toContainText(/Showing results from \d\d:\d\d:\d\d/, { timeout: 40_000 });
+    expect(await page.locator('tr[data-ref]').count()).toBe(rows);
+    await expectAccessible(page);
+    gateway = await startGateway({ history: 200, rate: 0, data: folder, http: gateway.http });
+    await expect(banner).toBeHidden({ timeout: 40_000 });
+  } finally {
+    await gateway.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('who may not is told which permission is missing and who can grant it', async ({ page, browser, baseURL }) => {
+  await page.goto('/');
+  const csrf = await page.locator('input[name=csrf]').first().getAttribute('value');
+  const name = 'helpdesk@corp.example';
+  const password = 'five quiet words for tests';
+  const headers = { 'x-csrf-token': csrf, 'content-type': 'application/json' };
+  await page.request.post('/api/v1/accounts', { headers, data: { name, role: 'viewer' } });
+  const set = await page.request.put(`/api/v1/accounts/${encodeURIComponent(name)}/password`, { headers, data: { password } });
+  expect(set.ok(), await set.text()).toBe(true);
+  const context = await browser.newContext({ baseURL, storageState: nobody });
+  const viewer = await context.newPage();
+  await viewer.goto('/sign-in');
+  await viewer.locator('input[name=name]').fill(name);
+  await viewer.locator('input[name=password]').fill(password);
+  await viewer.getByRole('button', { name: /Sign in/ }).click();
+  await viewer.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
+  await expect(viewer.locator('.rail').getByRole('link', { name: 'Downloads' })).toHaveCount(0);
+  const answer = await viewer.goto('/reports/downloads');
+  expect(answer.status()).toBe(403);
+  await expect(viewer.locator('main')).toContainText(/lacks the permission export_metadata.*an owner can grant it/);
+  await expectAccessible(viewer);
+  await viewer.goto('/messages?view=all');
+  await expect(viewer.getByRole('link', { name: 'Export', exact: true })).toHaveCount(0);
+  await viewer.goto('/requests');
+  await expect(viewer.getByRole('button', { name: 'Answered' })).toHaveCount(0);
+  await context.close();
+});

@@ -1,0 +1,47 @@
+// An open retry window: what is to be expected, and a countdown that can be stopped and that nobody needs.
+import { expect, test } from '@playwright/test';
+import { attempts } from '../stories.js';
+
+async function open(page, request) {
+  const [row] = await attempts(request, 'type:greylist.first_seen retried:no -is:expired', { view: 'deferred' });
+  await page.goto(`/messages/${row.id}/life`);
+  await expect(page.locator('.waiting')).toContainText(/window closes in/);
+  return page.locator('[data-countdown]');
+}
+
+test('it counts down, and stops where it is paused', async ({ page, request }) => {
+  const words = await open(page, request);
+  const before = await words.textContent();
+  await expect(words).not.toHaveText(before, { timeout: 65_000 });
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const paused = await words.textContent();
+  await page.waitForTimeout(2500);
+  await expect(words).toHaveText(paused);
+  await expect(page.getByRole('button', { name: 'Count down' })).toHaveAttribute('aria-pressed', 'true');
+});
+
+test('it says what became of others like it, with the size of the sample', async ({ page, request }) => {
+  await open(page, request);
+  await expect(page.locator('.waiting')).toContainText(/Of the last \d+ first contacts .* whose window is over, \d+ % came back/);
+});
+
+test.describe('whoever prefers less motion', () => {
+  test.use({ contextOptions: { reducedMotion: 'reduce' } });
+  test('sees nothing move until asked for', async ({ page, request }) => {
+    const words = await open(page, request);
+    const before = await words.textContent();
+    await page.waitForTimeout(2500);
+    await expect(words).toHaveText(before);
+    await page.getByRole('button', { name: 'Count down' }).click();
+    await expect(page.getByRole('button', { name: 'Pause' })).toBeVisible();
+  });
+});
+
+test.describe('without script', () => {
+  test.use({ javaScriptEnabled: false });
+  test('the words are right as they stand, and there is no button', async ({ page, request }) => {
+    await open(page, request);
+    await expect(page.locator('.waiting time')).toHaveCount(2);
+    await expect(page.locator('[data-countdown-pause]')).toBeHidden();
+  });
+});

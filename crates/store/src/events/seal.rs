@@ -115,25 +115,27 @@ pub(super) fn mergeable(segments: &[Arc<Segment>], now: Timestamp) -> Vec<Vec<Ar
     ordered.sort_by_key(|segment| segment.newest());
     let mut groups: Vec<Vec<Arc<Segment>>> = Vec::new();
     let mut last_bucket = None;
-    let (mut rows, mut octets) = (0, 0);
     for segment in ordered {
         let bucket = bucket(&segment, now);
-        rows += segment.rows();
-        octets += segment.octets();
-        let fits = rows <= SEGMENT_ROWS_MAX && octets <= SEGMENT_OCTETS_MAX;
         match groups.last_mut() {
-            Some(group) if bucket.is_some() && bucket == last_bucket && fits => {
+            Some(group) if bucket.is_some() && bucket == last_bucket && fits(group, &segment) => {
                 group.push(segment);
             }
-            _ => {
-                (rows, octets) = (segment.rows(), segment.octets());
-                groups.push(vec![segment]);
-            }
+            _ => groups.push(vec![segment]),
         }
         last_bucket = bucket;
     }
     groups.retain(|group| group.len() > 1);
     groups
+}
+
+/// Whether a segment can join a group. Rows are asked first: a full segment
+/// need not count its octets.
+fn fits(group: &[Arc<Segment>], segment: &Segment) -> bool {
+    let sum = |size: fn(&Segment) -> usize| {
+        group.iter().map(|segment| size(segment)).sum::<usize>() + size(segment)
+    };
+    sum(Segment::rows) <= SEGMENT_ROWS_MAX && sum(Segment::octets) <= SEGMENT_OCTETS_MAX
 }
 
 /// The hour or day a segment may be merged within; nothing while its hour lasts.

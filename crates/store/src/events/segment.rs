@@ -1,7 +1,7 @@
 //! A sealed segment: a mapped Arrow file whose columns are read where they lie.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
@@ -46,6 +46,7 @@ pub(super) struct Segment {
     record_blocks: ScalarBuffer<u32>,
     record_starts: ScalarBuffer<u32>,
     indexes: [Index; schema::INDEXES.len()],
+    octets: OnceLock<usize>,
 }
 
 /// A column of texts; nothing if the segment was written without it.
@@ -144,6 +145,7 @@ impl Segment {
             record_blocks: short(schema::RECORD_BLOCK)?.clone(),
             record_starts: short(schema::RECORD_START)?.clone(),
             indexes: all(indexes)?,
+            octets: OnceLock::new(),
         })
     }
 
@@ -152,12 +154,14 @@ impl Segment {
         self.time.len()
     }
 
-    /// Octets of text and records, for the limit of a merged segment.
+    /// Octets of text and records, for the limit of a merged segment: with
+    /// the text of every row, as merging holds it in memory. Counted when it
+    /// is first asked for.
     pub(super) fn octets(&self) -> usize {
-        // As if every row had its own text: what merging holds in memory.
-        let texts = self.texts.iter().chain(&self.written).flatten();
-        let texts: usize = texts.map(|text| text.octets(self.rows())).sum();
-        texts + self.blocks.value_data().len()
+        *self.octets.get_or_init(|| {
+            let texts = self.texts.iter().chain(&self.written).flatten();
+            texts.map(TextParts::octets).sum::<usize>() + self.blocks.value_data().len()
+        })
     }
 
     /// The columns, borrowed.
@@ -275,12 +279,18 @@ fn numbers_of(column: Option<&ArrayRef>) -> Option<ScalarBuffer<u32>> {
 }
 
 impl TextParts {
-    /// Octets that `rows` rows have in all.
-    fn octets(&self, rows: usize) -> usize {
-        match &self.keys {
-            None => self.cells.value_data().len(),
-            Some(_) => self.cells.value_data().len() / self.cells.len().max(1) * rows,
+    /// Octets that all rows have, each with a text of its own. A mean would
+    /// not do: the longest text of a legend may be that of most rows.
+    fn octets(&self) -> usize {
+        let Some(keys) = &self.keys else { return self.cells.value_data().len() };
+        let mut rows = vec![0; self.cells.len()];
+        for &key in keys.iter() {
+            if let Some(rows) = rows.get_mut(usize::from(key)) {
+                *rows += 1;
+            }
         }
+        let lengths = self.cells.offsets().lengths();
+        lengths.zip(rows).map(|(octets, rows): (usize, usize)| octets.saturating_mul(rows)).sum()
     }
 }
 

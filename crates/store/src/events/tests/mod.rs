@@ -263,6 +263,31 @@ fn sealing_and_merging_and_opening_again_change_no_answer() {
     assert_eq!(open(&disk).totals(), totals);
 }
 
+/// A legend of many short texts and one long one that most rows have: merging
+/// holds the long one once per row, so that is what its limit must count.
+#[test]
+fn the_octets_of_a_segment_are_those_of_all_its_rows() {
+    let mut events = events(0..1_200, start(), Duration::from_millis(1));
+    let long = "long ".repeat(2_000);
+    for (n, event) in events.iter_mut().enumerate() {
+        let subject = if n % 6 == 0 { format!("s{}", n % 250) } else { long.clone() };
+        let message = types::MessageFacts { subject: Some(subject), ..Default::default() };
+        event.subject.message = Some(Arc::new(message));
+    }
+    let index = open(&SimulatedDisk::new());
+    push_all(&index, &events);
+    index.seal(SealWhat::All, start()).unwrap();
+    let segments = Arc::clone(&index.read().segments);
+    let [segment] = &segments[..] else { panic!("{} segments", segments.len()) };
+    let view = segment.view();
+    assert!(view.text(TextColumn::Subject).keys.is_some(), "it has a legend");
+    let columns = view.texts.iter().chain(&view.written);
+    let texts: usize = columns.flat_map(|c| (0..1_200).map(move |row| c.cell(row).len())).sum();
+    assert!(texts > 10_000 * 1_000);
+    let records = segment.octets() - texts;
+    assert!((1..texts / 10).contains(&records), "{records} octets of records");
+}
+
 #[test]
 fn a_replayed_journal_makes_no_event_twice() {
     let events = events(0..3_000, start(), Duration::from_millis(10));

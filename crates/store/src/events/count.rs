@@ -58,8 +58,11 @@ pub(super) fn count_until<'a>(
             let size = BLOCK_ROWS.min(rows.len());
             let start = rows.end - size;
             let among = unit.among(&view, window, start, size);
-            let found = test.matching(start, size, &among).count();
-            matches.fetch_add(found as u64, Ordering::Relaxed);
+            let Some(found) = test.matching_whole(start, size, &among, stop) else {
+                leave(unit, rows);
+                break;
+            };
+            matches.fetch_add(found.count() as u64, Ordering::Relaxed);
             rows.end = start;
         }
         Go::On
@@ -163,8 +166,11 @@ impl<'a> Sample<'a> {
                     return (seen, found);
                 }
                 let among = unit.among(&view, window, rows.start, rows.len());
+                let Some(more) = test.matching_whole(rows.start, rows.len(), &among, stop) else {
+                    return (seen, found);
+                };
                 seen += rows.len() as u64;
-                found += test.matching(rows.start, rows.len(), &among).count() as u64;
+                found += more.count() as u64;
             }
         }
         (seen, found)

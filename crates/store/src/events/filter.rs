@@ -17,7 +17,7 @@ use super::columns::{TextView, View};
 use super::fields::{ATTEMPT, WideField, outcome_code, reason_code};
 use super::story::StoryTest;
 use super::text::TextTest;
-use crate::search::{Column, Filter, NumberColumn, TextColumn, WordColumn};
+use crate::search::{Column, Filter, NumberColumn, Stop, TextColumn, WordColumn};
 
 /// A compiled [`Filter`].
 #[derive(Debug)]
@@ -181,6 +181,30 @@ pub(super) enum Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// As [`Prepared::matching`]; nothing if `stop` ended it in between.
+    ///
+    /// A story that was broken off knows only some of its life-lines: rows of
+    /// the others would be missing, or under a negation be too many.
+    pub(super) fn matching_whole(
+        &self,
+        start: usize,
+        rows: usize,
+        among: &Bits,
+        stop: &Stop,
+    ) -> Option<Bits> {
+        let found = self.matching(start, rows, among);
+        (!self.asks_a_story() || !stop.is_over()).then_some(found)
+    }
+
+    fn asks_a_story(&self) -> bool {
+        match self {
+            Prepared::Story(..) => true,
+            Prepared::Not(test) => test.asks_a_story(),
+            Prepared::All(tests) | Prepared::Any(tests) => tests.iter().any(Prepared::asks_a_story),
+            _ => false,
+        }
+    }
+
     /// The rows among `among` that match, in the block of `rows` rows from
     /// `start`.
     pub(super) fn matching(&self, start: usize, rows: usize, among: &Bits) -> Bits {

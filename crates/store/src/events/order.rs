@@ -89,7 +89,8 @@ impl Best<'_> {
         while !rows.is_empty() && !stop.is_over() {
             let size = BLOCK_ROWS.min(rows.len());
             let among = unit.among(&view, window, rows.start, size);
-            for row in test.matching(rows.start, size, &among).rows() {
+            let Some(found) = test.matching_whole(rows.start, size, &among, stop) else { break };
+            for row in found.rows() {
                 let row = rows.start + row;
                 self.take(unit, row, value(&view, self.order.by, &words, row), view.key(row));
             }

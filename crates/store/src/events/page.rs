@@ -121,7 +121,10 @@ impl Gathering<'_> {
                 break;
             }
             let among = unit.among(&view, self.window, start, size);
-            let found = test.matching(start, size, &among);
+            let Some(found) = test.matching_whole(start, size, &among, self.stop) else {
+                self.leave(self.first_in(unit, rows));
+                break;
+            };
             let keyed = |row: usize| (view.key(start + row), start + row);
             match self.direction {
                 Direction::Ascending => self.take(unit, found.rows().map(keyed), is_sealed),

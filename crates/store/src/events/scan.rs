@@ -245,7 +245,7 @@ impl Source<'_> {
                 Direction::Descending => self.rows.end - size,
             };
             let among = self.unit.among(self.view, window, start, size);
-            let found = self.test.matching(start, size, &among);
+            let Some(found) = self.test.matching_whole(start, size, &among, stop) else { break };
             self.ready.extend(found.rows().map(|row| start + row));
             match self.direction {
                 Direction::Ascending => self.rows.start += size,

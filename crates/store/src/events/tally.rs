@@ -118,7 +118,7 @@ impl Sums {
         while !rows.is_empty() && !stop.is_over() {
             let size = BLOCK_ROWS.min(rows.len());
             let among = unit.among(&view, window, rows.start, size);
-            let found = test.matching(rows.start, size, &among);
+            let Some(found) = test.matching_whole(rows.start, size, &among, stop) else { break };
             if !found.is_empty() {
                 self.block(&view, rows.start, &found, bars);
                 if keep {

@@ -306,6 +306,56 @@ fn a_stopped_search_goes_on_where_it_was() {
     }
 }
 
+/// Which life-lines match is gathered in one pass, and a stop in that pass
+/// leaves the rest open: no row may be skipped for it, or shown by mistake.
+#[test]
+fn a_story_that_was_stopped_goes_on_where_it_was() {
+    let (index, events) = mixed(11, 3_000);
+    let story = Filter::Story(Box::new(contains(TextColumn::Anything, "471")));
+    let not = Filter::All(vec![
+        contains(TextColumn::Anything, "99"),
+        Filter::Not(Box::new(Filter::Story(Box::new(Filter::Outcome(OutcomeKind::Deferred))))),
+    ]);
+    let mut stopped = 0;
+    for (filter, direction) in [
+        (&story, Direction::Descending),
+        (&story, Direction::Ascending),
+        (&not, Direction::Ascending),
+    ] {
+        let order = Order { by: Column::Time, direction };
+        let expected = ordered(matching(&events, filter, &ever()), order);
+        assert!(expected.len() > 8);
+        for looks in 0..14 {
+            let mut found = Vec::new();
+            let mut page = RowsPage { after: None, rows_max: 400 };
+            let mut stop = stop_after(looks);
+            loop {
+                let query = Query { filter, times: ever(), stop };
+                let rows = index.rows(&query, order, &page).unwrap();
+                found.extend(rows.events);
+                stopped += usize::from(rows.stopped);
+                let Some(next) = rows.next else { break };
+                page.after = Some(next);
+                stop = Stop::never();
+            }
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{looks} {direction:?}");
+            let all = expected.len() as u64;
+            let query = Query { filter, times: ever(), stop: stop_after(looks) };
+            assert!(index.count(&query, u64::MAX).unwrap().rows <= all, "{looks}");
+            let query = Query { filter, times: ever(), stop: stop_after(looks) };
+            assert!(index.tally(&query, &TallyPlan::default()).unwrap().rows <= all, "{looks}");
+            let query = Query { filter, times: ever(), stop: stop_after(looks) };
+            let wanted: Vec<_> = expected.iter().map(|event| event.id).collect();
+            let mut seen = |row: &crate::events::ScannedRow<'_>| {
+                assert!(wanted.contains(&row.id()), "{looks}");
+                ControlFlow::Continue(())
+            };
+            index.scan(&query, direction, &mut seen).unwrap();
+        }
+    }
+    assert!(stopped > 9, "{stopped}");
+}
+
 #[test]
 fn a_stopped_count_or_tally_says_so() {
     let (index, _) = mixed(11, 3_000);

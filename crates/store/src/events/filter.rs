@@ -16,7 +16,7 @@ use super::bits::Bits;
 use super::columns::{TextView, View};
 use super::fields::{ATTEMPT, WideField, outcome_code, reason_code};
 use super::story::StoryTest;
-use super::text::TextTest;
+use super::text::{TextScan, TextTest};
 use crate::search::{Column, Filter, NumberColumn, Stop, TextColumn, WordColumn};
 
 /// A compiled [`Filter`].
@@ -176,7 +176,7 @@ pub(super) enum Prepared<'a> {
     Ids(&'a [[u8; 16]], &'a [[u8; 16]]),
     /// Texts with a legend: which of it match.
     Keys(&'a [u16], Vec<bool>),
-    Text(TextView<'a>, &'a TextTest),
+    Text(TextScan<'a>),
     Story(&'a [[u8; 16]], &'a StoryTest),
 }
 
@@ -194,6 +194,20 @@ impl Prepared<'_> {
     ) -> Option<Bits> {
         let found = self.matching(start, rows, among);
         (!self.asks_a_story() || !stop.is_over()).then_some(found)
+    }
+
+    /// As [`Test::cost`]: a text with a legend is no longer dear.
+    fn cost(&self) -> usize {
+        match self {
+            Prepared::Always(_) => 0,
+            Prepared::Code(..) | Prepared::Number(..) | Prepared::Keys(..) => 1,
+            Prepared::Network(..) => 2,
+            Prepared::Ids(..) => 4,
+            Prepared::Not(test) => test.cost(),
+            Prepared::All(tests) | Prepared::Any(tests) => tests.iter().map(Prepared::cost).sum(),
+            Prepared::Text(scan) => scan.cost(),
+            Prepared::Story(..) => 1_000,
+        }
     }
 
     fn asks_a_story(&self) -> bool {
@@ -246,7 +260,7 @@ impl Prepared<'_> {
                 let is_wanted = |key| wanted.get(usize::from(key)) == Some(&true);
                 Bits::of(block(keys, start, rows), is_wanted).and(among)
             }
-            Prepared::Text(text, test) => test.scan(*text, start, rows, among),
+            Prepared::Text(scan) => scan.matching(start, rows, among),
             Prepared::Story(lines, test) => test.matching(block(lines, start, rows), among),
         }
     }
@@ -256,7 +270,8 @@ fn block<T>(column: &[T], start: usize, rows: usize) -> &[T] {
     column.get(start..start + rows).unwrap_or_default()
 }
 
-/// All of `tests`, or any of them, without those that settle nothing.
+/// All of `tests`, or any of them, without those that settle nothing; cheap
+/// ones first, which leave fewer rows to dear ones.
 fn both<'a>(tests: impl Iterator<Item = Prepared<'a>>, any: bool) -> Prepared<'a> {
     let mut open = Vec::new();
     for test in tests {
@@ -267,6 +282,7 @@ fn both<'a>(tests: impl Iterator<Item = Prepared<'a>>, any: bool) -> Prepared<'a
             other => open.push(other),
         }
     }
+    open.sort_by_key(Prepared::cost);
     match open.len() {
         0 => Prepared::Always(!any),
         1 => open.pop().unwrap_or(Prepared::Always(!any)),
@@ -280,7 +296,7 @@ fn texts<'a>(text: TextView<'a>, test: &'a TextTest) -> Prepared<'a> {
     if text.is_empty() {
         return Prepared::Always(test.matches(b""));
     }
-    let Some(keys) = text.keys else { return Prepared::Text(text, test) };
+    let Some(keys) = text.keys else { return Prepared::Text(test.prepare(text)) };
     let matching = test.cells(text);
     match (matching.contains(&true), matching.contains(&false)) {
         (false, _) => Prepared::Always(false),

@@ -1,36 +1,48 @@
 //! Comparing texts: one test, over a cell or over a whole block of cells.
 
+use std::ops::Range;
+
 use memchr::memmem::Finder;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::bits::{BLOCK_ROWS, Bits};
 use super::columns::TextView;
 use super::fields::{fold_into, is_separator};
-use crate::search::{Pattern, TextMatch};
+use crate::search::{Pattern, Required, TextMatch};
 
 /// A compiled [`TextMatch`].
 #[derive(Debug)]
 pub(super) struct TextTest {
-    /// What every matching cell contains, for the scan; may be empty.
-    needle: Finder<'static>,
+    /// What every matching cell contains, each of them; for the scan.
+    needles: Vec<Needle>,
     shape: Shape,
+}
+
+/// Something that is sought in the text of many cells at once.
+#[derive(Debug)]
+enum Needle {
+    /// These octets, which are not empty.
+    One(Finder<'static>),
+    /// One of several.
+    OneOf(Regex),
 }
 
 #[derive(Debug)]
 enum Shape {
-    /// Containing the needle is all.
+    /// Containing the needle is all; without a needle, all cells do.
     Contains,
-    /// A value is the needle.
-    Equals,
+    /// A value is this.
+    Equals(Vec<u8>),
     /// A value begins with the first piece, ends with the last, and has the
     /// others between them in order.
     Wildcard(Vec<Finder<'static>>),
-    /// A value begins with the needle.
-    StartsWith,
-    /// A value ends with it.
-    EndsWith,
-    /// A value's domain is the needle, or with `below` lies under it.
-    Domain { below: bool },
-    /// The pattern is found in a value; the needle is empty.
+    /// A value begins with this.
+    StartsWith(Vec<u8>),
+    /// A value ends with this.
+    EndsWith(Vec<u8>),
+    /// A value's domain is this, or with `below` lies under it.
+    Domain { domain: Vec<u8>, below: bool },
+    /// The pattern is found in a value.
     Regex(Pattern),
     /// There is a value that is not empty.
     Present,
@@ -40,84 +52,174 @@ enum Shape {
 
 impl TextTest {
     pub(super) fn new(wanted: &TextMatch) -> Self {
-        let (text, shape) = match wanted {
-            TextMatch::Contains(text) => (text.as_str(), Shape::Contains),
-            TextMatch::Equals(text) => (text.as_str(), Shape::Equals),
-            TextMatch::StartsWith(text) => (text.as_str(), Shape::StartsWith),
-            TextMatch::EndsWith(text) => (text.as_str(), Shape::EndsWith),
-            TextMatch::Domain { domain, below } => {
-                (domain.as_str(), Shape::Domain { below: *below })
-            }
-            TextMatch::Wildcard(pattern) => {
-                let pieces: Vec<&str> = pattern.split('*').collect();
-                let longest = pieces.iter().max_by_key(|piece| piece.len()).copied();
-                let finder = |piece: &&str| Finder::new(&folded(piece)).into_owned();
-                let folded = pieces.iter().map(finder).collect();
-                let whole = pieces.len() == 1;
-                let shape = if whole { Shape::Equals } else { Shape::Wildcard(folded) };
-                (longest.unwrap_or_default(), shape)
-            }
-            TextMatch::Regex(pattern) => ("", Shape::Regex(pattern.clone())),
+        let text = match wanted {
+            TextMatch::Contains(text)
+            | TextMatch::Equals(text)
+            | TextMatch::StartsWith(text)
+            | TextMatch::EndsWith(text)
+            | TextMatch::Wildcard(text)
+            | TextMatch::Domain { domain: text, .. } => text.as_str(),
+            TextMatch::Regex(_) => "",
         };
-        let whole = if let TextMatch::Wildcard(pattern) = wanted { pattern } else { text };
-        let shape = if has_separator(whole) { Shape::Never } else { shape };
-        TextTest { needle: Finder::new(&folded(text)).into_owned(), shape }
+        if text.bytes().any(is_separator) {
+            return TextTest { needles: Vec::new(), shape: Shape::Never };
+        }
+        let whole = folded(text);
+        let mut needles = vec![Needle::one(&whole)];
+        let shape = match wanted {
+            TextMatch::Contains(_) => Shape::Contains,
+            TextMatch::Equals(_) => Shape::Equals(whole),
+            TextMatch::StartsWith(_) => Shape::StartsWith(whole),
+            TextMatch::EndsWith(_) => Shape::EndsWith(whole),
+            TextMatch::Domain { below, .. } => Shape::Domain { domain: whole, below: *below },
+            TextMatch::Wildcard(pattern) if !pattern.contains('*') => Shape::Equals(whole),
+            TextMatch::Wildcard(pattern) => {
+                let pieces: Vec<Vec<u8>> = pattern.split('*').map(folded).collect();
+                needles = pieces.iter().map(|piece| Needle::one(piece)).collect();
+                let finders = pieces.iter().map(|piece| Finder::new(piece).into_owned());
+                Shape::Wildcard(finders.collect())
+            }
+            TextMatch::Regex(pattern) => {
+                needles = pattern.required().iter().map(Needle::required).collect();
+                Shape::Regex(pattern.clone())
+            }
+        };
+        TextTest { needles: needles.into_iter().flatten().collect(), shape }
     }
 
     /// A test for cells with a text.
     pub(super) fn present() -> Self {
-        TextTest { needle: Finder::new(b"").into_owned(), shape: Shape::Present }
+        TextTest { needles: Vec::new(), shape: Shape::Present }
     }
 
     /// How dear a look at a cell is, in rough nanoseconds.
     pub(super) fn cost(&self) -> usize {
-        match &self.shape {
-            Shape::Never => 0,
-            Shape::Present => 2,
-            Shape::Regex(_) => 100,
-            _ if self.needle.needle().is_empty() => 10,
-            _ => 5,
+        match (&self.shape, self.needles.as_slice()) {
+            (Shape::Never, _) => 0,
+            (Shape::Present, _) => 2,
+            (Shape::Regex(_), []) => 100,
+            (Shape::Regex(_), _) => 20,
+            (_, []) => 10,
+            (_, _) => 5,
         }
     }
 
     /// Whether one cell matches.
     pub(super) fn matches(&self, cell: &[u8]) -> bool {
         match &self.shape {
-            Shape::Contains => self.needle.find(cell).is_some(),
+            Shape::Contains => self.needles.iter().all(|needle| needle.find(cell).is_some()),
             Shape::Never => false,
             Shape::Present => cell.iter().any(|&octet| !is_separator(octet)),
+            // Nearly all cells have one value.
+            _ if !has_separator(cell) => self.is_value(cell),
             _ => cell.split(|&octet| is_separator(octet)).any(|value| self.is_value(value)),
         }
     }
 
     fn is_value(&self, value: &[u8]) -> bool {
-        let needle = self.needle.needle();
         match &self.shape {
-            Shape::Equals => value == needle,
-            Shape::StartsWith => value.starts_with(needle),
-            Shape::EndsWith => value.ends_with(needle),
+            Shape::Equals(whole) => value == whole,
+            Shape::StartsWith(start) => value.starts_with(start),
+            Shape::EndsWith(end) => value.ends_with(end),
             Shape::Regex(pattern) => pattern.is_in(value),
             Shape::Wildcard(pieces) => fits(value, pieces),
-            Shape::Domain { below } => {
+            Shape::Domain { domain: wanted, below } => {
                 let domain = value.rsplit(|&octet| octet == b'@').next().unwrap_or_default();
                 let is_under =
-                    || domain.strip_suffix(needle).is_some_and(|front| front.ends_with(b"."));
-                domain == needle || (*below && is_under())
+                    || domain.strip_suffix(&**wanted).is_some_and(|front| front.ends_with(b"."));
+                domain == wanted || (*below && is_under())
             }
             Shape::Contains | Shape::Never | Shape::Present => false,
         }
     }
 
+    /// The test as it is best carried out on `text`.
+    pub(super) fn prepare<'a>(&'a self, text: TextView<'a>) -> TextScan<'a> {
+        let needle = match self.needles.as_slice() {
+            [] => None,
+            [only] => Some(only),
+            several => {
+                let sample = sample_of(text.octets);
+                several.iter().min_by_key(|needle| needle.hits_in(sample))
+            }
+        };
+        TextScan { text, test: self, needle }
+    }
+
     /// Which cells of a legend match, one after the other.
     pub(super) fn cells(&self, legend: TextView<'_>) -> Vec<bool> {
-        let cells = TextView { keys: None, ..legend };
-        let mut matching = Vec::with_capacity(cells.cells());
-        while matching.len() < cells.cells() {
-            let rows = BLOCK_ROWS.min(cells.cells() - matching.len());
-            let found = self.scan(cells, matching.len(), rows, &Bits::first(rows));
+        let scan = self.prepare(TextView { keys: None, ..legend });
+        let cells = legend.cells();
+        let mut matching = Vec::with_capacity(cells);
+        while matching.len() < cells {
+            let rows = BLOCK_ROWS.min(cells - matching.len());
+            let found = scan.matching(matching.len(), rows, &Bits::first(rows));
             matching.extend((0..rows).map(|cell| found.has(cell)));
         }
         matching
+    }
+}
+
+/// Octets of a column in which the needles of a test are tried.
+const SAMPLE_OCTETS: usize = 8 * 1024;
+
+/// Some of the text of a column, from its middle.
+fn sample_of(octets: &[u8]) -> &[u8] {
+    let start = octets.len().saturating_sub(SAMPLE_OCTETS) / 2;
+    octets.get(start..octets.len().min(start + SAMPLE_OCTETS)).unwrap_or_default()
+}
+
+impl Needle {
+    /// Nothing if it is empty: that is everywhere.
+    fn one(octets: &[u8]) -> Option<Needle> {
+        (!octets.is_empty()).then(|| Needle::One(Finder::new(octets).into_owned()))
+    }
+
+    fn required(required: &Required) -> Option<Needle> {
+        match required {
+            Required::Literal(octets) => Needle::one(octets),
+            Required::OneOf(literals) => {
+                let octet = |octet: &u8| format!("\\x{octet:02x}");
+                let literal = |literal: &Vec<u8>| literal.iter().map(octet).collect::<String>();
+                let any = literals.iter().map(literal).collect::<Vec<_>>().join("|");
+                let regex = RegexBuilder::new(&any).unicode(false).build();
+                // Without it, each cell is looked at.
+                regex.ok().map(Needle::OneOf)
+            }
+        }
+    }
+
+    /// Where the first begins and ends.
+    fn find(&self, octets: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Needle::One(finder) => {
+                finder.find(octets).map(|start| start..start + finder.needle().len())
+            }
+            Needle::OneOf(regex) => regex.find(octets).map(|hit| hit.range()),
+        }
+    }
+
+    fn hits_in(&self, octets: &[u8]) -> usize {
+        match self {
+            Needle::One(finder) => finder.find_iter(octets).count(),
+            Needle::OneOf(regex) => regex.find_iter(octets).count(),
+        }
+    }
+}
+
+/// A [`TextTest`] on one column of a chunk or segment.
+#[derive(Debug)]
+pub(super) struct TextScan<'a> {
+    text: TextView<'a>,
+    test: &'a TextTest,
+    /// The rarest needle there.
+    needle: Option<&'a Needle>,
+}
+
+impl TextScan<'_> {
+    /// As [`TextTest::cost`].
+    pub(super) fn cost(&self) -> usize {
+        self.test.cost()
     }
 
     /// The rows among `among` whose cell matches, in a block of `rows` rows
@@ -125,42 +227,54 @@ impl TextTest {
     ///
     /// The needle is sought in the text of all cells at once: one call that
     /// runs at memory speed, instead of one per cell.
-    pub(super) fn scan(&self, text: TextView<'_>, start: usize, rows: usize, among: &Bits) -> Bits {
-        if matches!(self.shape, Shape::Never) {
+    pub(super) fn matching(&self, start: usize, rows: usize, among: &Bits) -> Bits {
+        let TextScan { text, test, .. } = self;
+        if matches!(test.shape, Shape::Never) {
             return Bits::none();
         }
-        let by_cell = self.needle.needle().is_empty() || among.count() * 16 < rows;
-        let mut found = Bits::none();
-        if by_cell {
-            for row in among.rows().filter(|&row| self.matches(text.cell(start + row))) {
-                found.set(row);
+        match self.needle {
+            Some(needle) if among.count() * 16 >= rows => {
+                self.sought(needle, start, rows).and(among)
             }
-            return found;
+            _ => {
+                let mut found = Bits::none();
+                for row in among.rows().filter(|&row| test.matches(text.cell(start + row))) {
+                    found.set(row);
+                }
+                found
+            }
         }
+    }
+
+    fn sought(&self, needle: &Needle, start: usize, rows: usize) -> Bits {
+        let TextScan { text, test, .. } = self;
+        let needle_is_all = matches!(test.shape, Shape::Contains);
+        let mut found = Bits::none();
         let end = text.start(start + rows);
         let mut at = text.start(start);
         let mut row = start;
-        while let Some(hit) = text.octets.get(at..end).and_then(|rest| self.needle.find(rest)) {
-            let hit = at + hit;
-            row = row_of(text, row, start + rows, hit);
+        while let Some(hit) = text.octets.get(at..end).and_then(|rest| needle.find(rest)) {
+            row = row_of(*text, row, start + rows, at + hit.start);
             let cell_end = text.start(row + 1);
-            if hit + self.needle.needle().len() > cell_end {
-                // The needle lies across two cells: it is in neither.
-                at = hit + 1;
-                continue;
-            }
-            // The needle is in the cell; mostly nothing more is asked.
-            if matches!(self.shape, Shape::Contains) || self.matches(text.at(row)) {
+            // No cell before this one has a needle. What lies across the end
+            // of this one is in neither; of several needles, which differ in
+            // length, another may be in it all the same.
+            let is_match = match needle_is_all {
+                true => at + hit.end <= cell_end,
+                false => test.matches(text.at(row)),
+            };
+            if is_match {
                 found.set(row - start);
             }
             at = cell_end;
         }
-        found.and(among)
+        found
     }
 }
 
-fn has_separator(text: &str) -> bool {
-    text.bytes().any(is_separator)
+fn has_separator(cell: &[u8]) -> bool {
+    // Without a way out of the loop it is done many octets at a time.
+    cell.iter().fold(false, |found, &octet| found | is_separator(octet))
 }
 
 fn folded(text: &str) -> Vec<u8> {

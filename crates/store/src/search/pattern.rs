@@ -1,20 +1,30 @@
 //! Regular expressions that a person may bring: linear in the length of the
 //! text, limited in their own size.
 
+mod required;
+
 use std::fmt;
+use std::sync::Arc;
+
+pub(crate) use required::Required;
 
 /// Longest pattern, in octets.
 const PATTERN_OCTETS_MAX: usize = 512;
 /// Most octets of the compiled program and of its cache, each: enough for
 /// what a person writes, too little for `(\w{1,500}){1,500}`.
 const COMPILED_OCTETS_MAX: usize = 256 * 1024;
+/// Deepest nesting of groups and repetitions.
+const NEST_MAX: u32 = 50;
 
 /// A regular expression, compiled and without case.
 ///
 /// The engine never backtracks: a search costs at most pattern × text, and a
 /// search with one is ended like every other by its [`super::Stop`].
 #[derive(Clone)]
-pub struct Pattern(regex::bytes::Regex);
+pub struct Pattern {
+    regex: regex::bytes::Regex,
+    required: Arc<[Required]>,
+}
 
 /// The text is no regular expression that is taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,9 +50,9 @@ impl Pattern {
             .case_insensitive(true)
             .size_limit(COMPILED_OCTETS_MAX)
             .dfa_size_limit(COMPILED_OCTETS_MAX)
-            .nest_limit(50)
+            .nest_limit(NEST_MAX)
             .build()
-            .map(Pattern)
+            .map(|regex| Pattern { regex, required: required::of(text).into() })
             .map_err(|error| match error {
                 regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
                 other => PatternError::Syntax(other.to_string()),
@@ -51,12 +61,17 @@ impl Pattern {
 
     /// The text it was made from.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.regex.as_str()
     }
 
     /// Whether it is found in `value`.
     pub(crate) fn is_in(&self, value: &[u8]) -> bool {
-        self.0.is_match(value)
+        self.regex.is_match(value)
+    }
+
+    /// What every folded text in which it is found contains: each of these.
+    pub(crate) fn required(&self) -> &[Required] {
+        &self.required
     }
 }
 

@@ -289,7 +289,7 @@ fn header_address(mailbox: &HeaderMailbox, take: &mut dyn TakeValue) {
 
 /// Appends `text` in the form in which texts are compared: lower case,
 /// without the separators.
-pub(super) fn fold_into(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn fold_into(out: &mut Vec<u8>, text: &str) {
     let start = out.len();
     if text.is_ascii() {
         out.extend_from_slice(text.as_bytes());

@@ -47,6 +47,8 @@ use crate::contract::{Position, StoreError, Totals};
 use crate::disk::Disk;
 use chunk::{CHUNK_ROWS, Chunk};
 use columns::RowKey;
+#[cfg(test)]
+pub(crate) use fields::fold_into;
 use follow::Recent;
 pub(crate) use order::place_of;
 use record::RecordReader;

@@ -1,5 +1,6 @@
 //! Comparing texts: one test, over a cell or over a whole block of cells.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use memchr::memmem::Finder;
@@ -8,7 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::bits::{BLOCK_ROWS, Bits};
 use super::columns::TextView;
 use super::fields::{fold_into, is_separator};
-use crate::search::{Pattern, Required, TextMatch};
+use crate::search::{LANES, Lanes, LanesPlan, Pattern, Required, TextMatch};
 
 /// A compiled [`TextMatch`].
 #[derive(Debug)]
@@ -43,7 +44,7 @@ enum Shape {
     /// A value's domain is this, or with `below` lies under it.
     Domain { domain: Vec<u8>, below: bool },
     /// The pattern is found in a value.
-    Regex(Pattern),
+    Regex(Pattern, LanesPlan),
     /// There is a value that is not empty.
     Present,
     /// The text has a character that no cell has.
@@ -81,7 +82,7 @@ impl TextTest {
             }
             TextMatch::Regex(pattern) => {
                 needles = pattern.required().iter().map(Needle::required).collect();
-                Shape::Regex(pattern.clone())
+                Shape::Regex(pattern.clone(), LanesPlan::new(pattern))
             }
         };
         TextTest { needles: needles.into_iter().flatten().collect(), shape }
@@ -97,8 +98,8 @@ impl TextTest {
         match (&self.shape, self.needles.as_slice()) {
             (Shape::Never, _) => 0,
             (Shape::Present, _) => 2,
-            (Shape::Regex(_), []) => 100,
-            (Shape::Regex(_), _) => 20,
+            (Shape::Regex(..), []) => 50,
+            (Shape::Regex(..), _) => 20,
             (_, []) => 10,
             (_, _) => 5,
         }
@@ -121,7 +122,7 @@ impl TextTest {
             Shape::Equals(whole) => value == whole,
             Shape::StartsWith(start) => value.starts_with(start),
             Shape::EndsWith(end) => value.ends_with(end),
-            Shape::Regex(pattern) => pattern.is_in(value),
+            Shape::Regex(pattern, _) => pattern.is_in(value),
             Shape::Wildcard(pieces) => fits(value, pieces),
             Shape::Domain { domain: wanted, below } => {
                 let domain = value.rsplit(|&octet| octet == b'@').next().unwrap_or_default();
@@ -135,15 +136,22 @@ impl TextTest {
 
     /// The test as it is best carried out on `text`.
     pub(super) fn prepare<'a>(&'a self, text: TextView<'a>) -> TextScan<'a> {
-        let needle = match self.needles.as_slice() {
-            [] => None,
-            [only] => Some(only),
-            several => {
+        let needle = match (&self.shape, self.needles.as_slice()) {
+            (Shape::Contains, [only]) => Some(only),
+            (_, several) => {
                 let sample = sample_of(text.octets);
-                several.iter().min_by_key(|needle| needle.hits_in(sample))
+                let hits = several.iter().map(|needle| (needle.hits_in(sample), needle));
+                let rarest = hits.min_by_key(|(hits, _)| *hits);
+                // What every second cell has spares no look at the cells.
+                let cells = sample.len() * text.cells() / text.octets.len().max(1);
+                rarest.filter(|(hits, _)| hits * 2 <= cells).map(|(_, needle)| needle)
             }
         };
-        TextScan { text, test: self, needle }
+        let lanes = match (&self.shape, needle) {
+            (Shape::Regex(_, plan), None) => Some(RefCell::new(plan.lanes())),
+            _ => None,
+        };
+        TextScan { text, test: self, needle, lanes }
     }
 
     /// Which cells of a legend match, one after the other.
@@ -212,8 +220,10 @@ impl Needle {
 pub(super) struct TextScan<'a> {
     text: TextView<'a>,
     test: &'a TextTest,
-    /// The rarest needle there.
+    /// The rarest needle there, if it is rare.
     needle: Option<&'a Needle>,
+    /// For a pattern, if no needle is.
+    lanes: Option<RefCell<Lanes<'a>>>,
 }
 
 impl TextScan<'_> {
@@ -232,9 +242,11 @@ impl TextScan<'_> {
         if matches!(test.shape, Shape::Never) {
             return Bits::none();
         }
-        match self.needle {
-            Some(needle) if among.count() * 16 >= rows => {
-                self.sought(needle, start, rows).and(among)
+        let are_many = among.count() * 16 >= rows;
+        match (self.needle, &self.lanes) {
+            (Some(needle), _) if are_many => self.sought(needle, start, rows).and(among),
+            (_, Some(lanes)) if are_many => {
+                self.side_by_side(&mut lanes.borrow_mut(), start, among)
             }
             _ => {
                 let mut found = Bits::none();
@@ -244,6 +256,36 @@ impl TextScan<'_> {
                 found
             }
         }
+    }
+
+    /// A pattern that no needle helps, on many cells at once.
+    fn side_by_side(&self, lanes: &mut Lanes<'_>, start: usize, among: &Bits) -> Bits {
+        let mut found = Bits::none();
+        let mut waiting: [(usize, &[u8]); LANES] = [(0, &[]); LANES];
+        let mut filled = 0;
+        let mut ask = |waiting: &[(usize, &[u8])], found: &mut Bits| {
+            let mut texts: [&[u8]; LANES] = [&[]; LANES];
+            texts.iter_mut().zip(waiting).for_each(|(text, (_, cell))| *text = cell);
+            let matching = waiting.iter().zip(lanes.are_in(texts));
+            matching.filter(|(_, is_in)| *is_in).for_each(|((row, _), _)| found.set(*row));
+        };
+        for row in among.rows() {
+            let cell = self.text.cell(start + row);
+            if has_separator(cell) {
+                if self.test.matches(cell) {
+                    found.set(row);
+                }
+            } else if let Some(place) = waiting.get_mut(filled) {
+                *place = (row, cell);
+                filled += 1;
+            }
+            if filled == LANES {
+                ask(&waiting, &mut found);
+                filled = 0;
+            }
+        }
+        ask(waiting.get(..filled).unwrap_or_default(), &mut found);
+        found
     }
 
     fn sought(&self, needle: &Needle, start: usize, rows: usize) -> Bits {

@@ -27,7 +27,7 @@ use types::Timestamp;
 pub use column::{Column, NumberColumn, TextColumn, VALUE_SEPARATOR, WordColumn};
 pub use filter::{Filter, TextMatch};
 pub use follow::{FollowPosition, Followed, PositionError};
-pub(crate) use pattern::Required;
+pub(crate) use pattern::{LANES, Lanes, LanesPlan, Required};
 pub use pattern::{Pattern, PatternError};
 pub use rows::{Count, Cursor, Exactness, FoundRows, Order, RowsPage, SortValue};
 pub use tally::{FACET_ROWS_MAX, Facet, FacetBy, Histogram, HistogramBar, Tallied, TallyPlan};

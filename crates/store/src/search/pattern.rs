@@ -1,11 +1,13 @@
 //! Regular expressions that a person may bring: linear in the length of the
 //! text, limited in their own size.
 
+mod lanes;
 mod required;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use lanes::{LANES, Lanes, LanesPlan};
 pub(crate) use required::Required;
 
 /// Longest pattern, in octets.
@@ -89,7 +91,78 @@ impl fmt::Debug for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Patterns of pieces that are easily got wrong, and texts they may match.
+    fn any_pattern() -> impl Strategy<Value = String> {
+        let pieces = vec![
+            "a",
+            "B",
+            "s",
+            "K",
+            "ß",
+            "É",
+            "İ",
+            "1",
+            " ",
+            "[a-c]",
+            "[Ss]",
+            "[^a]",
+            ".",
+            "a?",
+            "b+",
+            "(ab)*",
+            "1{2}",
+            "(x|Y)",
+            "(foo|b|ks)",
+            "(ab|)",
+            "(?-i:A)",
+            "(?-i:a)",
+            r"\b",
+            "^",
+            "$",
+            "|",
+            ".*",
+            r"\w",
+            r"(?-u:\xc3)",
+        ];
+        proptest::collection::vec(proptest::sample::select(pieces), 1..7)
+            .prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn short_cuts_find_what_the_pattern_finds(
+            pattern in any_pattern(),
+            texts in proptest::collection::vec("[aAbBsSſkK\u{212a}xyYfo1 ßéÉİi\u{307}]{0,12}", 20),
+        ) {
+            let Ok(regex) = Pattern::new(&pattern) else { return Ok(()) };
+            let folded = |text: &String| {
+                let mut folded = Vec::new();
+                crate::events::fold_into(&mut folded, text);
+                folded
+            };
+            let texts: Vec<_> = texts.iter().map(folded).collect();
+            let plan = LanesPlan::new(&regex);
+            let mut lanes = plan.lanes();
+            for texts in texts.as_chunks().0 {
+                let found = texts.each_ref().map(|text| regex.is_in(text));
+                prop_assert_eq!(lanes.are_in(texts.each_ref().map(Vec::as_slice)), found, "{}", pattern);
+            }
+            for folded in texts {
+                let has = |octets: &Vec<u8>| memchr::memmem::find(&folded, octets).is_some();
+                let has_what_it_requires = regex.required().iter().all(|required| match required {
+                    Required::Literal(octets) => has(octets),
+                    Required::OneOf(literals) => literals.iter().any(has),
+                });
+                prop_assert!(!regex.is_in(&folded) || has_what_it_requires, "{pattern} {folded:?}");
+            }
+        }
+    }
 
     #[test]
     fn patterns_have_limits_and_no_case() {

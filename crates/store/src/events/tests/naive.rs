@@ -1,6 +1,8 @@
 //! The same search done plainly over whole events: what the columns must
 //! agree with.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use types::finding::{Observed, TripletFacts, TripletState};
@@ -131,10 +133,7 @@ fn text_matches(value: &str, wanted: &TextMatch) -> bool {
         TextMatch::Contains(text) => value.contains(&text.to_lowercase()),
         TextMatch::StartsWith(text) => value.starts_with(&text.to_lowercase()),
         TextMatch::EndsWith(text) => value.ends_with(&text.to_lowercase()),
-        TextMatch::Regex(pattern) => {
-            let pattern = regex::Regex::new(&format!("(?i){}", pattern.as_str())).unwrap();
-            pattern.is_match(value)
-        }
+        TextMatch::Regex(pattern) => compiled(pattern.as_str()).is_match(value),
         TextMatch::Wildcard(pattern) => {
             let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
             wildcard(&value.chars().collect::<Vec<_>>(), &pattern)
@@ -144,6 +143,17 @@ fn text_matches(value: &str, wanted: &TextMatch) -> bool {
             own == domain || (*below && own.ends_with(&format!(".{domain}")))
         }
     }
+}
+
+/// A pattern, compiled once: it is asked about thousands of values.
+fn compiled(pattern: &str) -> regex::Regex {
+    thread_local! {
+        static COMPILED: RefCell<HashMap<String, regex::Regex>> = RefCell::default();
+    }
+    COMPILED.with_borrow_mut(|compiled| {
+        let compile = || regex::Regex::new(&format!("(?i){pattern}")).unwrap();
+        compiled.entry(pattern.to_owned()).or_insert_with(compile).clone()
+    })
 }
 
 fn wildcard(value: &[char], pattern: &[char]) -> bool {

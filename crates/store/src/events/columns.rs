@@ -289,16 +289,14 @@ impl<'a> View<'a> {
     pub(super) fn written(&self, field: TextColumn, row: usize) -> Cow<'a, str> {
         let written = self.written.get(field as usize).copied().unwrap_or_default().cell(row);
         if !written.is_empty() {
-            return String::from_utf8_lossy(written);
+            return text_of(written);
         }
         let folded = self.text(field).cell(row);
-        if !folded.contains(&SPELLING_SEPARATOR) {
-            return String::from_utf8_lossy(folded);
+        if memchr::memchr(SPELLING_SEPARATOR, folded).is_none() {
+            return text_of(folded);
         }
         let values = folded.split(|&octet| octet == VALUE_SEPARATOR).map(first_spelling);
-        Cow::Owned(
-            String::from_utf8_lossy(&values.collect::<Vec<_>>().join(&VALUE_SEPARATOR)).into(),
-        )
+        Cow::Owned(text_of(&values.collect::<Vec<_>>().join(&VALUE_SEPARATOR)).into_owned())
     }
 
     /// By what rows are ordered everywhere: time, then identifier.
@@ -306,6 +304,12 @@ impl<'a> View<'a> {
         let time = self.time.get(row).copied().unwrap_or(i64::MIN);
         (time, self.wide(WideField::Id).get(row).copied().unwrap_or_default())
     }
+}
+
+/// A cell as text. Cells are written from text; damage is shown as such.
+/// What is valid, which all is, is checked many octets at a time.
+fn text_of(cell: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(cell).map_or_else(|_| String::from_utf8_lossy(cell), Cow::Borrowed)
 }
 
 /// A value without its other spelling.

@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use types::{Event, EventId, Timestamp};
 
 use super::bits::BLOCK_ROWS;
-use super::columns::{Columns, RowKey, View};
+use super::columns::{CodeView, Columns, RowKey, TextView, View};
 use super::fields::{WideField, ip_octets, ip_of};
 use super::filter::{Prepared, Test};
 use super::unit::{Place, Unit, Window};
 use super::walk::{Go, walk};
-use crate::search::{Column, Cursor, Direction, Order, SortValue, Stop};
+use crate::search::{Column, Cursor, Direction, Order, SortValue, Stop, TextColumn};
 
 /// The value of one row, where it lies. Compared only with its like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,8 @@ pub(super) fn gather(
     });
     let all = Mutex::new(Vec::new());
     walk(&units, stop, |unit| {
-        let mut best = Best { order, after: after.as_ref(), rows_max, rows: Vec::new() };
+        let mut best =
+            Best { order, after: after.as_ref(), rows_max, rows: Vec::new(), limit: None };
         best.unit(unit, test, window, stop);
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.append(&mut best.rows);
@@ -75,6 +76,9 @@ struct Best<'a> {
     after: Option<&'a Rank>,
     rows_max: usize,
     rows: Vec<(Rank, Place)>,
+    /// Once the page is full, the rough place of its last row: what lies
+    /// behind it need not be compared.
+    limit: Option<u64>,
 }
 
 impl Best<'_> {
@@ -85,14 +89,16 @@ impl Best<'_> {
             return;
         }
         let words = words_of(self.order.by);
+        let rough = Rough::new(&view, self.order, &words);
         let mut rows = unit.inside(&view, window);
         while !rows.is_empty() && !stop.is_over() {
             let size = BLOCK_ROWS.min(rows.len());
             let among = unit.among(&view, window, rows.start, size);
             let Some(found) = test.matching_whole(rows.start, size, &among, stop) else { break };
-            for row in found.rows() {
-                let row = rows.start + row;
-                self.take(unit, row, value(&view, self.order.by, &words, row), view.key(row));
+            for row in found.rows().map(|row| rows.start + row) {
+                if !self.limit.is_some_and(|limit| rough.of(row) > limit) {
+                    self.take(unit, row, value(&view, self.order.by, &words, row), view.key(row));
+                }
             }
             rows.start += size;
         }
@@ -112,8 +118,107 @@ impl Best<'_> {
         if let Some(place) = unit.place(row) {
             self.rows.insert(at, (Rank { value: value.map(owned), key }, place));
             self.rows.truncate(self.rows_max);
+            let last = self.rows.last().filter(|_| self.rows.len() == self.rows_max);
+            self.limit = last.map(|(last, _)| rough_place(borrowed(&last.value), direction));
         }
     }
+}
+
+/// Where rows of a unit lie in the order, roughly: a row with a greater number
+/// than another comes after it. One number per row is compared much faster
+/// than a text, and settles nearly all of them.
+enum Rough<'a> {
+    Numbers(&'a [u32], Direction),
+    Ips(&'a [[u8; 16]], Direction),
+    /// By code.
+    Words(CodeView<'a>, Vec<u64>),
+    /// By cell of a legend.
+    Keys(&'a [u16], Vec<u64>),
+    Texts(TextView<'a>, Direction),
+    /// The order is by time only.
+    Same,
+}
+
+impl<'a> Rough<'a> {
+    fn new(view: &View<'a>, order: Order, words: &[&'static str]) -> Self {
+        let Order { by, direction } = order;
+        let place = |text: &[u8]| rough_place(present(text), direction);
+        match by {
+            Column::Time => Rough::Same,
+            Column::Ip => Rough::Ips(view.wide(WideField::Ip), direction),
+            Column::Number(field) => Rough::Numbers(view.numbers(field), direction),
+            Column::Word(field) => {
+                let places = words.iter().map(|word| place(word.as_bytes()));
+                Rough::Words(view.codes(field), places.collect())
+            }
+            Column::Text(field) => {
+                let text = view.text(first_part(field));
+                match text.keys {
+                    Some(keys) => {
+                        let places = (0..text.cells()).map(|cell| place(text.at(cell)));
+                        Rough::Keys(keys, places.collect())
+                    }
+                    None => Rough::Texts(text, direction),
+                }
+            }
+        }
+    }
+
+    fn of(&self, row: usize) -> u64 {
+        match self {
+            Rough::Numbers(numbers, direction) => {
+                let number = numbers.get(row).copied().filter(|&number| number != 0);
+                rough_place(number.map(|number| Value::Number(number.into())), *direction)
+            }
+            Rough::Ips(ips, direction) => {
+                rough_place(ips.get(row).map(|ip| Value::Ip(*ip)), *direction)
+            }
+            Rough::Words(codes, places) => {
+                places.get(usize::from(codes.code(row))).copied().unwrap_or(u64::MAX)
+            }
+            Rough::Keys(keys, places) => {
+                let key = keys.get(row).map_or(0, |&key| usize::from(key));
+                places.get(key).copied().unwrap_or(u64::MAX)
+            }
+            Rough::Texts(text, direction) => rough_place(present(text.cell(row)), *direction),
+            Rough::Same => 0,
+        }
+    }
+}
+
+/// The rough place of a value: mostly its first eight octets, turned around if
+/// the greatest comes first. What has none comes last either way.
+fn rough_place(value: Option<Value<'_>>, direction: Direction) -> u64 {
+    let Some(value) = value else { return u64::MAX };
+    let first = match value {
+        Value::Number(number) => number,
+        // Of IPv4, which is all alike in its first half, the second.
+        Value::Ip(ip) => match u128::from_be_bytes(ip) {
+            ip if ip >> 64 == 0 => (ip as u64) >> 1,
+            ip => 1 << 63 | (ip >> 65) as u64,
+        },
+        Value::Text(text) => match text.first_chunk() {
+            Some(octets) => u64::from_be_bytes(*octets),
+            None => {
+                let mut octets = [0; 8];
+                octets.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+                u64::from_be_bytes(octets)
+            }
+        },
+    };
+    match direction {
+        Direction::Ascending => first,
+        Direction::Descending => u64::MAX - first,
+    }
+}
+
+/// The column a group of them is ordered by: its first.
+fn first_part(field: TextColumn) -> TextColumn {
+    field.parts().first().copied().unwrap_or(field)
+}
+
+fn present(text: &[u8]) -> Option<Value<'_>> {
+    (!text.is_empty()).then_some(Value::Text(text))
 }
 
 fn compare_ranks(direction: Direction, a: &Rank, b: &Rank) -> Ordering {
@@ -161,15 +266,10 @@ fn value<'a>(
             let number = view.numbers(field).get(row).copied().unwrap_or(0);
             (number != 0).then_some(Value::Number(u64::from(number)))
         }
-        Column::Text(field) => {
-            let field = field.parts().first().copied().unwrap_or(field);
-            let cell = view.text(field).cell(row);
-            (!cell.is_empty()).then_some(Value::Text(cell))
-        }
+        Column::Text(field) => present(view.text(first_part(field)).cell(row)),
         Column::Word(field) => {
             let code = view.codes(field).code(row);
-            let word = words.get(usize::from(code)).filter(|word| !word.is_empty())?;
-            Some(Value::Text(word.as_bytes()))
+            present(words.get(usize::from(code))?.as_bytes())
         }
     }
 }

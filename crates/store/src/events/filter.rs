@@ -176,7 +176,7 @@ pub(super) enum Prepared<'a> {
     Ids(&'a [[u8; 16]], &'a [[u8; 16]]),
     /// Texts with a legend: which of it match.
     Keys(&'a [u16], Vec<bool>),
-    Text(TextScan<'a>),
+    Text(Box<TextScan<'a>>),
     Story(&'a [[u8; 16]], &'a StoryTest),
 }
 
@@ -296,7 +296,7 @@ fn texts<'a>(text: TextView<'a>, test: &'a TextTest) -> Prepared<'a> {
     if text.is_empty() {
         return Prepared::Always(test.matches(b""));
     }
-    let Some(keys) = text.keys else { return Prepared::Text(test.prepare(text)) };
+    let Some(keys) = text.keys else { return Prepared::Text(Box::new(test.prepare(text))) };
     let matching = test.cells(text);
     match (matching.contains(&true), matching.contains(&false)) {
         (false, _) => Prepared::Always(false),

@@ -96,7 +96,7 @@ impl Best<'_> {
             let among = unit.among(&view, window, rows.start, size);
             let Some(found) = test.matching_whole(rows.start, size, &among, stop) else { break };
             for row in found.rows().map(|row| rows.start + row) {
-                if !self.limit.is_some_and(|limit| rough.of(row) > limit) {
+                if self.limit.is_none_or(|limit| rough.of(row) <= limit) {
                     self.take(unit, row, value(&view, self.order.by, &words, row), view.key(row));
                 }
             }

@@ -23,7 +23,7 @@ pub(super) struct TextTest {
 #[derive(Debug)]
 enum Needle {
     /// These octets, which are not empty.
-    One(Finder<'static>),
+    One(Box<Finder<'static>>),
     /// One of several.
     OneOf(Regex),
 }
@@ -44,7 +44,7 @@ enum Shape {
     /// A value's domain is this, or with `below` lies under it.
     Domain { domain: Vec<u8>, below: bool },
     /// The pattern is found in a value.
-    Regex(Pattern, LanesPlan),
+    Regex(Pattern, Box<LanesPlan>),
     /// There is a value that is not empty.
     Present,
     /// The text has a character that no cell has.
@@ -82,7 +82,7 @@ impl TextTest {
             }
             TextMatch::Regex(pattern) => {
                 needles = pattern.required().iter().map(Needle::required).collect();
-                Shape::Regex(pattern.clone(), LanesPlan::new(pattern))
+                Shape::Regex(pattern.clone(), Box::new(LanesPlan::new(pattern)))
             }
         };
         TextTest { needles: needles.into_iter().flatten().collect(), shape }
@@ -180,7 +180,7 @@ fn sample_of(octets: &[u8]) -> &[u8] {
 impl Needle {
     /// Nothing if it is empty: that is everywhere.
     fn one(octets: &[u8]) -> Option<Needle> {
-        (!octets.is_empty()).then(|| Needle::One(Finder::new(octets).into_owned()))
+        (!octets.is_empty()).then(|| Needle::One(Box::new(Finder::new(octets).into_owned())))
     }
 
     fn required(required: &Required) -> Option<Needle> {
@@ -246,7 +246,7 @@ impl TextScan<'_> {
         match (self.needle, &self.lanes) {
             (Some(needle), _) if are_many => self.sought(needle, start, rows).and(among),
             (_, Some(lanes)) if are_many => {
-                self.side_by_side(&mut lanes.borrow_mut(), start, among)
+                self.side_by_side(&mut lanes.borrow_mut(), start, rows, among)
             }
             _ => {
                 let mut found = Bits::none();
@@ -259,32 +259,27 @@ impl TextScan<'_> {
     }
 
     /// A pattern that no needle helps, on many cells at once.
-    fn side_by_side(&self, lanes: &mut Lanes<'_>, start: usize, among: &Bits) -> Bits {
+    fn side_by_side(&self, lanes: &mut Lanes<'_>, start: usize, rows: usize, among: &Bits) -> Bits {
+        let TextScan { text, test, .. } = self;
+        let all = text.octets.get(text.start(start)..text.start(start + rows));
+        let have_one_value = !has_separator(all.unwrap_or_default());
         let mut found = Bits::none();
-        let mut waiting: [(usize, &[u8]); LANES] = [(0, &[]); LANES];
-        let mut filled = 0;
-        let mut ask = |waiting: &[(usize, &[u8])], found: &mut Bits| {
-            let mut texts: [&[u8]; LANES] = [&[]; LANES];
-            texts.iter_mut().zip(waiting).for_each(|(text, (_, cell))| *text = cell);
-            let matching = waiting.iter().zip(lanes.are_in(texts));
-            matching.filter(|(_, is_in)| *is_in).for_each(|((row, _), _)| found.set(*row));
-        };
+        let mut by_length = ByLength::default();
         for row in among.rows() {
-            let cell = self.text.cell(start + row);
-            if has_separator(cell) {
-                if self.test.matches(cell) {
-                    found.set(row);
-                }
-            } else if let Some(place) = waiting.get_mut(filled) {
-                *place = (row, cell);
-                filled += 1;
-            }
-            if filled == LANES {
-                ask(&waiting, &mut found);
-                filled = 0;
+            let cell = text.cell(start + row);
+            if have_one_value || !has_separator(cell) {
+                by_length.push(row, cell.len());
+            } else if test.matches(cell) {
+                found.set(row);
             }
         }
-        ask(waiting.get(..filled).unwrap_or_default(), &mut found);
+        let rows = by_length.sorted();
+        for some in rows.chunks(LANES) {
+            let mut texts: [&[u8]; LANES] = [&[]; LANES];
+            texts.iter_mut().zip(some).for_each(|(to, &row)| *to = text.cell(start + row));
+            let matching = some.iter().zip(lanes.are_in(texts));
+            matching.filter(|(_, is_in)| *is_in).for_each(|(&row, _)| found.set(row));
+        }
         found
     }
 
@@ -311,6 +306,50 @@ impl TextScan<'_> {
             at = cell_end;
         }
         found
+    }
+}
+
+/// Lengths that are told apart; longer cells are seldom.
+const LENGTHS: usize = 256;
+
+/// Rows in the order of the lengths of their cells, so that those that are
+/// stepped through side by side end together.
+struct ByLength {
+    rows: Vec<(usize, u8)>,
+    counts: [usize; LENGTHS],
+}
+
+impl Default for ByLength {
+    fn default() -> Self {
+        ByLength { rows: Vec::with_capacity(BLOCK_ROWS), counts: [0; LENGTHS] }
+    }
+}
+
+impl ByLength {
+    fn push(&mut self, row: usize, length: usize) {
+        let length = u8::try_from(length).unwrap_or(u8::MAX);
+        self.rows.push((row, length));
+        if let Some(count) = self.counts.get_mut(usize::from(length)) {
+            *count += 1;
+        }
+    }
+
+    /// The rows in order: each length has its place, after all shorter ones.
+    fn sorted(mut self) -> Vec<usize> {
+        let mut next = 0;
+        for count in &mut self.counts {
+            next += std::mem::replace(count, next);
+        }
+        let mut sorted = vec![0; self.rows.len()];
+        for (row, length) in self.rows {
+            if let Some(place) = self.counts.get_mut(usize::from(length)) {
+                if let Some(slot) = sorted.get_mut(*place) {
+                    *slot = row;
+                }
+                *place += 1;
+            }
+        }
+        sorted
     }
 }
 

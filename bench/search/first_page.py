@@ -74,13 +74,9 @@ class Server:
         self.cookies = {}
 
     def cpu_ms(self):
-        total = 0  # /proc counts a whole process in ticks; its threads in nanoseconds
-        for task in os.listdir(f"/proc/{self.process.pid}/task"):
-            try:
-                total += int(open(f"/proc/{self.process.pid}/task/{task}/schedstat").read().split()[0])
-            except (FileNotFoundError, ProcessLookupError):
-                pass
-        return total / 1e6
+        # In ticks of 10 ms, but with the threads that have ended: those that help a search live as long as it does.
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
 
     def memory_mib(self):
         status = open(f"/proc/{self.process.pid}/status").read()

@@ -48,6 +48,13 @@ export const screens = {
   requests: at('/requests?list=all'),
   downloads: at('/reports/downloads'),
   views: at('/views'),
+  audit: at('/system/audit'),
+  'audit-of-tokens': at('/system/audit?action=token'),
+  'audit-entry': async (page, url) => {
+    await at('/system/audit?action=sign_in')(page, url);
+    await page.locator('main tbody a').first().click();
+    await page.waitForLoadState('load');
+  },
   me: at('/me'),
   api: at('/api/docs'),
   'no-such-page': at('/no-such-page'),

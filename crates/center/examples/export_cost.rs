@@ -20,7 +20,7 @@ use center::{
 use store::contract::Position;
 use store::disk::RealDisk;
 use store::events::{EventIndex, SealWhat};
-use store::state::SqliteState;
+use store::state::{SqliteAudit, SqliteState};
 use store::{Store, StoreOptions};
 use types::policy::BasePolicies;
 use types::{Caller, NodeName, Timestamp};
@@ -141,6 +141,7 @@ fn center(folder: &Path, index: EventIndex, now: Timestamp) -> Result<Center, Bo
         queue: store.clone(),
         triplets: store,
         policies: Arc::new(SqliteState::open(&folder.join("state.db"))?),
+        audit: Arc::new(SqliteAudit::open(&folder.join("state.db"))?),
         activator: Arc::new(Quiet),
         sessions: Arc::new(Quiet),
         events: Arc::new(MetricsFromEvents::new()),

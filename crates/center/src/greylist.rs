@@ -1,9 +1,10 @@
 //! Looking at the triplet table and steering it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::contract::{TripletEntry, TripletSteer};
 use types::finding::TripletState;
-use types::{Caller, LifeLineId, Permission, Timestamp};
+use types::{AuditAction, Caller, LifeLineId, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit, presentable};
 
@@ -89,6 +90,13 @@ impl Center {
             return Err(CenterError::invalid(message));
         }
         let entries = self.parts.triplets.list(text.trim(), STEERED_MAX);
+        let action = match what {
+            TripletSteer::Pass => AuditAction::GreylistPassed,
+            TripletSteer::Forget => AuditAction::GreylistForgotten,
+        };
+        // Before it is done: the table is not in the database of the log.
+        let details = json!({ "entries": entries.len() });
+        self.record(caller, action, &presentable(text.trim()), &details)?;
         Ok(self.parts.triplets.steer(&entries, what)?)
     }
 

@@ -11,6 +11,9 @@
 
 pub mod accounts;
 mod attempts;
+pub mod audit;
+#[cfg(test)]
+mod audit_tests;
 pub mod command;
 mod conservation;
 pub mod daily_log;
@@ -47,7 +50,7 @@ use std::time::Duration;
 
 use policy::SenderChange;
 use store::search::EventSearch;
-use store::state::{PolicyState, ReviewRequestState, SavedViewState};
+use store::state::{AuditState, PolicyState, ReviewRequestState, SavedViewState};
 use store::{EventLog, MessageQueue, TripletTable};
 use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
@@ -124,6 +127,8 @@ pub struct Parts {
     pub triplets: Arc<dyn TripletTable>,
     /// Policies, groups and managed senders with their history.
     pub policies: Arc<dyn PolicyState>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditState>,
     /// What puts changes into force.
     pub activator: Arc<dyn PolicyActivator>,
     /// What the listeners counted.

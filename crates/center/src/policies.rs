@@ -156,7 +156,7 @@ impl Center {
 
     pub(crate) fn author(&self, caller: &Caller, expected: Option<u64>, note: &str) -> Authorship {
         Authorship {
-            author: caller.name.to_string(),
+            actor: caller.into(),
             note: note.to_owned(),
             at: self.parts.clock.now(),
             expected,

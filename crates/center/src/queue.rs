@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::{QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::{QueueAction, Record, SCHEMA};
 use types::{
-    Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId, Timestamp,
+    AuditAction, Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId,
+    Timestamp,
 };
 
 use crate::waiting::Wait;
@@ -183,6 +185,7 @@ impl Center {
         ids: &[QueueId],
     ) -> Result<QueueDone, CenterError> {
         permit(caller, Permission::QueueActions)?;
+        self.note_command(caller, command, ids)?;
         let mut done =
             QueueDone { messages: 0, recipients: 0, missing: Vec::new(), unchanged: Vec::new() };
         for &id in ids {
@@ -195,6 +198,27 @@ impl Center {
             done.recipients += changed;
         }
         Ok(done)
+    }
+
+    /// Notes a command before it is carried out: the queue is not in the
+    /// database of the audit log.
+    fn note_command(
+        &self,
+        caller: &Caller,
+        command: QueueCommand,
+        ids: &[QueueId],
+    ) -> Result<(), CenterError> {
+        let action = match command {
+            QueueAction::Hold => AuditAction::QueueHeld,
+            QueueAction::Release => AuditAction::QueueReleased,
+            QueueAction::Retry => AuditAction::QueueRetried,
+            QueueAction::Delete => AuditAction::QueueDeleted,
+        };
+        let subject = match ids {
+            [one] => one.to_string(),
+            many => format!("{} messages", many.len()),
+        };
+        self.record(caller, action, &subject, &json!({ "messages": ids }))
     }
 
     fn command_one(

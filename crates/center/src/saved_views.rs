@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use store::state::{SavedViewState, StoredView};
-use types::{Caller, Permission, Timestamp};
+use types::{AuditAction, Caller, Permission, Timestamp};
 
 use crate::search::SearchRequest;
 use crate::{Center, CenterError, permit, presentable};
@@ -101,7 +101,8 @@ impl Center {
             request: document,
             changed: self.parts.clock.now(),
         };
-        let id = state.keep_view(&stored)?;
+        let note = self.audit_note(caller, AuditAction::ViewSaved, &stored.name);
+        let id = state.keep_view(&stored, &note.with_details(stored.request.clone()))?;
         self.saved_view(caller, id)
     }
 
@@ -111,10 +112,12 @@ impl Center {
     ///
     /// [`CenterError::NotFound`], also for one of somebody else.
     pub fn remove_view(&self, caller: &Caller, id: u64) -> Result<(), CenterError> {
-        if !self.saved_view(caller, id)?.mine {
+        let view = self.saved_view(caller, id)?;
+        if !view.mine {
             return Err(missing(id));
         }
-        match self.saved_view_state()?.forget_view(id)? {
+        let note = self.audit_note(caller, AuditAction::ViewRemoved, &view.name);
+        match self.saved_view_state()?.forget_view(id, &note)? {
             true => Ok(()),
             false => Err(missing(id)),
         }

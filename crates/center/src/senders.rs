@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Hits, Object, ObjectKey, Provenance, SenderQuery, StoredSender};
 use types::lists::{ManagedSender, SenderAction};
-use types::{Caller, Permission, PolicyId};
+use types::{AuditAction, Caller, Permission, PolicyId};
 
 use crate::daily_log::spreadsheet_safe;
 use crate::input::sender_problem;
@@ -145,6 +145,7 @@ impl Center {
         out: &mut dyn Write,
     ) -> Result<(), CenterError> {
         permit(caller, Permission::SeeSenders)?;
+        self.record(caller, AuditAction::SendersTaken, "managed senders", search)?;
         let mut writer =
             csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
         writer.write_record(COLUMNS).map_err(|e| csv_error(&e))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use policy::PolicySet;
 use store::disk::RealDisk;
-use store::state::{SqliteRequests, SqliteState};
+use store::state::{SqliteAudit, SqliteRequests, SqliteState};
 use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState, Store, StoreOptions};
 use tempfile::TempDir;
 use types::event::{Record, SCHEMA};
@@ -155,6 +155,7 @@ impl Gateway {
             queue: store.clone(),
             triplets: store,
             policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),
+            audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
             activator: activator.clone(),
             sessions: Arc::new(Quiet),
             events: Arc::new(metrics::MetricsFromEvents::new()),

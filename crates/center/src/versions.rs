@@ -3,7 +3,7 @@
 use policy::{Document, PolicyObjects};
 use serde::{Deserialize, Serialize};
 use store::state::{Difference, Object, ObjectKey, Origin, PolicyDocument, Provenance, Version};
-use types::{Caller, Permission, Policy, PolicyId, Timestamp};
+use types::{AuditAction, Caller, Permission, Policy, PolicyId, Timestamp};
 
 use crate::policies::refuse;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
@@ -82,6 +82,8 @@ impl Center {
     pub fn export_policies(&self, caller: &Caller) -> Result<String, CenterError> {
         permit(caller, Permission::SeePolicies)?;
         permit(caller, Permission::SeeSenders)?;
+        let details = serde_json::json!({ "version": self.parts.policies.version()? });
+        self.record(caller, AuditAction::PoliciesTaken, "policy set", &details)?;
         let stored = self.parts.policies.export()?;
         let document = Document {
             policies: stored.policies,
@@ -239,7 +241,7 @@ mod tests {
     fn with_policy_file() -> Gateway {
         let gateway = Gateway::new(at(0));
         let who = Authorship {
-            author: "settings".to_owned(),
+            actor: types::Actor::machine("settings"),
             note: String::new(),
             at: at(0),
             expected: None,

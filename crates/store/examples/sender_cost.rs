@@ -9,8 +9,8 @@ use std::time::Instant;
 use store::state::{
     Authorship, Edit, Object, PolicyDocument, PolicyState, SenderQuery, SqliteState,
 };
-use types::Timestamp;
 use types::lists::{ManagedSender, SenderAction};
+use types::{Actor, Timestamp};
 
 #[expect(clippy::print_stdout, reason = "its output is its purpose")]
 fn say(text: &str) {
@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let state = SqliteState::open(&folder.path().join("state.db"))?;
     let at = Timestamp::from_millis(1);
-    let who = Authorship { author: "bench".into(), note: String::new(), at, expected: None };
+    let who =
+        Authorship { actor: Actor::machine("bench"), note: String::new(), at, expected: None };
     let senders: Result<Vec<_>, _> = (0..entries).map(entry).collect();
     let document = PolicyDocument { senders: senders?, ..PolicyDocument::default() };
     timed("import", || Ok(state.import(&who, document)?.differences.len()))?;

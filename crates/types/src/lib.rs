@@ -8,11 +8,13 @@
 
 pub mod address;
 pub mod advice;
+pub mod audit;
 pub mod client;
 pub mod definition;
 pub mod event;
 pub mod evidence;
 pub mod finding;
+mod hexadecimal;
 pub mod id;
 pub mod information;
 pub mod lists;
@@ -29,11 +31,13 @@ pub mod verdict;
 
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
 pub use advice::Exposure;
+pub use audit::{Actor, AuditAction, AuditNote};
 pub use client::{Client, ClientFacts, TlsFacts};
 pub use definition::{Definition, DefinitionSet};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
 pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
+pub use hexadecimal::hexadecimal;
 pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, SessionId};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};

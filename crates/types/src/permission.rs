@@ -1,10 +1,13 @@
 //! What a caller may do: one table from which routes, pages and documentation
 //! take their permissions.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::id::Reference;
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal;)*) => {
@@ -59,6 +62,8 @@ permissions! {
     ManageAccounts = "manage_accounts";
     /// Tokens for programs, and those of other people.
     ManageTokens = "manage_tokens";
+    /// The audit log of everybody; what one did oneself can be read without.
+    SeeAudit = "see_audit";
 }
 
 impl FromStr for Permission {
@@ -73,7 +78,7 @@ impl FromStr for Permission {
 /// There is no permission or role of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {0} of this name")]
-pub struct UnknownName(&'static str);
+pub struct UnknownName(pub(crate) &'static str);
 
 /// A set of permissions; stored and shown as the list of their names.
 #[derive(
@@ -201,6 +206,8 @@ pub enum Via {
     /// The machine itself: its chores, its command line, its tests.
     #[default]
     Machine,
+    /// Nobody who is known: a stranger at the sign-in page.
+    Visitor,
     /// A person, signed in with this account.
     Account(AccountId),
     /// A program, with this token.
@@ -256,12 +263,16 @@ pub struct Caller {
     pub permissions: Permissions,
     /// How they came in.
     pub via: Via,
+    /// The address they came from; nothing for the machine itself.
+    pub from: Option<IpAddr>,
+    /// The attempt whose row they act on, for the audit log.
+    pub row: Option<Reference>,
 }
 
 impl Caller {
     /// A caller with these permissions who came in by no account.
     pub fn new(name: &str, permissions: Permissions) -> Self {
-        Caller { name: name.into(), permissions, via: Via::Machine }
+        Caller { name: name.into(), permissions, via: Via::Machine, from: None, row: None }
     }
 
     /// A caller with every permission: the machine's own administrator.
@@ -274,10 +285,23 @@ impl Caller {
         Caller::new(name, Permissions::read_only())
     }
 
+    /// The same caller, from this address.
+    #[must_use]
+    pub fn from_address(self, from: IpAddr) -> Self {
+        Caller { from: Some(from), ..self }
+    }
+
+    /// The same caller, acting on the row of this attempt: whatever they
+    /// change says so in the audit log.
+    #[must_use]
+    pub fn on_row(self, row: Reference) -> Self {
+        Caller { row: Some(row), ..self }
+    }
+
     /// The account they came in with, or whose token they used.
     pub fn account(&self) -> Option<AccountId> {
         match self.via {
-            Via::Machine => None,
+            Via::Machine | Via::Visitor => None,
             Via::Account(account) | Via::Token { account, .. } => Some(account),
         }
     }

@@ -39,8 +39,8 @@ macro_rules! routes {
 use Access::{Entrance, Needs, Public, SignedIn};
 use Permission::{
     AnswerRequests, EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens,
-    QueueActions, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SteerGreylist,
-    SystemStatus,
+    QueueActions, SeeAudit, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders,
+    SteerGreylist, SystemStatus,
 };
 
 routes! {
@@ -77,6 +77,8 @@ routes! {
     POST "/reports/downloads" Needs(ExportMetadata);
     POST "/reports/downloads/{id}/cancel" Needs(ExportMetadata);
     POST "/reports/downloads/{id}/remove" Needs(ExportMetadata);
+    GET "/system/audit" SignedIn;
+    GET "/system/audit/{number}" SignedIn;
     // Attempts.
     GET "/api/v1/attempts" Needs(SeeMetadata);
     GET "/api/v1/attempts/count" Needs(SeeMetadata);
@@ -151,6 +153,11 @@ routes! {
     GET "/api/v1/greylist" Needs(SeeGreylist);
     POST "/api/v1/greylist/pass" Needs(SteerGreylist);
     POST "/api/v1/greylist/forget" Needs(SteerGreylist);
+    // The audit log; without the permission one's own entries only.
+    GET "/api/v1/audit" SignedIn;
+    GET "/api/v1/audit/{number}" SignedIn;
+    GET "/api/v1/audit/export" SignedIn;
+    GET "/api/v1/audit/verify" Needs(SeeAudit);
     // The gateway as a whole.
     GET "/api/v1/status" Needs(SystemStatus);
     GET "/api/v1/conservation" Needs(SystemStatus);

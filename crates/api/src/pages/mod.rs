@@ -3,6 +3,7 @@
 //! the templates and made visible by the message center before.
 
 pub(crate) mod assets;
+mod audit;
 mod chart;
 pub(crate) mod clock;
 mod compare;
@@ -68,6 +69,8 @@ pub(crate) fn router() -> Router<Api> {
                 .post(refusal::hand_in)
                 .layer(DefaultBodyLimit::max(refusal::REQUEST_OCTETS_MAX)),
         )
+        .route("/system/audit", get(audit::page))
+        .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))
 }
 

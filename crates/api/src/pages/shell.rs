@@ -64,6 +64,13 @@ const PLACES: &[Place] = &[
         key: "r",
         needs: Permission::ExportMetadata,
     },
+    Place {
+        href: "/system/audit",
+        label: "System",
+        icon: "i-system",
+        key: "s",
+        needs: Permission::SystemStatus,
+    },
 ];
 
 /// What the search box holds.
@@ -133,6 +140,7 @@ impl Shell {
     pub(crate) fn is_at(&self, place: &Place) -> bool {
         match place.href {
             "/" => self.path == "/",
+            "/system/audit" => self.path.starts_with("/system"),
             href => self.path.starts_with(href),
         }
     }

@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod attempts;
+mod audit;
 pub(crate) mod definitions;
 mod exports;
 mod policies;
@@ -73,6 +74,10 @@ pub(crate) fn reading() -> Routes {
         .get("/exports/{id}", "One export as it stands.", exports::show)
         .get("/exports/{id}/progress", "How far an export is, until it is over.", exports::progress)
         .get("/exports/{id}/file", "The file of an export that is done.", exports::file)
+        .get("/audit", "The audit log, newest first.", audit::list)
+        .get("/audit/{number}", "One entry of the audit log.", audit::entry)
+        .get("/audit/export", "The audit log as CSV or NDJSON.", audit::export)
+        .get("/audit/verify", "Whether the audit log is what was written.", audit::verify)
         .get("/status", "How the gateway is.", system::status)
         .get("/conservation", "Attempts in and out.", system::conservation)
         .get("/conservation/hours", "The same by the hour.", system::conservation_hours)

@@ -17,7 +17,7 @@ use center::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store::disk::RealDisk;
-use store::state::{SqliteAccounts, SqliteRequests, SqliteState};
+use store::state::{SqliteAccounts, SqliteAudit, SqliteRequests, SqliteState};
 use store::{EventLog, Store, StoreOptions};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -113,6 +113,7 @@ pub(crate) fn empty_gateway() -> Gateway {
         queue: log.clone(),
         triplets: log.clone(),
         policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),
+        audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
         activator: Arc::new(Outside),
         sessions: Arc::new(Outside),
         events: events.clone(),
@@ -134,6 +135,7 @@ pub(crate) fn empty_gateway() -> Gateway {
     let metrics = Metrics::new().with(center.clone()).with(events);
     let accounts = Arc::new(Accounts::new(AccountParts {
         state: Arc::new(SqliteAccounts::open(&folder.path().join("state.db")).unwrap()),
+        audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SystemChance),
         times: SessionTimes::default(),

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
-use types::{Caller, Permissions, Role, Via};
+use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Via};
 
-use super::people::{check_name, comparable, not_oneself};
+use super::people::{check_name, comparable, name_taken, not_oneself};
+use super::sessions::caller_of;
 use super::{Accounts, Secret, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
 
 /// How long a link works.
 pub const LINK_VALID: Duration = Duration::from_secs(24 * 3_600);
+/// Who does what nobody asked for, in the audit log.
+const GATEWAY: &str = "portcullis";
 /// The name of the demo's account.
 const DEMO: &str = "demo";
 
@@ -47,7 +50,11 @@ impl Accounts {
     /// The store fails.
     pub fn first_link(&self) -> Result<Option<Secret>, CenterError> {
         match self.state.count()? {
-            0 => self.new_link(LinkKind::Owner).map(Some),
+            0 => {
+                let machine = Caller::with_all(GATEWAY);
+                let note = self.note(&machine, AuditAction::LinkMade, "for the first owner");
+                self.new_link(LinkKind::Owner, &note).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -62,12 +69,14 @@ impl Accounts {
         permit_accounts(caller)?;
         let Some(name) = name else {
             permit_all(caller, Permissions::all())?;
-            return self.new_link(LinkKind::Owner);
+            let note = self.note(caller, AuditAction::LinkMade, "for a new owner");
+            return self.new_link(LinkKind::Owner, &note);
         };
         let account = self.named(name)?;
         permit_all(caller, account.role.permissions())?;
         not_oneself(caller, &account)?;
-        self.new_link(LinkKind::Password(account.id))
+        let note = self.note(caller, AuditAction::LinkMade, &account.name);
+        self.new_link(LinkKind::Password(account.id), &note)
     }
 
     /// What a link is for; nothing if it does not work (any more).
@@ -102,21 +111,29 @@ impl Accounts {
     ) -> Result<Option<Secret>, CenterError> {
         let found = self.living_link(link)?.ok_or_else(used_up)?;
         let account = match found.kind {
-            LinkKind::Owner => self.make_owner(link, name, password)?,
+            LinkKind::Owner => self.make_owner(link, name, password, from)?,
             LinkKind::Password(id) => {
                 let account = self.stored(id)?;
                 password::check(password, &account.name)?;
                 let hash = self.hasher.hash(password)?;
-                self.take(link)?;
-                self.state.set_password(id, &hash)?;
-                self.state.end_sessions(id, None)?;
+                let person = caller_of(&account).from_address(from.address);
+                let note = self.note(&person, AuditAction::SetUp, "a new password");
+                let link = secret::hash(link);
+                let done = self.changed(&note, |to| {
+                    if to.take_link(&link)?.is_none() {
+                        return Ok(None);
+                    }
+                    to.set_password(id, &hash)?;
+                    to.end_sessions(id, None).map(Some)
+                })?;
+                done.ok_or_else(used_up)?;
                 account
             }
             LinkKind::SignIn(_) => return Err(used_up()),
         };
         match account.totp_secret {
             Some(_) => Ok(None),
-            None => self.new_session(&account, from).map(Some),
+            None => self.new_session(&account, from, "with a set-up link").map(Some),
         }
     }
 
@@ -125,26 +142,35 @@ impl Accounts {
         link: &str,
         name: &str,
         password: &str,
+        from: &Visitor,
     ) -> Result<StoredAccount, CenterError> {
         let name = comparable(name);
         check_name(&name)?;
         password::check(password, &name)?;
-        let taken = || CenterError::invalid("there is an account of this name already");
         if self.state.account_named(&name)?.is_some() {
-            return Err(taken());
+            return Err(name_taken());
         }
         let hash = self.hasher.hash(password)?;
-        let link = self.take(link)?;
         let by = "set-up link".to_owned();
         let (role, at) = (Role::Owner, self.clock.now());
         let new = NewAccount { name, role, password: Some(hash), at, by };
-        match self.state.add_account(&new)? {
+        let mut note = self.note(
+            &Caller::new(&new.name, Permissions::NONE),
+            AuditAction::SetUp,
+            "a new owner",
+        );
+        note.actor =
+            Actor { name: new.name.as_str().into(), ..Actor::visitor(from.address.to_canonical()) };
+        let (link, mut was_there) = (secret::hash(link), false);
+        // Should somebody take the name meanwhile, the link is not used up.
+        let made = self.changed(&note, |to| {
+            was_there = to.take_link(&link)?.is_some();
+            if was_there { to.add_account(&new) } else { Ok(None) }
+        })?;
+        match made {
             Some(id) => self.stored(id),
-            None => {
-                // Somebody took the name between the question and the answer.
-                self.state.put_link(&link.0, &link.1)?;
-                Err(taken())
-            }
+            None if was_there => Err(name_taken()),
+            None => Err(used_up()),
         }
     }
 
@@ -157,8 +183,8 @@ impl Accounts {
         let found = self.living_link(link)?.ok_or_else(used_up)?;
         let LinkKind::SignIn(id) = found.kind else { return Err(used_up()) };
         let account = self.stored(id)?;
-        self.take(link)?;
-        self.new_session(&account, from)
+        self.take(link, &account, from)?;
+        self.new_session(&account, from, "with a link")
     }
 
     /// Makes the demo's account, which may do everything, gives it a new
@@ -179,24 +205,28 @@ impl Accounts {
         let hash = self.hasher.hash(password.reveal())?;
         let id = match self.state.account_named(DEMO)? {
             Some(account) => {
-                self.state.set_password(account.id, &hash)?;
+                let note = self.note(caller, AuditAction::PasswordSet, DEMO);
+                self.done(&note, |to| to.set_password(account.id, &hash))?;
                 account.id
             }
             None => {
                 let (role, at, by) = (Role::Owner, self.clock.now(), caller.name.to_string());
                 let name = DEMO.to_owned();
                 let new = NewAccount { name, role, password: Some(hash), at, by };
-                self.state.add_account(&new)?.ok_or_else(used_up)?
+                let note = self.note(caller, AuditAction::AccountAdded, DEMO);
+                self.changed(&note, |to| to.add_account(&new))?.ok_or_else(used_up)?
             }
         };
-        let link = self.new_link(LinkKind::SignIn(id))?;
+        let note = self.note(caller, AuditAction::LinkMade, DEMO);
+        let link = self.new_link(LinkKind::SignIn(id), &note)?;
         Ok(Demo { name: DEMO.to_owned(), password, link })
     }
 
-    fn new_link(&self, kind: LinkKind) -> Result<Secret, CenterError> {
+    fn new_link(&self, kind: LinkKind, note: &AuditNote) -> Result<Secret, CenterError> {
         let secret = Secret::fresh(&*self.chance);
         let link = StoredLink { kind, expires: self.clock.now() + LINK_VALID };
-        self.state.put_link(&secret::hash(secret.reveal()), &link)?;
+        let hash = secret::hash(secret.reveal());
+        self.done(note, |to| to.put_link(&hash, &link))?;
         Ok(secret)
     }
 
@@ -205,10 +235,12 @@ impl Accounts {
         Ok(found.filter(|link| link.expires > self.clock.now()))
     }
 
-    fn take(&self, link: &str) -> Result<([u8; 32], StoredLink), CenterError> {
+    fn take(&self, link: &str, account: &StoredAccount, from: &Visitor) -> Result<(), CenterError> {
         let hash = secret::hash(link);
-        let taken = self.state.take_link(&hash)?;
-        taken.map(|link| (hash, link)).ok_or_else(used_up)
+        let person = caller_of(account).from_address(from.address);
+        let note = self.note(&person, AuditAction::SetUp, "a link that signs in");
+        let taken = self.changed(&note, |to| Ok(to.take_link(&hash)?.map(drop)))?;
+        taken.ok_or_else(used_up)
     }
 }
 

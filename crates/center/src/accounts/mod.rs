@@ -14,6 +14,7 @@
 //! their workers.
 
 mod links;
+mod noted;
 mod password;
 mod people;
 mod preferences;
@@ -30,8 +31,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::state::AccountState;
 use store::state::accounts::StoredAccount;
+use store::state::{AccountState, AuditState};
 use types::{AccountId, Caller, Permission, Permissions, Via};
 use world::{Chance, Clock};
 
@@ -71,6 +72,8 @@ impl Default for SessionTimes {
 pub struct AccountParts {
     /// Where they are kept.
     pub state: Arc<dyn AccountState>,
+    /// The audit log, for what changes nothing: sign-ins that fail.
+    pub audit: Arc<dyn AuditState>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where secrets come from.
@@ -91,6 +94,7 @@ pub struct Visitor {
 /// The accounts and everything that lets somebody in.
 pub struct Accounts {
     state: Arc<dyn AccountState>,
+    audit: Arc<dyn AuditState>,
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
     times: SessionTimes,
@@ -106,14 +110,16 @@ struct Memory {
     waiting: sign_in::Waiting,
     /// Secrets shown and not confirmed yet.
     enrolling: totp::Enrolling,
+    /// Failed sign-ins of this hour.
+    failures: noted::Failures,
 }
 
 impl Accounts {
     /// Over these parts; nothing is read or written.
     pub fn new(parts: AccountParts) -> Self {
-        let AccountParts { state, clock, chance, times } = parts;
+        let AccountParts { state, audit, clock, chance, times } = parts;
         let hasher = Hasher::new(Arc::clone(&chance));
-        Accounts { state, clock, chance, times, hasher, memory: Mutex::default() }
+        Accounts { state, audit, clock, chance, times, hasher, memory: Mutex::default() }
     }
 
     /// The names of those who may do everything: they can grant permissions.
@@ -144,6 +150,7 @@ impl Accounts {
     /// The store fails.
     pub fn tidy(&self) -> Result<(), CenterError> {
         let now = self.clock.now();
+        self.tell_failures(now)?;
         Ok(self.state.remove_expired(now, now - self.times.idle)?)
     }
 
@@ -169,7 +176,7 @@ impl Accounts {
 /// What a form has to hold to come from a page of ours, out of the secret of
 /// the browser's cookie: who knows one does not know the other.
 pub fn form_token(cookie: &str) -> String {
-    secret::hex(&secret::hash(&format!("form {cookie}")))
+    types::hexadecimal(&secret::hash(&format!("form {cookie}")))
 }
 
 /// Refuses a caller who would give away or take over more than they have.

@@ -1,8 +1,11 @@
 //! Accounts of other people: adding, listing, removing.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::StoreError;
+use store::state::AccountChanges;
 use store::state::accounts::{NewAccount, StoredAccount};
-use types::{Caller, Role, Timestamp};
+use types::{AuditAction, Caller, Role, Timestamp};
 
 use super::{Accounts, password, permit_accounts, permit_all};
 use crate::CenterError;
@@ -63,10 +66,12 @@ impl Accounts {
         check_name(&name)?;
         let (at, by) = (self.clock.now(), caller.name.to_string());
         let new = NewAccount { name, role: new.role, password: None, at, by };
-        match self.state.add_account(&new)? {
-            Some(_) => Ok(()),
-            None => Err(CenterError::invalid("there is an account of this name already")),
-        }
+        let details = json!({ "role": new.role.slug() });
+        let note = self
+            .note(caller, AuditAction::AccountAdded, &new.name)
+            .with_details(details.to_string());
+        let made = self.changed(&note, |to| to.add_account(&new))?;
+        made.map(drop).ok_or_else(name_taken)
     }
 
     /// Gives an account another role; what its tokens may follows.
@@ -78,10 +83,15 @@ impl Accounts {
     pub fn set_role(&self, caller: &Caller, name: &str, role: Role) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
         permit_all(caller, role.permissions())?;
-        if role != Role::Owner {
-            self.not_the_last_owner(&account)?;
-        }
-        Ok(self.state.set_role(account.id, role)?)
+        let details = json!({ "before": account.role.slug(), "after": role.slug() });
+        let note = self
+            .note(caller, AuditAction::RoleGiven, &account.name)
+            .with_details(details.to_string());
+        let given = self.changed(&note, |to| {
+            to.set_role(account.id, role)?;
+            owner_left(to)
+        })?;
+        given.ok_or_else(last_owner)
     }
 
     /// Removes an account with its sessions, tokens and links.
@@ -91,9 +101,15 @@ impl Accounts {
     /// As [`Accounts::set_role`].
     pub fn remove_account(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
-        self.not_the_last_owner(&account)?;
-        self.state.remove_account(account.id)?;
-        Ok(())
+        let details = json!({ "before": account.role.slug() });
+        let note = self
+            .note(caller, AuditAction::AccountRemoved, &account.name)
+            .with_details(details.to_string());
+        let removed = self.changed(&note, |to| {
+            to.remove_account(account.id)?;
+            owner_left(to)
+        })?;
+        removed.ok_or_else(last_owner)
     }
 
     /// Sets the password of an account and ends its sessions.
@@ -106,9 +122,12 @@ impl Accounts {
         let account = self.other(caller, name)?;
         not_oneself(caller, &account)?;
         password::check(new, &account.name)?;
-        self.state.set_password(account.id, &self.hasher.hash(new)?)?;
-        self.state.end_sessions(account.id, None)?;
-        Ok(())
+        let hash = self.hasher.hash(new)?;
+        let note = self.note(caller, AuditAction::PasswordSet, &account.name);
+        self.done(&note, |to| {
+            to.set_password(account.id, &hash)?;
+            to.end_sessions(account.id, None).map(drop)
+        })
     }
 
     /// Turns codes off for a person who has lost them, and ends their
@@ -120,9 +139,11 @@ impl Accounts {
     pub fn reset_totp(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
         not_oneself(caller, &account)?;
-        self.state.set_totp(account.id, None, &[])?;
-        self.state.end_sessions(account.id, None)?;
-        Ok(())
+        let note = self.note(caller, AuditAction::CodesOff, &account.name);
+        self.done(&note, |to| {
+            to.set_totp(account.id, None, &[])?;
+            to.end_sessions(account.id, None).map(drop)
+        })
     }
 
     /// The account of this name.
@@ -139,15 +160,23 @@ impl Accounts {
         permit_all(caller, account.role.permissions())?;
         Ok(account)
     }
+}
 
-    fn not_the_last_owner(&self, account: &StoredAccount) -> Result<(), CenterError> {
-        let owner = |other: &StoredAccount| other.role == Role::Owner && other.id != account.id;
-        if account.role == Role::Owner && !self.state.accounts()?.iter().any(owner) {
-            let text = "this is the last owner; make another one first, or nobody could come in";
-            return Err(CenterError::invalid(text));
-        }
-        Ok(())
-    }
+/// Nothing if nobody would be left who may do everything. Asked inside the
+/// change: two owners who demote each other at once must not both succeed.
+fn owner_left(changed: &dyn AccountChanges) -> Result<Option<()>, StoreError> {
+    let owner = |account: &StoredAccount| account.role == Role::Owner;
+    Ok(changed.accounts()?.iter().any(owner).then_some(()))
+}
+
+fn last_owner() -> CenterError {
+    let text = "this is the last owner; make another one first, or nobody could come in";
+    CenterError::invalid(text)
+}
+
+/// Somebody else is called so.
+pub(super) fn name_taken() -> CenterError {
+    CenterError::invalid("there is an account of this name already")
 }
 
 /// The form in which names are the same: without spaces around, in lower case.

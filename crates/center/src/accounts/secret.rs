@@ -1,9 +1,10 @@
 //! Secrets that are shown once and recognised again.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 use store::state::accounts::SecretHash;
+use types::hexadecimal;
 use world::Chance;
 
 /// Something only its holder may know; it does not show in logs.
@@ -21,12 +22,12 @@ impl Secret {
     pub(super) fn with_prefix(chance: &dyn Chance, prefix: &str) -> Self {
         let mut octets = [0; 32];
         chance.fill(&mut octets);
-        Secret(format!("{prefix}{}", hex(&octets)))
+        Secret(format!("{prefix}{}", hexadecimal(&octets)))
     }
 
     /// These octets in groups that can be typed.
     pub(super) fn spoken(octets: &[u8]) -> Self {
-        let groups: Vec<String> = octets.chunks(3).map(hex).collect();
+        let groups: Vec<String> = octets.chunks(3).map(hexadecimal).collect();
         Secret(groups.join("-"))
     }
 
@@ -46,13 +47,4 @@ impl fmt::Debug for Secret {
 /// be guessed from it.
 pub(super) fn hash(secret: &str) -> SecretHash {
     Sha256::digest(secret.as_bytes()).into()
-}
-
-/// Hexadecimal digits.
-pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        let written = write!(text, "{octet:02x}");
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-        text
-    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use store::state::accounts::{StoredAccount, StoredSession};
-use types::{Caller, Role, Timestamp, Via};
+use types::{AuditAction, Caller, Role, Timestamp, Via};
 
 use super::{Accounts, Preferences, password, secret};
 use crate::CenterError;
@@ -67,7 +67,7 @@ impl Accounts {
             let _ = self.state.touch_session(session.id, now, from);
         }
         Ok(Some(Session {
-            caller: caller_of(&account),
+            caller: caller_of(&account).from_address(from),
             id: session.id,
             role: account.role,
             preferences: preferences_of(&account),
@@ -101,10 +101,9 @@ impl Accounts {
     /// There is no such session, the caller is no person, or the store fails.
     pub fn end_session(&self, caller: &Caller, id: u64) -> Result<(), CenterError> {
         let account = self.myself(caller)?;
-        match self.state.end_session(account.id, id)? {
-            true => Ok(()),
-            false => Err(CenterError::NotFound("such session".to_owned())),
-        }
+        let note = self.note(caller, AuditAction::SignedOut, "one session");
+        let ended = self.changed(&note, |to| Ok(to.end_session(account.id, id)?.then_some(())))?;
+        ended.ok_or_else(|| CenterError::NotFound("such session".to_owned()))
     }
 
     /// Ends all of the caller's sessions but this one; gives how many.
@@ -114,7 +113,12 @@ impl Accounts {
     /// The caller is no person, or the store fails.
     pub fn end_sessions(&self, caller: &Caller, but: Option<u64>) -> Result<usize, CenterError> {
         let account = self.myself(caller)?;
-        Ok(self.state.end_sessions(account.id, but)?)
+        let note = self.note(caller, AuditAction::SignedOut, "all other sessions");
+        let ended = self.changed(&note, |to| {
+            let count = to.end_sessions(account.id, but)?;
+            Ok((count > 0).then_some(count))
+        })?;
+        Ok(ended.unwrap_or(0))
     }
 
     /// Changes the caller's password and ends their other sessions.
@@ -134,9 +138,12 @@ impl Accounts {
         let account = self.myself(caller)?;
         password::check(new, &account.name)?;
         self.prove(&account, present, from)?;
-        self.state.set_password(account.id, &self.hasher.hash(new)?)?;
-        self.state.end_sessions(account.id, session)?;
-        Ok(())
+        let hash = self.hasher.hash(new)?;
+        let note = self.note(caller, AuditAction::PasswordSet, &account.name);
+        self.done(&note, |to| {
+            to.set_password(account.id, &hash)?;
+            to.end_sessions(account.id, session).map(drop)
+        })
     }
 
     /// Sets the caller's preferences.
@@ -153,7 +160,10 @@ impl Accounts {
         let account = self.myself(caller)?;
         let text = serde_json::to_string(preferences)
             .map_err(|error| CenterError::invalid(error.to_string()))?;
-        Ok(self.state.set_preferences(account.id, &text)?)
+        let details = format!("{{\"before\":{},\"after\":{text}}}", account.preferences);
+        let note =
+            self.note(caller, AuditAction::PreferencesSet, &account.name).with_details(details);
+        self.done(&note, |to| to.set_preferences(account.id, &text))
     }
 }
 
@@ -163,6 +173,8 @@ pub(super) fn caller_of(account: &StoredAccount) -> Caller {
         name: account.name.as_str().into(),
         permissions: account.role.permissions(),
         via: Via::Account(account.id),
+        from: None,
+        row: None,
     }
 }
 

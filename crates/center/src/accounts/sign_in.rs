@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde_json::json;
 use store::state::accounts::{SecretHash, StoredAccount, StoredSession};
 use types::time::spoken;
-use types::{AccountId, Timestamp};
+use types::{AccountId, AuditAction, Timestamp};
 
 use super::password::Busy;
 use super::people::comparable;
+use super::sessions::caller_of;
 use super::{Accounts, Secret, Visitor, secret};
 use crate::{CenterError, presentable_within};
 
@@ -95,12 +97,16 @@ impl Accounts {
         let account = self.state.account_named(&name).map_err(CenterError::from)?;
         let stored = account.as_ref().and_then(|account| account.password.as_deref());
         let right = self.hasher.is_right(password, stored)?;
-        let Some(account) = account.filter(|_| right) else { return Err(SignInRefusal::Wrong) };
+        let known = account.is_some();
+        let Some(account) = account.filter(|_| right) else {
+            self.note_failure(known.then_some(&*name), "password", from.address)?;
+            return Err(SignInRefusal::Wrong);
+        };
         if account.totp_secret.is_some() {
             return Ok(Step::Code(self.wait_for_code(account.id)));
         }
         self.memory().tries.forgive(&name, from.address);
-        Ok(Step::Done(self.new_session(&account, from)?))
+        Ok(Step::Done(self.new_session(&account, from, "with a password")?))
     }
 
     /// Takes the code of a sign-in that waits for it.
@@ -119,14 +125,15 @@ impl Accounts {
         let account = self.state.account(id).map_err(CenterError::from)?;
         let account = account.ok_or(SignInRefusal::Over)?;
         self.begin_try(&account.name, from.address)?;
-        if !self.use_code(&account, code)? {
+        if !self.use_code(&account, code, from.address)? {
+            self.note_failure(Some(&account.name), "code", from.address)?;
             return Err(SignInRefusal::WrongCode);
         }
         let mut memory = self.memory();
         memory.tries.forgive(&account.name, from.address);
         memory.waiting.remove(&proof);
         drop(memory);
-        Ok(self.new_session(&account, from)?)
+        Ok(self.new_session(&account, from, "with password and code")?)
     }
 
     /// Whether a sign-in waits for its code with this proof.
@@ -142,6 +149,7 @@ impl Accounts {
         &self,
         account: &StoredAccount,
         from: &Visitor,
+        how: &str,
     ) -> Result<Secret, CenterError> {
         let now = self.clock.now();
         let secret = Secret::fresh(&*self.chance);
@@ -154,7 +162,11 @@ impl Accounts {
             address: from.address.to_canonical(),
             agent: presentable_within(&from.agent, AGENT_CHARS_MAX),
         };
-        self.state.add_session(&secret::hash(secret.reveal()), &session, SESSIONS_MAX)?;
+        let hash = secret::hash(secret.reveal());
+        let person = caller_of(account).from_address(session.address);
+        let details = json!({ "browser": session.agent });
+        let note = self.note(&person, AuditAction::SignedIn, how).with_details(details.to_string());
+        self.done(&note, |to| to.add_session(&hash, &session, SESSIONS_MAX).map(drop))?;
         Ok(secret)
     }
 
@@ -169,6 +181,7 @@ impl Accounts {
         let refused = |refusal: SignInRefusal| CenterError::invalid(refusal.to_string());
         self.begin_try(&account.name, from).map_err(refused)?;
         if !self.hasher.is_right(password, account.password.as_deref())? {
+            self.note_failure(Some(&account.name), "password, asked for again", from)?;
             return Err(CenterError::invalid("this is not the present password"));
         }
         self.memory().tries.forgive(&account.name, from);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::state::SqliteAccounts;
+use store::state::{SqliteAccounts, SqliteAudit};
 use tempfile::TempDir;
 use types::{Caller, Permission, Permissions, Role};
 use world::SystemChance;
@@ -25,6 +25,7 @@ fn house() -> House {
     let clock = SimulatedClock::new("2026-11-21T10:00:00Z".parse().unwrap());
     let accounts = Accounts::new(AccountParts {
         state: Arc::new(SqliteAccounts::open(&folder.path().join("state.db")).unwrap()),
+        audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SystemChance),
         times: SessionTimes::default(),
@@ -237,4 +238,88 @@ fn names_are_plain_and_without_case() {
     for name in ["ana@corp.EXAMPLE", "", " ", "ana bob", "\u{430}na", "-x", &*"a".repeat(65)] {
         assert!(add(name).is_err(), "{name:?}");
     }
+}
+
+/// What the audit log says, oldest first.
+fn log(house: &House) -> Vec<String> {
+    let query = store::state::audit::AuditQuery::default();
+    let mut entries = house.accounts.audit.entries(&query, None, 10_000).unwrap();
+    entries.reverse();
+    let line = |entry: store::state::audit::AuditEntry| {
+        let note = entry.note;
+        format!("{} {}: {}", note.actor.name, note.action.slug(), note.subject)
+    };
+    entries.into_iter().map(line).collect()
+}
+
+#[test]
+fn whatever_happens_to_an_account_is_in_the_audit_log() {
+    let house = house();
+    let accounts = &house.accounts;
+    let ana = house.person("ana", Role::Owner);
+    assert!(matches!(accounts.sign_in("ana", "wrong", &visitor()), Err(SignInRefusal::Wrong)));
+    assert!(accounts.sign_in("my own password", "x", &visitor()).is_err());
+    let bob = NewPerson { name: "bob".into(), role: Role::Viewer };
+    accounts.add_account(&ana, &bob).unwrap();
+    assert!(accounts.add_account(&ana, &bob).is_err(), "not noted");
+    accounts.set_role(&ana, "bob", Role::Owner).unwrap();
+    let link = accounts.set_up_link(&ana, Some("bob")).unwrap();
+    accounts.set_up(link.reveal(), "", PASSWORD, &visitor()).unwrap();
+    let token = NewToken {
+        name: "grafana".into(),
+        account: None,
+        permissions: [Permission::SystemStatus].into_iter().collect(),
+        networks: vec![],
+        expires: None,
+    };
+    let made = accounts.add_token(&ana, &token).unwrap();
+    accounts.remove_token(&ana, made.id).unwrap();
+    accounts.remove_account(&ana, "bob").unwrap();
+    assert!(accounts.remove_account(&ana, "ana").is_err(), "the last owner, not noted");
+    assert_eq!(
+        log(&house),
+        [
+            "root account.added: ana",
+            "root account.password: ana",
+            "ana sign_in.done: with a password",
+            " sign_in.failed: ana: wrong password",
+            " sign_in.failed: a name that nobody has",
+            "ana account.added: bob",
+            "ana account.role: bob",
+            "ana account.link: bob",
+            "bob account.set_up: a new password",
+            "bob sign_in.done: with a set-up link",
+            "ana token.made: grafana of ana",
+            "ana token.revoked: grafana of ana",
+            "ana account.removed: bob",
+        ]
+    );
+    let query = store::state::audit::AuditQuery::default();
+    let entries = accounts.audit.entries(&query, None, 100).unwrap();
+    let text = format!("{entries:?}");
+    for secret in [PASSWORD, link.reveal(), made.secret.as_str(), "my own password"] {
+        assert!(!text.contains(secret), "{secret} is a secret");
+    }
+    assert!(entries.iter().all(|entry| {
+        entry.note.actor.name.as_ref() == "root" || entry.note.actor.from == Some(visitor().address)
+    }));
+}
+
+#[test]
+fn failed_sign_ins_are_noted_up_to_a_number_and_then_counted() {
+    let house = house();
+    for number in 0..620_u32 {
+        let octets = number.to_be_bytes();
+        let from = [198, 51, octets[2], octets[3]].into();
+        house.accounts.note_failure(None, "password", from).unwrap();
+    }
+    assert_eq!(log(&house).len(), 500);
+    house.accounts.tidy().unwrap();
+    assert_eq!(log(&house).len(), 500, "not before the hour is over");
+    house.clock.advance(Duration::from_secs(3_600));
+    house.accounts.tidy().unwrap();
+    house.accounts.tidy().unwrap();
+    let last = log(&house).pop().unwrap();
+    assert_eq!(log(&house).len(), 501);
+    assert_eq!(last, "portcullis sign_in.failed_many: 120 more sign-ins failed within an hour");
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::state::accounts::{StoredAccount, StoredToken};
-use types::{AccountId, Caller, Permission, Permissions, Timestamp, TokenId, Via};
+use types::{AccountId, AuditAction, Caller, Permission, Permissions, Timestamp, TokenId, Via};
 
 use super::sessions::SEEN_EVERY;
 use super::{Accounts, Secret, permit_all, secret};
@@ -123,6 +124,8 @@ impl Accounts {
             name: format!("{} (token {})", account.name, token.name).into(),
             permissions: token.permissions.and(account.role.permissions()),
             via: Via::Token { account: account.id, token: token.id },
+            from: Some(from),
+            row: None,
         })
     }
 
@@ -153,7 +156,17 @@ impl Accounts {
             expires: new.expires,
             last_used: None,
         };
-        let id = self.state.add_token(&secret::hash(secret.reveal()), &token)?;
+        let subject = format!("{} of {}", token.name, owner.name);
+        let details = json!({
+            "permissions": token.permissions,
+            "networks": token.networks,
+            "expires": token.expires,
+        });
+        let note =
+            self.note(caller, AuditAction::TokenMade, &subject).with_details(details.to_string());
+        let hash = secret::hash(secret.reveal());
+        let id = self.changed(&note, |to| to.add_token(&hash, &token).map(Some))?;
+        let id = id.ok_or_else(|| CenterError::NotFound("such token".to_owned()))?;
         Ok(MadeToken { id, secret: secret.reveal().to_owned() })
     }
 
@@ -230,10 +243,11 @@ impl Accounts {
         if caller.via != Via::Account(token.account) {
             permit(caller, Permission::ManageTokens)?;
         }
-        match self.state.remove_token(id)? {
-            true => Ok(()),
-            false => Err(not_there()),
-        }
+        let owner = self.stored(token.account)?;
+        let subject = format!("{} of {}", token.name, owner.name);
+        let note = self.note(caller, AuditAction::TokenRevoked, &subject);
+        let removed = self.changed(&note, |to| Ok(to.remove_token(id)?.then_some(())))?;
+        removed.ok_or_else(not_there)
     }
 }
 

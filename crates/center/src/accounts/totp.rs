@@ -8,7 +8,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use serde::Serialize;
 use store::state::accounts::{SecretHash, StoredAccount};
 use totp_rs::{Builder, Totp};
-use types::{AccountId, Caller, Timestamp};
+use types::{AccountId, AuditAction, Caller, Timestamp};
 
 use super::{Accounts, secret};
 use crate::CenterError;
@@ -93,10 +93,13 @@ impl Accounts {
             return Err(CenterError::invalid(text));
         };
         let (codes, hashes) = self.recovery_codes(account.id);
-        self.state.set_totp(account.id, Some(&octets), &hashes)?;
+        let note = self.note(caller, AuditAction::CodesOn, &account.name);
+        self.done(&note, |to| {
+            to.set_totp(account.id, Some(&octets), &hashes)?;
+            to.end_sessions(account.id, session).map(drop)
+        })?;
         self.state.use_totp_step(account.id, step)?;
         self.memory().enrolling.remove(&account.id);
-        self.state.end_sessions(account.id, session)?;
         Ok(codes)
     }
 
@@ -113,7 +116,8 @@ impl Accounts {
     ) -> Result<(), CenterError> {
         let account = self.myself(caller)?;
         self.prove(&account, password, from)?;
-        Ok(self.state.set_totp(account.id, None, &[])?)
+        let note = self.note(caller, AuditAction::CodesOff, &account.name);
+        self.done(&note, |to| to.set_totp(account.id, None, &[]))
     }
 
     /// Makes new recovery codes; the old ones work no more.
@@ -133,7 +137,8 @@ impl Accounts {
             return Err(CenterError::invalid("codes are off"));
         };
         let (codes, hashes) = self.recovery_codes(account.id);
-        self.state.set_totp(account.id, Some(octets), &hashes)?;
+        let note = self.note(caller, AuditAction::RecoveryCodesMade, &account.name);
+        self.done(&note, |to| to.set_totp(account.id, Some(octets), &hashes))?;
         Ok(codes)
     }
 
@@ -142,13 +147,18 @@ impl Accounts {
         &self,
         account: &StoredAccount,
         code: &str,
+        from: std::net::IpAddr,
     ) -> Result<bool, CenterError> {
         let Some(octets) = &account.totp_secret else { return Ok(false) };
         if let Some(step) = matching_step(octets, code, self.clock.now()) {
             return Ok(self.state.use_totp_step(account.id, step)?);
         }
         let code = recovery_hash(account.id, code);
-        Ok(self.state.use_recovery_code(account.id, &code)?)
+        let person = super::sessions::caller_of(account).from_address(from);
+        let note = self.note(&person, AuditAction::RecoveryCodeUsed, &account.name);
+        let used =
+            self.changed(&note, |to| Ok(to.use_recovery_code(account.id, &code)?.then_some(())))?;
+        Ok(used.is_some())
     }
 
     fn recovery_codes(&self, account: AccountId) -> (RecoveryCodes, Vec<SecretHash>) {

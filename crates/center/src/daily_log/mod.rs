@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::EventLog;
-use types::{Caller, Event, OutcomeKind, Permission, Timestamp};
+use types::{AuditAction, Caller, Event, OutcomeKind, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit};
 pub use archive::LogArchive;
@@ -284,7 +285,9 @@ impl Center {
         permit(caller, Permission::ExportMetadata)?;
         let missing = || CenterError::NotFound("daily log of this name".to_owned());
         read_name(name).ok_or_else(missing)?;
-        fs::File::open(self.parts.daily_log_folder.join(name)).map_err(|_| missing())
+        let file = fs::File::open(self.parts.daily_log_folder.join(name)).map_err(|_| missing())?;
+        self.record(caller, AuditAction::DailyLogTaken, name, &json!({}))?;
+        Ok(file)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use types::{Caller, Permission};
+use types::{AuditAction, Caller, Permission};
 
 use super::LogKind;
 use super::files::read_name;
@@ -40,6 +40,7 @@ impl Center {
         let mut waiting = self.daily_log_days(caller, kind, from, to)?;
         waiting.reverse();
         let name = format!("{}-{from}-to-{to}.csv", kind.slug());
+        self.record(caller, AuditAction::DailyLogTaken, &name, &serde_json::json!({}))?;
         let folder = self.parts.daily_log_folder.clone();
         Ok(LogRange { name, folder, waiting, open: None, begun: false })
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use store::search::{EventSearch, Stop};
-use types::{Caller, Permission};
+use types::{AuditAction, Caller, Permission};
 
 use super::clock_text::ClockText;
 use super::job::{ExportFormat, ExportRequest};
@@ -42,6 +42,8 @@ impl Center {
             return Err(CenterError::invalid(text));
         }
         let plan = Plan::of(self, request)?;
+        let subject = super::described(request);
+        self.record(caller, AuditAction::RowsTaken, &subject, request)?;
         Ok(ExportRows { plan, format, raw, search: Arc::clone(&self.parts.search) })
     }
 }

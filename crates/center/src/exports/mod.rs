@@ -25,7 +25,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Caller, ExportId, Permission, Permissions};
+use serde_json::json;
+use types::{AuditAction, Caller, ExportId, Permission, Permissions};
 use world::DiskSpace;
 
 use crate::{Center, CenterError, permit};
@@ -70,6 +71,13 @@ impl Center {
         permit(caller, Permission::ExportMetadata)?;
         let plan = rows::Plan::of(self, &request)?;
         let id = ExportId::new(self.parts.clock.now(), self.parts.chance.id_bytes());
+        let subject = described(&request);
+        self.record(
+            caller,
+            AuditAction::ExportStarted,
+            &subject,
+            &json!({ "export": id, "request": request }),
+        )?;
         self.exports()?.start(id, caller, request, plan)
     }
 
@@ -103,8 +111,12 @@ impl Center {
     ///
     /// As [`Center::export`].
     pub fn cancel_export(&self, caller: &Caller, id: ExportId) -> Result<ExportJob, CenterError> {
-        self.export(caller, id)?;
-        self.exports()?.cancel(id)?;
+        let job = self.export(caller, id)?;
+        if !job.state.is_over() {
+            let subject = described(&job.request);
+            self.record(caller, AuditAction::ExportCancelled, &subject, &json!({ "export": id }))?;
+            self.exports()?.cancel(id)?;
+        }
         self.export(caller, id)
     }
 
@@ -114,7 +126,9 @@ impl Center {
     ///
     /// As [`Center::export`].
     pub fn remove_export(&self, caller: &Caller, id: ExportId) -> Result<(), CenterError> {
-        self.cancel_export(caller, id)?;
+        let job = self.cancel_export(caller, id)?;
+        let subject = described(&job.request);
+        self.record(caller, AuditAction::ExportRemoved, &subject, &json!({ "export": id }))?;
         self.exports()?.remove(id)
     }
 
@@ -134,6 +148,8 @@ impl Center {
             CenterError::NotFound(format!("file of export {id}: it is {}", job.state.slug()))
         })?;
         let opened = self.exports()?.open(&job).map_err(|_| missing(id))?;
+        let details = json!({ "export": id, "file": file.name, "sha256": file.sha256 });
+        self.record(caller, AuditAction::ExportTaken, &described(&job.request), &details)?;
         Ok((file, opened))
     }
 
@@ -163,6 +179,13 @@ impl Center {
             .as_ref()
             .ok_or_else(|| CenterError::NotFound("folder for exports here".to_owned()))
     }
+}
+
+/// The query of an export, or that it had none.
+pub(crate) fn described(request: &ExportRequest) -> String {
+    let query = request.search.query.trim();
+    let query = if query.is_empty() { "everything" } else { query };
+    crate::presentable_within(query, 500)
 }
 
 /// Whether this is theirs to see: queries name people.

@@ -142,7 +142,10 @@ impl Output for Stream {
         let hashed = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
         hashed.watched.allowance.check()?;
         hashed.watched.file.sync_all()?;
-        Ok(Written { size_octets: hashed.octets, sha256: hex(&hashed.hash.finalize()) })
+        Ok(Written {
+            size_octets: hashed.octets,
+            sha256: types::hexadecimal(&hashed.hash.finalize()),
+        })
     }
 }
 
@@ -190,15 +193,5 @@ pub(super) fn finish(mut file: File, allowance: &Allowance) -> io::Result<Writte
             }
         }
     }
-    Ok(Written { size_octets, sha256: hex(&hash.finalize()) })
-}
-
-fn hex(octets: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * octets.len());
-    for octet in octets {
-        let written = write!(text, "{octet:02x}");
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-    }
-    text
+    Ok(Written { size_octets, sha256: types::hexadecimal(&hash.finalize()) })
 }

@@ -31,7 +31,7 @@ pub use fields::{FIELDS, Field};
 pub use parser::parse;
 pub use tree::Query;
 pub use when::Moment;
-pub(crate) use when::{ALWAYS, bound};
+pub(crate) use when::{ALWAYS, bound, range_between};
 
 /// Longest query, in octets.
 pub const QUERY_OCTETS_MAX: usize = 4_000;

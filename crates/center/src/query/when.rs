@@ -100,6 +100,24 @@ pub(crate) fn bound(text: &str, moment: &Moment) -> Result<Timestamp, QueryError
     read(&text, moment).map(|span| span.start)
 }
 
+/// The range between two ends, each of which may be empty; a day as the end
+/// is inside.
+///
+/// # Errors
+///
+/// A text that is no time, or an end before the beginning.
+pub(crate) fn range_between(
+    from: &str,
+    to: &str,
+    moment: &Moment,
+) -> Result<Range<Timestamp>, QueryError> {
+    let end = |text: &str| {
+        let at = 0..text.len();
+        (!text.is_empty()).then(|| Text { text: text.to_owned(), quoted: false, at })
+    };
+    span(&Value::Range(end(from), end(to)), None, moment)
+}
+
 /// What a value of `time:` covers.
 pub(super) fn span(
     value: &Value,

@@ -4,6 +4,7 @@
 mod accounts;
 mod arguments;
 mod attempts;
+mod audit;
 mod config;
 mod definitions;
 mod exit;
@@ -20,9 +21,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    AccountCommand, Arguments, Change, Command, ConfigCommand, DefinitionCommand, DemoArguments,
-    Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand, RequestsCommand,
-    SendersCommand, TokenCommand, Which,
+    AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DefinitionCommand,
+    DemoArguments, Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand,
+    RequestsCommand, SendersCommand, TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
@@ -96,6 +97,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
         Command::Token(command) => accounts::token(global, command),
+        Command::Audit(command) => audit::audit(global, command),
         Command::Status { hours: None } => state::status(global),
         Command::Status { hours: Some(hours) } => state::hours(global, *hours),
         Command::Demo(arguments) => {

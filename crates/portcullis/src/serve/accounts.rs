@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use center::accounts::{AccountParts, Accounts, SessionTimes};
 use receive::{Tls, TlsFiles};
-use store::state::AccountState;
+use store::state::{AccountState, AuditState};
 use world::{Chance, Clock};
 
 use super::convert;
@@ -19,11 +19,13 @@ use crate::telemetry::{Log, Message};
 pub(super) fn accounts(
     settings: &Settings,
     state: &Arc<dyn AccountState>,
+    audit: &Arc<dyn AuditState>,
     clock: &Arc<dyn Clock>,
     chance: &Arc<dyn Chance>,
 ) -> Arc<Accounts> {
     Arc::new(Accounts::new(AccountParts {
         state: Arc::clone(state),
+        audit: Arc::clone(audit),
         clock: Arc::clone(clock),
         chance: Arc::clone(chance),
         times: SessionTimes {

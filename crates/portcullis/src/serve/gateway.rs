@@ -12,7 +12,7 @@ use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
-use store::state::PolicyState;
+use store::state::{AuditState, PolicyState};
 use store::{EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
@@ -72,17 +72,22 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, accounts, views, requests, world, .. } = opened;
+        let Opened { store, state, accounts, views, requests, audit, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
-        let shared = Shared::new(settings, &store, &world)?;
+        let shared = Shared::new(settings, &store, audit, &world)?;
         let now = shared.clock.now();
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
         apply_policy_file(settings, &policies, &log, now)?;
-        let accounts =
-            super::accounts::accounts(settings, &accounts, &shared.clock, &shared.chance);
+        let accounts = super::accounts::accounts(
+            settings,
+            &accounts,
+            &shared.audit,
+            &shared.clock,
+            &shared.chance,
+        );
         let http_tls = super::accounts::certificate(settings)?;
         let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
@@ -147,10 +152,16 @@ struct Shared {
     search: Arc<dyn EventSearch>,
     queue: Arc<dyn MessageQueue>,
     triplets: Arc<dyn TripletTable>,
+    audit: Arc<dyn AuditState>,
 }
 
 impl Shared {
-    fn new(settings: &Settings, store: &Arc<Store>, world: &World) -> Result<Shared, String> {
+    fn new(
+        settings: &Settings,
+        store: &Arc<Store>,
+        audit: Arc<dyn AuditState>,
+        world: &World,
+    ) -> Result<Shared, String> {
         let resolver = match &world.resolver {
             Some(resolver) => Arc::clone(resolver),
             None => resolver_of(settings)?,
@@ -166,6 +177,7 @@ impl Shared {
             search: Arc::clone(store) as _,
             queue: Arc::clone(store) as _,
             triplets: Arc::clone(store) as _,
+            audit,
         })
     }
 
@@ -221,6 +233,7 @@ impl Shared {
             queue: self.queue,
             triplets: self.triplets,
             policies: Arc::clone(state),
+            audit: self.audit,
             activator: Arc::clone(policies) as _,
             sessions: Arc::clone(health) as _,
             readiness: Arc::clone(health) as _,

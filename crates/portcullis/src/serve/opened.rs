@@ -7,8 +7,8 @@ use std::time::Duration;
 use store::contract::Page;
 use store::disk::RealDisk;
 use store::state::{
-    AccountState, PolicyState, ReviewRequestState, SavedViewState, SqliteAccounts, SqliteRequests,
-    SqliteState, SqliteViews,
+    AccountState, AuditState, PolicyState, ReviewRequestState, SavedViewState, SqliteAccounts,
+    SqliteAudit, SqliteRequests, SqliteState, SqliteViews,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -55,6 +55,7 @@ pub(crate) struct Opened {
     pub(crate) accounts: Arc<dyn AccountState>,
     pub(crate) views: Arc<dyn SavedViewState>,
     pub(crate) requests: Arc<dyn ReviewRequestState>,
+    pub(crate) audit: Arc<dyn AuditState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
     /// When the newest event was written, if there is one.
@@ -106,8 +107,9 @@ impl Opened {
         let accounts = Arc::new(SqliteAccounts::open(&file).map_err(failed)?);
         let views = Arc::new(SqliteViews::open(&file).map_err(failed)?);
         let requests = Arc::new(SqliteRequests::open(&file).map_err(failed)?);
+        let audit = Arc::new(SqliteAudit::open(&file).map_err(failed)?);
         let store = Arc::new(store);
-        Ok(Opened { store, state, accounts, views, requests, world, report, newest })
+        Ok(Opened { store, state, accounts, views, requests, audit, world, report, newest })
     }
 }
 

@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use center::{Activation, PolicyActivator};
 use policy::{Document, PolicyObjects, PolicySet};
 use store::state::{Authorship, PolicyDocument, PolicyState};
-use types::Timestamp;
 use types::policy::BasePolicies;
+use types::{Actor, Timestamp};
 
 use crate::telemetry::{Log, Message};
 
@@ -166,5 +166,5 @@ fn stored(document: Document) -> PolicyDocument {
 }
 
 fn author(note: &str, at: Timestamp) -> Authorship {
-    Authorship { author: AUTHOR.to_owned(), note: note.to_owned(), at, expected: None }
+    Authorship { actor: Actor::machine(AUTHOR), note: note.to_owned(), at, expected: None }
 }

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use types::{AccountId, Permissions, Role, Timestamp, TokenId};
+use types::{AccountId, AuditNote, Permissions, Role, Timestamp, TokenId};
 
 use crate::contract::StoreError;
 
@@ -132,6 +132,54 @@ pub trait AccountState: Send + Sync {
     /// The account of this name, in comparable form.
     fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError>;
 
+    /// Uses the code of a time step; false if that or a later one was used.
+    fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError>;
+
+    /// The session of this secret with its account.
+    fn session(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<(StoredSession, StoredAccount)>, StoreError>;
+
+    /// Notes a request.
+    fn touch_session(&self, id: u64, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
+
+    /// The sessions of an account, seen last first.
+    fn sessions(&self, account: AccountId) -> Result<Vec<StoredSession>, StoreError>;
+
+    /// The token of this secret with its account.
+    fn token(&self, hash: &SecretHash) -> Result<Option<(StoredToken, StoredAccount)>, StoreError>;
+
+    /// Notes a use.
+    fn touch_token(&self, id: TokenId, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
+
+    /// The tokens of an account, or all, newest first.
+    fn tokens(&self, account: Option<AccountId>) -> Result<Vec<StoredToken>, StoreError>;
+
+    /// The link of this secret, which stays.
+    fn link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError>;
+
+    /// Removes sessions that ended before `now` or were seen last before
+    /// `idle_since`, and links that ended before `now`.
+    fn remove_expired(&self, now: Timestamp, idle_since: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes changes together with their entry in the audit log, all or none:
+    /// what `work` does is undone, and nothing noted, if it gives an error or
+    /// says that nothing is to be changed. Gives what it said.
+    fn change(
+        &self,
+        note: &AuditNote,
+        work: &mut dyn FnMut(&dyn AccountChanges) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError>;
+}
+
+/// What can be changed inside [`AccountState::change`], and nowhere else, so
+/// that no change goes without its entry in the audit log. What is read here
+/// is what the changes before it made.
+pub trait AccountChanges {
+    /// All accounts, by name.
+    fn accounts(&self) -> Result<Vec<StoredAccount>, StoreError>;
+
     /// Makes an account; nothing if the name is taken.
     fn add_account(&self, new: &NewAccount) -> Result<Option<AccountId>, StoreError>;
 
@@ -157,9 +205,6 @@ pub trait AccountState: Send + Sync {
         recovery_codes: &[SecretHash],
     ) -> Result<(), StoreError>;
 
-    /// Uses the code of a time step; false if that or a later one was used.
-    fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError>;
-
     /// Uses up a recovery code; false if there is none such.
     fn use_recovery_code(&self, id: AccountId, code: &SecretHash) -> Result<bool, StoreError>;
 
@@ -172,18 +217,6 @@ pub trait AccountState: Send + Sync {
         sessions_max: usize,
     ) -> Result<u64, StoreError>;
 
-    /// The session of this secret with its account.
-    fn session(
-        &self,
-        hash: &SecretHash,
-    ) -> Result<Option<(StoredSession, StoredAccount)>, StoreError>;
-
-    /// Notes a request.
-    fn touch_session(&self, id: u64, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
-
-    /// The sessions of an account, seen last first.
-    fn sessions(&self, account: AccountId) -> Result<Vec<StoredSession>, StoreError>;
-
     /// Ends one session of an account; whether it was there.
     fn end_session(&self, account: AccountId, id: u64) -> Result<bool, StoreError>;
 
@@ -193,28 +226,12 @@ pub trait AccountState: Send + Sync {
     /// Keeps a token, whose number is ignored.
     fn add_token(&self, hash: &SecretHash, token: &StoredToken) -> Result<TokenId, StoreError>;
 
-    /// The token of this secret with its account.
-    fn token(&self, hash: &SecretHash) -> Result<Option<(StoredToken, StoredAccount)>, StoreError>;
-
-    /// Notes a use.
-    fn touch_token(&self, id: TokenId, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
-
-    /// The tokens of an account, or all, newest first.
-    fn tokens(&self, account: Option<AccountId>) -> Result<Vec<StoredToken>, StoreError>;
-
     /// Removes a token; whether it was there.
     fn remove_token(&self, id: TokenId) -> Result<bool, StoreError>;
 
     /// Keeps a link; others of its kind (and account) are gone.
     fn put_link(&self, hash: &SecretHash, link: &StoredLink) -> Result<(), StoreError>;
 
-    /// The link of this secret, which stays.
-    fn link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError>;
-
     /// Takes the link of this secret away: only one caller gets it.
     fn take_link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError>;
-
-    /// Removes sessions that ended before `now` or were seen last before
-    /// `idle_since`, and links that ended before `now`.
-    fn remove_expired(&self, now: Timestamp, idle_since: Timestamp) -> Result<(), StoreError>;
 }

@@ -3,21 +3,70 @@
 use std::path::Path;
 use std::time::Duration;
 
-use types::{AccountId, Permission, Permissions, Role, Timestamp, TokenId};
+use types::{
+    AccountId, Actor, AuditAction, AuditNote, Permission, Permissions, Role, Timestamp, TokenId,
+};
 
-use super::accounts::{LinkKind, NewAccount, StoredLink, StoredSession, StoredToken};
-use super::{AccountState, PolicyState, SqliteAccounts, SqliteState};
+use super::accounts::{LinkKind, NewAccount, SecretHash, StoredLink, StoredSession, StoredToken};
+use super::{AccountChanges, AccountState, PolicyState, SqliteAccounts, SqliteState};
 use crate::contract::StoreError;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_795_000_000_000 + seconds * 1_000)
 }
 
-fn open(folder: &Path) -> SqliteAccounts {
-    SqliteAccounts::open(&folder.join("state.db")).unwrap()
+/// The accounts, whose changes all get the same entry in the audit log.
+struct House(SqliteAccounts);
+
+impl std::ops::Deref for House {
+    type Target = SqliteAccounts;
+
+    fn deref(&self) -> &SqliteAccounts {
+        &self.0
+    }
 }
 
-fn add(state: &dyn AccountState, name: &str) -> AccountId {
+fn open(folder: &Path) -> House {
+    House(SqliteAccounts::open(&folder.join("state.db")).unwrap())
+}
+
+fn note() -> AuditNote {
+    AuditNote::new(Actor::machine("test"), AuditAction::AccountAdded, "somebody", at(0))
+}
+
+macro_rules! noted {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl House {
+            $(fn $name(&self, $($argument: $type),*) -> Result<$result, StoreError> {
+                let mut done = None;
+                self.0.change(&note(), &mut |to| {
+                    done = Some(to.$name($($argument),*)?);
+                    Ok(true)
+                })?;
+                Ok(done.unwrap())
+            })*
+        }
+    };
+}
+
+noted! {
+    add_account(new: &NewAccount) -> Option<AccountId>;
+    remove_account(id: AccountId) -> bool;
+    set_role(id: AccountId, role: Role) -> ();
+    set_password(id: AccountId, password: &str) -> ();
+    set_preferences(id: AccountId, preferences: &str) -> ();
+    set_totp(id: AccountId, secret: Option<&[u8]>, codes: &[SecretHash]) -> ();
+    use_recovery_code(id: AccountId, code: &SecretHash) -> bool;
+    add_session(hash: &SecretHash, session: &StoredSession, most: usize) -> u64;
+    end_session(account: AccountId, id: u64) -> bool;
+    end_sessions(account: AccountId, but: Option<u64>) -> usize;
+    add_token(hash: &SecretHash, token: &StoredToken) -> TokenId;
+    remove_token(id: TokenId) -> bool;
+    put_link(hash: &SecretHash, link: &StoredLink) -> ();
+    take_link(hash: &SecretHash) -> Option<StoredLink>;
+}
+
+fn add(state: &House, name: &str) -> AccountId {
     let role = Role::Viewer;
     let new = NewAccount { name: name.into(), role, password: None, at: at(0), by: "root".into() };
     state.add_account(&new).unwrap().unwrap()
@@ -208,6 +257,28 @@ fn a_link_is_taken_once_and_replaced_by_the_next_of_its_kind() {
     assert_eq!(state.take_link(&[5; 32]).unwrap(), None);
     state.remove_account(bob).unwrap();
     assert_eq!(state.link(&[3; 32]).unwrap(), None);
+}
+
+#[test]
+fn a_change_that_fails_or_is_not_wanted_is_undone_and_not_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let ana = add(&state, "ana");
+    let path = folder.path().join("state.db");
+    let audit = super::SqliteAudit::open(&path).unwrap();
+    let before = super::AuditState::head(&audit).unwrap();
+    assert_eq!(before.number, 1);
+    let half = |to: &dyn AccountChanges| {
+        to.set_role(ana, Role::Owner)?;
+        assert_eq!(to.accounts()?[0].role, Role::Owner, "seen inside");
+        to.set_role(AccountId(99), Role::Owner)?;
+        Ok(true)
+    };
+    assert!(state.change(&note(), &mut |to| half(to)).is_err());
+    let unwanted = |to: &dyn AccountChanges| to.set_role(ana, Role::Owner).map(|()| false);
+    assert!(!state.change(&note(), &mut |to| unwanted(to)).unwrap());
+    assert_eq!(state.account(ana).unwrap().unwrap().role, Role::Viewer);
+    assert_eq!(super::AuditState::head(&audit).unwrap(), before);
 }
 
 #[test]

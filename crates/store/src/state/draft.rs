@@ -8,10 +8,12 @@ use types::PolicyId;
 use types::lists::ManagedSender;
 
 use super::database::refused;
+use super::noted::Made;
 use super::objects::{
     Authorship, Changed, Difference, Edit, Object, ObjectKey, Origin, Provenance,
 };
 use super::rows::{self, number};
+use super::sqlite_audit;
 use crate::contract::StoreError;
 
 /// What an object was before the draft.
@@ -100,7 +102,7 @@ impl<'a> Draft<'a> {
         let stored = self.stored(&key)?;
         let made = match &stored {
             Some((_, kept)) => (kept.created, kept.created_by.clone()),
-            None => (self.who.at, self.who.author.clone()),
+            None => (self.who.at, self.who.actor.name.to_string()),
         };
         let object = complete(object, &key, self.who);
         if stored.as_ref().is_some_and(|(old, kept)| *old == object && kept.origin == origin) {
@@ -161,8 +163,9 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Ends the draft: a new version if anything differs, else nothing.
-    pub(super) fn finish(self, restores: Option<u64>) -> Result<Changed, StoreError> {
+    /// Ends the draft: a new version with its entry in the audit log if
+    /// anything differs, else nothing.
+    pub(super) fn finish(self, made: Made) -> Result<Changed, StoreError> {
         let mut differences = Vec::new();
         for (key, before) in &self.touched {
             let after = self.stored(key)?;
@@ -178,17 +181,17 @@ impl<'a> Draft<'a> {
         if differences.is_empty() {
             return Ok(Changed { version: self.version - 1, differences: Vec::new() });
         }
-        self.note(restores, &differences)?;
-        self.transaction.commit().map_err(refused)?;
+        self.note(made.restores(), &differences)?;
         let plain = |(key, before, after): (ObjectKey, Before, Option<Object>)| Difference {
             key,
             before: before.map(|(object, _)| object),
             after,
         };
-        Ok(Changed {
-            version: self.version,
-            differences: differences.into_iter().map(plain).collect(),
-        })
+        let differences: Vec<_> = differences.into_iter().map(plain).collect();
+        let note = made.noted(&self.transaction, self.who, self.version, &differences)?;
+        sqlite_audit::append(&self.transaction, &note)?;
+        self.transaction.commit().map_err(refused)?;
+        Ok(Changed { version: self.version, differences })
     }
 
     /// Writes the version and its differences into the history.
@@ -212,7 +215,7 @@ impl<'a> Draft<'a> {
         let row = params![
             number(self.version),
             self.who.at.as_millis(),
-            self.who.author,
+            &*self.who.actor.name,
             self.who.note,
             restores.map(number),
             number(differences.len() as u64),
@@ -271,7 +274,7 @@ impl<'a> Draft<'a> {
         Provenance {
             version: self.version,
             changed: self.who.at,
-            changed_by: self.who.author.clone(),
+            changed_by: self.who.actor.name.to_string(),
             ..Provenance::default()
         }
     }
@@ -306,7 +309,7 @@ fn complete(object: Object, key: &ObjectKey, who: &Authorship) -> Object {
             let undated = is_new && sender.created == types::Timestamp::EPOCH;
             Object::Sender(ManagedSender {
                 id: Some(*id),
-                created_by: if unsigned { who.author.clone() } else { sender.created_by },
+                created_by: if unsigned { who.actor.name.to_string() } else { sender.created_by },
                 created: if undated { who.at } else { sender.created },
                 ..sender
             })

@@ -3,8 +3,9 @@
 //!
 //! [`PolicyState`] is the contract, [`SqliteState`] the embedded
 //! implementation; [`AccountState`] and [`SqliteAccounts`] are the same for
-//! accounts. Policies, groups, definitions and managed senders form one
-//! versioned set: every change is one new version with author, note, time and, for
+//! accounts, [`AuditState`] and [`SqliteAudit`] for the audit log of both.
+//! Policies, groups, definitions and managed senders form one versioned set:
+//! every change is one new version with author, note, time and, for
 //! each object, what it was and what it is. What objects mean is not known
 //! here. All calls block for the database; async callers keep them off
 //! their workers.
@@ -12,20 +13,27 @@
 pub mod accounts;
 #[cfg(test)]
 mod accounts_tests;
+pub mod audit;
+#[cfg(test)]
+mod audit_tests;
 mod database;
 mod document;
 mod draft;
 mod history;
+mod noted;
 mod objects;
 mod requests;
 mod rows;
 mod sqlite;
+mod sqlite_account_changes;
 mod sqlite_accounts;
+mod sqlite_audit;
 #[cfg(test)]
 mod tests;
 mod views;
 
-pub use accounts::AccountState;
+pub use accounts::{AccountChanges, AccountState};
+pub use audit::AuditState;
 pub use objects::{
     Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
@@ -34,6 +42,7 @@ pub use objects::{
 pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswer, StoredRequest};
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
+pub use sqlite_audit::SqliteAudit;
 pub use views::{SavedViewState, SqliteViews, StoredView};
 
 use types::PolicyId;

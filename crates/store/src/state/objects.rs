@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use types::lists::{Group, ManagedSender, SenderAction};
-use types::{Definition, Policy, PolicyId, Timestamp};
+use types::{Actor, Definition, Policy, PolicyId, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
 #[derive(
@@ -142,8 +142,8 @@ pub enum Edit {
 /// Who changes something, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
-    /// The author, as the history shows it.
-    pub author: String,
+    /// The author, whose name the history shows.
+    pub actor: Actor,
     /// What the change is for.
     pub note: String,
     /// When it is made.

@@ -9,6 +9,7 @@ use types::PolicyId;
 
 use super::database::{self, refused};
 use super::draft::{Draft, version};
+use super::noted::Made;
 use super::objects::{
     Authorship, Changed, Difference, Edit, HitNote, Origin, PolicyDocument, PolicySetContent,
     SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender, Version,
@@ -133,7 +134,7 @@ impl PolicyState for SqliteState {
         let mut connection = self.connection();
         let mut draft = Draft::begin(&mut connection, who)?;
         edits.into_iter().try_for_each(|edit| draft.edit(edit))?;
-        draft.finish(None)
+        draft.finish(Made::ByHand)
     }
 
     fn apply_file(
@@ -144,14 +145,14 @@ impl PolicyState for SqliteState {
         let mut connection = self.connection();
         let mut draft = Draft::begin(&mut connection, who)?;
         document::replace(&mut draft, document, Origin::File)?;
-        draft.finish(None)
+        draft.finish(Made::FromFile)
     }
 
     fn import(&self, who: &Authorship, document: PolicyDocument) -> Result<Changed, StoreError> {
         let mut connection = self.connection();
         let mut draft = Draft::begin(&mut connection, who)?;
         document::replace(&mut draft, document, Origin::People)?;
-        draft.finish(None)
+        draft.finish(Made::ByImport)
     }
 
     fn export(&self) -> Result<PolicyDocument, StoreError> {
@@ -169,7 +170,7 @@ impl PolicyState for SqliteState {
         let mut connection = self.connection();
         let mut draft = Draft::begin(&mut connection, who)?;
         history::restore(&mut draft, number)?;
-        draft.finish(Some(number))
+        draft.finish(Made::ByRollBack(number))
     }
 
     fn history(&self, before: Option<u64>, max: usize) -> Result<Vec<Version>, StoreError> {

@@ -5,19 +5,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, Params, Row, params};
-use types::{AccountId, Role, Timestamp, TokenId};
+use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
+use types::{AccountId, AuditNote, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountState, LinkKind, NewAccount, SecretHash, StoredAccount, StoredLink, StoredSession,
+    AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredLink, StoredSession,
     StoredToken,
 };
 use super::database::{self, refused};
-use super::rows::{json, number, parse};
+use super::rows::{number, parse};
+use super::sqlite_account_changes::Inside;
+use super::sqlite_audit;
 use crate::contract::StoreError;
 
 /// The columns of an account, in this order.
-const ACCOUNT: &str = "a.id, a.name, a.role, a.password, a.totp_secret, a.preferences, a.created,
+pub(super) const ACCOUNT: &str =
+    "a.id, a.name, a.role, a.password, a.totp_secret, a.preferences, a.created,
     a.created_by, a.signed_in, (SELECT count(*) FROM recovery_codes WHERE account = a.id)";
 /// How many those are.
 const ACCOUNT_COLUMNS: usize = 10;
@@ -52,17 +55,7 @@ impl SqliteAccounts {
 
     /// Runs one statement; gives how many rows it changed.
     fn run(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-        statement.execute(values).map_err(refused)
-    }
-
-    /// Changes one account.
-    fn change(&self, id: AccountId, sql: &str, values: impl Params) -> Result<(), StoreError> {
-        match self.run(sql, values)? {
-            0 => Err(StoreError::NotFound(format!("account {}", id.0))),
-            _ => Ok(()),
-        }
+        Inside(&self.connection()).run(sql, values)
     }
 
     fn one<T>(
@@ -71,10 +64,7 @@ impl SqliteAccounts {
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-        let mut rows = statement.query(values).map_err(refused)?;
-        rows.next().map_err(refused)?.map(read).transpose()
+        Inside(&self.connection()).one(sql, values, read)
     }
 
     fn all<T>(
@@ -83,14 +73,7 @@ impl SqliteAccounts {
         values: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-        let mut rows = statement.query(values).map_err(refused)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(refused)? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+        Inside(&self.connection()).all(sql, values, read)
     }
 }
 
@@ -102,9 +85,7 @@ impl AccountState for SqliteAccounts {
     }
 
     fn accounts(&self) -> Result<Vec<StoredAccount>, StoreError> {
-        self.all(&format!("SELECT {ACCOUNT} FROM accounts a ORDER BY a.name"), (), |row| {
-            account(row, 0)
-        })
+        Inside(&self.connection()).accounts()
     }
 
     fn account(&self, id: AccountId) -> Result<Option<StoredAccount>, StoreError> {
@@ -117,93 +98,10 @@ impl AccountState for SqliteAccounts {
         self.one(&sql, [name], |row| account(row, 0))
     }
 
-    fn add_account(&self, new: &NewAccount) -> Result<Option<AccountId>, StoreError> {
-        let sql = "INSERT INTO accounts (name, role, password, preferences, created, created_by)
-            VALUES (?1, ?2, ?3, '{}', ?4, ?5) ON CONFLICT (name) DO NOTHING RETURNING id";
-        let NewAccount { name, role, password, at, by } = new;
-        let values = params![name, role.slug(), password, at.as_millis(), by];
-        Ok(self.one(sql, values, |row| unsigned(row, 0))?.map(AccountId))
-    }
-
-    fn remove_account(&self, id: AccountId) -> Result<bool, StoreError> {
-        Ok(self.run("DELETE FROM accounts WHERE id = ?1", [number(id.0)])? > 0)
-    }
-
-    fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError> {
-        let sql = "UPDATE accounts SET role = ?2 WHERE id = ?1";
-        self.change(id, sql, params![number(id.0), role.slug()])
-    }
-
-    fn set_password(&self, id: AccountId, password: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE accounts SET password = ?2 WHERE id = ?1";
-        self.change(id, sql, params![number(id.0), password])
-    }
-
-    fn set_preferences(&self, id: AccountId, preferences: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE accounts SET preferences = ?2 WHERE id = ?1";
-        self.change(id, sql, params![number(id.0), preferences])
-    }
-
-    fn set_totp(
-        &self,
-        id: AccountId,
-        secret: Option<&[u8]>,
-        recovery_codes: &[SecretHash],
-    ) -> Result<(), StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction().map_err(refused)?;
-        let sql = "UPDATE accounts SET totp_secret = ?2, totp_step = NULL WHERE id = ?1";
-        if transaction.execute(sql, params![number(id.0), secret]).map_err(refused)? == 0 {
-            return Err(StoreError::NotFound(format!("account {}", id.0)));
-        }
-        let sql = "DELETE FROM recovery_codes WHERE account = ?1";
-        transaction.execute(sql, [number(id.0)]).map_err(refused)?;
-        for code in recovery_codes {
-            let sql = "INSERT INTO recovery_codes (account, hash) VALUES (?1, ?2)";
-            transaction.execute(sql, params![number(id.0), code]).map_err(refused)?;
-        }
-        transaction.commit().map_err(refused)
-    }
-
     fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError> {
         let sql = "UPDATE accounts SET totp_step = ?2
             WHERE id = ?1 AND totp_secret IS NOT NULL AND coalesce(totp_step, -1) < ?2";
         Ok(self.run(sql, params![number(id.0), number(step)])? > 0)
-    }
-
-    fn use_recovery_code(&self, id: AccountId, code: &SecretHash) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM recovery_codes WHERE account = ?1 AND hash = ?2";
-        Ok(self.run(sql, params![number(id.0), code])? > 0)
-    }
-
-    fn add_session(
-        &self,
-        hash: &SecretHash,
-        session: &StoredSession,
-        sessions_max: usize,
-    ) -> Result<u64, StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction().map_err(refused)?;
-        let account = number(session.account.0);
-        let created = session.created.as_millis();
-        let sql = "UPDATE accounts SET signed_in = ?2 WHERE id = ?1";
-        if transaction.execute(sql, params![account, created]).map_err(refused)? == 0 {
-            return Err(StoreError::NotFound(format!("account {}", session.account.0)));
-        }
-        let sql =
-            "INSERT INTO sessions (hash, account, created, last_seen, expires, address, agent)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let (seen, expires) = (session.last_seen.as_millis(), session.expires.as_millis());
-        let address = session.address.to_string();
-        let values = params![hash, account, created, seen, expires, address, session.agent];
-        transaction.execute(sql, values).map_err(refused)?;
-        let id = u64::try_from(transaction.last_insert_rowid()).unwrap_or(0);
-        let sql = "DELETE FROM sessions WHERE account = ?1 AND id NOT IN
-            (SELECT id FROM sessions WHERE account = ?1 ORDER BY last_seen DESC, id DESC LIMIT ?2)";
-        let most = number(sessions_max as u64);
-        transaction.execute(sql, params![account, most]).map_err(refused)?;
-        transaction.commit().map_err(refused)?;
-        Ok(id)
     }
 
     fn session(
@@ -229,29 +127,6 @@ impl AccountState for SqliteAccounts {
         self.all(&sql, [number(account.0)], |row| session(row, 0))
     }
 
-    fn end_session(&self, account: AccountId, id: u64) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM sessions WHERE account = ?1 AND id = ?2";
-        Ok(self.run(sql, [number(account.0), number(id)])? > 0)
-    }
-
-    fn end_sessions(&self, account: AccountId, but: Option<u64>) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM sessions WHERE account = ?1 AND id <> ?2";
-        self.run(sql, [number(account.0), but.map_or(-1, number)])
-    }
-
-    fn add_token(&self, hash: &SecretHash, token: &StoredToken) -> Result<TokenId, StoreError> {
-        let sql =
-            "INSERT INTO tokens (hash, account, name, permissions, networks, created, expires)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";
-        let account = number(token.account.0);
-        let (permissions, networks) = (json(&token.permissions)?, json(&token.networks)?);
-        let (created, expires) =
-            (token.created.as_millis(), token.expires.map(Timestamp::as_millis));
-        let values = params![hash, account, token.name, permissions, networks, created, expires];
-        let id = self.one(sql, values, |row| unsigned(row, 0))?;
-        id.map(TokenId).ok_or_else(|| StoreError::NotFound("the new token".to_owned()))
-    }
-
     fn token(&self, hash: &SecretHash) -> Result<Option<(StoredToken, StoredAccount)>, StoreError> {
         let sql = format!(
             "SELECT {ACCOUNT}, {TOKEN} FROM tokens t JOIN accounts a ON a.id = t.account
@@ -272,34 +147,8 @@ impl AccountState for SqliteAccounts {
         self.all(&sql, [account.map(|id| number(id.0))], |row| token(row, 0))
     }
 
-    fn remove_token(&self, id: TokenId) -> Result<bool, StoreError> {
-        Ok(self.run("DELETE FROM tokens WHERE id = ?1", [number(id.0)])? > 0)
-    }
-
-    fn put_link(&self, hash: &SecretHash, link: &StoredLink) -> Result<(), StoreError> {
-        let (kind, account) = kept_kind(link.kind);
-        let mut connection = self.connection();
-        let transaction = connection.transaction().map_err(refused)?;
-        let sql = "DELETE FROM links WHERE kind = ?1 AND account IS ?2";
-        transaction.execute(sql, params![kind, account]).map_err(refused)?;
-        let sql = "INSERT INTO links (hash, kind, account, expires) VALUES (?1, ?2, ?3, ?4)";
-        let values = params![hash, kind, account, link.expires.as_millis()];
-        transaction.execute(sql, values).map_err(refused)?;
-        transaction.commit().map_err(refused)
-    }
-
     fn link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError> {
         self.one("SELECT kind, account, expires FROM links WHERE hash = ?1", [hash], link)
-    }
-
-    fn take_link(&self, hash: &SecretHash) -> Result<Option<StoredLink>, StoreError> {
-        let sql = "DELETE FROM links WHERE hash = ?1 RETURNING kind, account, expires";
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-        // Read to its end: a statement that is left before may not take effect.
-        let rows = statement.query_map([hash], |row| Ok(link(row))).map_err(refused)?;
-        let mut taken: Vec<_> = rows.collect::<Result<_, _>>().map_err(refused)?;
-        taken.pop().transpose()
     }
 
     fn remove_expired(&self, now: Timestamp, idle_since: Timestamp) -> Result<(), StoreError> {
@@ -307,9 +156,26 @@ impl AccountState for SqliteAccounts {
         self.run(sql, [now.as_millis(), idle_since.as_millis()])?;
         self.run("DELETE FROM links WHERE expires <= ?1", [now.as_millis()]).map(drop)
     }
+
+    fn change(
+        &self,
+        note: &AuditNote,
+        work: &mut dyn FnMut(&dyn AccountChanges) -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let mut connection = self.connection();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(refused)?;
+        let changed = work(&Inside(&transaction))?;
+        if changed {
+            sqlite_audit::append(&transaction, note)?;
+            transaction.commit().map_err(refused)?;
+        }
+        Ok(changed)
+    }
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
     Ok(u64::try_from(row.get::<_, i64>(column).map_err(refused)?).unwrap_or(0))
 }
 
@@ -329,7 +195,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 /// An account out of the columns [`ACCOUNT`], which begin at `first`.
-fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, StoreError> {
+pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, StoreError> {
     let role: String = row.get(first + 2).map_err(refused)?;
     let role = role.parse().map_err(|_| StoreError::Damaged(format!("account role {role:?}")))?;
     Ok(StoredAccount {
@@ -378,7 +244,7 @@ fn token(row: &Row<'_>, first: usize) -> Result<StoredToken, StoreError> {
 }
 
 /// The kind of a link as two columns.
-fn kept_kind(kind: LinkKind) -> (&'static str, Option<i64>) {
+pub(super) fn kept_kind(kind: LinkKind) -> (&'static str, Option<i64>) {
     match kind {
         LinkKind::Owner => ("owner", None),
         LinkKind::Password(account) => ("password", Some(number(account.0))),
@@ -386,7 +252,7 @@ fn kept_kind(kind: LinkKind) -> (&'static str, Option<i64>) {
     }
 }
 
-fn link(row: &Row<'_>) -> Result<StoredLink, StoreError> {
+pub(super) fn link(row: &Row<'_>) -> Result<StoredLink, StoreError> {
     let kind: String = row.get(0).map_err(refused)?;
     let account: Option<i64> = row.get(1).map_err(refused)?;
     let account = account.and_then(|id| u64::try_from(id).ok()).map(AccountId);

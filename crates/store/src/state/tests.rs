@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use types::lists::{Group, ManagedSender, SenderAction};
 use types::policy::{PermitOption, PolicyMode, PolicyOption, Scope};
-use types::{Policy, PolicyId, Timestamp};
+use types::{Actor, Policy, PolicyId, Timestamp};
 
 use super::{
     Authorship, Edit, HitNote, Object, ObjectKey, Origin, PolicyDocument, PolicyState, SenderQuery,
@@ -20,7 +20,7 @@ fn state(folder: &Path) -> SqliteState {
 
 fn who(author: &str, at_ms: i64) -> Authorship {
     let at = Timestamp::from_millis(at_ms);
-    Authorship { author: author.into(), note: "because".into(), at, expected: None }
+    Authorship { actor: Actor::machine(author), note: "because".into(), at, expected: None }
 }
 
 fn policy(narrative: &str) -> Policy {

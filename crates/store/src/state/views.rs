@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use types::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use types::{AuditNote, Timestamp};
 
 use super::database::{self, refused};
 use super::rows::number;
+use super::sqlite_audit;
 use crate::contract::StoreError;
 
 /// A saved list.
@@ -40,11 +41,13 @@ pub trait SavedViewState: Send + Sync {
     fn view(&self, id: u64) -> Result<Option<StoredView>, StoreError>;
 
     /// Keeps a view under the name it has with its owner, in place of one
-    /// that has the same; its number is ignored. Gives the number.
-    fn keep_view(&self, view: &StoredView) -> Result<u64, StoreError>;
+    /// that has the same; its number is ignored. Gives the number. The audit
+    /// log gets `note` with it.
+    fn keep_view(&self, view: &StoredView, note: &AuditNote) -> Result<u64, StoreError>;
 
-    /// Forgets a view; says whether there was one.
-    fn forget_view(&self, id: u64) -> Result<bool, StoreError>;
+    /// Forgets a view; says whether there was one. The audit log gets `note`
+    /// if there was.
+    fn forget_view(&self, id: u64, note: &AuditNote) -> Result<bool, StoreError>;
 }
 
 /// The embedded implementation of [`SavedViewState`].
@@ -66,7 +69,7 @@ impl SqliteViews {
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // Every call is one statement, so a panic leaves nothing half done.
+        // What a panicking thread began is undone when its transaction is dropped.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,28 +103,48 @@ impl SavedViewState for SqliteViews {
         found.optional().map_err(refused)
     }
 
-    fn keep_view(&self, view: &StoredView) -> Result<u64, StoreError> {
+    fn keep_view(&self, view: &StoredView, note: &AuditNote) -> Result<u64, StoreError> {
         let sql = "INSERT INTO saved_views (owner, name, shared, request, changed)
             VALUES (?1, ?2, ?3, ?4, ?5)
             ON CONFLICT (owner, name) DO UPDATE SET shared = ?3, request = ?4, changed = ?5
             RETURNING id";
         let values =
             params![view.owner, view.name, view.shared, view.request, view.changed.as_millis()];
-        let id: i64 =
-            self.connection().query_row(sql, values, |row| row.get(0)).map_err(refused)?;
+        let mut connection = self.connection();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(refused)?;
+        let id: i64 = transaction.query_row(sql, values, |row| row.get(0)).map_err(refused)?;
+        sqlite_audit::append(&transaction, note)?;
+        transaction.commit().map_err(refused)?;
         Ok(u64::try_from(id).unwrap_or(0))
     }
 
-    fn forget_view(&self, id: u64) -> Result<bool, StoreError> {
+    fn forget_view(&self, id: u64, note: &AuditNote) -> Result<bool, StoreError> {
         let sql = "DELETE FROM saved_views WHERE id = ?1";
-        let gone = self.connection().execute(sql, params![number(id)]).map_err(refused)?;
-        Ok(gone > 0)
+        let mut connection = self.connection();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(refused)?;
+        if transaction.execute(sql, params![number(id)]).map_err(refused)? == 0 {
+            return Ok(false);
+        }
+        sqlite_audit::append(&transaction, note)?;
+        transaction.commit().map_err(refused)?;
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use types::{Actor, AuditAction};
+
     use super::*;
+
+    fn note() -> AuditNote {
+        let at = Timestamp::from_millis(5);
+        AuditNote::new(Actor::machine("test"), AuditAction::ViewSaved, "a view", at)
+    }
 
     fn of(owner: &str, name: &str, shared: bool) -> StoredView {
         let (owner, name) = (owner.to_owned(), name.to_owned());
@@ -134,10 +157,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         let views = SqliteViews::open(&path).unwrap();
-        let mine = views.keep_view(&of("ann", "b", false)).unwrap();
-        views.keep_view(&of("ann", "A", true)).unwrap();
-        let hers = views.keep_view(&of("bea", "a", true)).unwrap();
-        views.keep_view(&of("bea", "secret", false)).unwrap();
+        let mine = views.keep_view(&of("ann", "b", false), &note()).unwrap();
+        views.keep_view(&of("ann", "A", true), &note()).unwrap();
+        let hers = views.keep_view(&of("bea", "a", true), &note()).unwrap();
+        views.keep_view(&of("bea", "secret", false), &note()).unwrap();
         let names = |owner: &str| -> Vec<(String, String)> {
             let found = views.views(owner).unwrap();
             found.into_iter().map(|view| (view.owner, view.name)).collect()
@@ -146,10 +169,16 @@ mod tests {
         assert_eq!(names("ann"), [pair("ann", "A"), pair("ann", "b"), pair("bea", "a")]);
         assert_eq!(names("cid"), [pair("ann", "A"), pair("bea", "a")]);
         let again = StoredView { request: "{\"query\":\"x\"}".to_owned(), ..of("ann", "b", true) };
-        assert_eq!(views.keep_view(&again).unwrap(), mine, "the same name is the same view");
+        assert_eq!(
+            views.keep_view(&again, &note()).unwrap(),
+            mine,
+            "the same name is the same view"
+        );
         let found = SqliteViews::open(&path).unwrap().view(mine).unwrap().unwrap();
         assert_eq!(found, StoredView { id: mine, ..again });
-        assert!(views.forget_view(hers).unwrap() && !views.forget_view(hers).unwrap());
+        assert!(
+            views.forget_view(hers, &note()).unwrap() && !views.forget_view(hers, &note()).unwrap()
+        );
         assert_eq!(views.view(hers).unwrap(), None);
     }
 }

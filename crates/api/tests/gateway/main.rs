@@ -1,6 +1,8 @@
 //! The HTTP side as a whole: doors, pages, API and client.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod console;
 #[cfg(test)]
 mod doors;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 use store::state::{RequestQuery, ReviewRequestState, StoredAnswer, StoredRequest};
-use types::{Caller, Event, EventId, Permission, Reference, Timestamp};
+use types::{AuditAction, Caller, Event, EventId, Permission, Reference, Timestamp};
 
 use crate::{Center, CenterError, Problem, permit, presentable, presentable_within};
 
@@ -266,6 +266,13 @@ impl Center {
         id: u64,
         answer: Option<&StoredAnswer>,
     ) -> Result<ReviewRequest, CenterError> {
+        let action = match answer {
+            Some(_) => AuditAction::RequestAnswered,
+            None => AuditAction::RequestReopened,
+        };
+        let subject = format!("request {id}");
+        let details = serde_json::json!({ "answer": answer.map(|answer| &answer.note) });
+        self.record(caller, action, &subject, &details)?;
         match self.request_state()?.answer_request(id, answer)? {
             true => self.request(caller, id),
             false => Err(missing(id)),

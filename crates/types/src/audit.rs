@@ -95,6 +95,10 @@ actions! {
     GreylistPassed = "greylist.pass";
     /// Forgot triplets.
     GreylistForgotten = "greylist.forget";
+    /// Marked what a refused sender asks as dealt with.
+    RequestAnswered = "request.answered";
+    /// Took up again what a refused sender asks.
+    RequestReopened = "request.reopened";
     /// Began an export.
     ExportStarted = "export.started";
     /// Stopped an export.

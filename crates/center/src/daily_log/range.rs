@@ -40,7 +40,6 @@ impl Center {
         let mut waiting = self.daily_log_days(caller, kind, from, to)?;
         waiting.reverse();
         let name = format!("{}-{from}-to-{to}.csv", kind.slug());
-        self.record(caller, AuditAction::DailyLogTaken, &name, &serde_json::json!({}))?;
         let folder = self.parts.daily_log_folder.clone();
         Ok(LogRange { name, folder, waiting, open: None, begun: false })
     }
@@ -69,10 +68,13 @@ impl Center {
         // A day that has just been closed may still be there twice.
         names.sort();
         names.dedup_by(|a, b| day_of(a) == day_of(b));
-        match names.is_empty() {
-            true => Err(CenterError::NotFound(format!("daily log from {from} to {to}"))),
-            false => Ok(names),
+        if names.is_empty() {
+            return Err(CenterError::NotFound(format!("daily log from {from} to {to}")));
         }
+        let subject = format!("{} from {from} to {to}", kind.slug());
+        let details = serde_json::json!({ "files": names });
+        self.record(caller, AuditAction::DailyLogTaken, &subject, &details)?;
+        Ok(names)
     }
 }
 

@@ -233,12 +233,12 @@ impl Center {
                 ObjectKey::Policy(id) => {
                     let stored = self.parts.policies.policy(*id)?;
                     let found = stored.map(|stored| (stored.provenance.version, stored.hits));
-                    (Permission::SeePolicies, found, format!("policy:{id}"))
+                    (Permission::SeePolicies, found, format!("policy:{}", id.0))
                 }
                 ObjectKey::Sender(id) => {
                     let stored = self.parts.policies.sender(*id)?;
                     let found = stored.map(|stored| (stored.provenance.version, stored.hits));
-                    (Permission::SeeSenders, found, format!("policy:\"sender {id}\""))
+                    (Permission::SeeSenders, found, format!("policy:\"sender {}\"", id.0))
                 }
                 // These decide nothing themselves.
                 ObjectKey::Group(_) | ObjectKey::Definition(_) => continue,

@@ -24,9 +24,10 @@ fn with_a_weak_token(gateway: Gateway) -> Gateway {
 #[tokio::test]
 async fn what_a_token_did_is_found_by_search_page_and_export() {
     let gateway = gateway();
-    let sender =
+    let entry =
         json!({ "sender": "x.example", "recipient": "bob@corp.example", "action": "block" });
-    let (status, _) = send(&gateway, Method::POST, "/api/v1/senders?note=Monday", &sender).await;
+    let sender = json!({ "sender": entry, "note": "Monday" });
+    let (status, _) = send(&gateway, Method::POST, "/api/v1/senders", &sender).await;
     assert_eq!(status, StatusCode::OK);
     let (_, page) = get_json(&gateway, "/api/v1/audit?action=sender&q=MONDAY").await;
     let row = &page["rows"][0];

@@ -244,9 +244,9 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
     let needed = |column: usize| row.get::<_, String>(column).map_err(refused);
     let (account, token) = (unsigned(5)?.map(AccountId), unsigned(6)?.map(TokenId));
     let via = match (needed(4)?.as_str(), account, token) {
-        ("machine", ..) => Via::Machine,
-        ("visitor", ..) => Via::Visitor,
-        ("account", Some(account), _) => Via::Account(account),
+        ("machine", None, None) => Via::Machine,
+        ("visitor", None, None) => Via::Visitor,
+        ("account", Some(account), None) => Via::Account(account),
         ("token", Some(account), Some(token)) => Via::Token { account, token },
         _ => return Err(damaged("who came in which way")),
     };

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Postfix, run by `world.sh run postfix FOLDER /interop/postfix.sh PORT`. It takes SMTP on 127.0.0.1:PORT and mail from
 # its own sendmail, sends where /peer/transport says (a transport table: `corp.example smtp:[127.0.0.1]:2525`), and keeps
-# mail for mailbox.example as one file a message in /peer/mail/new. Its log is /peer/maillog.
+# mail for mailbox.example as one file a message in /peer/mail/new. Its log is /peer/maillog. Where /peer/policy_service
+# is (`inet:127.0.0.1:10023`), it asks there about every recipient.
 #
 # Standard input takes one order a line and its end ends everything:
 #   send FROM TO[,TO] PATH    hands the file to sendmail; of a folder, every file below it, in order of name
@@ -9,6 +10,8 @@
 # Each order is answered by a line `done NUMBER`, where NUMBER is how many messages sendmail took.
 set -eu
 port=$1
+asks=
+[ ! -e /peer/policy_service ] || asks="check_policy_service $(cat /peer/policy_service),"
 
 cat > /etc/postfix/main.cf <<X
 compatibility_level = 3.6
@@ -21,7 +24,7 @@ smtp_dns_support_level = disabled
 smtp_host_lookup = native
 smtpd_peername_lookup = no
 smtpd_relay_restrictions = permit_mynetworks, reject
-smtpd_recipient_restrictions = check_recipient_access inline:{{nobody@mailbox.example = 550 5.1.1 No such user}}
+smtpd_recipient_restrictions = $asks check_recipient_access inline:{{nobody@mailbox.example = 550 5.1.1 No such user}}
 transport_maps = texthash:/peer/transport
 virtual_mailbox_domains = mailbox.example
 virtual_mailbox_base = /

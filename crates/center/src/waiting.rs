@@ -83,7 +83,10 @@ impl Center {
 fn accepted_as(attempt: &Event) -> Option<QueueId> {
     match attempt.outcome()? {
         Outcome::Accepted { queue, .. } | Outcome::Held { queue, .. } => Some(*queue),
-        Outcome::Deferred(_) | Outcome::Rejected(_) | Outcome::Aborted(_) => None,
+        Outcome::Passed { .. }
+        | Outcome::Deferred(_)
+        | Outcome::Rejected(_)
+        | Outcome::Aborted(_) => None,
     }
 }
 

@@ -36,7 +36,7 @@ pub use directory::{Directory, DirectoryError, DirectoryFile};
 pub use network::host_key;
 pub use normalised::normalised;
 pub use rate::RateLimit;
-pub use relay::relay_finding;
+pub use relay::{NamedBy, relay_finding};
 
 /// What one attempt shows to the checks.
 #[derive(Clone, Copy, Debug)]

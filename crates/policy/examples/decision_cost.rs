@@ -117,7 +117,7 @@ fn evidence() -> Evidence {
     };
     let rate = Observed::Rate { exceeded: false, per_minute_max: 60, retry_in_s: 0 };
     [
-        found(CheckName::Relay, Observed::Relay { internal: true }),
+        found(CheckName::Relay, Observed::Relay { internal: true, askers: false }),
         found(CheckName::Recipient, Observed::Recipient { validation, answer }),
         found(CheckName::Rate, rate),
         found(CheckName::Greylist, Observed::Triplet(triplet)),

@@ -67,7 +67,9 @@ fn decide_again(set: &PolicySet, stage: Stage, event: &Event) -> Step {
 fn compare(then: &Outcome, now: Verdict) -> Replayed {
     let reason_now = now.decision().map(|decision| decision.reason);
     let same = match then {
-        Outcome::Accepted { .. } | Outcome::Aborted(_) => reason_now.is_none(),
+        Outcome::Accepted { .. } | Outcome::Passed { .. } | Outcome::Aborted(_) => {
+            reason_now.is_none()
+        }
         Outcome::Held { decision, .. }
         | Outcome::Deferred(decision)
         | Outcome::Rejected(decision) => match reason_now {

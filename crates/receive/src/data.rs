@@ -347,7 +347,10 @@ fn queued(open: &OpenAttempt, outcome: &Outcome, now: Timestamp) -> Option<Queue
             RecipientState::Waiting { attempts: 0, due: now, warned: false }
         }
         Outcome::Held { .. } => RecipientState::Held { attempts: 0 },
-        Outcome::Deferred(_) | Outcome::Rejected(_) | Outcome::Aborted(_) => return None,
+        Outcome::Passed { .. }
+        | Outcome::Deferred(_)
+        | Outcome::Rejected(_)
+        | Outcome::Aborted(_) => return None,
     };
     Some(QueuedRecipient {
         path: open.recipient.clone()?,

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use checks::NamedBy;
 use smtp::session::MailQuestion;
 use smtp::{Answer, Question};
 use types::finding::Unavailable;
@@ -23,7 +24,9 @@ pub(crate) struct Visit {
     pub(crate) reverse_path: Option<Arc<ReversePath>>,
     pub(crate) declared_size: Option<u64>,
     /// Whether the client's name was looked up, found or not.
-    host_name_sought: bool,
+    pub(crate) host_name_sought: bool,
+    /// Who names the recipients.
+    pub(crate) named_by: NamedBy,
 }
 
 impl Visit {
@@ -66,6 +69,7 @@ impl Desk {
             reverse_path: None,
             declared_size: None,
             host_name_sought: false,
+            named_by: NamedBy::Client,
         };
         engine.tally().session();
         engine.tally().opened();
@@ -316,7 +320,8 @@ impl Desk {
         }
         if let Some(recipient) = &recipient {
             let policy = self.engine.parts.policy.load();
-            evidence.add(checks::relay_finding(recipient, |domain| policy.is_internal(domain)));
+            let is_ours = |domain: &str| policy.is_internal(domain);
+            evidence.add(checks::relay_finding(recipient, self.visit.named_by, is_ours));
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }

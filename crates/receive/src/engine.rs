@@ -1,7 +1,7 @@
 //! What all connections share: the world, the store, the policy in force.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -86,6 +86,7 @@ pub struct Engine {
     live: ArcSwap<Live>,
     health: Health,
     tally: Tally,
+    questions: AtomicU32,
 }
 
 /// The settings in force with what is made of them once.
@@ -122,6 +123,7 @@ impl Engine {
             live,
             health: Health::default(),
             tally: Tally::default(),
+            questions: AtomicU32::new(0),
         })
     }
 
@@ -143,6 +145,17 @@ impl Engine {
     /// Connections open now.
     pub fn connections_open(&self) -> u32 {
         self.counts.open()
+    }
+
+    /// Questions of other mail servers that have no answer yet.
+    pub fn questions_open(&self) -> u32 {
+        self.questions.load(Ordering::Relaxed)
+    }
+
+    /// Counts a question for as long as what this gives is kept.
+    pub(crate) fn question(self: &Arc<Self>) -> OpenQuestion {
+        self.questions.fetch_add(1, Ordering::Relaxed);
+        OpenQuestion(Arc::clone(self))
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {
@@ -167,6 +180,15 @@ impl Engine {
 
     pub(crate) fn new_queue_id(&self, at: Timestamp) -> QueueId {
         QueueId::new(at, self.parts.chance.id_bytes())
+    }
+}
+
+/// A question of another mail server that has no answer yet.
+pub(crate) struct OpenQuestion(Arc<Engine>);
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        self.0.questions.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -5,6 +5,9 @@
 //! evidence is `checks`', the verdict is `policy`'s, durability is `store`'s.
 //! What is left is the order, and two promises: every attempt ends in exactly
 //! one event, and 250 is said only when message and event are durable.
+//!
+//! [`policy_service`] is the second way in: a mail server that has the session
+//! itself asks here.
 
 mod attempt;
 mod connection;
@@ -17,6 +20,7 @@ mod expiry;
 mod judge;
 mod listener;
 mod mistake;
+pub mod policy_service;
 mod proxy;
 mod tally;
 mod tls;

@@ -31,7 +31,7 @@ pub struct ListenerSettings {
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long accepting pauses when the process is out of files or memory.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that takes connections.
 #[derive(Debug)]

@@ -6,6 +6,8 @@
 //! what to deliver and reports what the peer said of it. Between them stand
 //! the parts both are made of: the [`Command`] parser, the table of
 //! [`replies`], the strict [`ContentReader`] and the [`ContentWriter`].
+//! Beside them, [`policy_delegation`] is how a mail server that has a session of
+//! its own asks about it.
 //!
 //! Nothing here knows a policy, a check or a store, and no reply about policy
 //! is made here: those come from the caller, who takes them from the reason
@@ -17,6 +19,7 @@ pub mod content_reader;
 pub mod content_writer;
 pub mod parameters;
 mod path;
+pub mod policy_delegation;
 pub mod profile;
 pub mod replies;
 pub mod session;

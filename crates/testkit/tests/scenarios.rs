@@ -92,7 +92,11 @@ fn every_reason_there_is_has_a_scenario() {
             text.lines().filter(|line| line.starts_with("event ")).flat_map(str::split_whitespace);
         told.extend(words.filter_map(|word| word.strip_prefix("reason=")?.parse::<Reason>().ok()));
     }
-    let due = Reason::ALL.iter().filter(|reason| !NOT_YET.contains(reason));
+    // A scenario has no mail server that asks; the tests of the program do.
+    let elsewhere = [Reason::AcceptedPassed];
+    let due = Reason::ALL
+        .iter()
+        .filter(|reason| !NOT_YET.contains(reason) && !elsewhere.contains(reason));
     let missing: Vec<_> = due.filter(|reason| !told.contains(reason)).collect();
     assert!(missing.is_empty(), "no scenario shows {missing:?}");
     let early: Vec<_> = NOT_YET.iter().filter(|reason| told.contains(reason)).collect();

@@ -113,6 +113,10 @@ pub enum Observed {
     Relay {
         /// Whether we handle mail for it.
         internal: bool,
+        /// Whether a mail server asks that handles mail for it itself, and
+        /// knows its recipients.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        askers: bool,
     },
     /// What is known of the recipient.
     Recipient {

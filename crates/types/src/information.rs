@@ -19,7 +19,9 @@ use crate::verdict::{Decision, Detail};
 /// It may quote the sender or the next hop, so it is hostile wherever it is shown.
 pub fn information(event: &Event) -> String {
     match &event.kind {
-        EventKind::Attempt(Outcome::Accepted { .. }) => of_acceptance(event),
+        EventKind::Attempt(Outcome::Accepted { .. } | Outcome::Passed { .. }) => {
+            of_acceptance(event)
+        }
         EventKind::Attempt(Outcome::Aborted(reason)) => of_abort(*reason, &event.subject),
         EventKind::Attempt(
             Outcome::Held { decision, .. }

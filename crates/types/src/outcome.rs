@@ -19,6 +19,12 @@ pub enum Outcome {
         /// `accepted` or one of its kinds.
         reason: Reason,
     },
+    /// The mail server that asked about the attempt was told to go on: it
+    /// takes the message over itself, or refuses it for reasons of its own.
+    Passed {
+        /// `accepted.passed` or the kind of acceptance that let it pass.
+        reason: Reason,
+    },
     /// 250 was said and the message waits for somebody.
     Held {
         /// The message it became.
@@ -50,7 +56,7 @@ pub enum Outcome {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum OutcomeKind {
-    /// Taken over.
+    /// Taken over, or passed to the server that asked.
     Accepted,
     /// Taken over and kept back.
     Held,
@@ -91,7 +97,9 @@ impl Outcome {
     /// The reason of this end.
     pub fn reason(&self) -> Reason {
         match self {
-            Outcome::Accepted { reason, .. } | Outcome::Aborted(reason) => *reason,
+            Outcome::Accepted { reason, .. }
+            | Outcome::Passed { reason }
+            | Outcome::Aborted(reason) => *reason,
             Outcome::Held { decision, .. }
             | Outcome::Deferred(decision)
             | Outcome::Rejected(decision) => decision.reason,
@@ -101,7 +109,7 @@ impl Outcome {
     /// Under which of the four names this end is counted.
     pub fn kind(&self) -> OutcomeKind {
         match self {
-            Outcome::Accepted { .. } => OutcomeKind::Accepted,
+            Outcome::Accepted { .. } | Outcome::Passed { .. } => OutcomeKind::Accepted,
             Outcome::Held { .. } => OutcomeKind::Held,
             Outcome::Deferred(_) | Outcome::Aborted(_) => OutcomeKind::Deferred,
             Outcome::Rejected(_) => OutcomeKind::Rejected,
@@ -111,7 +119,7 @@ impl Outcome {
     /// The decision, where somebody decided.
     pub fn decision(&self) -> Option<&Decision> {
         match self {
-            Outcome::Accepted { .. } | Outcome::Aborted(_) => None,
+            Outcome::Accepted { .. } | Outcome::Passed { .. } | Outcome::Aborted(_) => None,
             Outcome::Held { decision, .. }
             | Outcome::Deferred(decision)
             | Outcome::Rejected(decision) => Some(decision),

@@ -106,6 +106,10 @@ reasons! {
         None,
         "The recipient has written to this sender, so greylisting, reputation and spam scanning were skipped.",
         "To have this sender checked again, remove the auto-allow entry.";
+    AcceptedPassed = "accepted.passed", Acceptance, Rcpt, "Passed To The Asking Server",
+        None,
+        "The mail server that asked about the recipient was told to go on.",
+        "What became of the message is in the log of that server.";
     RelayDenied = "relay.denied", Rejection, Rcpt, "Relaying Denied",
         Some((550, EnhancedCode(5, 7, 1), "Relaying denied: this server does not handle mail for that domain")),
         "The recipient's domain is not one this gateway protects.",

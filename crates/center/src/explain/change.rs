@@ -48,7 +48,7 @@ fn remedy(reason: Reason) -> Remedy {
     use Reason::*;
     use Remedy::{BlockingEntry, BlockingPolicy, Elsewhere, Limit, Permit, Release, Triplet};
     match reason {
-        Accepted | AcceptedPermitted | AcceptedAutoAllowed => Remedy::None,
+        Accepted | AcceptedPermitted | AcceptedAutoAllowed | AcceptedPassed => Remedy::None,
         GreylistFirstSeen | GreylistTooEarly | GreylistExpired => Triplet,
         RblListed | ReputationRejected | ReputationTemporary | SpamSignature => Permit,
         BlockedPolicyEnvelope | BlockedPolicyHeader => BlockingPolicy,

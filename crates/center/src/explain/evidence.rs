@@ -39,8 +39,13 @@ pub(super) fn observed(observed: &Observed) -> String {
         ),
         Observed::EarlyTalk => "the client spoke before the greeting".to_owned(),
         Observed::TlsFailed { cause } => format!("the TLS handshake failed: {cause}"),
-        Observed::Relay { internal: true } => "the recipient's domain is ours".to_owned(),
-        Observed::Relay { internal: false } => "the recipient's domain is not ours".to_owned(),
+        Observed::Relay { internal: true, .. } => "the recipient's domain is ours".to_owned(),
+        Observed::Relay { internal: false, askers: true } => {
+            "the recipient's domain is that of the server which asks".to_owned()
+        }
+        Observed::Relay { internal: false, askers: false } => {
+            "the recipient's domain is not ours".to_owned()
+        }
         Observed::Recipient { validation, answer } => recipient(*validation, answer),
         Observed::Smtputf8 { next_hop_offers } => match next_hop_offers {
             Some(true) => "an address needs SMTPUTF8 and the next hop offers it",

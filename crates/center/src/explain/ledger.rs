@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use types::{
-    CheckName, Consulted, Decision, Event, Finding, Micros, Observed, Outcome, PolicyRef,
-    PolicyType, Reason, Stage,
+    CheckName, Consulted, Decision, Event, Finding, Micros, Observed, Outcome, OutcomeKind,
+    PolicyRef, PolicyType, Reason, Stage,
 };
 
 pub use super::evidence::check_title;
@@ -285,7 +285,7 @@ impl<'a> Case<'a> {
                 Some((LedgerResult::Passed, if lists.is_empty() { none } else { lists }))
             }
             CheckName::Greylist => Some(self.greylist_unseen()),
-            CheckName::System if !matches!(self.outcome, Outcome::Accepted { .. }) => None,
+            CheckName::System if self.outcome.kind() != OutcomeKind::Accepted => None,
             _ if quiet.is_empty() => None,
             _ => because(LedgerResult::Passed, quiet),
         }
@@ -344,7 +344,9 @@ impl<'a> Case<'a> {
             Outcome::Rejected(_) => LedgerResult::Rejected,
             Outcome::Deferred(_) => LedgerResult::Deferred,
             Outcome::Held { .. } => LedgerResult::Held,
-            Outcome::Accepted { .. } | Outcome::Aborted(_) => LedgerResult::Passed,
+            Outcome::Accepted { .. } | Outcome::Passed { .. } | Outcome::Aborted(_) => {
+                LedgerResult::Passed
+            }
         };
         if let Some(decision) = self.decision {
             let title = check_title(decision.check);

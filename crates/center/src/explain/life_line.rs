@@ -100,6 +100,8 @@ states! {
     Rejected = "Rejected", "rejected";
     /// Refused for what its content showed.
     RejectedAfterCheck = "Rejected after accept-time check", "rejected";
+    /// The mail server that asked was told to go on.
+    PassedOn = "Passed to the asking server", "accepted";
     /// Accepted and kept back.
     Held = "Held", "held";
     /// Kept back, released and taken by the next hop.
@@ -391,6 +393,7 @@ fn attempt_state(
         matches!(outcome.reason(), Reason::GreylistFirstSeen | Reason::GreylistTooEarly);
     match outcome {
         Outcome::Accepted { .. } => LifeState::Queued,
+        Outcome::Passed { .. } => LifeState::PassedOn,
         Outcome::Held { .. } => LifeState::Held,
         Outcome::Rejected(_) if event.record.stage >= Some(Stage::Data) => {
             LifeState::RejectedAfterCheck

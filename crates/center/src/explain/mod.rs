@@ -86,7 +86,7 @@ pub struct Explanation {
     pub decision: Option<Decider>,
     /// What would have decided had this one not.
     pub next_decider: Option<String>,
-    /// What policies in observe mode would have decided.
+    /// What policies in observe mode, or a policy service in it, would have decided.
     pub would: Option<String>,
     /// The smallest change that would have let it through, or why none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -166,7 +166,7 @@ fn is_one_window(own: &Event, other: &Event, within: Duration) -> bool {
         && waits(known)
         && waits(facts)
         && apart <= within
-        && !matches!(earlier.outcome(), Some(Outcome::Accepted { .. }))
+        && !matches!(earlier.outcome(), Some(Outcome::Accepted { .. } | Outcome::Passed { .. }))
         && window_rule(earlier, later).is_some()
 }
 

@@ -16,7 +16,7 @@ use crate::precedence::Block;
 /// The bare postmaster is ours (RFC 5321 section 4.5.1).
 pub(crate) fn relay_control(case: &mut Case<'_>) -> RuleAnswer {
     let internal = match case.evidence.latest(CheckName::Relay) {
-        Some(&Observed::Relay { internal }) => internal,
+        Some(&Observed::Relay { internal, askers }) => internal || askers,
         _ => case.who.recipient.is_some_and(|path| match path.address() {
             Some(address) => case.set.is_internal(address.domain_key()),
             None => true,
@@ -46,6 +46,9 @@ pub(crate) fn recipient_validation(case: &mut Case<'_>) -> RuleAnswer {
     let Some(address) = case.who.recipient.and_then(|path| path.address()) else {
         return RuleAnswer::NotMine;
     };
+    if is_askers_alone(case) {
+        return RuleAnswer::NotMine;
+    }
     let (wanted, by) = chosen_validation(case, address.domain_key());
     if wanted == RecipientValidation::AcceptAll {
         return RuleAnswer::NotMine;
@@ -59,6 +62,13 @@ pub(crate) fn recipient_validation(case: &mut Case<'_>) -> RuleAnswer {
         ),
         _ => RuleAnswer::Needs(Need::Recipient(wanted)),
     }
+}
+
+/// Whether the recipient is a matter of the mail server that asks: a domain
+/// that is its, and not in our settings.
+fn is_askers_alone(case: &Case<'_>) -> bool {
+    let relay = case.evidence.latest(CheckName::Relay);
+    matches!(relay, Some(Observed::Relay { internal: false, askers: true }))
 }
 
 fn chosen_validation(case: &mut Case<'_>, domain_key: &str) -> (RecipientValidation, PolicyRef) {
@@ -101,7 +111,8 @@ fn recipient_answer(answer: &RecipientAnswer, by: PolicyRef) -> RuleAnswer {
 pub(crate) fn internationalized(case: &mut Case<'_>) -> RuleAnswer {
     let sender = case.who.reverse_path.and_then(|path| path.address());
     let recipient = case.who.recipient.and_then(|path| path.address());
-    if [sender, recipient].into_iter().flatten().all(|address| address.is_ascii()) {
+    let is_ascii = [sender, recipient].into_iter().flatten().all(|address| address.is_ascii());
+    if is_ascii || is_askers_alone(case) {
         return RuleAnswer::NotMine;
     }
     match case.evidence.latest(CheckName::Smtputf8) {

@@ -30,6 +30,20 @@ fn evidence_is_asked_for_in_order_and_only_where_it_can_decide() {
 }
 
 #[test]
+fn a_domain_of_the_server_that_asks_is_its_business_and_greylisting_ours() {
+    let askers = || Observed::Relay { internal: false, askers: true };
+    let line = "<b\u{fc}ro@sender.example> to <x@elsewhere.example>";
+    let mut asked = mail(line).observed(CheckName::Relay, askers());
+    let (ruling, needs) = asked.decide(&compile(objects("")));
+    assert_eq!(needs, [Need::Rate, Need::Triplet(ClientIdentity::Network)]);
+    assert_eq!(show(&ruling), "defer greylist.first_seen by settings");
+    let ours = Observed::Relay { internal: true, askers: true };
+    let mut asked = mail(ANN).observed(CheckName::Relay, ours);
+    let (_, needs) = asked.decide(&compile(objects("")));
+    assert_eq!(needs.first(), Some(&Need::Recipient(RecipientValidation::Directory)));
+}
+
+#[test]
 fn greylisting_says_how_long_to_wait() {
     for (mail_line, reason, seconds) in [
         (ANN.to_owned(), Reason::GreylistFirstSeen, 60),

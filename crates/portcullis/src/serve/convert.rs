@@ -11,6 +11,7 @@ use deliver::settings::{
     TlsUse,
 };
 use deliver::{FixedHosts, Host, Preference, RetrySchedule, Route, RoutingTable, Target};
+use receive::policy_service::{AdviceMode, PolicyServiceSettings};
 use receive::{ListenerSettings, ReceiveSettings, Timeouts};
 use smtp::{ContentLimits, SessionLimits};
 use store::StoreOptions;
@@ -18,7 +19,7 @@ use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
 use world::ResolverSettings;
 
-use crate::settings::kinds::{HopHost, HopTls, NextHop, Recipients};
+use crate::settings::kinds::{HopHost, HopTls, NextHop, PolicyServiceMode, Recipients};
 use crate::settings::value::Rate;
 use crate::settings::{Settings, recipients_of};
 
@@ -156,6 +157,20 @@ pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
         proxy_protocol_from: listener.proxy_protocol_from.clone(),
     };
     settings.listeners.iter().map(|numbered| listener(numbered)).collect()
+}
+
+/// The policy services, in the order of the settings.
+pub(super) fn policy_services(settings: &Settings) -> Vec<PolicyServiceSettings> {
+    let service = |service: &crate::settings::PolicyServiceSettings| PolicyServiceSettings {
+        listen: service.listen,
+        allow_from: service.allow_from.clone(),
+        mode: match service.mode {
+            PolicyServiceMode::Enforce => AdviceMode::Enforce,
+            PolicyServiceMode::Observe => AdviceMode::Observe,
+        },
+        connections_max: service.connections_max,
+    };
+    settings.policy_services.iter().map(|numbered| service(numbered)).collect()
 }
 
 /// How names are looked up.

@@ -1,9 +1,11 @@
-//! Everything that is listened on: SMTP, the admin socket, pages, metrics.
+//! Everything that is listened on: SMTP, policy services, the admin socket,
+//! pages, metrics.
 
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
 use receive::Listener;
+use receive::policy_service::PolicyService;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::convert;
@@ -57,6 +59,31 @@ impl SmtpDoors {
         };
         self.0.into_iter().map(open).collect()
     }
+}
+
+/// The policy services, bound and said to the log.
+///
+/// # Errors
+/// An address is taken or may not be used.
+pub(super) async fn policy_services(
+    settings: &Settings,
+    log: &Log,
+) -> Result<Vec<PolicyService>, String> {
+    let mut services = Vec::new();
+    for wanted in convert::policy_services(settings) {
+        let failed = |error| {
+            format!(
+                "cannot listen for policy requests on {}: {error}{}",
+                wanted.listen,
+                hint(&error)
+            )
+        };
+        let service = PolicyService::bind(&wanted).await.map_err(failed)?;
+        let address = service.local_addr().map_err(failed)?.to_string();
+        log.say(&Message::Listening { service: "policy requests", address });
+        services.push(service);
+    }
+    Ok(services)
 }
 
 /// What an operator usually has to do about a socket that cannot be bound.

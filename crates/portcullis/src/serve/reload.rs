@@ -18,6 +18,7 @@ const RESTART_KEYS: &[&str] = &[
     "server.node",
     "server.threads",
     "smtp.listener",
+    "policy_service",
     "smtp.examined_memory_max",
     "smtp.tls.enabled",
     "dns.",

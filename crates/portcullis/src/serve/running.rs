@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::{Api, Certificate};
 use receive::Wish;
+use receive::policy_service::Complaint;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use types::finding::Unavailable;
 
 use super::accounts::{tell_first_link, url};
 use super::chores::{Chores, keep_daily_log, note_hits};
-use super::doors::{HttpDoors, SmtpDoors};
+use super::doors::{self, HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
 use super::inspect::whole;
 use super::{Again, reload, systemd};
@@ -56,11 +57,12 @@ impl Running {
         opened: Opened,
         log: Arc<Log>,
     ) -> Result<Running, String> {
-        let doors = SmtpDoors::bind(&settings)?;
-        let mut addresses = Addresses { smtp: doors.addresses(), http: None };
+        let smtp_doors = SmtpDoors::bind(&settings)?;
+        let mut addresses = Addresses { smtp: smtp_doors.addresses(), http: None };
         let gateway = Gateway::join(&settings, opened, Arc::clone(&log), addresses.smtp.clone())?;
         let gateway = Arc::new(gateway);
         let http_doors = HttpDoors::bind(&settings, &log).await?;
+        let policy_services = doors::policy_services(&settings, &log).await?;
         if let Some(console) = &http_doors.console {
             addresses.http = console.local_addr().ok();
         }
@@ -81,8 +83,12 @@ impl Running {
             }
         });
         let http = serve_http(&settings, &gateway, http_doors, &stopped);
-        for listener in doors.open(&log) {
+        for listener in smtp_doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
+        }
+        for service in policy_services {
+            let complain = complaints(Arc::clone(&log));
+            tokio::spawn(service.run(Arc::clone(&gateway.engine), wished.clone(), complain));
         }
         let drain_timeout = settings.server.drain_timeout;
         // A session that waits for a next hop notices only then; cut off
@@ -186,9 +192,10 @@ impl Running {
         self.close(cut_off).await
     }
 
-    /// Waits until no session is open.
+    /// Waits until no session is open and no server waits for an answer.
     async fn drained(&self) {
-        while self.gateway.engine.connections_open() > 0 {
+        let engine = &self.gateway.engine;
+        while engine.connections_open() + engine.questions_open() > 0 {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -229,6 +236,13 @@ const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 /// Ready when the channel says so, or nobody can say so any more.
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Says in the log which server was left without an answer, and why.
+fn complaints(log: Arc<Log>) -> Complaint {
+    Arc::new(move |peer, error| {
+        log.say(&Message::NotAnswered { peer: peer.to_string(), problem: error.to_string() });
+    })
 }
 
 fn serve_http(

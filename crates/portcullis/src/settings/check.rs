@@ -50,8 +50,11 @@ impl Check<'_> {
 
     fn domains(&mut self, settings: &Settings) {
         if settings.domains.is_empty() {
-            let text = "no domain is set up, so mail for anybody is refused; add a [[domain]]";
-            self.warning("domain", text);
+            // A server that only asks us takes its mail itself.
+            if settings.policy_services.is_empty() {
+                let text = "no domain is set up, so mail for anybody is refused; add a [[domain]]";
+                self.warning("domain", text);
+            }
         }
         let mut named: HashMap<&Domain, String> = HashMap::new();
         for domain in &settings.domains {
@@ -88,6 +91,14 @@ impl Check<'_> {
             }
             if let Some(other) = used.insert(listener.listen, key.clone()) {
                 let (listen, other) = (listener.listen, self.origin(&other));
+                self.error(&key, format!("{listen} is used twice, also at {other}"));
+            }
+        }
+        for service in &settings.policy_services {
+            let key = format!("policy_service.{}.listen", service.number.unwrap_or(0));
+            let listen = service.listen;
+            if let Some(other) = used.insert(listen, key.clone()).filter(|_| listen.port() != 0) {
+                let other = self.origin(&other);
                 self.error(&key, format!("{listen} is used twice, also at {other}"));
             }
         }

@@ -304,6 +304,13 @@ choices! {
         Inbound = "inbound",
         @later "outbound" as "an outbound listener",
     }
+    /// What the answers of a policy service are worth.
+    PolicyServiceMode, "a mode" {
+        /// The asking server is told what was decided.
+        Enforce = "enforce",
+        /// It is always told to go on.
+        Observe = "observe",
+    }
     /// Where small things that change are kept.
     StateStore, "a store" {
         /// In the data folder.

@@ -27,5 +27,6 @@ pub use row::{Row, SectionRows};
 pub use table::{
     CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings,
     GreylistSettings, HttpSettings, ListenerSettings, LogSettings, MetricsSettings,
-    RetentionSettings, ServerSettings, Settings, SmtpSettings, SmtpTlsSettings, StoreSettings,
+    PolicyServiceSettings, RetentionSettings, ServerSettings, Settings, SmtpSettings,
+    SmtpTlsSettings, StoreSettings,
 };

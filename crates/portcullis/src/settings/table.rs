@@ -12,8 +12,8 @@ use ipnet::IpNet;
 use types::Domain;
 
 use super::kinds::{
-    ConfigVersion, Forever, HopTls, Listen, ListenerRole, LogFormat, LogLevel, NextHop, PublicUrl,
-    Recipients, RetrySchedule, SegmentStore, StateStore,
+    ConfigVersion, Forever, HopTls, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
+    PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, StateStore,
 };
 use super::read::{Numbered, Reader};
 use super::row::{
@@ -109,6 +109,21 @@ settings! {
         proxy_protocol_from: Vec<IpNet> = [], like ["10.0.0.0/24"];
         /// What the listener is for.
         role: ListenerRole = "inbound";
+    }
+
+    /// Where another mail server asks what to do with a recipient (`check_policy_service` of
+    /// Postfix). Without any, nobody can ask.
+    many policy_services: PolicyServiceSettings at "policy_service" {
+        /// Address and port; port 0 means any free one.
+        listen: SocketAddr = required, like "127.0.0.1:10023";
+        /// Networks a server may ask from. The protocol has no other proof of who asks, and
+        /// whoever may ask can write what he likes into the events.
+        allow_from: Vec<IpNet> = ["127.0.0.0/8", "::1/128"], like ["127.0.0.0/8", "192.0.2.8/32"];
+        /// Whether the answer is meant (`enforce`), or the server is always told to go on and
+        /// what would have been advised is recorded (`observe`).
+        mode: PolicyServiceMode = "enforce";
+        /// Connections held at once; further ones wait.
+        connections_max: u32 = 512, within 1..=100000;
     }
 
     /// The domains that are protected. Mail for any other is refused.

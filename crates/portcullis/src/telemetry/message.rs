@@ -59,7 +59,7 @@ messages! {
     } = "starting", Info, "Portcullis {version} is starting with data in {data_dir}";
     /// A listener takes connections.
     Listening {
-        /// What for: smtp, http, metrics or control.
+        /// What for: smtp, policy requests, http, metrics or control.
         service: &'static str,
         /// Address and port, or path.
         address: String,
@@ -69,6 +69,13 @@ messages! {
         /// The address.
         url: String,
     } = "set_up_link", Warn, "there is no account yet: open {url} within 24 hours to make the first one";
+    /// The connection of a mail server that asked a policy service ended without an answer.
+    NotAnswered {
+        /// Who it was.
+        peer: String,
+        /// Why.
+        problem: String,
+    } = "policy_request_not_answered", Warn, "the server at {peer} was left without an answer: {problem}";
     /// Everything is up.
     Ready {
         /// Milliseconds since the start.

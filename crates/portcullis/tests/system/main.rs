@@ -22,6 +22,7 @@ mod faults;
 mod interop;
 mod kill;
 mod operation;
+mod policy_service;
 mod proxy;
 mod remote;
 mod smoke;

@@ -247,7 +247,7 @@ fn policies(event: &Event, take: &mut dyn TakeValue) {
         PolicyRef::Base(kind) => take.value(&format!("settings {}", kind.slug())),
     };
     match event.outcome() {
-        Some(Outcome::Accepted { .. }) => event
+        Some(Outcome::Accepted { .. } | Outcome::Passed { .. }) => event
             .record
             .consulted
             .iter()

@@ -270,10 +270,12 @@ pub(crate) struct AcceptedLine {
 }
 
 impl AcceptedLine {
-    /// That of an attempt whose message we took over, if it was looked up in
-    /// the table.
+    /// That of an attempt whose message was taken over, by us or by a server
+    /// that asked, if it was looked up in the table.
     pub(crate) fn of(event: &Event) -> Option<AcceptedLine> {
-        let EventKind::Attempt(Outcome::Accepted { .. } | Outcome::Held { .. }) = &event.kind
+        let EventKind::Attempt(
+            Outcome::Accepted { .. } | Outcome::Held { .. } | Outcome::Passed { .. },
+        ) = &event.kind
         else {
             return None;
         };

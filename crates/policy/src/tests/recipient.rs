@@ -171,7 +171,7 @@ fn the_data_must_be_well_formed_and_not_in_a_circle() {
 
 #[test]
 fn relay_control_believes_its_finding_and_else_the_settings() {
-    let relay = |internal| Observed::Relay { internal };
+    let relay = |internal| Observed::Relay { internal, askers: false };
     let mut ours = mail("<ann@sender.example> to <x@elsewhere.example> retry")
         .observed(CheckName::Relay, relay(true));
     assert_eq!(show(&ours.decide(&compile(objects(""))).0), "proceed");

@@ -225,7 +225,7 @@ fn record(
     };
     let evidence = Evidence::from_iter([
         finding(CheckName::Connections, Stage::Connect, connections),
-        finding(CheckName::Relay, Stage::Rcpt, Observed::Relay { internal: true }),
+        finding(CheckName::Relay, Stage::Rcpt, Observed::Relay { internal: true, askers: false }),
         finding(CheckName::Recipient, Stage::Rcpt, recipient),
         finding(CheckName::Greylist, Stage::Rcpt, Observed::Triplet(triplet)),
     ]);

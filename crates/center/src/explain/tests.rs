@@ -256,7 +256,9 @@ fn the_ledger_has_every_check_in_order_and_says_why_some_did_not_run() {
     let mut seen = found(CheckName::Recipient, Observed::Recipient { validation, answer });
     seen.source = Source::Directory { age_s: 240 };
     event.record.evidence =
-        [found(CheckName::Relay, Observed::Relay { internal: true, askers: false }), seen].into_iter().collect();
+        [found(CheckName::Relay, Observed::Relay { internal: true, askers: false }), seen]
+            .into_iter()
+            .collect();
     let why = why(&event, std::slice::from_ref(&event), at(60));
     assert!(why.ledger.windows(2).all(|pair| pair[0].place <= pair[1].place));
     assert_eq!(line(&why, Stage::Connect, CheckName::EarlyTalk).result, LedgerResult::Passed);

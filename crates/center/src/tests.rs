@@ -460,6 +460,7 @@ async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
         eight_bit: false,
         trace: String::new(),
         content_octets: content.octets(),
+        left_out: Vec::new(),
         session: event.session,
         client: Arc::clone(&event.subject.client),
         facts: event.subject.message.clone().unwrap(),

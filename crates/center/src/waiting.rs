@@ -223,6 +223,7 @@ mod tests {
             eight_bit: false,
             trace: String::new(),
             content_octets: content.octets(),
+            left_out: Vec::new(),
             session: event.session,
             client: Arc::clone(&event.subject.client),
             facts: event.subject.message.clone().unwrap(),

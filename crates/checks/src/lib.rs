@@ -5,9 +5,11 @@
 //! at is asked by policy through [`Need`], one piece at a time, so that a
 //! costly or stateful check runs only where it can still matter.
 
+mod authentication;
 mod connections;
 mod data;
 mod directory;
+mod display_name;
 mod greylist;
 mod host_name;
 mod network;
@@ -25,11 +27,14 @@ use arc_swap::ArcSwap;
 use store::TripletTable;
 use types::policy::GreylistTimes;
 use types::{
-    CheckName, EventId, Finding, ForwardPath, Inconclusive, LifeLineId, Micros, Need, Observed,
-    ReversePath, SessionId, Source, Stage, Subject, Timestamp,
+    CheckName, EventId, Finding, Flaw, ForwardPath, Inconclusive, LifeLineId, MessageFacts, Micros,
+    Need, Observed, ReversePath, SessionId, Source, SpfFacts, SpfResult, Stage, Subject, Timestamp,
 };
 use world::{Clock, RecipientProbe, Resolver};
 
+pub use authentication::{
+    Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion, authenticate, spf,
+};
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directory, DirectoryError, DirectoryFile};
@@ -66,6 +71,9 @@ pub struct CheckSettings {
     pub rate: RateLimit,
     /// How long a look-up may take before it counts as not answered.
     pub deadline: Duration,
+    /// How long SPF, then the keys of signatures, then the policy of the
+    /// author may take, each (20 s, see RFC 7208 section 4.6.4).
+    pub authentication_deadline: Duration,
 }
 
 /// All checks that answer a [`Need`].
@@ -112,6 +120,10 @@ impl Checks {
                 let ip = transaction.subject.client.client.ip;
                 (CheckName::Rate, self.rates.look(ip, transaction.at, settings.rate))
             }
+            // They belong to the transaction, and are looked up once for all
+            // its recipients; whoever has it answers these.
+            Need::Spf => (CheckName::Spf, UNKNOWN),
+            Need::Authentication => (CheckName::Dkim, UNKNOWN),
             Need::Triplet(identity) => {
                 let times = settings.greylist;
                 (CheckName::Greylist, greylist::look(identity, times, transaction, &*self.triplets))
@@ -148,6 +160,75 @@ impl Checks {
         })
     }
 
+    /// What SPF says of a transaction. No [`Need`] comes here for it: it is
+    /// asked while the dialogue goes on, once for all recipients.
+    pub async fn spf(&self, question: &SpfQuestion, resolver: &dyn Resolver) -> Finding {
+        let began = self.clock.elapsed();
+        let deadline = self.settings.load().authentication_deadline;
+        let facts = tokio::select! {
+            biased;
+            facts = authentication::spf(question, resolver) => facts,
+            () = self.clock.sleep(deadline) => SpfFacts {
+                result: SpfResult::TempError,
+                flaw: Some(Flaw::TimedOut),
+                ..question.unanswered()
+            },
+        };
+        self.found(CheckName::Spf, Stage::Rcpt, Observed::Spf(facts), began)
+    }
+
+    /// What the signatures of a message and the policy of its author say:
+    /// one finding each for DKIM, DMARC and ARC, the same for all recipients.
+    pub async fn authenticate(
+        &self,
+        message: Arc<dyn Arrived>,
+        header_from: &[String],
+        spf: Option<&SpfFacts>,
+        resolver: &dyn Resolver,
+    ) -> [Finding; 3] {
+        let began = self.clock.elapsed();
+        let question = AuthenticationQuestion {
+            header_from,
+            spf,
+            at: self.clock.now(),
+            deadline: self.settings.load().authentication_deadline,
+        };
+        let Authenticated { dkim, dmarc, arc } =
+            authentication::authenticate(message, question, resolver, &*self.clock).await;
+        let found = |check, observed| self.found(check, Stage::Data, observed, began);
+        [
+            found(CheckName::Dkim, Observed::Dkim(dkim)),
+            found(CheckName::Dmarc, Observed::Dmarc(dmarc)),
+            found(CheckName::Arc, Observed::Arc(arc)),
+        ]
+    }
+
+    /// An author from outside who shows the name or address of one of our
+    /// people, if there is one; `domain` is the recipient's.
+    pub fn display_name(
+        &self,
+        facts: &MessageFacts,
+        domain: &str,
+        is_internal: impl Fn(&str) -> bool,
+    ) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let now = self.clock.now();
+        let authors = &facts.header_from;
+        let seen = display_name::look(authors, domain, is_internal, &self.directory, now)?;
+        Some(self.found(CheckName::DisplayName, Stage::Data, seen, began))
+    }
+
+    fn found(
+        &self,
+        check: CheckName,
+        stage: Stage,
+        observed: Observed,
+        began: Duration,
+    ) -> Finding {
+        let took = Micros::from(self.clock.elapsed().saturating_sub(began));
+        Finding { check, stage, observed, source: Source::Session, took }
+    }
+
     /// The answer of a look-up, or that it took too long.
     async fn in_time(&self, deadline: Duration, answer: impl Future<Output = Seen>) -> Seen {
         tokio::select! {
@@ -159,6 +240,9 @@ impl Checks {
         }
     }
 }
+
+/// What nobody looked up.
+const UNKNOWN: Seen = (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Session);
 
 /// What was seen, and where.
 type Seen = (Observed, Source);

@@ -7,12 +7,14 @@
 //! or clock; the time in a field is an argument.
 
 mod attachments;
+pub mod authentication_results;
 pub mod delivery_status;
 pub mod facts;
 pub mod header;
 mod quoted_printable;
 pub mod trace;
 
+pub use authentication_results::{AuthenticationResultsField, claimed_results};
 pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
 pub use facts::{Limits, comparable_addresses, read, read_beginning};
 pub use header::{Field, HeaderBlock};

@@ -127,6 +127,13 @@ impl FoldedField {
         }
     }
 
+    /// Adds words on a line of their own, and on more where one is too short.
+    pub(crate) fn line(&mut self, words: &[String]) {
+        self.text.push_str("\r\n");
+        self.line_octets = 0;
+        words.iter().for_each(|word| self.clause(&[word]));
+    }
+
     fn make_room(&mut self, octets: usize) {
         if self.line_octets > 0 && self.line_octets + octets > LINE_OCTETS {
             self.text.push_str("\r\n");

@@ -153,6 +153,7 @@ async fn queue(
         eight_bit: !text.octets.is_ascii(),
         trace: String::new(),
         content_octets: u64::try_from(text.octets.len()).unwrap_or(u64::MAX),
+        left_out: Vec::new(),
         session: about.session,
         client: about.client.clone(),
         facts: text.facts.into(),
@@ -179,7 +180,7 @@ fn beginning(shared: &Shared, message: &QueuedMessage) -> Vec<u8> {
     let mut octets = message.trace.as_bytes().to_vec();
     let piece = shared.parts.queue.read(message.id).and_then(|mut content| content.next_piece());
     if let Ok(piece) = piece {
-        octets.extend_from_slice(&piece);
+        octets.extend_from_slice(&message.given(0, piece));
     }
     octets.truncate(ORIGINAL_OCTETS_MAX);
     octets

@@ -183,6 +183,7 @@ mod tests {
             eight_bit: false,
             trace: String::new(),
             content_octets: 0,
+            left_out: Vec::new(),
             session: SessionId::from_bytes([2; 16]),
             client: ClientFacts { client, host_name, helo, esmtp: true, tls }.into(),
             facts: std::sync::Arc::default(),

@@ -14,6 +14,7 @@ use crate::letter::{Flaw, Letter, Tone};
 use crate::mishap::Mishap;
 use crate::names::host_name;
 use crate::origin::Origin;
+use crate::seal;
 use crate::traffic::{Content, Mail};
 use crate::words;
 
@@ -231,6 +232,7 @@ impl Writer<'_> {
             to: recipients.first().map_or("", ForwardPath::as_str).to_owned(),
             tone: if spam { Tone::Spam } else { Tone::Ordinary },
             flaw,
+            signed_by: Some(self.sender.domain).filter(|domain| seal::signs(domain)),
         };
         let reverse_path = from.parse().map_or(ReversePath::Null, ReversePath::Address);
         Mail { reverse_path, recipients, content: Content::Letter(letter) }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use types::Timestamp;
 
 use crate::dice::Dice;
+use crate::seal;
 use crate::words;
 
 /// How to write one message.
@@ -21,6 +22,8 @@ pub(crate) struct Letter {
     pub(crate) tone: Tone,
     /// What is wrong with it, if anything is.
     pub(crate) flaw: Flaw,
+    /// The domain that signs it, if one does.
+    pub(crate) signed_by: Option<&'static str>,
 }
 
 /// What a letter is about.
@@ -76,6 +79,13 @@ impl Letter {
             }
         }
         self.spoil(&mut text);
+        if let Some(domain) = self.signed_by {
+            let signature = seal::signature(&text, domain).unwrap_or_default();
+            if domain == seal::BROKEN && dice.percent(60) {
+                line(&mut text, "This line was added on the way.");
+            }
+            text.insert_str(0, &signature);
+        }
         text.into_bytes()
     }
 
@@ -183,7 +193,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Base64 with padding (RFC 4648 section 4).
-fn base64(octets: &[u8]) -> String {
+pub(crate) fn base64(octets: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(octets.len().div_ceil(3) * 4);
     for group in octets.chunks(3) {
@@ -209,6 +219,7 @@ mod tests {
             to: "bob@corp.example".into(),
             tone: Tone::Ordinary,
             flaw,
+            signed_by: None,
         }
     }
 

@@ -27,6 +27,7 @@ mod mishap;
 mod names;
 mod origin;
 mod rhythm;
+mod seal;
 mod sink;
 mod traffic;
 mod week;

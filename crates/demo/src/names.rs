@@ -4,10 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use types::Domain;
-use world::{BoxFuture, DnsError, MxAnswer, MxHost, Resolver};
+use world::{BoxFuture, DnsError, Family, MxAnswer, MxHost, Resolver};
 
 use crate::cast;
 use crate::origin::{Origin, Side};
+use crate::seal;
 
 /// A resolver that knows the demo's cast: ordinary senders have a name that
 /// is confirmed, bots and home connections have none.
@@ -25,6 +26,34 @@ impl Resolver for DemoNames {
                 Ok(MxAnswer::Hosts(vec![MxHost { preference: 10, host }]))
             }
             _ => Err(DnsError::NoSuchName),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+        let answer =
+            if is_ours(name) { Ok(vec![format!("mx.{name}")]) } else { Err(DnsError::NoSuchName) };
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn addresses_in<'a>(
+        &'a self,
+        family: Family,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(async move {
+            let mut found = self.addresses(host).await?;
+            found.retain(|ip| Family::of(*ip) == family);
+            if found.is_empty() { Err(DnsError::NoRecords) } else { Ok(found) }
+        })
+    }
+
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
+        let none = if is_ours(name) { DnsError::NoRecords } else { DnsError::NoSuchName };
+        let answer = match seal::texts(name) {
+            None => Err(DnsError::ServerFailure),
+            Some(texts) if texts.is_empty() => Err(none),
+            Some(texts) => Ok(texts.into_iter().map(String::into_bytes).collect()),
         };
         Box::pin(std::future::ready(answer))
     }

@@ -64,7 +64,7 @@ impl Origin {
 }
 
 /// RFC 5737 for the first three networks, RFC 2544 for the rest.
-fn simulated(net: u8, host: u8) -> Ipv4Addr {
+pub(crate) fn simulated(net: u8, host: u8) -> Ipv4Addr {
     match net {
         0 => Ipv4Addr::new(192, 0, 2, host),
         1 => Ipv4Addr::new(198, 51, 100, host),

@@ -1,12 +1,13 @@
 //! The walk over the rules of a stage: the first that decides decides, the
 //! first that lacks evidence asks for it.
 
-use types::evidence::{Evidence, Parties};
-use types::{Decision, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
+use types::definition::DnsAuthenticationDefinition;
+use types::evidence::{Evidence, Loss, Parties};
+use types::{Decision, DefinitionSet, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
 
 use crate::index::{Match, authors};
 use crate::keys::Party;
-use crate::precedence::{Entry, Opinion, weigh};
+use crate::precedence::{Entry, Opinion, take_permits, weigh};
 use crate::rules::{self, RuleAnswer};
 use crate::ruling::{Permit, Ruling, Step};
 use crate::select::select;
@@ -25,6 +26,10 @@ pub(crate) struct Case<'a> {
     opinion: Option<Opinion>,
     consulted: Vec<types::Consulted>,
     permit: Option<Permit>,
+    /// Whether authentication took the permits out when they were weighed.
+    permits_ignored: bool,
+    /// The DNS Authentication policy that applies, once it was looked for.
+    authentication: Option<Option<Match<'a>>>,
 }
 
 /// Decides, or says what is missing; see [`PolicySet::decide`].
@@ -44,7 +49,8 @@ pub(crate) fn decide(
         }),
         Step::Decided(_) | Step::Ask(_) => None,
     };
-    Ruling { step, permit: case.permit, consulted: case.consulted, would }
+    let permits_ignored = case.permits_ignored;
+    Ruling { step, permit: case.permit, permits_ignored, consulted: case.consulted, would }
 }
 
 /// The size limit for these parties; see [`PolicySet::size_max_octets`].
@@ -77,24 +83,32 @@ impl<'a> Case<'a> {
             opinion: None,
             consulted: Vec::new(),
             permit: None,
+            permits_ignored: false,
+            authentication: None,
         }
     }
 
     fn walk(&mut self) -> Step {
+        // To take a message and keep it back is weaker than any refusal: what
+        // comes later can still refuse it.
+        let mut held: Option<Decision> = None;
         let mut rules = rules::of(self.stage).iter();
         while let Some(rule) = rules.next() {
             match rule(self) {
                 RuleAnswer::NotMine => {}
                 RuleAnswer::Needs(need) => return Step::Ask(need),
+                RuleAnswer::Decides(decision) if decision.reason.kind() == ReasonKind::Hold => {
+                    held.get_or_insert(decision);
+                }
                 RuleAnswer::Decides(decision) => {
                     self.permit = self.permit_in_effect();
                     let decision = self.with_next(decision, rules.as_slice());
-                    return Step::Decided(verdict(decision));
+                    return Step::Decided(verdict(or_held(decision, held)));
                 }
             }
         }
         self.permit = self.permit_in_effect();
-        Step::Decided(Verdict::Proceed)
+        Step::Decided(held.map_or(Verdict::Proceed, verdict))
     }
 
     /// The decision with what the rules after the one that decided would say,
@@ -153,6 +167,41 @@ impl<'a> Case<'a> {
         selection.winner
     }
 
+    /// The policy of a type of which the settings say nothing.
+    pub(crate) fn stored_policy(&mut self, kind: PolicyType) -> Option<Match<'a>> {
+        let observing = self.observing;
+        let selection = select(self.matches(), kind, observing);
+        if selection.consulted.winner.is_some() || !selection.consulted.observing.is_empty() {
+            self.consulted.push(selection.consulted);
+        }
+        selection.winner
+    }
+
+    /// What the DNS Authentication policy that applies says.
+    pub(crate) fn authentication(
+        &mut self,
+    ) -> Option<(&'a DnsAuthenticationDefinition, types::PolicyRef)> {
+        let found = match self.authentication {
+            Some(found) => found,
+            None => self.stored_policy(PolicyType::DnsAuthentication),
+        };
+        self.authentication = Some(found);
+        let compiled = found?.compiled;
+        match compiled.definition.as_deref() {
+            Some(DefinitionSet::DnsAuthentication(definition)) => {
+                Some((definition, compiled.reference))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a result of sender authentication takes permits out.
+    fn ignores_permits(&mut self) -> bool {
+        let evidence = self.evidence;
+        let definition = self.authentication();
+        definition.is_some_and(|(definition, _)| rules::ignores_permits(definition, evidence))
+    }
+
     /// What policies and entries make of the sender.
     pub(crate) fn opinion(&mut self) -> &Opinion {
         let opinion = match self.opinion.take() {
@@ -164,10 +213,20 @@ impl<'a> Case<'a> {
 
     fn form_opinion(&mut self) -> Opinion {
         let observing = self.observing;
+        let ignores_permits = self.ignores_permits();
+        self.permits_ignored = ignores_permits;
         let matches = self.matches();
-        let permitted = select(matches, PolicyType::PermittedSenders, observing);
+        let mut permitted = select(matches, PolicyType::PermittedSenders, observing);
         let blocked = select(matches, PolicyType::BlockedSenders, observing);
-        let opinion = weigh(permitted, blocked, &self.entries());
+        let mut entries = self.entries();
+        let mut ignored = Vec::new();
+        if ignores_permits {
+            permitted.winner = None;
+            permitted.lost(Loss::NotAuthenticated);
+            ignored = take_permits(&mut entries);
+        }
+        let mut opinion = weigh(permitted, blocked, &entries);
+        opinion.note_ignored(ignored);
         self.consulted.extend(opinion.consulted.iter().cloned());
         opinion
     }
@@ -200,6 +259,20 @@ impl<'a> Case<'a> {
             authors(self.who).for_each(|author| look(author, false));
         }
         entries
+    }
+}
+
+/// The decision with a hold as what would have come of it, where nothing
+/// behind it would have refused.
+fn or_held(decision: Decision, held: Option<Decision>) -> Decision {
+    match held {
+        Some(held) if decision.next.is_none() => Decision {
+            next: Some(held.reason),
+            next_check: Some(held.check),
+            next_policy: held.policy,
+            ..decision
+        },
+        _ => decision,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use types::definition::{
-    GeographicalDefinition, LISTS_MAX, ListUse, NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition,
-    WEIGHT_MAX,
+    AuthenticationAction, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX, ListUse,
+    NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition, WEIGHT_MAX,
 };
 use types::{Definition, DefinitionSet};
 
@@ -41,6 +41,17 @@ pub enum DefinitionFault {
     /// It would do nothing, or refuse everybody.
     #[error("it names no country and no network")]
     NoPlaces,
+    /// A message that passed would be punished for it.
+    #[error("{0} = pass: a result of pass can lead to nothing but no_action")]
+    PassPunished(&'static str),
+    /// Only what could not be found out may be put off.
+    #[error(
+        "{0} = {1}: only temperror can be deferred, because another try cannot change the rest"
+    )]
+    NotTemporary(&'static str, &'static str),
+    /// Only DMARC has a record that asks for something.
+    #[error("{0} = {1}: only fail of dmarc can honour a record")]
+    NoRecord(&'static str, &'static str),
     /// A list nobody reads.
     #[error("it names {0} countries and networks; at most {PLACES_MAX} are allowed")]
     ManyPlaces(usize),
@@ -69,6 +80,7 @@ fn faults(definition: &Definition) -> Vec<DefinitionFault> {
     let mut faults = match &definition.set {
         DefinitionSet::Reputation(reputation) => reputation_faults(reputation),
         DefinitionSet::GeographicalRestriction(places) => place_faults(places),
+        DefinitionSet::DnsAuthentication(authentication) => action_faults(authentication),
     };
     if definition.name.chars().count() > NAME_CHARS_MAX {
         faults.push(DefinitionFault::LongName);
@@ -108,4 +120,24 @@ fn place_faults(places: &GeographicalDefinition) -> Vec<DefinitionFault> {
         count if count > PLACES_MAX => vec![DefinitionFault::ManyPlaces(count)],
         _ => Vec::new(),
     }
+}
+
+/// What is done about results that cannot have it done.
+fn action_faults(definition: &DnsAuthenticationDefinition) -> Vec<DefinitionFault> {
+    let DnsAuthenticationDefinition { spf, dkim, dmarc } = definition;
+    let spf = spf.iter().map(|(result, action)| ("spf", result.slug(), *action));
+    let dkim = dkim.iter().map(|(result, action)| ("dkim", result.slug(), *action));
+    let dmarc = dmarc.iter().map(|(result, action)| ("dmarc", result.slug(), *action));
+    let fault = |(mechanism, result, action): (&'static str, &'static str, _)| match action {
+        AuthenticationAction::NoAction => None,
+        _ if result == "pass" => Some(DefinitionFault::PassPunished(mechanism)),
+        AuthenticationAction::Defer if result != "temperror" => {
+            Some(DefinitionFault::NotTemporary(mechanism, result))
+        }
+        AuthenticationAction::HonourRecord if (mechanism, result) != ("dmarc", "fail") => {
+            Some(DefinitionFault::NoRecord(mechanism, result))
+        }
+        _ => None,
+    };
+    spf.chain(dkim).chain(dmarc).filter_map(fault).collect()
 }

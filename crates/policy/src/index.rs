@@ -13,7 +13,7 @@ use std::sync::Arc;
 use types::definition::{ListQuestion, ListUse};
 use types::evidence::Parties;
 use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
-use types::{DefinitionSet, PolicyId, PolicyRef, Timestamp};
+use types::{DefinitionSet, PolicyId, PolicyRef, PolicyType, Timestamp};
 
 use crate::hashing::FastMap;
 use crate::keys::{Keys, KeysBuilder, Party};
@@ -31,6 +31,7 @@ pub(crate) struct PolicyIndex {
     table: FastMap<[u32; 3], Vec<u32>>,
     validations: FastMap<Box<str>, RecipientValidation>,
     lists: Vec<ListQuestion>,
+    authenticates: bool,
 }
 
 /// Definitions by name.
@@ -130,7 +131,10 @@ impl PolicyIndex {
         let validations =
             base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
         let lists = list_questions(&policies);
-        PolicyIndex { keys: keys.finish(), sources, policies, table, validations, lists }
+        let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
+        let authenticates = policies.iter().any(|compiled| looks(compiled.policy.kind()));
+        let keys = keys.finish();
+        PolicyIndex { keys, sources, policies, table, validations, lists, authenticates }
     }
 
     /// Whether a domain in comparable form is one of ours.
@@ -141,6 +145,11 @@ impl PolicyIndex {
     /// Whether any policy is restricted to hosts by name.
     pub(crate) fn names_hosts(&self) -> bool {
         self.sources.names_hosts()
+    }
+
+    /// Whether any policy looks at sender authentication.
+    pub(crate) fn authenticates(&self) -> bool {
+        self.authenticates
     }
 
     /// What the policies ask of lists, each once.

@@ -33,7 +33,7 @@ mod validate;
 
 pub use definitions::DefinitionFault;
 pub use document::{Document, DocumentError};
-pub use objects::{PolicyObjects, SenderChange, StoredPolicy, defaults};
+pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPolicy, defaults};
 pub use replay::{Replayed, replay};
 pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;

@@ -3,11 +3,13 @@
 
 use std::collections::HashSet;
 
+use types::definition::{AuthenticationAction, DefinitionChoice, DnsAuthenticationDefinition};
 use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, Pattern};
 use types::policy::{
-    BlockOption, ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
+    AddressBasis, AntiSpoofingOption, BlockOption, ClientIdentity, GreylistOption, PermitOption,
+    Policy, PolicyOption, Scope,
 };
-use types::{Definition, EmailAddress, Timestamp};
+use types::{Definition, DefinitionSet, DmarcResult, EmailAddress, SpfResult, Timestamp};
 
 use crate::document::Document;
 use crate::validate::{ObjectName, Problem};
@@ -76,9 +78,28 @@ pub enum SenderChange {
     },
 }
 
+/// The name of the definition that a new installation starts with.
+pub const STANDARD_AUTHENTICATION: &str = "Standard DNS Authentication";
+
+/// A failure of SPF takes permits out, a failure of DKIM does nothing, and a
+/// failure of DMARC does what the author's domain asks for.
+fn standard_authentication() -> Definition {
+    let set = DnsAuthenticationDefinition {
+        spf: [(SpfResult::Fail, AuthenticationAction::IgnorePermitted)].into(),
+        dkim: [].into(),
+        dmarc: [(DmarcResult::Fail, AuthenticationAction::HonourRecord)].into(),
+    };
+    Definition {
+        name: STANDARD_AUTHENTICATION.to_owned(),
+        narrative: "What a new installation does about SPF, DKIM and DMARC.".to_owned(),
+        set: DefinitionSet::DnsAuthentication(set),
+    }
+}
+
 /// The policies and groups of a new installation: a permit and a block for
-/// the two groups that exist from the start, and greylisting for all mail
-/// with clients identified by network.
+/// the two groups that exist from the start, greylisting for all mail with
+/// clients identified by network, anti-spoofing for our own domains, and DNS
+/// authentication as [`STANDARD_AUTHENTICATION`] has it.
 ///
 /// The size limit, the recipient validation of each domain and relay control
 /// come from the settings and need no policy.
@@ -115,9 +136,24 @@ pub fn defaults() -> Document {
                 PolicyOption::Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
                 Scope::Everyone,
             ),
+            Policy {
+                based_on: AddressBasis::Both,
+                ..policy(
+                    "Refuse mail from outside in the name of our own domains, unless SPF or DKIM proves it",
+                    PolicyOption::AntiSpoofing(AntiSpoofingOption::PassWhenAuthenticated),
+                    Scope::Internal,
+                )
+            },
+            policy(
+                "Check SPF, DKIM and DMARC",
+                PolicyOption::DnsAuthentication(DefinitionChoice::Apply(
+                    STANDARD_AUTHENTICATION.to_owned(),
+                )),
+                Scope::Everyone,
+            ),
         ],
         groups: vec![group(PERMITTED_SENDERS_GROUP), group(BLOCKED_SENDERS_GROUP)],
-        definitions: Vec::new(),
+        definitions: vec![standard_authentication()],
         managed_senders: Vec::new(),
     }
 }

@@ -41,6 +41,24 @@ impl Opinion {
         self.permit
     }
 
+    /// Notes entries that did not count because authentication failed.
+    pub(crate) fn note_ignored(&mut self, ignored: Vec<PolicyRef>) {
+        if ignored.is_empty() {
+            return;
+        }
+        let kind = PolicyType::ManagedSenders;
+        let losers = ignored.into_iter().map(|entry| (entry, Loss::NotAuthenticated));
+        match self.consulted.iter_mut().find(|consulted| consulted.kind == kind) {
+            Some(consulted) => losers.for_each(|(entry, why)| lose(consulted, entry, why)),
+            None => self.consulted.push(Consulted {
+                kind,
+                winner: None,
+                losers: losers.take(types::evidence::LOSERS_MAX).collect(),
+                observing: Vec::new(),
+            }),
+        }
+    }
+
     /// Whether a block stands.
     pub(crate) fn is_blocked(&self) -> bool {
         self.administrators.is_some() || self.recipient.is_some()
@@ -115,6 +133,14 @@ pub(crate) fn weigh<'a>(
             .filter(has_something)
             .collect(),
     }
+}
+
+/// Takes the permits out of the entries and gives their names.
+pub(crate) fn take_permits(entries: &mut Vec<Entry>) -> Vec<PolicyRef> {
+    let blocks = |entry: &Entry| entry.found.facts.action == SenderAction::Block;
+    let permits = entries.iter().filter(|entry| !blocks(entry)).map(Entry::reference).collect();
+    entries.retain(blocks);
+    permits
 }
 
 fn permits(found: &Match<'_>) -> bool {

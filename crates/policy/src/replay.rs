@@ -31,6 +31,7 @@ pub enum Replayed {
 pub fn replay(set: &PolicySet, event: &Event) -> Replayed {
     let Some(outcome) = event.outcome() else { return Replayed::NotAnAttempt };
     let ended = event.record.stage.unwrap_or(Stage::Content);
+    let mut held = Verdict::Proceed;
     for stage in Stage::ALL.into_iter().filter(|stage| *stage <= ended) {
         // The bare connection has no recipient to decide on.
         if stage >= Stage::Rcpt && event.subject.recipient.is_none() {
@@ -39,10 +40,14 @@ pub fn replay(set: &PolicySet, event: &Event) -> Replayed {
         match decide_again(set, stage, event) {
             Step::Ask(need) => return Replayed::Unknown(need),
             Step::Decided(Verdict::Proceed) => {}
+            // As at a session: the first hold stands unless a later stage
+            // refuses.
+            Step::Decided(hold @ Verdict::Hold(_)) if held == Verdict::Proceed => held = hold,
+            Step::Decided(Verdict::Hold(_)) => {}
             Step::Decided(verdict) => return compare(outcome, verdict),
         }
     }
-    compare(outcome, Verdict::Proceed)
+    compare(outcome, held)
 }
 
 fn decide_again(set: &PolicySet, stage: Stage, event: &Event) -> Step {

@@ -18,6 +18,9 @@ pub struct Ruling {
     /// scanning), if something does; it makes an acceptance
     /// `accepted.permitted` or `accepted.auto_allowed`.
     pub permit: Option<Permit>,
+    /// Whether sender authentication failed so that no permit counts, and
+    /// none that counted before does any more.
+    pub permits_ignored: bool,
 }
 
 /// A verdict, or the way to one.

@@ -128,6 +128,12 @@ impl PolicySet {
         self.policies.names_hosts()
     }
 
+    /// Whether any policy, observing ones included, looks at SPF, DKIM or
+    /// DMARC; without one, nothing is asked and no results are written.
+    pub fn authenticates(&self) -> bool {
+        self.policies.authenticates()
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

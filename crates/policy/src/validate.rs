@@ -8,7 +8,8 @@ use std::iter::successors;
 use types::address::parent_of;
 use types::lists::{Group, ManagedSender, Pattern, SenderAction};
 use types::policy::{
-    AddressBasis, BasePolicies, DomainPattern, PermitOption, Policy, PolicyOption, Scope,
+    AddressBasis, AntiSpoofingOption, BasePolicies, DomainPattern, PermitOption, Policy,
+    PolicyOption, Scope,
 };
 use types::{PolicyId, PolicyType};
 
@@ -122,6 +123,12 @@ pub enum Wrong {
          or hosts, in a policy"
     )]
     OwnDomain(String),
+    /// Anti-spoofing is about addresses of ours.
+    #[error(
+        "anti-spoofing refuses mail in the name of our own domains: its senders are `internal`, a \
+         domain, a group or an address, not everybody and not those outside"
+    )]
+    NobodysOwn,
     /// A group without a name cannot be referred to.
     #[error("it has no name")]
     NoName,
@@ -217,10 +224,16 @@ fn policy_faults(
         PolicyOption::Greylisting(_)
         | PolicyOption::Reputation(_)
         | PolicyOption::GeographicalRestriction(_)
+        | PolicyOption::DnsAuthentication(_)
         | PolicyOption::RecipientValidation(_)
             if policy.based_on == AddressBasis::Header =>
         {
             faults.push(Wrong::HeaderUnknown(policy.kind().title()));
+        }
+        PolicyOption::AntiSpoofing(
+            AntiSpoofingOption::Apply | AntiSpoofingOption::PassWhenAuthenticated,
+        ) if matches!(policy.from, Scope::Everyone | Scope::External) => {
+            faults.push(Wrong::NobodysOwn);
         }
         PolicyOption::PermittedSenders(PermitOption::Permit) => {
             faults.extend(own.permitted_by(policy).map(Wrong::OwnDomain));

@@ -66,14 +66,14 @@ impl ContentBuffer {
         self.borrowed += more;
         true
     }
+}
 
-    /// What was kept.
-    pub(crate) fn octets(&self) -> &[u8] {
+impl checks::Arrived for ContentBuffer {
+    fn octets(&self) -> &[u8] {
         &self.octets
     }
 
-    /// Whether that is the whole message.
-    pub(crate) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.whole
     }
 }
@@ -86,6 +86,8 @@ impl Drop for ContentBuffer {
 
 #[cfg(test)]
 mod tests {
+    use checks::Arrived;
+
     use super::*;
 
     #[test]

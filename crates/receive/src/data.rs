@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use checks::Arrived;
 use smtp::{Answer, ContentFault, MailParameters};
-use store::message::{QueuedMessage, QueuedRecipient, RecipientState};
+use store::message::{LeftOut, QueuedMessage, QueuedRecipient, RecipientState};
 use store::{Acceptance, StoreError};
 use types::{
-    Attempt, CheckName, Decision, Event, EventId, Evidence, ForwardPath, LifeLineId, MessageFacts,
-    Observed, Outcome, QueueId, Reason, Reply, Stage, Timestamp, Verdict,
+    Attempt, CheckName, Decision, Event, EventId, Evidence, Finding, ForwardPath, LifeLineId,
+    MessageFacts, Observed, Outcome, QueueId, Reason, Reply, Stage, Timestamp, Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
@@ -58,18 +59,84 @@ impl Desk {
         }
         let buffer =
             std::mem::replace(&mut content.buffer, ContentBuffer::new(&self.engine.budget));
-        let facts = Arc::new(examine(buffer, octets).await);
-        let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
+        let buffer = Arc::new(buffer);
+        let facts = Arc::new(examine(Arc::clone(&buffer), octets).await);
         let from = content::comparable_addresses(&facts);
+        let authenticated = self.authenticate(&buffer, &from).await;
+        let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
         let mut judged = Vec::with_capacity(transaction.accepted.len());
         for mut open in std::mem::take(&mut transaction.accepted) {
+            authenticated.iter().for_each(|finding| open.evidence.add(finding.clone()));
             let verdict = self.judge_message(&mut open, &facts, &from).await;
             judged.push((open, verdict));
         }
-        match refused_by_all(&judged) {
-            Some(deferred) => self.refuse_message(judged, deferred, &facts),
-            None => self.accept(judged, transaction.parameters, content, &facts).await,
+        if let Some(deferred) = refused_by_all(&judged) {
+            return self.refuse_message(judged, deferred, &facts);
         }
+        let taken = Taken {
+            content,
+            parameters: transaction.parameters,
+            authentication: self.authentication_field(&authenticated).await,
+            left_out: self.left_out(&buffer),
+        };
+        drop(buffer);
+        self.accept(judged, taken, &facts).await
+    }
+
+    /// What the signatures and the author's policy say, if a policy in force
+    /// looks at it; the same for all recipients.
+    async fn authenticate(&mut self, buffer: &Arc<ContentBuffer>, from: &[String]) -> Vec<Finding> {
+        let parts = &self.engine.parts;
+        let anybody = self.transaction.as_ref().is_some_and(|open| !open.accepted.is_empty());
+        if !anybody || !parts.policy.load().authenticates() {
+            return Vec::new();
+        }
+        let spf = match &self.visit.spf {
+            Some(pending) => Some(pending.finding().await),
+            None => None,
+        };
+        let spf = spf.as_ref().and_then(crate::spf::facts);
+        let message: Arc<ContentBuffer> = Arc::clone(buffer);
+        let found = parts.checks.authenticate(message, from, spf, &*parts.resolver).await;
+        found.into()
+    }
+
+    /// The field that tells the next hop what was found; empty if nothing
+    /// was looked for.
+    async fn authentication_field(&mut self, found: &[Finding]) -> String {
+        if found.is_empty() {
+            return String::new();
+        }
+        let spf = match &self.visit.spf {
+            Some(pending) => Some(pending.finding().await),
+            None => None,
+        };
+        let mut field = content::AuthenticationResultsField {
+            by: &self.live.settings.host_name,
+            spf: spf.as_ref().and_then(crate::spf::facts),
+            dkim: None,
+            dmarc: None,
+            arc: None,
+        };
+        for finding in found {
+            match &finding.observed {
+                Observed::Dkim(facts) => field.dkim = Some(facts),
+                Observed::Dmarc(facts) => field.dmarc = Some(facts),
+                Observed::Arc(facts) => field.arc = Some(facts),
+                _ => {}
+            }
+        }
+        field.to_text()
+    }
+
+    /// The fields of the message that claim to be ours.
+    fn left_out(&self, buffer: &ContentBuffer) -> Vec<LeftOut> {
+        let by = &self.live.settings.host_name;
+        let place = |at: usize| u64::try_from(at).unwrap_or(u64::MAX);
+        content::claimed_results(buffer.octets(), by)
+            .into_iter()
+            .map(|range| LeftOut { from: place(range.start), to: place(range.end) })
+            .collect()
     }
 
     /// Decides on the message for one recipient.
@@ -84,13 +151,32 @@ impl Desk {
         for finding in checks::message_findings(facts, declared, from.to_vec(), limits) {
             open.evidence.add(finding);
         }
+        self.note_display_name(open, facts);
+        let mut held = Verdict::Proceed;
         for stage in [Stage::Data, Stage::Content] {
             match judge(&self.engine, &self.visit, stage, open, from).await {
                 Verdict::Proceed => {}
+                // What is found later can still refuse it.
+                hold @ Verdict::Hold(_) if held == Verdict::Proceed => held = hold,
+                Verdict::Hold(_) => {}
                 decided => return decided,
             }
         }
-        Verdict::Proceed
+        held
+    }
+
+    /// Notes an author who shows the name of somebody of ours.
+    fn note_display_name(&self, open: &mut OpenAttempt, facts: &MessageFacts) {
+        let parts = &self.engine.parts;
+        let Some(recipient) = open.recipient.as_ref().and_then(|path| path.address()) else {
+            return;
+        };
+        let policy = parts.policy.load();
+        let is_internal = |domain: &str| policy.is_internal(domain);
+        let found = parts.checks.display_name(facts, recipient.domain_key(), is_internal);
+        if let Some(finding) = found {
+            open.evidence.add(finding);
+        }
     }
 
     /// Ends all attempts with a refusal. Where one is deferred all are,
@@ -129,8 +215,7 @@ impl Desk {
     async fn accept(
         &mut self,
         judged: Vec<(OpenAttempt, Verdict)>,
-        parameters: MailParameters,
-        content: Content,
+        taken: Taken,
         facts: &Arc<MessageFacts>,
     ) -> Answer {
         let now = self.engine.now();
@@ -143,7 +228,7 @@ impl Desk {
         let mut kept = Vec::with_capacity(judged.len());
         let mut permitted = Vec::new();
         for (open, verdict) in judged {
-            let outcome = outcome(content.id, &open, verdict);
+            let outcome = outcome(taken.content.id, &open, verdict);
             kept.push(Kept::of(&open));
             if let Some(recipient) = queued(&open, &outcome, now) {
                 if open.permit.is_some() {
@@ -156,10 +241,10 @@ impl Desk {
             events.push(open.finish(&self.engine, &self.visit, end));
         }
         let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
-        let message = self.queued_message(recipients, parameters, &content, facts, now);
+        let message = self.queued_message(recipients, &taken, facts, now);
         let acceptance = Acceptance { message: Some(message), events };
         // On return message and events are durable.
-        match self.engine.parts.log.commit(Some(content.writer), acceptance).await {
+        match self.engine.parts.log.commit(Some(taken.content.writer), acceptance).await {
             Ok(_) => {
                 kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
                 permitted.iter().for_each(|recipient| self.close_open_window(recipient));
@@ -175,11 +260,11 @@ impl Desk {
     fn queued_message(
         &self,
         recipients: Vec<QueuedRecipient>,
-        parameters: MailParameters,
-        content: &Content,
+        taken: &Taken,
         facts: &Arc<MessageFacts>,
         now: Timestamp,
     ) -> QueuedMessage {
+        let Taken { content, parameters, authentication, left_out } = taken;
         let only = match recipients.as_slice() {
             [only] => Some(&only.path),
             _ => None,
@@ -198,8 +283,9 @@ impl Desk {
             reverse_path: self.visit.reverse_path.clone().unwrap_or_else(null_reverse_path),
             smtputf8: parameters.smtputf8,
             eight_bit: parameters.body == Some(smtp::Body::EightBit),
-            trace: received.to_text(),
+            trace: format!("{authentication}{}", received.to_text()),
             content_octets: facts.size_octets,
+            left_out: left_out.clone(),
             session: self.visit.session,
             client: Arc::clone(&self.visit.client),
             facts: Arc::clone(facts),
@@ -278,8 +364,18 @@ impl Desk {
     }
 }
 
+/// A message that is to be taken over.
+struct Taken {
+    content: Content,
+    parameters: MailParameters,
+    /// The field that says what was found about the sender.
+    authentication: String,
+    /// The fields that claim to be that one.
+    left_out: Vec<LeftOut>,
+}
+
 /// Reads the facts of a message.
-async fn examine(buffer: ContentBuffer, octets: u64) -> MessageFacts {
+async fn examine(buffer: Arc<ContentBuffer>, octets: u64) -> MessageFacts {
     if buffer.octets().len() <= EXAMINED_INLINE_OCTETS_MAX {
         return read(&buffer, octets);
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use checks::NamedBy;
+use checks::{NamedBy, SpfQuestion};
 use smtp::session::MailQuestion;
 use smtp::{Answer, Question};
 use types::finding::Unavailable;
@@ -15,6 +15,7 @@ use types::{
 use crate::attempt::{End, OpenAttempt};
 use crate::engine::{Engine, Live};
 use crate::judge::judge;
+use crate::spf::PendingSpf;
 use crate::transaction::Transaction;
 
 /// Who is here and what he has said so far.
@@ -27,6 +28,8 @@ pub(crate) struct Visit {
     pub(crate) host_name_sought: bool,
     /// Who names the recipients.
     pub(crate) named_by: NamedBy,
+    /// SPF of the transaction, if the policies in force look at it.
+    pub(crate) spf: Option<PendingSpf>,
 }
 
 impl Visit {
@@ -70,6 +73,7 @@ impl Desk {
             declared_size: None,
             host_name_sought: false,
             named_by: NamedBy::Client,
+            spf: None,
         };
         engine.tally().session();
         engine.tally().opened();
@@ -172,6 +176,7 @@ impl Desk {
 
     async fn mail(&mut self, mail: MailQuestion) -> Answer {
         self.transaction = None;
+        self.visit.spf = None;
         self.visit.reverse_path = Some(Arc::new(mail.reverse_path));
         self.visit.declared_size = mail.parameters.size;
         let connection = self.connection.take();
@@ -186,6 +191,7 @@ impl Desk {
             Verdict::Proceed | Verdict::Hold(_) => {
                 self.connection = (!stands_alone).then_some(open.attempt);
                 self.transaction = Some(Transaction::new(mail.parameters));
+                self.begin_spf();
                 return Answer::Proceed;
             }
             Verdict::Defer(decision) => Outcome::Deferred(decision),
@@ -195,6 +201,19 @@ impl Desk {
             self.engine.tally().opened();
         }
         self.refuse(open, outcome, Stage::Mail)
+    }
+
+    /// Asks SPF, if a policy in force looks at it.
+    pub(crate) fn begin_spf(&mut self) {
+        let Some(reverse_path) = &self.visit.reverse_path else { return };
+        if self.engine.parts.policy.load().authenticates() {
+            let client = &self.visit.client;
+            let host_name = &self.live.settings.host_name;
+            let now = self.engine.now();
+            let helo = client.helo.as_deref();
+            let question = SpfQuestion::about(client.client.ip, helo, reverse_path, host_name, now);
+            self.visit.spf = Some(PendingSpf::ask(&self.engine, question));
+        }
     }
 
     /// Looks up the client's name, once a session, if a policy in force asks

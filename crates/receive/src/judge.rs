@@ -63,12 +63,18 @@ fn rule(
         }
     }
     open.would = ruling.would.or(open.would.take());
-    open.permit = ruling.permit.or(open.permit);
+    open.permit = match ruling.permits_ignored {
+        true => None,
+        false => ruling.permit.or(open.permit),
+    };
     ruling.step
 }
 
 /// Runs the check that answers a need.
 async fn look(engine: &Engine, visit: &Visit, open: &OpenAttempt, need: Need) -> Finding {
+    if let (Need::Spf, Some(pending)) = (need, &visit.spf) {
+        return pending.finding().await;
+    }
     let subject = visit.subject(open.recipient.clone());
     let (Some(reverse_path), Some(recipient)) = (&subject.reverse_path, &subject.recipient) else {
         return broken();

@@ -22,6 +22,7 @@ mod listener;
 mod mistake;
 pub mod policy_service;
 mod proxy;
+mod spf;
 mod tally;
 mod tls;
 mod transaction;

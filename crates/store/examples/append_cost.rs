@@ -107,6 +107,7 @@ fn message(id: QueueId, event: &Event, content_octets: u64) -> QueuedMessage {
         eight_bit: false,
         trace: "Received: from mail.sender.example by mx1.corp.example\r\n".to_owned(),
         content_octets,
+        left_out: Vec::new(),
         session: event.session,
         client: Arc::clone(&event.subject.client),
         facts: Arc::default(),

@@ -72,6 +72,8 @@ pub struct GatewaySettings {
     pub received_fields_max: u32,
     /// How long a look-up may take.
     pub look_up_deadline: Duration,
+    /// How long a step of sender authentication may take.
+    pub authentication_deadline: Duration,
     /// Peers that must send a PROXY header.
     pub proxies: Vec<IpNet>,
     /// Whether STARTTLS is offered.
@@ -106,6 +108,7 @@ impl Default for GatewaySettings {
             rate: NO_RATE,
             received_fields_max: 25,
             look_up_deadline: Duration::from_secs(15),
+            authentication_deadline: Duration::from_secs(20),
             proxies: Vec::new(),
             tls: false,
             triplets_max: 100_000,
@@ -192,6 +195,7 @@ impl GatewaySettings {
             "session" => self.timeouts.session = span()?,
             "greeting_delay" => self.greeting_delay = span()?,
             "look_up_deadline" => self.look_up_deadline = span()?,
+            "authentication_deadline" => self.authentication_deadline = span()?,
             "connections_per_client" => self.connections.by_client_max = small()?,
             "connections_in_all" => self.connections.in_all_max = small()?,
             "connections_per_minute" => self.connections.rate = rate(small()?),
@@ -224,7 +228,12 @@ impl GatewaySettings {
     }
 
     pub(crate) fn checks(&self) -> CheckSettings {
-        CheckSettings { greylist: self.greylist, rate: self.rate, deadline: self.look_up_deadline }
+        CheckSettings {
+            greylist: self.greylist,
+            rate: self.rate,
+            deadline: self.look_up_deadline,
+            authentication_deadline: self.authentication_deadline,
+        }
     }
 
     pub(crate) fn base(&self) -> BasePolicies {

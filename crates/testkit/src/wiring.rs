@@ -206,6 +206,7 @@ fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> Pol
         all.groups.retain(|other| other.name != group.name);
         all.groups.push(group.clone());
     }
+    all.definitions.extend(document.definitions.iter().cloned());
     let mut numbers = 1..;
     let mut number = || numbers.next().map(PolicyId);
     for policy in &mut all.policies {
@@ -219,7 +220,7 @@ fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> Pol
     let objects = PolicyObjects {
         policies: all.policies.into_iter().map(stored).collect(),
         groups: all.groups,
-        definitions: document.definitions.clone(),
+        definitions: all.definitions,
         managed_senders: all.managed_senders,
     };
     PolicySet::compile(version, objects, &settings.base())

@@ -55,7 +55,7 @@ const RETRY: &str = "Nothing needs to be done if your server retries by itself, 
 const fn advice(reason: Reason) -> &'static str {
     use Reason::*;
     match reason {
-        Accepted | AcceptedPermitted | AcceptedAutoAllowed | AcceptedPassed | HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAttachment
+        Accepted | AcceptedPermitted | AcceptedAutoAllowed | AcceptedPassed | HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAuthentication | HoldAttachment
         | HoldUrl | HoldVirusUnscannable | HoldImpersonation | HoldContent | HoldStructure => "",
         RelayDenied => "Check the recipient's domain for a spelling mistake, and that its MX record is what your server used. This server takes mail for its own domains only.",
         RecipientUnknown => "Check the recipient's address for a spelling mistake or a change, and remove it from mailing lists if it no longer exists.",

@@ -5,6 +5,7 @@
 //! it. A further type that has definitions is a variant of [`DefinitionSet`]
 //! and an option that carries a [`DefinitionChoice`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Domain;
+use crate::authentication::{DkimResult, DmarcResult, SpfResult};
 use crate::policy::PolicyType;
 
 /// Longest name of a definition or a list, in characters.
@@ -52,6 +54,8 @@ pub enum DefinitionSet {
     Reputation(ReputationDefinition),
     /// Geographical Restriction.
     GeographicalRestriction(GeographicalDefinition),
+    /// DNS Authentication.
+    DnsAuthentication(DnsAuthenticationDefinition),
 }
 
 impl DefinitionSet {
@@ -60,6 +64,7 @@ impl DefinitionSet {
         match self {
             DefinitionSet::Reputation(_) => PolicyType::Reputation,
             DefinitionSet::GeographicalRestriction(_) => PolicyType::GeographicalRestriction,
+            DefinitionSet::DnsAuthentication(_) => PolicyType::DnsAuthentication,
         }
     }
 }
@@ -246,6 +251,40 @@ pub enum GeographicalAction {
     Hold,
     /// Mail from these places is refused.
     Block,
+}
+
+/// What the results of sender authentication mean. A result that is not
+/// named leads to nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DnsAuthenticationDefinition {
+    /// By the result of SPF.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spf: BTreeMap<SpfResult, AuthenticationAction>,
+    /// By the result of DKIM, over all signatures.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dkim: BTreeMap<DkimResult, AuthenticationAction>,
+    /// By the result of DMARC.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dmarc: BTreeMap<DmarcResult, AuthenticationAction>,
+}
+
+/// What one result of sender authentication leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthenticationAction {
+    /// Nothing.
+    NoAction,
+    /// No permit counts: the sender is checked like anybody else.
+    IgnorePermitted,
+    /// The sender is asked to come back; for `temperror` only.
+    Defer,
+    /// The message is taken and held.
+    Hold,
+    /// The message is refused.
+    Reject,
+    /// What the author's domain asks for; for `fail` of DMARC only.
+    HonourRecord,
 }
 
 /// A country code of ISO 3166-1 alpha-2, upper case, or a code that the

@@ -79,6 +79,10 @@ pub enum Need {
     Smtputf8,
     /// Whether the client's network is within its rate.
     Rate,
+    /// Whether the sender's domain lets this client send.
+    Spf,
+    /// DKIM, DMARC and ARC of the message, known at end of data.
+    Authentication,
     /// The triplet, with the client identified in this way. Looking enters
     /// the attempt into the table, so this is asked last.
     Triplet(ClientIdentity),
@@ -118,6 +122,8 @@ pub enum Loss {
     Newer,
     /// An administrator's policy stands above a user's entry.
     BelowAdministrator,
+    /// Authentication of the sender failed, so that its permits do not count.
+    NotAuthenticated,
     /// A permit and a block are equally specific: block wins.
     BlockOnTie,
 }

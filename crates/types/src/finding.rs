@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::authentication::{
+    ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, SpfFacts, SpfResult,
+};
 use crate::id::{EventId, LifeLineId};
 use crate::policy::{ClientIdentity, RecipientValidation};
 use crate::reply::Quoted;
@@ -68,6 +71,20 @@ checks! {
     Delivery = "delivery";
     /// The client's forward-confirmed name, where a policy asks for one.
     HostName = "host_name";
+    /// Whether the sender's domain lets this client send (SPF).
+    Spf = "spf";
+    /// The message's DKIM signatures.
+    Dkim = "dkim";
+    /// Whether the author's domain stands behind the message (DMARC).
+    Dmarc = "dmarc";
+    /// The chain of those who passed the message on (ARC).
+    Arc = "arc";
+    /// Whether mail in the name of one of our own domains may come from
+    /// outside.
+    Spoofing = "spoofing";
+    /// Whether an author from outside shows the name or address of one of
+    /// our own people.
+    DisplayName = "display_name";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -162,6 +179,24 @@ pub enum Observed {
         /// At most eight; more are a trick.
         addresses: Vec<String>,
     },
+    /// Whether the sender's domain lets this client send.
+    Spf(SpfFacts),
+    /// The DKIM signatures.
+    Dkim(DkimFacts),
+    /// Whether the author's domain stands behind the message.
+    Dmarc(DmarcFacts),
+    /// The ARC chain.
+    Arc(ArcFacts),
+    /// An author from outside who shows the name or address of one of our
+    /// own people.
+    ShowsOwnName {
+        /// What the display name shows, as written.
+        shown: String,
+        /// The address of ours that it stands for.
+        own: String,
+        /// The address it was really written from.
+        author: String,
+    },
     /// A bare CR or LF in the data.
     BareLineEnd,
     /// A line of the data over the limit.
@@ -173,6 +208,20 @@ pub enum Observed {
     Unavailable(Unavailable),
     /// The check could not finish. What that means is the policy's business.
     Inconclusive(Inconclusive),
+}
+
+impl Observed {
+    /// Whether the check could not find out what it looks for.
+    pub fn is_degraded(&self) -> bool {
+        match self {
+            Observed::Inconclusive(_) => true,
+            Observed::Spf(facts) => facts.result == SpfResult::TempError,
+            Observed::Dkim(facts) => facts.flaw.is_some() || facts.result == DkimResult::TempError,
+            Observed::Dmarc(facts) => facts.result == DmarcResult::TempError,
+            Observed::Arc(facts) => facts.result == ArcResult::TempError,
+            _ => false,
+        }
+    }
 }
 
 /// What the directory or the next hop knows of a recipient.

@@ -108,7 +108,7 @@ fn of_abort(reason: Reason, subject: &Subject) -> String {
 /// Detail first, then who decided: `no such user; policy #3`.
 fn of_decision(decision: &Decision) -> String {
     let detail = match &decision.detail {
-        Detail::None => known_words(decision.reason).to_owned(),
+        Detail::None | Detail::Code(_) => known_words(decision.reason).to_owned(),
         Detail::RetryIn { seconds } => {
             format!("back in {}", spoken(Duration::from_secs(*seconds)))
         }

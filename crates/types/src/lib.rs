@@ -9,6 +9,7 @@
 pub mod address;
 pub mod advice;
 pub mod audit;
+pub mod authentication;
 pub mod client;
 pub mod definition;
 pub mod event;
@@ -32,6 +33,10 @@ pub mod verdict;
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
 pub use advice::Exposure;
 pub use audit::{Actor, AuditAction, AuditNote};
+pub use authentication::{
+    ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
+    SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
+};
 pub use client::{Client, ClientFacts, TlsFacts};
 pub use definition::{Definition, DefinitionSet};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};

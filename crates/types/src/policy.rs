@@ -80,6 +80,10 @@ policy_types! {
     Reputation = "reputation", "Reputation";
     /// From where in the world mail is taken.
     GeographicalRestriction = "geographical_restriction", "Geographical Restriction";
+    /// Whether mail in the name of our own domains may come from outside.
+    AntiSpoofing = "anti_spoofing", "Anti-Spoofing";
+    /// What the results of SPF, DKIM and DMARC mean.
+    DnsAuthentication = "dns_authentication", "DNS Authentication";
     /// How large a message may be.
     EmailSizeLimits = "email_size_limits", "Email Size Limits";
     /// How it is found out whether a recipient exists.
@@ -156,6 +160,10 @@ pub enum PolicyOption {
     Reputation(DefinitionChoice),
     /// Geographical Restriction.
     GeographicalRestriction(DefinitionChoice),
+    /// Anti-Spoofing.
+    AntiSpoofing(AntiSpoofingOption),
+    /// DNS Authentication.
+    DnsAuthentication(DefinitionChoice),
     /// Email Size Limits: octets as RFC 1870 counts them.
     EmailSizeLimits(u64),
     /// Recipient Validation.
@@ -171,6 +179,8 @@ impl PolicyOption {
             PolicyOption::Greylisting(_) => PolicyType::Greylisting,
             PolicyOption::Reputation(_) => PolicyType::Reputation,
             PolicyOption::GeographicalRestriction(_) => PolicyType::GeographicalRestriction,
+            PolicyOption::AntiSpoofing(_) => PolicyType::AntiSpoofing,
+            PolicyOption::DnsAuthentication(_) => PolicyType::DnsAuthentication,
             PolicyOption::EmailSizeLimits(_) => PolicyType::EmailSizeLimits,
             PolicyOption::RecipientValidation(_) => PolicyType::RecipientValidation,
         }
@@ -179,12 +189,13 @@ impl PolicyOption {
     /// The name of the definition it refers to, if it does.
     pub fn definition(&self) -> Option<&str> {
         match self {
-            PolicyOption::Reputation(choice) | PolicyOption::GeographicalRestriction(choice) => {
-                choice.definition()
-            }
+            PolicyOption::Reputation(choice)
+            | PolicyOption::GeographicalRestriction(choice)
+            | PolicyOption::DnsAuthentication(choice) => choice.definition(),
             PolicyOption::PermittedSenders(_)
             | PolicyOption::BlockedSenders(_)
             | PolicyOption::Greylisting(_)
+            | PolicyOption::AntiSpoofing(_)
             | PolicyOption::EmailSizeLimits(_)
             | PolicyOption::RecipientValidation(_) => None,
         }
@@ -219,6 +230,18 @@ pub enum GreylistOption {
     Apply(ClientIdentity),
     /// No greylisting.
     NoAction,
+}
+
+/// Options of Anti-Spoofing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AntiSpoofingOption {
+    /// Refuse, whatever proves the sender.
+    Apply,
+    /// Make an exception from a less specific policy.
+    NoAction,
+    /// Refuse unless SPF or DKIM proves that the domain stands behind it.
+    PassWhenAuthenticated,
 }
 
 /// What counts as the same client when it comes back.

@@ -358,6 +358,10 @@ reasons! {
         None,
         "The author's domain asks for messages that fail DMARC to be set aside.",
         "Release it if the sender is known; the sender must correct its authentication.";
+    HoldAuthentication = "hold.authentication", Hold, Data, "Held: Sender Authentication",
+        None,
+        "SPF or DKIM came to a result for which the DNS Authentication definition holds messages.",
+        "Release it if the sender is known; the sender must correct its authentication.";
     HoldAttachment = "hold.attachment", Hold, Content, "Held: Attachment",
         None,
         "An attachment is of a kind the policy holds.",

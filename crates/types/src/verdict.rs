@@ -9,7 +9,7 @@ use crate::evidence::Need;
 use crate::finding::CheckName;
 use crate::policy::PolicyRef;
 use crate::reason::Reason;
-use crate::reply::{Quoted, Reply, ReplyParameters};
+use crate::reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 
 /// The decision on a connection, a recipient or a message.
 #[must_use = "a verdict that is dropped was never enforced"]
@@ -101,9 +101,13 @@ impl Decision {
                 ReplyParameters { retry_in_s: Some(*seconds), ..parameters }
             }
             Detail::Quoted(quoted) => ReplyParameters { quoted: Some(quoted), ..parameters },
-            Detail::None | Detail::Limit { .. } | Detail::Note(_) => parameters,
+            Detail::None | Detail::Limit { .. } | Detail::Note(_) | Detail::Code(_) => parameters,
         };
-        self.reason.reply(&parameters)
+        let reply = self.reason.reply(&parameters)?;
+        Some(match self.detail {
+            Detail::Code(code) => Reply { enhanced: Some(code), ..reply },
+            _ => reply,
+        })
     }
 }
 
@@ -129,6 +133,8 @@ pub enum Detail {
     },
     /// Somebody else's words, which the reply repeats.
     Quoted(Quoted),
+    /// An enhanced code more fitting than that of the reason.
+    Code(EnhancedCode),
     /// A private remark for administrators; never sent.
     Note(Arc<str>),
 }

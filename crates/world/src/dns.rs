@@ -57,6 +57,22 @@ pub enum MxAnswer {
     Null,
 }
 
+/// A kind of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Four octets: A records.
+    V4,
+    /// Sixteen octets: AAAA records.
+    V6,
+}
+
+impl Family {
+    /// The family of `ip`.
+    pub fn of(ip: IpAddr) -> Family {
+        if ip.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+}
+
 /// One mail exchanger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MxHost {
@@ -72,9 +88,26 @@ pub trait Resolver: Send + Sync + 'static {
     /// the domain itself is the host (RFC 5321 section 5.1).
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>>;
 
+    /// The same for a plain DNS name: the names of the exchangers, whatever
+    /// they are, lowest preference first; none for the null MX.
+    fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>>;
+
     /// The addresses of `host`, IPv4 and IPv6, at least one. An address, or
     /// an address literal in brackets, is its own answer.
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>>;
+
+    /// The addresses of `host` in one family alone, at least one: what is
+    /// asked where a question is counted (RFC 7208 section 4.6.4). The name
+    /// is a plain DNS name and may have labels that no host has.
+    fn addresses_in<'a>(
+        &'a self,
+        family: Family,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>>;
+
+    /// The texts at `name`, the strings of each record joined (RFC 7208
+    /// section 3.3); at least one.
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>>;
 
     /// The names that `ip` claims, unconfirmed; at least one.
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>>;
@@ -204,14 +237,7 @@ impl DnsResolver {
             self.ask(name, RecordType::AAAA),
         )
         .await;
-        let mut found = Vec::new();
-        for data in v4.iter().chain(&v6).flatten() {
-            match data {
-                RData::A(ip) => found.push(IpAddr::V4(ip.0)),
-                RData::AAAA(ip) => found.push(IpAddr::V6(ip.0)),
-                _ => {}
-            }
-        }
+        let found: Vec<IpAddr> = v4.iter().chain(&v6).flatten().filter_map(address).collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -221,9 +247,62 @@ impl DnsResolver {
     }
 }
 
+/// The address in a record, if it has one.
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(ip) => Some(IpAddr::V4(ip.0)),
+        RData::AAAA(ip) => Some(IpAddr::V6(ip.0)),
+        _ => None,
+    }
+}
+
+/// What was found, or that nothing was.
+fn at_least_one<T>(found: Vec<T>) -> Result<Vec<T>, DnsError> {
+    if found.is_empty() { Err(DnsError::NoRecords) } else { Ok(found) }
+}
+
 impl Resolver for DnsResolver {
+    fn addresses_in<'a>(
+        &'a self,
+        family: Family,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        let kind = match family {
+            Family::V4 => RecordType::A,
+            Family::V6 => RecordType::AAAA,
+        };
+        Box::pin(async move {
+            let records = self.ask(plain(host)?, kind).await?;
+            at_least_one(records.iter().filter_map(address).collect())
+        })
+    }
+
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
+        Box::pin(async move {
+            let text = |data: RData| match data {
+                RData::TXT(txt) => Some(txt.txt_data.concat()),
+                _ => None,
+            };
+            let records = self.ask(plain(name)?, RecordType::TXT).await?;
+            at_least_one(records.into_iter().filter_map(text).collect())
+        })
+    }
+
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>> {
         Box::pin(self.mx_of(domain))
+    }
+
+    fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+        Box::pin(async move {
+            let exchanger = |data: RData| match data {
+                RData::MX(mx) => Some((mx.preference, unrooted(&mx.exchange))),
+                _ => None,
+            };
+            let records = self.ask(plain(name)?, RecordType::MX).await?;
+            let mut found = at_least_one(records.into_iter().filter_map(exchanger).collect())?;
+            found.sort();
+            Ok(found.into_iter().map(|(_, name)| name).filter(|name| !name.is_empty()).collect())
+        })
     }
 
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
@@ -237,8 +316,7 @@ impl Resolver for DnsResolver {
                 RData::PTR(ptr) => unrooted(&ptr.0).parse().ok(),
                 _ => None,
             };
-            let names: Vec<Domain> = records.into_iter().filter_map(name).collect();
-            if names.is_empty() { Err(DnsError::NoRecords) } else { Ok(names) }
+            at_least_one(records.into_iter().filter_map(name).collect())
         })
     }
 }
@@ -270,6 +348,17 @@ const CACHE_ENTRIES_MAX: u64 = 20_000;
 /// The name, marked as complete.
 fn absolute(name: &str) -> Result<Name, DnsError> {
     let mut name = Name::from_utf8(name).map_err(|_| DnsError::Malformed)?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+/// The same for a name that need not be one of a host: `_dmarc`, or whatever
+/// a macro of SPF makes.
+fn plain(name: &str) -> Result<Name, DnsError> {
+    if !name.is_ascii() {
+        return absolute(name);
+    }
+    let mut name = Name::from_ascii(name).map_err(|_| DnsError::Malformed)?;
     name.set_fqdn(true);
     Ok(name)
 }

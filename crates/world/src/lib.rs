@@ -18,7 +18,7 @@ pub use chance::{Chance, SystemChance};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use dial::{Connection, Dial, DialOptions, Stream, TcpDial};
 pub use disk_space::{DiskSpace, FolderSpace};
-pub use dns::{DnsError, DnsResolver, MxAnswer, MxHost, Resolver, ResolverSettings};
+pub use dns::{DnsError, DnsResolver, Family, MxAnswer, MxHost, Resolver, ResolverSettings};
 pub use recipient_probe::{ProbeAnswer, RecipientProbe};
 
 /// An answer that takes time: what the asynchronous traits of this crate

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use example_zone::{domain, resolver};
-use world::{DnsError, DnsResolver, MxAnswer, MxHost, Resolver, ResolverSettings};
+use world::{DnsError, DnsResolver, Family, MxAnswer, MxHost, Resolver, ResolverSettings};
 
 #[tokio::test]
 async fn mail_exchangers_come_in_order_of_preference_and_from_the_cache() {
@@ -40,6 +40,26 @@ async fn addresses_of_both_families_are_found() {
     assert_eq!(resolver.addresses("six.example").await, expect(&["2001:db8::1"]));
     assert_eq!(resolver.addresses("null.example").await, Err(DnsError::NoRecords));
     assert_eq!(resolver.addresses("[IPv6:2001:db8::1]").await, expect(&["2001:db8::1"]));
+}
+
+#[tokio::test]
+async fn texts_are_joined_and_one_family_is_one_question() {
+    let (server, resolver) = resolver().await;
+    let texts = resolver.texts("_DMARC.text.example").await;
+    assert_eq!(texts, Ok(vec![b"v=DMARC1; p=none".to_vec()]));
+    assert_eq!(resolver.texts("six.example").await, Err(DnsError::NoRecords));
+    assert_eq!(resolver.texts("missing.example").await, Err(DnsError::NoSuchName));
+    let before = server.questions();
+    let found = resolver.addresses_in(Family::V4, "_dmarc.text.example").await;
+    assert_eq!(found, Ok(vec!["192.0.2.9".parse().unwrap()]));
+    assert_eq!(server.questions(), before + 1);
+    assert_eq!(
+        resolver.addresses_in(Family::V6, "_dmarc.text.example").await,
+        Err(DnsError::NoRecords)
+    );
+    assert_eq!(resolver.exchangers("null.example").await, Ok(Vec::new()));
+    let odd = Ok(vec!["*.odd.example".to_owned()]);
+    assert_eq!(resolver.exchangers("odd.example").await, odd);
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ fn remedy(reason: Reason) -> Remedy {
         RecipientsLimited => Elsewhere("Nothing to change: the sender's server sends the rest in another transaction by itself."),
         SystemUnavailable | SystemStorageFull | SystemStopping => Elsewhere("No policy helps: the gateway itself could not take it. The sender retries by itself."),
         ProxyInvalid => Elsewhere("Check the peers listed in proxy_protocol_from, and that the load balancer speaks the PROXY protocol."),
-        HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAttachment | HoldUrl | HoldVirusUnscannable | HoldImpersonation
+        HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAuthentication | HoldAttachment | HoldUrl | HoldVirusUnscannable | HoldImpersonation
         | HoldContent | HoldStructure => Release,
     }
 }

@@ -121,6 +121,8 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
         | PolicyType::BlockedSenders
         | PolicyType::Reputation
         | PolicyType::GeographicalRestriction
+        | PolicyType::AntiSpoofing
+        | PolicyType::DnsAuthentication
         | PolicyType::ManagedSenders => ("the settings", "portcullis config show"),
     }
 }
@@ -202,6 +204,8 @@ fn need_title(need: Need) -> &'static str {
         Need::Recipient(_) => check_title(CheckName::Recipient),
         Need::Smtputf8 => check_title(CheckName::Smtputf8),
         Need::Rate => check_title(CheckName::Rate),
+        Need::Spf => check_title(CheckName::Spf),
+        Need::Authentication => "DKIM and DMARC",
         Need::Triplet(_) => check_title(CheckName::Greylist),
     }
 }

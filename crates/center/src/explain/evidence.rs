@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::authentication;
 use types::finding::{RecipientAnswer, TripletState, Unavailable};
 use types::policy::RecipientValidation;
 use types::{CheckName, Inconclusive, Observed, Source, spoken};
@@ -25,6 +26,12 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Hops => "Hop count",
         CheckName::HeaderFrom => "Permitted and blocked authors",
         CheckName::DataFormat => "Data format",
+        CheckName::Spf => "SPF",
+        CheckName::Dkim => "DKIM",
+        CheckName::Dmarc => "DMARC",
+        CheckName::Arc => "ARC",
+        CheckName::Spoofing => "Anti-spoofing",
+        CheckName::DisplayName => "Display name",
         CheckName::System => "System",
         CheckName::Delivery => "Delivery",
     }
@@ -77,6 +84,12 @@ pub(super) fn observed(observed: &Observed) -> String {
             true => "no address in the From field".to_owned(),
             false => format!("written by {}", addresses.join(", ")),
         },
+        Observed::Spf(_) | Observed::Dkim(_) | Observed::Dmarc(_) | Observed::Arc(_) => {
+            authentication::observed(observed).unwrap_or_default()
+        }
+        Observed::ShowsOwnName { shown, own, author } => {
+            format!("\u{201c}{shown}\u{201d} shows {own}, but {author} wrote it")
+        }
         Observed::BareLineEnd => "a bare CR or LF in the data".to_owned(),
         Observed::LineTooLong { max } => format!("a line longer than {}", octets((*max).into())),
         Observed::Unavailable(what) => unavailable(*what).to_owned(),

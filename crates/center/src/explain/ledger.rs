@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use types::{
-    CheckName, Consulted, Decision, Event, Finding, Micros, Observed, Outcome, OutcomeKind,
-    PolicyRef, PolicyType, Reason, Stage,
+    CheckName, Consulted, Decision, Event, Finding, Micros, Outcome, OutcomeKind, PolicyRef,
+    PolicyType, Reason, Stage,
 };
 
 pub use super::evidence::check_title;
@@ -110,13 +110,20 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (41, Stage::Rcpt, CheckName::Recipient, ""),
     (42, Stage::Rcpt, CheckName::Smtputf8, ""),
     (43, Stage::Rcpt, CheckName::HostName, ""),
-    (44, Stage::Rcpt, CheckName::Senders, ""),
-    (45, Stage::Rcpt, CheckName::Rate, "no limit is set"),
-    (46, Stage::Rcpt, CheckName::Greylist, ""),
+    (44, Stage::Rcpt, CheckName::Spf, "no policy asks for it"),
+    (45, Stage::Rcpt, CheckName::Spoofing, ""),
+    (46, Stage::Rcpt, CheckName::Senders, ""),
+    (47, Stage::Rcpt, CheckName::Rate, "no limit is set"),
+    (48, Stage::Rcpt, CheckName::Greylist, ""),
     (50, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
     (51, Stage::Data, CheckName::Size, ""),
     (52, Stage::Data, CheckName::Hops, ""),
     (53, Stage::Data, CheckName::HeaderFrom, ""),
+    (54, Stage::Data, CheckName::Dkim, "no policy asks for it"),
+    (55, Stage::Data, CheckName::Dmarc, "no policy asks for it"),
+    (56, Stage::Data, CheckName::Arc, ""),
+    (57, Stage::Data, CheckName::Spoofing, ""),
+    (58, Stage::Data, CheckName::DisplayName, ""),
     (70, Stage::Content, CheckName::System, "written and flushed"),
 ];
 
@@ -222,7 +229,7 @@ impl<'a> Case<'a> {
 
     /// A check with a finding.
     fn found(&self, place: u8, finding: &Finding) -> LedgerLine {
-        let degraded = matches!(finding.observed, Observed::Inconclusive(_));
+        let degraded = finding.observed.is_degraded();
         let result = if degraded { LedgerResult::Degraded } else { LedgerResult::Passed };
         LedgerLine {
             place,
@@ -285,6 +292,10 @@ impl<'a> Case<'a> {
                 Some((LedgerResult::Passed, if lists.is_empty() { none } else { lists }))
             }
             CheckName::Greylist => Some(self.greylist_unseen()),
+            CheckName::Spoofing => match self.winner(&[PolicyType::AntiSpoofing]) {
+                Some(by) => Some((LedgerResult::Passed, format!("{} applies", short(by)))),
+                None => because(LedgerResult::NotNeeded, "no policy covers the sender"),
+            },
             CheckName::System if self.outcome.kind() != OutcomeKind::Accepted => None,
             _ if quiet.is_empty() => None,
             _ => because(LedgerResult::Passed, quiet),

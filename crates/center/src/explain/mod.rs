@@ -5,6 +5,7 @@
 //! evidence, policy, action. Texts from strangers leave this module
 //! [`presentable`](crate::presentable).
 
+mod authentication;
 pub mod change;
 pub mod compare;
 pub mod copies;

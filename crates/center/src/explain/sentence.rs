@@ -9,6 +9,7 @@ use types::{
     CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
 };
 
+use super::authentication;
 use super::decider::{PolicyView, Since};
 use super::evidence::{grouped, octets};
 use super::follow_up::{ended, follow_up_text, try_of};
@@ -58,6 +59,16 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
                 _ => None,
             }
         }
+        Reason::AuthSpf
+        | Reason::AuthDkim
+        | Reason::AuthDmarc
+        | Reason::AuthTemporary
+        | Reason::HoldAuthentication
+        | Reason::HoldDmarcQuarantine => {
+            let check = event.outcome().and_then(Outcome::decision).map(|d| d.check)?;
+            let seen = evidence.latest(check)?;
+            authentication::observed(seen).map(|words| ended(format!("The result: {words}")))
+        }
         Reason::GreylistFirstSeen | Reason::GreylistTooEarly | Reason::Accepted => {
             greylisted(event)
         }
@@ -91,7 +102,7 @@ fn greylisted(event: &Event) -> Option<String> {
 
 fn detail(detail: &Detail, reason: Reason) -> Option<String> {
     match detail {
-        Detail::None => None,
+        Detail::None | Detail::Code(_) => None,
         Detail::RetryIn { seconds } => {
             let wait = spoken(Duration::from_secs(*seconds));
             Some(match reason {
@@ -180,6 +191,7 @@ pub(super) fn loss(loss: Loss) -> &'static str {
         Loss::LessSpecificSource => "another names the source address or host",
         Loss::Newer => "another is older",
         Loss::BelowAdministrator => "an administrator's policy stands above a user's entry",
+        Loss::NotAuthenticated => "authentication of the sender failed",
         Loss::BlockOnTie => "permit and block are equally specific, so block wins",
     }
 }

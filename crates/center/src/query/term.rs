@@ -2,7 +2,10 @@
 
 use ipnet::IpNet;
 use store::search::{Column, Filter, Pattern, TextColumn, TextMatch, WordColumn};
-use types::{CheckName, Domain, OutcomeKind, Reason, Reference, Stage};
+use types::{
+    ArcResult, CheckName, DkimResult, DmarcResult, Domain, OutcomeKind, Reason, Reference,
+    SpfResult, Stage,
+};
 
 use super::QueryError;
 use super::address::{address, domain, is_null};
@@ -277,6 +280,11 @@ pub(crate) fn words_of(column: WordColumn) -> Vec<&'static str> {
         WordColumn::State => STATES.to_vec(),
         WordColumn::Kind => vec!["attempt", "follow_up"],
         WordColumn::Triplet => vec!["first_seen", "too_early", "passed", "known"],
+        WordColumn::Spf => SpfResult::ALL.iter().map(|result| result.slug()).collect(),
+        WordColumn::Dkim => DkimResult::ALL.iter().map(|result| result.slug()).collect(),
+        WordColumn::Dmarc => DmarcResult::ALL.iter().map(|result| result.slug()).collect(),
+        WordColumn::Arc => ArcResult::ALL.iter().map(|result| result.slug()).collect(),
+        WordColumn::Align => vec!["no", "spf", "dkim", "both"],
     }
 }
 

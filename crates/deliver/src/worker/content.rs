@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use store::contract::ContentReader;
+use store::message::LeftOut;
 use store::{QueuedMessage, StoreError};
 
 use crate::connection::Lost;
@@ -16,13 +17,17 @@ pub(super) struct Content {
     reader: Box<dyn ContentReader>,
     first: Option<Bytes>,
     octets_left: u64,
+    /// Where the next piece stands.
+    at: u64,
+    left_out: Vec<LeftOut>,
 }
 
 impl Content {
     pub(super) fn open(shared: &Shared, message: &QueuedMessage) -> Result<Self, StoreError> {
         let mut reader = shared.parts.queue.read(message.id)?;
         let first = Some(reader.next_piece()?);
-        Ok(Content { reader, first, octets_left: message.content_octets })
+        let left_out = message.left_out.clone();
+        Ok(Content { reader, first, octets_left: message.content_octets, at: 0, left_out })
     }
 
     /// Whether everything was handed out.
@@ -30,7 +35,7 @@ impl Content {
         self.octets_left == 0
     }
 
-    /// The next piece; only before the end.
+    /// The next piece, without what is left out of it; only before the end.
     pub(super) async fn next_piece(&mut self) -> Result<Bytes, Lost> {
         let piece = match self.first.take() {
             Some(first) => first,
@@ -43,7 +48,9 @@ impl Content {
             Some(left) if octets > 0 || left == 0 => self.octets_left = left,
             _ => return Err(Lost::Content("its size is not the recorded one".into())),
         }
-        Ok(piece)
+        let at = self.at;
+        self.at += octets;
+        Ok(store::message::given(&self.left_out, at, piece))
     }
 
     async fn read(&mut self) -> Result<Bytes, Lost> {

@@ -217,7 +217,7 @@ impl<'a> Transfer<'a> {
         let envelope = Envelope {
             reverse_path: &self.message.reverse_path,
             recipients: &recipients,
-            size_octets: self.message.content_octets.saturating_add(trace_octets),
+            size_octets: self.message.octets_given().saturating_add(trace_octets),
             eight_bit: self.message.eight_bit,
             smtputf8: self.message.smtputf8,
         };

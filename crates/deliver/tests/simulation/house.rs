@@ -138,6 +138,7 @@ impl House {
             eight_bit: false,
             trace: "Received: here\r\n".into(),
             content_octets: content.len() as u64,
+            left_out: Vec::new(),
             session: SessionId::new(now, self.chance.id_bytes()),
             client: Arc::new(ClientFacts {
                 client,

@@ -1,5 +1,6 @@
 //! The rules of each stage, in their order of precedence.
 
+mod authentication;
 mod connection;
 mod message;
 mod recipient;
@@ -11,6 +12,7 @@ use types::{CheckName, Decision, Detail, Observed, PolicyType, Reason, Stage};
 
 use crate::decide::Case;
 
+pub(crate) use authentication::*;
 pub(crate) use connection::*;
 pub(crate) use message::*;
 pub(crate) use recipient::*;
@@ -47,8 +49,11 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             declared_size,
             recipient_validation,
             internationalized,
+            spf_known,
+            spoofed_envelope,
             blocked_by_administrator,
             blocked_by_recipient,
+            spf_action,
             rate,
             greylisting,
         ],
@@ -58,8 +63,12 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             line_length,
             received_size,
             hops,
+            signatures_known,
             blocked_by_administrator,
             blocked_by_recipient,
+            spoofed,
+            dkim_action,
+            dmarc_action,
         ],
         Stage::Deliver => &[],
     }

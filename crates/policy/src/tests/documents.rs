@@ -104,10 +104,20 @@ fn the_line_of_an_object_is_that_of_its_heading() {
 }
 
 #[test]
-fn a_new_installation_starts_with_three_policies_and_two_groups() {
+fn a_new_installation_starts_with_five_policies_and_two_groups() {
     let document = defaults();
     let titles: Vec<&str> = document.policies.iter().map(|p| p.kind().title()).collect();
-    assert_eq!(titles, ["Permitted Senders", "Blocked Senders", "Greylisting"]);
+    assert_eq!(
+        titles,
+        [
+            "Permitted Senders",
+            "Blocked Senders",
+            "Greylisting",
+            "Anti-Spoofing",
+            "DNS Authentication"
+        ]
+    );
+    assert_eq!(document.definitions.len(), 1);
     let text = document.to_text().unwrap();
     assert_eq!(Document::parse(&text).unwrap(), document);
 }

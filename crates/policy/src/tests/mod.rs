@@ -1,6 +1,7 @@
 //! Tests of the whole crate through one helper: a few lines of policies, one
 //! line of mail, one line of what is expected.
 
+mod authentication;
 mod changes;
 mod connection;
 mod documents;
@@ -14,6 +15,7 @@ mod validation;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use types::definition::DefinitionChoice;
 use types::evidence::{Evidence, Need, Parties};
 use types::finding::{Finding, RecipientAnswer, TripletFacts, TripletState};
 use types::lists::{Group, ManagedSender, Pattern, SenderAction};
@@ -136,6 +138,11 @@ fn option(word: &str) -> PolicyOption {
         "call_forward" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::CallForward)
         }
+        "guard" => AntiSpoofing(AntiSpoofingOption::PassWhenAuthenticated),
+        "guard_always" => AntiSpoofing(AntiSpoofingOption::Apply),
+        "no_guard" => AntiSpoofing(AntiSpoofingOption::NoAction),
+        "authenticate" => DnsAuthentication(DefinitionChoice::Apply("Strict".to_owned())),
+        "no_authentication" => DnsAuthentication(DefinitionChoice::NoAction),
         octets => EmailSizeLimits(octets.parse().unwrap()),
     }
 }
@@ -192,6 +199,9 @@ pub(crate) struct Mail {
     pub(crate) triplet: TripletState,
     pub(crate) rate_exceeded: bool,
     pub(crate) utf8: Option<bool>,
+    pub(crate) spf: SpfResult,
+    pub(crate) dkim: (DkimResult, String),
+    pub(crate) dmarc: (DmarcResult, DmarcRequest),
     pub(crate) evidence: Evidence,
 }
 
@@ -223,6 +233,9 @@ pub(crate) fn mail(line: &str) -> Mail {
         triplet: TripletState::FirstSeen,
         rate_exceeded: false,
         utf8: Some(true),
+        spf: SpfResult::None,
+        dkim: (DkimResult::None, String::new()),
+        dmarc: (DmarcResult::None, DmarcRequest::None),
         evidence: Evidence::new(),
     };
     while let Some(word) = words.next() {
@@ -239,10 +252,21 @@ pub(crate) fn mail(line: &str) -> Mail {
             "early" => mail.triplet = TripletState::TooEarly,
             "fast" => mail.rate_exceeded = true,
             "ascii_only" => mail.utf8 = Some(false),
+            "spf" => mail.spf = of_slug(SpfResult::ALL, words.next(), |one| one.slug()),
+            "dmarc" => mail.dmarc.0 = of_slug(DmarcResult::ALL, words.next(), |one| one.slug()),
+            "asks" => mail.dmarc.1 = of_slug(DmarcRequest::ALL, words.next(), |one| one.slug()),
+            "dkim" => {
+                let result = of_slug(DkimResult::ALL, words.next(), |one| one.slug());
+                mail.dkim = (result, words.next().unwrap().to_owned());
+            }
             other => panic!("unknown word {other:?} in {line:?}"),
         }
     }
     mail
+}
+
+fn of_slug<T: Copy>(all: &[T], word: Option<&str>, slug: impl Fn(T) -> &'static str) -> T {
+    *all.iter().find(|one| Some(slug(**one)) == word).unwrap()
 }
 
 pub(crate) fn answered(answer: RecipientAnswer) -> Observed {
@@ -285,11 +309,42 @@ impl Mail {
                 let rate = Observed::Rate { exceeded, per_minute_max: 60, retry_in_s: 7 };
                 (CheckName::Rate, rate)
             }
+            Need::Spf => (CheckName::Spf, Observed::Spf(self.spf_facts())),
+            Need::Authentication => (CheckName::Dkim, Observed::Dkim(self.dkim_facts())),
             Need::Triplet(identity) => {
                 (CheckName::Greylist, Observed::Triplet(self.triplet_facts(identity)))
             }
         };
         finding(check, self.stage, observed)
+    }
+
+    fn spf_facts(&self) -> SpfFacts {
+        SpfFacts {
+            identity: SpfIdentity::MailFrom,
+            domain: self.from.address().map_or("", |one| one.domain_key()).to_owned(),
+            ip: self.ip,
+            result: self.spf,
+            flaw: None,
+            questions: 1,
+            explanation: None,
+        }
+    }
+
+    fn dkim_facts(&self) -> DkimFacts {
+        let (result, domain) = self.dkim.clone();
+        let one = SignatureFacts { domain, result, ..SignatureFacts::default() };
+        let signatures = if result == DkimResult::None { Vec::new() } else { vec![one] };
+        DkimFacts { result, signatures, ..DkimFacts::default() }
+    }
+
+    fn dmarc_facts(&self) -> DmarcFacts {
+        let author = self.header.first().and_then(|one| one.split_once('@'));
+        DmarcFacts {
+            result: self.dmarc.0,
+            domain: author.map_or("", |(_, domain)| domain).to_owned(),
+            request: self.dmarc.1,
+            ..DmarcFacts::default()
+        }
     }
 
     fn triplet_facts(&self, identity: ClientIdentity) -> TripletFacts {
@@ -318,6 +373,10 @@ impl Mail {
             let Step::Ask(need) = ruling.step else { return (ruling, asked) };
             assert!(!asked.contains(&need), "asked twice for {need:?}");
             asked.push(need);
+            if need == Need::Authentication {
+                let dmarc = Observed::Dmarc(self.dmarc_facts());
+                self.evidence.add(finding(CheckName::Dmarc, self.stage, dmarc));
+            }
             self.evidence.add(self.look(need));
         }
     }

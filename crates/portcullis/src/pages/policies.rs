@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use types::PolicyType;
 use types::definition::DefinitionChoice;
 use types::policy::{
-    BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption, RecipientValidation,
+    AntiSpoofingOption, BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption,
+    RecipientValidation,
 };
 
 /// The example, which the tests of `policy` read and validate.
@@ -51,6 +52,14 @@ fn options(kind: PolicyType) -> Vec<String> {
         PolicyType::GeographicalRestriction => {
             choices().map(PolicyOption::GeographicalRestriction).to_vec()
         }
+        PolicyType::AntiSpoofing => [
+            AntiSpoofingOption::PassWhenAuthenticated,
+            AntiSpoofingOption::Apply,
+            AntiSpoofingOption::NoAction,
+        ]
+        .map(PolicyOption::AntiSpoofing)
+        .to_vec(),
+        PolicyType::DnsAuthentication => choices().map(PolicyOption::DnsAuthentication).to_vec(),
         PolicyType::EmailSizeLimits => vec![PolicyOption::EmailSizeLimits(25_000_000)],
         PolicyType::RecipientValidation => [
             RecipientValidation::AcceptAll,

@@ -83,6 +83,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
         // The probe keeps its own time and says more of why; this is the net
         // below it.
         deadline: settings.call_forward.timeout + Duration::from_secs(1),
+        authentication_deadline: settings.dns.authentication_timeout,
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use center::metrics::{Histogram, MetricSource, Sample, Value, metric};
 use types::{Domain, Micros};
-use world::{BoxFuture, Clock, DnsError, MxAnswer, Resolver};
+use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
 
 /// The name of the metric.
 const METRIC: &str = "portcullis_dns_lookup_duration_seconds";
 /// What is asked for, in the order of the histograms.
-const KINDS: [&str; 3] = ["mx", "address", "reverse"];
+const KINDS: [&str; 4] = ["mx", "address", "reverse", "text"];
 /// What comes of it: an answer, a clear no, or nothing that counts as either.
 const RESULTS: [&str; 3] = ["found", "none", "failed"];
 
@@ -53,8 +53,24 @@ impl Resolver for MeasuredResolver {
         Box::pin(self.timed(0, self.inner.mx(domain)))
     }
 
+    fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+        Box::pin(self.timed(0, self.inner.exchangers(name)))
+    }
+
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
         Box::pin(self.timed(1, self.inner.addresses(host)))
+    }
+
+    fn addresses_in<'a>(
+        &'a self,
+        family: Family,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(self.timed(1, self.inner.addresses_in(family, host)))
+    }
+
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
+        Box::pin(self.timed(3, self.inner.texts(name)))
     }
 
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {

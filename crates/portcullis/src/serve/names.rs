@@ -89,7 +89,7 @@ fn addresses() -> impl Iterator<Item = IpAddr> + Clone {
 mod tests {
     use types::Domain;
     use world::BoxFuture;
-    use world::dns::{DnsError, MxAnswer};
+    use world::dns::{DnsError, Family, MxAnswer};
 
     use super::*;
 
@@ -101,7 +101,23 @@ mod tests {
             Box::pin(async { Err(self.0) })
         }
 
+        fn exchangers<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+            Box::pin(async { Err(self.0) })
+        }
+
         fn addresses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+            Box::pin(async { Err(self.0) })
+        }
+
+        fn addresses_in<'a>(
+            &'a self,
+            _: Family,
+            _: &'a str,
+        ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+            Box::pin(async { Err(self.0) })
+        }
+
+        fn texts<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
             Box::pin(async { Err(self.0) })
         }
 

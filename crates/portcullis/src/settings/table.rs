@@ -145,6 +145,9 @@ settings! {
         resolver: Vec<SocketAddr> = [], like ["127.0.0.1:53"];
         /// How long one resolver may take for one question.
         timeout: Duration = "3s", within "100ms"..="1m";
+        /// How long SPF may take in all, then the keys of signatures, then the
+        /// policy of the author, before the result is a temporary error.
+        authentication_timeout: Duration = "20s", within "1s"..="2m";
         /// Most questions under way at once; others wait.
         concurrent_max: u32 = 256, within 1..=65536;
     }

@@ -21,9 +21,18 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    /// The content below the field the gateway put on top.
+    /// The content below the fields the gateway put on top: what it found
+    /// about the sender, and its trace.
     pub(crate) fn below_trace(&self) -> &[u8] {
-        below_first_field(&self.content)
+        below_first_field(self.below_results())
+    }
+
+    /// The content below the results of authentication, if they are there.
+    pub(crate) fn below_results(&self) -> &[u8] {
+        match self.content.starts_with(b"Authentication-Results: mx.corp.example;") {
+            true => below_first_field(&self.content),
+            false => &self.content,
+        }
     }
 }
 

@@ -30,7 +30,8 @@ fn a_stranger_is_deferred_comes_back_and_is_delivered() {
 
     let letters = sink.wait(1, SOON);
     assert_eq!(String::from_utf8_lossy(letters[0].below_trace()), LETTER);
-    assert!(letters[0].content.starts_with(b"Received: from client.example"));
+    assert!(letters[0].content.starts_with(b"Authentication-Results: mx.corp.example;"));
+    assert!(letters[0].below_results().starts_with(b"Received: from client.example"));
     assert!(letters[0].from.starts_with("<sue@stranger.example>"), "{}", letters[0].from);
     gateway.wait_queue_empty(SOON);
 

@@ -7,8 +7,8 @@ use types::finding::{CheckName, Observed, TripletFacts, TripletState};
 use types::information::information;
 use types::message::HeaderMailbox;
 use types::{
-    EmailAddress, Event, FollowUp, ForwardPath, Outcome, OutcomeKind, PolicyRef, Reason,
-    RelayAttempt, ReversePath, Stage,
+    ArcResult, DkimResult, DmarcResult, EmailAddress, Event, FollowUp, ForwardPath, Outcome,
+    OutcomeKind, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult, Stage,
 };
 
 use crate::search::{NumberColumn, TextColumn, WordColumn};
@@ -62,6 +62,11 @@ impl WordColumn {
             WordColumn::Stage => legend.extend(Stage::ALL.iter().map(|stage| stage.slug())),
             WordColumn::Check => legend.extend(CheckName::ALL.iter().map(|check| check.slug())),
             WordColumn::Triplet => legend.extend(TRIPLETS),
+            WordColumn::Spf => legend.extend(SpfResult::ALL.iter().map(|result| result.slug())),
+            WordColumn::Dkim => legend.extend(DkimResult::ALL.iter().map(|result| result.slug())),
+            WordColumn::Dmarc => legend.extend(DmarcResult::ALL.iter().map(|result| result.slug())),
+            WordColumn::Arc => legend.extend(ArcResult::ALL.iter().map(|result| result.slug())),
+            WordColumn::Align => legend.extend(ALIGNMENTS),
         }
         legend
     }
@@ -85,6 +90,36 @@ impl WordColumn {
                 .and_then(|outcome| outcome.decision())
                 .map_or(0, |decision| code_at(decision.check as usize)),
             WordColumn::Triplet => triplet(event).map_or(0, |facts| code_at(facts.state as usize)),
+            WordColumn::Spf
+            | WordColumn::Dkim
+            | WordColumn::Dmarc
+            | WordColumn::Arc
+            | WordColumn::Align => self.authentication(event).map_or(0, code_at),
+        }
+    }
+}
+
+/// The words of [`WordColumn::Align`].
+const ALIGNMENTS: [&str; 4] = ["no", "spf", "dkim", "both"];
+
+impl WordColumn {
+    /// The place of the word that sender authentication came to.
+    fn authentication(self, event: &Event) -> Option<usize> {
+        let check = match self {
+            WordColumn::Spf => CheckName::Spf,
+            WordColumn::Dkim => CheckName::Dkim,
+            WordColumn::Arc => CheckName::Arc,
+            _ => CheckName::Dmarc,
+        };
+        match event.record.evidence.latest(check)? {
+            Observed::Spf(facts) => Some(facts.result as usize),
+            Observed::Dkim(facts) => Some(facts.result as usize),
+            Observed::Arc(facts) => Some(facts.result as usize),
+            Observed::Dmarc(facts) if self == WordColumn::Align => {
+                Some(usize::from(facts.spf_aligned) + 2 * usize::from(facts.dkim_aligned))
+            }
+            Observed::Dmarc(facts) => Some(facts.result as usize),
+            _ => None,
         }
     }
 }

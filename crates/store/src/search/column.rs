@@ -137,6 +137,17 @@ columns! {
     /// Where its triplet stood: `first_seen`, `too_early`, `passed` (all
     /// three a first contact) or `known`.
     Triplet = "triplet",
+    /// The result of SPF.
+    Spf = "spf",
+    /// The result of DKIM, over all signatures.
+    Dkim = "dkim",
+    /// The result of DMARC.
+    Dmarc = "dmarc",
+    /// The result of the ARC chain.
+    Arc = "arc",
+    /// What passed for the very domain of the author: `no`, `spf`, `dkim` or
+    /// `both`; no word where DMARC was not looked at.
+    Align = "align",
 }
 
 impl TextColumn {

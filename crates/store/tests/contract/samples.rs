@@ -121,6 +121,7 @@ pub(crate) fn message(number: u64, recipients: u64, content_octets: u64) -> Queu
         eight_bit: true,
         trace: "Received: from a by b\r\n".to_owned(),
         content_octets,
+        left_out: Vec::new(),
         session: session(number),
         client: subject(number).client,
         facts: Arc::new(MessageFacts { size_octets: content_octets, ..MessageFacts::default() }),

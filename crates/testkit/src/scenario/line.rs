@@ -28,6 +28,8 @@ pub(super) enum Line {
     Reverse(IpAddr, Option<Domain>),
     /// The address a name has.
     Address(String, IpAddr),
+    /// One text more at a name; nothing if its name servers fail.
+    Text(String, Option<String>),
     Connect {
         ip: IpAddr,
         name: String,
@@ -93,6 +95,10 @@ impl Line {
             "address" => {
                 let (name, ip) = rest.split_once(' ').ok_or_else(error)?;
                 Line::Address(name.to_owned(), ip.parse().map_err(|_| error())?)
+            }
+            "text" => {
+                let (name, text) = rest.split_once(' ').ok_or_else(error)?;
+                Line::Text(name.to_owned(), (text != "fails").then(|| text.to_owned()))
             }
             "senders-host" => Line::SendersHost(rest.to_owned()),
             "connect" => connect(rest).ok_or_else(error)?,

@@ -18,6 +18,7 @@
 //! | `senders-host dead` | the same for the server of `sender.example` |
 //! | `reverse 192.0.2.1 out.example`, `reverse 192.0.2.1 fails` | the name an address claims |
 //! | `address out.example 192.0.2.1` | the address a name has |
+//! | `text k1._domainkey.a.example v=DKIM1; …`, `text a.example fails` | one text more at a name |
 //! | `connect 192.0.2.1 as a` | a client connects; the last one speaks |
 //! | `with a` | another client speaks |
 //! | `C: line` | sends a line; `\r`, `\n`, `\0`, `\xNN`, `\\`; a final `\` sends no line end |

@@ -118,6 +118,11 @@ impl Story {
             Line::Address(name, ip) => {
                 self.gateway.around.resolver.set_addresses(&name, Ok(vec![ip]));
             }
+            Line::Text(name, Some(text)) => self.gateway.around.resolver.add_text(&name, &text),
+            Line::Text(name, None) => {
+                let fails = Err(DnsError::ServerFailure);
+                self.gateway.around.resolver.set_texts(&name, fails);
+            }
             Line::ShowContent => self.show_content = true,
             Line::Tally(sums) => self.tally(&sums)?,
             Line::Disk(what) => self.disk(&what).await?,

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use types::Domain;
 
 use crate::BoxFuture;
-use crate::dns::{DnsError, MxAnswer, MxHost, Resolver, as_address};
+use crate::dns::{DnsError, Family, MxAnswer, MxHost, Resolver, as_address};
 
 /// Names and what is known of them; what was never entered does not exist.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ struct Tables {
     mx: HashMap<Domain, Result<MxAnswer, DnsError>>,
     addresses: HashMap<String, Result<Vec<IpAddr>, DnsError>>,
     names: HashMap<IpAddr, Result<Vec<Domain>, DnsError>>,
+    texts: HashMap<String, Result<Vec<Vec<u8>>, DnsError>>,
 }
 
 impl SimulatedResolver {
@@ -56,6 +57,22 @@ impl SimulatedResolver {
         self.change(|tables| tables.names.insert(ip, answer));
     }
 
+    /// Enters the texts at `name`, or why there are none.
+    pub fn set_texts(&self, name: &str, answer: Result<Vec<Vec<u8>>, DnsError>) {
+        self.change(|tables| tables.texts.insert(name.to_ascii_lowercase(), answer));
+    }
+
+    /// Enters one text more at `name`.
+    pub fn add_text(&self, name: &str, text: &str) {
+        self.change(|tables| {
+            let entry = tables.texts.entry(name.to_ascii_lowercase());
+            match entry.or_insert_with(|| Ok(Vec::new())) {
+                Ok(texts) => texts.push(text.into()),
+                none => *none = Ok(vec![text.into()]),
+            }
+        });
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Tables) -> T) {
         change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -70,6 +87,7 @@ impl Tables {
     /// asked for is then `NoRecords` rather than `NoSuchName`.
     fn missing(&self, name: &str) -> DnsError {
         let known = self.addresses.contains_key(name)
+            || self.texts.contains_key(name)
             || name.parse().is_ok_and(|domain: Domain| self.mx.contains_key(&domain));
         if known { DnsError::NoRecords } else { DnsError::NoSuchName }
     }
@@ -84,12 +102,43 @@ impl Resolver for SimulatedResolver {
         Box::pin(std::future::ready(answer))
     }
 
+    fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
+        Box::pin(async {
+            let Ok(domain) = name.parse() else {
+                return Err(self.look(|tables| tables.missing(name)));
+            };
+            let MxAnswer::Hosts(hosts) = self.mx(&domain).await? else { return Ok(Vec::new()) };
+            Ok(hosts.into_iter().map(|one| one.host.as_str().to_owned()).collect())
+        })
+    }
+
     fn addresses<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
         let host = host.to_ascii_lowercase();
         let answer = self.look(|tables| {
             let entry = tables.addresses.get(&host).cloned();
             let entry = as_address(&host).map(|ip| Ok(vec![ip])).or(entry);
             entry.unwrap_or_else(|| Err(tables.missing(&host)))
+        });
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn addresses_in<'a>(
+        &'a self,
+        family: Family,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(async move {
+            let mut found = self.addresses(host).await?;
+            found.retain(|ip| Family::of(*ip) == family);
+            if found.is_empty() { Err(DnsError::NoRecords) } else { Ok(found) }
+        })
+    }
+
+    fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
+        let name = name.to_ascii_lowercase();
+        let answer = self.look(|tables| {
+            let entry = tables.texts.get(&name).cloned();
+            entry.unwrap_or_else(|| Err(tables.missing(&name)))
         });
         Box::pin(std::future::ready(answer))
     }

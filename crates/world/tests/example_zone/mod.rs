@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hickory_proto::rr::RData;
-use hickory_proto::rr::rdata::{A, AAAA, MX, PTR};
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 use types::Domain;
 use world::{DnsResolver, ResolverSettings};
 
@@ -31,6 +31,13 @@ fn table() -> Table {
         ("odd.example.", vec![mx(0, "*.odd.example.")]),
         ("a.corp.example.", vec![a("192.0.2.1"), a("192.0.2.2")]),
         ("six.example.", vec![RData::AAAA(AAAA("2001:db8::1".parse().unwrap()))]),
+        (
+            "_dmarc.text.example.",
+            vec![
+                RData::TXT(TXT::new(vec!["v=DMARC1; ".to_owned(), "p=none".to_owned()])),
+                a("192.0.2.9"),
+            ],
+        ),
         ("1.2.0.192.in-addr.arpa.", vec![ptr("lie.example."), ptr("a.corp.example.")]),
         ("9.2.0.192.in-addr.arpa.", vec![ptr("a.corp.example.")]),
     ])

@@ -159,14 +159,25 @@ pub const FIELDS: &[Field] = &[
         .or(&["text"]),
     field(Header, NotRecorded, "lang", "lang:de", "The language of the text."),
     field(Header, NotRecorded, "bulk", "bulk:yes", "Whether it is bulk mail."),
-    field(Authentication, NotRecorded, "spf", "spf:fail", "The SPF result.")
-        .shown("SPF", "spf", Drawn::Text),
-    field(Authentication, NotRecorded, "dkim", "dkim:pass", "The DKIM result.")
-        .shown("DKIM", "dkim", Drawn::Text),
-    field(Authentication, NotRecorded, "dmarc", "dmarc:fail", "The DMARC result.")
-        .shown("DMARC", "dmarc", Drawn::Text),
-    field(Authentication, NotRecorded, "align", "align:no", "Whether SPF or DKIM is aligned."),
-    field(Authentication, NotRecorded, "arc", "arc:pass", "The ARC result."),
+    field(Authentication, Word(WordColumn::Spf), "spf", "spf:fail",
+        "The SPF result: none, neutral, pass, fail, softfail, temperror or permerror.")
+        .shown("SPF", "spf", Drawn::Text)
+        .sorted(Stored::Word(WordColumn::Spf)),
+    field(Authentication, Word(WordColumn::Dkim), "dkim", "dkim:pass",
+        "The DKIM result over all signatures: none, pass, fail, policy, neutral, temperror or permerror.")
+        .shown("DKIM", "dkim", Drawn::Text)
+        .sorted(Stored::Word(WordColumn::Dkim)),
+    field(Authentication, Word(WordColumn::Dmarc), "dmarc", "dmarc:fail",
+        "The DMARC result: none, pass, fail, temperror or permerror.")
+        .shown("DMARC", "dmarc", Drawn::Text)
+        .sorted(Stored::Word(WordColumn::Dmarc)),
+    field(Authentication, Word(WordColumn::Align), "align", "align:no",
+        "What passed for the very domain of the author: no, spf, dkim or both.")
+        .or(&["alignment"])
+        .shown("Aligned", "align", Drawn::Text),
+    field(Authentication, Word(WordColumn::Arc), "arc", "arc:pass",
+        "The result of the ARC chain: none, pass, fail or temperror.")
+        .shown("ARC", "arc", Drawn::Text),
     field(Authentication, Tls, "tls", "tls:1.3", "The client's TLS version: none, any, 1.2 or 1.3.")
         .shown("TLS", "tls", Drawn::Text),
     field(Authentication, Text(TextColumn::Cipher), "cipher", "cipher:AES_256",

@@ -64,8 +64,40 @@ pub(super) fn word(column: WordColumn, event: &Event) -> Option<String> {
             TripletState::Passed => "passed",
             TripletState::Known => "known",
         },
+        WordColumn::Spf => authentication(event, |seen| match seen {
+            Observed::Spf(facts) => Some(facts.result.slug()),
+            _ => None,
+        })?,
+        WordColumn::Dkim => authentication(event, |seen| match seen {
+            Observed::Dkim(facts) => Some(facts.result.slug()),
+            _ => None,
+        })?,
+        WordColumn::Dmarc => authentication(event, |seen| match seen {
+            Observed::Dmarc(facts) => Some(facts.result.slug()),
+            _ => None,
+        })?,
+        WordColumn::Arc => authentication(event, |seen| match seen {
+            Observed::Arc(facts) => Some(facts.result.slug()),
+            _ => None,
+        })?,
+        WordColumn::Align => authentication(event, |seen| match seen {
+            Observed::Dmarc(facts) => Some(match (facts.spf_aligned, facts.dkim_aligned) {
+                (false, false) => "no",
+                (true, false) => "spf",
+                (false, true) => "dkim",
+                (true, true) => "both",
+            }),
+            _ => None,
+        })?,
     };
     Some(word.to_owned())
+}
+
+fn authentication(
+    event: &Event,
+    word: impl Fn(&Observed) -> Option<&'static str>,
+) -> Option<&'static str> {
+    event.record.findings().iter().find_map(|finding| word(&finding.observed))
 }
 
 fn triplet(event: &Event) -> Option<&TripletFacts> {

@@ -1,0 +1,351 @@
+//! DKIM and ARC: what of a message is signed by whom, and whether it still
+//! is what was signed. Verification is mail-auth's; bounds are ours, because
+//! a message may carry thousands of signatures and a header of a megabyte.
+
+use std::borrow::Cow;
+
+use content::HeaderBlock;
+use futures_util::FutureExt;
+use mail_auth::crypto::Algorithm;
+use mail_auth::dkim::{DkimError, Signature, VerifySignature};
+use mail_auth::{
+    AuthenticatedMessage, DkimOutput, DkimResult as LibraryResult, DnsError, Error,
+    MessageAuthenticator, Parameters, arc,
+};
+use types::{ArcFacts, ArcResult, DkimFacts, DkimResult, Flaw, SignatureFacts, Timestamp};
+
+use super::answers::Answers;
+use super::names::unrooted;
+use super::tags;
+
+/// Most signatures of a message that are looked at.
+pub const SIGNATURES_MAX: usize = 8;
+/// Most keys that are fetched for one message, of signatures and seals.
+const KEYS_MAX: usize = 24;
+/// Longest signature field that is looked at, in octets: each name in it is
+/// searched for in the whole header.
+const SIGNATURE_OCTETS_MAX: usize = 4 * 1024;
+/// Longest header that is looked at, in octets, and most fields in it.
+const HEADER_OCTETS_MAX: usize = 256 * 1024;
+const FIELDS_MAX: usize = 1_000;
+
+/// A message as far as its signatures go.
+pub(crate) struct Signed<'a> {
+    message: &'a [u8],
+    /// Fields of the names that matter, in order.
+    signatures: Vec<&'a [u8]>,
+    seals: Vec<&'a [u8]>,
+    sealed: Vec<&'a [u8]>,
+    /// Why nothing is looked at.
+    flaw: Option<Flaw>,
+}
+
+impl<'a> Signed<'a> {
+    /// Finds the signatures of `message`; `whole` says whether it is all of
+    /// it.
+    pub(crate) fn of(message: &'a [u8], whole: bool) -> Self {
+        let header = HeaderBlock::of(message);
+        let named = |name: &str| header.all(name).map(|field| field.value).collect::<Vec<_>>();
+        let signed = Signed {
+            message,
+            signatures: named("DKIM-Signature"),
+            seals: named("ARC-Seal"),
+            sealed: named("ARC-Message-Signature"),
+            flaw: None,
+        };
+        let large = !whole
+            || header.octets().len() > HEADER_OCTETS_MAX
+            || header.fields().nth(FIELDS_MAX).is_some();
+        Signed { flaw: large.then_some(Flaw::TooLarge), ..signed }
+    }
+
+    /// Whether there is anything to verify.
+    fn is_bare(&self) -> bool {
+        self.signatures.is_empty() && self.seals.is_empty() && self.sealed.is_empty()
+    }
+
+    fn looked_at(&self) -> impl Iterator<Item = &&'a [u8]> {
+        self.signatures.iter().take(SIGNATURES_MAX)
+    }
+
+    /// The names under which the keys of its signatures stand, once each.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut add = |signature: &dyn Keyed| {
+            let name = unrooted(&signature.key()).to_lowercase();
+            if names.len() < KEYS_MAX && !names.contains(&name) {
+                names.push(name);
+            }
+        };
+        if self.flaw.is_some() {
+            return names;
+        }
+        let short = |value: &&&[u8]| value.len() <= SIGNATURE_OCTETS_MAX;
+        self.looked_at()
+            .filter(short)
+            .filter_map(|value| Signature::parse(value).ok())
+            .for_each(|signature| add(&signature));
+        let sealed = self.sealed.iter().filter(short);
+        sealed.filter_map(|v| arc::Signature::parse(v).ok()).for_each(|s| add(&s));
+        let seals = self.seals.iter().filter(short);
+        seals.filter_map(|v| arc::Seal::parse(v).ok()).for_each(|s| add(&s));
+        names
+    }
+
+    /// Verifies with the keys that were fetched. `at` is the time now; the
+    /// library has a clock of its own, which can only refuse more.
+    pub(crate) fn verify(
+        &self,
+        keys: &Answers,
+        library: &MessageAuthenticator,
+        at: Timestamp,
+    ) -> (DkimFacts, ArcFacts) {
+        if self.is_bare() {
+            return (DkimFacts::default(), ArcFacts::default());
+        }
+        if let Some(flaw) = self.flaw {
+            return self.not_looked_at(flaw);
+        }
+        let shown = self.within_limits();
+        let Some(message) = AuthenticatedMessage::parse(&shown) else {
+            return self.not_looked_at(Flaw::Syntax);
+        };
+        let asked = || Parameters::new(&message).with_cache(keys);
+        // Everything is at hand, so neither waits for anything.
+        let dkim = library.verify_dkim(asked()).now_or_never().unwrap_or_default();
+        let chain = library.verify_arc(asked()).now_or_never().unwrap_or_default();
+        (self.dkim_facts(&dkim, at), self.arc_facts(chain.result(), chain.chain()))
+    }
+
+    fn not_looked_at(&self, flaw: Flaw) -> (DkimFacts, ArcFacts) {
+        let dkim = match self.signatures.is_empty() {
+            true => DkimFacts::default(),
+            false => DkimFacts {
+                result: DkimResult::Neutral,
+                ignored: count(self.signatures.len()),
+                flaw: Some(flaw),
+                signatures: Vec::new(),
+            },
+        };
+        let arc = match self.sealed.is_empty() {
+            true => ArcFacts::default(),
+            false => ArcFacts {
+                result: ArcResult::Fail,
+                sets: count(self.sealed.len()),
+                flaw: Some(flaw),
+                ..ArcFacts::default()
+            },
+        };
+        (dkim, arc)
+    }
+
+    /// The message without the signatures that are not looked at, so that
+    /// the library sees none of them.
+    fn within_limits(&self) -> Cow<'a, [u8]> {
+        let fits = |place: usize, value: &[u8]| place < SIGNATURES_MAX && is_readable(value);
+        if self.signatures.iter().enumerate().all(|(place, value)| fits(place, value)) {
+            return Cow::Borrowed(self.message);
+        }
+        let header = HeaderBlock::of(self.message);
+        let mut place = 0;
+        let mut kept = Vec::with_capacity(self.message.len());
+        for field in header.fields() {
+            if field.is("DKIM-Signature") {
+                place += 1;
+                if !fits(place - 1, field.value) {
+                    continue;
+                }
+            }
+            kept.extend_from_slice(field.name);
+            kept.push(b':');
+            kept.extend_from_slice(field.value);
+            kept.extend_from_slice(b"\r\n");
+        }
+        kept.extend_from_slice(b"\r\n");
+        let body = header.body_at().and_then(|at| self.message.get(at..));
+        kept.extend_from_slice(body.unwrap_or_default());
+        Cow::Owned(kept)
+    }
+
+    fn dkim_facts(&self, outputs: &[DkimOutput<'_>], at: Timestamp) -> DkimFacts {
+        // Those that could be read stand in the order of the header.
+        let mut verified = outputs.iter().filter(|output| output.signature().is_some());
+        let signatures: Vec<SignatureFacts> =
+            self.looked_at().map(|value| one(value, &mut verified, at)).collect();
+        DkimFacts {
+            result: of_all(&signatures),
+            ignored: count(self.signatures.len().saturating_sub(signatures.len())),
+            signatures,
+            flaw: None,
+        }
+    }
+
+    fn arc_facts(&self, result: &LibraryResult, chain: &[arc::ChainLink<'_>]) -> ArcFacts {
+        let sealer = chain.last().map(|set| shown(&set.seal.header.d)).unwrap_or_default();
+        let (result, flaw) = match result {
+            LibraryResult::None if self.seals.is_empty() => (ArcResult::None, None),
+            LibraryResult::None => (ArcResult::Fail, Some(Flaw::BrokenChain)),
+            LibraryResult::Pass if !is_chain(&self.sealed, &self.seals) => {
+                (ArcResult::Fail, Some(Flaw::BrokenChain))
+            }
+            LibraryResult::Pass => (ArcResult::Pass, None),
+            LibraryResult::TempError(_) => (ArcResult::TempError, Some(Flaw::ServerFailure)),
+            LibraryResult::Fail(error)
+            | LibraryResult::Neutral(error)
+            | LibraryResult::PermError(error) => (ArcResult::Fail, Some(flaw_of(error))),
+        };
+        ArcFacts { result, sets: count(self.sealed.len().max(self.seals.len())), sealer, flaw }
+    }
+}
+
+/// What has a key under a name.
+trait Keyed {
+    fn key(&self) -> String;
+}
+
+impl<T: VerifySignature> Keyed for T {
+    fn key(&self) -> String {
+        self.domain_key()
+    }
+}
+
+/// Whether a signature field is looked at.
+fn is_readable(value: &[u8]) -> bool {
+    value.len() <= SIGNATURE_OCTETS_MAX && tags::is_sound(value, tags::DKIM)
+}
+
+/// Whether a chain is made as RFC 8617 section 4.1 wants it, as far as the
+/// library does not look: all tags there, with the one algorithm there is,
+/// and no seal among what a signature covers.
+fn is_chain(sealed: &[&[u8]], seals: &[&[u8]]) -> bool {
+    let algorithm = |value: &[u8]| {
+        matches!(tags::tag(value, "a").as_deref(), Some("rsa-sha256" | "ed25519-sha256"))
+    };
+    let covers_a_seal = |value: &[u8]| {
+        tags::tag(value, "h").is_some_and(|names| names.split(':').any(|name| name == "arc-seal"))
+    };
+    let signature = |value: &&[u8]| {
+        tags::is_sound(value, tags::ARC_SIGNATURE) && algorithm(value) && !covers_a_seal(value)
+    };
+    let seal = |value: &&[u8]| tags::is_sound(value, tags::ARC_SEAL) && algorithm(value);
+    sealed.iter().all(signature) && seals.iter().all(seal)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// What is kept of a text of the sender's.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(253).collect()
+}
+
+/// The facts of one signature field.
+fn one<'o>(
+    value: &[u8],
+    verified: &mut impl Iterator<Item = &'o DkimOutput<'o>>,
+    at: Timestamp,
+) -> SignatureFacts {
+    if value.len() > SIGNATURE_OCTETS_MAX {
+        return unreadable(Flaw::TooLarge);
+    }
+    let signature = match Signature::parse(value) {
+        Ok(signature) => signature,
+        Err(error) => return unreadable(flaw_of(&error)),
+    };
+    if !is_readable(value) {
+        return unreadable(Flaw::Syntax);
+    }
+    let facts = SignatureFacts {
+        domain: shown(&signature.d).to_lowercase(),
+        selector: shown(&signature.s),
+        algorithm: signature.a.name().to_owned(),
+        ..SignatureFacts::default()
+    };
+    // What is behind the part that is signed, anybody can write (RFC 6376
+    // section 8.2); the library leaves these out.
+    if signature.l > 0 {
+        return facts.found(DkimResult::Policy, Some(Flaw::LengthLimited));
+    }
+    let Some(output) = verified.next() else {
+        return facts.found(DkimResult::Neutral, Some(Flaw::Syntax));
+    };
+    let (result, flaw) = translated(output.result());
+    if result == DkimResult::Pass && signature.a == Algorithm::RsaSha1 {
+        // RFC 8301 section 3.1.
+        return facts.found(DkimResult::Policy, Some(Flaw::Unsupported));
+    }
+    let now_s = u64::try_from(at.as_millis() / 1_000).unwrap_or(0);
+    if result == DkimResult::Pass && signature.x > 0 && signature.x <= now_s {
+        return facts.found(DkimResult::Fail, Some(Flaw::Expired));
+    }
+    facts.found(result, flaw)
+}
+
+trait Found {
+    fn found(self, result: DkimResult, flaw: Option<Flaw>) -> Self;
+}
+
+impl Found for SignatureFacts {
+    fn found(self, result: DkimResult, flaw: Option<Flaw>) -> Self {
+        SignatureFacts { result, flaw, ..self }
+    }
+}
+
+fn unreadable(flaw: Flaw) -> SignatureFacts {
+    SignatureFacts::default().found(DkimResult::Neutral, Some(flaw))
+}
+
+/// The library calls a changed body and an expired signature neutral; both
+/// are failures (RFC 6376 section 6.1.3, RFC 8601 section 2.7.1).
+fn translated(result: &LibraryResult) -> (DkimResult, Option<Flaw>) {
+    match result {
+        LibraryResult::Pass => (DkimResult::Pass, None),
+        LibraryResult::None => (DkimResult::None, None),
+        LibraryResult::TempError(_) => (DkimResult::TempError, Some(Flaw::ServerFailure)),
+        LibraryResult::PermError(error) => (DkimResult::PermError, Some(flaw_of(error))),
+        LibraryResult::Fail(error) => (DkimResult::Fail, Some(flaw_of(error))),
+        LibraryResult::Neutral(error) => match flaw_of(error) {
+            flaw @ (Flaw::BodyChanged | Flaw::Expired) => (DkimResult::Fail, Some(flaw)),
+            flaw => (DkimResult::Neutral, Some(flaw)),
+        },
+    }
+}
+
+fn flaw_of(error: &Error) -> Flaw {
+    match error {
+        Error::Dns(DnsError::RecordNotFound(_)) => Flaw::NoKey,
+        Error::Dns(DnsError::Resolver(_)) => Flaw::ServerFailure,
+        Error::Dns(DnsError::InvalidRecordType) => Flaw::KeyUnusable,
+        Error::Dkim(error) => match error {
+            DkimError::BodyHashMismatch => Flaw::BodyChanged,
+            DkimError::SignatureExpired => Flaw::Expired,
+            DkimError::PublicKeyRevoked => Flaw::KeyRevoked,
+            DkimError::AuidMismatch => Flaw::ForeignIdentity,
+            DkimError::BodyLengthTag => Flaw::LengthLimited,
+            DkimError::UnsupportedKeyType => Flaw::KeyUnusable,
+            DkimError::UnsupportedVersion
+            | DkimError::UnsupportedAlgorithm
+            | DkimError::UnsupportedCanonicalization => Flaw::Unsupported,
+        },
+        Error::Crypto(mail_auth::crypto::CryptoError::MalformedPublicKey) => Flaw::KeyUnusable,
+        Error::Crypto(_) => Flaw::BadSignature,
+        Error::Arc(error) => match error {
+            arc::ArcError::BodyHashMismatch => Flaw::BodyChanged,
+            arc::ArcError::SignatureExpired => Flaw::Expired,
+            arc::ArcError::BodyLengthTag => Flaw::LengthLimited,
+            arc::ArcError::ChainTooLong => Flaw::TooMany,
+            _ => Flaw::BrokenChain,
+        },
+        _ => Flaw::Syntax,
+    }
+}
+
+/// The answer for the message: the best there is, where a failure says more
+/// than a signature that could not be read.
+fn of_all(signatures: &[SignatureFacts]) -> DkimResult {
+    use DkimResult::{Fail, Neutral, Pass, PermError, Policy, TempError};
+    let order = [Pass, TempError, Fail, PermError, Policy, Neutral];
+    let has = |result: &DkimResult| signatures.iter().any(|one| one.result == *result);
+    order.into_iter().find(has).unwrap_or_default()
+}

@@ -1,0 +1,51 @@
+//! The tag lists of DKIM and ARC (RFC 6376 section 3.2). The library reads
+//! them generously; a list that breaks the grammar is void.
+
+/// The tags that a signature must have, in comparable order of their RFC.
+pub(super) const DKIM: &[&str] = &["v", "a", "b", "bh", "d", "h", "s"];
+/// Of ARC-Message-Signature (RFC 8617 section 4.1.2).
+pub(super) const ARC_SIGNATURE: &[&str] = &["i", "a", "b", "bh", "d", "h", "s"];
+/// Of ARC-Seal (RFC 8617 section 4.1.3).
+pub(super) const ARC_SEAL: &[&str] = &["i", "a", "b", "d", "s", "cv"];
+
+/// Whether `value` is a tag list that has each of `required`, and none twice.
+pub(super) fn is_sound(value: &[u8], required: &[&str]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let text = text.trim_end();
+    let text = text.strip_suffix(';').unwrap_or(text);
+    let mut names: Vec<&str> = Vec::new();
+    for tag in text.split(';') {
+        let Some((name, _)) = tag.split_once('=') else { return false };
+        let name = name.trim();
+        let first = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !first || !rest || names.contains(&name) {
+            return false;
+        }
+        names.push(name);
+    }
+    required.iter().all(|name| names.contains(name))
+}
+
+/// The value of one tag without blanks and folds, in lower case.
+pub(super) fn tag(value: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?;
+    let tags = text.split(';').filter_map(|tag| tag.split_once('='));
+    let found = tags.into_iter().find(|(known, _)| known.trim() == name)?.1;
+    Some(found.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_void_with_a_tag_twice_or_one_missing() {
+        assert!(is_sound(b" a=x; b = y\r\n z;\r\n", &["a", "b"]));
+        assert!(is_sound(b"a=;b=1", &["a", "b"]));
+        for list in ["a=1; a=2; b=1", "a=1", "a=1;; b=2", "a=1; _=2; b=1", "a=1; b", "A=1; b=1"] {
+            assert!(!is_sound(list.as_bytes(), &["a", "b"]), "{list}");
+        }
+        assert_eq!(tag(b"a=1; h=From:\r\n To", "h").as_deref(), Some("from:to"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Authors from outside who show the name or the address of one of our own
+//! people: `"Ann Miller" <x@elsewhere.example>` where ann.miller is ours.
+//!
+//! A fact and nothing more: namesakes exist, and people write home from
+//! private addresses.
+
+use types::{EmailAddress, HeaderMailbox, Observed, Timestamp};
+
+use crate::directory::DirectoryFile;
+
+/// Most words of a name that are put together.
+const WORDS_MAX: usize = 4;
+
+/// The first author from outside who shows somebody of ours; `domain` is the
+/// recipient's, in comparable form.
+pub(crate) fn look(
+    authors: &[HeaderMailbox],
+    domain: &str,
+    is_internal: impl Fn(&str) -> bool,
+    directory: &DirectoryFile,
+    at: Timestamp,
+) -> Option<Observed> {
+    authors.iter().find_map(|author| {
+        let shown = author.name.as_deref()?;
+        let address = author.address.parse::<EmailAddress>();
+        if address.is_ok_and(|address| is_internal(address.domain_key())) {
+            return None;
+        }
+        let own =
+            own_address(shown, &is_internal).or_else(|| own_name(shown, domain, directory, at))?;
+        Some(Observed::ShowsOwnName {
+            shown: shown.to_owned(),
+            own,
+            author: author.address.clone(),
+        })
+    })
+}
+
+/// An address of ours that stands in the name.
+fn own_address(shown: &str, is_internal: impl Fn(&str) -> bool) -> Option<String> {
+    let edge = |c: char| !c.is_alphanumeric();
+    let words = shown.split(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));
+    words
+        .filter(|word| word.contains('@'))
+        .filter_map(|word| word.trim_matches(edge).parse::<EmailAddress>().ok())
+        .find(|address| is_internal(address.domain_key()))
+        .map(|address| address.key().to_owned())
+}
+
+/// The address in the directory that the words of the name make.
+fn own_name(shown: &str, domain: &str, directory: &DirectoryFile, at: Timestamp) -> Option<String> {
+    let words: Vec<String> = shown
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX)
+        .map(str::to_lowercase)
+        .collect();
+    let (first, others) = words.split_first()?;
+    let last = others.last()?;
+    let pairs = [(first, last), (last, first)];
+    let locals = pairs.into_iter().flat_map(|(one, other)| {
+        [".", "_", "-", ""].map(|between| format!("{one}{between}{other}"))
+    });
+    locals
+        .filter_map(|local| format!("{local}@{domain}").parse::<EmailAddress>().ok())
+        .find(|address| directory.contains(address, at).is_some_and(|(known, _)| known))
+        .map(|address| address.key().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::directory::Directory;
+
+    fn check(name: &str, address: &str, own: Option<&str>) {
+        let domain: types::Domain = "corp.example".parse().unwrap();
+        let people = "ann.miller\nboss\njo_li\n";
+        let at = Timestamp::EPOCH;
+        let directory = Directory::parse(Path::new("people.txt"), people, &domain, at).unwrap();
+        let directory = DirectoryFile::new(HashMap::from([(domain, directory)]));
+        let author = HeaderMailbox { name: Some(name.to_owned()), address: address.to_owned() };
+        let internal = |domain: &str| domain == "corp.example";
+        let found = look(&[author], "corp.example", internal, &directory, at);
+        let found = found.map(|seen| match seen {
+            Observed::ShowsOwnName { own, .. } => own,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.as_deref(), own, "{name} <{address}>");
+    }
+
+    #[test]
+    fn names_and_addresses_of_our_people_are_seen_on_strangers_only() {
+        let stranger = "x@elsewhere.example";
+        check("Ann Miller", stranger, Some("ann.miller@corp.example"));
+        check("MILLER, Ann", stranger, Some("ann.miller@corp.example"));
+        check("Dr. Ann B. Miller", stranger, None);
+        check("Jo Li", stranger, Some("jo_li@corp.example"));
+        check("boss@corp.example", stranger, Some("boss@corp.example"));
+        check("\"Boss\" <boss@corp.example>", "not an address", Some("boss@corp.example"));
+        check("Ann Miller", "ann.miller@corp.example", None);
+        check("Boss", stranger, None);
+        check("", stranger, None);
+        check("a@b", stranger, None);
+    }
+}

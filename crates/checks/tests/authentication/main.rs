@@ -1,0 +1,4 @@
+//! SPF, DKIM, DMARC and ARC against a world that answers, lies or is silent.
+
+#[cfg(test)]
+mod simulated;

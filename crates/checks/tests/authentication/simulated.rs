@@ -1,0 +1,272 @@
+//! Sender authentication in a simulated world: what is found, and that what
+//! strangers publish or send cannot make us work without end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use checks::{Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion};
+use mail_auth::crypto::Ed25519Key;
+use mail_auth::dkim::DkimSigner;
+use mail_auth::headers::HeaderWriter;
+use types::{
+    ArcResult, DkimResult, DmarcRequest, DmarcResult, Flaw, SpfFacts, SpfResult, Timestamp,
+};
+use world::simulated::{SimulatedClock, SimulatedResolver};
+use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
+
+/// A Monday in 2026.
+const NOW: Timestamp = Timestamp::from_millis(1_795_255_455_900);
+
+struct Message {
+    octets: Vec<u8>,
+    whole: bool,
+}
+
+impl Arrived for Message {
+    fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+/// The key of RFC 8463 appendix A.2.
+fn key() -> Ed25519Key {
+    let pkcs8 = [
+        &[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..],
+        &[
+            0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec,
+            0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03,
+            0x1c, 0xae, 0x7f, 0x60,
+        ],
+    ]
+    .concat();
+    Ed25519Key::from_pkcs8_maybe_unchecked_der(&pkcs8).unwrap()
+}
+
+const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+/// A signature of `domain` over `message`, valid for so many seconds.
+fn signature(message: &str, domain: &str, seconds: Option<u64>) -> String {
+    let signer =
+        DkimSigner::from_key(key()).domain(domain).selector("k1").headers(["From", "Subject"]);
+    let signer = match seconds {
+        Some(seconds) => signer.expiration(Duration::from_secs(seconds)),
+        None => signer,
+    };
+    signer.sign(message.as_bytes()).unwrap().to_header()
+}
+
+async fn authenticate(
+    message: &str,
+    from: &[&str],
+    spf: Option<&SpfFacts>,
+    world: &dyn Resolver,
+) -> Authenticated {
+    let octets = message.as_bytes().to_vec();
+    authenticate_at(Message { octets, whole: true }, from, spf, world, NOW).await
+}
+
+async fn authenticate_at(
+    message: Message,
+    from: &[&str],
+    spf: Option<&SpfFacts>,
+    world: &dyn Resolver,
+    at: Timestamp,
+) -> Authenticated {
+    let header_from: Vec<String> = from.iter().map(|one| (*one).to_owned()).collect();
+    let deadline = Duration::from_secs(20);
+    let question = AuthenticationQuestion { header_from: &header_from, spf, at, deadline };
+    checks::authenticate(Arc::new(message), question, world, &SimulatedClock::new(at)).await
+}
+
+fn spf_question(sender: &str) -> SpfQuestion {
+    SpfQuestion {
+        ip: "192.0.2.1".parse().unwrap(),
+        helo: "mail.sender.example".to_owned(),
+        sender: sender.to_owned(),
+        host_name: "mx.corp.example".to_owned(),
+        now_s: 0,
+    }
+}
+
+const MESSAGE: &str = "From: Ann <ann@mail.sender.example>\r\nSubject: x\r\n\r\nHello.\r\n";
+
+#[tokio::test]
+async fn a_signature_passes_and_stands_for_the_domain_above_its_author() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject; sp=quarantine");
+    let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None));
+    let found = authenticate(&signed, &["ann@mail.sender.example"], None, &world).await;
+    assert_eq!(found.dkim.result, DkimResult::Pass);
+    assert_eq!(found.dkim.signatures[0].domain, "sender.example");
+    assert_eq!(found.dmarc.result, DmarcResult::Pass);
+    assert!(found.dmarc.dkim_aligned && !found.dmarc.spf_aligned);
+    assert_eq!(found.arc.result, ArcResult::None);
+    let changed = signed.replace("Hello.", "Pay now.");
+    let found = authenticate(&changed, &["ann@mail.sender.example"], None, &world).await;
+    assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::BodyChanged));
+    assert_eq!((found.dkim.result, found.dmarc.result), (DkimResult::Fail, DmarcResult::Fail));
+    assert_eq!(found.dmarc.request, DmarcRequest::Quarantine);
+}
+
+#[tokio::test]
+async fn time_is_ours_and_an_expired_signature_fails() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", Some(60)));
+    let octets = signed.into_bytes();
+    // The signer takes the time from the machine; a century later is late.
+    let late = Timestamp::from_millis(4_900_000_000_000);
+    let message = Message { octets, whole: true };
+    let found = authenticate_at(message, &["ann@mail.sender.example"], None, &world, late).await;
+    assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::Expired));
+}
+
+#[tokio::test]
+async fn of_several_authors_the_worst_counts() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.evil.example", KEY);
+    world.add_text("_dmarc.bank.example", "v=DMARC1; p=reject");
+    let message = "From: a@evil.example, b@bank.example\r\nSubject: x\r\n\r\nHello.\r\n";
+    let signed = format!("{}{message}", signature(message, "evil.example", None));
+    let found = authenticate(&signed, &["a@evil.example", "b@bank.example"], None, &world).await;
+    assert_eq!(
+        (found.dmarc.result, found.dmarc.domain.as_str()),
+        (DmarcResult::Fail, "bank.example")
+    );
+    assert_eq!(found.dmarc.request, DmarcRequest::Reject);
+}
+
+#[tokio::test]
+async fn a_tag_twice_or_a_length_makes_a_signature_void() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    let field = signature(MESSAGE, "sender.example", None);
+    for (change, result) in [
+        ("d=sender.example; d=sender.example;", DkimResult::Neutral),
+        ("d=sender.example; l=3;", DkimResult::Policy),
+    ] {
+        let signed = format!("{}{MESSAGE}", field.replace("d=sender.example;", change));
+        let found = authenticate(&signed, &["ann@mail.sender.example"], None, &world).await;
+        assert_eq!(found.dkim.result, result, "{signed}");
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_signatures_and_fields_cost_what_a_few_do() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    let one = signature(MESSAGE, "sender.example", None);
+    let many = format!("{}{MESSAGE}", one.repeat(400));
+    let found = authenticate(&many, &["ann@mail.sender.example"], None, &world).await;
+    assert_eq!(found.dkim.signatures.len(), SIGNATURES_MAX);
+    assert_eq!(found.dkim.ignored, 392);
+    assert_eq!(found.dkim.result, DkimResult::Pass);
+    let fields = "A:\r\n".repeat(4_000);
+    let began = Instant::now();
+    let found = authenticate(&format!("{one}{fields}{MESSAGE}"), &[], None, &world).await;
+    assert_eq!((found.dkim.result, found.dkim.flaw), (DkimResult::Neutral, Some(Flaw::TooLarge)));
+    // Far from any measure: only that nothing is quadratic.
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let long = format!("DKIM-Signature: v=1; h={}; d=x\r\n{MESSAGE}", "a:".repeat(40_000));
+    let found = authenticate(&long, &[], None, &world).await;
+    assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::TooLarge));
+}
+
+#[tokio::test]
+async fn what_is_not_whole_is_unknown_and_no_failure() {
+    let world = SimulatedResolver::new();
+    world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let octets = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None)).into_bytes();
+    let message = Message { octets, whole: false };
+    let found = authenticate_at(message, &["ann@sender.example"], None, &world, NOW).await;
+    assert_eq!(found.dkim.flaw, Some(Flaw::TooLarge));
+    assert_eq!(
+        (found.dmarc.result, found.dmarc.flaw),
+        (DmarcResult::TempError, Some(Flaw::TooLarge))
+    );
+}
+
+#[tokio::test]
+async fn an_spf_bomb_ends_after_ten_terms_or_two_empty_answers() {
+    let world = SimulatedResolver::new();
+    let includes: Vec<String> = (0..40).map(|n| format!("include:b{n}.sender.example")).collect();
+    world.add_text("sender.example", &format!("v=spf1 {} -all", includes.join(" ")));
+    for n in 0..40 {
+        world.add_text(
+            &format!("b{n}.sender.example"),
+            &format!("v=spf1 {} ?all", includes.join(" ")),
+        );
+    }
+    let facts = checks::spf(&spf_question("ann@sender.example"), &world).await;
+    assert_eq!((facts.result, facts.flaw), (SpfResult::PermError, Some(Flaw::TooManyTerms)));
+    assert!(facts.questions <= 11, "{}", facts.questions);
+    let names: Vec<String> = (0..2_000).map(|n| format!("a:n{n}.void.example")).collect();
+    world.add_text("void.example", &format!("v=spf1 {}", names.join(" ")));
+    let facts = checks::spf(&spf_question("ann@void.example"), &world).await;
+    assert_eq!((facts.result, facts.flaw), (SpfResult::PermError, Some(Flaw::TooManyVoids)));
+    assert!(facts.questions <= 4);
+    world.set_texts("long.example", Ok(vec![[&b"v=spf1 "[..], &vec![b'x'; 64 * 1024]].concat()]));
+    let facts = checks::spf(&spf_question("ann@long.example"), &world).await;
+    assert_eq!(facts.flaw, Some(Flaw::Syntax));
+}
+
+/// Name servers that never answer.
+struct Silence;
+
+macro_rules! never {
+    ($($name:ident($($argument:ty),*) -> $answer:ty;)*) => {
+        $(fn $name<'a>(&'a self, $(_: $argument),*) -> BoxFuture<'a, Result<$answer, DnsError>> {
+            Box::pin(std::future::pending())
+        })*
+    };
+}
+
+impl Resolver for Silence {
+    never! {
+        mx(&'a types::Domain) -> MxAnswer;
+        exchangers(&'a str) -> Vec<String>;
+        addresses(&'a str) -> Vec<std::net::IpAddr>;
+        addresses_in(Family, &'a str) -> Vec<std::net::IpAddr>;
+        texts(&'a str) -> Vec<Vec<u8>>;
+    }
+
+    fn reverse(&self, _: std::net::IpAddr) -> BoxFuture<'_, Result<Vec<types::Domain>, DnsError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn silent_name_servers_end_in_a_temporary_error_after_the_deadline() {
+    let clock = SimulatedClock::new(NOW);
+    let message = Message {
+        octets: format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None)).into_bytes(),
+        whole: true,
+    };
+    let waiting = clock.clone();
+    let asked = tokio::spawn(async move {
+        let header_from = ["ann@sender.example".to_owned()];
+        let question = AuthenticationQuestion {
+            header_from: &header_from,
+            spf: None,
+            at: NOW,
+            deadline: Duration::from_secs(20),
+        };
+        checks::authenticate(Arc::new(message), question, &Silence, &waiting).await
+    });
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(21));
+    }
+    let found = asked.await.unwrap();
+    assert_eq!(found.dkim.result, DkimResult::TempError);
+    assert_eq!(
+        (found.dmarc.result, found.dmarc.flaw),
+        (DmarcResult::TempError, Some(Flaw::TimedOut))
+    );
+    assert!(clock.elapsed() >= Duration::from_secs(40));
+}

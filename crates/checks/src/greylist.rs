@@ -6,10 +6,9 @@ use store::contract::TripletAttempt;
 use store::{StoreError, TripletTable};
 use types::finding::Unavailable;
 use types::policy::{ClientIdentity, GreylistTimes};
+use types::triplet::{identity_text, normalised};
 use types::{Inconclusive, Observed, Source};
 
-use crate::network::identity_text;
-use crate::normalised::normalised;
 use crate::{Seen, TransactionView};
 
 /// Enters the attempt into the triplet table and says where it stands.

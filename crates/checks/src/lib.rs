@@ -13,7 +13,6 @@ mod display_name;
 mod greylist;
 mod host_name;
 mod network;
-mod normalised;
 mod rate;
 mod recipient;
 mod relay;
@@ -39,7 +38,6 @@ pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directory, DirectoryError, DirectoryFile};
 pub use network::host_key;
-pub use normalised::normalised;
 pub use rate::RateLimit;
 pub use relay::{NamedBy, relay_finding};
 

@@ -28,6 +28,7 @@ pub mod reply;
 mod schema;
 pub mod stage;
 pub mod time;
+pub mod triplet;
 pub mod verdict;
 
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};

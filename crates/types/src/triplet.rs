@@ -1,10 +1,33 @@
-//! The reverse-path as the triplet table compares it.
+//! The parts of a triplet's key: the client and the reverse-path as the
+//! triplet table compares them.
 //!
 //! Mailing lists, bounce trackers and forwarders write something new into
 //! each message's reverse-path; without this every one of their messages
 //! would be a first contact. For the key only: events keep the raw value.
 
-use types::ReversePath;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::address::ReversePath;
+use crate::policy::ClientIdentity;
+
+/// The client part of a triplet's key, as people read it: the address, or
+/// its /24 (IPv4) or /64 (IPv6).
+pub fn identity_text(ip: IpAddr, identity: ClientIdentity) -> Arc<str> {
+    match (identity, ip) {
+        (ClientIdentity::Address, ip) => ip.to_string().into(),
+        (ClientIdentity::Network, IpAddr::V4(v4)) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{}/24", Ipv4Addr::new(a, b, c, 0)).into()
+        }
+        (ClientIdentity::Network, IpAddr::V6(v6)) => format!("{}/64", prefix_v6(v6)).into(),
+    }
+}
+
+/// The first address of the /64 this address is in.
+pub fn prefix_v6(ip: Ipv6Addr) -> Ipv6Addr {
+    Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))
+}
 
 /// The comparable form of a reverse-path; empty for the null one.
 ///
@@ -112,5 +135,17 @@ mod tests {
     #[test]
     fn the_null_reverse_path_has_an_empty_key() {
         assert_eq!(normalised(&ReversePath::Null), "");
+    }
+
+    #[test]
+    fn a_network_is_a_24_or_a_64() {
+        for (ip, address, network) in [
+            ("192.0.2.77", "192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ] {
+            let ip = ip.parse().unwrap();
+            assert_eq!(&*identity_text(ip, ClientIdentity::Address), address);
+            assert_eq!(&*identity_text(ip, ClientIdentity::Network), network);
+        }
     }
 }

@@ -13,11 +13,11 @@ use super::record::RecordReader;
 use super::scan::ScannedRow;
 use super::story::StoryTest;
 use super::unit::{Place, Unit, Window};
-use super::{EventIndex, Rows, count, order, page, scan, tally};
+use super::{EventIndex, Rows, count, order, page, parts, scan, tally};
 use crate::contract::{Found, Page, StoreError};
 use crate::search::{
-    Column, Count, Cursor, Direction, EventSearch, Filter, FollowPosition, Followed, FoundRows,
-    Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
+    Column, Count, Cursor, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed,
+    FoundRows, Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
 };
 
 /// What there is at one moment; it does not change any more.
@@ -241,6 +241,11 @@ impl EventSearch for EventIndex {
         let window = Window::new(times);
         let scanned = scan::scan(&snapshot.units, &test, window, direction, stop, visit);
         Ok(Scanned { missing: snapshot.missing, ..scanned })
+    }
+
+    fn parts(&self, times: &Range<Timestamp>) -> Result<EventParts, StoreError> {
+        let Snapshot { units, missing } = self.snapshot(times);
+        Ok(EventParts { parts: parts::parts(units, times), missing })
     }
 
     fn follow(

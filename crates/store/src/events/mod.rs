@@ -22,6 +22,7 @@ mod name;
 mod open;
 mod order;
 mod page;
+mod parts;
 mod record;
 mod scan;
 mod schema;

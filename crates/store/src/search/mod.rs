@@ -14,6 +14,7 @@
 mod column;
 mod filter;
 mod follow;
+mod parts;
 mod pattern;
 mod rows;
 mod tally;
@@ -27,6 +28,7 @@ use types::Timestamp;
 pub use column::{Column, NumberColumn, TextColumn, VALUE_SEPARATOR, WordColumn};
 pub use filter::{Filter, TextMatch};
 pub use follow::{FollowPosition, Followed, PositionError};
+pub use parts::{EventPart, EventParts};
 pub(crate) use pattern::{LANES, Lanes, LanesPlan, Required};
 pub use pattern::{Pattern, PatternError};
 pub use rows::{Count, Cursor, Exactness, FoundRows, Order, RowsPage, SortValue};
@@ -79,6 +81,13 @@ pub trait EventSearch: Send + Sync {
         direction: Direction,
         visit: &mut dyn FnMut(&ScannedRow<'_>) -> ControlFlow<()>,
     ) -> Result<Scanned, StoreError>;
+
+    /// The attempts of `times` as parts that threads read side by side, by
+    /// time; what is written later is not in them.
+    ///
+    /// # Errors
+    /// As [`EventSearch::rows`].
+    fn parts(&self, times: &Range<Timestamp>) -> Result<EventParts, StoreError>;
 
     /// The events that came after `after` and match, in the order in which
     /// they came; at most `rows_max` are looked at in one call.

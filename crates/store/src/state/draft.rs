@@ -19,6 +19,19 @@ use crate::contract::StoreError;
 /// What an object was before the draft.
 type Before = Option<(Object, Provenance)>;
 
+/// An object that a draft changes.
+struct Touched {
+    key: ObjectKey,
+    before: Before,
+    after: Option<Object>,
+}
+
+impl From<Touched> for Difference {
+    fn from(Touched { key, before, after }: Touched) -> Self {
+        Difference { key, before: before.map(|(object, _)| object), after }
+    }
+}
+
 /// A version in the making. Dropping it undoes everything.
 pub(super) struct Draft<'a> {
     transaction: Transaction<'a>,
@@ -166,6 +179,28 @@ impl<'a> Draft<'a> {
     /// Ends the draft: a new version with its entry in the audit log if
     /// anything differs, else nothing.
     pub(super) fn finish(self, made: Made) -> Result<Changed, StoreError> {
+        let differences = self.touched_differences()?;
+        if differences.is_empty() {
+            return Ok(Changed { version: self.version - 1, differences: Vec::new() });
+        }
+        self.note(made.restores(), &differences)?;
+        let differences: Vec<_> = differences.into_iter().map(Difference::from).collect();
+        let note = made.noted(&self.transaction, self.who, self.version, &differences)?;
+        sqlite_audit::append(&self.transaction, &note)?;
+        self.transaction.commit().map_err(refused)?;
+        Ok(Changed { version: self.version, differences })
+    }
+
+    /// What the version would be; nothing is stored.
+    pub(super) fn preview(self) -> Result<Changed, StoreError> {
+        let differences = self.touched_differences()?;
+        let version = self.version - u64::from(differences.is_empty());
+        let differences = differences.into_iter().map(Difference::from).collect();
+        Ok(Changed { version, differences })
+    }
+
+    /// The touched objects that are not what they were.
+    fn touched_differences(&self) -> Result<Vec<Touched>, StoreError> {
         let mut differences = Vec::new();
         for (key, before) in &self.touched {
             let after = self.stored(key)?;
@@ -175,35 +210,19 @@ impl<'a> Draft<'a> {
                 _ => false,
             };
             if !is_same {
-                differences.push((key.clone(), before.clone(), after.map(|(object, _)| object)));
+                let after = after.map(|(object, _)| object);
+                differences.push(Touched { key: key.clone(), before: before.clone(), after });
             }
         }
-        if differences.is_empty() {
-            return Ok(Changed { version: self.version - 1, differences: Vec::new() });
-        }
-        self.note(made.restores(), &differences)?;
-        let plain = |(key, before, after): (ObjectKey, Before, Option<Object>)| Difference {
-            key,
-            before: before.map(|(object, _)| object),
-            after,
-        };
-        let differences: Vec<_> = differences.into_iter().map(plain).collect();
-        let note = made.noted(&self.transaction, self.who, self.version, &differences)?;
-        sqlite_audit::append(&self.transaction, &note)?;
-        self.transaction.commit().map_err(refused)?;
-        Ok(Changed { version: self.version, differences })
+        Ok(differences)
     }
 
     /// Writes the version and its differences into the history.
-    fn note(
-        &self,
-        restores: Option<u64>,
-        differences: &[(ObjectKey, Before, Option<Object>)],
-    ) -> Result<(), StoreError> {
+    fn note(&self, restores: Option<u64>, differences: &[Touched]) -> Result<(), StoreError> {
         let sql = "INSERT INTO differences (version, place, key, before, after, provenance)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let mut statement = self.transaction.prepare_cached(sql).map_err(refused)?;
-        for ((key, before, after), place) in differences.iter().zip(0_i64..) {
+        for (Touched { key, before, after }, place) in differences.iter().zip(0_i64..) {
             let old = before.as_ref().map(|(object, _)| rows::json(object)).transpose()?;
             let kept = before.as_ref().map(|(_, kept)| rows::json(kept)).transpose()?;
             let new = after.as_ref().map(rows::json).transpose()?;

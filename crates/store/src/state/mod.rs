@@ -35,7 +35,7 @@ mod views;
 pub use accounts::{AccountChanges, AccountState};
 pub use audit::AuditState;
 pub use objects::{
-    Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin,
+    Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin, Plan,
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
     StoredPolicy, StoredSender, Version,
 };
@@ -110,6 +110,13 @@ pub trait PolicyState: Send + Sync {
     /// numbers; nothing of the history is lost. Objects of the policy file
     /// are restored too, until the file is applied again.
     fn roll_back(&self, who: &Authorship, number: u64) -> Result<Changed, StoreError>;
+
+    /// What a change would do, with the numbers that new objects would be
+    /// given; nothing is stored.
+    ///
+    /// # Errors
+    /// Those of the change itself.
+    fn plan(&self, who: &Authorship, plan: Plan) -> Result<Changed, StoreError>;
 
     /// Versions, newest first, below `before`.
     fn history(&self, before: Option<u64>, max: usize) -> Result<Vec<Version>, StoreError>;

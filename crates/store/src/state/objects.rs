@@ -19,6 +19,13 @@ pub enum Origin {
     File,
 }
 
+impl Origin {
+    /// Whether the policy file manages it.
+    pub fn is_file(self) -> bool {
+        self == Origin::File
+    }
+}
+
 /// What the store keeps beside an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Provenance {
@@ -139,6 +146,17 @@ pub enum Edit {
     Remove(ObjectKey),
 }
 
+/// A change that is only asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// What [`change`](super::PolicyState::change) would do.
+    Edits(Vec<Edit>),
+    /// What [`import`](super::PolicyState::import) would do.
+    Import(PolicyDocument),
+    /// What [`roll_back`](super::PolicyState::roll_back) would do.
+    RollBack(u64),
+}
+
 /// Who changes something, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
@@ -201,6 +219,8 @@ pub struct SenderQuery {
     pub text: Option<String>,
     /// Only entries that do this.
     pub action: Option<SenderAction>,
+    /// Only entries that have not decided since then, and are older.
+    pub unused_since: Option<Timestamp>,
 }
 
 /// The whole set without its managed senders, which come one by one.

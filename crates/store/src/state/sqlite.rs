@@ -11,7 +11,8 @@ use super::database::{self, refused};
 use super::draft::{Draft, version};
 use super::noted::Made;
 use super::objects::{
-    Authorship, Changed, Difference, Edit, HitNote, Origin, PolicyDocument, PolicySetContent,
+    Authorship, Changed, Difference, Edit, HitNote, Origin, Plan, PolicyDocument,
+    PolicySetContent,
     SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender, Version,
 };
 use super::rows::{self, KEPT, number};
@@ -110,6 +111,10 @@ impl PolicyState for SqliteState {
             ("sender = ?", query.sender.as_ref().map(lower)),
             ("instr(sought, ?) > 0", query.text.as_ref().map(lower)),
             ("action = ?", query.action.map(|action| Value::from(action.slug().to_owned()))),
+            (
+                "max(coalesce(last_hit, 0), created) < ?",
+                query.unused_since.map(|since| Value::from(since.as_millis())),
+            ),
         ];
         for (condition, value) in wanted {
             if let Some(value) = value {
@@ -171,6 +176,17 @@ impl PolicyState for SqliteState {
         let mut draft = Draft::begin(&mut connection, who)?;
         history::restore(&mut draft, number)?;
         draft.finish(Made::ByRollBack(number))
+    }
+
+    fn plan(&self, who: &Authorship, plan: Plan) -> Result<Changed, StoreError> {
+        let mut connection = self.connection();
+        let mut draft = Draft::begin(&mut connection, who)?;
+        match plan {
+            Plan::Edits(edits) => edits.into_iter().try_for_each(|edit| draft.edit(edit))?,
+            Plan::Import(document) => document::replace(&mut draft, document, Origin::People)?,
+            Plan::RollBack(number) => history::restore(&mut draft, number)?,
+        }
+        draft.preview()
     }
 
     fn history(&self, before: Option<u64>, max: usize) -> Result<Vec<Version>, StoreError> {

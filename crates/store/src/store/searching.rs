@@ -1,6 +1,6 @@
 //! Searching, which is all the business of the event memory.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use types::Timestamp;
 
@@ -8,8 +8,8 @@ use super::Store;
 use crate::contract::StoreError;
 use crate::events::ScannedRow;
 use crate::search::{
-    Count, Direction, EventSearch, Filter, FollowPosition, Followed, FoundRows, Order, Query,
-    RowsPage, Scanned, Tallied, TallyPlan,
+    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FoundRows, Order,
+    Query, RowsPage, Scanned, Tallied, TallyPlan,
 };
 
 impl EventSearch for Store {
@@ -37,6 +37,10 @@ impl EventSearch for Store {
         visit: &mut dyn FnMut(&ScannedRow<'_>) -> ControlFlow<()>,
     ) -> Result<Scanned, StoreError> {
         self.events.scan(query, direction, visit)
+    }
+
+    fn parts(&self, times: &Range<Timestamp>) -> Result<EventParts, StoreError> {
+        self.events.parts(times)
     }
 
     fn follow(

@@ -64,6 +64,28 @@ pub(crate) fn size_max_octets(
     rules::size_limit(&mut Case::new(set, stage, at, who, &nothing)).0
 }
 
+/// Which policy of each type applies to these parties; see
+/// [`PolicySet::selections`].
+pub(crate) fn selections(
+    set: &PolicySet,
+    stage: Stage,
+    at: Timestamp,
+    who: &Parties<'_>,
+) -> Vec<types::Consulted> {
+    let nothing = Evidence::new();
+    let mut case = Case::new(set, stage, at, who, &nothing);
+    case.opinion();
+    for &kind in PolicyType::ALL {
+        let weighed =
+            [PolicyType::PermittedSenders, PolicyType::BlockedSenders, PolicyType::ManagedSenders];
+        if !weighed.contains(&kind) {
+            case.policy(kind);
+        }
+    }
+    case.consulted.sort_by_key(|consulted| consulted.kind);
+    case.consulted
+}
+
 impl<'a> Case<'a> {
     fn new(
         set: &'a PolicySet,

@@ -131,7 +131,8 @@ impl Document {
     }
 }
 
-fn document_error(text: &str, error: &toml::de::Error) -> DocumentError {
+/// What the parser says, with its line.
+pub(crate) fn document_error(text: &str, error: &toml::de::Error) -> DocumentError {
     DocumentError {
         line: error.span().map_or(1, |span| line_at(text, span.start)),
         message: error.message().to_owned(),

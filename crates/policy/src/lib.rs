@@ -5,7 +5,7 @@
 //! [`PolicySet::decide`] turns evidence into a [`Ruling`]: a verdict, or the
 //! one piece of evidence that is still missing. The crate looks at nothing
 //! itself: no clock, no store, no network. The same evidence, time and policy
-//! set give the same verdict, which is what makes [`replay`](replay::replay)
+//! set give the same verdict, which is what makes [replays](replay::forecast)
 //! and previews honest.
 //!
 //! It must not know who gathers evidence, nor what a reply looks like on the
@@ -29,12 +29,12 @@ mod senders;
 mod set;
 mod sources;
 mod texts;
+pub mod trial;
 mod validate;
 
 pub use definitions::DefinitionFault;
 pub use document::{Document, DocumentError};
 pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPolicy, defaults};
-pub use replay::{Replayed, replay};
 pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;
 pub use validate::{CompileError, ObjectName, Problem, Wrong, validate};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use types::definition::ListQuestion;
-use types::evidence::{Evidence, Parties};
+use types::evidence::{Consulted, Evidence, Parties};
 use types::policy::BasePolicies;
 use types::{Stage, Timestamp};
 
@@ -53,17 +53,8 @@ impl PolicySet {
         mut objects: PolicyObjects,
         base: &BasePolicies,
     ) -> (PolicySet, Vec<Problem>) {
-        let mut left_out = Vec::new();
-        loop {
-            // Again after each round: without a group, policies that name it
-            // are wrong too.
-            let found = problems(&objects, base);
-            if found.is_empty() {
-                return (PolicySet::compiled(version, objects, base), left_out);
-            }
-            objects.leave_out(&found);
-            left_out.extend(found);
-        }
+        let left_out = fit(&mut objects, base);
+        (PolicySet::compiled(version, objects, base), left_out)
     }
 
     /// Compiles objects in which nothing is wrong.
@@ -93,6 +84,19 @@ impl PolicySet {
         refuse(problems(&objects, &self.base))?;
         let index = PolicyIndex::compile(objects, &self.base);
         Ok(PolicySet { version, policies: Arc::new(index), ..self.clone() })
+    }
+
+    /// As [`PolicySet::with_policies`], of what can be compiled: for sets that
+    /// are only asked about. Says what was left out and why.
+    pub fn with_fitting(
+        &self,
+        version: u64,
+        mut objects: PolicyObjects,
+    ) -> (PolicySet, Vec<Problem>) {
+        objects.managed_senders = Vec::new();
+        let left_out = fit(&mut objects, &self.base);
+        let index = PolicyIndex::compile(objects, &self.base);
+        (PolicySet { version, policies: Arc::new(index), ..self.clone() }, left_out)
     }
 
     /// The next version with some managed senders added, replaced or
@@ -181,6 +185,14 @@ impl PolicySet {
         decide::decide(self, stage, at, who, evidence)
     }
 
+    /// Which policy of each type applies to these parties at `at`, and which
+    /// matched and lost, and why: what a simulator shows. From
+    /// [`Stage::Data`] on the authors count too. Types for which nothing
+    /// matches are decided by the settings, or not at all.
+    pub fn selections(&self, stage: Stage, at: Timestamp, who: &Parties<'_>) -> Vec<Consulted> {
+        decide::selections(self, stage, at, who)
+    }
+
     pub(crate) fn policies(&self) -> &PolicyIndex {
         &self.policies
     }
@@ -195,6 +207,21 @@ fn problems(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = validate::missing_numbers(objects);
     problems.extend(validate::validate(objects, base));
     problems
+}
+
+/// Leaves out what cannot be compiled, and says what that was and why.
+fn fit(objects: &mut PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+    let mut left_out = Vec::new();
+    loop {
+        // Again after each round: without a group, policies that name it are
+        // wrong too.
+        let found = problems(objects, base);
+        if found.is_empty() {
+            return left_out;
+        }
+        objects.leave_out(&found);
+        left_out.extend(found);
+    }
 }
 
 fn refuse(problems: Vec<Problem>) -> Result<(), CompileError> {

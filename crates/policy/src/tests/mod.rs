@@ -10,6 +10,7 @@ mod properties;
 mod recipient;
 mod replays;
 mod selection;
+mod trials;
 mod validation;
 
 use std::net::IpAddr;

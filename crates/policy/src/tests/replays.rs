@@ -4,11 +4,20 @@ use types::event::{Record, Subject};
 use types::outcome::{Attempt, Ending};
 
 use super::*;
+use crate::replay::*;
 
 /// The attempt event of a mail, as `receive` stores it.
 fn event(lines: &str, mail_line: &str) -> Event {
     let mut mail = mail(mail_line);
-    let (ruling, _) = mail.decide(&compile(objects(lines)));
+    let set = compile(objects(lines));
+    if mail.stage == Stage::Data {
+        mail.stage = Stage::Rcpt;
+        mail.decide(&set);
+        mail.stage = Stage::Data;
+        let author = Observed::HeaderFrom { addresses: mail.header.clone() };
+        mail = mail.observed(CheckName::HeaderFrom, author);
+    }
+    let (ruling, _) = mail.decide(&set);
     let Step::Decided(verdict) = ruling.step else { panic!("{ruling:?}") };
     let outcome = match verdict {
         Verdict::Proceed => {
@@ -43,16 +52,44 @@ fn event_of(mail: Mail, outcome: Outcome) -> Event {
     Attempt::open(EventId::from_bytes([3; 16]), NOW).finish(outcome, ending)
 }
 
-/// Decides under `then`, replays under `now`.
+/// `greylist.first_seen by #1`, `accepted`, `unknown: the content`.
+fn show_end(end: &End) -> String {
+    let mut text = match (end.lacks, end.reason) {
+        (Some(Lack::Content), _) => "unknown: the content".to_owned(),
+        (Some(Lack::Evidence(need)), _) => format!("unknown: {need:?}"),
+        (None, Some(reason)) => reason.to_string(),
+        (None, None) => end.kind.slug().to_owned(),
+    };
+    if let Some(policy) = end.policy {
+        text += &format!(" by {}", show_reference(&policy));
+    }
+    text
+}
+
+/// Settles one event as a replay does that begins with it.
+fn settled(set: &PolicySet, event: &Event) -> End {
+    let keys = TripletKeys::new(7);
+    let mut table = Triplets::new(GreylistTimes::default(), 10);
+    settle(&keys, &mut table, set, event)
+}
+
+fn settle(keys: &TripletKeys, table: &mut Triplets, set: &PolicySet, event: &Event) -> End {
+    let forecast = forecast(set, event).unwrap();
+    let wanted = forecast.greylist.and_then(|greylist| keys.of(event, greylist.identity));
+    let recorded = recorded_triplet(event)
+        .and_then(|facts| Some((keys.of(event, facts.identity)?, facts.state)));
+    table.settle(&forecast, wanted, recorded, event.started).end
+}
+
+/// Decides under `then`, replays under `now`; `same` where that is no
+/// difference.
 #[track_caller]
 fn check_replay(then: &str, mail_line: &str, now: &str, expected: &str) {
-    let replayed = replay(&compile(objects(now)), &event(then, mail_line));
-    let shown = match &replayed {
-        Replayed::Differs(verdict) => match verdict.decision() {
-            Some(decision) => show_decision(decision),
-            None => "proceeds".to_owned(),
-        },
-        other => format!("{other:?}"),
+    let event = event(then, mail_line);
+    let end = settled(&compile(objects(now)), &event);
+    let shown = match end.is_same(&End::recorded(event.outcome().unwrap())) {
+        true => "same".to_owned(),
+        false => show_end(&end),
     };
     assert_eq!(shown, expected, "{then} -> {now}");
 }
@@ -67,27 +104,77 @@ fn the_same_policies_decide_the_same() {
         format!("{ANN} retry"),
         format!("{ANN} early"),
         format!("{ANN} unknown"),
+        format!("{ANN} retry author eve@sender.example"),
         "<eve@sender.example> to <bob@corp.example>".to_owned(),
         "<x@permitted.example> to <bob@corp.example>".to_owned(),
     ] {
-        check_replay(set, &mail_line, set, "Same");
+        check_replay(set, &mail_line, set, "same");
     }
 }
 
 #[test]
 fn a_change_shows_what_it_would_have_done() {
-    check_replay("", ANN, "#1 permit from ann@sender.example", "proceeds");
-    check_replay("", ANN, "#1 no_greylist from sender.example", "proceeds");
-    check_replay(
-        "",
-        ANN,
-        "#1 block from sender.example",
-        "blocked.policy.envelope by #1 next greylist.first_seen",
-    );
-    check_replay("#1 block", ANN, "#1 block observe", "Unknown(Rate)");
-    check_replay("", ANN, "#1 greylist_by_address", "Unknown(Triplet(Address))");
-    check_replay("", ANN, "#1 call_forward", "Unknown(Recipient(CallForward))");
-    check_replay("", &format!("{ANN} unknown"), "#1 permit from sender.example", "Same");
+    let blocked = "blocked.policy.envelope by #1";
+    check_replay("", ANN, "#1 block from sender.example", blocked);
+    check_replay("", &format!("{ANN} retry"), "#1 block from sender.example", blocked);
+    check_replay("", &format!("{ANN} unknown"), "#1 permit from sender.example", "same");
+    check_replay("#1 no_greylist", ANN, "", "greylist.first_seen by settings");
+    let by_header = "#1 block header from eve@sender.example";
+    let from_eve = format!("{ANN} retry author eve@sender.example");
+    check_replay(by_header, &from_eve, "", "accepted");
+}
+
+#[test]
+fn what_was_never_sent_is_never_said_to_be_accepted() {
+    let content = "unknown: the content";
+    check_replay("", ANN, "#1 permit from ann@sender.example", content);
+    check_replay("", ANN, "#1 no_greylist from sender.example", content);
+    check_replay("#1 block", ANN, "#1 block observe", "unknown: Rate");
+    check_replay("", ANN, "#1 call_forward", "unknown: Recipient(CallForward)");
+}
+
+#[test]
+fn the_triplet_table_is_simulated_where_it_goes_another_way() {
+    let (exempt, asked) = (compile(objects("#1 no_greylist")), compile(objects("")));
+    let at = |seconds: i64, state: &str, then: &str| {
+        let mut event = event(then, &format!("{ANN} {state}"));
+        event.started = Timestamp::from_millis(NOW.as_millis() + seconds * 1_000);
+        event
+    };
+    let story = |set: &PolicySet, events: &[Event]| -> Vec<String> {
+        let keys = TripletKeys::new(7);
+        let mut table = Triplets::new(GreylistTimes::default(), 10);
+        let ends = events.iter().map(|event| settle(&keys, &mut table, set, event));
+        ends.map(|end| show_end(&end)).collect()
+    };
+    // Never looked up then: a first contact, an early retry, a pass, known.
+    let times = [0, 20, 90, 4_000];
+    let unasked = times.map(|seconds| at(seconds, "", "#1 no_greylist"));
+    let first = "greylist.first_seen by settings";
+    let early = "greylist.too_early by settings";
+    assert_eq!(story(&asked, &unasked), [first, early, "accepted", "accepted"]);
+    assert_eq!(story(&exempt, &unasked), ["accepted"; 4]);
+    // Too late: the window has closed, another opens.
+    let late = [0, 13 * 3_600].map(|seconds| at(seconds, "", "#1 no_greylist"));
+    assert_eq!(story(&asked, &late), [first, first]);
+    // What was recorded is so, however long ago the window was opened.
+    let recorded = [at(0, "early", ""), at(90, "retry", "")];
+    assert_eq!(story(&asked, &recorded), [early, "accepted"]);
+    // The exception lets the first contact pass and ends before the second,
+    // which really was a retry: nobody opened a window for it.
+    let until = Timestamp::from_millis(NOW.as_millis() + 60_000);
+    let ends = compile(objects(&format!("#1 no_greylist until {until}")));
+    let retried = [at(0, "", ""), at(90, "retry", "")];
+    assert_eq!(story(&ends, &retried), ["unknown: the content", first]);
+}
+
+#[test]
+fn a_table_that_is_full_knows_nothing_more() {
+    let set = compile(objects(""));
+    let event = event("#1 no_greylist", ANN);
+    let keys = TripletKeys::new(7);
+    let end = settle(&keys, &mut Triplets::new(GreylistTimes::default(), 0), &set, &event);
+    assert_eq!(show_end(&end), "unknown: Triplet(Network)");
 }
 
 #[test]
@@ -98,9 +185,14 @@ fn what_the_session_ended_by_itself_no_policy_changes() {
         mail.decide(&set);
         event_of(mail, outcome)
     };
-    assert_eq!(replay(&set, &aborted(Outcome::Aborted(Reason::ClientDropped))), Replayed::Same);
     let limited = Decision::new(Reason::RecipientsLimited, CheckName::Protocol);
-    assert_eq!(replay(&set, &aborted(Outcome::Deferred(limited))), Replayed::Same);
+    for outcome in [Outcome::Aborted(Reason::ClientDropped), Outcome::Deferred(limited)] {
+        let recorded = End::recorded(&outcome);
+        assert_eq!(settled(&set, &aborted(outcome)), recorded);
+    }
+    // Nobody had asked for anything when it ended.
+    let dropped = event_of(mail(ANN), Outcome::Aborted(Reason::ClientDropped));
+    assert_eq!(settled(&set, &dropped).reason, Some(Reason::ClientDropped));
 }
 
 #[test]
@@ -108,5 +200,5 @@ fn a_follow_up_is_no_attempt() {
     let mut event = event("", ANN);
     let what = FollowUp::GreylistExpired { attempts: 1 };
     event.kind = EventKind::FollowUp { of: event.id, what };
-    assert_eq!(replay(&compile(objects("")), &event), Replayed::NotAnAttempt);
+    assert_eq!(forecast(&compile(objects("")), &event), None);
 }

@@ -11,8 +11,7 @@ use super::database::{self, refused};
 use super::draft::{Draft, version};
 use super::noted::Made;
 use super::objects::{
-    Authorship, Changed, Difference, Edit, HitNote, Origin, Plan, PolicyDocument,
-    PolicySetContent,
+    Authorship, Changed, Difference, Edit, HitNote, Origin, Plan, PolicyDocument, PolicySetContent,
     SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender, Version,
 };
 use super::rows::{self, KEPT, number};

@@ -17,6 +17,7 @@ impl Center {
         let event = self.named(named)?;
         let mut explanation = self.explained(&event)?;
         self.tell_if_queued(&event, &mut explanation)?;
+        explanation.waits = self.waits(&event);
         Ok(explanation)
     }
 
@@ -50,7 +51,7 @@ impl Center {
 
     /// The event of this id or reference. A life-line has a reference too,
     /// so of several the one whose own it is is meant.
-    fn named(&self, named: &str) -> Result<Event, CenterError> {
+    pub(crate) fn named(&self, named: &str) -> Result<Event, CenterError> {
         let named = named.trim();
         let missing =
             || CenterError::NotFound(format!("attempt {:?}", presentable_within(named, 60)));

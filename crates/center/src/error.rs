@@ -61,7 +61,7 @@ pub enum CenterError {
 
 impl CenterError {
     /// One thing that is wrong with what was given.
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    pub fn invalid(message: impl Into<String>) -> Self {
         CenterError::Invalid { problems: vec![Problem::new(message)] }
     }
 

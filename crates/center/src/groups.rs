@@ -1,11 +1,14 @@
 //! Keeping groups, which policies name in their scopes.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Object, ObjectKey, Provenance, StoredGroup};
 use types::lists::{Group, Pattern};
 use types::{Caller, Permission};
 
-use crate::{Center, CenterError, ChangeResult, permit};
+use crate::input::pattern_problem;
+use crate::{Center, CenterError, ChangeResult, ImportHow, Problem, permit};
 
 /// A group with what is kept beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -97,5 +100,130 @@ impl Center {
         group.members.retain(|member| !remove.contains(member) && !add.contains(member));
         group.members.extend(add);
         self.put_group(caller, group, Some(version), note)
+    }
+
+    /// Adds members from a text that was pasted or is the first column of a
+    /// CSV file: one address or domain per line. Empty lines and lines that
+    /// begin with `#` are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] with a problem per bad line, unless good lines
+    /// are taken on their own or nothing is stored.
+    pub fn paste_members(
+        &self,
+        caller: &Caller,
+        name: &str,
+        text: &str,
+        how: ImportHow,
+        note: &str,
+    ) -> Result<Pasted, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        let version = self.parts.policies.version()?;
+        let mut group = self.group(caller, name)?.group;
+        let mut known: HashSet<String> = group.members.iter().map(ToString::to_string).collect();
+        let mut pasted = Pasted { dry_run: how.dry_run, version, ..Pasted::default() };
+        for (line, text) in (1..).zip(text.lines()) {
+            let Some(text) = first_cell(text) else { continue };
+            match member(&text) {
+                Ok(member) if known.insert(member.to_string()) => {
+                    group.members.push(member);
+                    pasted.added += 1;
+                }
+                Ok(_) => pasted.known += 1,
+                Err(message) => pasted.problems.push(Problem::at_line(line, message)),
+            }
+            if pasted.added > MEMBERS_MAX {
+                let message = format!("more than {MEMBERS_MAX} members at once");
+                return Err(CenterError::invalid(message));
+            }
+        }
+        if !pasted.problems.is_empty() && !how.partial && !how.dry_run {
+            return Err(CenterError::Invalid { problems: pasted.problems });
+        }
+        if pasted.added > 0 && !how.dry_run {
+            pasted.version = self.put_group(caller, group, Some(version), note)?.version;
+        }
+        Ok(pasted)
+    }
+}
+
+/// Most members added by one text.
+const MEMBERS_MAX: usize = 100_000;
+
+/// What adding members from a text did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Pasted {
+    /// Members that are new.
+    pub added: usize,
+    /// Members that were there before, or twice in the text.
+    pub known: usize,
+    /// Every bad line, with why.
+    pub problems: Vec<Problem>,
+    /// Whether it was only asked about: then nothing is stored.
+    pub dry_run: bool,
+    /// The version there is now.
+    pub version: u64,
+}
+
+/// The first cell of a line, without quotes; nothing where nothing is meant.
+fn first_cell(line: &str) -> Option<String> {
+    let line = line.trim().trim_start_matches('\u{feff}');
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
+    let cell = reader.records().next()?.ok()?.get(0)?.trim().to_owned();
+    // A file of one column has a separator other than a comma now and then.
+    let cell = cell.split([';', '\t']).next().unwrap_or_default().trim().to_owned();
+    (!cell.is_empty()).then_some(cell)
+}
+
+fn member(text: &str) -> Result<Pattern, String> {
+    let shown = || crate::presentable_within(text, 80);
+    let pattern: Pattern = text.parse().map_err(|error| format!("{:?}: {error}", shown()))?;
+    match pattern_problem(&pattern) {
+        Some(problem) => Err(format!("{:?}: {problem}", shown())),
+        None => Ok(pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::lists::Group;
+
+    use super::*;
+    use crate::tests::{Gateway, at};
+
+    fn root() -> Caller {
+        Caller::with_all("root")
+    }
+
+    #[test]
+    fn a_thousand_lines_are_pasted_and_every_bad_one_is_named() {
+        let gateway = Gateway::new(at(0));
+        let center = &gateway.center;
+        let group = Group { name: "G".to_owned(), parent: None, members: Vec::new() };
+        center.put_group(&root(), group, None, "").unwrap();
+        let mut text = "# partners\n\nann@a.example, the first\nnonsense\n@b.example\n".to_owned();
+        for number in 0..1_000 {
+            text += &format!("user{number}@c.example\n");
+        }
+        text += "\"quoted@d.example\",x\nann@a.example\nann@@x\n*.e.example;y\n";
+        let paste = |partial, dry_run| {
+            center.paste_members(&root(), "G", &text, ImportHow { partial, dry_run }, "")
+        };
+        let lines = |problems: &[Problem]| {
+            problems.iter().filter_map(|problem| problem.line).collect::<Vec<_>>()
+        };
+        let told = paste(false, true).unwrap();
+        assert_eq!((told.added, told.known, lines(&told.problems)), (1_004, 1, vec![4, 1_008]));
+        assert!(matches!(paste(false, false), Err(CenterError::Invalid { .. })));
+        assert_eq!(center.group(&root(), "G").unwrap().group.members, []);
+        assert_eq!(paste(true, false).unwrap().added, 1_004);
+        assert_eq!(center.group(&root(), "G").unwrap().group.members.len(), 1_004);
+        let again = paste(true, false).unwrap();
+        assert_eq!((again.added, again.known), (0, 1_005));
     }
 }

@@ -26,6 +26,7 @@ mod greylist;
 mod groups;
 mod hours;
 mod input;
+pub mod letting;
 pub mod metrics;
 mod next_hops;
 pub mod overview;
@@ -33,22 +34,24 @@ mod policies;
 mod present;
 pub mod query;
 mod queue;
+pub mod replay;
 mod requests;
 mod retention;
 mod saved_views;
 mod schema;
 pub mod search;
 mod senders;
+mod simulate;
 mod status;
 mod versions;
 pub mod views;
 mod waiting;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use policy::SenderChange;
+use policy::{PolicySet, SenderChange};
 use store::search::EventSearch;
 use store::state::{AuditState, PolicyState, ReviewRequestState, SavedViewState};
 use store::{EventLog, MessageQueue, TripletTable};
@@ -66,7 +69,7 @@ pub use exports::{
 };
 pub use follow::FollowedRows;
 pub use greylist::{GreylistRow, GreylistSize};
-pub use groups::GroupRow;
+pub use groups::{GroupRow, Pasted};
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
@@ -80,7 +83,8 @@ pub use requests::{
 };
 pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
-pub use senders::{Imported, SenderRow, SenderSearch};
+pub use senders::{ImportHow, Imported, SenderRow, SenderSearch};
+pub use simulate::{Simulated, SimulatedMail};
 pub use status::{Readiness, ReadyCheck, Status};
 pub use versions::{VersionDifference, VersionRow};
 pub use views::View;
@@ -91,6 +95,9 @@ pub use waiting::LastTry;
 pub trait PolicyActivator: Send + Sync {
     /// What the settings say, over which stored policies stand.
     fn base(&self) -> BasePolicies;
+
+    /// The policy set in force.
+    fn in_force(&self) -> Arc<PolicySet>;
 
     /// Version `version` was stored; decisions made after this returns follow
     /// it, except for the objects it gives: those no longer fit the settings
@@ -163,6 +170,8 @@ pub struct Center {
     saved_views: Option<Arc<dyn SavedViewState>>,
     requests: Option<Arc<dyn ReviewRequestState>>,
     started: types::Timestamp,
+    /// One replay at a time: it takes all processors it can get.
+    replaying: Mutex<()>,
 }
 
 impl Center {
@@ -185,6 +194,7 @@ impl Center {
             saved_views: None,
             requests: None,
             started,
+            replaying: Mutex::new(()),
         }
     }
 
@@ -217,6 +227,11 @@ impl Center {
     /// The daily log, for the driver that keeps it.
     pub fn daily_log(&self) -> &daily_log::DailyLog {
         &self.daily_log
+    }
+
+    /// The present moment, as the gateway has it.
+    pub fn now(&self) -> types::Timestamp {
+        self.parts.clock.now()
     }
 
     /// The table of search fields, for help; everybody may read it.

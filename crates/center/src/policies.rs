@@ -125,16 +125,26 @@ impl Center {
         expected: Option<u64>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
+        let version = self.check_edits(&edits)?;
+        // What was checked is what is stored: without a version of the
+        // caller's own, the one just read is expected.
+        let who = self.author(caller, expected.or(Some(version)), note);
+        self.activated(self.parts.policies.change(&who, edits)?)
+    }
+
+    /// Refuses edits of policies and groups that the set as it is does not
+    /// allow. Returns the version of that.
+    pub(crate) fn check_edits(&self, edits: &[Edit]) -> Result<u64, CenterError> {
         let mut content = self.parts.policies.read(&mut |_| {})?;
         // First of all: whoever may not change an object need not be told
         // what else would be wrong with the change.
-        for edit in &edits {
+        for edit in edits {
             refuse_the_files(&content, edit)?;
             refuse_members(&content, edit)?;
         }
         let base = self.parts.activator.base();
         let before = policy::validate(&objects(&content), &base);
-        for edit in &edits {
+        for edit in edits {
             apply(&mut content, edit);
         }
         // What was wrong before, because the settings changed since, must not
@@ -142,10 +152,7 @@ impl Center {
         let mut problems = policy::validate(&objects(&content), &base);
         problems.retain(|problem| !before.iter().any(|other| is_same(problem, other)));
         refuse(problems, None)?;
-        // What was checked is what is stored: without a version of the
-        // caller's own, the one just read is expected.
-        let who = self.author(caller, expected.or(Some(content.version)), note);
-        self.activated(self.parts.policies.change(&who, edits)?)
+        Ok(content.version)
     }
 
     /// What is wrong with managed senders on their own.
@@ -227,14 +234,6 @@ fn refuse_members(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterE
 
 /// The least that has to be compiled anew.
 fn activation(differences: &[Difference]) -> Activation {
-    let sender_change = |difference: &Difference| match (&difference.before, &difference.after) {
-        (_, Some(Object::Sender(entry))) => Some(SenderChange::Put(entry.clone())),
-        (Some(Object::Sender(entry)), None) => Some(SenderChange::Remove {
-            recipient: entry.recipient.clone(),
-            sender: entry.sender.clone(),
-        }),
-        _ => None,
-    };
     let changes: Vec<SenderChange> = differences.iter().filter_map(sender_change).collect();
     match changes.len() {
         0 => Activation::Policies,
@@ -248,6 +247,18 @@ fn activation(differences: &[Difference]) -> Activation {
             Activation::Senders(ordered)
         }
         _ => Activation::Everything,
+    }
+}
+
+/// What a difference means to the compiled managed senders.
+pub(crate) fn sender_change(difference: &Difference) -> Option<SenderChange> {
+    match (&difference.before, &difference.after) {
+        (_, Some(Object::Sender(entry))) => Some(SenderChange::Put(entry.clone())),
+        (Some(Object::Sender(entry)), None) => Some(SenderChange::Remove {
+            recipient: entry.recipient.clone(),
+            sender: entry.sender.clone(),
+        }),
+        _ => None,
     }
 }
 
@@ -276,7 +287,7 @@ pub(crate) fn refuse(
     Err(CenterError::Invalid { problems: problems.into_iter().map(told).collect() })
 }
 
-fn objects(content: &PolicySetContent) -> PolicyObjects {
+pub(crate) fn objects(content: &PolicySetContent) -> PolicyObjects {
     let policy = |stored: &StoredPolicy| policy::StoredPolicy {
         policy: stored.policy.clone(),
         version: stored.provenance.version,

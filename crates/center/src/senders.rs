@@ -2,13 +2,21 @@
 //! a million of them, so lists are pages and files are streams.
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use store::state::{Edit, Hits, Object, ObjectKey, Provenance, SenderQuery, StoredSender};
-use types::lists::{ManagedSender, SenderAction};
-use types::{AuditAction, Caller, Permission, PolicyId};
+use store::state::{
+    Difference, Edit, Hits, Object, ObjectKey, Plan, Provenance, SenderQuery, StoredSender,
+};
+use types::evidence::{Loss, Parties};
+use types::lists::{ManagedSender, Pattern, SenderAction};
+use types::{
+    AuditAction, Caller, EmailAddress, ForwardPath, Permission, PolicyId, PolicyRef, PolicyType, ReversePath,
+    Stage,
+};
 
 use crate::daily_log::spreadsheet_safe;
+use crate::explain::{loss_words, short};
 use crate::input::sender_problem;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
 
@@ -18,6 +26,8 @@ const PAGE_ROWS_MAX: usize = 1_000;
 const IMPORT_ROWS_MAX: usize = 1_000_000;
 /// Most problems reported of one file; a person reads the first few.
 const PROBLEMS_MAX: usize = 100;
+/// Stands for an address of a domain that nobody has named.
+const ANYBODY: &str = "anybody-at-all";
 /// The columns of the file.
 const COLUMNS: [&str; 5] = ["sender", "recipient", "action", "note", "valid_until"];
 
@@ -33,6 +43,8 @@ pub struct SenderSearch {
     pub sender: Option<String>,
     /// Only entries that do this.
     pub action: Option<SenderAction>,
+    /// Only entries that have not decided for this many days, and are older.
+    pub unused_days: Option<u32>,
     /// Numbers above this one: where the page before ended.
     pub after: Option<PolicyId>,
     /// Most rows; 0 for 100, at most 1,000.
@@ -48,12 +60,20 @@ pub struct SenderRow {
     pub provenance: Provenance,
     /// How often it decided.
     pub hits: Hits,
+    /// Whether it still counts: `active`, `disabled` or `expired`.
+    pub standing: String,
+    /// What decides before it, whatever it says: the policy or entry, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadowed_by: Option<String>,
 }
 
-impl From<StoredSender> for SenderRow {
-    fn from(stored: StoredSender) -> Self {
-        SenderRow { sender: stored.sender, provenance: stored.provenance, hits: stored.hits }
-    }
+/// How an import goes about bad lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportHow {
+    /// Whether good lines are stored even if others are not.
+    pub partial: bool,
+    /// Whether nothing is stored.
+    pub dry_run: bool,
 }
 
 /// What an import did.
@@ -63,6 +83,9 @@ pub struct Imported {
     pub stored: usize,
     /// Lines left out, each with why.
     pub problems: Vec<Problem>,
+    /// Whether it was only asked about: then nothing is stored.
+    #[serde(default)]
+    pub dry_run: bool,
     /// The version there is now.
     pub version: u64,
 }
@@ -83,8 +106,87 @@ impl Center {
             0 => 100,
             wanted => wanted.min(PAGE_ROWS_MAX),
         };
-        let found = self.parts.policies.senders(&query(search), search.after, rows_max)?;
-        Ok(found.into_iter().map(SenderRow::from).collect())
+        let query = self.sender_query(search);
+        let found = self.parts.policies.senders(&query, search.after, rows_max)?;
+        Ok(found.into_iter().map(|stored| self.sender_row(stored)).collect())
+    }
+
+    /// One managed sender.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`].
+    pub fn sender(&self, caller: &Caller, id: PolicyId) -> Result<SenderRow, CenterError> {
+        permit(caller, Permission::SeeSenders)?;
+        let stored = self.parts.policies.sender(id)?;
+        let stored = stored.ok_or_else(|| CenterError::NotFound(format!("managed sender {id}")))?;
+        Ok(self.sender_row(stored))
+    }
+
+    fn sender_row(&self, stored: StoredSender) -> SenderRow {
+        let now = self.parts.clock.now();
+        let is_over = stored.sender.valid_until.is_some_and(|until| until <= now);
+        let standing = match stored.sender.action {
+            SenderAction::Disabled => "disabled",
+            _ if is_over => "expired",
+            _ => "active",
+        };
+        let shadowed_by = match standing {
+            "active" => self.shadowed_by(&stored.sender),
+            _ => None,
+        };
+        SenderRow {
+            sender: stored.sender,
+            provenance: stored.provenance,
+            hits: stored.hits,
+            standing: standing.to_owned(),
+            shadowed_by,
+        }
+    }
+
+    /// What decides before an entry on every address it names, as far as one
+    /// address stands for all: for a domain, one that nobody has named.
+    fn shadowed_by(&self, entry: &ManagedSender) -> Option<String> {
+        let sender: EmailAddress = match &entry.sender {
+            Pattern::Address(address) => address.clone(),
+            Pattern::Domain(domain) => {
+                let below = if domain.below { "any." } else { "" };
+                format!("{ANYBODY}@{below}{}", domain.domain).parse().ok()?
+            }
+        };
+        let reverse_path = ReversePath::Address(sender);
+        let recipient = ForwardPath::Address(entry.recipient.clone());
+        let who = Parties {
+            ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
+            host_name: None,
+            reverse_path: Some(&reverse_path),
+            recipient: Some(&recipient),
+            header_from: &[],
+        };
+        let set = self.parts.activator.in_force();
+        let chosen = set.selections(Stage::Rcpt, self.parts.clock.now(), &who);
+        let own = chosen.iter().find(|consulted| consulted.kind == PolicyType::ManagedSenders)?;
+        let is_it = |policy: &PolicyRef| matches!(policy, PolicyRef::ManagedSender { id } if Some(*id) == entry.id);
+        let (_, loss) = own.losers.iter().find(|(policy, _)| is_it(policy))?;
+        let by = match loss {
+            Loss::BelowAdministrator => chosen
+                .iter()
+                .filter(|consulted| consulted.kind != PolicyType::ManagedSenders)
+                .find_map(|consulted| match consulted.winner {
+                    Some(policy @ PolicyRef::Policy { .. }) => Some(policy),
+                    _ => None,
+                }),
+            _ => own.winner,
+        };
+        let by = by.map_or(String::new(), |policy| format!("{}: ", short(policy)));
+        Some(format!("{by}{}", loss_words(*loss)))
+    }
+
+    fn sender_query(&self, search: &SenderSearch) -> SenderQuery {
+        let unused = search.unused_days.map(|days| {
+            self.parts.clock.now().before(Duration::from_secs(u64::from(days) * 86_400))
+        });
+        SenderQuery { unused_since: unused, ..query(search) }
     }
 
     /// Adds an entry; it replaces any other for the same pair.
@@ -151,7 +253,8 @@ impl Center {
         writer.write_record(COLUMNS).map_err(|e| csv_error(&e))?;
         let mut after = None;
         loop {
-            let page = self.parts.policies.senders(&query(search), after, PAGE_ROWS_MAX)?;
+            let query = self.sender_query(search);
+            let page = self.parts.policies.senders(&query, after, PAGE_ROWS_MAX)?;
             let Some(last) = page.last() else { break };
             after = last.sender.id;
             for stored in &page {
@@ -164,6 +267,7 @@ impl Center {
     /// Reads entries from CSV with the columns sender, recipient, action and,
     /// if there are, note and valid_until. With `partial`, good lines are
     /// stored even if others are not; else one bad line leaves all unchanged.
+    /// With `dry_run` nothing is stored, and bad lines are no error.
     ///
     /// # Errors
     ///
@@ -172,7 +276,7 @@ impl Center {
         &self,
         caller: &Caller,
         csv: &mut dyn Read,
-        partial: bool,
+        how: ImportHow,
         note: &str,
     ) -> Result<Imported, CenterError> {
         permit(caller, Permission::EditSenders)?;
@@ -188,14 +292,23 @@ impl Center {
         }
         problems.sort_by_key(|problem| problem.line);
         problems.truncate(PROBLEMS_MAX);
-        if !problems.is_empty() && !partial {
+        if !problems.is_empty() && !how.partial && !how.dry_run {
             return Err(CenterError::Invalid { problems });
         }
         let good = (1..).zip(senders).filter(|(place, _)| !refused.contains(place));
         let edits: Vec<Edit> = good.map(|(_, sender)| Edit::Put(Object::Sender(sender))).collect();
         let who = self.author(caller, None, note);
-        let changed = self.activated(self.parts.policies.change(&who, edits)?)?;
-        Ok(Imported { stored: changed.differences.len(), problems, version: changed.version })
+        let (stored, version) = match how.dry_run {
+            true => {
+                let plan = self.parts.policies.plan(&who, Plan::Edits(edits))?;
+                (put(&plan.differences), plan.version)
+            }
+            false => {
+                let changed = self.parts.policies.change(&who, edits)?;
+                (put(&changed.differences), self.activated(changed)?.version)
+            }
+        };
+        Ok(Imported { stored, problems, dry_run: how.dry_run, version })
     }
 
     /// The entries of a file with their lines, and what is wrong with others.
@@ -245,6 +358,11 @@ impl Center {
     }
 }
 
+/// Entries that are new or other than they were.
+fn put(differences: &[Difference]) -> usize {
+    differences.iter().filter(|difference| difference.after.is_some()).count()
+}
+
 fn query(search: &SenderSearch) -> SenderQuery {
     let recipient = search.recipient.as_deref().map(|text| {
         text.parse::<types::EmailAddress>().map_or(text.to_owned(), |a| a.key().to_owned())
@@ -254,6 +372,7 @@ fn query(search: &SenderSearch) -> SenderQuery {
         sender: search.sender.clone(),
         text: search.text.clone(),
         action: search.action,
+        unused_since: None,
     }
 }
 

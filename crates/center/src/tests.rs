@@ -101,6 +101,11 @@ impl PolicyActivator for Activator {
         }
     }
 
+    fn in_force(&self) -> Arc<PolicySet> {
+        let set = PolicySet::compile(0, Default::default(), &self.base());
+        Arc::new(set.unwrap())
+    }
+
     fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String> {
         self.told.lock().unwrap().push((version, change));
         Ok(self.left_out.lock().unwrap().clone())

@@ -129,12 +129,7 @@ impl Center {
         permit(caller, Permission::EditSenders)?;
         let document = Document::parse(text).map_err(unreadable)?;
         self.checked(&document, text)?;
-        let document = PolicyDocument {
-            policies: document.policies,
-            groups: document.groups,
-            definitions: document.definitions,
-            senders: document.managed_senders,
-        };
+        let document = stored_document(document);
         let who = self.author(caller, expected, note);
         self.activated(self.parts.policies.import(&who, document)?)
     }
@@ -194,7 +189,7 @@ impl Center {
     }
 
     /// Checks a document together with what the policy file gave.
-    fn checked(&self, document: &Document, text: &str) -> Result<(), CenterError> {
+    pub(crate) fn checked(&self, document: &Document, text: &str) -> Result<(), CenterError> {
         let stored = self.parts.policies.read(&mut |_| {})?;
         let from_file = |provenance: &Provenance| provenance.origin == Origin::File;
         let mut objects = PolicyObjects {
@@ -217,7 +212,17 @@ impl Center {
     }
 }
 
-fn unreadable(error: policy::DocumentError) -> CenterError {
+/// A document as the store takes it.
+pub(crate) fn stored_document(document: Document) -> PolicyDocument {
+    PolicyDocument {
+        policies: document.policies,
+        groups: document.groups,
+        definitions: document.definitions,
+        senders: document.managed_senders,
+    }
+}
+
+pub(crate) fn unreadable(error: policy::DocumentError) -> CenterError {
     CenterError::Invalid { problems: vec![Problem::at_line(error.line, error.message)] }
 }
 
@@ -313,7 +318,12 @@ mod tests {
         }
         let csv = "sender,recipient,action\nnotanaddress,bob@corp.example,block\n\
                    x.example,bob@elsewhere.example,block\ny.example,bob@corp.example,block\n";
-        let done = center.import_senders(&root(), &mut csv.as_bytes(), true, "").unwrap();
+        let dry = crate::ImportHow { partial: false, dry_run: true };
+        let told = center.import_senders(&root(), &mut csv.as_bytes(), dry, "").unwrap();
+        assert_eq!((told.stored, told.problems.len(), told.dry_run), (1, 2, true));
+        assert_eq!(center.senders(&root(), &Default::default()).unwrap(), []);
+        let how = crate::ImportHow { partial: true, dry_run: false };
+        let done = center.import_senders(&root(), &mut csv.as_bytes(), how, "").unwrap();
         let lines: Vec<_> = done.problems.iter().map(|problem| problem.line).collect();
         assert_eq!((done.stored, lines), (1, vec![Some(2), Some(3)]));
         let group = |members: &[&str]| Group {

@@ -199,7 +199,8 @@ fn verb(reason: Reason) -> &'static str {
     }
 }
 
-fn need_title(need: Need) -> &'static str {
+/// What a need is called: the check that answers it.
+pub(crate) fn need_title(need: Need) -> &'static str {
     match need {
         Need::Recipient(_) => check_title(CheckName::Recipient),
         Need::Smtputf8 => check_title(CheckName::Smtputf8),

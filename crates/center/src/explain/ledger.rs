@@ -388,7 +388,7 @@ fn list_words(one: &Consulted) -> String {
 }
 
 /// A policy by its number.
-pub(super) fn short(by: PolicyRef) -> String {
+pub(crate) fn short(by: PolicyRef) -> String {
     match by {
         PolicyRef::Policy { id, .. } => format!("policy {id}"),
         PolicyRef::ManagedSender { id } => format!("managed sender {id}"),

@@ -39,7 +39,9 @@ use decider::{Decider, PolicyView};
 use evidence::check_title;
 pub use evidence::octets;
 use ledger::LedgerLine;
+pub(crate) use ledger::short;
 use life_line::Story;
+pub(crate) use sentence::loss as loss_words;
 
 /// All that is known of one attempt, in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -92,6 +94,9 @@ pub struct Explanation {
     /// The smallest change that would have let it through, or why none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<SmallestChange>,
+    /// Whether its triplet waits for a retry, and can be let in.
+    #[serde(default)]
+    pub waits: bool,
     /// Every check in order.
     pub ledger: Vec<LedgerLine>,
     /// Policies consulted, per type.
@@ -182,6 +187,7 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         next_decider: decider.as_ref().map(|decider| decider.next.clone()),
         change: change::smallest_change(event, policy),
         would: record.would.as_ref().map(would_words),
+        waits: false,
         ledger: ledger::lines(event),
         policies: record.consulted.iter().map(policy_line).collect(),
         policy_version: record.policy_version,
@@ -221,7 +227,8 @@ fn would_words(decision: &Decision) -> String {
     )
 }
 
-fn policy_line(consulted: &Consulted) -> PolicyLine {
+/// Which policy of a type applied, in words.
+pub(crate) fn policy_line(consulted: &Consulted) -> PolicyLine {
     let versioned = |policy: &PolicyRef| match policy {
         PolicyRef::Policy { version, .. } => {
             format!("{}, version {version}", ledger::short(*policy))

@@ -183,7 +183,7 @@ fn follow_up(what: &FollowUp) -> String {
 }
 
 /// Why a matching policy did not apply.
-pub(super) fn loss(loss: Loss) -> &'static str {
+pub(crate) fn loss(loss: Loss) -> &'static str {
     match loss {
         Loss::NoOverride => "another has the override flag",
         Loss::LessSpecificTo => "another names its recipients more precisely",

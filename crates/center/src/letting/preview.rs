@@ -1,0 +1,172 @@
+//! What a decision would do to the recorded attempt, found out by deciding
+//! on it again.
+
+use policy::replay::{End, EndKind, Lack, TripletKeys, Triplets, forecast, recorded_triplet};
+use serde::{Deserialize, Serialize};
+use types::{Caller, Event, OutcomeKind, Permission, PolicyRef, Reason};
+
+use super::{SenderDecision, SenderVerdict};
+use crate::explain::decider::need_title;
+use crate::{Center, CenterError, permit};
+
+/// What a decision would do to the attempt it is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SenderPreview {
+    /// In a sentence.
+    pub text: String,
+    /// Whether it would do what is wanted, as far as is known.
+    pub helps: bool,
+    /// How the attempt would end: `accepted`, `held`, `deferred`, `rejected`,
+    /// or `unknown` where what was recorded does not say.
+    pub end: String,
+}
+
+impl Center {
+    /// What a decision would do to the attempt it is made from; nothing is
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] for what would be refused, for instance a
+    /// permit for an own domain.
+    pub fn preview_sender(
+        &self,
+        caller: &Caller,
+        named: &str,
+        decision: &SenderDecision,
+    ) -> Result<SenderPreview, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        permit(caller, Permission::EditSenders)?;
+        let event = self.named(named)?;
+        self.previewed(caller, &event, decision)
+    }
+
+    pub(super) fn previewed(
+        &self,
+        caller: &Caller,
+        event: &Event,
+        decision: &SenderDecision,
+    ) -> Result<SenderPreview, CenterError> {
+        let change = self.sender_change(caller, event, decision)?;
+        let live = self.parts.activator.in_force();
+        let changed = self.changed_set(caller, &live, &change)?;
+        let set = changed.set.as_ref().unwrap_or(&live);
+        let Some(forecast) = forecast(set, event) else {
+            return Err(CenterError::invalid("this is no attempt, so nobody decided on it"));
+        };
+        let keys = TripletKeys::new(self.parts.chance.number());
+        let wanted = forecast.greylist.and_then(|asked| keys.of(event, asked.identity));
+        let recorded = recorded_triplet(event)
+            .and_then(|facts| Some((keys.of(event, facts.identity)?, facts.state)));
+        let mut table = Triplets::new(set.base().greylist, 1);
+        let end = table.settle(&forecast, wanted, recorded, event.started).end;
+        let retried = self.came_back(event)?;
+        Ok(match decision.verdict {
+            SenderVerdict::Permit => permitted(event, &end, retried),
+            SenderVerdict::Block => blocked(&end),
+        })
+    }
+
+    /// Whether a later attempt of its life-line was taken.
+    fn came_back(&self, event: &Event) -> Result<bool, CenterError> {
+        let story = self.parts.log.life_line(event.life_line)?;
+        Ok(story.iter().any(|other| {
+            other.at > event.at
+                && other.follow_up().is_none()
+                && other.outcome_kind() == Some(OutcomeKind::Accepted)
+        }))
+    }
+}
+
+fn permitted(event: &Event, end: &End, retried: bool) -> SenderPreview {
+    let recorded = event.outcome().map(End::recorded);
+    let is_same = recorded.is_some_and(|recorded| recorded.is_same(end));
+    let passed = event.reason().map_or("what stopped it", Reason::label);
+    let (helps, text) = match (end.kind, end.lacks) {
+        (EndKind::Accepted, _) if is_same => {
+            (true, "It was accepted, and would be again.".to_owned())
+        }
+        (EndKind::Accepted, _) => (true, "It would now be accepted.".to_owned()),
+        (EndKind::Unknown, Some(Lack::Content)) if retried => {
+            (true, format!("It would now get past “{passed}” at once; its retry was accepted."))
+        }
+        (EndKind::Unknown, Some(Lack::Content)) => (
+            true,
+            format!(
+                "It would now get past “{passed}”: nothing that was recorded speaks against it. \
+                 Its content was never sent, so what the checks of content would say is not known."
+            ),
+        ),
+        (EndKind::Unknown, Some(Lack::Evidence(need))) => (
+            true,
+            format!(
+                "It would now get past “{passed}”. What comes next, {}, was not asked then, so \
+                 whether it would be accepted is not known.",
+                need_title(need)
+            ),
+        ),
+        _ => (false, still(end, is_same)),
+    };
+    SenderPreview { text, helps, end: end.kind.slug().to_owned() }
+}
+
+/// Why a permit does not help.
+fn still(end: &End, is_same: bool) -> String {
+    let label = end.reason.map_or("what decided", Reason::label);
+    let by = end.policy.as_ref().map_or(String::new(), by);
+    let (again, verb) = (if is_same { "still" } else { "then" }, verb(end.kind));
+    let because = match end.reason {
+        Some(Reason::BlockedPolicyEnvelope | Reason::BlockedPolicyHeader) => {
+            "an entry for one recipient does not undo an administrator's block, and a permit for \
+             everyone only one that is less specific"
+                .to_owned()
+        }
+        Some(Reason::GreylistFirstSeen | Reason::GreylistTooEarly) => {
+            "this permit does not cover the envelope sender, and the author is known only when \
+             the message is there"
+                .to_owned()
+        }
+        Some(Reason::BlockedManualEnvelope | Reason::BlockedManualHeader) => {
+            "another entry of the recipient names this sender more precisely".to_owned()
+        }
+        _ => format!("a permit does not skip “{label}”"),
+    };
+    format!("It would {again} be {verb}{by}: “{label}”, because {because}.")
+}
+
+fn blocked(end: &End) -> SenderPreview {
+    let is_block = end.reason.is_some_and(|reason| reason.slug().starts_with("blocked."));
+    let text = match (is_block, end.kind) {
+        (true, _) => "It would now be refused.".to_owned(),
+        (false, EndKind::Rejected | EndKind::Deferred) => format!(
+            "It would be {} before this is looked at: “{}”.",
+            verb(end.kind),
+            end.reason.map_or("what decided", Reason::label)
+        ),
+        (false, _) => {
+            let by = end.policy.as_ref().map_or(String::new(), by);
+            format!(
+                "It would not be refused{by}: an administrator's permit for the sender stands \
+                 above a recipient's block, or this does not cover the sender."
+            )
+        }
+    };
+    SenderPreview { text, helps: is_block, end: end.kind.slug().to_owned() }
+}
+
+fn verb(kind: EndKind) -> &'static str {
+    match kind {
+        EndKind::Deferred => "asked to come back",
+        EndKind::Held => "held",
+        EndKind::Accepted | EndKind::Unknown => "let through",
+        EndKind::Rejected => "refused",
+    }
+}
+
+fn by(policy: &PolicyRef) -> String {
+    match policy {
+        PolicyRef::Policy { id, .. } => format!(" by policy {id}"),
+        PolicyRef::ManagedSender { id } => format!(" by managed sender {id}"),
+        PolicyRef::Base(_) => " by the settings".to_owned(),
+    }
+}

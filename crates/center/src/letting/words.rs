@@ -1,0 +1,39 @@
+//! What permits skip and never skip, and what is gone, in words.
+
+use types::{Event, Outcome};
+
+/// What a permit skips (policies.md, *What "permitted" skips*).
+pub const SKIPPED: &[&str] = &["greylisting", "reputation and DNS block lists", "spam scanning"];
+
+/// What no permit skips.
+pub const NEVER_SKIPPED: &[&str] = &[
+    "anti-virus",
+    "anti-spoofing",
+    "geographical restriction",
+    "size limits",
+    "recipient validation",
+    "rate limits",
+    "content examination",
+    "authentication results marked to ignore permitted entries",
+    "an administrator's block",
+];
+
+/// Why nothing of an attempt can be released.
+pub(super) fn gone(event: &Event) -> Option<String> {
+    let refused = match event.outcome()? {
+        Outcome::Accepted { .. } | Outcome::Held { .. } => return None,
+        Outcome::Rejected(_) => "refused",
+        Outcome::Deferred(_) => "asked to come back",
+        Outcome::Aborted(_) => "broken off",
+    };
+    let rest = match event.outcome()? {
+        Outcome::Deferred(_) => {
+            "its sender tries again by itself, and the next attempt is decided as shown below"
+        }
+        _ => "only its sender can send it again",
+    };
+    Some(format!(
+        "This attempt was {refused} while its sender was connected, so there is no message here \
+         that could be released: {rest}."
+    ))
+}

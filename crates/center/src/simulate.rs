@@ -1,0 +1,106 @@
+//! Which policies would apply to a mail that never came.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use types::evidence::Parties;
+use types::{
+    Caller, ForwardPath, Permission, PolicyRef, PolicyType, ReversePath, Stage, Timestamp,
+};
+
+use crate::explain::{PolicyLine, policy_line};
+use crate::{Center, CenterError, permit};
+
+/// A mail that is thought of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatedMail {
+    /// The client.
+    pub ip: Option<IpAddr>,
+    /// Its forward-confirmed host name.
+    #[serde(default)]
+    pub host: String,
+    /// MAIL FROM; empty for `<>`.
+    #[serde(default)]
+    pub from: String,
+    /// The author; empty as long as the message is not there.
+    #[serde(default)]
+    pub header_from: String,
+    /// RCPT TO.
+    pub to: String,
+    /// When; now if absent.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+}
+
+/// Which policies apply to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Simulated {
+    /// The version of the policy set.
+    pub version: u64,
+    /// For each type the one that applies, and those that lost.
+    pub policies: Vec<PolicyLine>,
+    /// Types of which nothing matches, and that the settings do not decide.
+    pub none: Vec<String>,
+}
+
+impl Center {
+    /// Which policy of each type would apply to a mail, which lost, and why.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] for what is no address.
+    pub fn simulate(
+        &self,
+        caller: &Caller,
+        mail: &SimulatedMail,
+    ) -> Result<Simulated, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        permit(caller, Permission::SeeSenders)?;
+        let wrong = |what: &str, text: &str, error: types::AddressError| {
+            let text = crate::presentable_within(text, 80);
+            CenterError::invalid(format!("{what} {text:?}: {error}"))
+        };
+        let reverse_path = match mail.from.trim() {
+            "" | "<>" => ReversePath::Null,
+            text => ReversePath::Address(text.parse().map_err(|e| wrong("from", text, e))?),
+        };
+        let to = mail.to.trim();
+        let recipient = ForwardPath::Address(to.parse().map_err(|e| wrong("to", to, e))?);
+        let author = mail.header_from.trim();
+        let authors: Vec<String> = match author {
+            "" => Vec::new(),
+            text => {
+                let author: types::EmailAddress =
+                    text.parse().map_err(|e| wrong("header from", text, e))?;
+                vec![author.key().to_owned()]
+            }
+        };
+        let stage = if authors.is_empty() { Stage::Rcpt } else { Stage::Data };
+        let who = Parties {
+            ip: mail.ip.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            host_name: Some(mail.host.trim()).filter(|host| !host.is_empty()),
+            reverse_path: Some(&reverse_path),
+            recipient: Some(&recipient),
+            header_from: &authors,
+        };
+        let set = self.parts.activator.in_force();
+        let at = mail.at.unwrap_or_else(|| self.parts.clock.now());
+        let chosen = set.selections(stage, at, &who);
+        let mut policies = Vec::with_capacity(chosen.len());
+        for consulted in &chosen {
+            let mut line = policy_line(consulted);
+            if let Some(PolicyRef::Policy { id, .. }) = consulted.winner
+                && let Some(stored) = self.parts.policies.policy(id)?
+            {
+                let narrative = crate::presentable_within(&stored.policy.narrative, 200);
+                line.winner =
+                    line.winner.map(|winner| format!("{winner}: \u{201c}{narrative}\u{201d}"));
+            }
+            policies.push(line);
+        }
+        let missing = |kind: &&PolicyType| chosen.iter().all(|consulted| consulted.kind != **kind);
+        let none = PolicyType::ALL.iter().filter(missing).map(|kind| kind.title().to_owned());
+        Ok(Simulated { version: set.version(), policies, none: none.collect() })
+    }
+}

@@ -69,6 +69,12 @@ bind('Enter', 'Open the row', () => current() ? show(at, true) : false);
 bind('Space', 'Look at the row', () => current() ? show(at, false) : false);
 bind('v', 'Verdict', () => current() ? open(`${hrefOf(rows[at]).replace('?', '/verdict?')}`, '_self') : false);
 bind('l', 'Life-line', () => current() ? open(`${hrefOf(rows[at]).replace('?', '/life?')}`, '_self') : false);
+const act = (name) => {
+  const item = current() && rows[at].querySelector(`[data-act=${name}]`);
+  return item ? item.click() : false;
+};
+bind('p', 'Permit for recipient', () => act('permit'));
+bind('b', 'Block for recipient', () => act('block'));
 bind('.', 'Actions of the row', () => current() ? rows[at].querySelector('.row-actions summary').click() : false);
 bind('x', 'Select the row', () => current() && pick(at, at));
 bind('X', 'Select up to here', () => current() && pick(last, at));

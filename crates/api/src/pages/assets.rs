@@ -20,6 +20,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("countdown.js", SCRIPT, include_str!("../../assets/countdown.js")),
     ("histogram.js", SCRIPT, include_str!("../../assets/histogram.js")),
     ("keys.js", SCRIPT, include_str!("../../assets/keys.js")),
+    ("files.js", SCRIPT, include_str!("../../assets/files.js")),
+    ("letting.js", SCRIPT, include_str!("../../assets/letting.js")),
     ("list.js", SCRIPT, include_str!("../../assets/list.js")),
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("menus.js", SCRIPT, include_str!("../../assets/menus.js")),

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use center::explain::life_line::{Story, StoryStep};
-use types::{EventId, spoken};
+use types::{EventId, Permission, spoken};
 
 use super::clock::Zone;
 use super::{Shell, error_page, shown};
@@ -20,6 +20,8 @@ struct LifePage {
     shell: Shell,
     story: Story,
     drawing: Drawing,
+    /// Its newest attempt, for whoever may decide about its sender.
+    last: Option<EventId>,
 }
 
 pub(super) async fn page(
@@ -29,10 +31,13 @@ pub(super) async fn page(
     Path(name): Path<String>,
 ) -> Response {
     let zone = Zone::named(&signed.preferences.time_zone);
+    let may = signed.caller.may(Permission::EditSenders) && !signed.csrf.is_empty();
     match working(&api, move |center| center.life(&signed.caller, &name)).await {
         Ok(story) => {
             let drawing = Drawing::of(&story, None, &zone);
-            shown(&LifePage { shell, story, drawing })
+            let mut attempts = story.steps.iter().rev().filter(|step| step.attempt);
+            let last = attempts.next().map(|step| step.id).filter(|_| may);
+            shown(&LifePage { shell, story, drawing, last })
         }
         Err(problem) => error_page(shell, &problem),
     }

@@ -89,6 +89,9 @@ struct View {
     may_change: bool,
     /// Requests of its sender that wait.
     requests: u64,
+    /// For the form that lets its triplet pass; nothing where none waits or
+    /// the reader may not.
+    let_in: Option<String>,
 }
 
 #[derive(Template)]
@@ -246,7 +249,11 @@ fn view(
         link,
         json,
         transcript,
-        may_change: caller.may(Permission::EditSenders),
+        may_change: caller.may(Permission::EditSenders)
+            && why.outcome.is_some()
+            && !signed.csrf.is_empty(),
+        let_in: (why.waits && caller.may(Permission::SteerGreylist) && !signed.csrf.is_empty())
+            .then(|| signed.csrf.to_string()),
         // A gateway without a place for them has none.
         requests: center
             .waiting_requests(caller, Some(why.reference))
@@ -333,8 +340,8 @@ impl View {
         self.why.stage.map_or("", Stage::slug)
     }
 
-    /// The command lines that do today what buttons will.
-    fn commands(&self) -> &[center::explain::Fact] {
-        if self.may_change || !self.why.commands.is_empty() { &self.why.commands } else { &[] }
+    /// Whether there is anything this reader can do about it.
+    fn may_act(&self) -> bool {
+        self.may_change || self.let_in.is_some()
     }
 }

@@ -8,6 +8,8 @@ mod chart;
 pub(crate) mod clock;
 mod compare;
 mod downloads;
+mod groups;
+mod letting;
 mod life_line;
 mod list;
 mod live;
@@ -16,7 +18,9 @@ mod overview;
 mod pulse;
 mod refusal;
 mod requests;
+mod senders;
 pub(crate) mod shell;
+mod simulator;
 pub(crate) mod sizes;
 mod strangers;
 mod views;
@@ -58,6 +62,24 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/{name}/life", get(message::life))
         .route("/messages/{name}/verdict", get(message::verdict))
         .route("/messages/{name}/raw", get(message::raw))
+        .route("/messages/{name}/permit", get(letting::permit).post(letting::save_permit))
+        .route("/messages/{name}/block", get(letting::block).post(letting::save_block))
+        .route("/messages/{name}/let-in", post(letting::let_in))
+        .route("/senders", get(senders::page))
+        .route("/senders/new", get(senders::new).post(senders::save_new))
+        .route("/senders/import", get(senders::import_form).post(senders::import))
+        .route("/senders/{number}", get(senders::edit).post(senders::save_edited))
+        .route("/senders/{number}/remove", post(senders::remove))
+        .route("/groups", get(groups::page).post(groups::add))
+        .route("/groups/{name}", get(groups::show))
+        .route("/groups/{name}/paste", post(groups::paste))
+        .route("/groups/{name}/members", post(groups::remove_members))
+        .route("/groups/{name}/move", post(groups::move_below))
+        .route("/groups/{name}/remove", post(groups::remove))
+        .route("/groups/{name}/export", get(groups::export))
+        .route("/policies/simulator", get(simulator::page))
+        .route("/changes/{version}", get(letting::change))
+        .route("/changes/{version}/undo", post(letting::undo))
         .route("/lifelines/{name}", get(life_line::page))
         .route("/compare", get(compare::page))
         .route("/requests", get(requests::page))

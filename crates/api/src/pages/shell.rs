@@ -58,6 +58,13 @@ const PLACES: &[Place] = &[
         needs: Permission::SeeMetadata,
     },
     Place {
+        href: "/senders",
+        label: "Senders",
+        icon: "i-policies",
+        key: "p",
+        needs: Permission::SeeSenders,
+    },
+    Place {
         href: "/reports/downloads",
         label: "Downloads",
         icon: "i-reports",
@@ -71,6 +78,13 @@ const PLACES: &[Place] = &[
         key: "s",
         needs: Permission::SystemStatus,
     },
+];
+
+/// The pages about policies: address, name, and what they need.
+const POLICY_PLACES: &[(&str, &str, Permission)] = &[
+    ("/senders", "Senders", Permission::SeeSenders),
+    ("/groups", "Groups", Permission::SeePolicies),
+    ("/policies/simulator", "Simulator", Permission::SeePolicies),
 ];
 
 /// What the search box holds.
@@ -136,11 +150,28 @@ impl Shell {
         PLACES.iter().filter(move |place| caller.is_some_and(|caller| caller.may(place.needs)))
     }
 
+    /// The pages about policies that this reader may see.
+    pub(crate) fn policy_places(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        let caller = self.caller();
+        let may = move |needs| caller.is_some_and(|caller| caller.may(needs));
+        let places = POLICY_PLACES.iter().filter(move |(.., needs)| may(*needs));
+        places.map(|(href, label, _)| (*href, *label))
+    }
+
+    /// Whether this is the page at exactly this address.
+    pub(crate) fn is_path(&self, href: &str) -> bool {
+        self.path == href
+    }
+
     /// Whether the page belongs to this place.
     pub(crate) fn is_at(&self, place: &Place) -> bool {
         match place.href {
             "/" => self.path == "/",
             "/system/audit" => self.path.starts_with("/system"),
+            // The rail has one place for all pages about policies.
+            "/senders" => ["/senders", "/groups", "/policies", "/changes"]
+                .iter()
+                .any(|start| self.path.starts_with(start)),
             href => self.path.starts_with(href),
         }
     }

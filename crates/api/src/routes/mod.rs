@@ -6,6 +6,7 @@ pub(crate) mod attempts;
 mod audit;
 pub(crate) mod definitions;
 mod exports;
+mod letting;
 mod policies;
 mod queue;
 mod requests;
@@ -43,6 +44,7 @@ pub(crate) fn reading() -> Routes {
         .get("/attempts/stream", "Matches as they come.", attempts::stream)
         .get("/attempts/{name}", "Why an attempt ended as it did.", attempts::why)
         .get("/attempts/{name}/event", "The event as it was stored.", attempts::event)
+        .get("/attempts/{name}/senders", "What can be meant by its sender.", letting::offer)
         .get("/lifelines/{name}", "All that happened to one message.", attempts::life)
         .get("/search-fields", "The fields of the search language.", attempts::fields)
         .get("/views", "The built-in lists.", attempts::views)
@@ -60,6 +62,7 @@ pub(crate) fn reading() -> Routes {
         .get("/definitions", "All definitions.", definitions::list)
         .get("/definitions/{name}", "One definition.", definitions::show)
         .get("/senders", "Managed senders.", senders::list)
+        .get("/senders/{number}", "One managed sender.", senders::show)
         .get("/senders/export", "Managed senders as CSV.", senders::export)
         .get("/queue", "Messages waiting to leave.", queue::list)
         .get("/queue/shape", "The queue by domain and age.", queue::shape)
@@ -90,6 +93,7 @@ pub(crate) fn writing() -> Routes {
     let imports = Routes::new()
         .post("/policies/check", "Check a document of policies.", policies::check)
         .post("/policies/import", "Put a document in place of all policies.", policies::import)
+        .post("/policies/replay", "What a change would have changed.", policies::replay)
         .post("/senders/import", "Add managed senders from CSV.", senders::import)
         .with(|router| router.layer(large()));
     Routes::new()
@@ -97,11 +101,17 @@ pub(crate) fn writing() -> Routes {
         .put("/policies/{number}", "Replace a policy.", policies::change)
         .delete("/policies/{number}", "Remove a policy.", policies::remove)
         .post("/policies/rollback", "Go back to an older version.", policies::roll_back)
+        .post("/policies/undo", "Undo one version.", letting::undo)
+        .post("/attempts/{name}/senders", "Permit or block its sender.", letting::decide)
+        .post("/attempts/{name}/senders/preview", "What that would do to it.", letting::preview)
+        .post("/attempts/{name}/let-in", "Let its triplet pass.", letting::let_in)
         .put("/groups/{name}", "Make or replace a group.", policies::put_group)
         .delete("/groups/{name}", "Remove a group.", policies::remove_group)
         .post("/groups/{name}/members", "Add and remove members.", policies::members)
         .put("/definitions/{name}", "Make or replace a definition.", definitions::put)
         .delete("/definitions/{name}", "Remove a definition.", definitions::remove)
+        .post("/groups/{name}/paste", "Add members from a text.", policies::paste)
+        .post("/policies/simulate", "Which policies apply to a mail.", policies::simulate)
         .post("/senders", "Permit or block a sender.", senders::put)
         .delete("/senders/{number}", "Remove a managed sender.", senders::remove)
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)

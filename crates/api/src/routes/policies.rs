@@ -2,8 +2,10 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use center::replay::{ReplayReport, ReplayRequest};
 use center::{
-    ChangeResult, GroupRow, PolicyList, PolicyRow, Problem, VersionDifference, VersionRow,
+    ChangeResult, GroupRow, ImportHow, Pasted, PolicyList, PolicyRow, Problem, Simulated,
+    SimulatedMail, VersionDifference, VersionRow,
 };
 use serde::Deserialize;
 use types::lists::{Group, Pattern};
@@ -221,5 +223,47 @@ pub(crate) async fn members(
 ) -> Answer<ChangeResult> {
     let work =
         move |center: &center::Center| center.change_members(&caller, &name, add, &remove, &note);
+    working(&api, work).await.map(Json)
+}
+
+pub(crate) async fn replay(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(request): Body<ReplayRequest>,
+) -> Answer<ReplayReport> {
+    working(&api, move |center| center.replay(&caller, &request)).await.map(Json)
+}
+
+pub(crate) async fn simulate(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(mail): Body<SimulatedMail>,
+) -> Answer<Simulated> {
+    working(&api, move |center| center.simulate(&caller, &mail)).await.map(Json)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct PasteBody {
+    /// Addresses and domains, one per line; the first column of CSV.
+    text: String,
+    /// Whether good lines are taken even if others are not.
+    #[serde(default)]
+    partial: bool,
+    /// Whether it is only said what would be added.
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    note: String,
+}
+
+pub(crate) async fn paste(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(PasteBody { text, partial, dry_run, note }): Body<PasteBody>,
+) -> Answer<Pasted> {
+    let how = ImportHow { partial, dry_run };
+    let work =
+        move |center: &center::Center| center.paste_members(&caller, &name, &text, how, &note);
     working(&api, work).await.map(Json)
 }

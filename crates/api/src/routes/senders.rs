@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use center::{ChangeResult, Imported, SenderRow, SenderSearch};
+use center::{ChangeResult, ImportHow, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
 use types::lists::ManagedSender;
 use types::{Caller, PolicyId};
@@ -66,8 +66,12 @@ pub(crate) async fn remove(
 
 #[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct ImportParams {
+    /// Whether good lines are stored even if others are not.
     #[serde(default)]
     partial: bool,
+    /// Whether it is only said what would be stored.
+    #[serde(default)]
+    dry_run: bool,
     #[serde(default)]
     note: String,
 }
@@ -75,11 +79,19 @@ pub(crate) struct ImportParams {
 pub(crate) async fn import(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Params(ImportParams { partial, note }): Params<ImportParams>,
+    Params(ImportParams { partial, dry_run, note }): Params<ImportParams>,
     csv: Bytes,
 ) -> Result<Json<Imported>, ApiProblem> {
     let work = move |center: &center::Center| {
-        center.import_senders(&caller, &mut csv.as_ref(), partial, &note)
+        center.import_senders(&caller, &mut csv.as_ref(), ImportHow { partial, dry_run }, &note)
     };
     working(&api, work).await.map(Json)
+}
+
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+) -> Result<Json<SenderRow>, ApiProblem> {
+    working(&api, move |center| center.sender(&caller, PolicyId(number))).await.map(Json)
 }

@@ -42,6 +42,11 @@ impl PolicyActivator for Outside {
         }
     }
 
+    fn in_force(&self) -> std::sync::Arc<policy::PolicySet> {
+        let set = policy::PolicySet::compile(0, Default::default(), &self.base());
+        set.unwrap().into()
+    }
+
     fn activate(&self, _version: u64, _change: Activation) -> Result<Vec<String>, String> {
         Ok(Vec::new())
     }

@@ -2,6 +2,7 @@
 //! reference page come from here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -112,6 +113,9 @@ pub enum Command {
     /// Definitions that policies refer to by name.
     #[command(subcommand)]
     Definition(DefinitionCommand),
+    /// Decide again on the mail of the last days: what would a change have
+    /// changed? Without one, the policy set in force checks itself.
+    Replay(ReplayArguments),
     /// Groups of addresses and domains.
     #[command(subcommand)]
     Group(GroupCommand),
@@ -352,6 +356,35 @@ pub enum PolicyCommand {
         /// The file; `-` for standard input.
         file: PathBuf,
     },
+    /// Say what a document would change, and what that would have done to the
+    /// mail of the last days; nothing is stored.
+    Plan {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// How far back.
+        #[arg(long, default_value = "7d", value_name = "SPAN", value_parser = span)]
+        last: Duration,
+    },
+    /// Do what `plan` says: put a document in place of all policies, groups and
+    /// managed senders, unless somebody changed them in between.
+    Apply {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// How far back.
+        #[arg(long, default_value = "7d", value_name = "SPAN", value_parser = span)]
+        last: Duration,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Run unit tests against a document, without a running server.
+    Test {
+        /// The document, or one policy; `-` for standard input.
+        file: PathBuf,
+        /// Files of tests (docs/reference/policy-tests.md).
+        #[arg(required = true)]
+        tests: Vec<PathBuf>,
+    },
     /// List the versions of the policy set.
     Versions,
     /// Show what changed between two versions.
@@ -360,6 +393,11 @@ pub enum PolicyCommand {
         from: u64,
         /// The newer version.
         to: u64,
+    },
+    /// Undo one version, if what it changed was not changed since.
+    Undo {
+        /// That version.
+        version: u64,
     },
     /// Make the policy set what it was in an older version; what the policy file
     /// manages stays.
@@ -370,6 +408,36 @@ pub enum PolicyCommand {
         #[command(flatten)]
         change: Change,
     },
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// How far back.
+    #[arg(long, default_value = "7d", value_name = "SPAN", value_parser = span)]
+    pub last: Duration,
+    /// A policy written in TOML that is added, or takes the place of the one of
+    /// its number.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["document", "remove", "back_to"])]
+    pub policy: Option<PathBuf>,
+    /// The number of the policy that it takes the place of.
+    #[arg(long, value_name = "NUMBER", requires = "policy")]
+    pub id: Option<String>,
+    /// A whole document, as `policy import` takes it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["remove", "back_to"])]
+    pub document: Option<PathBuf>,
+    /// A policy that is removed.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "back_to")]
+    pub remove: Option<String>,
+    /// The policy set as it was in an older version.
+    #[arg(long, value_name = "VERSION")]
+    pub back_to: Option<u64>,
+}
+
+/// `7d`, `36h`: a span of time.
+fn span(text: &str) -> Result<Duration, String> {
+    let span = crate::settings::value::duration(text).filter(|span| !span.is_zero());
+    span.ok_or_else(|| "a number with a unit, such as 7d or 36h".to_owned())
 }
 
 /// What a managed sender that a person makes can do.
@@ -542,6 +610,11 @@ pub enum SendersCommand {
         #[arg(long, value_name = "TIME")]
         until: Option<String>,
     },
+    /// Permit the sender of an attempt for its recipient: says what that would
+    /// do to the attempt, asks, and does it.
+    Permit(DecideArguments),
+    /// Block the sender of an attempt for its recipient, likewise.
+    Block(DecideArguments),
     /// Remove entries.
     Remove {
         /// Their numbers.
@@ -613,6 +686,28 @@ pub enum AuditCommand {
         #[arg(long, value_name = "NUMBER:HASH")]
         head: Option<String>,
     },
+}
+
+/// `senders permit` and `senders block`
+#[derive(Debug, Args)]
+pub struct DecideArguments {
+    /// The reference of the attempt.
+    pub reference: String,
+    /// The address or domain that is meant; the advised one if absent.
+    #[arg(long, value_name = "SENDER")]
+    pub sender: Option<String>,
+    /// For everyone, as a policy, instead of the recipient alone.
+    #[arg(long)]
+    pub everyone: bool,
+    /// Until when it counts, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// A remark.
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub note: String,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `account …`
@@ -701,6 +796,12 @@ pub enum GreylistCommand {
     Pass {
         /// Text in client, sender or recipient.
         text: String,
+    },
+    /// Let the next attempt pass that is like this one: same client, sender and
+    /// recipient.
+    LetIn {
+        /// The reference of the attempt that was asked to come back.
+        reference: String,
     },
     /// Forget the matching triplets, as if they had never been seen.
     Forget {

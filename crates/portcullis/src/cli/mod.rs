@@ -9,9 +9,11 @@ mod config;
 mod definitions;
 mod exit;
 mod exports;
+mod letting;
 mod output;
 mod policies;
 mod queue;
+mod replay;
 mod requests;
 mod server;
 mod state;
@@ -21,9 +23,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use arguments::{
-    AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DefinitionCommand,
-    DemoArguments, Global, GreylistCommand, GroupCommand, PolicyCommand, QueueCommand,
-    RequestsCommand, SendersCommand, TokenCommand, Which,
+    AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
+    DefinitionCommand, DemoArguments, Global, GreylistCommand, GroupCommand, PolicyCommand,
+    QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;
@@ -91,6 +93,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Queue(command) => queue::queue(global, command),
         Command::Policy(command) => policies::policy(global, command),
         Command::Definition(command) => definitions::definition(global, command),
+        Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),

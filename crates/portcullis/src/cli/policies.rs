@@ -5,13 +5,16 @@ use std::path::Path;
 use std::str::FromStr;
 
 use api::client::{encoded, path_with};
+use center::letting::SenderVerdict;
 use serde_json::{Value as Json, json};
 use types::lists::Pattern;
 use types::{EmailAddress, Policy, Timestamp};
 
 use super::arguments::{Change, Global, GroupCommand, PolicyCommand, SendersCommand};
 use super::exit::{Exit, Failure};
+use super::letting;
 use super::output::{Column, Output};
+use super::replay;
 use super::server::{Server, confirm, read_text};
 
 const POLICIES: &[Column] = &[
@@ -57,6 +60,15 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
     if let PolicyCommand::Check { file } = command {
         return check(global, file);
     }
+    match command {
+        PolicyCommand::Plan { file, last } => return replay::plan(global, file, *last),
+        PolicyCommand::Apply { file, last, change } => {
+            return replay::apply(global, file, *last, change);
+        }
+        PolicyCommand::Test { file, tests } => return replay::test(global, file, tests),
+        PolicyCommand::Undo { version } => return letting::undo(global, *version),
+        _ => {}
+    }
     let server = Server::of(global)?;
     match command {
         PolicyCommand::List => {
@@ -98,14 +110,19 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
         PolicyCommand::Diff { from, to } => {
             let (from, to) = (from.to_string(), to.to_string());
             let parameters = [("from", Some(from.as_str())), ("to", Some(to.as_str()))];
-            differences(output, &server.get(&path_with("/policies/differences", &parameters))?)?;
+            let rows: Vec<Json> = server.get(&path_with("/policies/differences", &parameters))?;
+            differences(output, &rows)?;
         }
         PolicyCommand::Rollback { version, change } => {
             confirm(global, &format!("go back to version {version} of the policy set"))?;
             let body = json!({ "version": version, "note": change.note });
             changed(output, &server.post("/policies/rollback", &body)?)?;
         }
-        PolicyCommand::Check { .. } => {}
+        PolicyCommand::Check { .. }
+        | PolicyCommand::Plan { .. }
+        | PolicyCommand::Apply { .. }
+        | PolicyCommand::Test { .. }
+        | PolicyCommand::Undo { .. } => {}
     }
     Ok(Exit::Ok)
 }
@@ -141,14 +158,14 @@ fn check(global: &Global, file: &Path) -> Result<Exit, Failure> {
 }
 
 /// `#30` or `30`.
-fn number(text: &str) -> Result<u64, Failure> {
+pub(super) fn number(text: &str) -> Result<u64, Failure> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits.parse().map_err(|_| Failure::new(Exit::Usage, format!("{text:?} is no number")))
 }
 
 /// One policy as TOML: its fields at the top, or as the only `[[policy]]` of
 /// a document.
-fn read_policy(file: &Path) -> Result<Policy, Failure> {
+pub(super) fn read_policy(file: &Path) -> Result<Policy, Failure> {
     policy::Document::parse_policy(&read_text(file)?).map_err(|error| {
         let text = format!("{}:{}: {}", file.display(), error.line, error.message);
         Failure::new(Exit::Error, text)
@@ -206,7 +223,8 @@ pub(super) fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     output.text(&text)
 }
 
-fn differences(output: Output, rows: &Vec<Json>) -> Result<(), Failure> {
+/// What differs, as lines with - and +.
+pub(super) fn differences(output: Output, rows: &[Json]) -> Result<(), Failure> {
     if output.is_json() {
         return output.list(DIFFERENCES, rows);
     }
@@ -281,7 +299,7 @@ fn patterns(texts: &[String]) -> Result<Vec<Pattern>, Failure> {
 }
 
 /// One value as it is typed.
-fn typed<T: FromStr<Err: Display>>(what: &str, text: &str) -> Result<T, Failure> {
+pub(super) fn typed<T: FromStr<Err: Display>>(what: &str, text: &str) -> Result<T, Failure> {
     text.parse().map_err(|error| Failure::new(Exit::Usage, format!("{what} {text:?}: {error}")))
 }
 
@@ -316,6 +334,12 @@ pub(super) fn senders(global: &Global, command: &SendersCommand) -> Result<Exit,
             });
             confirm(global, &format!("{} {sender} for {recipient}", action.slug()))?;
             changed(output, &server.post("/senders", &json!({ "sender": entry }))?)?;
+        }
+        SendersCommand::Permit(arguments) => {
+            return letting::decide(global, SenderVerdict::Permit, arguments);
+        }
+        SendersCommand::Block(arguments) => {
+            return letting::decide(global, SenderVerdict::Block, arguments);
         }
         SendersCommand::Remove { ids } => {
             let ids = ids.iter().map(|id| number(id)).collect::<Result<Vec<_>, _>>()?;

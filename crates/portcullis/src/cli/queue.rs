@@ -216,6 +216,9 @@ pub(super) fn greylist(global: &Global, command: &GreylistCommand) -> Result<Exi
             confirm(global, &format!("let the triplets that contain {text:?} pass"))?;
             output.object(&server.post("/greylist/pass", &json!({ "text": text }))?)?;
         }
+        GreylistCommand::LetIn { reference } => {
+            return super::letting::let_in(global, reference);
+        }
         GreylistCommand::Forget { text } => {
             confirm(global, &format!("forget the triplets that contain {text:?}"))?;
             output.object(&server.post("/greylist/forget", &json!({ "text": text }))?)?;

@@ -44,7 +44,7 @@ pub(super) fn node(settings: &Settings) -> NodeName {
 }
 
 /// What policies stand on.
-pub(super) fn base_policies(settings: &Settings) -> BasePolicies {
+pub(crate) fn base_policies(settings: &Settings) -> BasePolicies {
     BasePolicies {
         size_max_octets: settings.smtp.message_size_max.0,
         greylist: greylist_times(settings),

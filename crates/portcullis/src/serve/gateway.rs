@@ -209,7 +209,7 @@ impl Shared {
         EngineParts {
             clock: Arc::clone(&self.clock),
             chance: Arc::clone(&self.chance),
-            policy: policies.in_force(),
+            policy: policies.shared(),
             checks: Arc::clone(checks),
             resolver: Arc::clone(&self.resolver),
             log: Arc::clone(&self.events),

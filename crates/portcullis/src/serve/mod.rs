@@ -9,7 +9,7 @@
 
 mod accounts;
 mod chores;
-mod convert;
+pub(crate) mod convert;
 mod doors;
 pub(crate) mod gateway;
 mod health;

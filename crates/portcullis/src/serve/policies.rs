@@ -57,7 +57,7 @@ impl Policies {
     }
 
     /// The set in force, for whoever decides.
-    pub(super) fn in_force(&self) -> Arc<ArcSwap<PolicySet>> {
+    pub(super) fn shared(&self) -> Arc<ArcSwap<PolicySet>> {
         Arc::clone(&self.in_force)
     }
 
@@ -96,6 +96,10 @@ impl Policies {
 impl PolicyActivator for Policies {
     fn base(&self) -> BasePolicies {
         BasePolicies::clone(&self.base.load())
+    }
+
+    fn in_force(&self) -> Arc<PolicySet> {
+        self.in_force.load_full()
     }
 
     fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String> {

@@ -129,6 +129,7 @@ struct ListPage<'a> {
     first: Option<String>,
     row_choices: Vec<(usize, String, bool)>,
     may_export: bool,
+    may_decide: bool,
     reload: String,
     relative: String,
     live: String,
@@ -316,6 +317,7 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
             .map(|rows| (rows, address.with(|a| a.rows = rows), rows == address.rows))
             .to_vec(),
         may_export: may(types::Permission::ExportMetadata),
+        may_decide: may(types::Permission::EditSenders),
         reload: address.href(),
         relative: address.at(None),
         live: address.with(|address| address.path = "/messages/live"),

@@ -46,6 +46,18 @@ export const screens = {
   },
   live: at('/messages/live'),
   requests: at('/requests?list=all'),
+  permit: async (page, url) => {
+    await firstRow('/messages?view=deferred&from=now-7d&q=type%3Agreylist', '/permit')(page, url);
+  },
+  block: async (page, url) => {
+    await firstRow(REFUSED, '/block')(page, url);
+  },
+  senders: at('/senders'),
+  'sender-new': at('/senders/new'),
+  'senders-import': at('/senders/import'),
+  groups: at('/groups'),
+  group: at('/groups/Permitted%20Senders'),
+  simulator: at('/policies/simulator?to=ann%40corp.example&from=somebody%40outside.example&ip=192.0.2.1'),
   downloads: at('/reports/downloads'),
   views: at('/views'),
   audit: at('/system/audit'),

@@ -1,0 +1,67 @@
+// Groups and managed senders: paste a thousand lines, every bad one is named, nothing changes unless it is taken.
+import { expect, test } from '@playwright/test';
+
+for (const javaScriptEnabled of [true, false]) {
+  test.describe(javaScriptEnabled ? 'with script' : 'without script', () => {
+    test.use({ javaScriptEnabled });
+    const name = `Partners ${javaScriptEnabled ? 'one' : 'two'}`;
+    const lines = [...Array(1000).keys()].map((each) => `partner${each}@partners.example`);
+
+    test('a group is made, filled, moved and exported', async ({ page, request }) => {
+      await page.goto('/groups');
+      await page.getByLabel('New group').fill(name);
+      await page.getByRole('button', { name: 'Make it' }).click();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+      await page.getByLabel(/one per line/).fill([...lines, 'nonsense', 'a@@b'].join('\n'));
+      await page.getByRole('button', { name: 'Check' }).click();
+      await expect(page.getByRole('status').first()).toContainText('1000 would be added');
+      await expect(page.getByRole('table')).toContainText('1001');
+      await page.getByRole('button', { name: 'Add all or nothing' }).click();
+      await expect(page.getByRole('alert')).toContainText('Nothing was added');
+      await page.getByRole('button', { name: 'Add the good lines' }).click();
+      await expect(page.getByRole('status').first()).toContainText('1000 added');
+      await page.getByLabel('Below').selectOption('Permitted Senders');
+      await page.getByRole('button', { name: 'Move' }).click();
+      await expect(page.locator('.sub')).toContainText('below Permitted Senders');
+      const file = await (await request.get(`/groups/${encodeURIComponent(name)}/export`)).text();
+      expect(file.trim().split('\n')).toHaveLength(1000);
+      await page.getByLabel('Contains').fill('partner77@');
+      await page.getByRole('button', { name: 'Show' }).click();
+      await page.getByRole('checkbox', { name: 'partner77@partners.example' }).check();
+      await page.getByRole('button', { name: 'Remove the ticked' }).click();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText('Saved');
+    });
+
+    test('managed senders are imported, found, edited and removed', async ({ page }) => {
+      const domain = javaScriptEnabled ? 'one.example' : 'two.example';
+      await page.goto('/senders/import');
+      const csv = `sender,recipient,action,note\nnews@${domain},ann@corp.example,permit,wanted\nx@${domain},nobody@elsewhere.example,block,\n`;
+      await page.getByLabel('Lines').fill(csv);
+      await page.getByRole('button', { name: 'Check' }).click();
+      await expect(page.getByRole('status').first()).toContainText('1 entries would be stored');
+      await expect(page.getByRole('table')).toContainText('none of the domains');
+      await page.getByRole('button', { name: 'Import the good lines' }).click();
+      await expect(page.getByRole('status').first()).toContainText('1 entries are stored');
+      await page.goto(`/senders?text=${domain}`);
+      await page.getByRole('link', { name: /^Edit news@/ }).click();
+      await page.getByLabel('Does').selectOption('block');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await expect(page.locator('main')).toContainText('action = "block"');
+      await page.goto(`/senders?text=${domain}&action=block`);
+      await page.getByRole('button', { name: /^Remove news@/ }).click();
+      await page.goto(`/senders?text=${domain}`);
+      await expect(page.locator('.empty')).toBeVisible();
+    });
+
+    test('the simulator says who wins and who loses', async ({ page }) => {
+      await page.goto('/policies/simulator');
+      await page.getByLabel('To', { exact: true }).fill('ann@corp.example');
+      await page.getByLabel(/From, of the envelope/).fill('somebody@outside.example');
+      await page.getByRole('button', { name: 'Show what applies' }).click();
+      await expect(page.getByRole('row', { name: /Greylisting/ })).toContainText('first contacts');
+      await page.getByLabel(/From, of the envelope/).fill('no address');
+      await page.getByRole('button', { name: 'Show what applies' }).click();
+      await expect(page.getByRole('alert')).toBeVisible();
+    });
+  });
+}

@@ -41,6 +41,7 @@ mod saved_views;
 mod schema;
 pub mod search;
 mod senders;
+mod shadows;
 mod simulate;
 mod status;
 mod versions;

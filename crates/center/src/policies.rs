@@ -36,6 +36,10 @@ pub struct PolicyRow {
     pub provenance: Provenance,
     /// How often it decided.
     pub hits: Hits,
+    /// The policy that always comes before it, and why: then it is never
+    /// applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadowed_by: Option<String>,
 }
 
 /// What a change did.
@@ -65,8 +69,10 @@ impl Center {
         permit(caller, Permission::SeePolicies)?;
         let content = self.parts.policies.read(&mut |_| {})?;
         let now = self.parts.clock.now();
-        let policies = content.policies.into_iter().map(|policy| row(policy, now)).collect();
-        Ok(PolicyList { version: content.version, policies })
+        let mut rows: Vec<PolicyRow> =
+            content.policies.into_iter().map(|policy| row(policy, now)).collect();
+        crate::shadows::mark(&mut rows);
+        Ok(PolicyList { version: content.version, policies: rows })
     }
 
     /// One policy.
@@ -356,5 +362,6 @@ fn row(stored: StoredPolicy, now: Timestamp) -> PolicyRow {
         policy: stored.policy,
         provenance: stored.provenance,
         hits: stored.hits,
+        shadowed_by: None,
     }
 }

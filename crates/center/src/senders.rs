@@ -11,8 +11,8 @@ use store::state::{
 use types::evidence::{Loss, Parties};
 use types::lists::{ManagedSender, Pattern, SenderAction};
 use types::{
-    AuditAction, Caller, EmailAddress, ForwardPath, Permission, PolicyId, PolicyRef, PolicyType, ReversePath,
-    Stage,
+    AuditAction, Caller, EmailAddress, ForwardPath, Permission, PolicyId, PolicyRef, PolicyType,
+    ReversePath, Stage,
 };
 
 use crate::daily_log::spreadsheet_safe;

@@ -10,6 +10,7 @@ pub mod address;
 pub mod advice;
 pub mod audit;
 pub mod authentication;
+pub mod choices;
 pub mod client;
 pub mod definition;
 pub mod event;

@@ -82,6 +82,15 @@ routes! {
     POST "/groups/{name}/move" Needs(EditPolicies);
     POST "/groups/{name}/remove" Needs(EditPolicies);
     GET "/groups/{name}/export" Needs(SeePolicies);
+    GET "/policies" Needs(SeePolicies);
+    GET "/policies/new/{kind}" Needs(EditPolicies);
+    POST "/policies/new/{kind}" Needs(EditPolicies);
+    GET "/policies/versions" Needs(SeePolicies);
+    GET "/policies/rollback/{number}" Needs(SeePolicies);
+    POST "/policies/rollback/{number}" Needs(EditPolicies);
+    GET "/policies/{number}" Needs(SeePolicies);
+    POST "/policies/{number}" Needs(EditPolicies);
+    POST "/policies/{number}/remove" Needs(EditPolicies);
     GET "/policies/simulator" Needs(SeePolicies);
     GET "/changes/{version}" Needs(SeePolicies);
     POST "/changes/{version}/undo" Needs(EditSenders);

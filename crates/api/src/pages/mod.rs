@@ -15,6 +15,7 @@ mod list;
 mod live;
 mod message;
 mod overview;
+mod policies;
 mod pulse;
 mod refusal;
 mod requests;
@@ -77,6 +78,15 @@ pub(crate) fn router() -> Router<Api> {
         .route("/groups/{name}/move", post(groups::move_below))
         .route("/groups/{name}/remove", post(groups::remove))
         .route("/groups/{name}/export", get(groups::export))
+        .route("/policies", get(policies::page))
+        .route("/policies/new/{kind}", get(policies::new).post(policies::save_new))
+        .route("/policies/versions", get(policies::versions))
+        .route(
+            "/policies/rollback/{number}",
+            get(policies::roll_back_form).post(policies::roll_back),
+        )
+        .route("/policies/{number}", get(policies::edit).post(policies::save_edited))
+        .route("/policies/{number}/remove", post(policies::remove))
         .route("/policies/simulator", get(simulator::page))
         .route("/changes/{version}", get(letting::change))
         .route("/changes/{version}/undo", post(letting::undo))

@@ -58,11 +58,11 @@ const PLACES: &[Place] = &[
         needs: Permission::SeeMetadata,
     },
     Place {
-        href: "/senders",
-        label: "Senders",
+        href: "/policies",
+        label: "Policies",
         icon: "i-policies",
         key: "p",
-        needs: Permission::SeeSenders,
+        needs: Permission::SeePolicies,
     },
     Place {
         href: "/reports/downloads",
@@ -82,9 +82,11 @@ const PLACES: &[Place] = &[
 
 /// The pages about policies: address, name, and what they need.
 const POLICY_PLACES: &[(&str, &str, Permission)] = &[
-    ("/senders", "Senders", Permission::SeeSenders),
+    ("/policies", "Policies", Permission::SeePolicies),
+    ("/senders", "Managed senders", Permission::SeeSenders),
     ("/groups", "Groups", Permission::SeePolicies),
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
+    ("/policies/versions", "Versions", Permission::SeePolicies),
 ];
 
 /// What the search box holds.
@@ -169,7 +171,7 @@ impl Shell {
             "/" => self.path == "/",
             "/system/audit" => self.path.starts_with("/system"),
             // The rail has one place for all pages about policies.
-            "/senders" => ["/senders", "/groups", "/policies", "/changes"]
+            "/policies" => ["/senders", "/groups", "/policies", "/changes"]
                 .iter()
                 .any(|start| self.path.starts_with(start)),
             href => self.path.starts_with(href),

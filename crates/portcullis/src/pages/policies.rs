@@ -3,11 +3,7 @@
 use std::fmt::Write as _;
 
 use types::PolicyType;
-use types::definition::DefinitionChoice;
-use types::policy::{
-    AntiSpoofingOption, BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption,
-    RecipientValidation,
-};
+use types::choices::choices;
 
 /// The example, which the tests of `policy` read and validate.
 const EXAMPLE: &str = include_str!("../../../policy/examples/policies.toml");
@@ -19,64 +15,17 @@ pub fn page() -> String {
     page += INTRODUCTION;
     page += "\n## Types and their options\n\n| type | shown as | `option` |\n|---|---|---|\n";
     for kind in PolicyType::ALL {
-        let options = options(*kind);
+        let options = choices(*kind);
         if options.is_empty() {
             continue;
         }
-        let written: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
+        let written: Vec<String> =
+            options.iter().map(|option| format!("`{}`", written(option))).collect();
         let title = kind.title();
         let _ = writeln!(page, "| `{}` | {title} | {} |", kind.slug(), written.join("<br>"));
     }
     let _ = write!(page, "\n{FIELDS}\n## Example\n\n```toml\n{EXAMPLE}```\n");
     page
-}
-
-/// Every option of a type as a document writes it; none where the type is no
-/// policy.
-fn options(kind: PolicyType) -> Vec<String> {
-    let all: Vec<PolicyOption> = match kind {
-        PolicyType::PermittedSenders => [PermitOption::Permit, PermitOption::NoAction]
-            .map(PolicyOption::PermittedSenders)
-            .to_vec(),
-        PolicyType::BlockedSenders => {
-            [BlockOption::Block, BlockOption::NoAction].map(PolicyOption::BlockedSenders).to_vec()
-        }
-        PolicyType::Greylisting => [
-            GreylistOption::Apply(ClientIdentity::Network),
-            GreylistOption::Apply(ClientIdentity::Address),
-            GreylistOption::NoAction,
-        ]
-        .map(PolicyOption::Greylisting)
-        .to_vec(),
-        PolicyType::Reputation => choices().map(PolicyOption::Reputation).to_vec(),
-        PolicyType::GeographicalRestriction => {
-            choices().map(PolicyOption::GeographicalRestriction).to_vec()
-        }
-        PolicyType::AntiSpoofing => [
-            AntiSpoofingOption::PassWhenAuthenticated,
-            AntiSpoofingOption::Apply,
-            AntiSpoofingOption::NoAction,
-        ]
-        .map(PolicyOption::AntiSpoofing)
-        .to_vec(),
-        PolicyType::DnsAuthentication => choices().map(PolicyOption::DnsAuthentication).to_vec(),
-        PolicyType::EmailSizeLimits => vec![PolicyOption::EmailSizeLimits(25_000_000)],
-        PolicyType::RecipientValidation => [
-            RecipientValidation::AcceptAll,
-            RecipientValidation::Directory,
-            RecipientValidation::CallForward,
-            RecipientValidation::CallForwardNull,
-        ]
-        .map(PolicyOption::RecipientValidation)
-        .to_vec(),
-        PolicyType::ManagedSenders => Vec::new(),
-    };
-    all.iter().map(written).collect()
-}
-
-/// The options of a type that has definitions.
-fn choices() -> [DefinitionChoice; 2] {
-    [DefinitionChoice::Apply("NAME".to_owned()), DefinitionChoice::NoAction]
 }
 
 /// A value as TOML has it on one line.

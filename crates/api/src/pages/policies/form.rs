@@ -1,0 +1,308 @@
+//! The form of a policy: every field of every type, made from the tables of
+//! types and options, so that a new type needs no page of its own.
+
+use center::CenterError;
+use serde_json::{Value as Json, json};
+use types::choices::{ANY_DEFINITION, choices};
+use types::policy::{DomainPattern, PolicyMode, PolicyOption, Scope};
+use types::{Policy, PolicyId, PolicyType};
+
+use crate::pages::list::address::Pairs;
+
+/// Whom a side can cover: value in the form, label, and whether it is spelled
+/// out beside it.
+pub(super) const SCOPES: &[(&str, &str, bool)] = &[
+    ("everyone", "everyone", false),
+    ("internal", "internal addresses", false),
+    ("external", "external addresses", false),
+    ("domain", "a domain (*. with those below)", true),
+    ("group", "a group", true),
+    ("address", "an address", true),
+];
+/// Which address a policy looks at.
+pub(super) const BASES: &[(&str, &str)] =
+    &[("envelope", "envelope (MAIL FROM)"), ("header", "header (From:)"), ("both", "both")];
+/// How far a policy goes.
+pub(super) const MODES: &[(&str, &str)] = &[
+    ("off", "draft: kept, without effect"),
+    ("observe", "observe: decided and recorded, never enforced"),
+    ("on", "enforce"),
+];
+
+/// What the form holds, as it was typed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PolicyForm {
+    pub(super) narrative: String,
+    /// The option as JSON, or nothing if it is written.
+    pub(super) option: String,
+    /// The option as TOML, if it is none of the choices.
+    pub(super) written: String,
+    pub(super) based_on: String,
+    pub(super) from: String,
+    pub(super) from_name: String,
+    pub(super) to: String,
+    pub(super) to_name: String,
+    pub(super) source_ips: String,
+    pub(super) source_hosts: String,
+    pub(super) valid_from: String,
+    pub(super) valid_until: String,
+    pub(super) mode: String,
+    pub(super) overrides: bool,
+    pub(super) bidirectional: bool,
+    /// The version of the set when the form was opened.
+    pub(super) expected: String,
+    pub(super) note: String,
+}
+
+/// One choice of the option.
+pub(super) struct OptionChoice {
+    pub(super) value: String,
+    pub(super) label: String,
+}
+
+/// The choices of a type, with the definitions there are.
+pub(super) fn option_choices(kind: PolicyType, definitions: &[String]) -> Vec<OptionChoice> {
+    let choice = |option: &PolicyOption| OptionChoice {
+        value: json!(option).to_string(),
+        label: option_words(option),
+    };
+    let mut found = Vec::new();
+    for option in choices(kind) {
+        match option.definition() {
+            Some(ANY_DEFINITION) => {
+                let named = definitions.iter().filter_map(|name| {
+                    let text = json!(option).to_string();
+                    let text =
+                        text.replace(&json!(ANY_DEFINITION).to_string(), &json!(name).to_string());
+                    serde_json::from_str::<PolicyOption>(&text).ok()
+                });
+                found.extend(named.map(|option| choice(&option)));
+            }
+            _ => found.push(choice(&option)),
+        }
+    }
+    found
+}
+
+/// `apply: network`, `no action`, `25000000`.
+pub(super) fn option_words(option: &PolicyOption) -> String {
+    fn words(value: &Json) -> String {
+        match value {
+            Json::String(text) => text.replace('_', " "),
+            Json::Object(fields) => {
+                let field = |(name, value): (&String, &Json)| {
+                    format!("{}: {}", name.replace('_', " "), words(value))
+                };
+                fields.iter().map(field).collect::<Vec<_>>().join(", ")
+            }
+            Json::Array(values) => values.iter().map(words).collect::<Vec<_>>().join(", "),
+            other => other.to_string(),
+        }
+    }
+    let set = json!(option).get("set").map(words).unwrap_or_default();
+    match option {
+        PolicyOption::EmailSizeLimits(_) => format!("{set} octets"),
+        _ => set,
+    }
+}
+
+/// A scope as the list shows it.
+pub(super) fn scope_words(scope: &Scope) -> String {
+    let (kind, name) = scope_parts(scope);
+    match kind {
+        "group" => format!("group \u{201c}{name}\u{201d}"),
+        kind if name.is_empty() => kind.to_owned(),
+        _ => name,
+    }
+}
+
+fn scope_parts(scope: &Scope) -> (&'static str, String) {
+    match scope {
+        Scope::Everyone => ("everyone", String::new()),
+        Scope::Internal => ("internal", String::new()),
+        Scope::External => ("external", String::new()),
+        Scope::Domain(domain) => ("domain", domain.to_string()),
+        Scope::Group(name) => ("group", name.clone()),
+        Scope::Address(address) => ("address", address.to_string()),
+    }
+}
+
+impl PolicyForm {
+    /// The form of a new policy.
+    pub(super) fn new(version: u64) -> PolicyForm {
+        PolicyForm {
+            based_on: "envelope".to_owned(),
+            from: "everyone".to_owned(),
+            to: "everyone".to_owned(),
+            mode: "observe".to_owned(),
+            expected: version.to_string(),
+            ..PolicyForm::default()
+        }
+    }
+
+    /// The form of a stored policy.
+    pub(super) fn of(policy: &Policy, version: u64) -> PolicyForm {
+        let (from, from_name) = scope_parts(&policy.from);
+        let (to, to_name) = scope_parts(&policy.to);
+        let slug = |value: Json| value.as_str().unwrap_or_default().to_owned();
+        let lines = |texts: Vec<String>| texts.join("\n");
+        let time = |at: Option<types::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        PolicyForm {
+            narrative: policy.narrative.clone(),
+            option: json!(policy.option).to_string(),
+            written: String::new(),
+            based_on: slug(json!(policy.based_on)),
+            from: from.to_owned(),
+            from_name,
+            to: to.to_owned(),
+            to_name,
+            source_ips: lines(policy.source_ips.iter().map(ToString::to_string).collect()),
+            source_hosts: lines(policy.source_hosts.iter().map(ToString::to_string).collect()),
+            valid_from: time(policy.validity.from),
+            valid_until: time(policy.validity.until),
+            mode: slug(json!(policy.mode)),
+            overrides: policy.overrides,
+            bidirectional: policy.bidirectional,
+            expected: version.to_string(),
+            note: String::new(),
+        }
+    }
+
+    /// What was sent.
+    pub(super) fn read(pairs: &Pairs) -> PolicyForm {
+        let value = |name: &str| {
+            let found = pairs.iter().rev().find(|(other, _)| other == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        PolicyForm {
+            narrative: value("narrative"),
+            option: value("option"),
+            written: value("written"),
+            based_on: value("based_on"),
+            from: value("from"),
+            from_name: value("from_name"),
+            to: value("to"),
+            to_name: value("to_name"),
+            source_ips: value("source_ips"),
+            source_hosts: value("source_hosts"),
+            valid_from: value("valid_from"),
+            valid_until: value("valid_until"),
+            mode: value("mode"),
+            overrides: !value("override").is_empty(),
+            bidirectional: !value("bidirectional").is_empty(),
+            expected: value("expected"),
+            note: value("note"),
+        }
+    }
+
+    /// The policy that was typed.
+    pub(super) fn policy(
+        &self,
+        kind: PolicyType,
+        id: Option<PolicyId>,
+    ) -> Result<Policy, CenterError> {
+        let option = self.option(kind)?;
+        let lines = |text: &str| -> Vec<String> {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.map(str::to_owned).collect()
+        };
+        let mut fields = json!({
+            "narrative": self.narrative.trim(),
+            "option": option,
+            "based_on": self.based_on,
+            "from": scope("from", &self.from, &self.from_name)?,
+            "to": scope("to", &self.to, &self.to_name)?,
+            "source_ips": networks(&lines(&self.source_ips))?,
+            "source_hosts": lines(&self.source_hosts),
+            "validity": validity(&self.valid_from, &self.valid_until)?,
+            "mode": self.mode,
+            "override": self.overrides,
+            "bidirectional": self.bidirectional,
+        });
+        if let (Some(id), Some(fields)) = (id, fields.as_object_mut()) {
+            fields.insert("id".to_owned(), json!(id));
+        }
+        serde_json::from_value(fields).map_err(|error| CenterError::invalid(error.to_string()))
+    }
+
+    fn option(&self, kind: PolicyType) -> Result<Json, CenterError> {
+        let option: PolicyOption = match self.option.trim() {
+            "" => {
+                let written = self.written.trim();
+                if written.is_empty() {
+                    return Err(CenterError::invalid("say what the policy does"));
+                }
+                let text = format!("type = {:?}\nset = {written}\n", kind.slug());
+                toml::from_str(&text).map_err(|error| {
+                    CenterError::invalid(format!("the option as written: {}", error.message()))
+                })?
+            }
+            chosen => serde_json::from_str(chosen)
+                .map_err(|error| CenterError::invalid(format!("the option: {error}")))?,
+        };
+        if option.kind() != kind {
+            return Err(CenterError::invalid(format!("this is no option of {}", kind.title())));
+        }
+        Ok(json!(option))
+    }
+
+    pub(super) fn mode(&self) -> Option<PolicyMode> {
+        serde_json::from_value(json!(self.mode)).ok()
+    }
+
+    /// The version of the set when the form was opened.
+    pub(super) fn expected(&self) -> Option<u64> {
+        self.expected.parse().ok()
+    }
+}
+
+fn scope(side: &str, kind: &str, name: &str) -> Result<Json, CenterError> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        CenterError::invalid(format!("applies {side} {kind} {:?}: {error}", name.trim()))
+    };
+    let name = name.trim();
+    match kind {
+        "domain" => {
+            name.parse::<DomainPattern>().map_err(|error| wrong(&error))?;
+        }
+        "address" => {
+            name.parse::<types::EmailAddress>().map_err(|error| wrong(&error))?;
+        }
+        "group" if name.is_empty() => return Err(wrong(&"name the group")),
+        _ => {}
+    }
+    let spelled = SCOPES.iter().any(|(known, _, spelled)| *known == kind && *spelled);
+    Ok(if spelled { json!({ kind: name }) } else { json!(kind) })
+}
+
+/// Networks; a single address is one too.
+fn networks(lines: &[String]) -> Result<Vec<String>, CenterError> {
+    let one = |line: &String| match line.parse::<std::net::IpAddr>() {
+        Ok(ip) => Ok(format!("{ip}/{}", if ip.is_ipv4() { 32 } else { 128 })),
+        Err(_) => match line.parse::<ipnet::IpNet>() {
+            Ok(network) => Ok(network.to_string()),
+            Err(_) => {
+                Err(CenterError::invalid(format!("{line:?} is no network such as 192.0.2.0/24")))
+            }
+        },
+    };
+    lines.iter().map(one).collect()
+}
+
+fn validity(from: &str, until: &str) -> Result<Json, CenterError> {
+    let time = |what: &str, text: &str, end: &str| -> Result<Option<Json>, CenterError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T{end}Z") };
+        let at: types::Timestamp = whole
+            .parse()
+            .map_err(|error| CenterError::invalid(format!("{what} {text:?}: {error}")))?;
+        Ok(Some(json!(at)))
+    };
+    let mut fields = serde_json::Map::new();
+    fields.extend(time("valid from", from, "00:00:00")?.map(|at| ("from".to_owned(), at)));
+    fields.extend(time("valid until", until, "23:59:59")?.map(|at| ("until".to_owned(), at)));
+    Ok(Json::Object(fields))
+}

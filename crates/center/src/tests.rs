@@ -298,7 +298,7 @@ fn every_function_asks_for_its_permission() {
         center.put_sender(&nobody, entry("x.example", SenderAction::Block), "").err(),
         center.remove_sender(&nobody, PolicyId(1), "").err(),
         center.export_senders(&nobody, &SenderSearch::default(), &mut Vec::new()).err(),
-        center.import_senders(&nobody, &mut "".as_bytes(), false, "").err(),
+        center.import_senders(&nobody, &mut "".as_bytes(), ImportHow::default(), "").err(),
         center.queue_list(&nobody, None, 0).err(),
         center.queue_show(&nobody, queue_id(1)).err(),
         center.queue_shape(&nobody).err(),
@@ -388,7 +388,7 @@ fn managed_senders_replace_their_pair_and_travel_as_csv() {
         "sender,recipient,action,note,valid_until\r\nx.example,bob@corp.example,permit,,\r\n"
     );
     let bad = "sender,recipient,action\ny.example,bob@corp.example,block\nz.example,bob@corp.example,delete\ncorp.example,bob@corp.example,permit\n";
-    let refused = center.import_senders(&root(), &mut bad.as_bytes(), false, "");
+    let refused = center.import_senders(&root(), &mut bad.as_bytes(), ImportHow::default(), "");
     let Err(CenterError::Invalid { problems }) = refused else { panic!("{refused:?}") };
     assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [Some(3), Some(4)]);
     assert_eq!(
@@ -396,7 +396,10 @@ fn managed_senders_replace_their_pair_and_travel_as_csv() {
         1,
         "nothing changed"
     );
-    let done = center.import_senders(&root(), &mut bad.as_bytes(), true, "").unwrap();
+    let done = {
+        let how = ImportHow { partial: true, dry_run: false };
+        center.import_senders(&root(), &mut bad.as_bytes(), how, "").unwrap()
+    };
     assert_eq!((done.stored, done.problems.len()), (1, 2));
     let search = SenderSearch { text: Some("y.ex".to_owned()), ..SenderSearch::default() };
     let id = center.senders(&root(), &search).unwrap()[0].sender.id.unwrap();

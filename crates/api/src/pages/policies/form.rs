@@ -4,7 +4,7 @@
 use center::CenterError;
 use serde_json::{Value as Json, json};
 use types::choices::{ANY_DEFINITION, choices};
-use types::policy::{DomainPattern, PolicyMode, PolicyOption, Scope};
+use types::policy::{DomainPattern, PolicyOption, Scope};
 use types::{Policy, PolicyId, PolicyType};
 
 use crate::pages::list::address::Pairs;
@@ -244,10 +244,6 @@ impl PolicyForm {
             return Err(CenterError::invalid(format!("this is no option of {}", kind.title())));
         }
         Ok(json!(option))
-    }
-
-    pub(super) fn mode(&self) -> Option<PolicyMode> {
-        serde_json::from_value(json!(self.mode)).ok()
     }
 
     /// The version of the set when the form was opened.

@@ -235,7 +235,8 @@ async fn opened(
     let caller = signed.caller;
     let look = move |center: &Center| {
         let list = center.policies(&caller)?;
-        let groups = center.groups(&caller)?.into_iter().map(|row| row.group.name).collect();
+        let rows = center.groups(&caller)?.into_iter();
+        let groups: Vec<String> = rows.map(|row| row.group.name).collect();
         let defined = center.definitions(&caller)?.into_iter();
         let defined = defined.filter(|row| row.definition.kind() == kind);
         let names: Vec<String> = defined.map(|row| row.definition.name).collect();

@@ -337,7 +337,8 @@ async fn act(
             policy.mode = PolicyMode::On;
             let change = ReplayChange::Policy(Box::new(policy));
             let request = ReplayRequest { change, ..ReplayRequest::default() };
-            return center.replay(&caller, &request).map(Done::Replayed);
+            let report = center.replay(&caller, &request)?;
+            return Ok(Done::Replayed(Box::new(report)));
         }
         center.put_policy(&caller, policy, wanted.expected(), &wanted.note).map(|change| {
             if change.differences.is_empty() { Done::Nothing } else { Done::Stored(change.version) }
@@ -347,7 +348,7 @@ async fn act(
         Ok(Done::Stored(version)) => Redirect::to(&format!("/changes/{version}")).into_response(),
         Ok(Done::Nothing) => Redirect::to("/policies").into_response(),
         Ok(Done::Replayed(report)) => {
-            let outcome = Outcome { report: Some(report), problem: None };
+            let outcome = Outcome { report: Some(*report), problem: None };
             opened(api, signed, shell, kind, id, Some(form), outcome).await
         }
         Err(problem) if is_fault(&problem) => {
@@ -362,7 +363,7 @@ async fn act(
 enum Done {
     Stored(u64),
     Nothing,
-    Replayed(ReplayReport),
+    Replayed(Box<ReplayReport>),
 }
 
 /// A conflict, with what to do about it.

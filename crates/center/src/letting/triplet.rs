@@ -3,9 +3,10 @@
 
 use policy::replay::recorded_triplet;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::contract::{TripletEntry, TripletSteer};
 use types::finding::TripletState;
-use types::{Caller, Event, Permission};
+use types::{AuditAction, Caller, Event, Permission};
 
 use crate::{Center, CenterError, permit, presentable};
 
@@ -48,6 +49,11 @@ impl Center {
                  it was let in already; a permit lets its next message in",
             )
         })?;
+        // Before it is done: the table is not in the database of the log.
+        let details = json!({ "from": event.reference(), "entries": 1 });
+        let subject = presentable(&format!("{} {}", entry.facts.sender, entry.recipient.as_str()))
+            .into_owned();
+        self.record(caller, AuditAction::GreylistPassed, &subject, &details)?;
         self.parts.triplets.steer(std::slice::from_ref(&entry), TripletSteer::Pass)?;
         let sender = match entry.facts.sender.is_empty() {
             true => "<>",

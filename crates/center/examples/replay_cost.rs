@@ -5,7 +5,7 @@
 //! `cargo run --release -p center --example replay_cost -- 1000000`
 
 #[path = "../src/replay/tests/made.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test module outside of a test")]
+#[expect(clippy::unwrap_used, reason = "a test module outside of a test")]
 mod made;
 mod quiet;
 

@@ -21,7 +21,7 @@ pub const NEVER_SKIPPED: &[&str] = &[
 /// Why nothing of an attempt can be released.
 pub(super) fn gone(event: &Event) -> Option<String> {
     let refused = match event.outcome()? {
-        Outcome::Accepted { .. } | Outcome::Held { .. } => return None,
+        Outcome::Accepted { .. } | Outcome::Passed { .. } | Outcome::Held { .. } => return None,
         Outcome::Rejected(_) => "refused",
         Outcome::Deferred(_) => "asked to come back",
         Outcome::Aborted(_) => "broken off",

@@ -106,7 +106,10 @@ impl<'a> Looker<'a> {
         let recorded = End::recorded(outcome);
         let life = self.hashing.hash_one(event.life_line.as_bytes());
         let pair = self.pair(event);
-        if matches!(outcome, Outcome::Accepted { .. } | Outcome::Held { .. }) {
+        if matches!(
+            outcome,
+            Outcome::Accepted { .. } | Outcome::Passed { .. } | Outcome::Held { .. }
+        ) {
             *made.accepted_pairs.entry(pair).or_default() += 1;
             made.accepted_lives.insert(life);
         }

@@ -46,7 +46,7 @@ impl<'a> Maker<'a> {
         let mut life_line = LifeLineId::new(mail.at, self.random());
         let subject = subject(mail);
         let mut evidence = Evidence::new();
-        let relay = Observed::Relay { internal: true };
+        let relay = Observed::Relay { internal: true, askers: false };
         evidence.add(finding(CheckName::Relay, Stage::Rcpt, relay));
         let mut ended = Stage::Content;
         let mut verdict = Verdict::Proceed;

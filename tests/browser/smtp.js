@@ -15,12 +15,12 @@ export function send({ from, to, ip = '127.8.77.1', subject = 'A word from outsi
       for (let end = heard.indexOf('\r\n'); end >= 0; end = heard.indexOf('\r\n')) {
         const line = heard.slice(0, end);
         heard = heard.slice(end + 2);
-        if (line[3] === '-') continue;
+        if (line[3] === '-' || last) continue;
         const code = Number(line.slice(0, 3));
-        const ends = code >= 400 || lines.length === 1 && !last;
-        if (ends && !last) last = { code, text: line, ref: line.match(/\[ref (\w+)\]/)?.[1] };
-        socket.write(`${last ? 'QUIT' : lines.shift()}\r\n`);
-        if (last) socket.end();
+        const ends = code >= 400 || lines.length === 1;
+        if (ends) last = { code, text: line, ref: line.match(/\[ref (\w+)\]/)?.[1] };
+        if (last) socket.end('QUIT\r\n');
+        else socket.write(`${lines.shift()}\r\n`);
       }
     });
     socket.on('error', failed).on('close', () => (last ? done(last) : failed(new Error('the gateway hung up'))));

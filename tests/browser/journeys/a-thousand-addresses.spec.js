@@ -21,7 +21,7 @@ for (const javaScriptEnabled of [true, false]) {
       await page.getByRole('button', { name: 'Add the good lines' }).click();
       await expect(page.getByRole('status').first()).toContainText('1000 added');
       await page.getByLabel('Below').selectOption('Permitted Senders');
-      await page.getByRole('button', { name: 'Move' }).click();
+      await page.getByRole('button', { name: 'Move', exact: true }).click();
       await expect(page.locator('.sub')).toContainText('below Permitted Senders');
       const file = await (await request.get(`/groups/${encodeURIComponent(name)}/export`)).text();
       expect(file.trim().split('\n')).toHaveLength(1000);

@@ -49,7 +49,8 @@ pub(super) struct PolicyForm {
     pub(super) mode: String,
     pub(super) overrides: bool,
     pub(super) bidirectional: bool,
-    /// The version of the set when the form was opened.
+    /// The version in which the policy was last changed when the form was opened;
+    /// nothing for a new one.
     pub(super) expected: String,
     pub(super) note: String,
 }
@@ -129,13 +130,12 @@ fn scope_parts(scope: &Scope) -> (&'static str, String) {
 
 impl PolicyForm {
     /// The form of a new policy.
-    pub(super) fn new(version: u64) -> PolicyForm {
+    pub(super) fn new() -> PolicyForm {
         PolicyForm {
             based_on: "envelope".to_owned(),
             from: "everyone".to_owned(),
             to: "everyone".to_owned(),
             mode: "observe".to_owned(),
-            expected: version.to_string(),
             ..PolicyForm::default()
         }
     }
@@ -246,7 +246,8 @@ impl PolicyForm {
         Ok(json!(option))
     }
 
-    /// The version of the set when the form was opened.
+    /// The version in which the policy was last changed when the form was opened;
+    /// nothing for a new one.
     pub(super) fn expected(&self) -> Option<u64> {
         self.expected.parse().ok()
     }

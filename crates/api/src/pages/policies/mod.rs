@@ -241,16 +241,16 @@ async fn opened(
         let defined = defined.filter(|row| row.definition.kind() == kind);
         let names: Vec<String> = defined.map(|row| row.definition.name).collect();
         let stored = list.policies.into_iter().find(|row| row.policy.id == id && id.is_some());
-        Ok::<_, CenterError>((list.version, groups, names, stored))
+        Ok::<_, CenterError>((groups, names, stored))
     };
-    let (version, groups, names, stored) = match working(api, look).await {
+    let (groups, names, stored) = match working(api, look).await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
     let by_file = stored.as_ref().is_some_and(|row| row.provenance.origin.is_file());
     let form = form.unwrap_or_else(|| match &stored {
-        Some(row) => PolicyForm::of(&row.policy, version),
-        None => PolicyForm::new(version),
+        Some(row) => PolicyForm::of(&row.policy, row.provenance.version),
+        None => PolicyForm::new(),
     });
     let status = match &outcome.problem {
         Some(problem) if problem.status == 409 => StatusCode::CONFLICT,
@@ -340,7 +340,8 @@ async fn act(
             let report = center.replay(&caller, &request)?;
             return Ok(Done::Replayed(Box::new(report)));
         }
-        center.put_policy(&caller, policy, wanted.expected(), &wanted.note).map(|change| {
+        let version = unchanged(center, &caller, id, &wanted)?;
+        center.put_policy(&caller, policy, Some(version), &wanted.note).map(|change| {
             if change.differences.is_empty() { Done::Nothing } else { Done::Stored(change.version) }
         })
     });
@@ -360,6 +361,24 @@ async fn act(
     }
 }
 
+/// The version of the set, unless the policy was changed while its form was
+/// open; what happens to others meanwhile is no conflict.
+fn unchanged(
+    center: &Center,
+    caller: &types::Caller,
+    id: Option<PolicyId>,
+    form: &PolicyForm,
+) -> Result<u64, CenterError> {
+    let list = center.policies(caller)?;
+    let stored = list.policies.iter().find(|row| id.is_some() && row.policy.id == id);
+    match (stored.map(|row| row.provenance.version), form.expected()) {
+        (Some(found), Some(expected)) if found != expected => {
+            Err(CenterError::Conflict { expected, found })
+        }
+        _ => Ok(list.version),
+    }
+}
+
 enum Done {
     Stored(u64),
     Nothing,
@@ -372,9 +391,9 @@ fn told(problem: ApiProblem) -> ApiProblem {
         return problem;
     }
     let detail = format!(
-        "Somebody changed the policy set while this form was open; nothing was stored and nothing \
+        "Somebody changed this while the form was open; nothing was stored and nothing \
          is overwritten. What you typed is still here: look at what changed under Versions, open \
-         the policy again, and make your change there. ({})",
+         it again, and make your change there. ({})",
         problem.detail
     );
     ApiProblem { detail, ..problem }

@@ -90,6 +90,7 @@ is used cannot be removed.
 | `set.geographical_restriction.action` | `permit` (only from these places), `hold`, `block` | |
 | `set.geographical_restriction.countries` | ISO 3166 codes of two letters | none |
 | `set.geographical_restriction.networks` | numbers of autonomous systems | none |
+| `set.dns_authentication.spf`, `.dkim`, `.dmarc` | by result (`fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror`, ...): `no_action`, `ignore_permitted`, `hold`, `reject`; `defer` for `temperror` only, `honour_record` for `fail` of `dmarc` only; such as `spf = { fail = "reject" }` | no action |
 
 ## Fields of a managed sender
 

@@ -68,9 +68,8 @@ pub enum ReplayChange {
 impl Center {
     /// Replays a range of time under a changed policy set.
     ///
-    /// One replay runs at a time; others wait. It takes some five seconds a
-    /// million attempts on two processors, and ends after a minute with what
-    /// it has.
+    /// One replay runs at a time; others wait. It ends after a minute with what
+    /// it has, and says so; `examples/replay_cost` measures it.
     ///
     /// # Errors
     ///

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use super::Shared;
 use crate::contract::StoreError;
 
-/// How long a flush waits for others to join it, once the one before served
-/// several: less than a disk's own flush takes, and it turns one flush per
-/// message into one for all who are busy at the time. A lone client waits so
-/// long once, the first time after company.
+/// How long a flush waits for others to join it, if the one before served
+/// several. It is the price of fewer flushes: small beside the flush of a
+/// turning disk, several times that of a fast one, where it still turns one
+/// flush per message into one for all who are busy at the time. A lone client
+/// pays it once, the first time after company.
 const GATHERING: Duration = Duration::from_millis(1);
 
 type Waiter = oneshot::Sender<Result<(), StoreError>>;

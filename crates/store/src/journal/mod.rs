@@ -140,7 +140,9 @@ impl Journal {
     /// Appends the records in `buffer` as soon as others are written: with
     /// the next [append](Self::append), or with the next flush at the latest.
     /// For what is of no use without a record that follows at once, such as
-    /// the triplet of an attempt whose event follows: both cost one write.
+    /// the triplet of an attempt whose event follows. The order of records is
+    /// that of the calls, and a write leaves none before it out; but which
+    /// write it is nobody promises: with many callers it can be another's.
     ///
     /// # Errors
     /// As [`Journal::append`]; nothing is appended then.

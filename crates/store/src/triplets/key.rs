@@ -18,6 +18,16 @@ pub struct Key(u128);
 pub(super) const SHARDS: usize = 64;
 
 impl Key {
+    /// The first and the last of all keys, in their order.
+    pub(super) const FIRST: Key = Key(0);
+    pub(super) const LAST: Key = Key(u128::MAX);
+
+    /// One without its parts.
+    #[cfg(test)]
+    pub(super) const fn numbered(number: u128) -> Key {
+        Key(number)
+    }
+
     /// The key of these parts.
     pub fn new(
         identity: ClientIdentity,

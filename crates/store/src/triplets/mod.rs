@@ -1,9 +1,13 @@
 //! Which networks, senders and recipients were seen together before: the
 //! memory of greylisting.
 //!
-//! The table is in memory, in parts that are locked apart; every change goes
-//! into the journal before the event of its attempt or in the same write, and
-//! so before that is answered. A window that nobody came
+//! The table is in memory, in parts that are locked apart; every change has
+//! its place in the journal before the event of its attempt, and a write takes
+//! all that has a place before it along. So whoever finds the event after a
+//! crash finds the change too, and the reply was sent after both. The reverse
+//! does not hold: with many connections the write of another one can take the
+//! change along, and a crash before the event's own leaves a change without
+//! an event, for a client that got no answer. A window that nobody came
 //! back to leaves the table when its *Sender Failed to Retry* event is
 //! recorded, in the same journal record, so a crash can neither lose nor
 //! double it.
@@ -76,7 +80,8 @@ impl Triplets {
         {
             return Err(StoreError::TableFull);
         }
-        // The event of the attempt follows at once: one write for both.
+        // No write of its own: the event follows at once, and its write, or
+        // that of another connection before it, takes this along.
         self.change(journal, &mut shard, step.change, Journal::append_batch_along)?;
         Ok(step.facts)
     }

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use types::{CheckName, Finding, Micros, Observed, Source, Stage, Timestamp};
+use types::{CheckName, Finding, Micros, Observed, Source, Stage, Timestamp, host_key};
 
-use crate::network::host_key;
 use crate::rate::{RateLimit, Rates};
 
 /// What may be held and opened.

@@ -12,7 +12,6 @@ mod directory;
 mod display_name;
 mod greylist;
 mod host_name;
-mod network;
 mod rate;
 mod recipient;
 mod relay;
@@ -37,7 +36,6 @@ pub use authentication::{
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directory, DirectoryError, DirectoryFile};
-pub use network::host_key;
 pub use rate::RateLimit;
 pub use relay::{NamedBy, relay_finding};
 

@@ -1,18 +1,16 @@
 //! How many recipients one client offers in a time.
 //!
-//! A cell per client (IPv6: per /64) after the generic cell rate algorithm:
-//! one number, the time at which the next recipient would be due if all came
-//! evenly spaced. The table is bounded; forgetting a quiet client is harmless.
+//! A cell per client (IPv6: per /64), which is one number (see
+//! [`types::rate`]). The table is bounded; forgetting a quiet client is harmless.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use quick_cache::sync::Cache;
-use types::{Observed, Source, Timestamp};
+use types::{Observed, Rate, Source, Timestamp, host_key};
 
 use crate::Seen;
-use crate::network::host_key;
 
 /// A rate, and how much may come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,35 +50,24 @@ impl Rates {
     /// Counts one event of this client; over the limit, says in how many
     /// seconds the next one passes and counts nothing.
     pub(crate) fn count(&self, ip: IpAddr, at: Timestamp, limit: RateLimit) -> Option<u64> {
-        if limit.per_minute_max == 0 {
-            return None;
-        }
+        let rate = Rate::per_minute(limit.per_minute_max, limit.burst_max)?;
         let key = host_key(ip);
         let Ok(cell) = self.cells.get_or_insert_with(&key, || {
             Ok::<_, std::convert::Infallible>(Arc::new(AtomicI64::new(i64::MIN)))
         });
-        take(&cell, at, limit)
+        take(&cell, at, rate)
     }
 }
 
-/// Takes one place from a cell, or says how long to wait for one.
-fn take(cell: &AtomicI64, at: Timestamp, limit: RateLimit) -> Option<u64> {
-    let interval_ms = (60_000 / i64::from(limit.per_minute_max)).max(1);
-    let tolerance_ms = interval_ms.saturating_mul(i64::from(limit.burst_max.max(1)) - 1);
-    let now = at.as_millis();
+/// Takes one place from a cell, or says in how many seconds there is one.
+fn take(cell: &AtomicI64, at: Timestamp, rate: Rate) -> Option<u64> {
     let mut due = cell.load(Ordering::Relaxed);
     loop {
-        let start = due.max(now);
-        let early_ms = start - now - tolerance_ms;
-        if early_ms > 0 {
-            return Some(u64::try_from(early_ms).unwrap_or(0).div_ceil(1_000));
-        }
-        match cell.compare_exchange_weak(
-            due,
-            start + interval_ms,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        ) {
+        let next = match rate.take(due, at.as_millis()) {
+            Ok(next) => next,
+            Err(wait_ms) => return Some(wait_ms.div_ceil(1_000)),
+        };
+        match cell.compare_exchange_weak(due, next, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => return None,
             Err(current) => due = current,
         }
@@ -100,13 +87,14 @@ mod tests {
     #[test]
     fn a_burst_passes_then_one_a_second() {
         let cell = AtomicI64::new(i64::MIN);
+        let rate = Rate::per_minute(LIMIT.per_minute_max, LIMIT.burst_max).unwrap();
         for _ in 0..3 {
-            assert_eq!(take(&cell, at(0), LIMIT), None);
+            assert_eq!(take(&cell, at(0), rate), None);
         }
-        assert_eq!(take(&cell, at(0), LIMIT), Some(1));
-        assert_eq!(take(&cell, at(1), LIMIT), None);
-        assert_eq!(take(&cell, at(1), LIMIT), Some(1));
-        assert_eq!(take(&cell, at(60), LIMIT), None);
+        assert_eq!(take(&cell, at(0), rate), Some(1));
+        assert_eq!(take(&cell, at(1), rate), None);
+        assert_eq!(take(&cell, at(1), rate), Some(1));
+        assert_eq!(take(&cell, at(60), rate), None);
     }
 
     #[test]

@@ -4,10 +4,9 @@
 //! its next hops refuse must not become a source of backscatter.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use quick_cache::unsync::Cache;
-use types::Timestamp;
+use types::{Rate, Timestamp};
 
 use crate::settings::BounceLimits;
 
@@ -15,11 +14,7 @@ use crate::settings::BounceLimits;
 /// forgotten: the rate for all holds in any case.
 const DOMAINS_MAX: usize = 10_000;
 
-/// The span over which rates are given, and how much of them may come at once.
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Counts notices by the generic cell rate algorithm: the time until which a
-/// rate is used up is all there is to remember.
+/// Counts notices; of a rate one instant is remembered (see [`types::rate`]).
 pub(crate) struct BounceRate {
     state: Mutex<State>,
 }
@@ -49,15 +44,18 @@ impl BounceRate {
     }
 }
 
-/// Until when a rate is used up once one more is taken, if there is one left.
-fn used(until: Timestamp, per_minute_max: u32, now: Timestamp) -> Option<Timestamp> {
-    let each = MINUTE.checked_div(per_minute_max)?;
-    let until = until.max(now) + each;
-    (until.since(now) <= MINUTE).then_some(until)
+/// What to remember of a rate once one more is taken, if there is one left:
+/// all that a minute allows may come at once.
+fn used(due: Timestamp, per_minute_max: u32, now: Timestamp) -> Option<Timestamp> {
+    let rate = Rate::per_minute(per_minute_max, per_minute_max)?;
+    let next = rate.take(due.as_millis(), now.as_millis()).ok()?;
+    Some(Timestamp::from_millis(next))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMITS: BounceLimits = BounceLimits { per_minute_max: 5, per_domain_per_minute_max: 2 };

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::triplet::prefix_v6;
+
 /// The connecting mail server, as the connection itself shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Client {
@@ -68,6 +70,16 @@ impl From<ClientFacts> for FlatFacts {
     }
 }
 
+/// The address under which a client is counted, whatever is counted: an IPv6
+/// client owns its whole /64 and can send from another address of it each
+/// time.
+pub fn host_key(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(prefix_v6(v6)),
+        v4 => v4,
+    }
+}
+
 /// What STARTTLS agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TlsFacts {
@@ -75,4 +87,17 @@ pub struct TlsFacts {
     pub version: Arc<str>,
     /// The cipher suite by its IANA name.
     pub cipher: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_ipv6_client_is_counted_once_for_its_whole_network() {
+        let key = |ip: &str| host_key(ip.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
 }

@@ -24,6 +24,7 @@ pub mod message;
 pub mod outcome;
 pub mod permission;
 pub mod policy;
+pub mod rate;
 pub mod reason;
 pub mod reply;
 mod schema;
@@ -39,7 +40,7 @@ pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
-pub use client::{Client, ClientFacts, TlsFacts};
+pub use client::{Client, ClientFacts, TlsFacts, host_key};
 pub use definition::{Definition, DefinitionSet};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
@@ -50,6 +51,7 @@ pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{AccountId, Caller, Permission, Permissions, Role, TokenId, UnknownName, Via};
 pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
+pub use rate::Rate;
 pub use reason::{Reason, ReasonKind};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use stage::Stage;

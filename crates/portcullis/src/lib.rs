@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod demonstration;
+pub mod notices;
 pub mod pages;
 pub mod serve;
 pub mod settings;

@@ -16,7 +16,6 @@ mod dns_server;
 mod gateway;
 mod message;
 mod next_hop;
-mod notices;
 pub mod scenario;
 mod settings;
 mod wiring;

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use checks::{Checks, Directory, DirectoryFile};
 use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
+use portcullis::notices::ReportWriter;
 use receive::{Engine, EngineParts, Tls, Wish};
 use store::{EventLog, OpenReport, Position, Store, StoreError, StoreOptions};
 use tokio::sync::watch;
@@ -20,7 +21,6 @@ use world::simulated::SimulatedClock;
 use world::{Clock, Sleep};
 
 use crate::gateway::Around;
-use crate::notices::Reports;
 use crate::settings::{GatewaySettings, Greylisting};
 
 /// The folder on the simulated disk.
@@ -143,14 +143,11 @@ fn deliverer(
     store: &Arc<Store>,
     clock: &ProcessClock,
 ) -> Deliverer {
-    let postmaster = format!("postmaster@{}", settings.host_name).parse();
+    let notices = ReportWriter::new(&settings.host_name);
     let parts = Parts {
         queue: store.clone(),
         log: store.clone(),
-        notices: Arc::new(Reports {
-            host_name: settings.host_name.clone(),
-            postmaster: postmaster.unwrap_or_else(|error| panic!("postmaster: {error}")),
-        }),
+        notices: Arc::new(notices.unwrap_or_else(|error| panic!("{error}"))),
         clock: Arc::new(clock.clone()),
         chance: around.chance.clone(),
         dial: Arc::new(around.network.clone()),

@@ -17,13 +17,13 @@ pub mod inspect;
 mod measured_dns;
 mod names;
 mod next_hops;
-mod notices;
 pub mod online;
 mod open_files;
 mod opened;
 mod policies;
 mod reload;
 mod running;
+mod sources;
 mod systemd;
 
 use std::sync::Arc;

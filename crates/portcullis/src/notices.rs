@@ -1,5 +1,6 @@
 //! Puts delivery's notices into words: joins `deliver`, which knows what
-//! failed, to `content`, which knows how a report is written.
+//! failed, to `content`, which knows how a report is written. Neither may know
+//! the other, so it stands here; the test kit writes with it too.
 
 use content::{DeliveryStatus, Limits, RecipientStatus, Report};
 use deliver::{Notice, NoticeKind, NoticeText, NoticeWriter};
@@ -7,7 +8,7 @@ use types::EmailAddress;
 use types::event::RelayAnswer;
 
 /// Writes bounces and delay warnings in our name.
-pub(super) struct ReportWriter {
+pub struct ReportWriter {
     host_name: String,
     postmaster: EmailAddress,
 }
@@ -17,7 +18,7 @@ impl ReportWriter {
     ///
     /// # Errors
     /// The name makes no address.
-    pub(super) fn new(host_name: &str) -> Result<Self, String> {
+    pub fn new(host_name: &str) -> Result<Self, String> {
         let postmaster = format!("postmaster@{host_name}")
             .parse()
             .map_err(|error| format!("postmaster@{host_name}: {error}"))?;

@@ -247,6 +247,7 @@ impl Way<'_> {
                 return Err(HandshakeFailed("TLS handshake timed out".into()));
             }
         };
+        tls::counted(&stream, &self.shared.counters);
         let how = tls::describe(&stream);
         connection.encrypted(Box::new(stream), how);
         match connection.turn(self.latest()).await {

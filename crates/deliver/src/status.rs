@@ -115,6 +115,12 @@ counters! {
     connections_opened,
     /// Connections that could not be opened.
     connections_failed,
+    /// Connections that were encrypted, with TLS 1.2.
+    sessions_tls12,
+    /// The same with TLS 1.3.
+    sessions_tls13,
+    /// The same with another version.
+    sessions_tls_other,
     /// TLS handshakes that failed.
     tls_failed,
     /// Questions for a recipient that reached a next hop.

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use world::Stream;
 
 use crate::route::Host;
+use crate::status::{Counters, count};
 
 /// Makes TLS connections; remembers sessions, so that the next handshake with
 /// the same host is short.
@@ -63,6 +64,15 @@ pub(crate) fn describe(stream: &TlsStream<Box<dyn Stream>>) -> Arc<str> {
         Some(ProtocolVersion::TLSv1_2) => "TLSv1.2 (certificate not verified)".into(),
         _ => "TLS (certificate not verified)".into(),
     }
+}
+
+/// Counts an encrypted connection.
+pub(crate) fn counted(stream: &TlsStream<Box<dyn Stream>>, counters: &Counters) {
+    count(match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => &counters.sessions_tls13,
+        Some(ProtocolVersion::TLSv1_2) => &counters.sessions_tls12,
+        _ => &counters.sessions_tls_other,
+    });
 }
 
 /// Takes any certificate, but only from whoever has its private key.

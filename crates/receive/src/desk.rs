@@ -99,6 +99,7 @@ impl Desk {
     /// Notes what STARTTLS agreed on. What was said in clear text before it
     /// counts no more (RFC 3207 section 4.2).
     pub(crate) fn tls_established(&mut self, tls: TlsFacts) {
+        self.engine.tally().encrypted(&tls);
         let client = ClientFacts {
             client: self.visit.client.client.clone(),
             host_name: self.visit.client.host_name.clone(),

@@ -96,8 +96,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn new(settings: ReceiveSettings, starttls: bool) -> Self {
-        let profile = SessionProfile::new(&settings.host_name, starttls, settings.session);
+    fn new(settings: ReceiveSettings, starttls: bool, tally: &Tally) -> Self {
+        let profile = SessionProfile::new(&settings.host_name, starttls, settings.session)
+            .counting(Arc::clone(tally.commands()));
         Live { settings, profile: Arc::new(profile) }
     }
 
@@ -115,21 +116,23 @@ impl Engine {
     /// An engine of these parts.
     pub fn new(parts: EngineParts, settings: ReceiveSettings) -> Arc<Engine> {
         let budget = Arc::new(ContentBudget::new(settings.examined_octets_max));
-        let live = ArcSwap::from_pointee(Live::new(settings, parts.tls.is_some()));
+        let tally = Tally::default();
+        let live = ArcSwap::from_pointee(Live::new(settings, parts.tls.is_some(), &tally));
         Arc::new(Engine {
             parts,
             counts: Arc::default(),
             budget,
             live,
             health: Health::default(),
-            tally: Tally::default(),
+            tally,
             questions: AtomicU32::new(0),
         })
     }
 
     /// Puts new settings in force for connections to come.
     pub fn reload(&self, settings: ReceiveSettings) {
-        self.live.store(Arc::new(Live::new(settings, self.parts.tls.is_some())));
+        let live = Live::new(settings, self.parts.tls.is_some(), &self.tally);
+        self.live.store(Arc::new(live));
     }
 
     /// Whether mail can be taken.

@@ -1,8 +1,11 @@
-//! The conservation sum: attempts in, outcomes out.
+//! The conservation sum: attempts in, outcomes out; and what else sessions
+//! count.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use types::OutcomeKind;
+use smtp::CommandCounts;
+use types::{OutcomeKind, TlsFacts};
 
 /// Counts since start. The difference of opened and ended is what is open
 /// now; if it stays above zero with no connection open, something was lost.
@@ -12,7 +15,13 @@ pub struct Tally {
     opened: AtomicU64,
     unrecorded: AtomicU64,
     ended: [AtomicU64; 4],
+    tls: [AtomicU64; TLS_VERSIONS.len()],
+    commands: Arc<CommandCounts>,
 }
+
+/// TLS versions that are told apart, as [`TlsFacts::version`] names them; the
+/// last stands for any other.
+pub const TLS_VERSIONS: [&str; 3] = ["TLSv1.2", "TLSv1.3", "TLS"];
 
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +34,8 @@ pub struct TallySnapshot {
     pub ended: [u64; 4],
     /// Attempts whose event could not be stored; each was answered with 4xx.
     pub unrecorded: u64,
+    /// Sessions that were encrypted, in the order of [`TLS_VERSIONS`].
+    pub tls: [u64; TLS_VERSIONS.len()],
 }
 
 impl TallySnapshot {
@@ -38,6 +49,18 @@ impl TallySnapshot {
 impl Tally {
     pub(crate) fn session(&self) {
         self.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn encrypted(&self, tls: &TlsFacts) {
+        let known = TLS_VERSIONS.iter().position(|version| **version == *tls.version);
+        if let Some(count) = self.tls.get(known.unwrap_or(TLS_VERSIONS.len() - 1)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Commands of all sessions, by how they were answered.
+    pub fn commands(&self) -> &Arc<CommandCounts> {
+        &self.commands
     }
 
     pub(crate) fn opened(&self) {
@@ -61,6 +84,7 @@ impl Tally {
             opened: self.opened.load(Ordering::Relaxed),
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
             unrecorded: self.unrecorded.load(Ordering::Relaxed),
+            tls: self.tls.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }
 }

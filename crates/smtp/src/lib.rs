@@ -17,6 +17,7 @@ pub mod client;
 pub mod command;
 pub mod content_reader;
 pub mod content_writer;
+pub mod counts;
 pub mod parameters;
 mod path;
 pub mod policy_delegation;
@@ -31,6 +32,7 @@ pub use client::{
 pub use command::{Command, CommandError, Malformed, Unfit};
 pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
 pub use content_writer::ContentWriter;
+pub use counts::{CommandCounts, ReplyClass, Verb};
 pub use parameters::{Body, MailParameters};
 pub use profile::{SessionLimits, SessionProfile};
 pub use session::{

@@ -2,7 +2,10 @@
 //! announced. Made once, shared by every session, so that a session itself
 //! stays small and a greeting costs a copy.
 
+use std::sync::Arc;
+
 use crate::content_reader::ContentLimits;
+use crate::counts::CommandCounts;
 use crate::replies;
 
 /// Every number a session is bounded by.
@@ -41,6 +44,7 @@ pub struct SessionProfile {
     helo: Box<[u8]>,
     ehlo_clear: Box<[u8]>,
     ehlo_tls: Box<[u8]>,
+    counts: Arc<CommandCounts>,
 }
 
 impl SessionProfile {
@@ -56,7 +60,19 @@ impl SessionProfile {
             helo: replies::helo(&host_name).into(),
             ehlo_clear: ehlo(starttls),
             ehlo_tls: ehlo(false),
+            counts: Arc::default(),
         }
+    }
+
+    /// The same, counting commands there: counts outlive a profile.
+    #[must_use]
+    pub fn counting(self, counts: Arc<CommandCounts>) -> Self {
+        SessionProfile { counts, ..self }
+    }
+
+    /// Where commands are counted.
+    pub(crate) fn counts(&self) -> &CommandCounts {
+        &self.counts
     }
 
     /// The limits of the sessions.

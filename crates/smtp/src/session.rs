@@ -44,6 +44,7 @@ use std::sync::Arc;
 pub use question::{Answer, End, Ends, MailQuestion, Question};
 
 use crate::content_reader::ContentReader;
+use crate::counts::Verb;
 use crate::profile::SessionProfile;
 use types::{Reason, Reply};
 
@@ -123,6 +124,8 @@ pub struct Session {
     history: History,
     commands: u32,
     commands_wrong: u32,
+    /// The command that has no final reply yet, to be counted with it.
+    verb: Option<Verb>,
 }
 
 /// Each state owns what exists in it, so that a recipient without a sender
@@ -242,6 +245,7 @@ impl Session {
             history: History::Unused,
             commands: 0,
             commands_wrong: 0,
+            verb: None,
         }
     }
 
@@ -255,7 +259,10 @@ impl Session {
     /// asks to refuse it.
     pub fn advance<'i>(&mut self, input: &mut &'i [u8], out: &mut Vec<u8>) -> Output<'i> {
         loop {
-            if let Some(output) = self.step(input, out) {
+            let before = out.len();
+            let output = self.step(input, out);
+            self.count(out, before);
+            if let Some(output) = output {
                 return output;
             }
         }
@@ -265,7 +272,16 @@ impl Session {
     /// no effect.
     pub fn answer(&mut self, answer: Answer, out: &mut Vec<u8>) {
         if let Some(asked) = self.asked.take() {
+            let before = out.len();
             self.answered(asked, answer, out);
+            self.count(out, before);
+        }
+    }
+
+    /// Counts the open command if what was written since ends it.
+    fn count(&mut self, out: &[u8], before: usize) {
+        if let Some(written) = out.get(before..) {
+            self.profile.counts().answered(&mut self.verb, written);
         }
     }
 

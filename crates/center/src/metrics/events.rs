@@ -2,20 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use types::event::RelayAttempt;
 use types::finding::TripletState;
 use types::{
     CheckName, Event, EventKind, FollowUp, Observed, OutcomeKind, Reason, Stage, event::QueueAction,
 };
 
+use super::hops::{HopCounters, Tried};
 use super::{Histogram, MetricSource, Sample, Value};
 
 /// What triplets do, in the order of the counters.
 const GREYLIST: [&str; 5] = ["new", "early", "passed", "known", "expired"];
-/// What becomes of a try at the next hop.
-const DELIVERY: [&str; 4] = ["delivered", "deferred", "rejected", "expired"];
-/// TLS versions that are told apart; everything else is the last.
-const TLS: [&str; 4] = ["none", "TLSv1.2", "TLSv1.3", "other"];
 
 /// Counts what events say. Shared by everything that writes events; counting
 /// one costs a few atomic additions.
@@ -28,13 +24,10 @@ pub struct MetricsFromEvents {
     check_took: Vec<Histogram>,
     inconclusive: Vec<AtomicU64>,
     greylist: [AtomicU64; GREYLIST.len()],
-    delivery: [AtomicU64; DELIVERY.len()],
-    delivery_took: Histogram,
+    hops: HopCounters,
     bounces_sent: AtomicU64,
     bounces_suppressed: AtomicU64,
     released: AtomicU64,
-    tls_received: [AtomicU64; TLS.len()],
-    tls_relayed: [AtomicU64; TLS.len()],
 }
 
 impl Default for MetricsFromEvents {
@@ -49,13 +42,10 @@ impl Default for MetricsFromEvents {
             check_took: some(CheckName::ALL.len()),
             inconclusive: some(CheckName::ALL.len()),
             greylist: Default::default(),
-            delivery: Default::default(),
-            delivery_took: Histogram::default(),
+            hops: HopCounters::default(),
             bounces_sent: AtomicU64::default(),
             bounces_suppressed: AtomicU64::default(),
             released: AtomicU64::default(),
-            tls_received: Default::default(),
-            tls_relayed: Default::default(),
         }
     }
 }
@@ -116,17 +106,15 @@ impl MetricsFromEvents {
                 _ => {}
             }
         }
-        let tls = event.subject.client.tls.as_ref().map(|tls| tls.version.as_ref());
-        add(self.tls_received.get(tls_place(tls)));
     }
 
     fn follow_up(&self, what: &FollowUp) {
         match what {
             FollowUp::GreylistExpired { .. } => add(self.greylist.last()),
-            FollowUp::Delivered(relay) => self.relayed(0, relay),
-            FollowUp::DeliveryDeferred { attempt, .. } => self.relayed(1, attempt),
-            FollowUp::DeliveryRejected(relay) => self.relayed(2, relay),
-            FollowUp::DeliveryExpired(relay) => self.relayed(3, relay),
+            FollowUp::Delivered(relay) => self.hops.tried(Tried::Delivered, relay),
+            FollowUp::DeliveryDeferred { attempt, .. } => self.hops.tried(Tried::Deferred, attempt),
+            FollowUp::DeliveryRejected(relay) => self.hops.tried(Tried::Rejected, relay),
+            FollowUp::DeliveryExpired(relay) => self.hops.tried(Tried::Expired, relay),
             FollowUp::Bounced { .. } => add(Some(&self.bounces_sent)),
             FollowUp::BounceSuppressed { .. } => add(Some(&self.bounces_suppressed)),
             FollowUp::Queue { action: QueueAction::Release, .. } => add(Some(&self.released)),
@@ -134,23 +122,16 @@ impl MetricsFromEvents {
         }
     }
 
-    fn relayed(&self, result: usize, relay: &RelayAttempt) {
-        add(self.delivery.get(result));
-        self.delivery_took.count(relay.took);
-        if result == 0 {
-            add(self.tls_relayed.get(tls_place(relay.tls.as_deref())));
-        }
+    /// Says which next hops have a name in metrics: those of the settings,
+    /// `host:port`.
+    pub fn name_next_hops(&self, names: impl IntoIterator<Item = String>) {
+        self.hops.name(names);
     }
 }
 
 fn place(stage: Stage, outcome: OutcomeKind, reason: Reason) -> usize {
     let outcomes = OutcomeKind::ALL.len();
     (stage as usize * outcomes + outcome as usize) * Reason::ALL.len() + reason as usize
-}
-
-fn tls_place(version: Option<&str>) -> usize {
-    let version = version.unwrap_or("none");
-    TLS.iter().position(|known| *known == version).unwrap_or(TLS.len() - 1)
 }
 
 impl MetricSource for MetricsFromEvents {
@@ -169,20 +150,10 @@ impl MetricSource for MetricsFromEvents {
         for (event, counter) in GREYLIST.iter().zip(&self.greylist) {
             number(out, "portcullis_greylist_events_total", &[event], counter);
         }
-        for (result, counter) in DELIVERY.iter().zip(&self.delivery) {
-            number(out, "portcullis_delivery_attempts_total", &[result], counter);
-        }
-        let took = Value::Histogram(self.delivery_took.value());
-        out.extend(Sample::of("portcullis_delivery_duration_seconds", &[], took));
+        self.hops.collect(out);
         number(out, "portcullis_bounces_total", &["sent"], &self.bounces_sent);
         number(out, "portcullis_bounces_total", &["suppressed"], &self.bounces_suppressed);
         number(out, "portcullis_release_total", &["admin"], &self.released);
-        for (version, counter) in TLS.iter().zip(&self.tls_received) {
-            number(out, "portcullis_tls_sessions_total", &["in", version], counter);
-        }
-        for (version, counter) in TLS.iter().zip(&self.tls_relayed) {
-            number(out, "portcullis_tls_sessions_total", &["out", version], counter);
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod events;
 mod histogram;
+mod hops;
 mod table;
 
 use std::sync::Arc;

@@ -52,6 +52,13 @@ pub const METRICS: &[Metric] = &[
     row("portcullis_ready", Gauge, &["check"], "Whether a thing that must be well is well."),
     row("portcullis_smtp_sessions_open", Gauge, &[], "SMTP sessions open now."),
     row("portcullis_smtp_sessions_total", Counter, &[], "SMTP sessions begun."),
+    row(
+        "portcullis_smtp_commands_total",
+        Counter,
+        &["command", "class"],
+        "Commands by their final reply: 2xx, 4xx, 5xx. DATA counts when its content is answered; \
+         `other` are lines that are no known command.",
+    ),
     row("portcullis_attempts_opened_total", Counter, &[], "Delivery attempts opened."),
     row(
         "portcullis_attempts_unaccounted",
@@ -107,14 +114,15 @@ pub const METRICS: &[Metric] = &[
     row(
         "portcullis_delivery_attempts_total",
         Counter,
-        &["result"],
-        "Tries at next hops: delivered, deferred, rejected, expired.",
+        &["next_hop", "result"],
+        "Tries at next hops: delivered, deferred, rejected, expired. Next hops of the settings \
+         have their name, 100 at most; `others` are the rest.",
     ),
     row(
         "portcullis_delivery_duration_seconds",
         Histogram,
-        &[],
-        "How long a try at a next hop took.",
+        &["next_hop"],
+        "How long a try at a next hop took, by the same names.",
     ),
     row(
         "portcullis_bounces_total",
@@ -151,7 +159,21 @@ pub const METRICS: &[Metric] = &[
         "portcullis_tls_sessions_total",
         Counter,
         &["direction", "version"],
-        "Attempts received and messages relayed, by TLS version; `none` without.",
+        "SMTP sessions: `in` taken, `out` opened for delivery and to ask for recipients; by TLS \
+         version, `TLS` for any other, `none` without.",
+    ),
+    row(
+        "portcullis_source_up",
+        Gauge,
+        &["source"],
+        "Whether the last question was answered: `dns`; whether the files could be read: \
+         `recipient_directories`. Absent before the first question.",
+    ),
+    row(
+        "portcullis_source_last_success_timestamp_seconds",
+        Gauge,
+        &["source"],
+        "When it was answered or read last, in seconds since 1970.",
     ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
     row(

@@ -256,18 +256,24 @@ pub(super) fn needs_names(settings: &Settings) -> bool {
     settings.domains.iter().any(|domain| domain.next_hop.iter().any(named))
 }
 
+/// The hosts that the settings name as next hops, as events and metrics do.
+pub(super) fn next_hop_names(settings: &Settings) -> impl Iterator<Item = String> + '_ {
+    let of_domains = settings.domains.iter().flat_map(|domain| &domain.next_hop);
+    let hops = of_domains.chain(&settings.delivery.bounce_hop);
+    hops.filter_map(target).map(|target| target.to_string())
+}
+
+fn target(hop: &NextHop) -> Option<Target> {
+    let NextHop::Host { host, port } = hop else { return None };
+    let host = match host {
+        HopHost::Name(name) => Host::Name(name.clone()),
+        HopHost::Ip(ip) => Host::Address(*ip),
+    };
+    Some(Target { host, port: *port })
+}
+
 /// The settings make sure that `mx` stands alone and that there is a hop.
 fn route(hops: &[NextHop]) -> Route {
-    let target = |hop: &NextHop| match hop {
-        NextHop::Mx => None,
-        NextHop::Host { host, port } => {
-            let host = match host {
-                HopHost::Name(name) => Host::Name(name.clone()),
-                HopHost::Ip(ip) => Host::Address(*ip),
-            };
-            Some(Target { host, port: *port })
-        }
-    };
     let hosts: Vec<Target> = hops.iter().filter_map(target).collect();
     match hosts.is_empty() {
         true => Route::Mx,

@@ -15,6 +15,7 @@ use types::finding::Unavailable;
 use world::{DiskSpace, FolderSpace};
 
 use super::names::NamesWatch;
+use super::sources::SourceState;
 
 /// The name of the check that tells of the settings.
 pub(crate) const SETTINGS_CHECK: &str = "settings";
@@ -39,6 +40,8 @@ pub(crate) struct Health {
     settings_whole: AtomicBool,
     /// Whether that was well.
     settings_taken: AtomicBool,
+    /// The files that recipients are looked up in.
+    directories: SourceState,
 }
 
 impl Health {
@@ -60,7 +63,14 @@ impl Health {
             settings,
             settings_whole: AtomicBool::new(true),
             settings_taken: AtomicBool::new(true),
+            // Without them there had been no start.
+            directories: SourceState::up_at(now),
         })
+    }
+
+    /// Notes whether the files of recipients could be read.
+    pub(super) fn directories_read(&self, now: Timestamp, well: bool) {
+        self.directories.note(now, well);
     }
 
     /// Notes what became of a reload: taken, but for these keys, which need a
@@ -167,8 +177,36 @@ impl SessionCounters for Health {
     }
 }
 
+impl Health {
+    /// How commands were answered, and how many sessions were encrypted.
+    fn collect_sessions(&self, out: &mut Vec<Sample>) {
+        let mut add = |name: &str, labels: &[&str], value: u64| {
+            out.extend(Sample::number(name, labels, value as f64));
+        };
+        for (verb, class, count) in self.engine.tally().commands().all() {
+            if count > 0 {
+                let labels = [verb.slug(), class.slug()];
+                add("portcullis_smtp_commands_total", &labels, count);
+            }
+        }
+        let (tally, sent) = (self.engine.tally().snapshot(), self.deliverer.status().counts);
+        let out_tls = [sent.sessions_tls12, sent.sessions_tls13, sent.sessions_tls_other];
+        for (direction, sessions, tls) in
+            [("in", tally.sessions, tally.tls), ("out", sent.connections_opened, out_tls)]
+        {
+            let clear = sessions.saturating_sub(tls.iter().sum());
+            add("portcullis_tls_sessions_total", &[direction, "none"], clear);
+            for (version, count) in receive::TLS_VERSIONS.iter().zip(tls) {
+                add("portcullis_tls_sessions_total", &[direction, version], count);
+            }
+        }
+    }
+}
+
 impl MetricSource for Health {
     fn collect(&self, out: &mut Vec<Sample>) {
+        self.collect_sessions(out);
+        self.directories.collect("recipient_directories", out);
         let taken = if self.settings_taken.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
         out.extend(Sample::number("portcullis_config_last_reload_success", &[], taken));
         let folder = self.store.folder();

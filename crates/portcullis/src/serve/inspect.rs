@@ -31,7 +31,7 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
         if let Some(path) = &domain.directory_file
             && let Err(error) = Directory::read(path, &domain.name, Timestamp::EPOCH)
         {
-            let key = format!("domain.{}.directory_file", domain.number.unwrap_or(0));
+            let key = format!("domain.{}{DIRECTORY_FILE}", domain.number.unwrap_or(0));
             add(&key, whole(&error));
         }
     }
@@ -45,6 +45,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
     }
     problems
 }
+
+/// How the keys end that name a file of recipients.
+pub(super) const DIRECTORY_FILE: &str = ".directory_file";
 
 /// The certificate of the settings, if they name one.
 pub(super) fn tls_files(settings: &Settings) -> Option<TlsFiles> {

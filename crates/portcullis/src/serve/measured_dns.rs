@@ -8,6 +8,8 @@ use center::metrics::{Histogram, MetricSource, Sample, Value, metric};
 use types::{Domain, Micros};
 use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
 
+use super::sources::SourceState;
+
 /// The name of the metric.
 const METRIC: &str = "portcullis_dns_lookup_duration_seconds";
 /// What is asked for, in the order of the histograms.
@@ -20,11 +22,14 @@ pub(super) struct MeasuredResolver {
     inner: Arc<dyn Resolver>,
     clock: Arc<dyn Clock>,
     took: [[Histogram; RESULTS.len()]; KINDS.len()],
+    /// Whether the last question was answered, be it with a no.
+    state: SourceState,
 }
 
 impl MeasuredResolver {
     pub(super) fn new(inner: Arc<dyn Resolver>, clock: Arc<dyn Clock>) -> Arc<MeasuredResolver> {
-        Arc::new(MeasuredResolver { inner, clock, took: Default::default() })
+        let (took, state) = Default::default();
+        Arc::new(MeasuredResolver { inner, clock, took, state })
     }
 
     /// Waits for an answer and counts how long it took.
@@ -41,6 +46,7 @@ impl MeasuredResolver {
             Err(error) if error.is_temporary() => 2,
             Err(_) => 1,
         };
+        self.state.note(self.clock.now(), result < 2);
         if let Some(histogram) = self.took.get(kind).and_then(|of_kind| of_kind.get(result)) {
             histogram.count(took);
         }
@@ -80,6 +86,7 @@ impl Resolver for MeasuredResolver {
 
 impl MetricSource for MeasuredResolver {
     fn collect(&self, out: &mut Vec<Sample>) {
+        self.state.collect("dns", out);
         let Some(metric) = metric(METRIC) else { return };
         for (kind, of_kind) in KINDS.iter().zip(&self.took) {
             for (result, histogram) in RESULTS.iter().zip(of_kind) {
@@ -112,6 +119,8 @@ mod tests {
         let mut samples = Vec::new();
         measured.collect(&mut samples);
         let labels: Vec<_> = samples.iter().map(|sample| sample.labels.join(" ")).collect();
-        assert_eq!(labels, ["mx failed", "address found", "address none"]);
+        assert_eq!(samples[0].value, Value::Number(0.0), "the last question was not answered");
+        assert_eq!(labels[..2], ["dns"; 2]);
+        assert_eq!(labels[2..], ["mx failed", "address found", "address none"]);
     }
 }

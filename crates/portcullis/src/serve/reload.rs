@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::gateway::{Gateway, apply_policy_file, certificate, tell_lowered};
 use super::inspect::{self, directories, whole};
 use super::{convert, open_files, running::Addresses};
-use crate::settings::{FoundValues, Loaded, Severity, show};
+use crate::settings::{FoundValues, Loaded, Problem, Severity, show};
 use crate::telemetry::Message;
 
 /// Beginnings of the keys that are read at the start only.
@@ -23,6 +23,7 @@ const RESTART_KEYS: &[&str] = &[
     "smtp.tls.enabled",
     "dns.",
     "http.listen",
+    "http.exports_size_max",
     "http.refusal_pages",
     "http.score_refusal_pages",
     "http.refusal_requests",
@@ -55,11 +56,15 @@ pub(super) fn reload(
         .filter(|problem| problem.severity == Severity::Error)
         .map(ToString::to_string)
         .collect();
+    let now = gateway.clock.now();
+    let unread = |problem: &Problem| {
+        problem.severity == Severity::Error && problem.key.ends_with(inspect::DIRECTORY_FILE)
+    };
+    gateway.health.directories_read(now, !loaded.problems.iter().any(unread));
     let settings = match &loaded.settings {
         Some(settings) if errors.is_empty() => settings,
         _ => return Err(errors.join("; ")),
     };
-    let now = gateway.clock.now();
     let directories = directories(settings, now)?;
     let base = convert::base_policies(settings);
     // From here on things change. What can fail for a reason of its own, such as
@@ -82,6 +87,7 @@ pub(super) fn reload(
     gateway.engine.reload(convert::receive(settings, allowed.max));
     gateway.health.names.set_needed(convert::needs_names(settings));
     gateway.deliverer.reload(convert::delivery(settings, addresses.smtp.clone()));
+    gateway.watchers.metrics().name_next_hops(convert::next_hop_names(settings));
     for problem in &loaded.problems {
         gateway.log.say(&Message::SettingsWarning { problem: problem.to_string() });
     }

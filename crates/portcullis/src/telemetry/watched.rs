@@ -25,6 +25,11 @@ impl Watchers {
         Arc::new(Watchers { log, metrics, hits: Mutex::default() })
     }
 
+    /// The numbers that events are counted in.
+    pub fn metrics(&self) -> &MetricsFromEvents {
+        &self.metrics
+    }
+
     /// How often each policy and managed sender decided since this was asked
     /// last.
     pub fn take_hits(&self) -> Vec<HitNote> {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::command::{Chunk, Command};
 use crate::content_reader::{ContentFault, ContentReader, Piece};
+use crate::counts::Verb;
 use crate::replies;
 
 impl Session {
@@ -137,6 +138,7 @@ impl Session {
             return self.command_line(line, input, out);
         }
         *input = after.split_at(1).1;
+        self.verb = Some(Verb::Other);
         self.commands = self.commands.saturating_add(1);
         self.line = if ended.is_some() { LineState::Start } else { LineState::Broken };
         self.protest(if too_long { replies::LINE_TOO_LONG } else { replies::BAD_LINE }, out)
@@ -165,6 +167,7 @@ impl Session {
             return Some(Output::Ended(end));
         }
         *input = input.split_at(line.len() + 2).1;
+        self.verb = Some(Verb::of(&parsed));
         self.commands = self.commands.saturating_add(1);
         let output = match parsed {
             Ok(command) => self.command(command, out),

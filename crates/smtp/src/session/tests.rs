@@ -295,3 +295,50 @@ proptest! {
         converse(&octets, &cuts);
     }
 }
+
+#[test]
+fn each_command_is_counted_once_with_its_final_reply() {
+    let counts = Arc::new(crate::CommandCounts::default());
+    let limits = SessionLimits { recipients_max: 3, ..SessionLimits::default() };
+    let profile = SessionProfile::new("mx.example", true, limits).counting(Arc::clone(&counts));
+    let mut session = Session::new(Arc::new(profile));
+    let mut talk = |text: &str, answers: &[Answer]| {
+        let (mut input, mut out) = (text.as_bytes(), Vec::new());
+        let mut answers = answers.iter();
+        loop {
+            match session.advance(&mut input, &mut out) {
+                Output::Wait | Output::Close => break,
+                Output::Ask(_) => session.answer(answers.next().unwrap().clone(), &mut out),
+                _ => {}
+            }
+        }
+        assert!(answers.next().is_none(), "{text}");
+    };
+    let refuse = || Answer::Refuse(Reason::RecipientUnknown.reply(&Default::default()).unwrap());
+    let defer = || Answer::Refuse(Reason::GreylistFirstSeen.reply(&Default::default()).unwrap());
+    talk("", &[Answer::Proceed]);
+    talk("RCPT TO:<a@b.example>\r\nEHLO x.example\r\n", &[Answer::Proceed]);
+    talk("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n", &[Answer::Proceed, refuse()]);
+    talk("RCPT TO:<c@b.example>\r\nRCPT TO:<d@b.example>\r\n", &[defer(), Answer::Proceed]);
+    talk("DATA\r\nSubject: x\r\n\r\n", &[]);
+    talk("text\r\n.\r\nNOOP\r\nWHAT\r\nNOOP\nNOOP\r\n", &[Answer::Proceed]);
+    talk("MAIL FROM:<a..b@c.example>\r\nQUIT\r\n", &[refuse()]);
+    let counted: Vec<String> = counts
+        .all()
+        .filter(|(.., count)| *count > 0)
+        .map(|(verb, class, count)| format!("{} {} {count}", verb.slug(), class.slug()))
+        .collect();
+    let wanted = [
+        "ehlo 2xx 1",
+        "mail 2xx 1",
+        "mail 5xx 1",
+        "rcpt 2xx 1",
+        "rcpt 4xx 1",
+        "rcpt 5xx 2",
+        "data 2xx 1",
+        "noop 2xx 1",
+        "quit 2xx 1",
+        "other 5xx 3",
+    ];
+    assert_eq!(counted, wanted);
+}

@@ -101,6 +101,7 @@ pub(crate) fn center(
         program_version: "0",
     };
     let space = Arc::new(FolderSpace::new(folder));
-    let exports = ExportParts { folder: folder.join("exports"), space, reserve_octets: 0 };
+    let (folder, folder_octets_max) = (folder.join("exports"), u64::MAX);
+    let exports = ExportParts { folder, space, reserve_octets: 0, folder_octets_max };
     Ok(Center::new(parts).with_exports(exports))
 }

@@ -99,6 +99,24 @@ fn file_name(id: ExportId, format: ExportFormat) -> String {
     format!("{id}.{}", format.slug())
 }
 
+/// What the files in the folder have in all, in octets; a folder that is not
+/// there has none.
+pub(super) fn octets_in(folder: &Path) -> io::Result<u64> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let mut octets = 0;
+    for entry in entries {
+        match entry?.metadata() {
+            Ok(about) if about.is_file() => octets += about.len(),
+            // Removed meanwhile, or scratch of a workbook.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(octets)
+}
+
 fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
 }

@@ -2,7 +2,7 @@
 //! shown to people and kept beside the file as it is.
 
 use serde::{Deserialize, Serialize};
-use types::{ExportId, Timestamp};
+use types::{AccountId, ExportId, Timestamp};
 
 use crate::search::SearchRequest;
 
@@ -112,8 +112,11 @@ impl ExportState {
 pub struct ExportJob {
     /// Which one.
     pub id: ExportId,
-    /// Who asked for it.
+    /// Who asked for it, by name.
     pub by: String,
+    /// The account that asked for it; nothing if it was the machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
     /// What was asked for.
     pub request: ExportRequest,
     /// How far it is.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use store::search::EventSearch;
-use types::{Caller, ExportId, Timestamp};
+use types::{AccountId, Caller, ExportId, Timestamp};
 use world::Clock;
 
 use super::folder::Folder;
@@ -16,7 +16,10 @@ use super::job::{ExportFile, ExportJob, ExportRequest, ExportState};
 use super::output::Allowance;
 use super::rows::Plan;
 use super::work::{self, Ended, Work};
-use super::{EXPORT_KEPT_FOR, EXPORTS_AT_ONCE, EXPORTS_KEPT_MAX, EXPORTS_WAITING_MAX, ExportParts};
+use super::{
+    EXPORT_KEPT_FOR, EXPORTS_AT_ONCE, EXPORTS_KEPT_MAX, EXPORTS_KEPT_OF_ONE_MAX,
+    EXPORTS_WAITING_MAX, EXPORTS_WAITING_OF_ONE_MAX, ExportParts,
+};
 use crate::CenterError;
 
 /// What is left free beyond the reserve of the store, in octets: mail goes on
@@ -78,6 +81,9 @@ impl Jobs {
             reserve_octets: parts.reserve_octets.saturating_add(MARGIN_OCTETS),
             stop: Arc::default(),
             full: Arc::default(),
+            folder: parts.folder.as_path().into(),
+            folder_octets_max: parts.folder_octets_max,
+            crowded: Arc::default(),
         };
         let (state, ended) = (Mutex::default(), Condvar::new());
         let path = parts.folder;
@@ -97,19 +103,15 @@ impl Jobs {
         if state.stopping {
             return Err(CenterError::invalid("the gateway is stopping"));
         }
-        if state.waiting.len() >= EXPORTS_WAITING_MAX {
-            return Err(CenterError::invalid(format!(
-                "{EXPORTS_WAITING_MAX} exports are waiting already; wait for one or cancel one"
-            )));
-        }
-        if state.entries.len() >= EXPORTS_KEPT_MAX {
-            return Err(CenterError::invalid(format!(
-                "{EXPORTS_KEPT_MAX} exports are kept already; remove some"
-            )));
+        let owner = caller.account();
+        state.check_room(owner)?;
+        if !shared.allowance.folder_has_room().map_err(failed)? {
+            return Err(CenterError::invalid(work::CROWDED));
         }
         let job = ExportJob {
             id,
             by: caller.name.to_string(),
+            owner,
             request,
             state: ExportState::Queued,
             created: shared.clock.now(),
@@ -231,6 +233,23 @@ impl Drop for Jobs {
 }
 
 impl State {
+    /// Whether there is room for one more, of this account and at all.
+    fn check_room(&self, owner: Option<AccountId>) -> Result<(), CenterError> {
+        let own = || self.entries.values().filter(|entry| entry.job.owner == owner);
+        let own_waiting = own().filter(|entry| entry.job.state == ExportState::Queued).count();
+        for (there, most, what) in [
+            (own_waiting, EXPORTS_WAITING_OF_ONE_MAX, "of yours are waiting already; wait"),
+            (self.waiting.len(), EXPORTS_WAITING_MAX, "are waiting already; wait"),
+            (own().count(), EXPORTS_KEPT_OF_ONE_MAX, "of yours are kept already; remove some"),
+            (self.entries.len(), EXPORTS_KEPT_MAX, "are kept already; remove some"),
+        ] {
+            if there >= most {
+                return Err(CenterError::invalid(format!("{most} exports {what}")));
+            }
+        }
+        Ok(())
+    }
+
     fn folder(&self) -> Result<&Folder, CenterError> {
         self.folder
             .as_ref()
@@ -304,8 +323,8 @@ impl Shared {
         entry.job.state = ExportState::Running;
         entry.job.started = Some(self.clock.now());
         let progress = Arc::clone(&entry.progress);
-        let (stop, full) = (Arc::clone(&progress.stop), Arc::default());
-        let allowance = Allowance { stop, full, ..self.allowance.clone() };
+        let (stop, full, crowded) = (Arc::clone(&progress.stop), Arc::default(), Arc::default());
+        let allowance = Allowance { stop, full, crowded, ..self.allowance.clone() };
         let (job, search) = (entry.job.clone(), Arc::clone(&self.search));
         Some(Work { job, plan, progress, allowance, folder, search })
     }

@@ -39,8 +39,12 @@ pub(crate) use jobs::Jobs;
 pub const EXPORTS_AT_ONCE: usize = 2;
 /// Most exports that wait for their turn.
 pub const EXPORTS_WAITING_MAX: usize = 20;
+/// Most exports of one account that wait for their turn.
+pub(crate) const EXPORTS_WAITING_OF_ONE_MAX: usize = 5;
 /// Most exports that are remembered, files and all.
 pub const EXPORTS_KEPT_MAX: usize = 200;
+/// Most exports of one account that are remembered.
+pub(crate) const EXPORTS_KEPT_OF_ONE_MAX: usize = 50;
 /// How long a file can be fetched.
 pub const EXPORT_KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 
@@ -53,6 +57,8 @@ pub struct ExportParts {
     pub space: Arc<dyn DiskSpace>,
     /// What the store keeps free for mail, in octets; exports stop earlier.
     pub reserve_octets: u64,
+    /// What the files in the folder may have in all, in octets.
+    pub folder_octets_max: u64,
 }
 
 impl Center {
@@ -188,9 +194,11 @@ pub(crate) fn described(request: &ExportRequest) -> String {
     crate::presentable_within(query, 500)
 }
 
-/// Whether this is theirs to see: queries name people.
+/// Whether this is theirs to see: queries name people. An account's number
+/// counts and not its name, which a later account can have again.
 fn may_see(caller: &Caller, job: &ExportJob) -> bool {
-    job.by == *caller.name || caller.permissions == Permissions::all()
+    let own = job.owner.is_some() && job.owner == caller.account();
+    own || caller.permissions == Permissions::all()
 }
 
 fn missing(id: ExportId) -> CenterError {

@@ -4,12 +4,14 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use world::DiskSpace;
 
+use super::folder::octets_in;
 use super::sink::Written;
 
 /// Octets gathered before they are written, hashed and counted.
@@ -30,6 +32,12 @@ pub(super) struct Allowance {
     /// Whether the disk was ever found full: libraries in between do not
     /// always pass on why a write failed.
     pub(super) full: Arc<AtomicBool>,
+    /// The folder of all exports.
+    pub(super) folder: Arc<Path>,
+    /// What the files in it may have in all, in octets.
+    pub(super) folder_octets_max: u64,
+    /// Whether they were ever found to have more.
+    pub(super) crowded: Arc<AtomicBool>,
 }
 
 impl Allowance {
@@ -49,7 +57,39 @@ impl Allowance {
         }
         Ok(())
     }
+
+    /// The same, and whether the folder has room: asked less often, because
+    /// every file in it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Allowance::check`], or [`Crowded`] as [`io::ErrorKind::Other`].
+    pub(super) fn check_folder(&self) -> io::Result<()> {
+        self.check()?;
+        match self.folder_has_room()? {
+            true => Ok(()),
+            false => Err(io::Error::other(Crowded)),
+        }
+    }
+
+    /// Whether the files in the folder have less than they may.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub(super) fn folder_has_room(&self) -> io::Result<bool> {
+        let room = octets_in(&self.folder)? <= self.folder_octets_max;
+        if !room {
+            self.crowded.store(true, Ordering::Relaxed);
+        }
+        Ok(room)
+    }
 }
+
+/// The folder of exports has all it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the folder is full")]
+pub(super) struct Crowded;
 
 /// Somebody stopped the export.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +112,7 @@ impl Watched {
         self.unasked_octets += octets as u64;
         if self.unasked_octets >= ASK_EVERY_OCTETS {
             self.unasked_octets = 0;
-            self.allowance.check()?;
+            self.allowance.check_folder()?;
         }
         Ok(())
     }
@@ -140,7 +180,7 @@ impl Output for Stream {
 
     fn finish(self: Box<Self>) -> io::Result<Written> {
         let hashed = self.0.into_inner().map_err(io::IntoInnerError::into_error)?;
-        hashed.watched.allowance.check()?;
+        hashed.watched.allowance.check_folder()?;
         hashed.watched.file.sync_all()?;
         Ok(Written {
             size_octets: hashed.octets,
@@ -178,6 +218,7 @@ impl Seek for Movable {
 
 /// Makes a complete file durable, and reads it once for its hash.
 pub(super) fn finish(mut file: File, allowance: &Allowance) -> io::Result<Written> {
+    allowance.check_folder()?;
     file.sync_all()?;
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use calamine::{Data, Reader, open_workbook_auto_from_rs};
-use types::{Event, HeaderMailbox, Reason, Timestamp};
+use types::{AccountId, Event, HeaderMailbox, Reason, Timestamp, Via};
 
 use super::*;
 use crate::search::SearchRequest;
@@ -42,7 +42,8 @@ impl DiskSpace for Disk {
 
 fn parts(gateway: &Gateway, disk: &Arc<Disk>) -> ExportParts {
     let folder = gateway.logs().with_file_name("exports");
-    ExportParts { folder, space: disk.clone(), reserve_octets: 1_000 }
+    let folder_octets_max = u64::MAX;
+    ExportParts { folder, space: disk.clone(), reserve_octets: 1_000, folder_octets_max }
 }
 
 struct House {
@@ -103,8 +104,12 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+fn person(name: &str, account: u64) -> Caller {
+    Caller { via: Via::Account(AccountId(account)), ..Caller::read_only(name) }
+}
+
 fn ana() -> Caller {
-    Caller::read_only("ana")
+    person("ana", 1)
 }
 
 fn request(format: ExportFormat, columns: &str) -> ExportRequest {
@@ -285,12 +290,21 @@ fn two_are_written_at_once_and_the_others_wait_their_turn() {
     let whole: Vec<&String> = files.iter().filter(|name| !name.ends_with(".json")).collect();
     assert_eq!(whole.len(), 2, "no half file stays: {files:?}");
     house.disk.held.store(true, Ordering::SeqCst);
-    for _ in 0..EXPORTS_AT_ONCE + EXPORTS_WAITING_MAX {
-        house.start(wanted.clone());
-        std::thread::sleep(Duration::from_millis(5));
+    let start = |caller: &Caller| house.center.start_export(caller, wanted.clone());
+    for _ in 0..EXPORTS_AT_ONCE {
+        let job = start(&ana()).unwrap();
+        house.wait(job.id, |job| job.state == Running);
     }
-    let refused = house.center.start_export(&ana(), wanted).unwrap_err().to_string();
-    assert!(refused.contains("are waiting already"), "{refused}");
+    for account in 1..=EXPORTS_WAITING_MAX / EXPORTS_WAITING_OF_ONE_MAX {
+        let caller = person("somebody", account as u64);
+        for _ in 0..EXPORTS_WAITING_OF_ONE_MAX {
+            start(&caller).unwrap();
+        }
+        let refused = start(&caller).unwrap_err().to_string();
+        assert!(refused.contains("5 exports of yours are waiting already"), "{refused}");
+    }
+    let refused = start(&person("one more", 99)).unwrap_err().to_string();
+    assert!(refused.contains("20 exports are waiting already"), "{refused}");
     house.disk.held.store(false, Ordering::SeqCst);
 }
 
@@ -370,12 +384,12 @@ fn files_go_after_seven_days_and_belong_to_who_asked() {
     let house = House::with(with_subjects(&["x"]));
     let (job, _) = house.done(request(ExportFormat::Csv, "time"));
     assert_eq!(job.file.as_ref().unwrap().expires, at(60) + EXPORT_KEPT_FOR);
-    let other = Caller::read_only("bob");
-    assert!(house.center.export(&other, job.id).is_err());
+    let other = person("ana", 2);
+    assert!(house.center.export(&other, job.id).is_err(), "the same name, another account");
     assert!(house.center.open_export(&other, job.id).is_err());
     assert!(house.center.exports_of(&other).unwrap().is_empty());
     assert_eq!(house.center.exports_of(&Caller::with_all("root")).unwrap().len(), 1);
-    let nobody = Caller { permissions: Permissions::NONE, ..Caller::read_only("ana") };
+    let nobody = Caller { permissions: Permissions::NONE, ..ana() };
     assert!(house.center.exports_of(&nobody).is_err());
     house.gateway.advance(EXPORT_KEPT_FOR - Duration::from_secs(1));
     house.center.tidy_exports().unwrap();
@@ -443,4 +457,32 @@ fn what_comes_is_followed_without_loss_or_doubles() {
     assert_eq!(seen, wanted);
     let refused = house.center.follow(&ana(), &SearchRequest::default(), Some("nonsense"));
     assert!(refused.is_err());
+}
+
+#[test]
+fn the_files_have_no_more_than_their_part_of_the_disk() {
+    let house = House::with(with_subjects(&["x"]));
+    let (first, octets) = house.done(request(ExportFormat::Csv, "time,to"));
+    let kept: u64 = 10_000 + octets.len() as u64;
+    let crowded = ExportParts { folder_octets_max: kept, ..parts(&house.gateway, &house.disk) };
+    let large = "a subject with many letters ".repeat(20);
+    let events = (0..40).flat_map(|_| with_subjects(&[&large])).collect();
+    house.gateway.center.parts.log.record(events).unwrap();
+    let center = house.gateway.another_process().with_exports(crowded);
+    let wanted = request(ExportFormat::Csv, "time,subject");
+    let job = center.start_export(&ana(), wanted).unwrap();
+    let over = || center.export(&ana(), job.id).unwrap();
+    while !over().state.is_over() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let job = over();
+    assert_eq!(job.state, ExportState::Failed, "{job:?}");
+    assert!(job.problem.unwrap().contains("http.exports_size_max"));
+    let whole = |name: &&String| !name.ends_with(".json");
+    assert_eq!(house.files().iter().filter(whole).count(), 1, "no half file stays");
+    let none = ExportParts { folder_octets_max: 10, ..parts(&house.gateway, &house.disk) };
+    let center = house.gateway.another_process().with_exports(none);
+    let refused = center.start_export(&ana(), request(ExportFormat::Csv, "time")).unwrap_err();
+    assert!(refused.to_string().contains("remove some"), "{refused}");
+    assert!(center.remove_export(&ana(), first.id).is_ok(), "room can be made");
 }

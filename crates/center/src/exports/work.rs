@@ -20,6 +20,13 @@ use super::workbook::{Heading, Xlsx};
 /// How often, in rows, it is told how far the job is and asked whether to go on.
 const TELL_EVERY_ROWS: u64 = 4_096;
 
+/// Why an export fails where the disk has no room for it.
+const FULL: &str = "the disk is nearly full: exports stop before mail has to; make \
+                               room, or ask for fewer rows";
+/// Why it fails where the folder has none.
+pub(super) const CROWDED: &str = "the exports that are kept take all the room they may have \
+                                  (http.exports_size_max); remove some, or ask for fewer rows";
+
 /// All that a thread needs to write a job.
 pub(super) struct Work {
     pub(super) job: ExportJob,
@@ -58,14 +65,15 @@ fn explained(work: &Work, trouble: &Trouble) -> Ended {
     if work.progress.stop.load(Ordering::Relaxed) {
         return Ended::Stopped;
     }
-    let full = "the disk is nearly full: exports stop before mail has to; \
-                make room, or ask for fewer rows";
+    if work.allowance.crowded.load(Ordering::Relaxed) {
+        return Ended::Failed(CROWDED.to_owned());
+    }
     let no_space = work.allowance.full.load(Ordering::Relaxed);
     match trouble {
         Trouble::File(error) if no_space || error.kind() == io::ErrorKind::StorageFull => {
-            Ended::Failed(full.to_owned())
+            Ended::Failed(FULL.to_owned())
         }
-        Trouble::Store(StoreError::Full) => Ended::Failed(full.to_owned()),
+        Trouble::Store(StoreError::Full) => Ended::Failed(FULL.to_owned()),
         Trouble::File(error) => Ended::Failed(format!("the file cannot be written: {error}")),
         Trouble::Store(error) => Ended::Failed(format!("the events cannot be read: {error}")),
     }
@@ -73,7 +81,7 @@ fn explained(work: &Work, trouble: &Trouble) -> Ended {
 
 fn whole_file(work: &Work) -> Result<(Written, Missing), Trouble> {
     let Work { plan, progress, allowance, search, .. } = work;
-    allowance.check().map_err(Trouble::File)?;
+    allowance.check_folder().map_err(Trouble::File)?;
     let asked = Arc::clone(&progress.stop);
     let stop = Stop::when(move || asked.load(Ordering::Relaxed));
     let total = plan.count(&**search, stop.clone()).map_err(Trouble::Store)?;

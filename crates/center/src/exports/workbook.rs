@@ -241,6 +241,9 @@ mod tests {
             reserve_octets: 0,
             stop: Default::default(),
             full: Default::default(),
+            folder: folder.path().into(),
+            folder_octets_max: u64::MAX,
+            crowded: Default::default(),
         };
         let headings = vec![Heading { label: "Number".to_owned() }];
         let clock = ClockText::utc();

@@ -22,11 +22,11 @@ use super::inspect::{directories, tls_files, whole};
 use super::measured_dns::MeasuredResolver;
 use super::names::NamesWatch;
 use super::next_hops::DelivererHops;
-use super::notices::ReportWriter;
 use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
 use super::policies::Policies;
 use super::{convert, open_files};
+use crate::notices::ReportWriter;
 use crate::settings::Settings;
 use crate::telemetry::watched::Watchers;
 use crate::telemetry::{Log, Message};
@@ -74,6 +74,7 @@ impl Gateway {
     ) -> Result<Gateway, String> {
         let Opened { store, state, accounts, views, requests, audit, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
+        from_events.name_next_hops(convert::next_hop_names(settings));
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
         let shared = Shared::new(settings, &store, audit, &world)?;
@@ -255,6 +256,7 @@ fn exports(settings: &Settings) -> center::ExportParts {
         folder: folder.join(EXPORTS_FOLDER),
         space: Arc::new(FolderSpace::new(folder)),
         reserve_octets: settings.store.disk_reserve.0,
+        folder_octets_max: settings.http.exports_size_max.0,
     }
 }
 

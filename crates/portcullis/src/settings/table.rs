@@ -238,6 +238,8 @@ settings! {
         session_idle_max: Duration = "12h", within "1m"..="30d";
         /// How long a sign-in lasts at most.
         session_max: Duration = "7d", within "1m"..="90d";
+        /// What the files of exports may have on the disk, all together.
+        exports_size_max: Octets = "10GiB", within "1MiB"..="100TiB";
         /// Whether `/r/` followed by a reference explains a refusal to the refused sender, without
         /// sign-in. With `server.public_url`, replies end with the address of that page.
         refusal_pages: bool = true;

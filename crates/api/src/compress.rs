@@ -52,7 +52,8 @@ pub(crate) async fn packed(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(packed))
 }
 
-fn gzip(whole: &[u8]) -> std::io::Result<Vec<u8>> {
+/// The whole, packed.
+pub(crate) fn gzip(whole: &[u8]) -> std::io::Result<Vec<u8>> {
     let room = Vec::with_capacity(whole.len() / 4);
     let mut packer = GzBuilder::new().write(room, Compression::new(LEVEL));
     packer.write_all(whole)?;
@@ -66,7 +67,7 @@ fn is_packable(kind: &HeaderValue) -> bool {
 
 /// Whether the reader unpacks gzip (RFC 9110 section 12.5.3); one who says
 /// `gzip;q=0` does not.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(header::ACCEPT_ENCODING);
     let mut codings =
         fields.iter().filter_map(|field| field.to_str().ok()).flat_map(|f| f.split(','));

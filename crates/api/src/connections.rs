@@ -1,7 +1,11 @@
 //! Takes the connections of the console: plain on loopback or behind a
 //! proxy, encrypted everywhere else. Each has a bounded time for its
-//! handshake and for each header, and there is a bounded number of them, so
-//! that a stranger who says nothing keeps nobody else out.
+//! handshake, for each header and for reading what we say, and there is a
+//! bounded number of them, of one address and in all, so that a stranger who
+//! says or reads nothing keeps nobody else out.
+
+mod patience;
+mod places;
 
 use std::future::Future;
 use std::io;
@@ -16,6 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -23,6 +28,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::auth::origin::Connection;
+use patience::{Patient, READ_WITHIN};
+use places::Places;
 
 /// Gives the certificate in force, anew for each connection, so that a
 /// reload needs no restart.
@@ -37,14 +44,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long open answers may go on after the end was asked for.
 const END_WITHIN: Duration = Duration::from_secs(2);
 
-/// Serves until `stop` resolves, then lets answers under way finish.
+/// Serves until `stop` resolves, then lets answers under way finish. The
+/// proxies in `trusted` may have any part of the connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     certificate: Option<Certificate>,
+    trusted: Arc<[IpNet]>,
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let open = Arc::new(Semaphore::new(OPEN_MAX));
+    let places = Arc::new(Places::default());
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -64,6 +74,14 @@ pub(crate) async fn serve(
             () = &mut stop => break,
         };
         let connection = Connection { peer: peer.ip(), tls: certificate.is_some() };
+        // Behind a proxy are many.
+        let peer = connection.peer.to_canonical();
+        let proxy = trusted.iter().any(|network| network.contains(&peer));
+        let place = if proxy { None } else { places.take(peer) };
+        if place.is_none() && !proxy {
+            continue;
+        }
+        let stream = Patient::new(stream, READ_WITHIN);
         let acceptor = certificate.as_ref().map(|certificate| TlsAcceptor::from(certificate()));
         let (router, watcher) = (router.clone(), graceful.watcher());
         tokio::spawn(async move {
@@ -72,7 +90,7 @@ pub(crate) async fn serve(
                 None => speaking.to(stream).await,
                 Some(acceptor) => encrypted(acceptor, stream, speaking).await,
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);
@@ -81,7 +99,7 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn encrypted(acceptor: TlsAcceptor, stream: TcpStream, speaking: Speaking) {
+async fn encrypted(acceptor: TlsAcceptor, stream: Patient<TcpStream>, speaking: Speaking) {
     // Who does not finish the handshake in time has wanted nothing of us.
     let handshake = tokio::time::timeout(SPEAK_WITHIN, acceptor.accept(stream));
     if let Ok(Ok(stream)) = handshake.await {

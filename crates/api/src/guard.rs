@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::serve::IncomingStream;
 use ipnet::IpNet;
 use tokio::net::UnixListener;
@@ -22,6 +22,9 @@ use crate::problem::ApiProblem;
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Most requests of one door worked on at once; more wait.
 const AT_ONCE_MAX: usize = 32;
+/// Most requests of people who are not signed in worked on at once: they have
+/// turns of their own, so that they keep nobody else out.
+const STRANGERS_AT_ONCE_MAX: usize = 8;
 /// Longest a request waits for its turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -81,8 +84,36 @@ pub(crate) async fn local_reader(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Lets requests in that are encrypted, come through a trusted proxy, or name
-/// a loopback host: see [`local_reader`] for why.
+/// How a request came here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Encrypted, to us or to the proxy before us.
+    Encrypted,
+    /// Over loopback, naming a loopback host: see [`local_reader`] for why
+    /// the name counts. The peer counts too: anybody can write a Host field.
+    ThisMachine,
+    /// A trusted proxy passes on what it took in clear text, or does not say
+    /// how it took it.
+    ClearText,
+    /// The proxy speaks for itself: it looks whether we are there.
+    Proxy,
+    /// None of these.
+    Elsewhere,
+}
+
+fn way(connection: Connection, origin: &Origin) -> Way {
+    let local = connection.peer.to_canonical().is_loopback() && is_loopback_host(&origin.host);
+    match (origin.https, origin.forwarded, local, origin.proxied) {
+        (true, ..) => Way::Encrypted,
+        (_, true, ..) => Way::ClearText,
+        (_, _, true, _) => Way::ThisMachine,
+        (.., true) => Way::Proxy,
+        _ => Way::Elsewhere,
+    }
+}
+
+/// Lets requests in that are encrypted or stay on this machine: whatever else
+/// is asked or answered could be read on the way.
 pub(crate) async fn known_host(
     State(trusted): State<Arc<[IpNet]>>,
     request: Request,
@@ -90,9 +121,15 @@ pub(crate) async fn known_host(
 ) -> Response {
     let connection = request.extensions().get::<Connection>().copied().unwrap_or_default();
     let origin = Origin::of(connection, request.headers(), &trusted);
-    if !origin.proxied && !connection.tls && !is_loopback_host(&origin.host) {
-        let detail = "ask for localhost, 127.0.0.1 or [::1]: other names are not served here";
-        return ApiProblem::new(StatusCode::FORBIDDEN, "host", detail).into_response();
+    match way(connection, &origin) {
+        Way::Encrypted | Way::ThisMachine => {}
+        Way::Proxy if HEALTH.contains(&request.uri().path()) => {}
+        Way::ClearText => return clear_text(&origin, &request),
+        Way::Proxy | Way::Elsewhere => {
+            let detail = "ask over HTTPS, or on the machine itself for localhost, 127.0.0.1 or \
+                          [::1]: nothing else is served here";
+            return ApiProblem::new(StatusCode::FORBIDDEN, "host", detail).into_response();
+        }
     }
     let mut response = next.run(request).await;
     if origin.https {
@@ -101,6 +138,27 @@ pub(crate) async fn known_host(
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+/// What a proxy may look at to see whether we are there.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Sends a browser that came in clear text to HTTPS; whoever sent more than a
+/// wish to see a page is told, because what was sent was sent for all to read.
+fn clear_text(origin: &Origin, request: &Request) -> Response {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let page = request.method().is_safe()
+        && !request.headers().contains_key(header::AUTHORIZATION)
+        && !path.starts_with("/api/");
+    // The port is that of clear text; HTTPS has its own.
+    let name = origin.host.split_once(':').map_or(&*origin.host, |(name, _)| name);
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+    if page && !name.is_empty() && name.bytes().all(plain) {
+        return Redirect::temporary(&format!("https://{name}{path}")).into_response();
+    }
+    let detail = "this came in clear text, or the proxy does not say how it came \
+                  (X-Forwarded-Proto): ask over HTTPS; a token that was sent is to be revoked";
+    ApiProblem::new(StatusCode::FORBIDDEN, "clear_text", detail).into_response()
 }
 
 fn is_loopback_host(host: &str) -> bool {
@@ -113,19 +171,36 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 /// Turns for a door.
-pub(crate) fn turns() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(AT_ONCE_MAX))
+#[derive(Clone)]
+pub(crate) struct Turns {
+    known: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    /// Longest a request waits for its turn.
+    within: Duration,
 }
 
-/// Bounds how many requests are worked on at once, and how long.
-pub(crate) async fn bounded(
-    State(turns): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
+impl Turns {
+    /// For one door.
+    pub(crate) fn new() -> Self {
+        Turns {
+            known: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            strangers: Arc::new(Semaphore::new(STRANGERS_AT_ONCE_MAX)),
+            within: TURN_WITHIN,
+        }
+    }
+}
+
+/// Bounds how many requests are worked on at once, and how long. Stands behind
+/// [`auth::admit`](crate::auth::admit), so that a turn is held for work and
+/// not for a form that arrives slowly, and so that it is known who asks.
+pub(crate) async fn bounded(State(turns): State<Turns>, request: Request, next: Next) -> Response {
     let busy =
         |detail| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).into_response();
-    let Ok(Ok(_turn)) = tokio::time::timeout(TURN_WITHIN, turns.acquire()).await else {
+    let places = match request.extensions().get::<Signed>() {
+        Some(_) => turns.known,
+        None => turns.strangers,
+    };
+    let Ok(Ok(_turn)) = tokio::time::timeout(turns.within, places.acquire()).await else {
         return busy("too many requests at once");
     };
     match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
@@ -155,6 +230,64 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_encrypted_or_stays_on_the_machine_comes_in() {
+        const HTTPS: (&str, &str) = ("x-forwarded-proto", "https");
+        const HTTP: (&str, &str) = ("x-forwarded-proto", "http");
+        const FOR: (&str, &str) = ("x-forwarded-for", "198.51.100.7");
+        let trusted: Vec<IpNet> = vec!["10.0.0.2/32".parse().unwrap()];
+        let check = |peer: &str, tls, host: &'static str, more: &[(&'static str, &'static str)]| {
+            let mut headers = axum::http::HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            for (name, value) in more {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            let connection = Connection { peer: peer.parse().unwrap(), tls };
+            way(connection, &Origin::of(connection, &headers, &trusted))
+        };
+        // A stranger may write what he likes into Host.
+        assert_eq!(check("192.0.2.1", false, "localhost", &[]), Way::Elsewhere);
+        assert_eq!(check("192.0.2.1", false, "localhost", &[HTTPS]), Way::Elsewhere);
+        assert_eq!(check("192.0.2.1", true, "gate.example", &[]), Way::Encrypted);
+        assert_eq!(check("127.0.0.1", false, "localhost:8080", &[]), Way::ThisMachine);
+        assert_eq!(check("::ffff:127.0.0.1", false, "[::1]", &[]), Way::ThisMachine);
+        assert_eq!(check("127.0.0.1", false, "evil.example", &[]), Way::Elsewhere);
+        assert_eq!(check("10.0.0.2", false, "gate.example", &[HTTPS, FOR]), Way::Encrypted);
+        assert_eq!(check("10.0.0.2", false, "gate.example", &[HTTP, FOR]), Way::ClearText);
+        assert_eq!(check("10.0.0.2", false, "gate.example", &[FOR]), Way::ClearText);
+        assert_eq!(check("10.0.0.2", false, "localhost", &[HTTP]), Way::ClearText);
+        assert_eq!(check("10.0.0.2", false, "gate.example", &[]), Way::Proxy);
+    }
+
+    #[tokio::test]
+    async fn strangers_keep_nobody_out_who_is_signed_in() {
+        use axum::body::Body;
+        use axum::middleware::from_fn_with_state;
+        use tower::ServiceExt;
+
+        let slow = axum::routing::get(async || std::future::pending::<()>().await);
+        let turns = Turns { within: Duration::from_millis(50), ..Turns::new() };
+        let router = axum::Router::new()
+            .route("/slow", slow)
+            .route("/", axum::routing::get(async || "here"))
+            .layer(from_fn_with_state(turns.clone(), bounded));
+        let ask = |path: &str, signed: bool| {
+            let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            if signed {
+                attach(request.extensions_mut(), Signed::of_machine(Caller::with_all("ana")));
+            }
+            router.clone().oneshot(request)
+        };
+        for _ in 0..STRANGERS_AT_ONCE_MAX {
+            tokio::spawn(ask("/slow", false));
+        }
+        while turns.strangers.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask("/", true).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(ask("/", false).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     #[test]
     fn only_loopback_names_are_hosts_of_ours() {

@@ -25,6 +25,7 @@ mod compress;
 mod connections;
 mod door;
 mod guard;
+mod health;
 mod metrics_text;
 mod openapi;
 mod pages;
@@ -32,6 +33,7 @@ mod problem;
 mod requests;
 mod routes;
 mod serve;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -40,10 +42,13 @@ use center::accounts::Accounts;
 use center::metrics::Metrics;
 use ipnet::IpNet;
 
+use strangers::Strangers;
+
+pub use auth::origin::Connection;
 pub use connections::Certificate;
 pub use door::{ServeError, bind_admin, bind_console, bind_loopback};
 pub use metrics_text::metrics_text;
-pub use pages::RefusalPages;
+pub use pages::{RefusalPages, read_any_address};
 
 /// The HTTP side of one gateway.
 #[derive(Clone)]
@@ -55,10 +60,12 @@ pub struct Api {
     trusted_proxies: Arc<[IpNet]>,
     console_url: Arc<str>,
     streams: routes::streams::Streams,
+    last_look: health::LastLook,
     pace: pages::Pace,
     looks: pages::Looks,
-    readers: Arc<pages::Strangers>,
-    writers: Arc<pages::Strangers>,
+    readers: Arc<Strangers>,
+    writers: Arc<Strangers>,
+    entering: Arc<Strangers>,
     refusal_pages: RefusalPages,
 }
 
@@ -77,10 +84,12 @@ impl Api {
             trusted_proxies,
             console_url,
             streams: Default::default(),
+            last_look: health::LastLook::default(),
             pace: pages::Pace::default(),
             looks: pages::Looks::default(),
-            readers: Arc::new(pages::Strangers::readers()),
-            writers: Arc::new(pages::Strangers::writers()),
+            readers: Arc::new(Strangers::new(strangers::READING)),
+            writers: Arc::new(Strangers::new(strangers::WRITING)),
+            entering: Arc::new(Strangers::new(strangers::ENTERING)),
             refusal_pages: RefusalPages::default(),
         }
     }

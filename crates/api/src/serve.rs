@@ -8,14 +8,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router, extract::State, http::StatusCode};
+use axum::{Router, extract::State, http::StatusCode};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::connections::{self, Certificate};
 use crate::door::check_reach;
 use crate::guard::{self, Peer};
 use crate::problem::ApiProblem;
-use crate::{Api, auth, compress, metrics_text, openapi, pages, requests, routes};
+use crate::{Api, auth, compress, health, metrics_text, openapi, pages, requests, routes};
 
 /// Largest body of a request, unless a route allows more.
 const BODY_OCTETS_MAX: usize = 1_000_000;
@@ -25,21 +25,19 @@ impl Api {
     pub fn admin_router(&self) -> Router {
         let routes = Router::new()
             .nest(openapi::BASE, routes::all().router())
-            .merge(health())
-            .fallback(not_found)
-            .layer(from_fn_with_state(self.clone(), auth::admit))
-            .with_state(self.clone());
+            .merge(health::routes())
+            .fallback(not_found);
         bounded(routes)
+            .layer(from_fn_with_state(self.clone(), auth::admit))
+            .with_state(self.clone())
     }
 
     /// What the console address serves: pages and the API, to whoever is
     /// signed in or has a token.
     pub fn console_router(&self) -> Router {
-        let routes = console_routes()
-            .fallback(not_found)
+        bounded(console_routes().fallback(not_found))
             .layer(from_fn_with_state(self.clone(), auth::admit))
-            .with_state(self.clone());
-        bounded(routes)
+            .with_state(self.clone())
             .layer(from_fn_with_state(Arc::clone(&self.trusted_proxies), guard::known_host))
             .layer(from_fn(compress::packed))
             .layer(from_fn(guard::headers))
@@ -49,11 +47,11 @@ impl Api {
     /// What the metrics address serves.
     pub fn metrics_router(&self) -> Router {
         let routes = Router::new()
-            .merge(health())
+            .merge(health::routes())
             .route("/metrics", get(metrics))
-            .fallback(not_found)
-            .with_state(self.clone());
+            .fallback(not_found);
         bounded(routes)
+            .with_state(self.clone())
             .layer(from_fn(guard::local_reader))
             .layer(from_fn(guard::headers))
             .layer(from_fn_with_state(Arc::clone(&self.requests), requests::counted))
@@ -114,7 +112,8 @@ impl Api {
         let guarded = certificate.is_some() || !self.trusted_proxies.is_empty();
         check_reach(listener.local_addr()?, guarded).map_err(std::io::Error::other)?;
         let stop = self.ending_streams(stop);
-        connections::serve(listener, certificate, self.console_router(), stop).await
+        let trusted = Arc::clone(&self.trusted_proxies);
+        connections::serve(listener, certificate, trusted, self.console_router(), stop).await
     }
 
     /// Serves metrics and health until `stop` resolves.
@@ -148,31 +147,16 @@ async fn serve_local(
 pub(crate) fn console_routes() -> Router<Api> {
     Router::new()
         .nest(openapi::BASE, routes::all().router())
-        .merge(health())
+        .merge(health::routes())
         .merge(pages::router())
         .route("/api/docs", get(openapi::page::page))
         .merge(auth::pages())
 }
 
-fn bounded(router: Router) -> Router {
+fn bounded(router: Router<Api>) -> Router<Api> {
     router
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
-        .layer(from_fn_with_state(guard::turns(), guard::bounded))
-}
-
-fn health() -> Router<Api> {
-    Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .route("/status", get(routes::system::status))
-}
-
-async fn ready(State(api): State<Api>) -> impl IntoResponse {
-    let checks = tokio::task::spawn_blocking(move || api.center.readiness()).await;
-    let checks = checks.unwrap_or_default();
-    let ready = !checks.is_empty() && !checks.iter().any(center::ReadyCheck::keeps_mail_out);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(checks))
+        .layer(from_fn_with_state(guard::Turns::new(), guard::bounded))
 }
 
 async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiProblem> {

@@ -25,17 +25,47 @@ pub(crate) struct Proxied {
 pub(crate) async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Proxied> {
     let mut octets = Vec::with_capacity(256);
     loop {
-        match ProxyHeader::parse(&octets, ParseConfig::default()) {
-            Ok((header, length)) => {
-                let client = header.proxied_address().map(|address| address.source);
+        match parsed(&octets) {
+            Parsed::Whole { client, length } => {
                 return Ok(Proxied { client, rest: octets.split_off(length) });
             }
-            Err(Error::BufferTooShort) if octets.len() < HEADER_OCTETS_MAX => {}
-            Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+            Parsed::Beginning => {}
+            Parsed::Nonsense => return Err(io::ErrorKind::InvalidData.into()),
         }
         if stream.read_buf(&mut octets).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+    }
+}
+
+/// What the octets are that came so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A header, and how long it is.
+    Whole {
+        /// The client the balancer speaks for, if for one.
+        client: Option<SocketAddr>,
+        /// Octets of the header.
+        length: usize,
+    },
+    /// The beginning of one.
+    Beginning,
+    /// Neither.
+    Nonsense,
+}
+
+/// Reads a header off the beginning of what came: a plain function, for
+/// fuzzing too.
+pub fn parsed(octets: &[u8]) -> Parsed {
+    match ProxyHeader::parse(octets, ParseConfig::default()) {
+        // What is not there cannot be taken, whatever the library says.
+        Ok((_, length)) if length > octets.len() => Parsed::Nonsense,
+        Ok((header, length)) => {
+            let client = header.proxied_address().map(|address| address.source);
+            Parsed::Whole { client, length }
+        }
+        Err(Error::BufferTooShort) if octets.len() < HEADER_OCTETS_MAX => Parsed::Beginning,
+        Err(_) => Parsed::Nonsense,
     }
 }
 

@@ -223,6 +223,7 @@ routes! {
     POST "/me/sessions" SignedIn;
     GET "/me/codes" SignedIn;
     POST "/me/codes" SignedIn;
+    POST "/me/codes/begin" SignedIn;
     POST "/me/codes/off" SignedIn;
     POST "/me/codes/recovery" SignedIn;
     POST "/me/tokens" Needs(ManageTokens);

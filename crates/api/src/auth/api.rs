@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use center::accounts::{
-    AccountRow, Accounts, MadeToken, NewPerson, NewToken, Preferences, TokenRow,
+    AccountRow, Accounts, MadeToken, NewPerson, NewToken, Preferences, TokenRow, Tokens,
 };
 use serde::{Deserialize, Serialize};
 use types::{Caller, Permissions, Role, TokenId};
@@ -96,15 +96,18 @@ pub(crate) async fn role(
 #[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct PasswordBody {
     password: String,
+    /// What becomes of the account's tokens.
+    #[serde(default)]
+    tokens: Tokens,
 }
 
 pub(crate) async fn password(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
-    Body(PasswordBody { password }): Body<PasswordBody>,
+    Body(PasswordBody { password, tokens }): Body<PasswordBody>,
 ) -> Answer<Done> {
-    let work = move |accounts: &Accounts| accounts.set_password(&caller, &name, &password);
+    let work = move |accounts: &Accounts| accounts.set_password(&caller, &name, &password, tokens);
     on_accounts(&api, work).await.map(|()| DONE)
 }
 

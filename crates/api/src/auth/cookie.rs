@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     fn origin(https: bool, host: &str) -> Origin {
-        Origin { address: [127, 0, 0, 1].into(), https, proxied: false, host: host.to_owned() }
+        let (address, host) = ([127, 0, 0, 1].into(), host.to_owned());
+        Origin { address, https, proxied: false, forwarded: false, host }
     }
 
     #[test]

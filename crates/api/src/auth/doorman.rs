@@ -2,13 +2,14 @@
 //! table, and refuses who may not or did not mean to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use center::accounts::{Session, TokenRefusal, Visitor, form_token};
+use center::accounts::{FormToken, Session, TokenRefusal, Visitor};
 use types::{Caller, Permission};
 
 use super::access::{self, Access};
@@ -29,7 +30,8 @@ pub(crate) struct Guest {
     pub(crate) visitor: Visitor,
     /// The session, if somebody is signed in with one.
     pub(crate) session: Option<Arc<Session>>,
-    /// The token of forms: of the session, else of the visitor.
+    /// The token of forms, masked for this answer: of the session, else of
+    /// the visitor.
     pub(crate) csrf: Arc<str>,
 }
 
@@ -48,7 +50,7 @@ enum Who {
     /// Over the admin socket, or with a token: no page elsewhere can send
     /// either, so nothing is checked for being forged.
     Program(Signed),
-    Person(Arc<Session>, Signed),
+    Person(Arc<Session>, Signed, FormToken),
 }
 
 /// Lets a request in, or says why not.
@@ -78,7 +80,7 @@ async fn nothing_there(api: &Api, request: Request) -> Response {
     let connection = request.extensions().get::<Connection>().copied().unwrap_or_default();
     let origin = Origin::of(connection, request.headers(), &api.trusted_proxies);
     let signed = match who(api, None, request.headers(), &origin).await {
-        Ok(Who::Program(signed) | Who::Person(_, signed)) => Some(signed),
+        Ok(Who::Program(signed) | Who::Person(_, signed, _)) => Some(signed),
         Ok(Who::Nobody) | Err(_) => None,
     };
     shown_to.refusal(api, *Refusal::new(ApiProblem::nothing_here(), signed)).await
@@ -91,11 +93,20 @@ struct Refusal {
     signed: Option<Signed>,
     /// Whether signing in would help.
     sign_in: bool,
+    /// When to come back, in seconds.
+    retry_after_s: Option<u64>,
 }
 
 impl Refusal {
     fn new(problem: ApiProblem, signed: Option<Signed>) -> Box<Self> {
-        Box::new(Refusal { problem, signed, sign_in: false })
+        Box::new(Refusal { problem, signed, sign_in: false, retry_after_s: None })
+    }
+
+    fn too_often(wait: Duration) -> Box<Self> {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!("too many requests from your address; try again in {seconds} s");
+        let problem = ApiProblem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail);
+        Box::new(Refusal { retry_after_s: Some(seconds), ..*Refusal::new(problem, None) })
     }
 }
 
@@ -114,21 +125,33 @@ async fn admitted(api: &Api, request: Request, route: &str, shown_to: &ShownTo) 
         .map_err(|problem| Refusal::new(problem, None))?;
     let signed = match &who {
         Who::Nobody => None,
-        Who::Program(signed) | Who::Person(_, signed) => Some(signed.clone()),
+        Who::Program(signed) | Who::Person(_, signed, _) => Some(signed.clone()),
     };
     if let Some(refusal) = refused(api, access, signed.as_ref(), shown_to).await {
         return Err(refusal);
     }
-    let (token, fresh) = form_secret(api, access, &who, request.headers(), &origin);
+    if signed.is_none()
+        && access == Access::Entrance
+        && let Some(wait) = api.entering.over(origin.address)
+    {
+        return Err(Refusal::too_often(wait));
+    }
+    let Forms { token, shown: csrf, cookie: fresh } =
+        forms(api, access, &who, request.headers(), &origin);
+    let octets_max = match who {
+        Who::Person(..) => forged::FORM_OCTETS_MAX,
+        Who::Nobody | Who::Program(_) => forged::STRANGERS_FORM_OCTETS_MAX,
+    };
     let mut request = match (&who, access) {
         _ if method.is_safe() => request,
         (Who::Program(_), _) => request,
         (Who::Nobody, Access::Public) => {
             let checked = forged::comes_from_us(request.headers(), &origin);
             checked.map_err(|problem| Refusal::new(problem, None))?;
-            request
+            let arrived = forged::whole(request, octets_max).await;
+            arrived.map_err(|problem| Refusal::new(problem, None))?
         }
-        _ => forged::check(request, &origin, &token)
+        _ => forged::check(request, &origin, token.as_ref(), octets_max)
             .await
             .map_err(|problem| Refusal::new(problem, signed.clone()))?,
     };
@@ -136,36 +159,46 @@ async fn admitted(api: &Api, request: Request, route: &str, shown_to: &ShownTo) 
     let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned();
     let visitor = Visitor { address: origin.address, agent };
     let session = match who {
-        Who::Person(session, _) => Some(session),
+        Who::Person(session, ..) => Some(session),
         Who::Nobody | Who::Program(_) => None,
     };
     let extensions = request.extensions_mut();
     if let Some(signed) = signed {
         attach(extensions, signed);
     }
-    extensions.insert(Guest { origin, visitor, session, csrf: token });
+    extensions.insert(Guest { origin, visitor, session, csrf });
     Ok((request, fresh))
 }
 
-/// The token of forms, and the cookie to set if it needs one.
-fn form_secret(
-    api: &Api,
-    access: Access,
-    who: &Who,
-    headers: &HeaderMap,
-    origin: &Origin,
-) -> (Arc<str>, Option<HeaderValue>) {
+/// What the forms of an answer need.
+#[derive(Default)]
+struct Forms {
+    /// What a form that was sent has to hold; nothing where none can be sent.
+    token: Option<FormToken>,
+    /// The same as it stands in pages.
+    shown: Arc<str>,
+    /// The cookie to set if the token needs one.
+    cookie: Option<HeaderValue>,
+}
+
+fn forms(api: &Api, access: Access, who: &Who, headers: &HeaderMap, origin: &Origin) -> Forms {
     match (who, access) {
-        (Who::Person(_, signed), _) => (Arc::clone(&signed.csrf), None),
-        (Who::Nobody, Access::Entrance) => match Cookie::Visitor.find(headers, origin) {
-            Some(secret) => (form_token(secret).into(), None),
-            None => {
-                let secret = api.accounts.visitor_secret();
-                let cookie = Cookie::Visitor.set(Some(secret.reveal()), origin);
-                (form_token(secret.reveal()).into(), cookie)
-            }
-        },
-        _ => ("".into(), None),
+        (Who::Person(_, signed, token), _) => {
+            Forms { token: Some(token.clone()), shown: Arc::clone(&signed.csrf), cookie: None }
+        }
+        (Who::Nobody, Access::Entrance) => {
+            let (token, cookie) = match Cookie::Visitor.find(headers, origin) {
+                Some(secret) => (FormToken::of(secret), None),
+                None => {
+                    let secret = api.accounts.visitor_secret();
+                    let cookie = Cookie::Visitor.set(Some(secret.reveal()), origin);
+                    (FormToken::of(secret.reveal()), cookie)
+                }
+            };
+            let shown = api.accounts.masked(&token).into();
+            Forms { token: Some(token), shown, cookie }
+        }
+        _ => Forms::default(),
     }
 }
 
@@ -209,12 +242,13 @@ async fn who(
         return Ok(Who::Nobody);
     };
     let (secret, from) = (secret.to_owned(), origin.address);
-    let csrf: Arc<str> = form_token(&secret).into();
+    let token = FormToken::of(&secret);
     let found = on_accounts(api, move |accounts| accounts.session(&secret, from)).await?;
     Ok(found.map_or(Who::Nobody, |session| {
         let caller = session.caller.clone();
         let preferences = Arc::new(session.preferences.clone());
-        Who::Person(Arc::new(session), Signed { caller, preferences, csrf })
+        let csrf = api.accounts.masked(&token).into();
+        Who::Person(Arc::new(session), Signed { caller, preferences, csrf }, token)
     }))
 }
 
@@ -305,8 +339,17 @@ impl ShownTo {
         ShownTo { page, safe: request.method().is_safe(), path, parts }
     }
 
-    async fn refusal(mut self, api: &Api, refusal: Refusal) -> Response {
-        let Refusal { problem, signed, sign_in } = refusal;
+    async fn refusal(self, api: &Api, refusal: Refusal) -> Response {
+        let retry_after_s = refusal.retry_after_s;
+        let mut response = self.told(api, refusal).await;
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
+    async fn told(mut self, api: &Api, refusal: Refusal) -> Response {
+        let Refusal { problem, signed, sign_in, .. } = refusal;
         if sign_in && self.safe {
             return Redirect::to(&way_back::sign_in(&self.path)).into_response();
         }

@@ -7,9 +7,12 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+
+use center::accounts::FormToken;
 
 use super::origin::Origin;
 use crate::problem::ApiProblem;
@@ -18,22 +21,27 @@ use crate::problem::ApiProblem;
 const FIELD: &str = "x-csrf-token";
 /// The name it has in a form.
 const NAME: &str = "csrf";
-/// Largest form.
-const FORM_OCTETS_MAX: usize = 1_000_000;
+/// Largest form of a person who is signed in.
+pub(super) const FORM_OCTETS_MAX: usize = 1_000_000;
+/// Largest form of anybody else: a name and two passwords fit three times
+/// over, with every octet of them encoded.
+pub(super) const STRANGERS_FORM_OCTETS_MAX: usize = 32 * 1024;
 /// Longest time a form may take to arrive: a slow one holds a turn that others
 /// wait for.
 const FORM_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Refuses a request that does not come from a page of ours. Gives it back
-/// whole: the form was read on the way.
+/// whole: the form was read on the way, of at most so many octets.
 pub(super) async fn check(
     request: Request,
     origin: &Origin,
-    token: &str,
+    token: Option<&FormToken>,
+    octets_max: usize,
 ) -> Result<Request, ApiProblem> {
     comes_from_us(request.headers(), origin)?;
+    let is_right = |sent: &[u8]| token.is_some_and(|token| token.is(sent));
     if let Some(sent) = request.headers().get(FIELD) {
-        return match is_same(sent.as_bytes(), token.as_bytes()) {
+        return match is_right(sent.as_bytes()) {
             true => Ok(request),
             false => Err(stale()),
         };
@@ -42,8 +50,26 @@ pub(super) async fn check(
     if !kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
         return Err(stale());
     }
+    let (parts, octets) = arrived(request, octets_max).await?;
+    // The token is hexadecimal, so it stands in the form as it is.
+    let mut fields = octets.split(|octet| *octet == b'&');
+    let right = fields.any(|field| {
+        field
+            .strip_prefix(NAME.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+            .is_some_and(is_right)
+    });
+    match right {
+        true => Ok(Request::from_parts(parts, Body::from(octets))),
+        false => Err(stale()),
+    }
+}
+
+/// Reads the whole body, of at most so many octets, before anybody waits for
+/// it in a turn that others wait for.
+async fn arrived(request: Request, octets_max: usize) -> Result<(Parts, Bytes), ApiProblem> {
     let (parts, body) = request.into_parts();
-    let read = tokio::time::timeout(FORM_TIME_MAX, to_bytes(body, FORM_OCTETS_MAX)).await;
+    let read = tokio::time::timeout(FORM_TIME_MAX, to_bytes(body, octets_max)).await;
     let octets = read.map_err(|_| {
         let detail = "the form took too long to arrive";
         ApiProblem::new(StatusCode::REQUEST_TIMEOUT, "slow", detail)
@@ -52,18 +78,13 @@ pub(super) async fn check(
         let detail = "the form is too large or was cut off";
         ApiProblem::new(StatusCode::PAYLOAD_TOO_LARGE, "malformed", detail)
     })?;
-    // The token is hexadecimal, so it stands in the form as it is.
-    let mut fields = octets.split(|octet| *octet == b'&');
-    let right = fields.any(|field| {
-        field
-            .strip_prefix(NAME.as_bytes())
-            .and_then(|rest| rest.strip_prefix(b"="))
-            .is_some_and(|sent| is_same(sent, token.as_bytes()))
-    });
-    match right {
-        true => Ok(Request::from_parts(parts, Body::from(octets))),
-        false => Err(stale()),
-    }
+    Ok((parts, octets))
+}
+
+/// The same for what needs no token, because no cookie comes with it.
+pub(super) async fn whole(request: Request, octets_max: usize) -> Result<Request, ApiProblem> {
+    let (parts, octets) = arrived(request, octets_max).await?;
+    Ok(Request::from_parts(parts, Body::from(octets)))
 }
 
 /// The browser's word: `Sec-Fetch-Site` (Fetch Metadata) and `Origin`
@@ -88,11 +109,4 @@ fn stale() -> ApiProblem {
     let detail = "the page this was sent from is too old, so nothing was done; \
                   go back, load it again and send it again";
     ApiProblem::new(StatusCode::FORBIDDEN, "forged", detail)
-}
-
-/// Compares in a time that does not say where they differ.
-fn is_same(one: &[u8], two: &[u8]) -> bool {
-    one.len() == two.len()
-        && !two.is_empty()
-        && one.iter().zip(two).fold(0, |bits, (a, b)| bits | (a ^ b)) == 0
 }

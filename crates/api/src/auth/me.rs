@@ -11,13 +11,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::CenterError;
 use center::accounts::{
-    Accounts, Density, Enrolment, NewToken, Preferences, RecoveryCodes, Session, SessionRow, Theme,
-    TokenRow,
+    Accounts, Density, NewToken, PasswordChange, Preferences, Session, SessionRow, Theme, TokenRow,
+    Tokens,
 };
 use serde::Deserialize;
 use types::{Permission, Timestamp, TokenId};
 
-use super::{Guest, way_back};
+use super::{Guest, codes, way_back};
 use crate::Api;
 use crate::client::path_with;
 use crate::pages::{Shell, error_page, shown};
@@ -108,23 +108,6 @@ impl MePage<'_> {
     }
 }
 
-#[derive(Template)]
-#[template(path = "auth/codes.html")]
-struct CodesPage {
-    shell: Shell,
-    enrolment: Enrolment,
-    /// The picture with its quiet zone of four modules (ISO/IEC 18004).
-    side: usize,
-    fault: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "auth/recovery.html")]
-struct RecoveryPage {
-    shell: Shell,
-    codes: RecoveryCodes,
-}
-
 #[derive(Default, Deserialize)]
 pub(super) struct DoneParams {
     #[serde(default)]
@@ -183,7 +166,7 @@ async fn filled(api: &Api, shell: Shell, guest: &Guest, said: Said) -> Response 
 }
 
 /// The session; a token or the admin socket has no page about itself.
-fn person(guest: &Guest) -> Result<Arc<Session>, ApiProblem> {
+pub(super) fn person(guest: &Guest) -> Result<Arc<Session>, ApiProblem> {
     let session = guest.session.clone();
     session.ok_or_else(|| ApiProblem::malformed("this page is for people who are signed in"))
 }
@@ -282,13 +265,15 @@ pub(super) struct PasswordForm {
     present: String,
     new: String,
     again: String,
+    /// Said by whoever has tokens; nothing is guessed.
+    tokens: Option<Tokens>,
 }
 
 pub(super) async fn password(
     State(api): State<Api>,
     shell: Shell,
     guest: Guest,
-    Form(PasswordForm { present, new, again }): Form<PasswordForm>,
+    Form(PasswordForm { present, new, again, tokens }): Form<PasswordForm>,
 ) -> Response {
     if new != again {
         let problem = ApiProblem::malformed("the two new passwords differ");
@@ -297,7 +282,8 @@ pub(super) async fn password(
     }
     let from = guest.origin.address;
     let work = move |accounts: &Accounts, session: &Session| {
-        accounts.change_password(&session.caller, &present, &new, from, Some(session.id))
+        let change = PasswordChange { present: &present, new: &new, tokens };
+        accounts.change_password(&session.caller, &change, from, Some(session.id))
     };
     change(&api, shell, &guest, Part::Password, "password", work).await
 }
@@ -323,54 +309,9 @@ pub(super) async fn end_session(
     change(&api, shell, &guest, Part::Sessions, done, work).await
 }
 
-pub(super) async fn codes_page(State(api): State<Api>, shell: Shell, guest: Guest) -> Response {
-    enrolling(&api, shell, &guest, None).await
-}
-
-async fn enrolling(api: &Api, shell: Shell, guest: &Guest, fault: Option<String>) -> Response {
-    let begun = match person(guest) {
-        Ok(session) => on_accounts(api, move |accounts| accounts.totp_begin(&session.caller)).await,
-        Err(problem) => Err(problem),
-    };
-    match begun {
-        Ok(enrolment) => {
-            let side = enrolment.picture_side + 8;
-            let status = match fault {
-                Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                None => StatusCode::OK,
-            };
-            (status, shown(&CodesPage { shell, enrolment, side, fault })).into_response()
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
-}
-
-#[derive(Deserialize)]
-pub(super) struct CodeForm {
-    code: String,
-}
-
-pub(super) async fn codes_on(
-    State(api): State<Api>,
-    shell: Shell,
-    guest: Guest,
-    Form(CodeForm { code }): Form<CodeForm>,
-) -> Response {
-    let session = match person(&guest) {
-        Ok(session) => session,
-        Err(problem) => return error_page(shell, &problem),
-    };
-    let work =
-        move |accounts: &Accounts| accounts.totp_confirm(&session.caller, &code, Some(session.id));
-    match on_accounts(&api, work).await {
-        Ok(codes) => shown(&RecoveryPage { shell, codes }),
-        Err(problem) => enrolling(&api, shell, &guest, Some(sentence(&problem.detail))).await,
-    }
-}
-
 #[derive(Deserialize)]
 pub(super) struct ProofForm {
-    password: String,
+    pub(super) password: String,
 }
 
 pub(super) async fn codes_off(
@@ -400,7 +341,7 @@ pub(super) async fn new_recovery(
     let work =
         move |accounts: &Accounts| accounts.new_recovery_codes(&session.caller, &password, from);
     match on_accounts(&api, work).await {
-        Ok(codes) => shown(&RecoveryPage { shell, codes }),
+        Ok(codes) => codes::recovery(shell, codes),
         Err(problem) => {
             let fault = Some(Fault::new(Part::Codes, &problem));
             filled(&api, shell, &guest, Said { fault, ..Said::default() }).await

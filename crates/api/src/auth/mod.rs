@@ -12,6 +12,7 @@
 
 pub(crate) mod access;
 pub(crate) mod api;
+mod codes;
 mod cookie;
 mod doorman;
 mod forged;
@@ -44,7 +45,8 @@ pub(crate) fn pages() -> Router<Api> {
         .route("/me/density", post(me::density))
         .route("/me/password", post(me::password))
         .route("/me/sessions", post(me::end_session))
-        .route("/me/codes", get(me::codes_page).post(me::codes_on))
+        .route("/me/codes", get(codes::page).post(codes::on))
+        .route("/me/codes/begin", post(codes::begin))
         .route("/me/codes/off", post(me::codes_off))
         .route("/me/codes/recovery", post(me::new_recovery))
         .route("/me/tokens", post(me::add_token))

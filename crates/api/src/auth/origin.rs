@@ -6,13 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use axum::http::{HeaderMap, header};
 use ipnet::IpNet;
 
-/// The connection a request came over; without one nothing is believed.
+/// The connection a request came over, as an extension of the request;
+/// without one nothing is believed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     /// The other end.
-    pub(crate) peer: IpAddr,
+    pub peer: IpAddr,
     /// Whether it is encrypted.
-    pub(crate) tls: bool,
+    pub tls: bool,
 }
 
 impl Default for Connection {
@@ -20,6 +21,11 @@ impl Default for Connection {
         Connection { peer: Ipv4Addr::UNSPECIFIED.into(), tls: false }
     }
 }
+
+/// The fields of which a proxy adds at least one to what it passes on; the
+/// last is that of RFC 7239.
+const FORWARDED: [&str; 4] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"];
 
 /// Where a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub(crate) struct Origin {
     pub(crate) https: bool,
     /// Whether a trusted proxy stands between.
     pub(crate) proxied: bool,
+    /// Whether that says that it passes somebody's request on.
+    pub(crate) forwarded: bool,
     /// The host with port that was asked for, in lower case.
     pub(crate) host: String,
 }
@@ -45,6 +53,7 @@ impl Origin {
             address: peer,
             https: connection.tls,
             proxied: false,
+            forwarded: false,
             host: host.to_ascii_lowercase(),
         };
         if !is_trusted(&peer) {
@@ -62,6 +71,7 @@ impl Origin {
             address,
             https: scheme.map_or(direct.https, |scheme| scheme.eq_ignore_ascii_case("https")),
             proxied: true,
+            forwarded: FORWARDED.iter().any(|name| headers.contains_key(*name)),
             host: host.to_ascii_lowercase(),
         }
     }

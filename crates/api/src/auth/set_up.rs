@@ -5,7 +5,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use center::accounts::{LinkPurpose, PASSWORD_CHARS_MIN};
+use center::accounts::{LinkPurpose, PASSWORD_CHARS_MIN, Tokens};
 use serde::Deserialize;
 
 use super::sign_in::{signed_in, used_up};
@@ -59,13 +59,16 @@ pub(super) struct SetUpForm {
     name: String,
     password: String,
     again: String,
+    /// A checkbox: absent if it is not ticked.
+    #[serde(default)]
+    tokens: Tokens,
 }
 
 pub(super) async fn done(
     State(api): State<Api>,
     guest: Guest,
     Path(link): Path<String>,
-    Form(SetUpForm { name, password, again }): Form<SetUpForm>,
+    Form(SetUpForm { name, password, again, tokens }): Form<SetUpForm>,
 ) -> Response {
     let purpose = match purpose(&api, &link).await {
         Ok(Some(LinkPurpose::SignIn(_)) | None) => return used_up(&guest),
@@ -82,7 +85,7 @@ pub(super) async fn done(
     }
     let visitor = guest.visitor.clone();
     let work = move |accounts: &center::accounts::Accounts| {
-        accounts.set_up(&link, &name, &password, &visitor)
+        accounts.set_up(&link, &name, &password, tokens, &visitor)
     };
     match on_accounts(&api, work).await {
         Ok(Some(secret)) => signed_in(&guest, &secret, "/"),

@@ -20,8 +20,9 @@ pub(crate) struct Signed {
     /// How they want to see things.
     pub(crate) preferences: Arc<Preferences>,
     /// Goes into every form as `<input type="hidden" name="csrf" value="…">`,
-    /// and as the field `X-CSRF-Token` with whatever a script sends. Empty
-    /// where no form can be sent: with a token, on the admin socket.
+    /// and as the field `X-CSRF-Token` with whatever a script sends; masked
+    /// anew for each answer. Empty where no form can be sent: with a token, on
+    /// the admin socket.
     pub(crate) csrf: Arc<str>,
 }
 

@@ -12,6 +12,7 @@ use super::draft::Draft;
 use crate::Api;
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
+use crate::routes::streams::Follower;
 use crate::routes::{Body, Params};
 
 /// A handler that can say what it takes and gives. `Taken` is only there to
@@ -60,6 +61,7 @@ handlers!(A, B, C, D, E);
 impl Taken for State<Api> {}
 impl<T> Taken for Extension<T> {}
 impl Taken for Signed {}
+impl Taken for Follower {}
 impl Taken for axum::http::HeaderMap {}
 
 impl<T: JsonSchema> Taken for Path<T> {

@@ -5,9 +5,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
+use axum::body::Bytes;
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use crate::compress;
 
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -35,6 +38,12 @@ static FOLDER: LazyLock<String> = LazyLock::new(|| {
     format!("/assets/{:016x}", hasher.finish())
 });
 
+/// The same, packed: anybody may ask for them, so it is done once.
+static PACKED: LazyLock<Vec<Option<Bytes>>> = LazyLock::new(|| {
+    let packed = |text: &&str| compress::gzip(text.as_bytes()).ok().map(Bytes::from);
+    ASSETS.iter().map(|(.., text)| packed(text)).collect()
+});
+
 /// The route of all assets.
 pub(super) const ROUTE: &str = "/assets/{version}/{name}";
 
@@ -45,15 +54,26 @@ pub(crate) fn path(name: &str) -> String {
 
 /// Serves one. A page of the version before may ask by its old folder and is
 /// given what there is now, but not to keep.
-pub(super) async fn serve(Path((version, name)): Path<(String, String)>) -> Response {
-    let Some((_, kind, text)) = ASSETS.iter().find(|(known, ..)| *known == name) else {
+pub(super) async fn serve(
+    headers: HeaderMap,
+    Path((version, name)): Path<(String, String)>,
+) -> Response {
+    let found = ASSETS.iter().zip(&*PACKED).find(|((known, ..), _)| *known == name);
+    let Some(((_, kind, text), packed)) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let keep = match FOLDER.ends_with(&version) {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
     };
-    ([(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, keep)], *text).into_response()
+    let fields = [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, keep)];
+    match packed.as_ref().filter(|_| compress::takes_gzip(&headers)) {
+        Some(packed) => {
+            let coding = [(header::CONTENT_ENCODING, "gzip"), (header::VARY, "accept-encoding")];
+            (fields, coding, packed.clone()).into_response()
+        }
+        None => (fields, *text).into_response(),
+    }
 }
 
 #[cfg(test)]

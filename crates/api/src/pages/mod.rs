@@ -23,7 +23,6 @@ mod senders;
 pub(crate) mod shell;
 mod simulator;
 pub(crate) mod sizes;
-mod strangers;
 mod views;
 
 use askama::Template;
@@ -37,10 +36,10 @@ use types::OutcomeKind;
 use crate::Api;
 use crate::problem::ApiProblem;
 pub(crate) use list::Pace;
+pub use list::address::read_any as read_any_address;
 pub(crate) use pulse::Looks;
 pub use refusal::RefusalPages;
 pub(crate) use shell::Shell;
-pub(crate) use strangers::Strangers;
 
 /// The pages and what they load.
 pub(crate) fn router() -> Router<Api> {

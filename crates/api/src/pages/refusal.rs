@@ -14,12 +14,12 @@ use center::explain::public::PublicRefusal;
 use center::{HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX};
 use serde::Deserialize;
 
-use super::strangers::From;
 use super::{assets, shown};
 use crate::Api;
 use crate::auth::Guest;
 use crate::client::encoded;
 use crate::routes::working;
+use crate::strangers::From;
 
 /// Octets of a request with everything in it at its longest.
 pub(super) const REQUEST_OCTETS_MAX: usize = 32 * 1024;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use types::{Caller, Event};
 
 use super::answers::{Download, written};
-use super::streams::{self, Events};
+use super::streams::{self, Events, Follower};
 use super::{Params, working};
 use crate::Api;
 use crate::openapi::{Draft, Given};
@@ -218,13 +218,13 @@ pub(crate) async fn rows(
 
 pub(crate) async fn stream(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    follower: Follower,
     headers: HeaderMap,
     Params(params): Params<ListParams>,
     Params(StreamParams { after }): Params<StreamParams>,
 ) -> Result<Events, ApiProblem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    streams::attempts(api, caller, params.request()?, last.or(after)).await
+    streams::attempts(api, follower, params.request()?, last.or(after)).await
 }
 
 #[derive(Deserialize, JsonSchema)]

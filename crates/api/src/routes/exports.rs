@@ -9,7 +9,7 @@ use center::{ExportJob, ExportRequest};
 use types::{Caller, ExportId};
 
 use super::answers::{Done, Download, streamed};
-use super::streams::{self, Events};
+use super::streams::{self, Events, Follower};
 use super::{Body, working};
 use crate::Api;
 use crate::openapi::{Draft, Given};
@@ -62,11 +62,11 @@ pub(crate) async fn show(
 
 pub(crate) async fn progress(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
+    follower: Follower,
     Path(id): Path<String>,
 ) -> Result<Events, ApiProblem> {
     let id = named(&id)?;
-    streams::export(api, caller, id).await
+    streams::export(api, follower, id).await
 }
 
 pub(crate) async fn cancel(

@@ -7,9 +7,11 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use center::FollowedRows;
@@ -21,8 +23,9 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use types::{Caller, ExportId};
 
-use super::working;
+use super::{on_accounts, working};
 use crate::Api;
+use crate::auth::Guest;
 use crate::openapi::{Draft, Given, text};
 use crate::problem::ApiProblem;
 
@@ -40,6 +43,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often a stream without news says that it is alive, so that nobody in
 /// between takes it for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often it is asked whether the reader is still signed in.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// When a reader who was cut off may come back.
 const RETRY_MS: u32 = 1_000;
 
@@ -173,23 +178,71 @@ fn frame(kind: &str, id: Option<&str>, data: &impl Serialize) -> Vec<u8> {
     frame
 }
 
+/// Who follows a stream. Hours after it began they may have signed out.
+#[derive(Clone)]
+pub(crate) struct Follower {
+    caller: Caller,
+    /// The session, if they came in with one.
+    session: Option<u64>,
+    /// When it was last asked whether they still may.
+    asked: Instant,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Follower {
+    type Rejection = ApiProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let caller = caller.ok_or_else(|| ApiProblem::malformed("nobody is signed in"))?;
+        let guest = parts.extensions.get::<Guest>();
+        let session = guest.and_then(|guest| guest.session.as_ref()).map(|session| session.id);
+        Ok(Follower { caller, session, asked: Instant::now() })
+    }
+}
+
+impl Follower {
+    /// Asks again, from time to time, whether they are still there, and what
+    /// they may now. Otherwise the stream is over.
+    async fn still_there(&mut self, api: &Api, line: &Line) -> Result<(), Over> {
+        if self.asked.elapsed() < ASK_EVERY {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        let Follower { caller, session, .. } = self.clone();
+        match on_accounts(api, move |accounts| accounts.again(&caller, session)).await {
+            Ok(Some(caller)) => {
+                self.caller = caller;
+                Ok(())
+            }
+            Ok(None) => {
+                line.cut("you are signed out, or the token has ended");
+                Err(Over)
+            }
+            Err(problem) => {
+                line.cut(&problem.detail);
+                Err(Over)
+            }
+        }
+    }
+}
+
 /// Attempts that match, as they come; after the event `last`, or from now on.
 pub(crate) async fn attempts(
     api: Api,
-    caller: Caller,
+    mut follower: Follower,
     request: SearchRequest,
     last: Option<String>,
 ) -> Result<Events, ApiProblem> {
     let turn = api.streams.event_turn()?;
     let from = last.filter(|last| !last.is_empty());
     // What is wrong with the request is an answer, not an event.
-    let first = look(&api, &caller, &request, from).await?;
+    let first = look(&api, &follower.caller, &request, from).await?;
     let (mut line, body) = line();
     let mut over = api.streams.over.subscribe();
     tokio::spawn(async move {
         let _turn = turn;
         tokio::select! {
-            _ = follow(&mut line, &api, &caller, &request, first) => {}
+            _ = follow(&mut line, &api, &mut follower, &request, first) => {}
             _ = over.wait_for(|over| *over) => line.cut("the gateway is stopping"),
         }
     });
@@ -209,7 +262,7 @@ async fn look(
 async fn follow(
     line: &mut Line,
     api: &Api,
-    caller: &Caller,
+    follower: &mut Follower,
     request: &SearchRequest,
     mut found: FollowedRows,
 ) -> Result<(), Over> {
@@ -240,8 +293,9 @@ async fn follow(
             // The place moves on, so that who comes back does not search again.
             line.send(frame("alive", Some(&found.position), &json!({}))).await?;
         }
+        follower.still_there(api, line).await?;
         let after = Some(found.position.clone());
-        found = match look(api, caller, request, after).await {
+        found = match look(api, &follower.caller, request, after).await {
             Ok(found) => found,
             Err(problem) => {
                 line.cut(&problem.detail);
@@ -252,9 +306,13 @@ async fn follow(
 }
 
 /// How far an export is, until it is over.
-pub(crate) async fn export(api: Api, caller: Caller, id: ExportId) -> Result<Events, ApiProblem> {
+pub(crate) async fn export(
+    api: Api,
+    mut follower: Follower,
+    id: ExportId,
+) -> Result<Events, ApiProblem> {
     let turn = api.streams.event_turn()?;
-    let asked = caller.clone();
+    let asked = follower.caller.clone();
     let first = working(&api, move |center| center.export(&asked, id)).await?;
     let (mut line, body) = line();
     let mut over = api.streams.over.subscribe();
@@ -267,7 +325,8 @@ pub(crate) async fn export(api: Api, caller: Caller, id: ExportId) -> Result<Eve
             while !job.state.is_over() {
                 tokio::time::sleep(LOOK_EVERY).await;
                 quiet += LOOK_EVERY;
-                let asked = caller.clone();
+                follower.still_there(&api, &line).await?;
+                let asked = follower.caller.clone();
                 let now = working(&api, move |center| center.export(&asked, id)).await;
                 let Ok(now) = now else { break };
                 if now != job || quiet >= HEARTBEAT {

@@ -8,7 +8,7 @@ use api::{Api, bind_admin, bind_console, bind_loopback};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
-use center::accounts::{AccountParts, Accounts, NewPerson, NewToken, SessionTimes};
+use center::accounts::{AccountParts, Accounts, NewPerson, NewToken, SessionTimes, Tokens};
 use center::metrics::{Metrics, MetricsFromEvents};
 use center::{
     Activation, Center, ChangeResult, Explanation, ExportParts, Parts, PolicyActivator, Readiness,
@@ -92,7 +92,7 @@ pub(crate) fn gateway() -> Gateway {
     let accounts = &gateway.accounts;
     let machine = Caller::with_all("test");
     accounts.add_account(&machine, &NewPerson { name: OWNER.into(), role: Role::Owner }).unwrap();
-    accounts.set_password(&machine, OWNER, OWNER_PASSWORD).unwrap();
+    accounts.set_password(&machine, OWNER, OWNER_PASSWORD, Tokens::Keep).unwrap();
     let token = NewToken {
         name: "test".into(),
         account: Some(OWNER.into()),
@@ -134,6 +134,7 @@ pub(crate) fn empty_gateway() -> Gateway {
         folder: folder.path().join("exports"),
         space: Arc::new(FolderSpace::new(folder.path())),
         reserve_octets: 0,
+        folder_octets_max: u64::MAX,
     });
     let requests = SqliteRequests::open(&folder.path().join("state.db")).unwrap();
     let center = Arc::new(center.with_requests(Arc::new(requests)));
@@ -195,15 +196,25 @@ pub(crate) fn refusal(number: u8) -> Event {
     }
 }
 
+/// A request of a program on this machine.
+pub(crate) fn local() -> axum::http::request::Builder {
+    Request::builder().extension(from("127.0.0.1"))
+}
+
+/// A connection in clear text from there.
+pub(crate) fn from(peer: &str) -> api::Connection {
+    api::Connection { peer: peer.parse().unwrap(), tls: false }
+}
+
 pub(crate) async fn ask(gateway: &Gateway, method: Method, path: &str, host: &str) -> Response {
-    let request = Request::builder().method(method).uri(path).header("host", host);
+    let request = local().method(method).uri(path).header("host", host);
     let request = request.header("authorization", format!("Bearer {}", gateway.token));
     gateway.api.console_router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
 /// Asks with one more field in the header.
 pub(crate) async fn ask_with(gateway: &Gateway, path: &str, field: (&str, &str)) -> Response {
-    let request = Request::builder().uri(path).header("host", "localhost").header(field.0, field.1);
+    let request = local().uri(path).header("host", "localhost").header(field.0, field.1);
     let request = request.header("authorization", format!("Bearer {}", gateway.token));
     gateway.api.console_router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
@@ -215,7 +226,7 @@ pub(crate) async fn send(
     path: &str,
     body: &Value,
 ) -> (StatusCode, Value) {
-    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = local().method(method).uri(path).header("host", "localhost");
     let request = request.header("authorization", format!("Bearer {}", gateway.token));
     let request = request.body(Body::from(body.to_string())).unwrap();
     let response = gateway.api.console_router().oneshot(request).await.unwrap();

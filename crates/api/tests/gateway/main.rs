@@ -16,3 +16,5 @@ mod messages;
 mod requests;
 #[cfg(test)]
 mod signing_in;
+#[cfg(test)]
+mod strangers;

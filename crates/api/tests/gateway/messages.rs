@@ -65,7 +65,7 @@ async fn a_stranger_is_told_the_reply_and_nothing_of_the_message() {
     gateway.log.record(vec![event.clone(), accepted.clone()]).unwrap();
     let router = gateway.api.console_router();
     let ask_stranger = async |path: String| {
-        let request = axum::http::Request::builder().uri(path).header("host", HOST);
+        let request = super::doors::local().uri(path).header("host", HOST);
         let request = request.body(axum::body::Body::empty()).unwrap();
         let response = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -1,18 +1,18 @@
 //! What refused senders may write, and where people read it.
 
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::json;
 use store::EventLog;
 use tower::ServiceExt;
 
-use super::doors::{Gateway, HOSTILE, gateway, get, get_json, refusal, send};
+use super::doors::{Gateway, HOSTILE, gateway, get, get_json, local, refusal, send};
 use api::client::encoded;
 
 /// What a stranger without any cookie gets for a form sent from our own page.
 async fn hand_in(gateway: &Gateway, reference: &str, form: String) -> (StatusCode, String, String) {
-    let request = Request::builder()
+    let request = local()
         .method(Method::POST)
         .uri(format!("/r/{reference}"))
         .header("host", "localhost")
@@ -85,7 +85,7 @@ async fn what_strangers_write_is_bounded_and_tells_them_nothing() {
     gateway.log.record(vec![event.clone()]).unwrap();
     let known = event.reference().to_string();
     // From another page: nothing is taken.
-    let request = Request::builder().method(Method::POST).uri(format!("/r/{known}"));
+    let request = local().method(Method::POST).uri(format!("/r/{known}"));
     let request = request.header("host", "localhost").header("sec-fetch-site", "cross-site");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let response =

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use center::accounts::{NewPerson, NewToken};
+use center::accounts::{NewPerson, NewToken, Tokens};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use types::{Caller, Permission, Permissions, Role};
 
-use super::doors::{Gateway, OWNER, OWNER_PASSWORD, gateway};
+use super::doors::{Gateway, OWNER, OWNER_PASSWORD, from, gateway};
 
 /// What came back.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers.get("location").map_or("", |to| to.to_str().unwrap())
     }
 
@@ -30,28 +30,30 @@ impl Answer {
     }
 
     /// The value of the field `csrf` of the page's first form.
-    fn csrf(&self) -> String {
+    pub(crate) fn csrf(&self) -> String {
         let rest = self.text.split("name=\"csrf\" value=\"").nth(1).expect("a form");
         rest.split('"').next().unwrap().to_owned()
     }
 }
 
 /// A browser: keeps cookies, sends forms as pages of ours would.
-struct Browser<'a> {
-    gateway: &'a Gateway,
-    cookies: std::collections::BTreeMap<String, String>,
+pub(crate) struct Browser<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) cookies: std::collections::BTreeMap<String, String>,
     /// Fields of every request.
-    fields: Vec<(&'static str, String)>,
+    pub(crate) fields: Vec<(&'static str, String)>,
+    /// Where its connections come from.
+    pub(crate) peer: &'static str,
 }
 
 impl<'a> Browser<'a> {
-    fn new(gateway: &'a Gateway) -> Self {
+    pub(crate) fn new(gateway: &'a Gateway) -> Self {
         let fields =
             vec![("host", "localhost:8080".to_owned()), ("accept", "text/html".to_owned())];
-        Browser { gateway, cookies: Default::default(), fields }
+        Browser { gateway, cookies: Default::default(), fields, peer: "127.0.0.1" }
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: Method,
         path: &str,
@@ -59,6 +61,7 @@ impl<'a> Browser<'a> {
         body: String,
     ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        request = request.extension(from(self.peer));
         for (name, value) in &self.fields {
             request = request.header(*name, value);
         }
@@ -85,18 +88,18 @@ impl<'a> Browser<'a> {
         Answer { status: parts.status, headers: parts.headers, text }
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], String::new()).await
     }
 
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
         let fields: Vec<String> =
             form.iter().map(|(n, v)| format!("{n}={}", api::client::encoded(v))).collect();
         let kind = [("content-type", "application/x-www-form-urlencoded")];
         self.send(Method::POST, path, &kind, fields.join("&")).await
     }
 
-    async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+    pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
         let csrf = self.get("/sign-in").await.csrf();
         let form = [("csrf", &*csrf), ("name", name), ("password", password), ("next", "/me")];
         self.post("/sign-in", &form).await
@@ -107,7 +110,7 @@ fn viewer(gateway: &Gateway) -> Browser<'_> {
     let machine = Caller::with_all("root");
     let person = NewPerson { name: "vera".into(), role: Role::Viewer };
     gateway.accounts.add_account(&machine, &person).unwrap();
-    gateway.accounts.set_password(&machine, "vera", "quiet harbour lamp").unwrap();
+    gateway.accounts.set_password(&machine, "vera", "quiet harbour lamp", Tokens::Keep).unwrap();
     Browser::new(gateway)
 }
 
@@ -200,7 +203,7 @@ async fn a_page_leads_to_the_sign_in_and_back() {
 #[tokio::test]
 async fn cookies_are_bound_to_the_host_behind_https() {
     let gateway = gateway();
-    let api = gateway.api.clone().behind(&["0.0.0.0/32".parse().unwrap()]);
+    let api = gateway.api.clone().behind(&["127.0.0.1/32".parse().unwrap()]);
     let gateway = Gateway { api, ..gateway };
     let mut browser = Browser::new(&gateway);
     browser.fields = vec![
@@ -300,7 +303,16 @@ async fn codes_are_asked_for_and_work_once() {
     let gateway = gateway();
     let mut browser = Browser::new(&gateway);
     browser.sign_in(OWNER, OWNER_PASSWORD).await;
-    let page = browser.get("/me/codes").await;
+    let asked = browser.get("/me/codes").await;
+    assert!(!asked.text.contains("otpauth:") && !asked.text.contains("Key:"), "{}", asked.text);
+    let csrf = asked.csrf();
+    let prove = |password| [("csrf", csrf.as_str()), ("password", password)];
+    let refused = browser.post("/me/codes/begin", &prove("not it at all")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        refused.text.contains("not the present password") && !refused.text.contains("otpauth:")
+    );
+    let page = browser.post("/me/codes/begin", &prove(OWNER_PASSWORD)).await;
     assert!(
         page.text.contains("<svg class=\"qr\"")
             && page.text.contains("otpauth://totp/Portcullis:owner?")
@@ -318,6 +330,7 @@ async fn codes_are_asked_for_and_work_once() {
     assert!(
         wrong.status == StatusCode::UNPROCESSABLE_ENTITY && wrong.text.contains("does not fit")
     );
+    assert!(!wrong.text.contains("Key:"), "the key is shown once");
     let on = browser.post("/me/codes", &[("csrf", &csrf), ("code", &code(&gateway))]).await;
     assert!(on.text.contains("Codes are on"), "{}", on.text);
     let recovery =
@@ -388,14 +401,24 @@ async fn a_new_password_ends_the_other_sessions() {
     there.sign_in(OWNER, OWNER_PASSWORD).await;
     let csrf = here.get("/me").await.csrf();
     let new = "lantern river stone";
-    let form =
-        |present| [("csrf", csrf.as_str()), ("present", present), ("new", new), ("again", new)];
-    let refused = here.post("/me/password", &form("not it at all")).await;
+    let form = |present, tokens| {
+        [
+            ("csrf", csrf.as_str()),
+            ("present", present),
+            ("new", new),
+            ("again", new),
+            ("tokens", tokens),
+        ]
+    };
+    let refused = here.post("/me/password", &form("not it at all", "keep")).await;
     assert!(refused.text.contains("This is not the present password."), "{}", refused.text);
-    let done = here.post("/me/password", &form(OWNER_PASSWORD)).await;
+    let unsaid = here.post("/me/password", &form(OWNER_PASSWORD, "keep")[..4]).await;
+    assert!(unsaid.text.contains("Say whether your tokens go on working."), "{}", unsaid.text);
+    let done = here.post("/me/password", &form(OWNER_PASSWORD, "revoke")).await;
     assert_eq!(done.location(), "/me?done=password", "{}", done.text);
     assert_eq!(here.get("/me").await.status, StatusCode::OK);
     assert_eq!(there.get("/me").await.status, StatusCode::SEE_OTHER);
+    assert!(gateway.accounts.token(&gateway.token, [127, 0, 0, 1].into()).is_err(), "revoked");
     assert_eq!(there.sign_in(OWNER, OWNER_PASSWORD).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(there.sign_in(OWNER, new).await.status, StatusCode::SEE_OTHER);
 }
@@ -439,12 +462,13 @@ async fn tokens_may_what_they_were_given_from_where_until_when() {
         expires: Some(gateway.accounts.now() + Duration::from_secs(60)),
     };
     let made = gateway.accounts.add_token(&machine, &new).unwrap();
-    let api = gateway.api.clone().behind(&["0.0.0.0/32".parse().unwrap()]);
+    let api = gateway.api.clone().behind(&["127.0.0.1/32".parse().unwrap()]);
     let gateway = Gateway { api, ..gateway };
     let ask = async |path: &str, secret: &str, from: &str| {
         let mut program = Browser::new(&gateway);
         program.fields.push(("authorization", format!("Bearer {secret}")));
         program.fields.push(("x-forwarded-for", from.to_owned()));
+        program.fields.push(("x-forwarded-proto", "https".to_owned()));
         program.get(path).await
     };
     let secret = made.secret.as_str();

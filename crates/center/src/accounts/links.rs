@@ -9,7 +9,7 @@ use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Via};
 
 use super::people::{check_name, comparable, name_taken, not_oneself};
 use super::sessions::caller_of;
-use super::{Accounts, Secret, Visitor, password, permit_accounts, permit_all, secret};
+use super::{Accounts, Secret, Tokens, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
 
 /// How long a link works.
@@ -94,9 +94,9 @@ impl Accounts {
         }))
     }
 
-    /// Uses a set-up link: makes the owner, or sets the password and ends
-    /// that account's sessions. Gives the secret of a session, or nothing if
-    /// the account also wants a code.
+    /// Uses a set-up link: makes the owner, or sets the password, which ends
+    /// what hung on the old one; `tokens` says what becomes of those. Gives
+    /// the secret of a session, or nothing if the account also wants a code.
     ///
     /// # Errors
     ///
@@ -107,6 +107,7 @@ impl Accounts {
         link: &str,
         name: &str,
         password: &str,
+        tokens: Tokens,
         from: &Visitor,
     ) -> Result<Option<Secret>, CenterError> {
         let found = self.living_link(link)?.ok_or_else(used_up)?;
@@ -119,14 +120,15 @@ impl Accounts {
                 let person = caller_of(&account).from_address(from.address);
                 let note = self.note(&person, AuditAction::SetUp, "a new password");
                 let link = secret::hash(link);
+                let new = tokens.with(&hash, None);
                 let done = self.changed(&note, |to| {
                     if to.take_link(&link)?.is_none() {
                         return Ok(None);
                     }
-                    to.set_password(id, &hash)?;
-                    to.end_sessions(id, None).map(Some)
+                    to.set_password(id, &new).map(Some)
                 })?;
                 done.ok_or_else(used_up)?;
+                self.forget_proofs(id);
                 account
             }
             LinkKind::SignIn(_) => return Err(used_up()),
@@ -206,7 +208,7 @@ impl Accounts {
         let id = match self.state.account_named(DEMO)? {
             Some(account) => {
                 let note = self.note(caller, AuditAction::PasswordSet, DEMO);
-                self.done(&note, |to| to.set_password(account.id, &hash))?;
+                self.change(&note, &account, &Tokens::Keep.with(&hash, None))?;
                 account.id
             }
             None => {

@@ -13,6 +13,7 @@
 //! tens of milliseconds of processor time; asynchronous callers keep them off
 //! their workers.
 
+mod form;
 mod links;
 mod noted;
 mod password;
@@ -31,17 +32,19 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::state::accounts::StoredAccount;
+use serde::{Deserialize, Serialize};
+use store::state::accounts::{NewPassword, StoredAccount};
 use store::state::{AccountState, AuditState};
-use types::{AccountId, Caller, Permission, Permissions, Via};
+use types::{AccountId, AuditNote, Caller, Permission, Permissions, Via};
 use world::{Chance, Clock};
 
+pub use form::FormToken;
 pub use links::{Demo, LINK_VALID, LinkPurpose};
 pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX};
 pub use people::{AccountRow, NAME_CHARS_MAX, NewPerson};
 pub use preferences::{COLUMNS_MAX, Density, Preferences, Theme};
 pub use secret::Secret;
-pub use sessions::{Session, SessionRow};
+pub use sessions::{PasswordChange, Session, SessionRow};
 pub use sign_in::{SignInRefusal, Step};
 pub use tokens::{MadeToken, NewToken, TokenRefusal, TokenRow};
 pub use totp::{Enrolment, RecoveryCodes};
@@ -80,6 +83,28 @@ pub struct AccountParts {
     pub chance: Arc<dyn Chance>,
     /// How long sessions last.
     pub times: SessionTimes,
+}
+
+/// What becomes of the tokens of an account that gets a new password. Whoever
+/// changes it says so: programs stop if they are revoked, and if the password
+/// was stolen a thief may have made one.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokens {
+    /// They go on working.
+    #[default]
+    Keep,
+    /// They work no more.
+    Revoke,
+}
+
+impl Tokens {
+    /// The new password of this hash; all sessions but one end.
+    fn with(self, hash: &str, keep_session: Option<u64>) -> NewPassword<'_> {
+        NewPassword { hash, keep_session, end_tokens: self == Tokens::Revoke }
+    }
 }
 
 /// Who is on the other end, as far as the connection says.
@@ -143,6 +168,11 @@ impl Accounts {
         Secret::fresh(&*self.chance)
     }
 
+    /// The token as it is to stand in the forms of one page.
+    pub fn masked(&self, token: &FormToken) -> String {
+        token.masked(&*self.chance)
+    }
+
     /// Removes what is over; called from time to time.
     ///
     /// # Errors
@@ -167,16 +197,23 @@ impl Accounts {
         self.stored(id)
     }
 
+    /// Gives an account a new password. What hung on the old one ends, and so
+    /// do sign-ins that wait for their code.
+    fn change(
+        &self,
+        note: &AuditNote,
+        account: &StoredAccount,
+        new: &NewPassword<'_>,
+    ) -> Result<(), CenterError> {
+        self.done(note, |to| to.set_password(account.id, new))?;
+        self.forget_proofs(account.id);
+        Ok(())
+    }
+
     fn stored(&self, id: AccountId) -> Result<StoredAccount, CenterError> {
         let found = self.state.account(id)?;
         found.ok_or_else(|| CenterError::NotFound("such account".to_owned()))
     }
-}
-
-/// What a form has to hold to come from a page of ours, out of the secret of
-/// the browser's cookie: who knows one does not know the other.
-pub fn form_token(cookie: &str) -> String {
-    types::hexadecimal(&secret::hash(&format!("form {cookie}")))
 }
 
 /// Refuses a caller who would give away or take over more than they have.

@@ -7,7 +7,7 @@ use store::state::AccountChanges;
 use store::state::accounts::{NewAccount, StoredAccount};
 use types::{AuditAction, Caller, Role, Timestamp};
 
-use super::{Accounts, password, permit_accounts, permit_all};
+use super::{Accounts, Tokens, password, permit_accounts, permit_all};
 use crate::CenterError;
 
 /// Longest name of an account, in characters.
@@ -112,22 +112,26 @@ impl Accounts {
         removed.ok_or_else(last_owner)
     }
 
-    /// Sets the password of an account and ends its sessions.
+    /// Sets the password of an account, which ends its sessions and the links
+    /// made for it; `tokens` says what becomes of those.
     ///
     /// # Errors
     ///
     /// The caller may not, there is no such account, the password is too
     /// easy, or the store fails.
-    pub fn set_password(&self, caller: &Caller, name: &str, new: &str) -> Result<(), CenterError> {
+    pub fn set_password(
+        &self,
+        caller: &Caller,
+        name: &str,
+        new: &str,
+        tokens: Tokens,
+    ) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
         not_oneself(caller, &account)?;
         password::check(new, &account.name)?;
         let hash = self.hasher.hash(new)?;
         let note = self.note(caller, AuditAction::PasswordSet, &account.name);
-        self.done(&note, |to| {
-            to.set_password(account.id, &hash)?;
-            to.end_sessions(account.id, None).map(drop)
-        })
+        self.change(&note, &account, &tokens.with(&hash, None))
     }
 
     /// Turns codes off for a person who has lost them, and ends their

@@ -7,7 +7,8 @@ use serde::Serialize;
 use store::state::accounts::{StoredAccount, StoredSession};
 use types::{AuditAction, Caller, Role, Timestamp, Via};
 
-use super::{Accounts, Preferences, password, secret};
+use super::tokens::of_token;
+use super::{Accounts, Preferences, Tokens, password, secret};
 use crate::CenterError;
 
 /// How exactly the last request of a session or token is kept: more would be
@@ -29,6 +30,17 @@ pub struct Session {
     pub has_totp: bool,
     /// Recovery codes left.
     pub recovery_codes_left: u32,
+}
+
+/// What a person says to change their password.
+#[derive(Clone, Copy)]
+pub struct PasswordChange<'a> {
+    /// The present one.
+    pub present: &'a str,
+    /// The one to be.
+    pub new: &'a str,
+    /// What becomes of their tokens; to be said by who has some.
+    pub tokens: Option<Tokens>,
 }
 
 /// One session, for its owner.
@@ -121,29 +133,60 @@ impl Accounts {
         Ok(ended.unwrap_or(0))
     }
 
-    /// Changes the caller's password and ends their other sessions.
+    /// Changes the caller's password. Their other sessions and the links made
+    /// for them end.
     ///
     /// # Errors
     ///
-    /// The present password is wrong, the new one too easy, the caller is no
+    /// The present password is wrong, the new one too easy, nothing is said of
+    /// tokens though there are some, the caller is no
     /// person, or the store fails.
     pub fn change_password(
         &self,
         caller: &Caller,
-        present: &str,
-        new: &str,
+        change: &PasswordChange<'_>,
         from: IpAddr,
         session: Option<u64>,
     ) -> Result<(), CenterError> {
         let account = self.myself(caller)?;
+        let PasswordChange { present, new, tokens } = *change;
         password::check(new, &account.name)?;
+        let tokens = match tokens {
+            Some(said) => said,
+            None if self.state.tokens(Some(account.id))?.is_empty() => Tokens::Keep,
+            None => return Err(CenterError::invalid("say whether your tokens go on working")),
+        };
         self.prove(&account, present, from)?;
         let hash = self.hasher.hash(new)?;
         let note = self.note(caller, AuditAction::PasswordSet, &account.name);
-        self.done(&note, |to| {
-            to.set_password(account.id, &hash)?;
-            to.end_sessions(account.id, session).map(drop)
-        })
+        self.change(&note, &account, &tokens.with(&hash, session))
+    }
+
+    /// Whoever was let in, as of now: nothing if their session or token has
+    /// ended meanwhile. For answers that go on for hours; it does not count
+    /// as a request of the session.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn again(
+        &self,
+        caller: &Caller,
+        session: Option<u64>,
+    ) -> Result<Option<Caller>, CenterError> {
+        let now = self.clock.now();
+        let same_place = |now: Caller| Caller { from: caller.from, row: caller.row, ..now };
+        let Some(account) = caller.account() else { return Ok(Some(caller.clone())) };
+        let Some(account) = self.state.account(account)? else { return Ok(None) };
+        if let Via::Token { token, .. } = caller.via {
+            let tokens = self.state.tokens(Some(account.id))?;
+            let found = tokens.into_iter().find(|found| found.id == token);
+            let living = found.filter(|found| found.expires.is_none_or(|end| end > now));
+            return Ok(living.map(|token| same_place(of_token(&account, &token))));
+        }
+        let sessions = self.state.sessions(account.id)?;
+        let living = |found: &StoredSession| Some(found.id) == session && self.lives(found, now);
+        Ok(sessions.iter().any(living).then(|| same_place(caller_of(&account))))
     }
 
     /// Sets the caller's preferences.

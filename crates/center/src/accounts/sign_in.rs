@@ -188,6 +188,11 @@ impl Accounts {
         Ok(())
     }
 
+    /// Sign-ins of this account that wait for their code wait no more.
+    pub(super) fn forget_proofs(&self, account: AccountId) {
+        self.memory().waiting.retain(|_, outstanding| outstanding.account != account);
+    }
+
     fn begin_try(&self, name: &str, from: IpAddr) -> Result<(), SignInRefusal> {
         let now = self.clock.now();
         self.memory().tries.begin(name, from, now).map_err(SignInRefusal::Wait)

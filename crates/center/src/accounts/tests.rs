@@ -44,7 +44,7 @@ fn visitor() -> Visitor {
 impl House {
     fn person(&self, name: &str, role: Role) -> Caller {
         self.accounts.add_account(&machine(), &NewPerson { name: name.into(), role }).unwrap();
-        self.accounts.set_password(&machine(), name, PASSWORD).unwrap();
+        self.accounts.set_password(&machine(), name, PASSWORD, Tokens::Keep).unwrap();
         self.session(name).caller
     }
 
@@ -77,7 +77,7 @@ fn nobody_gives_or_takes_more_than_they_have() {
     assert!(accounts.add_account(&clerk, &wants("bob", Role::Viewer)).is_ok());
     assert!(denied(accounts.add_account(&clerk, &wants("eve", Role::Owner))));
     assert!(denied(accounts.set_role(&clerk, "bob", Role::Owner)));
-    assert!(denied(accounts.set_password(&clerk, "ana", PASSWORD)));
+    assert!(denied(accounts.set_password(&clerk, "ana", PASSWORD, Tokens::Keep)));
     assert!(denied(accounts.set_up_link(&clerk, Some("ana"))));
     assert!(denied(accounts.set_up_link(&clerk, None)), "a new owner");
     assert!(denied(accounts.reset_totp(&clerk, "ana")));
@@ -92,7 +92,7 @@ fn a_hijacked_session_does_not_lock_its_owner_out() {
     let accounts = &house.accounts;
     let owner = house.person("ana", Role::Owner);
     for refused in [
-        accounts.set_password(&owner, "ana", PASSWORD).unwrap_err(),
+        accounts.set_password(&owner, "ana", PASSWORD, Tokens::Keep).unwrap_err(),
         accounts.reset_totp(&owner, "Ana").unwrap_err(),
         accounts.set_up_link(&owner, Some("ana")).unwrap_err(),
     ] {
@@ -134,12 +134,11 @@ fn a_token_is_less_than_its_owner_and_no_person() {
     let robot = accounts.token(&made.secret, visitor().address).unwrap();
     assert_eq!(&*robot.name, "ana (token robot)");
     assert!(denied(accounts.add_token(&robot, &new("ana", Permission::EditPolicies))));
-    assert!(
-        accounts
-            .change_password(&robot, PASSWORD, "other quiet words", visitor().address, None)
-            .is_err()
-    );
-    assert!(accounts.sessions(&robot).is_err() && accounts.totp_begin(&robot).is_err());
+    let (new, from) = ("other quiet words", visitor().address);
+    let change = PasswordChange { present: PASSWORD, new, tokens: Some(Tokens::Keep) };
+    assert!(accounts.change_password(&robot, &change, from, None).is_err());
+    assert!(accounts.sessions(&robot).is_err());
+    assert!(accounts.totp_begin(&robot, PASSWORD, from).is_err());
     assert!(accounts.demo(&owner).is_err(), "only the machine opens the demo");
     accounts.set_role(&machine(), "vera", Role::Owner).unwrap();
     accounts.set_role(&machine(), "ana", Role::Viewer).unwrap();
@@ -176,8 +175,14 @@ fn codes_are_replayed_by_nobody_and_reset_by_an_owner() {
     let house = house();
     let accounts = &house.accounts;
     let ana = house.person("ana", Role::Owner);
-    let enrolment = accounts.totp_begin(&ana).unwrap();
-    assert_eq!(accounts.totp_begin(&ana).unwrap().secret, enrolment.secret, "the same again");
+    let begin = |password| accounts.totp_begin(&ana, password, visitor().address);
+    let refused = begin("not the password").unwrap_err();
+    assert!(refused.to_string().contains("not the present password"), "{refused}");
+    let seen_by_a_thief = begin(PASSWORD).unwrap();
+    let enrolment = begin(PASSWORD).unwrap();
+    assert_ne!(enrolment.secret, seen_by_a_thief.secret, "each is shown once");
+    let stale = totp::code_of(&seen_by_a_thief, accounts.now());
+    assert!(accounts.totp_confirm(&ana, &stale, None).is_err());
     let code = totp::code_of(&enrolment, accounts.now());
     let recovery = accounts.totp_confirm(&ana, &code, None).unwrap();
     assert_eq!(recovery.0.len(), 10);
@@ -206,7 +211,7 @@ fn five_wrong_codes_end_a_sign_in() {
     let house = house();
     let accounts = &house.accounts;
     let ana = house.person("ana", Role::Owner);
-    let enrolment = accounts.totp_begin(&ana).unwrap();
+    let enrolment = accounts.totp_begin(&ana, PASSWORD, visitor().address).unwrap();
     accounts.totp_confirm(&ana, &totp::code_of(&enrolment, accounts.now()), None).unwrap();
     let Ok(Step::Code(proof)) = accounts.sign_in("ana", PASSWORD, &visitor()) else { panic!() };
     for _ in 0..5 {
@@ -264,7 +269,7 @@ fn whatever_happens_to_an_account_is_in_the_audit_log() {
     assert!(accounts.add_account(&ana, &bob).is_err(), "not noted");
     accounts.set_role(&ana, "bob", Role::Owner).unwrap();
     let link = accounts.set_up_link(&ana, Some("bob")).unwrap();
-    accounts.set_up(link.reveal(), "", PASSWORD, &visitor()).unwrap();
+    accounts.set_up(link.reveal(), "", PASSWORD, Tokens::Keep, &visitor()).unwrap();
     let token = NewToken {
         name: "grafana".into(),
         account: None,
@@ -322,4 +327,74 @@ fn failed_sign_ins_are_noted_up_to_a_number_and_then_counted() {
     let last = log(&house).pop().unwrap();
     assert_eq!(log(&house).len(), 501);
     assert_eq!(last, "portcullis sign_in.failed_many: 120 more sign-ins failed within an hour");
+}
+
+#[test]
+fn a_new_password_ends_what_hung_on_the_old_one() {
+    let house = house();
+    let accounts = &house.accounts;
+    let ana = house.person("ana", Role::Owner);
+    let here = house.session("ana");
+    let token = |name: &str| NewToken {
+        name: name.into(),
+        account: None,
+        permissions: Permissions::from(vec![Permission::SeeMetadata]),
+        networks: vec![],
+        expires: None,
+    };
+    let (kept, from) = (accounts.add_token(&ana, &token("robot")).unwrap(), visitor().address);
+    let link = accounts.set_up_link(&machine(), Some("ana")).unwrap();
+    let enrolment = accounts.totp_begin(&ana, PASSWORD, from).unwrap();
+    let code = totp::code_of(&enrolment, accounts.now());
+    accounts.totp_confirm(&ana, &code, Some(here.id)).unwrap();
+    let Ok(Step::Code(proof)) = accounts.sign_in("ana", PASSWORD, &visitor()) else { panic!() };
+    let new = "lantern river stone";
+    let change = |present, new, tokens| {
+        let change = PasswordChange { present, new, tokens };
+        accounts.change_password(&ana, &change, from, Some(here.id))
+    };
+    let unsaid = change(PASSWORD, new, None).unwrap_err().to_string();
+    assert!(unsaid.contains("say whether your tokens go on"), "{unsaid}");
+    change(PASSWORD, new, Some(Tokens::Keep)).unwrap();
+    assert!(!accounts.awaits_code(proof.reveal()), "half a sign-in with the old one");
+    assert_eq!(accounts.link(link.reveal()).unwrap(), None);
+    assert_eq!(accounts.sessions(&ana).unwrap().len(), 1);
+    assert!(accounts.token(&kept.secret, from).is_ok());
+    change(new, PASSWORD, Some(Tokens::Revoke)).unwrap();
+    assert!(matches!(accounts.token(&kept.secret, from), Err(TokenRefusal::Unknown)));
+}
+
+#[test]
+fn a_long_answer_asks_again_who_is_there() {
+    let house = house();
+    let accounts = &house.accounts;
+    house.person("ana", Role::Owner);
+    house.person("olga", Role::Owner);
+    let here = house.session("ana");
+    let new = NewToken {
+        name: "robot".into(),
+        account: None,
+        permissions: Permissions::from(vec![Permission::SeeMetadata]),
+        networks: vec![],
+        expires: Some(accounts.now() + Duration::from_secs(60)),
+    };
+    let made = accounts.add_token(&here.caller, &new).unwrap();
+    let robot = accounts.token(&made.secret, visitor().address).unwrap();
+    let person = |id| accounts.again(&here.caller, id).unwrap();
+    let program = || accounts.again(&robot, None).unwrap();
+    assert_eq!(
+        (person(Some(here.id)), program()),
+        (Some(here.caller.clone()), Some(robot.clone()))
+    );
+    assert_eq!(accounts.again(&machine(), None).unwrap(), Some(machine()));
+    assert_eq!(person(None), None, "no session, no person");
+    accounts.set_role(&machine(), "ana", Role::Viewer).unwrap();
+    assert_eq!(person(Some(here.id)).unwrap().permissions, Role::Viewer.permissions());
+    house.clock.advance(Duration::from_secs(60));
+    assert_eq!(program(), None, "expired");
+    house.clock.advance(Duration::from_secs(12 * 3_600));
+    assert_eq!(person(Some(here.id)), None, "idle: a stream is no request");
+    let again = house.session("ana");
+    accounts.end_session(&again.caller, again.id).unwrap();
+    assert_eq!(person(Some(again.id)), None, "signed out");
 }

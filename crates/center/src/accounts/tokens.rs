@@ -120,13 +120,7 @@ impl Accounts {
             // As with sessions: the next use notes it.
             let _ = self.state.touch_token(token.id, now, from);
         }
-        Ok(Caller {
-            name: format!("{} (token {})", account.name, token.name).into(),
-            permissions: token.permissions.and(account.role.permissions()),
-            via: Via::Token { account: account.id, token: token.id },
-            from: Some(from),
-            row: None,
-        })
+        Ok(of_token(&account, &token).from_address(from))
     }
 
     /// Makes a token.
@@ -248,6 +242,17 @@ impl Accounts {
         let note = self.note(caller, AuditAction::TokenRevoked, &subject);
         let removed = self.changed(&note, |to| Ok(to.remove_token(id)?.then_some(())))?;
         removed.ok_or_else(not_there)
+    }
+}
+
+/// The caller that a token of this account is.
+pub(super) fn of_token(account: &StoredAccount, token: &StoredToken) -> Caller {
+    Caller {
+        name: format!("{} (token {})", account.name, token.name).into(),
+        permissions: token.permissions.and(account.role.permissions()),
+        via: Via::Token { account: account.id, token: token.id },
+        from: None,
+        row: None,
     }
 }
 

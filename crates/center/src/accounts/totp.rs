@@ -46,27 +46,34 @@ pub struct Enrolment {
 pub struct RecoveryCodes(pub Vec<String>);
 
 impl Accounts {
-    /// Begins to turn codes on: gives a secret, the same again until it is
-    /// confirmed or half an hour has gone by.
+    /// Begins to turn codes on: gives a fresh secret, which waits half an hour
+    /// for its first code. Whoever asks proves again who they are: with a
+    /// stolen session, a thief would lock its owner out. The secret is given
+    /// in no other answer than this.
     ///
     /// # Errors
     ///
-    /// Codes are on already, the caller is no person, or the store fails.
-    pub fn totp_begin(&self, caller: &Caller) -> Result<Enrolment, CenterError> {
+    /// The password is wrong, codes are on already, the caller is no person,
+    /// or the store fails.
+    pub fn totp_begin(
+        &self,
+        caller: &Caller,
+        password: &str,
+        from: std::net::IpAddr,
+    ) -> Result<Enrolment, CenterError> {
         let account = self.myself(caller)?;
+        self.prove(&account, password, from)?;
         if account.totp_secret.is_some() {
             return Err(CenterError::invalid("codes are on already; turn them off first"));
         }
         let now = self.clock.now();
         let mut memory = self.memory();
         memory.enrolling.retain(|_, (_, until)| *until > now);
-        let fresh = || {
-            let mut octets = vec![0; SECRET_OCTETS];
-            self.chance.fill(&mut octets);
-            (octets, now + CONFIRM_WITHIN)
-        };
-        let (octets, _) = memory.enrolling.entry(account.id).or_insert_with(fresh);
-        enrolment(&account.name, octets)
+        let mut octets = vec![0; SECRET_OCTETS];
+        self.chance.fill(&mut octets);
+        let shown = enrolment(&account.name, &octets)?;
+        memory.enrolling.insert(account.id, (octets, now + CONFIRM_WITHIN));
+        Ok(shown)
     }
 
     /// Turns codes on with the first code of the app, and gives the recovery

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use types::Timestamp;
+use types::{Timestamp, host_key};
 
 /// How fast waits grow.
 struct Pace {
@@ -46,7 +46,7 @@ impl Tries {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), Duration> {
-        let address = network(address);
+        let address = host_key(address);
         let name = name.to_owned();
         let waits = [self.names.wait(&name, now), self.addresses.wait(&address, now)];
         if let Some(wait) = waits.into_iter().flatten().max() {
@@ -61,19 +61,9 @@ impl Tries {
     /// one failure.
     pub(super) fn forgive(&mut self, name: &str, address: IpAddr) {
         self.names.entries.remove(name);
-        if let Some(entry) = self.addresses.entries.get_mut(&network(address)) {
+        if let Some(entry) = self.addresses.entries.get_mut(&host_key(address)) {
             entry.failures = entry.failures.saturating_sub(1);
             entry.until = None;
-        }
-    }
-}
-
-/// The address, for IPv6 its /64: whoever has one has all of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
     }
 }
@@ -134,6 +124,8 @@ impl<K: Eq + Hash + Clone> Failures<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {

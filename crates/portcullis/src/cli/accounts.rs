@@ -60,9 +60,11 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
             let done = server.put(&at(name, "/role"), &json!({ "role": role }))?;
             output.object(&done)?;
         }
-        AccountCommand::Password { name } => {
+        AccountCommand::Password { name, revoke_tokens } => {
             let password = read_password()?;
-            let done = server.put(&at(name, "/password"), &json!({ "password": password }))?;
+            let tokens = if *revoke_tokens { "revoke" } else { "keep" };
+            let body = json!({ "password": password, "tokens": tokens });
+            let done = server.put(&at(name, "/password"), &body)?;
             output.object(&done)?;
         }
         AccountCommand::SetupLink { name } => link(&server, output, name.as_deref())?,

@@ -739,6 +739,9 @@ pub enum AccountCommand {
     Password {
         /// Its name.
         name: String,
+        /// Revoke the account's tokens too: if somebody else may have known the password.
+        #[arg(long)]
+        revoke_tokens: bool,
     },
     /// Print a link that works once: for a new owner, or for somebody's new password.
     SetupLink {

@@ -115,6 +115,18 @@ pub struct StoredLink {
     pub expires: Timestamp,
 }
 
+/// A new password, and what ends with the old one. Links of the account end
+/// in any case: they were given to whoever the old one was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewPassword<'a> {
+    /// Its hash as a PHC string.
+    pub hash: &'a str,
+    /// The session that goes on; all others end.
+    pub keep_session: Option<u64>,
+    /// Whether the account's tokens end too.
+    pub end_tokens: bool,
+}
+
 /// The accounts and everything that lets somebody in.
 ///
 /// A locked or missing database is [`StoreError::Database`]; an account that
@@ -190,8 +202,9 @@ pub trait AccountChanges {
     /// Gives an account another role.
     fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError>;
 
-    /// Sets the password's hash.
-    fn set_password(&self, id: AccountId, password: &str) -> Result<(), StoreError>;
+    /// Sets the password's hash and ends what hung on the old one, all of it
+    /// or nothing.
+    fn set_password(&self, id: AccountId, new: &NewPassword<'_>) -> Result<(), StoreError>;
 
     /// Sets what the person chose.
     fn set_preferences(&self, id: AccountId, preferences: &str) -> Result<(), StoreError>;

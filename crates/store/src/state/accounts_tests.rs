@@ -7,7 +7,9 @@ use types::{
     AccountId, Actor, AuditAction, AuditNote, Permission, Permissions, Role, Timestamp, TokenId,
 };
 
-use super::accounts::{LinkKind, NewAccount, SecretHash, StoredLink, StoredSession, StoredToken};
+use super::accounts::{
+    LinkKind, NewAccount, NewPassword, SecretHash, StoredLink, StoredSession, StoredToken,
+};
 use super::{AccountChanges, AccountState, PolicyState, SqliteAccounts, SqliteState};
 use crate::contract::StoreError;
 
@@ -53,7 +55,7 @@ noted! {
     add_account(new: &NewAccount) -> Option<AccountId>;
     remove_account(id: AccountId) -> bool;
     set_role(id: AccountId, role: Role) -> ();
-    set_password(id: AccountId, password: &str) -> ();
+    set_password(id: AccountId, new: &NewPassword<'_>) -> ();
     set_preferences(id: AccountId, preferences: &str) -> ();
     set_totp(id: AccountId, secret: Option<&[u8]>, codes: &[SecretHash]) -> ();
     use_recovery_code(id: AccountId, code: &SecretHash) -> bool;
@@ -127,7 +129,7 @@ fn what_is_set_of_an_account_is_kept_over_a_restart() {
         let state = open(folder.path());
         let ana = add(&state, "ana");
         state.set_role(ana, Role::Owner).unwrap();
-        state.set_password(ana, "$argon2id$x").unwrap();
+        state.set_password(ana, &password("$argon2id$x")).unwrap();
         state.set_preferences(ana, "{\"theme\":\"dark\"}").unwrap();
         state.set_totp(ana, Some(b"secret"), &[[1; 32], [2; 32]]).unwrap();
         ana
@@ -138,6 +140,37 @@ fn what_is_set_of_an_account_is_kept_over_a_restart() {
     assert_eq!((found.recovery_codes_left, found.signed_in), (2, None));
     assert_eq!((found.created, found.created_by.as_str()), (at(0), "root"));
     assert_eq!(found.preferences, "{\"theme\":\"dark\"}");
+}
+
+/// A new password that ends as little as one can.
+fn password(hash: &str) -> NewPassword<'_> {
+    NewPassword { hash, keep_session: None, end_tokens: false }
+}
+
+#[test]
+fn a_new_password_ends_sessions_and_links_and_tokens_if_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let kept = state.add_session(&[1; 32], &session(ana, 0), 10).unwrap();
+    state.add_session(&[2; 32], &session(ana, 0), 10).unwrap();
+    state.add_session(&[3; 32], &session(bob, 0), 10).unwrap();
+    for (hash, kind) in [(4, LinkKind::Password(ana)), (5, LinkKind::Owner)] {
+        state.put_link(&[hash; 32], &StoredLink { kind, expires: at(60) }).unwrap();
+    }
+    state.add_token(&[6; 32], &token(ana)).unwrap();
+    state.add_token(&[7; 32], &token(bob)).unwrap();
+    let new = NewPassword { keep_session: Some(kept), ..password("$x") };
+    state.set_password(ana, &new).unwrap();
+    let there = |hash: u8| state.session(&[hash; 32]).unwrap().is_some();
+    assert_eq!([1, 2, 3].map(there), [true, false, true]);
+    assert!(state.link(&[4; 32]).unwrap().is_none() && state.link(&[5; 32]).unwrap().is_some());
+    assert!(state.token(&[6; 32]).unwrap().is_some());
+    state.set_password(ana, &NewPassword { end_tokens: true, ..password("$y") }).unwrap();
+    assert!(!there(1) && there(3));
+    assert!(state.token(&[6; 32]).unwrap().is_none() && state.token(&[7; 32]).unwrap().is_some());
+    let nobody = state.set_password(AccountId(99), &password("$z"));
+    assert!(matches!(nobody, Err(StoreError::NotFound(_))));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use rusqlite::{Connection, Params, Row, params};
 use types::{AccountId, Role, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountChanges, NewAccount, SecretHash, StoredAccount, StoredLink, StoredSession, StoredToken,
+    AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredLink, StoredSession,
+    StoredToken,
 };
 use super::database::refused;
 use super::rows::{json, number};
@@ -80,9 +81,17 @@ impl AccountChanges for Inside<'_> {
         self.on_account(id, sql, params![number(id.0), role.slug()])
     }
 
-    fn set_password(&self, id: AccountId, password: &str) -> Result<(), StoreError> {
+    fn set_password(&self, id: AccountId, new: &NewPassword<'_>) -> Result<(), StoreError> {
+        let account = number(id.0);
         let sql = "UPDATE accounts SET password = ?2 WHERE id = ?1";
-        self.on_account(id, sql, params![number(id.0), password])
+        self.on_account(id, sql, params![account, new.hash])?;
+        let sql = "DELETE FROM sessions WHERE account = ?1 AND id IS NOT ?2";
+        self.run(sql, params![account, new.keep_session.map(number)])?;
+        self.run("DELETE FROM links WHERE account = ?1", [account])?;
+        if new.end_tokens {
+            self.run("DELETE FROM tokens WHERE account = ?1", [account])?;
+        }
+        Ok(())
     }
 
     fn set_preferences(&self, id: AccountId, preferences: &str) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The address of a list: everything a list shows is in it, so that every
 //! control is a link and every state can be copied, kept and gone back to.
 
+use axum::extract::Query;
 use center::accounts::Preferences;
 use center::query::edit;
 use center::query::five::{FIVE, FiveFilters};
@@ -20,6 +21,18 @@ pub(super) const ROWS: [usize; 3] = [50, 100, 200];
 
 /// The parameters as they came.
 pub(crate) type Pairs = Vec<(String, String)>;
+
+/// Reads any query string as the console does, and what it makes of it again:
+/// a plain function, for fuzzing. What was read once reads the same for ever.
+pub fn read_any(query: &str) {
+    let Ok(uri) = format!("/messages?{query}").parse() else { return };
+    let Ok(Query(pairs)) = Query::<Pairs>::try_from_uri(&uri) else { return };
+    let href = Address::read(&pairs).address.href();
+    let Ok(again) = href.parse() else { panic!("{href:?} is no address") };
+    let read = Query::<Pairs>::try_from_uri(&again);
+    let pairs = read.map_or_else(|error| panic!("{href:?}: {error}"), |Query(pairs)| pairs);
+    assert_eq!(Address::read(&pairs).address.href(), href);
+}
 
 /// What a list shows, as its address says.
 #[derive(Clone, Debug, Default)]

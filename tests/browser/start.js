@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './gateway.js';
-import { enter } from './entrance.js';
+import { enter, leaveRequests } from './entrance.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -18,7 +18,9 @@ export default async function start(config) {
   const browser = await chromium.launch(config.projects[0].use.launchOptions);
   try {
     const context = await browser.newContext();
-    await enter(await context.newPage(), gateway);
+    const page = await context.newPage();
+    await enter(page, gateway);
+    await leaveRequests(page, gateway);
     await context.storageState({ path: join(folder, 'signed-in.json') });
   } catch (error) {
     await gateway.stop();

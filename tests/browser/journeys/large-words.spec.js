@@ -43,7 +43,7 @@ for (const [name, open] of Object.entries(screens)) {
       await page.evaluate(otherLanguage);
       expect(await page.evaluate(tooWide), 'pixels too wide').toBeLessThanOrEqual(0);
       expect(await page.evaluate(cutOff)).toEqual([]);
-      const [rail, main] = await Promise.all(['.rail', 'main'].map((part) => page.locator(part).first().boundingBox().catch(() => null)));
+      const [rail, main] = await Promise.all(['.rail', 'main'].map((part) => page.locator(part).first().boundingBox({ timeout: 1000 }).catch(() => null)));
       if (rail && main && width > 720) expect(rail.x, 'the rail stands on the right').toBeGreaterThan(main.x);
       await context.close();
     });

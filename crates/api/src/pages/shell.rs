@@ -174,6 +174,11 @@ impl Shell {
             "/policies" => ["/senders", "/groups", "/policies", "/changes"]
                 .iter()
                 .any(|start| self.path.starts_with(start)),
+            // A message, its life-line, and two side by side.
+            "/messages" => {
+                let below = ["/messages", "/lifelines", "/compare"];
+                below.into_iter().any(|begin| self.path.starts_with(begin))
+            }
             href => self.path.starts_with(href),
         }
     }

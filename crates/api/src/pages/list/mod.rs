@@ -40,7 +40,8 @@ struct Mistake {
     before: String,
     there: String,
     behind: String,
-    message: String,
+    /// What is wrong, in pieces: whether each is code, and the piece.
+    message: Vec<(bool, String)>,
     /// The query with the proposal in place, and its address.
     better: Option<(String, String)>,
 }
@@ -363,9 +364,22 @@ fn apart(address: &Address, mistake: &QueryError) -> Mistake {
             there => there,
         },
         behind: piece(mistake.at.end, query.len()),
-        message: presentable(&mistake.message).into_owned(),
+        message: sentence(&mistake.message),
         better,
     }
+}
+
+/// A message as a sentence in pieces: what stands between backticks is code.
+fn sentence(message: &str) -> Vec<(bool, String)> {
+    let pieces = message.split('`').map(|piece| presentable(piece).into_owned());
+    let mut pieces: Vec<(bool, String)> = [false, true].into_iter().cycle().zip(pieces).collect();
+    if let Some(letter) = pieces.first_mut().and_then(|(_, first)| first.get_mut(..1)) {
+        letter.make_ascii_uppercase();
+    }
+    if let Some((false, last)) = pieces.last_mut().filter(|(_, last)| !last.ends_with(['.', '?'])) {
+        last.push('.');
+    }
+    pieces
 }
 
 fn chips(address: &Address) -> Vec<ChipView> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Api, Certificate};
-use receive::Wish;
 use receive::policy_service::Complaint;
+use receive::{Engine, Wish};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,6 +45,9 @@ pub(crate) struct Running {
     cut_off_timeout: Duration,
     /// Those the process began with.
     settings: Settings,
+    /// Listened to from the first moment: a server that is asked to stop while
+    /// it starts still stops in order.
+    signals: Signals,
 }
 
 impl Running {
@@ -57,6 +60,7 @@ impl Running {
         opened: Opened,
         log: Arc<Log>,
     ) -> Result<Running, String> {
+        let signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
         let smtp_doors = SmtpDoors::bind(&settings)?;
         let mut addresses = Addresses { smtp: smtp_doors.addresses(), http: None };
         let gateway = Gateway::join(&settings, opened, Arc::clone(&log), addresses.smtp.clone())?;
@@ -105,6 +109,7 @@ impl Running {
             drain_timeout,
             cut_off_timeout,
             settings,
+            signals,
         })
     }
 
@@ -120,23 +125,23 @@ impl Running {
     /// Serves until a signal ends it.
     ///
     /// # Errors
-    /// Signals cannot be received, or the store could not be closed well.
-    pub(crate) async fn until_stopped(self, again: Again) -> Result<(), String> {
-        let mut signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
+    /// The store could not be closed well.
+    pub(crate) async fn until_stopped(mut self, again: Again) -> Result<(), String> {
         let started = again().found;
         let mut found = started.clone();
         systemd::ready(&self.status());
         let watchdog = systemd::watchdog_interval();
         loop {
             let alive = tokio::time::sleep(watchdog.unwrap_or(Duration::MAX));
-            match tokio::select! { said = signals.next() => said, () = alive => Said::StillAlive } {
+            match tokio::select! { said = self.signals.next() => said, () = alive => Said::StillAlive }
+            {
                 Said::StillAlive => systemd::alive(),
                 Said::Reload => found = self.reload(&again, &started, found),
                 Said::ReopenLog => self.gateway.log.reopen(),
                 Said::Stop => break,
             }
         }
-        self.stop_in_order(signals).await
+        self.stop_in_order().await
     }
 
     /// Reads the settings again; gives the values now in force.
@@ -172,8 +177,8 @@ impl Running {
     }
 
     /// Lets open sessions finish, then ends everything, the store last.
-    async fn stop_in_order(self, mut signals: Signals) -> Result<(), String> {
-        let engine = &self.gateway.engine;
+    async fn stop_in_order(mut self) -> Result<(), String> {
+        let engine = Arc::clone(&self.gateway.engine);
         let sessions = engine.connections_open();
         systemd::stopping(&format!("stopping; {sessions} sessions are open"));
         self.gateway.log.say(&Message::Stopping { sessions });
@@ -181,23 +186,15 @@ impl Running {
         let _ = self.wishes.send(Wish::Drain);
         let _ = self.stop.send(true);
         tokio::select! {
-            () = self.drained() => {}
+            () = drained(&engine) => {}
             () = tokio::time::sleep(self.drain_timeout) => {}
             // Whoever asks twice does not want to wait.
-            () = signals.stop_again() => {}
+            () = self.signals.stop_again() => {}
         }
         let cut_off = engine.connections_open();
         let _ = self.wishes.send(Wish::Stop);
-        let _ = tokio::time::timeout(self.cut_off_timeout, self.drained()).await;
+        let _ = tokio::time::timeout(self.cut_off_timeout, drained(&engine)).await;
         self.close(cut_off).await
-    }
-
-    /// Waits until no session is open and no server waits for an answer.
-    async fn drained(&self) {
-        let engine = &self.gateway.engine;
-        while engine.connections_open() + engine.questions_open() > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
     }
 
     /// Ends what works for the sessions, then the store.
@@ -225,6 +222,13 @@ impl Running {
             gateway.log.say(&Message::Stopped { cut_off });
             closed.map_err(|error| format!("the store was not closed well: {}", whole(&error)))
         })
+    }
+}
+
+/// Waits until no session is open and no server waits for an answer.
+async fn drained(engine: &Engine) {
+    while engine.connections_open() + engine.questions_open() > 0 {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use crate::names;
 use crate::sink::Sink;
 use crate::waiting::{free_port, wait_for};
 
@@ -142,6 +143,10 @@ impl Gateway {
             true => "",
             false => "[greylist]\nretry_after = \"1s\"",
         };
+        let dns = match settings.contains("[dns]") {
+            true => String::new(),
+            false => format!("[dns]\nresolver = [\"{}\"]", names::nobody_known()),
+        };
         let store = match settings.contains("[store]") {
             true => "",
             false => "[store]\ndisk_reserve = \"0B\"\njournal_segment_size = \"4MiB\"",
@@ -166,6 +171,7 @@ listen = "{http}"
 [metrics]
 listen = "{metrics}"
 {greylist}
+{dns}
 {store}
 {settings}
 {more}

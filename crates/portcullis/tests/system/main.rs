@@ -12,6 +12,7 @@
 // What the tests are made with.
 mod client;
 mod gateway;
+mod names;
 mod peer;
 mod sink;
 mod waiting;

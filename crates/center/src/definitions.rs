@@ -117,19 +117,16 @@ mod tests {
         Caller::with_all("root")
     }
 
-    fn places(name: &str, country: &str) -> Definition {
+    fn strict(name: &str, action: &str) -> Definition {
         let text = format!(
-            "name = {name:?}\nset = {{ geographical_restriction = {{ action = \"block\", countries = [{country:?}] }} }}"
+            "name = {name:?}\nset = {{ dns_authentication = {{ dkim = {{ fail = {action:?} }} }} }}"
         );
         toml::from_str(&text).unwrap()
     }
 
     fn using(name: &str) -> Policy {
         let choice = DefinitionChoice::Apply(name.to_owned());
-        Policy {
-            option: PolicyOption::GeographicalRestriction(choice),
-            ..block("places", "x.example")
-        }
+        Policy { option: PolicyOption::DnsAuthentication(choice), ..block("strict", "x.example") }
     }
 
     #[test]
@@ -138,33 +135,34 @@ mod tests {
         let center = &gateway.center;
         let missing = center.put_policy(&root(), using("Far"), None, "").unwrap_err();
         assert!(missing.to_string().contains("there is no definition \"Far\""), "{missing}");
-        center.put_definition(&root(), places("Far", "XA"), None, "").unwrap();
+        center.put_definition(&root(), strict("Far", "reject"), None, "").unwrap();
         let made = center.put_policy(&root(), using("Far"), None, "").unwrap();
         let id = made.differences[0].id.unwrap();
         let row = center.definition(&root(), "Far").unwrap();
-        assert_eq!((row.kind.as_str(), row.used_by), ("Geographical Restriction", vec![id]));
+        assert_eq!((row.kind.as_str(), row.used_by), ("DNS Authentication", vec![id]));
         let used = center.remove_definition(&root(), "Far", None, "").unwrap_err();
         assert!(used.to_string().contains(&format!("still used by policy {id}")), "{used}");
-        let before = center.put_definition(&root(), places("Far", "XB"), None, "").unwrap().version;
+        let before =
+            center.put_definition(&root(), strict("Far", "hold"), None, "").unwrap().version;
         let text = center.export_policies(&root()).unwrap();
-        assert!(text.contains("[[definition]]") && text.contains("XB"), "{text}");
+        assert!(text.contains("[[definition]]") && text.contains("hold"), "{text}");
         assert_eq!(center.import_policies(&root(), &text, None, "").unwrap().version, before);
         center.remove_policy(&root(), id, None, "").unwrap();
         center.remove_definition(&root(), "Far", None, "").unwrap();
         assert!(matches!(center.definition(&root(), "Far"), Err(CenterError::NotFound(_))));
         center.roll_back(&root(), before, None, "").unwrap();
-        assert_eq!(center.definition(&root(), "Far").unwrap().definition, places("Far", "XB"));
-        assert_eq!(PolicyType::GeographicalRestriction.slug(), "geographical_restriction");
+        assert_eq!(center.definition(&root(), "Far").unwrap().definition, strict("Far", "hold"));
+        assert_eq!(PolicyType::DnsAuthentication.slug(), "dns_authentication");
     }
 
     #[test]
     fn a_definition_of_another_type_cannot_be_used() {
         let gateway = Gateway::new(at(0));
         let center = &gateway.center;
-        center.put_definition(&root(), places("Far", "XA"), None, "").unwrap();
+        center.put_definition(&root(), strict("Far", "reject"), None, "").unwrap();
         let option = PolicyOption::Reputation(DefinitionChoice::Apply("Far".to_owned()));
         let wrong = Policy { option, ..block("lists", "x.example") };
         let error = center.put_policy(&root(), wrong, None, "").unwrap_err().to_string();
-        assert!(error.contains("one of Geographical Restriction"), "{error}");
+        assert!(error.contains("one of DNS Authentication"), "{error}");
     }
 }

@@ -27,10 +27,6 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         ]
         .map(PolicyOption::Greylisting)
         .to_vec(),
-        PolicyType::Reputation => by_definition().map(PolicyOption::Reputation).to_vec(),
-        PolicyType::GeographicalRestriction => {
-            by_definition().map(PolicyOption::GeographicalRestriction).to_vec()
-        }
         PolicyType::AntiSpoofing => [
             AntiSpoofingOption::PassWhenAuthenticated,
             AntiSpoofingOption::Apply,
@@ -50,7 +46,10 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         ]
         .map(PolicyOption::RecipientValidation)
         .to_vec(),
-        PolicyType::ManagedSenders => Vec::new(),
+        // No check gathers what the first two look at, so validation refuses them.
+        PolicyType::Reputation
+        | PolicyType::GeographicalRestriction
+        | PolicyType::ManagedSenders => Vec::new(),
     }
 }
 

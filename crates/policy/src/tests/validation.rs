@@ -131,15 +131,33 @@ fn a_policy_refers_to_a_definition_of_its_own_type() {
     let policy = |kind: &str, set: &str| {
         format!("[[policy]]\nnarrative = \"x\"\noption = {{ type = {kind:?}, set = {set} }}\n")
     };
-    let far = "[[definition]]\nname = \"Far\"\n\
-               set.geographical_restriction = { action = \"block\", countries = [\"xa\"] }\n";
-    let used = |kind, set| document_problems(&(policy(kind, set) + far));
-    assert_eq!(used("geographical_restriction", "{ apply = \"Far\" }"), "");
-    assert_eq!(used("geographical_restriction", "\"no_action\""), "");
-    assert!(used("geographical_restriction", "{ apply = \"far\" }").contains("no definition"));
-    let other = used("reputation", "{ apply = \"Far\" }");
-    assert!(other.contains("is one of Geographical Restriction"), "{other}");
-    assert!(document_problems(&(far.to_owned() + far)).contains("its name is used twice"));
+    let strict = "[[definition]]\nname = \"Strict\"\n\
+                  set.dns_authentication = { dkim = { fail = \"reject\" } }\n";
+    let used = |kind, set| document_problems(&(policy(kind, set) + strict));
+    assert_eq!(used("dns_authentication", "{ apply = \"Strict\" }"), "");
+    assert_eq!(used("dns_authentication", "\"no_action\""), "");
+    assert!(used("dns_authentication", "{ apply = \"strict\" }").contains("no definition"));
+    let other = used("reputation", "{ apply = \"Strict\" }");
+    assert!(other.contains("is one of DNS Authentication"), "{other}");
+    assert!(document_problems(&(strict.to_owned() + strict)).contains("its name is used twice"));
+}
+
+#[test]
+fn a_policy_that_no_check_stands_behind_is_refused() {
+    for (kind, set) in [
+        ("reputation", "reputation = { lists = [{ list = \"a.example\", weight = 1 }] }"),
+        (
+            "geographical_restriction",
+            "geographical_restriction = { action = \"block\", countries = [\"xa\"] }",
+        ),
+    ] {
+        let text = format!(
+            "[[policy]]\nnarrative = \"x\"\noption = {{ type = {kind:?}, set = {{ apply = \"A\" }} }}\n\
+             [[definition]]\nname = \"A\"\nset.{set}\n"
+        );
+        let found = document_problems(&text);
+        assert!(found.contains("not available in this version"), "{kind}: {found}");
+    }
 }
 
 #[test]

@@ -36,7 +36,10 @@ fn a_full_disk_defers_until_there_is_space_again() {
         (reply.code != 250).then_some(reply)
     });
     assert_eq!(refused.code, 452, "{refused}");
-    assert_eq!(gateway.get(gateway.metrics, "/readyz").unwrap().0, 503);
+    // What probes are told is looked up once a second.
+    wait_for(SOON, "not ready", || {
+        gateway.get(gateway.metrics, "/readyz").filter(|(status, _)| *status == 503)
+    });
     assert_eq!(gateway.get(gateway.metrics, "/healthz").unwrap().0, 200, "alive it is");
 
     drop(file);

@@ -4,8 +4,8 @@ import { send } from '../smtp.js';
 
 const TO = 'ann@corp.example';
 let number = 0;
-/** A sender nobody has seen before. */
-const stranger = () => `stranger${Date.now()}${(number += 1)}@outside.example`;
+/** A sender nobody has seen before, of a domain of its own: a block of one journey's domain must not meet another's sender. */
+const stranger = () => `sue@stranger-${Date.now().toString(36)}-${process.pid}-${(number += 1)}.example`;
 
 async function refused(page, request, from) {
   const reply = await send({ from, to: TO });

@@ -15,4 +15,5 @@ async function show() {
 }
 
 form.addEventListener('change', show);
-form.elements.other.addEventListener('focus', () => { form.querySelector('[value=other]').checked = true; });
+// What is typed is meant; who only passes through with the keyboard has chosen nothing.
+form.elements.other.addEventListener('input', () => { form.querySelector('[value=other]').checked = true; });

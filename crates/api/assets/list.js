@@ -126,20 +126,25 @@ if (newer) {
   const shownAt = asOf.textContent.replace('up to date as of ', '');
   const stale = document.getElementById('stale');
   let asOfLast = shownAt;
+  const SILENT = 'The gateway does not answer; trying again every 10 seconds.';
+  const ENDED = 'Your sign-in has ended: sign in again, here or in another tab.';
   setInterval(async () => {
     if (document.hidden) return;
     try {
       const answer = await fetch(`${newer.dataset.source}&since=${encodeURIComponent(newer.dataset.since)}`);
-      if (!answer.ok) throw new Error(answer.status);
+      // Who is signed in no longer is sent to the sign-in.
+      if (answer.status === 401 || answer.redirected) throw new Error(ENDED);
+      if (!answer.ok) throw new Error(SILENT);
       const { text, as_of } = await answer.json();
       newer.hidden = !text;
       newer.textContent = `${text}: show`;
       asOf.textContent = text ? `rows as of ${shownAt}` : `up to date as of ${as_of}`;
       asOfLast = as_of;
       stale.hidden = true;
-    } catch {
+    } catch (problem) {
       // The last good rows stay; when they were good is said where it is seen.
-      if (stale.hidden) stale.textContent = `Showing results from ${asOfLast}. The gateway does not answer; trying again every 10 seconds.`;
+      const text = `Showing results from ${asOfLast}. ${problem.message === ENDED ? ENDED : SILENT}`;
+      if (stale.textContent !== text) stale.textContent = text;
       stale.hidden = false;
       asOf.textContent = `showing results from ${asOfLast}, retrying`;
     }

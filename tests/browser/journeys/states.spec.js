@@ -102,6 +102,10 @@ test('a list whose gateway is gone stays, says since when, and recovers', async 
     expect(await page.locator('tr[data-ref]').count()).toBe(rows);
     await expectAccessible(page);
     gateway = await startGateway({ history: 200, rate: 0, data: folder, http: gateway.http });
+    // The demo sets a new password at each start, which ends its sessions.
+    await expect(banner).toContainText('Your sign-in has ended', { timeout: 40_000 });
+    await enter(await page.context().newPage(), gateway);
+    await page.bringToFront();
     await expect(banner).toBeHidden({ timeout: 40_000 });
   } finally {
     await gateway.stop();

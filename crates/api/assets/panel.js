@@ -4,25 +4,29 @@ import { say } from './menus.js';
 const panel = document.getElementById('panel');
 let back = null;
 let closed = null;
+// Counts what was asked for: an answer that comes after something else was opened, or all was closed, is not shown.
+let asked = 0;
 
 export const panelOpen = () => panel && !panel.hidden;
 
 export async function openPanel(href, focus, whenClosed) {
+  const mine = ++asked;
   const before = document.activeElement;
   closed?.();
   closed = whenClosed;
   let text;
-  const late = setTimeout(() => { panel.hidden = false; panel.setAttribute('aria-busy', 'true'); }, 300);
+  const late = setTimeout(() => { if (mine !== asked) return; panel.hidden = false; panel.setAttribute('aria-busy', 'true'); }, 300);
   try {
     const answer = await fetch(`${href}${href.includes('?') ? '&' : '?'}panel=1`);
     if (!answer.ok) throw new Error(answer.status);
     text = await answer.text();
   } catch {
     clearTimeout(late);
-    location.href = href;
+    if (mine === asked) location.href = href;
     return;
   }
   clearTimeout(late);
+  if (mine !== asked) return;
   if (!panelOpen() || !panel.contains(before)) back = before;
   panel.replaceChildren(...new DOMParser().parseFromString(text, 'text/html').body.childNodes);
   panel.removeAttribute('aria-busy');
@@ -36,6 +40,7 @@ export async function openPanel(href, focus, whenClosed) {
 }
 
 export function closePanel() {
+  asked += 1;
   panel.hidden = true;
   panel.replaceChildren();
   document.getElementById('split').classList.remove('with-panel');

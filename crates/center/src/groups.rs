@@ -8,6 +8,7 @@ use types::lists::{Group, Pattern};
 use types::{Caller, Permission};
 
 use crate::input::pattern_problem;
+use crate::races::until_settled;
 use crate::{Center, CenterError, ChangeResult, ImportHow, Problem, permit};
 
 /// A group with what is kept beside it.
@@ -95,11 +96,34 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditPolicies)?;
-        let version = self.parts.policies.version()?;
-        let mut group = self.group(caller, name)?.group;
-        group.members.retain(|member| !remove.contains(member) && !add.contains(member));
-        group.members.extend(add);
-        self.put_group(caller, group, Some(version), note)
+        until_settled(|| {
+            let version = self.parts.policies.version()?;
+            let mut group = self.group(caller, name)?.group;
+            group.members.retain(|member| !remove.contains(member) && !add.contains(member));
+            group.members.extend(add.iter().cloned());
+            self.put_group(caller, group, Some(version), note)
+        })
+    }
+
+    /// Puts a group below another, or at the top, with the members it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Center::put_group`], and [`CenterError::NotFound`].
+    pub fn move_group(
+        &self,
+        caller: &Caller,
+        name: &str,
+        parent: Option<String>,
+        note: &str,
+    ) -> Result<ChangeResult, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        until_settled(|| {
+            let version = self.parts.policies.version()?;
+            let group = self.group(caller, name)?.group;
+            let moved = Group { parent: parent.clone(), ..group };
+            self.put_group(caller, moved, Some(version), note)
+        })
     }
 
     /// Adds members from a text that was pasted or is the first column of a
@@ -119,6 +143,17 @@ impl Center {
         note: &str,
     ) -> Result<Pasted, CenterError> {
         permit(caller, Permission::EditPolicies)?;
+        until_settled(|| self.paste_once(caller, name, text, how, note))
+    }
+
+    fn paste_once(
+        &self,
+        caller: &Caller,
+        name: &str,
+        text: &str,
+        how: ImportHow,
+        note: &str,
+    ) -> Result<Pasted, CenterError> {
         let version = self.parts.policies.version()?;
         let mut group = self.group(caller, name)?.group;
         let mut known: HashSet<String> = group.members.iter().map(ToString::to_string).collect();
@@ -225,5 +260,28 @@ mod tests {
         assert_eq!(center.group(&root(), "G").unwrap().group.members.len(), 1_004);
         let again = paste(true, false).unwrap();
         assert_eq!((again.added, again.known), (0, 1_005));
+    }
+
+    #[test]
+    fn changes_made_at_once_are_all_made() {
+        let gateway = Gateway::new(at(0));
+        let center = &gateway.center;
+        let group = |name: String| Group { name, parent: None, members: Vec::new() };
+        center.put_group(&root(), group("G".to_owned()), None, "").unwrap();
+        std::thread::scope(|all| {
+            for number in 0..8 {
+                all.spawn(move || {
+                    let member = format!("user@{number}.example").parse().unwrap();
+                    center.put_group(&root(), group(format!("G{number}")), None, "").unwrap();
+                    center.change_members(&root(), "G", vec![member], &[], "").unwrap();
+                    center
+                        .move_group(&root(), &format!("G{number}"), Some("G".into()), "")
+                        .unwrap();
+                });
+            }
+        });
+        let groups = center.groups(&root()).unwrap();
+        assert_eq!(groups.iter().filter(|row| row.group.parent.is_some()).count(), 8);
+        assert_eq!(center.group(&root(), "G").unwrap().group.members.len(), 8);
     }
 }

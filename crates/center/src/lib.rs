@@ -34,6 +34,7 @@ mod policies;
 mod present;
 pub mod query;
 mod queue;
+mod races;
 pub mod replay;
 mod requests;
 mod retention;

@@ -12,6 +12,7 @@ use types::policy::PolicyMode;
 use types::{Caller, Definition, Permission, Policy, PolicyId, Timestamp};
 
 use crate::input::pattern_problem;
+use crate::races::until_settled;
 use crate::{Activation, Center, CenterError, Problem, VersionDifference, permit};
 
 /// All policies of the present version.
@@ -131,11 +132,18 @@ impl Center {
         expected: Option<u64>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        let version = self.check_edits(&edits)?;
-        // What was checked is what is stored: without a version of the
-        // caller's own, the one just read is expected.
-        let who = self.author(caller, expected.or(Some(version)), note);
-        self.activated(self.parts.policies.change(&who, edits)?)
+        let change = |expected: Option<u64>| {
+            let version = self.check_edits(&edits)?;
+            // What was checked is what is stored: without a version of the
+            // caller's own, the one just read is expected.
+            let who = self.author(caller, expected.or(Some(version)), note);
+            Ok(self.parts.policies.change(&who, edits.clone())?)
+        };
+        let changed = match expected {
+            Some(_) => change(expected),
+            None => until_settled(|| change(None)),
+        };
+        self.activated(changed?)
     }
 
     /// Refuses edits of policies and groups that the set as it is does not

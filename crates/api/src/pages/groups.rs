@@ -319,9 +319,8 @@ pub(super) async fn move_below(
 ) -> Response {
     let (caller, group) = (signed.caller.clone(), name.clone());
     let done = working(&api, move |center| {
-        let group = center.group(&caller, &group)?.group;
         let parent = Some(form.parent).filter(|parent| !parent.is_empty());
-        center.put_group(&caller, Group { parent, ..group }, None, "moved")
+        center.move_group(&caller, &group, parent, "moved")
     });
     match done.await {
         Ok(_) => Redirect::to(&href(&name)).into_response(),

@@ -8,6 +8,7 @@ use types::policy::{BasePolicies, BlockOption, PermitOption, PolicyOption, Scope
 use types::{Caller, EmailAddress, Event, Permission, Policy, Timestamp};
 
 use super::{SenderDecided, SenderDecision, SenderVerdict, Whom};
+use crate::races::until_settled;
 use crate::replay::ReplayChange;
 use crate::{Center, CenterError, ChangeResult, permit};
 
@@ -104,6 +105,10 @@ impl Center {
     /// [`CenterError::Conflict`] if one of them was changed since;
     /// [`CenterError::NotFound`] for a version there is not.
     pub fn undo(&self, caller: &Caller, version: u64) -> Result<Undone, CenterError> {
+        until_settled(|| self.undo_once(caller, version))
+    }
+
+    fn undo_once(&self, caller: &Caller, version: u64) -> Result<Undone, CenterError> {
         let missing = || CenterError::NotFound(format!("version {version}"));
         let before = version.checked_sub(1).ok_or_else(missing)?;
         let now = self.parts.policies.version()?;

@@ -9,6 +9,7 @@ flag() { [ "$(rustc -V | cut -d. -f2)" -lt 98 ] && echo --ignore-rust-version; }
 case $1 in
 build) cd "$HERE/../.." && cargo build --release -p portcullis $(flag) ;;
 start)
+  dns_up
   rm -rf "$D"; mkdir -p "$D"
   printf 'user\ngrey\n' > "$D/recipients.txt"
   cat > "$D/policy.toml" <<X
@@ -52,5 +53,5 @@ X
   if [ "${FILL:-0}" -gt 0 ]; then "${FILLER:-$HERE/../../target/release/examples/fill}" "$D/data" "$FILL" "$(date +%s%3N)" || exit 1; fi
   bg portcullis "$SERVER_CPU" "$BINARY" serve --config "$D/portcullis.toml"
   wait_port 2525 600 ;;
-stop) stop portcullis ;;
+stop) stop portcullis; stop dns9 ;;
 esac

@@ -7,7 +7,9 @@ export default defineConfig({
   fullyParallel: true,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  retries: 0,
+  // On a machine that is short of processor time a journey can outlast its limits. It is tried once more, and the end of the
+  // run names it: what fails by chance often enough to be read there is to be mended.
+  retries: 1,
   forbidOnly: true,
   globalSetup: './start.js',
   outputDir: '../../target/browser/results',

@@ -99,6 +99,13 @@ fn nanos(span: Duration) -> i64 {
 }
 
 /// The wall clock, in nanoseconds since 1970; 0 if it stands before that.
+/// The monotonic clock of the runtime, for what must be waited for and is
+/// never written down.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub(crate) fn monotonic() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 fn wall() -> i64 {
     nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())

@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 use types::Domain;
 
 use crate::BoxFuture;
+use crate::clock::monotonic;
+use crate::dns_failures::{Advice, Failures};
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,12 +163,12 @@ pub struct ResolverSettings {
 }
 
 impl Default for ResolverSettings {
-    /// The system's servers, 5 seconds, 256 questions.
+    /// The system's servers, 5 seconds, 1,024 questions.
     fn default() -> Self {
         ResolverSettings {
             servers: Vec::new(),
             timeout: Duration::from_secs(5),
-            concurrent_max: 256,
+            concurrent_max: 1_024,
         }
     }
 }
@@ -176,7 +178,10 @@ impl Default for ResolverSettings {
 #[derive(Debug)]
 pub struct DnsResolver {
     inner: TokioResolver,
+    /// Without a cache: what is asked to see whether the servers are there.
+    looking: TokioResolver,
     permits: Semaphore,
+    failures: Failures,
 }
 
 impl DnsResolver {
@@ -186,25 +191,58 @@ impl DnsResolver {
     /// The system's resolver configuration cannot be read, or the settings
     /// make no resolver.
     pub fn new(settings: &ResolverSettings) -> io::Result<Self> {
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = if settings.servers.is_empty() {
-            TokioResolver::builder(provider).map_err(io::Error::other)?
-        } else {
-            let servers = settings.servers.iter().copied().map(name_server).collect();
-            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-            TokioResolver::builder_with_config(config, provider)
-        };
-        set_options(builder.options_mut(), settings.timeout);
-        let inner = builder.build().map_err(io::Error::other)?;
-        Ok(DnsResolver { inner, permits: Semaphore::new(settings.concurrent_max.max(1)) })
+        let inner = resolver_of(settings, |options| set_options(options, settings.timeout))?;
+        let looking = resolver_of(settings, |options| {
+            set_options(options, settings.timeout.min(LOOK_TIMEOUT));
+            options.attempts = 1;
+            options.cache_size = 0;
+        })?;
+        let permits = Semaphore::new(settings.concurrent_max.max(1));
+        Ok(DnsResolver { inner, looking, permits, failures: Failures::default() })
+    }
+
+    /// Whether the name servers count as gone: nothing at all is answered.
+    /// Until they are back every question fails at once.
+    pub fn are_servers_gone(&self) -> bool {
+        self.failures.are_servers_gone()
+    }
+
+    /// One question, unless it is known to fail.
+    async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
+        let key = (name, kind);
+        match self.failures.advice(&key, monotonic()) {
+            Advice::Ask => {}
+            Advice::LookFirst if self.look().await => {}
+            Advice::LookFirst => return Err(DnsError::TimedOut),
+            Advice::Fail(error) => return Err(error),
+        }
+        let answer = self.ask_servers(&key).await;
+        match answer {
+            Err(DnsError::TimedOut) => {
+                if self.failures.timed_out(&key, monotonic()) {
+                    self.look().await;
+                }
+            }
+            Err(DnsError::ServerFailure) => self.failures.failed(&key, monotonic()),
+            _ => self.failures.answered(&key),
+        }
+        answer
     }
 
     /// One question, under the limit of concurrency.
-    async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
+    async fn ask_servers(&self, (name, kind): &(Name, RecordType)) -> Result<Vec<RData>, DnsError> {
         // Never closed, so it only fails if that changes.
         let _permit = self.permits.acquire().await.map_err(|_| DnsError::ServerFailure)?;
-        let lookup = self.inner.lookup(name, kind).await.map_err(classify)?;
+        let lookup = self.inner.lookup(name.clone(), *kind).await.map_err(classify)?;
         Ok(lookup.answers().iter().map(|record| record.data.clone()).collect())
+    }
+
+    /// Whether the servers answer what all of them can: who serves the root.
+    async fn look(&self) -> bool {
+        let answer = self.looking.lookup(Name::root(), RecordType::NS).await.map_err(classify);
+        let present = !matches!(answer, Err(DnsError::TimedOut));
+        self.failures.looked(present, monotonic());
+        present
     }
 
     async fn mx_of(&self, domain: &Domain) -> Result<MxAnswer, DnsError> {
@@ -327,6 +365,26 @@ fn name_server(at: SocketAddr) -> NameServerConfig {
     connections.iter_mut().for_each(|connection| connection.port = at.port());
     NameServerConfig::new(at.ip(), true, connections)
 }
+
+/// A resolver of the library that asks the servers of `settings`.
+fn resolver_of(
+    settings: &ResolverSettings,
+    set: impl FnOnce(&mut ResolverOpts),
+) -> io::Result<TokioResolver> {
+    let provider = TokioRuntimeProvider::default();
+    let mut builder = if settings.servers.is_empty() {
+        TokioResolver::builder(provider).map_err(io::Error::other)?
+    } else {
+        let servers = settings.servers.iter().copied().map(name_server).collect();
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        TokioResolver::builder_with_config(config, provider)
+    };
+    set(builder.options_mut());
+    builder.build().map_err(io::Error::other)
+}
+
+/// How long servers that may be gone are given to answer.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn set_options(options: &mut ResolverOpts, timeout: Duration) {
     options.timeout = timeout;

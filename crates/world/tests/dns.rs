@@ -106,3 +106,55 @@ async fn a_server_that_is_not_there_is_a_failure_of_the_servers() {
     let resolver = DnsResolver::new(&settings).unwrap();
     assert!(resolver.mx(&domain("corp.example")).await.unwrap_err().is_temporary());
 }
+
+#[tokio::test]
+async fn servers_that_are_gone_hold_nobody_up_until_they_are_back() {
+    let (server, _) = resolver().await;
+    let settings = ResolverSettings {
+        servers: vec![server.at],
+        timeout: Duration::from_millis(100),
+        ..ResolverSettings::default()
+    };
+    let resolver = DnsResolver::new(&settings).unwrap();
+    // A name that nobody answers for does not make the servers gone.
+    for name in ["silent.example", "silent.one.example", "silent.two.example"] {
+        assert_eq!(resolver.texts(name).await, Err(DnsError::TimedOut), "{name}");
+    }
+    assert!(!resolver.are_servers_gone());
+    assert!(resolver.mx(&domain("corp.example")).await.is_ok());
+    server.set_silent(true);
+    for name in ["one.example", "two.example"] {
+        assert_eq!(resolver.texts(name).await, Err(DnsError::TimedOut), "{name}");
+    }
+    assert!(resolver.are_servers_gone());
+    let before = server.questions();
+    for number in 0..100 {
+        let name = format!("n{number}.example");
+        assert_eq!(resolver.texts(&name).await, Err(DnsError::TimedOut));
+    }
+    let asked = server.questions() - before;
+    assert!(asked < 10, "{asked} questions were put to servers that are gone");
+    server.set_silent(false);
+    let mut answer = Err(DnsError::TimedOut);
+    for _ in 0..200 {
+        answer = resolver.texts("_dmarc.text.example").await;
+        if answer.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(answer.is_ok(), "{answer:?}");
+    assert!(!resolver.are_servers_gone());
+}
+
+#[tokio::test]
+async fn a_question_that_failed_is_not_put_again_at_once() {
+    let (server, resolver) = resolver().await;
+    let ask = || resolver.texts("servfail.example");
+    assert_eq!(ask().await, Err(DnsError::ServerFailure));
+    let asked = server.questions();
+    for _ in 0..5 {
+        assert_eq!(ask().await, Err(DnsError::ServerFailure));
+    }
+    assert_eq!(server.questions(), asked);
+}

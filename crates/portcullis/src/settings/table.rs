@@ -149,7 +149,7 @@ settings! {
         /// policy of the author, before the result is a temporary error.
         authentication_timeout: Duration = "20s", within "1s"..="2m";
         /// Most questions under way at once; others wait.
-        concurrent_max: u32 = 256, within 1..=65536;
+        concurrent_max: u32 = 1024, within 1..=65536;
     }
 
     /// The times of greylisting. Whether it applies is a policy.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 use hickory_proto::rr::{RData, Record, RecordType};
@@ -18,6 +18,7 @@ pub(crate) struct DnsServer {
     /// Where it answers.
     pub(crate) at: SocketAddr,
     questions: Arc<AtomicUsize>,
+    silent: Arc<AtomicBool>,
 }
 
 impl DnsServer {
@@ -29,16 +30,26 @@ impl DnsServer {
         let at = socket.local_addr().unwrap();
         let questions = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&questions);
+        let silent = Arc::new(AtomicBool::new(false));
+        let says_nothing = Arc::clone(&silent);
         tokio::spawn(async move {
             let mut packet = [0; 1_500];
             while let Ok((length, from)) = socket.recv_from(&mut packet).await {
                 counted.fetch_add(1, Ordering::Relaxed);
+                if says_nothing.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if let Some(reply) = answer(&table, &packet[..length]) {
                     let _ = socket.send_to(&reply, from).await;
                 }
             }
         });
-        DnsServer { at, questions }
+        DnsServer { at, questions, silent }
+    }
+
+    /// Answers nothing from now on, or again.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     /// Packets received so far.

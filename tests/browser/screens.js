@@ -18,10 +18,10 @@ const REFUSED = '/messages?view=rejected&from=now-7d&q=type%3Ablocked';
 
 export const screens = {
   overview: at('/'),
-  'overview-7-days': at('/?days=7'),
+  'overview-7-days': at('/?span=7d'),
   rejected: at('/messages?view=rejected&from=now-7d'),
   deferred: at('/messages?view=deferred&from=now-7d'),
-  everything: at('/messages?view=all&from=now-7d&facets=1'),
+  everything: at('/messages?view=all&from=now-7d&facets=open'),
   'query-with-chips': at('/messages?view=all&from=now-7d&q=is%3Arejected%20-type%3Arecipient.unknown'),
   'query-mistake': at('/messages?view=rejected&q=sujbect%3Ainvoice'),
   'nothing-found': at('/messages?view=rejected&q=nobody-ever-wrote-this'),

@@ -240,7 +240,8 @@ pub trait MessageQueue: Send + Sync {
     /// Messages in order of arrival, from `after` on.
     fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>>;
 
-    /// Messages in the queue and the arrival of the oldest.
+    /// Messages in the queue, and the arrival of the oldest of those that wait
+    /// for the next hop; who is held waits for a person.
     fn depth(&self) -> (usize, Option<Timestamp>);
 }
 

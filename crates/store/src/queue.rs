@@ -29,7 +29,9 @@ struct State {
     messages: BTreeMap<QueueId, Queued>,
     /// Messages that may be leased, by the time they are due.
     due: BTreeSet<(Timestamp, QueueId)>,
-    arrivals: BTreeSet<(Timestamp, QueueId)>,
+    /// Messages that wait for the next hop, by their arrival; not those that
+    /// are held, which wait for a person.
+    waiting: BTreeSet<(Timestamp, QueueId)>,
     /// Messages whose commit record is not flushed yet, oldest first.
     unflushed: VecDeque<(Position, QueueId)>,
     /// Contents to let go once the record that says so is flushed.
@@ -207,7 +209,7 @@ impl Queue {
     /// See [`crate::MessageQueue::depth`].
     pub(crate) fn depth(&self) -> (usize, Option<Timestamp>) {
         let state = self.state();
-        (state.messages.len(), state.arrivals.first().map(|(arrived, _)| *arrived))
+        (state.messages.len(), state.waiting.first().map(|(arrived, _)| *arrived))
     }
 
     /// Where the content of a message is.
@@ -282,16 +284,18 @@ impl State {
     fn insert(&mut self, message: Arc<QueuedMessage>, content: Content, durable: bool) {
         let id = message.id;
         self.remove(id);
-        self.arrivals.insert((message.arrived, id));
-        if let (true, Some(due)) = (durable, message.next_due()) {
-            self.due.insert((due, id));
+        if let Some(due) = message.next_due() {
+            self.waiting.insert((message.arrived, id));
+            if durable {
+                self.due.insert((due, id));
+            }
         }
         self.messages.insert(id, Queued { message, content, leased: false, durable });
     }
 
     fn remove(&mut self, id: QueueId) -> Option<Queued> {
         let queued = self.messages.remove(&id)?;
-        self.arrivals.remove(&(queued.message.arrived, id));
+        self.waiting.remove(&(queued.message.arrived, id));
         if let Some(due) = queued.message.next_due() {
             self.due.remove(&(due, id));
         }
@@ -325,10 +329,23 @@ impl State {
             if let Some(queued) = self.remove(id) {
                 self.done.push_back((position, id, queued.content.place));
             }
-        } else if let (true, Some(due)) =
-            (queued.durable && !queued.leased, queued.message.next_due())
-        {
-            self.due.insert((due, id));
+        } else {
+            self.note_due(id);
+        }
+    }
+
+    /// Enters where a message waits after its recipients took a step.
+    fn note_due(&mut self, id: QueueId) {
+        let Some(queued) = self.messages.get(&id) else { return };
+        let waits = (queued.message.arrived, id);
+        match queued.message.next_due() {
+            Some(due) => {
+                self.waiting.insert(waits);
+                if queued.durable && !queued.leased {
+                    self.due.insert((due, id));
+                }
+            }
+            None => drop(self.waiting.remove(&waits)),
         }
     }
 }

@@ -70,10 +70,10 @@ impl Center {
     }
 
     fn waiting_long(&self) -> Option<Attention> {
-        let (messages, oldest) = self.parts.queue.depth();
+        let (_, oldest) = self.parts.queue.depth();
         let age = self.parts.clock.now().since(oldest?);
         let text = format!(
-            "The oldest of {messages} messages in the delivery queue has waited {}.",
+            "The oldest message that waits for its next hop has waited {}.",
             spoken(Duration::from_secs(age.as_secs()))
         );
         let link = Some(ListLink { view: View::Queue, ..ListLink::default() });

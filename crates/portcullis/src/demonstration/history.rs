@@ -16,6 +16,7 @@ use world::simulated::{SimulatedClock, SimulatedListener, SimulatedNetwork};
 use world::{BoxFuture, Clock, SystemChance};
 
 use super::say;
+use crate::serve::chores::note_hits;
 use crate::serve::gateway::{Gateway, Opened, World};
 use crate::serve::inspect::whole;
 use crate::settings::Settings;
@@ -193,6 +194,7 @@ impl Past {
         let now = clock.now();
         tokio::task::block_in_place(|| {
             let written = receive::write_expired(&self.gateway.engine);
+            note_hits(&self.gateway)?;
             written.and_then(|_| self.gateway.store.close(now)).map_err(|error| whole(&error))
         })
     }

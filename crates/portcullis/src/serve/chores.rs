@@ -154,7 +154,7 @@ pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
 
 /// Keeps what is counted in memory: how often each policy decided, and the
 /// conservation sum by the hour.
-pub(super) fn note_hits(gateway: &Gateway) -> Result<(), String> {
+pub(crate) fn note_hits(gateway: &Gateway) -> Result<(), String> {
     gateway.center.keep_hours().map_err(|error| whole(&error))?;
     let hits = gateway.watchers.take_hits();
     if hits.is_empty() {

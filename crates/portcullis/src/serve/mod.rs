@@ -8,7 +8,7 @@
 //! ```
 
 mod accounts;
-mod chores;
+pub(crate) mod chores;
 pub(crate) mod convert;
 mod doors;
 pub(crate) mod gateway;

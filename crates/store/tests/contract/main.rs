@@ -38,6 +38,7 @@ contract! {
         an_intervention_leaves_the_lease_alone,
         recipients_not_named_stay_as_they_are,
         done_stays_done,
+        who_is_held_does_not_wait_for_the_next_hop,
         a_done_message_is_gone_after_a_restart,
         a_message_outlives_the_journal,
         a_dropped_writer_leaves_nothing,

@@ -121,6 +121,22 @@ pub(crate) async fn done_stays_done(mut backend: impl Backend) {
     assert_eq!(store.message(queue_id(1)).unwrap().recipients[0].state, RecipientState::Done);
 }
 
+pub(crate) async fn who_is_held_does_not_wait_for_the_next_hop(mut backend: impl Backend) {
+    let store = backend.open(at(0));
+    accept(&store, 1, 1, 10).await;
+    accept(&store, 2, 1, 10).await;
+    let step = |state| QueueStep { recipient: event_id(100), state };
+    let held = step(RecipientState::Held { attempts: 0 });
+    store.settle(queue_id(1), vec![held], vec![]).unwrap();
+    assert_eq!(store.depth(), (2, Some(at(2))));
+    drop(store);
+    let store = backend.open(at(0));
+    assert_eq!(store.depth(), (2, Some(at(2))));
+    let released = step(RecipientState::Waiting { attempts: 0, due: at(60), warned: false });
+    store.settle(queue_id(1), vec![released], vec![]).unwrap();
+    assert_eq!(store.depth(), (2, Some(at(1))));
+}
+
 pub(crate) async fn a_done_message_is_gone_after_a_restart(mut backend: impl Backend) {
     let store = backend.open(at(0));
     accept(&store, 1, 1, 10).await;

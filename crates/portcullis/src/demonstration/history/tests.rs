@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use store::contract::Page;
+use store::state::PolicySetContent;
 use store::{EventLog, Filter};
 use types::{Event, Reason};
 
@@ -63,7 +64,7 @@ const NOW: &str = "2026-11-21T12:34:56Z";
 const ATTEMPTS: u32 = 3_000;
 
 /// Makes the week in a new folder; gives the sums and all its events.
-fn short_week() -> (Made, Vec<Event>) {
+fn short_week() -> (Made, Vec<Event>, PolicySetContent) {
     let folder = tempfile::tempdir().unwrap();
     let arguments = crate::cli::DemoArguments {
         smtp: "127.0.0.1:2525".parse().unwrap(),
@@ -89,12 +90,13 @@ fn short_week() -> (Made, Vec<Event>) {
     let always = Timestamp::EPOCH..Timestamp::from_millis(i64::MAX);
     let found = opened.store.search(&Filter::Everything, always, page).unwrap();
     assert!(!found.more && found.missing.is_empty());
-    (made, found.events)
+    let content = opened.state.read(&mut |_| {}).unwrap();
+    (made, found.events, content)
 }
 
 #[test]
 fn a_week_is_conserved_and_shows_every_reason() {
-    let (made, events) = short_week();
+    let (made, events, content) = short_week();
     let ended: u64 = made.tally.ended.iter().sum();
     assert_eq!((made.tally.open(), made.tally.unrecorded), (0, 0), "{:?}", made.tally);
     let attempts = events.iter().filter(|event| event.outcome().is_some()).count() as u64;
@@ -103,6 +105,9 @@ fn a_week_is_conserved_and_shows_every_reason() {
     let counted = made.report.counts.attempts;
     assert!(counted.abs_diff(ended) * 20 <= ended, "{counted} {ended}");
     assert!(u64::from(ATTEMPTS).abs_diff(ended) * 4 <= u64::from(ATTEMPTS), "{ended}");
+
+    let hits: u64 = content.policies.iter().map(|stored| stored.hits.count).sum();
+    assert!(hits * 4 > ended, "what each policy decided is counted: {hits} of {ended}");
 
     let now: Timestamp = NOW.parse().unwrap();
     assert!(events.iter().all(|event| event.at <= now && event.at >= now - SPAN));

@@ -12,6 +12,7 @@ mod directory;
 mod display_name;
 mod greylist;
 mod host_name;
+mod lists;
 mod rate;
 mod recipient;
 mod relay;
@@ -36,6 +37,10 @@ pub use authentication::{
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directory, DirectoryError, DirectoryFile};
+pub use lists::{
+    LIST_RESULTS, ListFileError, ListFormat, ListKey, ListSettings, ListSource, ListStatus, Lists,
+    Suspicion, needs_address_only, unknown_subject,
+};
 pub use rate::RateLimit;
 pub use relay::{NamedBy, relay_finding};
 
@@ -80,6 +85,7 @@ pub struct Checks {
     probe: Arc<dyn RecipientProbe>,
     triplets: Arc<dyn TripletTable>,
     rates: rate::Rates,
+    lists: Lists,
 }
 
 impl Checks {
@@ -92,12 +98,19 @@ impl Checks {
         triplets: Arc<dyn TripletTable>,
     ) -> Self {
         let settings = ArcSwap::from_pointee(settings);
-        Checks { clock, settings, directory, probe, triplets, rates: rate::Rates::default() }
+        let lists = Lists::new(Arc::clone(&clock));
+        let rates = rate::Rates::default();
+        Checks { clock, settings, directory, probe, triplets, rates, lists }
     }
 
     /// Puts new settings in force for the next attempt.
     pub fn reload(&self, settings: CheckSettings) {
         self.settings.store(Arc::new(settings));
+    }
+
+    /// Block lists and allow lists.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// Looks at what policy asks for.
@@ -116,8 +129,9 @@ impl Checks {
                 let ip = transaction.subject.client.client.ip;
                 (CheckName::Rate, self.rates.look(ip, transaction.at, settings.rate))
             }
-            // They belong to the transaction, and are looked up once for all
-            // its recipients; whoever has it answers these.
+            // They belong to the session or the transaction, and are looked up
+            // once for all recipients; whoever has it answers these.
+            Need::Lists => (CheckName::Rbl, UNKNOWN),
             Need::Spf => (CheckName::Spf, UNKNOWN),
             Need::Authentication => (CheckName::Dkim, UNKNOWN),
             Need::Triplet(identity) => {

@@ -169,6 +169,8 @@ pub(crate) const CAST: &[Sender] = &[
     row(5, Writes(Patiently), crate::corp::DIRECTORY_DOMAIN, 45, &["boss", "payroll"]),
     row(6, ShowsAnother("boss@corp.example"), "spoofer.test", 46, &["mailer"]),
     row(8, Writes(Never), "payroll.example", ANY_NET, &["salary", "hr"]),
+    row(10, Writes(Patiently), "leased-host.test", 47, CROWD),
+    row(8, Writes(Patiently), "parcel-update.test", 48, CROWD),
     row(45, Guesses, "harvest.test", ANY_NET, CROWD),
     row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
     row(14, Misspells, "broken-script.test", ANY_NET, CROWD),

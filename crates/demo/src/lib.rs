@@ -22,6 +22,7 @@ mod errand;
 mod floor;
 mod folder;
 mod letter;
+pub mod listed;
 mod live;
 mod mishap;
 mod names;

@@ -1,7 +1,7 @@
 //! The walk over the rules of a stage: the first that decides decides, the
 //! first that lacks evidence asks for it.
 
-use types::definition::DnsAuthenticationDefinition;
+use types::definition::{DnsAuthenticationDefinition, ReputationDefinition};
 use types::evidence::{Evidence, Loss, Parties};
 use types::{Decision, DefinitionSet, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
 
@@ -213,6 +213,15 @@ impl<'a> Case<'a> {
             Some(DefinitionSet::DnsAuthentication(definition)) => {
                 Some((definition, compiled.reference))
             }
+            _ => None,
+        }
+    }
+
+    /// What the Reputation policy that applies says.
+    pub(crate) fn reputation(&mut self) -> Option<(&'a ReputationDefinition, types::PolicyRef)> {
+        let compiled = self.stored_policy(PolicyType::Reputation)?.compiled;
+        match compiled.definition.as_deref() {
+            Some(DefinitionSet::Reputation(definition)) => Some((definition, compiled.reference)),
             _ => None,
         }
     }

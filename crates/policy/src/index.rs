@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use types::definition::{ListQuestion, ListUse};
+use types::definition::{ListQuestion, ListSubject, ListUse};
 use types::evidence::Parties;
 use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
 use types::{DefinitionSet, PolicyId, PolicyRef, PolicyType, Timestamp};
@@ -142,9 +142,11 @@ impl PolicyIndex {
         self.keys.is_internal(domain_key)
     }
 
-    /// Whether any policy is restricted to hosts by name.
+    /// Whether any policy is restricted to hosts by name, or has their names
+    /// looked up in lists.
     pub(crate) fn names_hosts(&self) -> bool {
-        self.sources.names_hosts()
+        let by_name = |question: &ListQuestion| question.of == ListSubject::HostName;
+        self.sources.names_hosts() || self.lists.iter().any(by_name)
     }
 
     /// Whether any policy looks at sender authentication.

@@ -256,6 +256,7 @@ impl Trial {
                 (CheckName::Rate, Observed::Rate { exceeded, per_minute_max: 1, retry_in_s: 60 })
             }
             // What a test gives no findings of could not be found out.
+            Need::Lists => (CheckName::Rbl, NOT_FOUND_OUT),
             Need::Spf => (CheckName::Spf, NOT_FOUND_OUT),
             Need::Authentication => (CheckName::Dkim, NOT_FOUND_OUT),
             Need::Triplet(identity) => {

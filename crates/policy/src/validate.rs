@@ -255,7 +255,7 @@ fn reference_fault(policy: &Policy, kinds: &HashMap<&str, PolicyType>) -> Option
             Some(Wrong::OtherDefinition { name: name.to_owned(), kind: kind.title() })
         }
         // A policy that is stored and never enforced would be worse than none.
-        Some(PolicyType::Reputation | PolicyType::GeographicalRestriction) => {
+        Some(PolicyType::GeographicalRestriction) => {
             Some(Wrong::NotEnforced(policy.kind().title()))
         }
         Some(_) => None,

@@ -15,6 +15,8 @@ use types::{
 use crate::attempt::{End, OpenAttempt};
 use crate::engine::{Engine, Live};
 use crate::judge::judge;
+use crate::pending::Pending;
+use crate::session_lists::SessionLists;
 use crate::spf::PendingSpf;
 use crate::transaction::Transaction;
 
@@ -26,6 +28,12 @@ pub(crate) struct Visit {
     pub(crate) declared_size: Option<u64>,
     /// Whether the client's name was looked up, found or not.
     pub(crate) host_name_sought: bool,
+    /// Whether that came to nothing because DNS did not answer.
+    pub(crate) host_name_unknown: bool,
+    /// The look-up while it goes on.
+    pub(crate) host_name: Option<Pending<Result<Option<Arc<str>>, Finding>>>,
+    /// What lists say of the session.
+    pub(crate) lists: SessionLists,
     /// Who names the recipients.
     pub(crate) named_by: NamedBy,
     /// SPF of the transaction, if the policies in force look at it.
@@ -72,6 +80,9 @@ impl Desk {
             reverse_path: None,
             declared_size: None,
             host_name_sought: false,
+            host_name_unknown: false,
+            host_name: None,
+            lists: SessionLists::default(),
             named_by: NamedBy::Client,
             spf: None,
         };
@@ -153,6 +164,7 @@ impl Desk {
         match judge(&self.engine, &self.visit, Stage::Connect, &mut open, &[]).await {
             Verdict::Proceed | Verdict::Hold(_) => {
                 self.connection = Some(open.attempt);
+                self.begin_by_address();
                 Answer::Proceed
             }
             Verdict::Defer(decision) => self.turn_away(open, Outcome::Deferred(decision)),
@@ -192,7 +204,7 @@ impl Desk {
             Verdict::Proceed | Verdict::Hold(_) => {
                 self.connection = (!stands_alone).then_some(open.attempt);
                 self.transaction = Some(Transaction::new(mail.parameters));
-                self.begin_spf();
+                self.begin_by_envelope();
                 return Answer::Proceed;
             }
             Verdict::Defer(decision) => Outcome::Deferred(decision),
@@ -204,8 +216,28 @@ impl Desk {
         self.refuse(open, outcome, Stage::Mail)
     }
 
+    /// Looks up what needs the client's address alone, as far as a policy in
+    /// force looks at it, while the client goes on.
+    fn begin_by_address(&mut self) {
+        self.visit.lists.begin_by_address(&self.engine, &self.visit);
+        if !self.engine.parts.policy.load().names_hosts() {
+            return;
+        }
+        let (engine, ip) = (Arc::clone(&self.engine), self.visit.client.client.ip);
+        self.visit.host_name = Some(Pending::begin(async move {
+            let parts = &engine.parts;
+            parts.checks.host_name(ip, &*parts.resolver).await
+        }));
+    }
+
+    /// The same for what needs the envelope's sender.
+    pub(crate) fn begin_by_envelope(&mut self) {
+        self.begin_spf();
+        self.visit.lists.begin_by_envelope(&self.engine, &self.visit);
+    }
+
     /// Asks SPF, if a policy in force looks at it.
-    pub(crate) fn begin_spf(&mut self) {
+    fn begin_spf(&mut self) {
         let Some(reverse_path) = &self.visit.reverse_path else { return };
         if self.engine.parts.policy.load().authenticates() {
             let client = &self.visit.client;
@@ -224,12 +256,18 @@ impl Desk {
             return;
         }
         self.visit.host_name_sought = true;
-        let parts = &self.engine.parts;
-        let ip = self.visit.client.client.ip;
-        match parts.checks.host_name(ip, &*parts.resolver).await {
+        if self.visit.host_name.is_none() {
+            // A policy that asks for it came into force meanwhile.
+            self.begin_by_address();
+        }
+        let Some(pending) = self.visit.host_name.take() else { return };
+        match pending.answer().await {
             Ok(None) => {}
             Ok(name) => Arc::make_mut(&mut self.visit.client).host_name = name,
-            Err(inconclusive) => self.connected.push(inconclusive),
+            Err(inconclusive) => {
+                self.visit.host_name_unknown = true;
+                self.connected.push(inconclusive);
+            }
         }
     }
 

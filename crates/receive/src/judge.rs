@@ -1,5 +1,7 @@
 //! Evidence is gathered as policy asks for it, until there is a verdict.
 
+use std::sync::Arc;
+
 use policy::{PolicySet, Step};
 use types::finding::Unavailable;
 use types::{
@@ -17,7 +19,7 @@ use crate::engine::Engine;
 /// wants the same piece twice; if it did, that would be our failure, and our
 /// failure is always "come back later".
 pub(crate) async fn judge(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     visit: &Visit,
     stage: Stage,
     open: &mut OpenAttempt,
@@ -31,7 +33,7 @@ pub(crate) async fn judge(
             Step::Decided(verdict) => return verdict,
             Step::Ask(need) if answered == Some(need) => return engine_failure(),
             Step::Ask(need) => {
-                let finding = look(engine, visit, open, need).await;
+                let finding = look(engine, &policy, visit, open, need).await;
                 note_life_line(open, &finding);
                 open.evidence.add(finding);
                 answered = Some(need);
@@ -71,9 +73,18 @@ fn rule(
 }
 
 /// Runs the check that answers a need.
-async fn look(engine: &Engine, visit: &Visit, open: &OpenAttempt, need: Need) -> Finding {
+async fn look(
+    engine: &Arc<Engine>,
+    policy: &PolicySet,
+    visit: &Visit,
+    open: &OpenAttempt,
+    need: Need,
+) -> Finding {
     if let (Need::Spf, Some(pending)) = (need, &visit.spf) {
         return pending.finding().await;
+    }
+    if need == Need::Lists {
+        return visit.lists.finding(engine, visit, policy.lists()).await;
     }
     let subject = visit.subject(open.recipient.clone());
     let (Some(reverse_path), Some(recipient)) = (&subject.reverse_path, &subject.recipient) else {

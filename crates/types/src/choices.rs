@@ -46,10 +46,9 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         ]
         .map(PolicyOption::RecipientValidation)
         .to_vec(),
-        // No check gathers what the first two look at, so validation refuses them.
-        PolicyType::Reputation
-        | PolicyType::GeographicalRestriction
-        | PolicyType::ManagedSenders => Vec::new(),
+        PolicyType::Reputation => by_definition().map(PolicyOption::Reputation).to_vec(),
+        // No check gathers what the first looks at, so validation refuses it.
+        PolicyType::GeographicalRestriction | PolicyType::ManagedSenders => Vec::new(),
     }
 }
 

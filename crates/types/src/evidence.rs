@@ -79,6 +79,8 @@ pub enum Need {
     Smtputf8,
     /// Whether the client's network is within its rate.
     Rate,
+    /// What the lists say that the policies in force ask.
+    Lists,
     /// Whether the sender's domain lets this client send.
     Spf,
     /// DKIM, DMARC and ARC of the message, known at end of data.

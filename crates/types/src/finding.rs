@@ -10,6 +10,7 @@ use crate::authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, SpfFacts, SpfResult,
 };
 use crate::id::{EventId, LifeLineId};
+use crate::listing::{ListAnswer, ListFacts};
 use crate::policy::{ClientIdentity, RecipientValidation};
 use crate::reply::Quoted;
 use crate::stage::Stage;
@@ -85,6 +86,8 @@ checks! {
     /// Whether an author from outside shows the name or address of one of
     /// our own people.
     DisplayName = "display_name";
+    /// Block lists and allow lists that hold the client or its names.
+    Rbl = "rbl";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -208,6 +211,8 @@ pub enum Observed {
     Unavailable(Unavailable),
     /// The check could not finish. What that means is the policy's business.
     Inconclusive(Inconclusive),
+    /// What block lists and allow lists said, each question once.
+    Lists(Vec<ListFacts>),
 }
 
 impl Observed {
@@ -219,6 +224,9 @@ impl Observed {
             Observed::Dkim(facts) => facts.flaw.is_some() || facts.result == DkimResult::TempError,
             Observed::Dmarc(facts) => facts.result == DmarcResult::TempError,
             Observed::Arc(facts) => facts.result == ArcResult::TempError,
+            Observed::Lists(facts) => {
+                facts.iter().any(|one| matches!(one.answer, ListAnswer::Failed(_)))
+            }
             _ => false,
         }
     }

@@ -19,6 +19,7 @@ pub mod finding;
 mod hexadecimal;
 pub mod id;
 pub mod information;
+pub mod listing;
 pub mod lists;
 pub mod message;
 pub mod outcome;
@@ -41,12 +42,13 @@ pub use authentication::{
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
 pub use client::{Client, ClientFacts, TlsFacts, host_key};
-pub use definition::{Definition, DefinitionSet};
+pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
 pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
 pub use hexadecimal::hexadecimal;
 pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, SessionId};
+pub use listing::{ListAnswer, ListFacts, ListFailure};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{AccountId, Caller, Permission, Permissions, Role, TokenId, UnknownName, Via};

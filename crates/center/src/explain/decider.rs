@@ -205,6 +205,7 @@ pub(crate) fn need_title(need: Need) -> &'static str {
         Need::Recipient(_) => check_title(CheckName::Recipient),
         Need::Smtputf8 => check_title(CheckName::Smtputf8),
         Need::Rate => check_title(CheckName::Rate),
+        Need::Lists => check_title(CheckName::Rbl),
         Need::Spf => check_title(CheckName::Spf),
         Need::Authentication => "DKIM and DMARC",
         Need::Triplet(_) => check_title(CheckName::Greylist),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::authentication;
+use super::{authentication, listings};
 use types::finding::{RecipientAnswer, TripletState, Unavailable};
 use types::policy::RecipientValidation;
 use types::{CheckName, Inconclusive, Observed, Source, spoken};
@@ -34,6 +34,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::DisplayName => "Display name",
         CheckName::System => "System",
         CheckName::Delivery => "Delivery",
+        CheckName::Rbl => "Block lists",
     }
 }
 
@@ -94,6 +95,7 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::LineTooLong { max } => format!("a line longer than {}", octets((*max).into())),
         Observed::Unavailable(what) => unavailable(*what).to_owned(),
         Observed::Inconclusive(why) => inconclusive(*why).to_owned(),
+        Observed::Lists(facts) => listings::observed(facts),
     }
 }
 

@@ -113,18 +113,19 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (44, Stage::Rcpt, CheckName::Spf, "no policy asks for it"),
     (45, Stage::Rcpt, CheckName::Spoofing, ""),
     (46, Stage::Rcpt, CheckName::Senders, ""),
-    (47, Stage::Rcpt, CheckName::Rate, "no limit is set"),
-    (48, Stage::Rcpt, CheckName::Greylist, ""),
-    (50, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
-    (51, Stage::Data, CheckName::Size, ""),
-    (52, Stage::Data, CheckName::Hops, ""),
-    (53, Stage::Data, CheckName::HeaderFrom, ""),
-    (54, Stage::Data, CheckName::Dkim, "no policy asks for it"),
-    (55, Stage::Data, CheckName::Dmarc, "no policy asks for it"),
-    (56, Stage::Data, CheckName::Arc, ""),
-    (57, Stage::Data, CheckName::Spoofing, ""),
-    (58, Stage::Data, CheckName::DisplayName, ""),
-    (70, Stage::Content, CheckName::System, "written and flushed"),
+    (47, Stage::Rcpt, CheckName::Rbl, ""),
+    (48, Stage::Rcpt, CheckName::Rate, "no limit is set"),
+    (49, Stage::Rcpt, CheckName::Greylist, ""),
+    (60, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
+    (61, Stage::Data, CheckName::Size, ""),
+    (62, Stage::Data, CheckName::Hops, ""),
+    (63, Stage::Data, CheckName::HeaderFrom, ""),
+    (64, Stage::Data, CheckName::Dkim, "no policy asks for it"),
+    (65, Stage::Data, CheckName::Dmarc, "no policy asks for it"),
+    (66, Stage::Data, CheckName::Arc, ""),
+    (67, Stage::Data, CheckName::Spoofing, ""),
+    (68, Stage::Data, CheckName::DisplayName, ""),
+    (80, Stage::Content, CheckName::System, "written and flushed"),
 ];
 
 /// The ledger of an event; empty for what is no attempt.
@@ -142,7 +143,7 @@ pub(super) fn lines(event: &Event) -> Vec<LedgerLine> {
     // What the table does not know is shown all the same, after its stage.
     for (number, finding) in event.record.findings().iter().enumerate() {
         if !used.contains(&number) {
-            lines.push(case.found(stage_place(finding.stage) + 9, finding));
+            lines.push(case.found(stage_end(finding.stage), finding));
         }
     }
     lines.sort_by_key(|line| line.place);
@@ -156,9 +157,17 @@ fn stage_place(stage: Stage) -> u8 {
         Stage::Helo => 20,
         Stage::Mail => 30,
         Stage::Rcpt => 40,
-        Stage::Data => 50,
-        Stage::Content => 60,
-        Stage::Deliver => 80,
+        Stage::Data => 60,
+        Stage::Content => 80,
+        Stage::Deliver => 90,
+    }
+}
+
+/// The place behind all checks of a stage.
+fn stage_end(stage: Stage) -> u8 {
+    match stage {
+        Stage::Rcpt | Stage::Data => stage_place(stage) + 19,
+        _ => stage_place(stage) + 9,
     }
 }
 
@@ -183,7 +192,7 @@ impl<'a> Case<'a> {
             };
             ORDER.iter().rev().find(own).map(|row| row.0)
         });
-        let last = stage_place(ended) + 9;
+        let last = stage_end(ended);
         Case { event, outcome, decision, ended, decided_at: place.unwrap_or(last) }
     }
 
@@ -292,6 +301,7 @@ impl<'a> Case<'a> {
                 Some((LedgerResult::Passed, if lists.is_empty() { none } else { lists }))
             }
             CheckName::Greylist => Some(self.greylist_unseen()),
+            CheckName::Rbl => Some(self.lists_unseen()),
             CheckName::Spoofing => match self.winner(&[PolicyType::AntiSpoofing]) {
                 Some(by) => Some((LedgerResult::Passed, format!("{} applies", short(by)))),
                 None => because(LedgerResult::NotNeeded, "no policy covers the sender"),
@@ -321,6 +331,15 @@ impl<'a> Case<'a> {
     }
 
     fn greylist_unseen(&self) -> (LedgerResult, String) {
+        self.skippable_unseen(PolicyType::Greylisting, "no greylisting applies")
+    }
+
+    fn lists_unseen(&self) -> (LedgerResult, String) {
+        self.skippable_unseen(PolicyType::Reputation, "no policy asks a list")
+    }
+
+    /// Why a check that a permit skips did not look.
+    fn skippable_unseen(&self, kind: PolicyType, none: &str) -> (LedgerResult, String) {
         let permitted = self.winner(&[PolicyType::PermittedSenders, PolicyType::ManagedSenders]);
         let by_permit = matches!(
             self.outcome.reason(),
@@ -329,9 +348,9 @@ impl<'a> Case<'a> {
         match (permitted, by_permit) {
             (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),
             (None, true) => (LedgerResult::SkippedByPermit, "skipped by a permit".to_owned()),
-            (None, false) => match self.winner(&[PolicyType::Greylisting]) {
+            (None, false) => match self.winner(&[kind]) {
                 Some(by) => (LedgerResult::NotNeeded, format!("no action, says {}", short(by))),
-                None => (LedgerResult::NotNeeded, "no greylisting applies".to_owned()),
+                None => (LedgerResult::NotNeeded, none.to_owned()),
             },
         }
     }

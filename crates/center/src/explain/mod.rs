@@ -17,6 +17,7 @@ mod gather;
 pub mod joins;
 pub mod ledger;
 pub mod life_line;
+mod listings;
 mod neighbours;
 mod policies;
 pub mod prior;

@@ -175,6 +175,31 @@ pub const METRICS: &[Metric] = &[
         &["source"],
         "When it was answered or read last, in seconds since 1970.",
     ),
+    row(
+        "portcullis_list_up",
+        Gauge,
+        &["list"],
+        "Whether a list of the policies in force is believed and answered the last question; \
+         absent before the first question.",
+    ),
+    row(
+        "portcullis_list_answers_total",
+        Counter,
+        &["list", "result"],
+        "Answers of such a list: listed, not_listed, error_answer, suspended, failed.",
+    ),
+    row(
+        "portcullis_list_entries",
+        Gauge,
+        &["list"],
+        "Entries of a list that is a file of the settings.",
+    ),
+    row(
+        "portcullis_list_read_age_seconds",
+        Gauge,
+        &["list"],
+        "How long ago the file of such a list was read.",
+    ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
     row(
         "portcullis_config_last_reload_success",

@@ -4,6 +4,7 @@ mod authentication;
 mod connection;
 mod message;
 mod recipient;
+mod reputation;
 
 use types::PolicyRef;
 use types::evidence::Need;
@@ -16,6 +17,7 @@ pub(crate) use authentication::*;
 pub(crate) use connection::*;
 pub(crate) use message::*;
 pub(crate) use recipient::*;
+pub(crate) use reputation::*;
 
 /// What a rule says to a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,7 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             blocked_by_administrator,
             blocked_by_recipient,
             spf_action,
+            block_lists,
             rate,
             greylisting,
         ],

@@ -9,6 +9,7 @@ mod precedence;
 mod properties;
 mod recipient;
 mod replays;
+mod reputation;
 mod selection;
 mod trials;
 mod validation;
@@ -144,6 +145,8 @@ fn option(word: &str) -> PolicyOption {
         "no_guard" => AntiSpoofing(AntiSpoofingOption::NoAction),
         "authenticate" => DnsAuthentication(DefinitionChoice::Apply("Strict".to_owned())),
         "no_authentication" => DnsAuthentication(DefinitionChoice::NoAction),
+        "lists" => Reputation(DefinitionChoice::Apply("Lists".to_owned())),
+        "no_lists" => Reputation(DefinitionChoice::NoAction),
         octets => EmailSizeLimits(octets.parse().unwrap()),
     }
 }
@@ -203,6 +206,7 @@ pub(crate) struct Mail {
     pub(crate) spf: SpfResult,
     pub(crate) dkim: (DkimResult, String),
     pub(crate) dmarc: (DmarcResult, DmarcRequest),
+    pub(crate) lists: Vec<ListFacts>,
     pub(crate) evidence: Evidence,
 }
 
@@ -237,6 +241,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         spf: SpfResult::None,
         dkim: (DkimResult::None, String::new()),
         dmarc: (DmarcResult::None, DmarcRequest::None),
+        lists: Vec::new(),
         evidence: Evidence::new(),
     };
     while let Some(word) = words.next() {
@@ -310,6 +315,7 @@ impl Mail {
                 let rate = Observed::Rate { exceeded, per_minute_max: 60, retry_in_s: 7 };
                 (CheckName::Rate, rate)
             }
+            Need::Lists => (CheckName::Rbl, Observed::Lists(self.lists.clone())),
             Need::Spf => (CheckName::Spf, Observed::Spf(self.spf_facts())),
             Need::Authentication => (CheckName::Dkim, Observed::Dkim(self.dkim_facts())),
             Need::Triplet(identity) => {

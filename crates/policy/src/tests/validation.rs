@@ -145,7 +145,6 @@ fn a_policy_refers_to_a_definition_of_its_own_type() {
 #[test]
 fn a_policy_that_no_check_stands_behind_is_refused() {
     for (kind, set) in [
-        ("reputation", "reputation = { lists = [{ list = \"a.example\", weight = 1 }] }"),
         (
             "geographical_restriction",
             "geographical_restriction = { action = \"block\", countries = [\"xa\"] }",

@@ -13,6 +13,9 @@ use crate::settings::{self, Loaded, Settings, Sources};
 /// An address where nothing listens: the next hop that cannot be reached.
 const NOWHERE: &str = "127.0.0.1:1";
 
+/// The list of addresses, in the folder.
+const ADDRESS_LIST_FILE: &str = "addresses.txt";
+
 /// The folder, ready to be used.
 pub(super) struct Place {
     pub(super) folder: PathBuf,
@@ -39,6 +42,7 @@ impl Place {
         let text = settings_text(&folder, &recipients, &policies, arguments, sink)?;
         fs::write(&recipients, corp::directory()).map_err(failed)?;
         fs::write(&policies, corp::POLICIES).map_err(failed)?;
+        fs::write(folder.join(ADDRESS_LIST_FILE), demo::listed::address_list()).map_err(failed)?;
         fs::write(&file, text).map_err(failed)?;
         let loaded = load(&file);
         let Some(settings) = loaded.settings else {
@@ -91,7 +95,13 @@ fn settings_text(
          bounce_hop = [\"{sink}\"]\n\n\
          [log]\n\
          file = {log:?}\n\n\
+         [[list]]\n\
+         name = \"{list}\"\n\
+         file = {list_file:?}\n\
+         format = \"ip4set\"\n\n\
          {domains}",
+        list = demo::listed::ADDRESS_LIST,
+        list_file = folder.join(ADDRESS_LIST_FILE),
         log = folder.join("portcullis.log"),
     ))
 }

@@ -24,6 +24,8 @@ pub(super) struct Chores {
 const OFTEN: Duration = Duration::from_secs(1);
 /// How often the daily CSV files grow.
 const DAILY_LOG: Duration = Duration::from_secs(5);
+/// How often it is looked whether files of lists have changed.
+const LISTS: Duration = Duration::from_secs(10);
 /// How often retention ends and counts are kept.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -47,6 +49,13 @@ impl Chores {
         chores.every(OFTEN, "greylist", gateway, move || {
             receive::write_expired(&parts.engine).map(drop).map_err(|error| whole(&error))
         })?;
+        let parts = Arc::clone(gateway);
+        chores.every(OFTEN, "lists", gateway, move || {
+            parts.lists.tell(&parts.log);
+            Ok(())
+        })?;
+        let parts = Arc::clone(gateway);
+        chores.every(LISTS, "files of lists", gateway, move || parts.lists.reread())?;
         let parts = Arc::clone(gateway);
         chores.every(DAILY_LOG, "daily log", gateway, move || keep_daily_log(&parts))?;
         let parts = Arc::clone(gateway);

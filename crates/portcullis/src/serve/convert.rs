@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use checks::{CheckSettings, ConnectionLimits, DataLimits, RateLimit};
+use checks::{
+    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, RateLimit,
+};
 use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
     TlsUse,
@@ -19,7 +21,7 @@ use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
 use world::ResolverSettings;
 
-use crate::settings::kinds::{HopHost, HopTls, NextHop, PolicyServiceMode, Recipients};
+use crate::settings::kinds::{HopHost, HopTls, ListFormat, NextHop, PolicyServiceMode, Recipients};
 use crate::settings::value::Rate;
 use crate::settings::{Settings, recipients_of};
 
@@ -172,6 +174,33 @@ pub(super) fn policy_services(settings: &Settings) -> Vec<PolicyServiceSettings>
         connections_max: service.connections_max,
     };
     settings.policy_services.iter().map(|numbered| service(numbered)).collect()
+}
+
+/// The lists that definitions can name.
+pub(super) fn lists(settings: &Settings) -> Vec<ListSettings> {
+    settings.lists.iter().map(|numbered| list(numbered)).collect()
+}
+
+/// One list.
+pub(super) fn list(list: &crate::settings::ListTableSettings) -> ListSettings {
+    let zone = list.zone.clone().unwrap_or_else(|| list.name.clone());
+    ListSettings {
+        name: list.name.clone(),
+        source: match &list.file {
+            None => ListSource::Zone(zone),
+            Some(path) => ListSource::File {
+                path: path.clone(),
+                format: match list.format {
+                    ListFormat::Text => checks::ListFormat::Text,
+                    ListFormat::Ip4set => checks::ListFormat::Ip4set,
+                    ListFormat::Dnset => checks::ListFormat::Dnset,
+                },
+            },
+        },
+        timeout: list.timeout,
+        concurrent_max: count(list.concurrent_max),
+        has_test_entries: list.test_entries,
+    }
 }
 
 /// How names are looked up.

@@ -19,6 +19,7 @@ use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
 
 use super::health::Health;
 use super::inspect::{directories, tls_files, whole};
+use super::lists::ListsWatch;
 use super::measured_dns::MeasuredResolver;
 use super::names::NamesWatch;
 use super::next_hops::DelivererHops;
@@ -48,6 +49,7 @@ pub(crate) struct Gateway {
     pub(crate) policies: Arc<Policies>,
     pub(crate) directory: Arc<DirectoryFile>,
     pub(crate) checks: Arc<Checks>,
+    pub(crate) lists: Arc<ListsWatch>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) deliverer: Deliverer,
     pub(crate) health: Arc<Health>,
@@ -99,6 +101,8 @@ impl Gateway {
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
+        let lists = ListsWatch::new(Arc::clone(&checks), policies.shared());
+        lists.start(convert::lists(settings))?;
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -108,7 +112,8 @@ impl Gateway {
         );
         let names = NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
-        let health = Health::new(Arc::clone(&store), delivery, reception, names, now);
+        let watched = (names, Arc::clone(&lists));
+        let health = Health::new(Arc::clone(&store), delivery, reception, watched, now);
         let clock = Arc::clone(&shared.clock);
         let hops = DelivererHops(deliverer.clone());
         let measured = Arc::clone(&shared.measured);
@@ -118,7 +123,7 @@ impl Gateway {
         let center = Arc::new(center);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
-        let metrics = metrics.with(measured as _);
+        let metrics = metrics.with(measured as _).with(Arc::clone(&lists) as _);
         Ok(Gateway {
             store,
             state,
@@ -128,6 +133,7 @@ impl Gateway {
             policies,
             directory,
             checks,
+            lists,
             engine,
             deliverer,
             health,

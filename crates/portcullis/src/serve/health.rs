@@ -14,6 +14,7 @@ use types::Timestamp;
 use types::finding::Unavailable;
 use world::{DiskSpace, FolderSpace};
 
+use super::lists::ListsWatch;
 use super::names::NamesWatch;
 use super::sources::SourceState;
 
@@ -32,6 +33,8 @@ pub(crate) struct Health {
     engine: Arc<Engine>,
     /// Whether the name system answers.
     pub(super) names: Arc<NamesWatch>,
+    /// Whether lists answer.
+    lists: Arc<ListsWatch>,
     /// Which folder the data folder was at the start: device and number.
     folder: Option<(u64, u64)>,
     /// What became of the last reload, in words.
@@ -49,7 +52,7 @@ impl Health {
         store: Arc<Store>,
         deliverer: Deliverer,
         engine: Arc<Engine>,
-        names: Arc<NamesWatch>,
+        (names, lists): (Arc<NamesWatch>, Arc<ListsWatch>),
         now: Timestamp,
     ) -> Arc<Health> {
         let settings = Mutex::new(format!("read at {now}"));
@@ -59,6 +62,7 @@ impl Health {
             deliverer,
             engine,
             names,
+            lists,
             folder,
             settings,
             settings_whole: AtomicBool::new(true),
@@ -156,6 +160,7 @@ impl Readiness for Health {
             self.listening_check(),
             self.next_hops_check(),
             self.names.check(),
+            self.lists.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),

@@ -35,6 +35,11 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&key, whole(&error));
         }
     }
+    for list in &settings.lists {
+        if let Err(error) = checks::Lists::check(&convert::list(list)) {
+            add(&format!("list.{}.file", list.number.unwrap_or(0)), whole(&error));
+        }
+    }
     if let Some(path) = &settings.server.policy_file {
         // That it can be read was checked with the settings.
         let text = std::fs::read_to_string(path).unwrap_or_default();

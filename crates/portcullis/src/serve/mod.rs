@@ -14,6 +14,7 @@ mod doors;
 pub(crate) mod gateway;
 mod health;
 pub mod inspect;
+mod lists;
 mod measured_dns;
 mod names;
 mod next_hops;

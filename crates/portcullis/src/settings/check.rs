@@ -14,6 +14,7 @@ use super::table::{DomainSettings, Settings};
 pub(super) fn together(settings: &Settings, found: &FoundValues) -> Vec<Problem> {
     let mut check = Check { found, problems: Vec::new() };
     check.domains(settings);
+    check.lists(settings);
     check.listeners(settings);
     check.times(settings);
     check.limits(settings);
@@ -68,6 +69,25 @@ impl Check<'_> {
             if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
                 let text = "\"directory\" needs directory_file";
                 self.error(&format!("{at}.recipients"), text);
+            }
+        }
+    }
+
+    fn lists(&mut self, settings: &Settings) {
+        let mut named: HashMap<&Domain, String> = HashMap::new();
+        for list in &settings.lists {
+            let at = format!("list.{}", list.number.unwrap_or(0));
+            let key = format!("{at}.name");
+            if let Some(other) = named.insert(&list.name, key.clone()) {
+                let (name, other) = (&list.name, self.origin(&other));
+                self.error(&key, format!("{name} is named twice, also at {other}"));
+            }
+            if list.zone.is_some() && list.file.is_some() {
+                let text = "a list is a zone or a file, not both";
+                self.error(&format!("{at}.file"), text);
+            }
+            if list.file.is_none() && self.found.contains_key(&format!("{at}.format")) {
+                self.error(&format!("{at}.format"), "is for a list with a file");
             }
         }
     }

@@ -311,6 +311,15 @@ choices! {
         /// It is always told to go on.
         Observe = "observe",
     }
+    /// How the file of a list is written.
+    ListFormat, "a format of lists" {
+        /// One address, network or domain a line.
+        Text = "text",
+        /// Addresses and networks as rbldnsd reads them.
+        Ip4set = "ip4set",
+        /// Domains as rbldnsd reads them.
+        Dnset = "dnset",
+    }
     /// Where small things that change are kept.
     StateStore, "a store" {
         /// In the data folder.

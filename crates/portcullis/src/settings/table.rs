@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use types::Domain;
 
 use super::kinds::{
-    ConfigVersion, Forever, HopTls, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
+    ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
     PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, StateStore,
 };
 use super::read::{Numbered, Reader};
@@ -150,6 +150,28 @@ settings! {
         authentication_timeout: Duration = "20s", within "1s"..="2m";
         /// Most questions under way at once; others wait.
         concurrent_max: u32 = 1024, within 1..=65536;
+    }
+
+    /// Block lists and allow lists that definitions of Reputation name. A zone without special
+    /// needs can be named there by its own name and needs no entry here.
+    many lists: ListTableSettings at "list" {
+        /// The name by which definitions refer to it. Replies show it to senders.
+        name: Domain = required, like "bl.example.net";
+        /// The zone that is asked, where it has another name: one with an access key, say.
+        /// Default: `name`.
+        zone: Option<Domain> = none, like "access-key.bl.example.net";
+        /// A file in the place of a zone; read again when it changes.
+        file: Option<PathBuf> = none, like "/var/lib/lists/bad.txt";
+        /// How the file is written: `text` is one address, network or domain a line; `ip4set` and
+        /// `dnset` are sets of rbldnsd.
+        format: ListFormat = "text";
+        /// How long one question may take, the explanation of a listing included.
+        timeout: Duration = "3s", within "100ms"..="30s";
+        /// Most questions to this list under way at once; others wait.
+        concurrent_max: u32 = 64, within 1..=65536;
+        /// Whether the zone has the test entries of RFC 5782 section 5. With them, a zone that
+        /// begins to list everything or nothing is noticed at once.
+        test_entries: bool = true;
     }
 
     /// The times of greylisting. Whether it applies is a policy.

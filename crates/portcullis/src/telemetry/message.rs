@@ -131,6 +131,18 @@ messages! {
     } = "not_accepting", Error, "no mail is accepted: {what}";
     /// Mail is taken again.
     Accepting = "accepting", Info, "mail is accepted again";
+    /// A list is not believed any more; nobody is refused for it.
+    ListSuspended {
+        /// Its name.
+        list: String,
+        /// Why.
+        problem: String,
+    } = "list_suspended", Error, "the list {list} is suspended and counts for nobody: {problem}";
+    /// A list is believed again.
+    ListRestored {
+        /// Its name.
+        list: String,
+    } = "list_restored", Info, "the list {list} counts again";
     /// Work that is done from time to time failed; it is tried again.
     WorkFailed {
         /// Which work.

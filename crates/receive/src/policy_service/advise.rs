@@ -33,7 +33,7 @@ impl Desk {
     pub(super) fn told_of(&mut self, reverse_path: ReversePath, declared_size: Option<u64>) {
         self.visit.reverse_path = Some(Arc::new(reverse_path));
         self.visit.declared_size = declared_size;
-        self.begin_spf();
+        self.begin_by_envelope();
     }
 
     /// Decides on one recipient and ends its attempt: the server that asks

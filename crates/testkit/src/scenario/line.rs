@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use types::{Domain, Timestamp};
+use world::DnsError;
 
 use crate::settings::span;
 
@@ -26,8 +27,10 @@ pub(super) enum Line {
     SendersHost(String),
     /// The name an address claims; nothing if its name servers fail.
     Reverse(IpAddr, Option<Domain>),
-    /// The address a name has.
-    Address(String, IpAddr),
+    /// The address a name has, or why none is found.
+    Address(String, Result<IpAddr, DnsError>),
+    /// Where a domain takes its mail.
+    Mx(String, Exchanger),
     /// One text more at a name; nothing if its name servers fail.
     Text(String, Option<String>),
     Connect {
@@ -49,6 +52,16 @@ pub(super) enum Line {
     Missing(String),
     ShowContent,
     Tally(Vec<(String, String)>),
+}
+
+/// Where a domain takes its mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Exchanger {
+    Host(Domain),
+    /// Nowhere (RFC 7505).
+    Null,
+    /// Its name servers fail.
+    Fails,
 }
 
 /// Where clients come from if the author does not care.
@@ -94,11 +107,25 @@ impl Line {
             }
             "address" => {
                 let (name, ip) = rest.split_once(' ').ok_or_else(error)?;
-                Line::Address(name.to_owned(), ip.parse().map_err(|_| error())?)
+                let found = match ip {
+                    "fails" => Err(DnsError::ServerFailure),
+                    "none" => Err(DnsError::NoSuchName),
+                    ip => Ok(ip.parse().map_err(|_| error())?),
+                };
+                Line::Address(name.to_owned(), found)
             }
             "text" => {
                 let (name, text) = rest.split_once(' ').ok_or_else(error)?;
                 Line::Text(name.to_owned(), (text != "fails").then(|| text.to_owned()))
+            }
+            "mx" => {
+                let (domain, host) = rest.split_once(' ').ok_or_else(error)?;
+                let exchanger = match host {
+                    "null" => Exchanger::Null,
+                    "fails" => Exchanger::Fails,
+                    host => Exchanger::Host(host.parse().map_err(|_| error())?),
+                };
+                Line::Mx(domain.to_owned(), exchanger)
             }
             "senders-host" => Line::SendersHost(rest.to_owned()),
             "connect" => connect(rest).ok_or_else(error)?,

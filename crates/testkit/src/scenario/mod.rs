@@ -17,7 +17,8 @@
 //! | `next-hop RCPT bob@corp.example 550 5.1.1 Who?` | see [`crate::NextHop::behave`] |
 //! | `senders-host dead` | the same for the server of `sender.example` |
 //! | `reverse 192.0.2.1 out.example`, `reverse 192.0.2.1 fails` | the name an address claims |
-//! | `address out.example 192.0.2.1` | the address a name has |
+//! | `address out.example 192.0.2.1`, `… fails`, `… none` | the address a name has |
+//! | `mx a.example mx.a.example`, `mx a.example null`, `mx a.example fails` | where a domain takes its mail |
 //! | `text k1._domainkey.a.example v=DKIM1; …`, `text a.example fails` | one text more at a name |
 //! | `connect 192.0.2.1 as a` | a client connects; the last one speaks |
 //! | `with a` | another client speaks |

@@ -8,10 +8,10 @@ use receive::Wish;
 use store::disk::Crash;
 use types::finding::Unavailable;
 use types::{Event, EventId, EventKind, FollowUp, Timestamp};
-use world::DnsError;
+use world::{DnsError, MxAnswer};
 
 use super::ScenarioError;
-use super::line::{Line, is_generated};
+use super::line::{Exchanger, Line, is_generated};
 use super::show::{Names, without_references};
 use crate::client::Client;
 use crate::gateway::{Gateway, settle};
@@ -115,8 +115,17 @@ impl Story {
                 let names = name.map(|name| vec![name]).ok_or(DnsError::ServerFailure);
                 self.gateway.around.resolver.set_reverse(ip, names);
             }
-            Line::Address(name, ip) => {
-                self.gateway.around.resolver.set_addresses(&name, Ok(vec![ip]));
+            Line::Address(name, found) => {
+                self.gateway.around.resolver.set_addresses(&name, found.map(|ip| vec![ip]));
+            }
+            Line::Mx(domain, exchanger) => {
+                let domain = domain.parse().map_err(|_| format!("not a domain: {domain}"))?;
+                let resolver = &self.gateway.around.resolver;
+                match exchanger {
+                    Exchanger::Host(host) => resolver.set_mx_host(&domain, &host),
+                    Exchanger::Null => resolver.set_mx(&domain, Ok(MxAnswer::Null)),
+                    Exchanger::Fails => resolver.set_mx(&domain, Err(DnsError::ServerFailure)),
+                }
             }
             Line::Text(name, Some(text)) => self.gateway.around.resolver.add_text(&name, &text),
             Line::Text(name, None) => {

@@ -58,6 +58,7 @@ const EXPECTED: &[Reason] = &[
     Reason::ClientEarlyTalker,
     Reason::TlsFailed,
     Reason::DeliveryRejected,
+    Reason::RblListed,
 ];
 
 const NOW: &str = "2026-11-21T12:34:56Z";

@@ -1,0 +1,272 @@
+//! Whether a list is believed. A zone that is shut down often begins to list
+//! everything, one whose servers we may not ask lists nothing; either way
+//! its answers mean nothing, and it is suspended until its test entries are
+//! right again.
+//!
+//! Two things are watched: the test entries of RFC 5782, from time to time,
+//! and the share of clients that are listed.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use types::Timestamp;
+
+use super::question::ListKey;
+
+/// How long test entries are trusted.
+const TESTED_FOR: Duration = Duration::from_secs(600);
+/// How long until they are tried again where they gave no answer.
+const TRIED_AGAIN: Duration = Duration::from_secs(60);
+/// How long a list is suspended before it is tested again.
+const SUSPENDED_FOR: Duration = Duration::from_secs(300);
+/// Different keys looked back at.
+const KEYS: usize = 256;
+/// So many different keys in a row, all listed, are everything.
+const ALL_LISTED: usize = 128;
+/// Answers after which the share of listings is known.
+const SHARE_KNOWN: f64 = 1_000.0;
+/// A list that listed more than this share all along may go on.
+const SHARE_HIGH: f64 = 0.9;
+/// A list that listed less than this share may well list nothing for a while.
+const SHARE_LOW: f64 = 0.05;
+/// Listings after which it is known that a list has any.
+const LISTINGS_MIN: u64 = 20;
+
+/// Why a list is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The entry that every list has is not there.
+    TestMissing,
+    /// An entry that no list may have is there.
+    ListsTheUnlistable,
+    /// Suddenly everybody is listed.
+    ListsEverything,
+    /// Suddenly nobody is.
+    ListsNothing,
+}
+
+impl Suspicion {
+    /// The sentence for an operator.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Suspicion::TestMissing => "its test entry, which every list has, is not there",
+            Suspicion::ListsTheUnlistable => "it lists the test entry that no list may have",
+            Suspicion::ListsEverything => "it suddenly lists everybody",
+            Suspicion::ListsNothing => "it suddenly lists nobody",
+        }
+    }
+}
+
+/// What the test entries said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tested {
+    Right,
+    Wrong(Suspicion),
+    /// They could not be asked: nothing new is known.
+    Unknown,
+}
+
+/// Whether to ask, and what to do besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is believed.
+    Believed,
+    /// It is believed for now, and its test entries are due.
+    Due,
+    /// It is not believed.
+    Suspended,
+    /// It was not believed, and its test entries decide.
+    OnTrial,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    state: Mutex<State>,
+    hashing: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the test entries are due again; at once if absent.
+    due: Option<Timestamp>,
+    suspended: Option<(Suspicion, Timestamp)>,
+    /// The last different keys and whether each is listed.
+    seen: VecDeque<(u64, bool)>,
+    answers: u64,
+    listings: u64,
+    /// Which share of them was listed in the long run.
+    share: f64,
+}
+
+impl Guard {
+    /// How the list stands. Whoever is told that a test is due makes it; the
+    /// next one is not asked for meanwhile.
+    pub(super) fn standing(&self, now: Timestamp, has_test_entries: bool) -> Standing {
+        let mut state = self.lock();
+        let due = state.due.is_none_or(|due| due <= now);
+        let standing = match (state.suspended.is_some(), due) {
+            (true, false) => Standing::Suspended,
+            (true, true) if has_test_entries => Standing::OnTrial,
+            // Without test entries it gets another chance.
+            (true, true) => {
+                state.suspended = None;
+                Standing::Believed
+            }
+            (false, true) if has_test_entries => Standing::Due,
+            (false, _) => Standing::Believed,
+        };
+        if due {
+            // Until its test says more, which a session that ends can cut off.
+            state.due = Some(now + TRIED_AGAIN);
+        }
+        standing
+    }
+
+    /// Notes what the test entries said.
+    pub(super) fn tested(&self, found: Tested, now: Timestamp) {
+        let mut state = self.lock();
+        match found {
+            Tested::Right => {
+                state.suspended = None;
+                state.due = Some(now + TESTED_FOR);
+            }
+            Tested::Wrong(why) => state.suspend(why, now),
+            Tested::Unknown => {}
+        }
+    }
+
+    /// Notes an answer; the list may be suspended for it.
+    pub(super) fn answered(&self, key: &ListKey, listed: bool, now: Timestamp) {
+        let hash = self.hashing.hash_one(key);
+        let mut state = self.lock();
+        // One client that comes a thousand times says as much as one that
+        // comes once.
+        if state.suspended.is_some() || state.seen.iter().any(|(other, _)| *other == hash) {
+            return;
+        }
+        if state.seen.len() == KEYS {
+            state.seen.pop_front();
+        }
+        state.seen.push_back((hash, listed));
+        state.answers += 1;
+        state.listings += u64::from(listed);
+        let weight = 1.0 / SHARE_KNOWN.min(state.answers as f64);
+        state.share += (f64::from(u8::from(listed)) - state.share) * weight;
+        if let Some(why) = state.suspicion() {
+            state.suspend(why, now);
+        }
+    }
+
+    /// Why and since when the list is suspended.
+    pub(super) fn suspended(&self) -> Option<(Suspicion, Timestamp)> {
+        self.lock().suspended
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn suspicion(&self) -> Option<Suspicion> {
+        let in_a_row =
+            |listed: bool| self.seen.iter().rev().take_while(|one| one.1 == listed).count();
+        let known = self.answers as f64 >= SHARE_KNOWN;
+        if in_a_row(true) >= ALL_LISTED && !(known && self.share >= SHARE_HIGH) {
+            return Some(Suspicion::ListsEverything);
+        }
+        let had_some = self.listings >= LISTINGS_MIN && self.share >= SHARE_LOW;
+        (had_some && in_a_row(false) >= KEYS).then_some(Suspicion::ListsNothing)
+    }
+
+    fn suspend(&mut self, why: Suspicion, now: Timestamp) {
+        // Since when: what is found again is not new.
+        let since = self.suspended.map_or(now, |(_, since)| since);
+        self.suspended = Some((why, since));
+        self.due = Some(now + SUSPENDED_FOR);
+        self.seen.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn key(number: u32) -> ListKey {
+        ListKey::Ip(std::net::IpAddr::from(number.to_be_bytes()))
+    }
+
+    fn answers(guard: &Guard, keys: std::ops::Range<u32>, listed: impl Fn(u32) -> bool) {
+        keys.for_each(|number| guard.answered(&key(number), listed(number), at(1)));
+    }
+
+    #[test]
+    fn test_entries_are_due_at_first_and_every_ten_minutes() {
+        let guard = Guard::default();
+        assert_eq!(guard.standing(at(0), true), Standing::Due);
+        assert_eq!(guard.standing(at(0), true), Standing::Believed, "one tests, not all");
+        guard.tested(Tested::Right, at(1));
+        assert_eq!(guard.standing(at(600), true), Standing::Believed);
+        assert_eq!(guard.standing(at(601), true), Standing::Due);
+        guard.tested(Tested::Unknown, at(602));
+        assert_eq!(guard.standing(at(660), true), Standing::Believed);
+        assert_eq!(guard.standing(at(661), true), Standing::Due, "silence says nothing");
+        assert_eq!(Guard::default().standing(at(0), false), Standing::Believed);
+    }
+
+    #[test]
+    fn wrong_test_entries_suspend_until_they_are_right() {
+        let guard = Guard::default();
+        guard.standing(at(0), true);
+        guard.tested(Tested::Wrong(Suspicion::TestMissing), at(0));
+        assert_eq!(guard.standing(at(299), true), Standing::Suspended);
+        assert_eq!(guard.standing(at(300), true), Standing::OnTrial);
+        guard.tested(Tested::Wrong(Suspicion::ListsTheUnlistable), at(300));
+        assert_eq!(guard.suspended(), Some((Suspicion::ListsTheUnlistable, at(0))));
+        assert_eq!(guard.standing(at(600), true), Standing::OnTrial);
+        guard.tested(Tested::Right, at(600));
+        assert_eq!((guard.suspended(), guard.standing(at(601), true)), (None, Standing::Believed));
+    }
+
+    #[test]
+    fn a_list_that_suddenly_lists_everybody_is_suspended() {
+        let guard = Guard::default();
+        answers(&guard, 0..500, |number| number % 3 == 0);
+        answers(&guard, 500..626, |_| true);
+        assert_eq!(guard.suspended(), None);
+        answers(&guard, 626..640, |_| true);
+        assert_eq!(guard.suspended(), Some((Suspicion::ListsEverything, at(1))));
+    }
+
+    #[test]
+    fn one_client_that_comes_often_is_not_everybody() {
+        let guard = Guard::default();
+        (0..5_000).for_each(|_| guard.answered(&key(7), true, at(1)));
+        assert_eq!(guard.suspended(), None);
+    }
+
+    #[test]
+    fn a_list_that_always_listed_nearly_everybody_may_go_on() {
+        let guard = Guard::default();
+        answers(&guard, 0..2_000, |number| number % 20 != 0);
+        answers(&guard, 2_000..3_000, |_| true);
+        assert_eq!(guard.suspended(), None);
+    }
+
+    #[test]
+    fn a_list_that_suddenly_lists_nobody_is_suspended_and_a_rare_one_is_not() {
+        let guard = Guard::default();
+        answers(&guard, 0..500, |number| number % 4 == 0);
+        answers(&guard, 500..760, |_| false);
+        assert_eq!(guard.suspended().map(|(why, _)| why), Some(Suspicion::ListsNothing));
+        let rare = Guard::default();
+        answers(&rare, 0..5_000, |number| number % 500 == 0);
+        assert_eq!(rare.suspended(), None);
+    }
+}

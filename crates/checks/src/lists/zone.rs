@@ -1,0 +1,150 @@
+//! Asking a zone of the name system (RFC 5782).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures_util::future::join;
+use types::listing::{ANSWERS_MAX, is_listing};
+use types::{Domain, ListAnswer, ListFailure};
+use world::{DnsError, Family, Resolver};
+
+use super::guard::{Standing, Suspicion, Tested};
+use super::question::{Kind, ListKey};
+use super::{List, Lists};
+
+impl Lists {
+    /// One question to a zone, within its time and its share of questions.
+    pub(super) async fn ask_zone(
+        &self,
+        list: &List,
+        zone: &Domain,
+        key: &ListKey,
+        resolver: &dyn Resolver,
+    ) -> ListAnswer {
+        let Some(name) = key.in_zone(zone) else { return ListAnswer::NotAsked };
+        let timeout = self.clock.sleep(list.settings.timeout);
+        let limited = list.permits.available_permits() == 0;
+        let answer = async {
+            // Never closed, so it only fails if that changes.
+            let Ok(_permit) = list.permits.acquire().await else {
+                return ListAnswer::Failed(ListFailure::Limited);
+            };
+            self.ask_guarded(list, zone, key, &name, resolver).await
+        };
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = timeout => ListAnswer::Failed(match limited {
+                true => ListFailure::Limited,
+                false => ListFailure::TimedOut,
+            }),
+        }
+    }
+
+    async fn ask_guarded(
+        &self,
+        list: &List,
+        zone: &Domain,
+        key: &ListKey,
+        name: &str,
+        resolver: &dyn Resolver,
+    ) -> ListAnswer {
+        let (kind, now) = (key.kind(), self.clock.now());
+        let guard = list.guard(kind);
+        let answer = match guard.standing(now, list.settings.has_test_entries) {
+            Standing::Suspended => return ListAnswer::Failed(ListFailure::Suspended),
+            Standing::Believed => look_up(name, resolver).await,
+            Standing::Due => {
+                let (tested, answer) =
+                    join(test_entries(kind, zone, resolver), look_up(name, resolver)).await;
+                guard.tested(tested, now);
+                answer
+            }
+            Standing::OnTrial => {
+                guard.tested(test_entries(kind, zone, resolver).await, now);
+                match guard.suspended() {
+                    Some(_) => return ListAnswer::Failed(ListFailure::Suspended),
+                    None => look_up(name, resolver).await,
+                }
+            }
+        };
+        match answer {
+            ListAnswer::Listed { .. } => guard.answered(key, true, now),
+            ListAnswer::NotListed => guard.answered(key, false, now),
+            ListAnswer::NotAsked | ListAnswer::Failed(_) => return answer,
+        }
+        match guard.suspended() {
+            Some(_) => ListAnswer::Failed(ListFailure::Suspended),
+            None => answer,
+        }
+    }
+}
+
+/// The answer of a zone about one name, with its explanation if there is one.
+async fn look_up(name: &str, resolver: &dyn Resolver) -> ListAnswer {
+    let answers = match resolver.addresses_in(Family::V4, name).await {
+        Ok(found) => found,
+        Err(DnsError::NoSuchName | DnsError::NoRecords) => return ListAnswer::NotListed,
+        Err(error) => return ListAnswer::Failed(failure(error)),
+    };
+    let v4 = answers.iter().filter_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(*ip),
+        IpAddr::V6(_) => None,
+    });
+    let mut answers: Vec<Ipv4Addr> = v4.collect();
+    answers.sort_unstable();
+    answers.dedup();
+    // One error among listings makes all of them doubtful.
+    if let Some(error) = answers.iter().find(|answer| !is_listing(**answer)) {
+        return ListAnswer::Failed(ListFailure::ErrorAnswer(*error));
+    }
+    if answers.is_empty() {
+        return ListAnswer::NotListed;
+    }
+    answers.truncate(ANSWERS_MAX);
+    // Without an explanation it is a listing all the same.
+    let texts = resolver.texts(name).await.unwrap_or_default();
+    let text = texts.first().map(|text| String::from_utf8_lossy(text));
+    ListAnswer::listed(answers, text.as_deref())
+}
+
+fn failure(error: DnsError) -> ListFailure {
+    match error {
+        DnsError::TimedOut => ListFailure::TimedOut,
+        DnsError::Malformed => ListFailure::Malformed,
+        DnsError::ServerFailure | DnsError::NoSuchName | DnsError::NoRecords => {
+            ListFailure::Unreachable
+        }
+    }
+}
+
+/// Looks at the entry every zone has and the one none may have.
+async fn test_entries(kind: Kind, zone: &Domain, resolver: &dyn Resolver) -> Tested {
+    let [there, absent] = kind.test_entries(zone);
+    let (there, absent) = join(
+        resolver.addresses_in(Family::V4, &there),
+        resolver.addresses_in(Family::V4, &absent),
+    )
+    .await;
+    match (is_there(&there), is_there(&absent)) {
+        (_, Some(true)) => Tested::Wrong(Suspicion::ListsTheUnlistable),
+        (Some(false), _) => Tested::Wrong(Suspicion::TestMissing),
+        (Some(true), Some(false)) => Tested::Right,
+        (None, _) | (_, None) => Tested::Unknown,
+    }
+}
+
+/// Whether there was an answer, and whether it was a listing. An error of
+/// the list is no answer.
+fn is_there(found: &Result<Vec<IpAddr>, DnsError>) -> Option<bool> {
+    match found {
+        Ok(answers) => {
+            let listing = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if is_listing(*ip));
+            let all = !answers.is_empty() && answers.iter().all(listing);
+            // A domain that somebody parks answers to every name, with an
+            // address outside 127/8: no answer of a list.
+            all.then_some(true)
+        }
+        Err(DnsError::NoSuchName | DnsError::NoRecords) => Some(false),
+        Err(_) => None,
+    }
+}

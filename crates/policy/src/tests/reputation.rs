@@ -1,0 +1,175 @@
+//! What lists weigh.
+
+use types::definition::{ListUse, ReputationDefinition};
+
+use super::*;
+
+/// Objects with a definition named Lists, written
+/// `3: bl.example 2, bl.example 5 127.0.0.4/30, ok.example -4, names.example helo 1`.
+fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
+    let mut objects = objects(lines);
+    let (threshold, uses) = definition.split_once(": ").unwrap();
+    let used = |text: &str| {
+        let mut used = ListUse {
+            list: text.split(' ').next().unwrap().parse().unwrap(),
+            of: ListSubject::Ip,
+            weight: 1,
+            answers: Vec::new(),
+        };
+        for word in text.split(' ').skip(1) {
+            match word {
+                "helo" => used.of = ListSubject::Helo,
+                "sender" => used.of = ListSubject::SenderDomain,
+                "host" => used.of = ListSubject::HostName,
+                number if !number.contains('.') => used.weight = number.parse().unwrap(),
+                range => used.answers.push(range.parse().unwrap()),
+            }
+        }
+        used
+    };
+    let set = ReputationDefinition {
+        reject_weight: threshold.parse().unwrap(),
+        lists: uses.split(", ").map(used).collect(),
+    };
+    objects.definitions.push(Definition {
+        name: "Lists".to_owned(),
+        narrative: String::new(),
+        set: DefinitionSet::Reputation(set),
+    });
+    objects
+}
+
+/// Answers written `bl.example 127.0.0.2, names.example helo fails`.
+fn said(answers: &str) -> Vec<ListFacts> {
+    let one = |text: &str| {
+        let mut words = text.split(' ');
+        let mut facts = ListFacts {
+            list: words.next().unwrap().parse().unwrap(),
+            of: ListSubject::Ip,
+            subject: "192.0.2.1".to_owned(),
+            answer: ListAnswer::NotListed,
+            read_ago_s: None,
+            took: Micros(1),
+        };
+        for word in words {
+            match word {
+                "helo" => facts.of = ListSubject::Helo,
+                "fails" => facts.answer = ListAnswer::Failed(ListFailure::TimedOut),
+                "not" => facts.answer = ListAnswer::NotListed,
+                answer => {
+                    facts.answer = ListAnswer::listed(vec![answer.parse().unwrap()], Some("why"));
+                }
+            }
+        }
+        facts
+    };
+    answers.split(", ").map(one).collect()
+}
+
+const ANN: &str = "<ann@sender.example> to <bob@corp.example> retry";
+
+fn decided(definition: &str, lines: &str, mail_line: &str, answers: &str) -> (Ruling, Vec<Need>) {
+    let mut mail = mail(mail_line);
+    mail.lists = said(answers);
+    mail.decide(&compile(with_lists(definition, lines)))
+}
+
+#[track_caller]
+fn check_lists(definition: &str, answers: &str, expected: &str) {
+    let (ruling, _) = decided(definition, "#1 lists", ANN, answers);
+    assert_eq!(show(&ruling), expected, "{definition}; {answers}");
+}
+
+#[test]
+fn weights_of_the_answers_that_count_are_added_up() {
+    let listed = "reject rbl.listed by #1";
+    check_lists("1: bl.example", "bl.example 127.0.0.2", listed);
+    check_lists("1: bl.example", "bl.example not", "proceed");
+    check_lists("1: bl.example", "bl.example fails", "proceed");
+    let two = "2: bl.example, other.example";
+    check_lists(two, "bl.example 127.0.0.2, other.example not", "proceed");
+    check_lists(two, "bl.example 127.0.0.2, other.example fails", "proceed");
+    check_lists(two, "bl.example 127.0.0.2, other.example 127.0.0.9", listed);
+    let ranges = "3: bl.example 1 127.0.0.2, bl.example 3 127.0.0.4/30";
+    check_lists(ranges, "bl.example 127.0.0.2", "proceed");
+    check_lists(ranges, "bl.example 127.0.0.6", listed);
+    check_lists(ranges, "bl.example 127.0.0.10", "proceed");
+    let allowed = "3: bl.example 4, ok.example -2";
+    check_lists(allowed, "bl.example 127.0.0.2, ok.example not", listed);
+    check_lists(allowed, "bl.example 127.0.0.2, ok.example 127.0.5.1", "proceed");
+    check_lists(allowed, "bl.example 127.0.0.2, ok.example fails", listed);
+}
+
+#[test]
+fn the_same_list_of_addresses_and_of_names_is_two_questions() {
+    let definition = "1: bl.example helo";
+    let (ruling, _) = decided(definition, "#1 lists", ANN, "bl.example 127.0.0.2, bl.example helo not");
+    assert_eq!(show(&ruling), "proceed");
+    check_lists(definition, "bl.example not, bl.example helo 127.0.0.2", "reject rbl.listed by #1");
+}
+
+#[test]
+fn the_reply_names_the_heaviest_list_and_quotes_it() {
+    let definition = "1: ok.example -1, a.example 1, b.example 3, c.example 3";
+    let answers = "ok.example 127.0.0.2, a.example 127.0.0.2, b.example 127.0.0.3, c.example 127.0.0.3";
+    let (ruling, _) = decided(definition, "#1 lists", ANN, answers);
+    let Step::Decided(Verdict::Reject(decision)) = ruling.step else { panic!("refused") };
+    let Detail::Quoted(quoted) = decision.detail else { panic!("with a quotation") };
+    assert_eq!(quoted.text(), "b.example, why");
+}
+
+/// What a permit skips, of all that could refuse.
+#[test]
+fn permits_skip_lists_and_exceptions_do_too() {
+    let bad = "bl.example 127.0.0.2";
+    let check = |lines: &str, mail: &str, expected: &str, asks: bool| {
+        let (ruling, needs) = decided("1: bl.example", lines, mail, bad);
+        assert_eq!(show(&ruling), expected, "{lines}");
+        assert_eq!(needs.contains(&Need::Lists), asks, "{lines}");
+    };
+    let permit = "#1 lists\n#2 permit from sender.example";
+    check(permit, ANN, "proceed permitted by #2", false);
+    let managed = "#1 lists\n#2 permit for bob@corp.example from ann@sender.example";
+    check(managed, ANN, "proceed permitted by #2", false);
+    let learned = "#1 lists\n#2 auto for bob@corp.example from ann@sender.example";
+    check(learned, ANN, "proceed learned by #2", false);
+    check("#1 lists\n#2 no_lists from sender.example", ANN, "proceed", false);
+    check("#1 lists observe", ANN, "proceed", false);
+    let block = "#1 lists\n#2 block from sender.example";
+    check(block, ANN, "reject blocked.policy.envelope by #2", false);
+    check("#1 lists", &format!("{ANN} unknown"), "reject recipient.unknown by settings", false);
+}
+
+#[test]
+fn lists_come_before_rate_and_greylisting_and_the_next_is_known() {
+    let first = ANN.strip_suffix(" retry").unwrap();
+    let mut mail = mail(&format!("{first} fast"));
+    mail.lists = said("bl.example 127.0.0.2");
+    let set = compile(with_lists("1: bl.example", "#1 lists"));
+    let (ruling, asked) = mail.decide(&set);
+    assert_eq!(show(&ruling), "reject rbl.listed by #1");
+    assert!(!asked.contains(&Need::Rate), "{asked:?}");
+}
+
+#[test]
+fn a_question_without_an_answer_is_asked_and_not_taken_for_a_no() {
+    let set = compile(with_lists("1: bl.example, new.example", "#1 lists"));
+    let lists = Observed::Lists(said("bl.example not"));
+    let mail = mail(ANN).observed(CheckName::Rbl, lists);
+    let recipient = finding(CheckName::Recipient, Stage::Rcpt, answered(RecipientAnswer::Known));
+    let mut evidence = mail.evidence.clone();
+    evidence.add(recipient);
+    let ruling = set.decide(Stage::Rcpt, NOW, &mail.parties(), &evidence);
+    assert_eq!(ruling.step, Step::Ask(Need::Lists));
+}
+
+#[test]
+fn a_set_knows_which_lists_it_asks_and_that_names_are_needed() {
+    let set = compile(with_lists("1: bl.example, bl.example 2 127.0.0.4, a.example helo", "#1 lists"));
+    let asked: Vec<String> =
+        set.lists().iter().map(|one| format!("{} {}", one.list, one.of.slug())).collect();
+    assert_eq!(asked, ["a.example helo", "bl.example ip"]);
+    assert!(!set.names_hosts());
+    assert!(compile(with_lists("1: bl.example host", "#1 lists")).names_hosts());
+    assert!(compile(with_lists("1: bl.example", "#1 lists off")).lists().is_empty());
+}

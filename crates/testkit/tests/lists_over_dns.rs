@@ -1,0 +1,127 @@
+//! Lists asked through the real resolver, of a name server on loopback that
+//! answers, fails, lies and keeps silent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use checks::{CheckSettings, Checks, DirectoryFile, ListKey, ListSettings, RateLimit};
+use testkit::{DnsServer, DnsTable};
+use types::policy::GreylistTimes;
+use types::{Domain, ListAnswer, ListFailure, ListQuestion, ListSubject};
+use world::simulated::SimulatedProbe;
+use world::{Clock, DnsResolver, ResolverSettings, SystemClock};
+
+fn checks() -> Checks {
+    let clock = Arc::new(SystemClock::new());
+    let settings = CheckSettings {
+        greylist: GreylistTimes::default(),
+        rate: RateLimit { per_minute_max: 0, burst_max: 0 },
+        deadline: Duration::from_secs(15),
+        authentication_deadline: Duration::from_secs(20),
+    };
+    let disk = Arc::new(store::disk::SimulatedDisk::new());
+    let options = store::StoreOptions::simulated("/data");
+    let (store, _) = store::Store::open(disk, options, clock.now()).expect("a store");
+    let directory = Arc::new(DirectoryFile::default());
+    Checks::new(clock, settings, directory, Arc::new(SimulatedProbe::new()), Arc::new(store))
+}
+
+fn domain(name: &str) -> Domain {
+    name.parse().expect("a domain")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zones_that_answer_fail_lie_and_keep_silent() {
+    let listed: IpAddr = "127.0.0.2".parse().expect("an address");
+    let table = DnsTable::new()
+        .address("2.0.0.127.bl.example", listed)
+        .address("1.2.0.192.bl.example", "127.0.0.4".parse().expect("an address"))
+        .txt("1.2.0.192.bl.example", "see https://bl.example/?192.0.2.1")
+        .address("2.2.0.192.bl.example", "127.255.255.254".parse().expect("an address"))
+        .servfail("3.2.0.192.bl.example")
+        .garbage("4.2.0.192.bl.example")
+        .silent("5.2.0.192.bl.example")
+        .slow("6.2.0.192.bl.example", Duration::from_secs(5))
+        .address("6.2.0.192.bl.example", listed)
+        .address("2.0.0.127.bad.example", listed)
+        .address("1.0.0.127.bad.example", listed)
+        .address("1.2.0.192.bad.example", listed);
+    let server = DnsServer::start(table).await.expect("a name server");
+    let settings = ResolverSettings {
+        servers: vec![server.at()],
+        timeout: Duration::from_secs(3),
+        concurrent_max: 64,
+    };
+    let resolver = DnsResolver::new(&settings).expect("a resolver");
+    let checks = checks();
+    let timeout = Duration::from_millis(700);
+    let list = |name: &str| ListSettings { timeout, ..ListSettings::zone(domain(name)) };
+    checks.lists().replace(vec![list("bl.example"), list("bad.example")]);
+    let ask = async |list: &str, ip: &str| {
+        let question = ListQuestion { list: domain(list), of: ListSubject::Ip };
+        let key = ListKey::Ip(ip.parse().expect("an address"));
+        checks.lists().ask(&question, Some(&key), &resolver).await.answer
+    };
+    let explained = "see https://bl.example/?192.0.2.1";
+    assert_eq!(
+        ask("bl.example", "192.0.2.1").await,
+        ListAnswer::listed(vec!["127.0.0.4".parse().expect("an address")], Some(explained))
+    );
+    let lie = "127.255.255.254".parse().expect("an address");
+    let failed = ListAnswer::Failed;
+    assert_eq!(ask("bl.example", "192.0.2.2").await, failed(ListFailure::ErrorAnswer(lie)));
+    assert_eq!(ask("bl.example", "192.0.2.3").await, failed(ListFailure::Unreachable));
+    for silent in ["192.0.2.4", "192.0.2.5", "192.0.2.6"] {
+        let began = Instant::now();
+        assert_eq!(ask("bl.example", silent).await, failed(ListFailure::TimedOut), "{silent}");
+        assert!(began.elapsed() < Duration::from_secs(3), "its own time, not the resolver's");
+    }
+    assert_eq!(ask("bl.example", "192.0.2.7").await, ListAnswer::NotListed);
+    assert_eq!(ask("bad.example", "192.0.2.1").await, failed(ListFailure::Suspended));
+    let before = server.questions();
+    assert_eq!(ask("bl.example", "192.0.2.7").await, ListAnswer::NotListed);
+    assert_eq!(ask("bad.example", "192.0.2.2").await, failed(ListFailure::Suspended));
+    assert_eq!(server.questions(), before, "one answer is remembered, the other not asked for");
+}
+
+/// A hundred questions to a list that takes two seconds do not keep others
+/// from their answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_list_keeps_nobody_else_waiting() {
+    let mut table = DnsTable::new();
+    for n in 0..100 {
+        table = table.slow(&format!("{n}.2.0.192.slow.example"), Duration::from_secs(2));
+    }
+    let server = DnsServer::start(table).await.expect("a name server");
+    let settings = ResolverSettings {
+        servers: vec![server.at()],
+        timeout: Duration::from_secs(3),
+        concurrent_max: 64,
+    };
+    let resolver = Arc::new(DnsResolver::new(&settings).expect("a resolver"));
+    let checks = Arc::new(checks());
+    let list = |name: &str, concurrent_max| ListSettings {
+        concurrent_max,
+        has_test_entries: false,
+        ..ListSettings::zone(domain(name))
+    };
+    checks.lists().replace(vec![list("slow.example", 32), list("fast.example", 32)]);
+    let ask = |list: &str, n: u32| {
+        let (checks, resolver) = (Arc::clone(&checks), Arc::clone(&resolver));
+        let question = ListQuestion { list: domain(list), of: ListSubject::Ip };
+        async move {
+            let key = ListKey::Ip(IpAddr::from([192, 0, 2, (n & 255) as u8]));
+            checks.lists().ask(&question, Some(&key), &*resolver).await.answer
+        }
+    };
+    let slow: Vec<_> = (0..100).map(|n| tokio::spawn(ask("slow.example", n))).collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = Instant::now();
+    assert_eq!(ask("fast.example", 200).await, ListAnswer::NotListed);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    for one in slow {
+        let answer = one.await.expect("an answer");
+        assert!(matches!(answer, ListAnswer::NotListed | ListAnswer::Failed(_)), "{answer:?}");
+    }
+}

@@ -13,6 +13,7 @@ mod display_name;
 mod greylist;
 mod host_name;
 mod lists;
+mod places;
 mod rate;
 mod recipient;
 mod relay;
@@ -41,6 +42,7 @@ pub use lists::{
     LIST_RESULTS, ListFileError, ListFormat, ListKey, ListSettings, ListSource, ListStatus, Lists,
     Suspicion, needs_address_only, unknown_subject,
 };
+pub use places::{PlaceFileStatus, PlaceMap, PlaceSettings, Places, PlacesError};
 pub use rate::RateLimit;
 pub use relay::{NamedBy, relay_finding};
 
@@ -86,6 +88,7 @@ pub struct Checks {
     triplets: Arc<dyn TripletTable>,
     rates: rate::Rates,
     lists: Lists,
+    places: Places,
 }
 
 impl Checks {
@@ -99,8 +102,9 @@ impl Checks {
     ) -> Self {
         let settings = ArcSwap::from_pointee(settings);
         let lists = Lists::new(Arc::clone(&clock));
+        let places = Places::new(Arc::clone(&clock));
         let rates = rate::Rates::default();
-        Checks { clock, settings, directory, probe, triplets, rates, lists }
+        Checks { clock, settings, directory, probe, triplets, rates, lists, places }
     }
 
     /// Puts new settings in force for the next attempt.
@@ -111,6 +115,25 @@ impl Checks {
     /// Block lists and allow lists.
     pub fn lists(&self) -> &Lists {
         &self.lists
+    }
+
+    /// The time by which all this goes.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Where addresses are.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Where a client is, if there is a file that may know. No [`Need`] has
+    /// to ask for it: it costs microseconds, and people search by it.
+    pub fn place(&self, ip: IpAddr) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let (observed, source) = self.places.look(ip)?;
+        let found = self.found(CheckName::Place, Stage::Connect, observed, began);
+        Some(Finding { source, ..found })
     }
 
     /// Looks at what policy asks for.
@@ -124,6 +147,9 @@ impl Checks {
             }
             Need::Smtputf8 => {
                 (CheckName::Smtputf8, smtputf8::look(transaction.recipient, &*self.probe))
+            }
+            Need::Place => {
+                (CheckName::Place, self.places.seen(transaction.subject.client.client.ip))
             }
             Need::Rate => {
                 let ip = transaction.subject.client.client.ip;

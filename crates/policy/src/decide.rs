@@ -1,7 +1,9 @@
 //! The walk over the rules of a stage: the first that decides decides, the
 //! first that lacks evidence asks for it.
 
-use types::definition::{DnsAuthenticationDefinition, ReputationDefinition};
+use types::definition::{
+    DnsAuthenticationDefinition, GeographicalDefinition, ReputationDefinition,
+};
 use types::evidence::{Evidence, Loss, Parties};
 use types::{Decision, DefinitionSet, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
 
@@ -222,6 +224,17 @@ impl<'a> Case<'a> {
         let compiled = self.stored_policy(PolicyType::Reputation)?.compiled;
         match compiled.definition.as_deref() {
             Some(DefinitionSet::Reputation(definition)) => Some((definition, compiled.reference)),
+            _ => None,
+        }
+    }
+
+    /// What the Geographical Restriction policy that applies says.
+    pub(crate) fn geography(&mut self) -> Option<(&'a GeographicalDefinition, types::PolicyRef)> {
+        let compiled = self.stored_policy(PolicyType::GeographicalRestriction)?.compiled;
+        match compiled.definition.as_deref() {
+            Some(DefinitionSet::GeographicalRestriction(definition)) => {
+                Some((definition, compiled.reference))
+            }
             _ => None,
         }
     }

@@ -32,6 +32,7 @@ pub(crate) struct PolicyIndex {
     validations: FastMap<Box<str>, RecipientValidation>,
     lists: Vec<ListQuestion>,
     authenticates: bool,
+    asks_places: bool,
 }
 
 /// Definitions by name.
@@ -133,8 +134,20 @@ impl PolicyIndex {
         let lists = list_questions(&policies);
         let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
         let authenticates = policies.iter().any(|compiled| looks(compiled.policy.kind()));
+        let restricts = |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
+        let asks_places =
+            policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
         let keys = keys.finish();
-        PolicyIndex { keys, sources, policies, table, validations, lists, authenticates }
+        PolicyIndex {
+            keys,
+            sources,
+            policies,
+            table,
+            validations,
+            lists,
+            authenticates,
+            asks_places,
+        }
     }
 
     /// Whether a domain in comparable form is one of ours.
@@ -152,6 +165,11 @@ impl PolicyIndex {
     /// Whether any policy looks at sender authentication.
     pub(crate) fn authenticates(&self) -> bool {
         self.authenticates
+    }
+
+    /// Whether any policy looks at where a client is.
+    pub(crate) fn asks_places(&self) -> bool {
+        self.asks_places
     }
 
     /// What the policies ask of lists, each once.

@@ -138,6 +138,12 @@ impl PolicySet {
         self.policies.authenticates()
     }
 
+    /// Whether any policy, observing ones included, looks at where a client
+    /// is.
+    pub fn asks_places(&self) -> bool {
+        self.policies.asks_places()
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

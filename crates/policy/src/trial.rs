@@ -257,6 +257,7 @@ impl Trial {
             }
             // What a test gives no findings of could not be found out.
             Need::Lists => (CheckName::Rbl, NOT_FOUND_OUT),
+            Need::Place => (CheckName::Place, NOT_FOUND_OUT),
             Need::Spf => (CheckName::Spf, NOT_FOUND_OUT),
             Need::Authentication => (CheckName::Dkim, NOT_FOUND_OUT),
             Need::Triplet(identity) => {

@@ -95,9 +95,6 @@ pub enum Wrong {
     /// It refers to a definition that is not there.
     #[error("there is no definition {0:?}")]
     UnknownDefinition(String),
-    /// It is of a type that no check stands behind yet.
-    #[error("policies of the type {0} are not available in this version")]
-    NotEnforced(&'static str),
     /// It refers to a definition of another type of policy.
     #[error("the definition {name:?} is one of {kind} and cannot be used here")]
     OtherDefinition {
@@ -253,10 +250,6 @@ fn reference_fault(policy: &Policy, kinds: &HashMap<&str, PolicyType>) -> Option
         None => Some(Wrong::UnknownDefinition(name.to_owned())),
         Some(kind) if *kind != policy.kind() => {
             Some(Wrong::OtherDefinition { name: name.to_owned(), kind: kind.title() })
-        }
-        // A policy that is stored and never enforced would be worse than none.
-        Some(PolicyType::GeographicalRestriction) => {
-            Some(Wrong::NotEnforced(policy.kind().title()))
         }
         Some(_) => None,
     }

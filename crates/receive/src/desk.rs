@@ -72,8 +72,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// A desk for a client that has just connected.
-    pub(crate) fn new(engine: Arc<Engine>, client: ClientFacts, connected: Vec<Finding>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        client: ClientFacts,
+        mut connected: Vec<Finding>,
+    ) -> Self {
         let now = engine.now();
+        connected.extend(engine.parts.checks.place(client.client.ip));
         let visit = Visit {
             session: engine.new_session_id(now),
             client: Arc::new(client),

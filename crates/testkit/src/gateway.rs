@@ -158,7 +158,8 @@ impl Gateway {
     pub fn reload(&mut self) {
         self.version += 1;
         if let Some(running) = &self.running {
-            running.reload(&self.settings, &self.document, self.version);
+            let folder = self.around.tls_folder.path();
+            running.reload(&self.settings, &self.document, self.version, folder);
         }
     }
 

@@ -84,6 +84,8 @@ pub struct GatewaySettings {
     pub retention: Option<Duration>,
     /// Base address of the explanation pages.
     pub public_url: Option<String>,
+    /// Where clients are: lines of a map, `203.0.113.0-203.0.113.255 XA`.
+    pub places: Vec<String>,
 }
 
 const NO_RATE: RateLimit = RateLimit { per_minute_max: 0, burst_max: 0 };
@@ -114,6 +116,7 @@ impl Default for GatewaySettings {
             triplets_max: 100_000,
             retention: Some(Duration::from_secs(7 * 86_400)),
             public_url: None,
+            places: Vec::new(),
         }
     }
 }

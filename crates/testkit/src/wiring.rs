@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use checks::{Checks, Directory, DirectoryFile};
+use checks::{Checks, Directory, DirectoryFile, PlaceSettings};
 use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
 use portcullis::notices::ReportWriter;
@@ -108,6 +108,7 @@ pub(crate) fn start(
         deliverer.recipient_probe(),
         store.clone(),
     ));
+    know_places(&checks, settings, around.tls_folder.path());
     let parts = EngineParts {
         clock: Arc::new(clock.clone()),
         chance: around.chance.clone(),
@@ -164,6 +165,18 @@ async fn run_delivery(deliverer: Deliverer, mut wish: watch::Receiver<Wish>) {
         let _stopped = wish.wait_for(|wish| *wish == Wish::Stop).await;
     };
     deliverer.run(stop).await;
+}
+
+/// Writes the map of places into the folder, and has it read.
+fn know_places(checks: &Checks, settings: &GatewaySettings, folder: &Path) {
+    if settings.places.is_empty() {
+        return;
+    }
+    let path = folder.join("places.map");
+    let text = format!("# portcullis places 1\n{}\n", settings.places.join("\n"));
+    std::fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let errors = checks.places().replace(PlaceSettings { databases: Vec::new(), map: path });
+    assert!(errors.is_empty(), "the places of this test: {errors:?}");
 }
 
 fn tls(around: &Around, host_name: &str) -> Option<Arc<Tls>> {
@@ -226,7 +239,14 @@ fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> Pol
 
 impl Running {
     /// Puts changed settings and policies in force, as a reload does.
-    pub(crate) fn reload(&self, settings: &GatewaySettings, document: &Document, version: u64) {
+    pub(crate) fn reload(
+        &self,
+        settings: &GatewaySettings,
+        document: &Document,
+        version: u64,
+        folder: &Path,
+    ) {
+        know_places(&self.checks, settings, folder);
         self.policy.store(Arc::new(compile(settings, document, version)));
         self.directory.replace(directories(settings, self.clock.now()));
         self.checks.reload(settings.checks());

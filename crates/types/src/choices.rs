@@ -47,8 +47,10 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         .map(PolicyOption::RecipientValidation)
         .to_vec(),
         PolicyType::Reputation => by_definition().map(PolicyOption::Reputation).to_vec(),
-        // No check gathers what the first looks at, so validation refuses it.
-        PolicyType::GeographicalRestriction | PolicyType::ManagedSenders => Vec::new(),
+        PolicyType::GeographicalRestriction => {
+            by_definition().map(PolicyOption::GeographicalRestriction).to_vec()
+        }
+        PolicyType::ManagedSenders => Vec::new(),
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Need {
     Rate,
     /// What the lists say that the policies in force ask.
     Lists,
+    /// Where the client is.
+    Place,
     /// Whether the sender's domain lets this client send.
     Spf,
     /// DKIM, DMARC and ARC of the message, known at end of data.

@@ -11,6 +11,7 @@ use crate::authentication::{
 };
 use crate::id::{EventId, LifeLineId};
 use crate::listing::{ListAnswer, ListFacts};
+use crate::place::PlaceFacts;
 use crate::policy::{ClientIdentity, RecipientValidation};
 use crate::reply::Quoted;
 use crate::stage::Stage;
@@ -88,6 +89,8 @@ checks! {
     DisplayName = "display_name";
     /// Block lists and allow lists that hold the client or its names.
     Rbl = "rbl";
+    /// The country and the autonomous system of the client.
+    Place = "place";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -213,6 +216,8 @@ pub enum Observed {
     Inconclusive(Inconclusive),
     /// What block lists and allow lists said, each question once.
     Lists(Vec<ListFacts>),
+    /// Where the client is.
+    Place(PlaceFacts),
 }
 
 impl Observed {
@@ -342,4 +347,11 @@ pub enum Source {
     },
     /// The settings.
     Settings,
+    /// A file of places.
+    Map {
+        /// Its name, without the folder.
+        name: Arc<str>,
+        /// Seconds since the day to which its data belong.
+        age_s: u64,
+    },
 }

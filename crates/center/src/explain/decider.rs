@@ -206,6 +206,7 @@ pub(crate) fn need_title(need: Need) -> &'static str {
         Need::Smtputf8 => check_title(CheckName::Smtputf8),
         Need::Rate => check_title(CheckName::Rate),
         Need::Lists => check_title(CheckName::Rbl),
+        Need::Place => check_title(CheckName::Place),
         Need::Spf => check_title(CheckName::Spf),
         Need::Authentication => "DKIM and DMARC",
         Need::Triplet(_) => check_title(CheckName::Greylist),

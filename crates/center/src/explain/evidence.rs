@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{authentication, listings};
 use types::finding::{RecipientAnswer, TripletState, Unavailable};
 use types::policy::RecipientValidation;
-use types::{CheckName, Inconclusive, Observed, Source, spoken};
+use types::{CheckName, Inconclusive, Observed, PlaceFacts, Source, spoken};
 
 /// What people call a check.
 pub fn check_title(check: CheckName) -> &'static str {
@@ -35,6 +35,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::System => "System",
         CheckName::Delivery => "Delivery",
         CheckName::Rbl => "Block lists",
+        CheckName::Place => "Location",
     }
 }
 
@@ -96,6 +97,17 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Unavailable(what) => unavailable(*what).to_owned(),
         Observed::Inconclusive(why) => inconclusive(*why).to_owned(),
         Observed::Lists(facts) => listings::observed(facts),
+        Observed::Place(facts) => place(facts),
+    }
+}
+
+/// A place in words.
+pub(super) fn place(facts: &PlaceFacts) -> String {
+    match (facts.country, facts.network) {
+        (Some(country), Some(network)) => format!("{country}, AS{network}"),
+        (Some(country), None) => country.to_string(),
+        (None, Some(network)) => format!("AS{network}, country not known"),
+        (None, None) => "not known".to_owned(),
     }
 }
 
@@ -194,6 +206,7 @@ pub(super) fn source(source: &Source) -> String {
         Source::NextHop { host, ip: None } => host.to_string(),
         Source::Cache { age_s } => format!("cache, {}", old(*age_s)),
         Source::Settings => "settings".to_owned(),
+        Source::Map { name, age_s } => format!("{name}, {}", old(*age_s)),
     }
 }
 

@@ -103,6 +103,7 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (11, Stage::Connect, CheckName::Connections, ""),
     (12, Stage::Connect, CheckName::Rate, "within the limit, or none is set"),
     (13, Stage::Connect, CheckName::EarlyTalk, "the client waited for the greeting"),
+    (14, Stage::Connect, CheckName::Place, ""),
     (20, Stage::Helo, CheckName::Tls, ""),
     (21, Stage::Helo, CheckName::Protocol, "commands in order"),
     (30, Stage::Mail, CheckName::Size, "not announced"),

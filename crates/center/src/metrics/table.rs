@@ -200,6 +200,12 @@ pub const METRICS: &[Metric] = &[
         &["list"],
         "How long ago the file of such a list was read.",
     ),
+    row(
+        "portcullis_place_file_age_seconds",
+        Gauge,
+        &["file"],
+        "How old the data of a file of places are.",
+    ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
     row(
         "portcullis_config_last_reload_success",

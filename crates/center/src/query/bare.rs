@@ -3,25 +3,23 @@
 use store::search::{Filter, NumberColumn, TextColumn, TextMatch};
 use types::{EmailAddress, EventId};
 
-use super::QueryError;
 use super::address::{address, within};
 use super::term::{enhanced, in_column, looks_like_a_domain, read_network, words};
 use super::tree::Text;
 
 /// What a bare word means. A quoted one is text, whatever it looks like.
-pub(super) fn word(word: &Text) -> Result<Filter, QueryError> {
+pub(super) fn word(word: &Text) -> Filter {
     let text = word.text.as_str();
     if word.quoted {
-        return Ok(words(TextColumn::Words, word, false));
+        return words(TextColumn::Words, word, false);
     }
     if let Some(network) = read_network(text) {
-        return Ok(Filter::Ip(network));
+        return Filter::Ip(network);
     }
     if is_autonomous_system(text) {
-        let message = "nothing records `asn:` yet; put the word in quotes to search for the text";
-        return Err(QueryError::new(word.at.clone(), message));
+        return Filter::Text(TextColumn::Network, TextMatch::Equals(text.to_owned()));
     }
-    Ok(identifier(text).or_else(|| code(text)).unwrap_or_else(|| mail(word)))
+    identifier(text).or_else(|| code(text)).unwrap_or_else(|| mail(word))
 }
 
 /// Message-ids, identifiers of ours, hashes.

@@ -168,10 +168,7 @@ impl Compiler<'_> {
             Part::Any(parts) => any(self.parts(parts)),
             Part::All(parts) => all(self.parts(parts)),
             Part::Not(part) => Filter::Not(Box::new(self.part(part))),
-            Part::Word(word) => {
-                let filter = bare::word(word);
-                self.kept(filter)
-            }
+            Part::Word(word) => bare::word(word),
             Part::Term(term) => self.term(term),
         }
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use types::finding::TripletState;
 use types::information::information;
 use types::{
-    CheckName, Event, EventId, LifeLineId, Observed, Outcome, OutcomeKind, Reason, Reference,
-    Stage, Timestamp,
+    CheckName, Event, EventId, LifeLineId, ListAnswer, Observed, Outcome, OutcomeKind, PlaceFacts,
+    Reason, Reference, Stage, Timestamp,
 };
 
 use crate::explain::life_line;
@@ -61,6 +61,15 @@ pub struct Row {
     /// The client's forward-confirmed host name, where it was looked up.
     #[serde(default)]
     pub rdns: Option<String>,
+    /// The client's country, where a file knew it.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// The client's autonomous system, `AS64500`, likewise.
+    #[serde(default)]
+    pub asn: Option<String>,
+    /// The lists that the client, or a name of it or of its sender, was on.
+    #[serde(default)]
+    pub lists: Vec<String>,
     /// The TLS version of the client's connection, if it was encrypted.
     #[serde(default)]
     pub tls: Option<String>,
@@ -150,6 +159,9 @@ impl Row {
             code: reply.map(|reply| reply.code),
             ecode: reply.and_then(|reply| reply.enhanced).map(|code| code.to_string()),
             rdns: text(client.host_name.as_deref()),
+            country: place(event).and_then(|place| place.country).map(|one| one.to_string()),
+            asn: place(event).and_then(|place| place.network).map(|one| format!("AS{one}")),
+            lists: lists(event),
             tls: text(client.tls.as_ref().map(|tls| tls.version.as_ref())),
             cipher: text(client.tls.as_ref().map(|tls| tls.cipher.as_ref())),
             port: client.client.port,
@@ -169,6 +181,26 @@ impl Row {
             became_at: None,
         }
     }
+}
+
+/// Where the client was, as far as a file knew.
+pub(crate) fn place(event: &Event) -> Option<PlaceFacts> {
+    match event.record.evidence.latest(CheckName::Place) {
+        Some(Observed::Place(facts)) => Some(*facts),
+        _ => None,
+    }
+}
+
+/// The lists with a listing, each once.
+fn lists(event: &Event) -> Vec<String> {
+    let Some(Observed::Lists(facts)) = event.record.evidence.latest(CheckName::Rbl) else {
+        return Vec::new();
+    };
+    let listed = facts.iter().filter(|one| matches!(one.answer, ListAnswer::Listed { .. }));
+    let mut names: Vec<String> = listed.map(|one| one.list.to_string()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// What greylisting knew of an attempt.

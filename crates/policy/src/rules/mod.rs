@@ -2,6 +2,7 @@
 
 mod authentication;
 mod connection;
+mod geography;
 mod message;
 mod recipient;
 mod reputation;
@@ -15,6 +16,7 @@ use crate::decide::Case;
 
 pub(crate) use authentication::*;
 pub(crate) use connection::*;
+pub(crate) use geography::*;
 pub(crate) use message::*;
 pub(crate) use recipient::*;
 pub(crate) use reputation::*;
@@ -53,6 +55,7 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             internationalized,
             spf_known,
             spoofed_envelope,
+            geography,
             blocked_by_administrator,
             blocked_by_recipient,
             spf_action,

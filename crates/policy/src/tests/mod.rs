@@ -5,6 +5,7 @@ mod authentication;
 mod changes;
 mod connection;
 mod documents;
+mod geography;
 mod precedence;
 mod properties;
 mod recipient;
@@ -147,6 +148,8 @@ fn option(word: &str) -> PolicyOption {
         "no_authentication" => DnsAuthentication(DefinitionChoice::NoAction),
         "lists" => Reputation(DefinitionChoice::Apply("Lists".to_owned())),
         "no_lists" => Reputation(DefinitionChoice::NoAction),
+        "places" => GeographicalRestriction(DefinitionChoice::Apply("Places".to_owned())),
+        "no_places" => GeographicalRestriction(DefinitionChoice::NoAction),
         octets => EmailSizeLimits(octets.parse().unwrap()),
     }
 }
@@ -207,6 +210,7 @@ pub(crate) struct Mail {
     pub(crate) dkim: (DkimResult, String),
     pub(crate) dmarc: (DmarcResult, DmarcRequest),
     pub(crate) lists: Vec<ListFacts>,
+    pub(crate) place: Observed,
     pub(crate) evidence: Evidence,
 }
 
@@ -242,6 +246,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         dkim: (DkimResult::None, String::new()),
         dmarc: (DmarcResult::None, DmarcRequest::None),
         lists: Vec::new(),
+        place: Observed::Place(PlaceFacts::default()),
         evidence: Evidence::new(),
     };
     while let Some(word) = words.next() {
@@ -316,6 +321,7 @@ impl Mail {
                 (CheckName::Rate, rate)
             }
             Need::Lists => (CheckName::Rbl, Observed::Lists(self.lists.clone())),
+            Need::Place => (CheckName::Place, self.place.clone()),
             Need::Spf => (CheckName::Spf, Observed::Spf(self.spf_facts())),
             Need::Authentication => (CheckName::Dkim, Observed::Dkim(self.dkim_facts())),
             Need::Triplet(identity) => {

@@ -143,23 +143,6 @@ fn a_policy_refers_to_a_definition_of_its_own_type() {
 }
 
 #[test]
-fn a_policy_that_no_check_stands_behind_is_refused() {
-    for (kind, set) in [
-        (
-            "geographical_restriction",
-            "geographical_restriction = { action = \"block\", countries = [\"xa\"] }",
-        ),
-    ] {
-        let text = format!(
-            "[[policy]]\nnarrative = \"x\"\noption = {{ type = {kind:?}, set = {{ apply = \"A\" }} }}\n\
-             [[definition]]\nname = \"A\"\nset.{set}\n"
-        );
-        let found = document_problems(&text);
-        assert!(found.contains("not available in this version"), "{kind}: {found}");
-    }
-}
-
-#[test]
 fn a_definition_must_be_able_to_do_something_and_not_too_much() {
     let lists =
         "lists = [{ list = \"a.example\", weight = 2 }, { list = \"b.example\", weight = -1 }]";

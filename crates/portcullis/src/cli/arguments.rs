@@ -113,6 +113,9 @@ pub enum Command {
     /// Definitions that policies refer to by name.
     #[command(subcommand)]
     Definition(DefinitionCommand),
+    /// Where addresses are: countries and autonomous systems.
+    #[command(subcommand)]
+    Geo(GeoCommand),
     /// Decide again on the mail of the last days: what would a change have
     /// changed? Without one, the policy set in force checks itself.
     Replay(ReplayArguments),
@@ -496,6 +499,24 @@ pub enum DefinitionCommand {
         /// What it is for.
         #[command(flatten)]
         change: Change,
+    },
+}
+
+/// `geo …`
+#[derive(Debug, Subcommand)]
+pub enum GeoCommand {
+    /// Make the map of countries from delegation files of the address registries. A running server
+    /// takes it within ten seconds.
+    Import {
+        /// Files like `delegated-ripencc-extended-latest`; all of one import make one map.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Show where addresses are, by the files of the settings and the imported map.
+    Show {
+        /// IPv4 or IPv6 addresses.
+        #[arg(required = true, value_name = "IP")]
+        ips: Vec<std::net::IpAddr>,
     },
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod definitions;
 mod exit;
 mod exports;
+mod geo;
 mod letting;
 mod output;
 mod policies;
@@ -24,7 +25,7 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::{
     AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
-    DefinitionCommand, DemoArguments, Global, GreylistCommand, GroupCommand, PolicyCommand,
+    DefinitionCommand, DemoArguments, GeoCommand, Global, GreylistCommand, GroupCommand, PolicyCommand,
     QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand, Which,
 };
 pub use exit::{Exit, Failure};
@@ -93,6 +94,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Queue(command) => queue::queue(global, command),
         Command::Policy(command) => policies::policy(global, command),
         Command::Definition(command) => definitions::definition(global, command),
+        Command::Geo(command) => geo::geo(global, command),
         Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),

@@ -24,8 +24,8 @@ pub(super) struct Chores {
 const OFTEN: Duration = Duration::from_secs(1);
 /// How often the daily CSV files grow.
 const DAILY_LOG: Duration = Duration::from_secs(5);
-/// How often it is looked whether files of lists have changed.
-const LISTS: Duration = Duration::from_secs(10);
+/// How often it is looked whether files of lists and places have changed.
+const FILES: Duration = Duration::from_secs(10);
 /// How often retention ends and counts are kept.
 const SELDOM: Duration = Duration::from_secs(60);
 
@@ -55,7 +55,9 @@ impl Chores {
             Ok(())
         })?;
         let parts = Arc::clone(gateway);
-        chores.every(LISTS, "files of lists", gateway, move || parts.lists.reread())?;
+        chores.every(FILES, "files of lists", gateway, move || parts.lists.reread())?;
+        let parts = Arc::clone(gateway);
+        chores.every(FILES, "files of places", gateway, move || parts.places.reread())?;
         let parts = Arc::clone(gateway);
         chores.every(DAILY_LOG, "daily log", gateway, move || keep_daily_log(&parts))?;
         let parts = Arc::clone(gateway);

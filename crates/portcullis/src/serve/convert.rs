@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checks::{
-    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, RateLimit,
+    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, PlaceSettings,
+    RateLimit,
 };
 use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
@@ -175,6 +176,17 @@ pub(super) fn policy_services(settings: &Settings) -> Vec<PolicyServiceSettings>
     };
     settings.policy_services.iter().map(|numbered| service(numbered)).collect()
 }
+
+/// The files that say where clients are.
+pub(crate) fn places(settings: &Settings) -> PlaceSettings {
+    PlaceSettings {
+        databases: settings.geo.database.clone(),
+        map: settings.server.data_dir.join(PLACE_MAP),
+    }
+}
+
+/// The map of places that was imported, in the data folder.
+const PLACE_MAP: &str = "geo/places.map";
 
 /// The lists that definitions can name.
 pub(super) fn lists(settings: &Settings) -> Vec<ListSettings> {

@@ -17,7 +17,7 @@ use store::{EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
 
-use super::health::Health;
+use super::health::{Health, Watched};
 use super::inspect::{directories, tls_files, whole};
 use super::lists::ListsWatch;
 use super::measured_dns::MeasuredResolver;
@@ -25,6 +25,7 @@ use super::names::NamesWatch;
 use super::next_hops::DelivererHops;
 use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
+use super::places::PlacesWatch;
 use super::policies::Policies;
 use super::{convert, open_files};
 use crate::notices::ReportWriter;
@@ -50,6 +51,7 @@ pub(crate) struct Gateway {
     pub(crate) directory: Arc<DirectoryFile>,
     pub(crate) checks: Arc<Checks>,
     pub(crate) lists: Arc<ListsWatch>,
+    pub(crate) places: Arc<PlacesWatch>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) deliverer: Deliverer,
     pub(crate) health: Arc<Health>,
@@ -103,6 +105,8 @@ impl Gateway {
         ));
         let lists = ListsWatch::new(Arc::clone(&checks), policies.shared());
         lists.start(convert::lists(settings))?;
+        let places = PlacesWatch::new(Arc::clone(&checks), policies.shared());
+        places.start(convert::places(settings))?;
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -112,7 +116,7 @@ impl Gateway {
         );
         let names = NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
-        let watched = (names, Arc::clone(&lists));
+        let watched = Watched { names, lists: Arc::clone(&lists), places: Arc::clone(&places) };
         let health = Health::new(Arc::clone(&store), delivery, reception, watched, now);
         let clock = Arc::clone(&shared.clock);
         let hops = DelivererHops(deliverer.clone());
@@ -124,6 +128,7 @@ impl Gateway {
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         let metrics = metrics.with(measured as _).with(Arc::clone(&lists) as _);
+        let metrics = metrics.with(Arc::clone(&places) as _);
         Ok(Gateway {
             store,
             state,
@@ -134,6 +139,7 @@ impl Gateway {
             directory,
             checks,
             lists,
+            places,
             engine,
             deliverer,
             health,

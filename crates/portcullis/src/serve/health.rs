@@ -16,6 +16,7 @@ use world::{DiskSpace, FolderSpace};
 
 use super::lists::ListsWatch;
 use super::names::NamesWatch;
+use super::places::PlacesWatch;
 use super::sources::SourceState;
 
 /// The name of the check that tells of the settings.
@@ -26,15 +27,23 @@ pub(crate) const REFUSED: &str = "refused";
 /// What it contains while some settings wait for a restart.
 const RESTART_NEEDED: &str = "a restart is needed";
 
+/// What is asked outside, and how it is.
+pub(super) struct Watched {
+    /// Whether the name system answers.
+    pub(super) names: Arc<NamesWatch>,
+    /// Whether lists answer.
+    pub(super) lists: Arc<ListsWatch>,
+    /// How old the files of places are.
+    pub(super) places: Arc<PlacesWatch>,
+}
+
 /// What is looked at.
 pub(crate) struct Health {
     store: Arc<Store>,
     deliverer: Deliverer,
     engine: Arc<Engine>,
-    /// Whether the name system answers.
-    pub(super) names: Arc<NamesWatch>,
-    /// Whether lists answer.
-    lists: Arc<ListsWatch>,
+    /// What is asked outside.
+    pub(super) watched: Watched,
     /// Which folder the data folder was at the start: device and number.
     folder: Option<(u64, u64)>,
     /// What became of the last reload, in words.
@@ -52,7 +61,7 @@ impl Health {
         store: Arc<Store>,
         deliverer: Deliverer,
         engine: Arc<Engine>,
-        (names, lists): (Arc<NamesWatch>, Arc<ListsWatch>),
+        watched: Watched,
         now: Timestamp,
     ) -> Arc<Health> {
         let settings = Mutex::new(format!("read at {now}"));
@@ -61,8 +70,7 @@ impl Health {
             store,
             deliverer,
             engine,
-            names,
-            lists,
+            watched,
             folder,
             settings,
             settings_whole: AtomicBool::new(true),
@@ -159,8 +167,9 @@ impl Readiness for Health {
             self.store_check(),
             self.listening_check(),
             self.next_hops_check(),
-            self.names.check(),
-            self.lists.check(),
+            self.watched.names.check(),
+            self.watched.lists.check(),
+            self.watched.places.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),

@@ -35,6 +35,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&key, whole(&error));
         }
     }
+    if let Err(error) = checks::Places::check(&settings.geo.database) {
+        add("geo.database", whole(&error));
+    }
     for list in &settings.lists {
         if let Err(error) = checks::Lists::check(&convert::list(list)) {
             add(&format!("list.{}.file", list.number.unwrap_or(0)), whole(&error));

@@ -21,6 +21,7 @@ mod next_hops;
 pub mod online;
 mod open_files;
 mod opened;
+mod places;
 mod policies;
 mod reload;
 mod running;

@@ -80,13 +80,14 @@ pub(super) fn reload(
     gateway.directory.replace(directories);
     gateway.checks.reload(convert::checks(settings));
     super::lists::replace(gateway, settings);
+    super::places::replace(gateway, settings);
     let allowed = open_files::allow(settings.smtp.connections_max);
     // Told at the start already, unless more is wanted now.
     if value(before, CONNECTIONS_KEY) != value(&loaded.found, CONNECTIONS_KEY) {
         tell_lowered(settings, allowed, &gateway.log);
     }
     gateway.engine.reload(convert::receive(settings, allowed.max));
-    gateway.health.names.set_needed(convert::needs_names(settings));
+    gateway.health.watched.names.set_needed(convert::needs_names(settings));
     gateway.deliverer.reload(convert::delivery(settings, addresses.smtp.clone()));
     gateway.watchers.metrics().name_next_hops(convert::next_hop_names(settings));
     for problem in &loaded.problems {

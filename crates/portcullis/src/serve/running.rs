@@ -81,7 +81,7 @@ impl Running {
             async move { deliverer.run(until(stopped)).await }
         });
         tokio::spawn({
-            let (names, stopped) = (Arc::clone(&gateway.health.names), stopped.clone());
+            let (names, stopped) = (Arc::clone(&gateway.health.watched.names), stopped.clone());
             async move {
                 tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
             }

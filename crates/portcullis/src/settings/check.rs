@@ -197,6 +197,13 @@ impl Check<'_> {
             self.readable(&key, domain.directory_file.as_deref());
         }
         self.data_dir(&settings.server.data_dir);
+        for list in &settings.lists {
+            let key = format!("list.{}.file", list.number.unwrap_or(0));
+            self.readable(&key, list.file.as_deref());
+        }
+        for database in &settings.geo.database {
+            self.readable("geo.database", Some(database));
+        }
     }
 
     /// A certificate and its key.

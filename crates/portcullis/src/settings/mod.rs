@@ -26,7 +26,7 @@ pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
 pub use row::{Row, SectionRows};
 pub use table::{
     CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings,
-    GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings, MetricsSettings,
+    GeoSettings, GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings, MetricsSettings,
     PolicyServiceSettings, RetentionSettings, ServerSettings, Settings, SmtpSettings,
     SmtpTlsSettings, StoreSettings,
 };

@@ -174,6 +174,14 @@ settings! {
         test_entries: bool = true;
     }
 
+    /// Where clients are. What follows from it is a policy.
+    one geo: GeoSettings at "geo" {
+        /// Databases in the format of MaxMind (`.mmdb`), of countries or of autonomous systems;
+        /// of two that know an address, the first counts. Read again when they change.
+        /// Behind them comes the map that `portcullis geo import` makes.
+        database: Vec<PathBuf> = [], like ["/var/lib/GeoIP/country.mmdb", "/var/lib/GeoIP/asn.mmdb"];
+    }
+
     /// The times of greylisting. Whether it applies is a policy.
     one greylist: GreylistSettings at "greylist" {
         /// The earliest retry that passes, after the first attempt.

@@ -226,6 +226,15 @@ impl Value for u32 {
     }
 }
 
+impl Value for Vec<PathBuf> {
+    const KIND: Kind =
+        Kind::list("a list of paths", "[\"/var/lib/GeoIP/country.mmdb\"]", "");
+
+    fn read(raw: &Raw) -> Result<Self, ValueError> {
+        list(&Self::KIND, raw, |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+    }
+}
+
 impl Value for PathBuf {
     const KIND: Kind = Kind::text("a path", "\"/var/lib/portcullis\"", "");
 

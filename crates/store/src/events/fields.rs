@@ -7,8 +7,8 @@ use types::finding::{CheckName, Observed, TripletFacts, TripletState};
 use types::information::information;
 use types::message::HeaderMailbox;
 use types::{
-    ArcResult, DkimResult, DmarcResult, EmailAddress, Event, FollowUp, ForwardPath, Outcome,
-    OutcomeKind, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult, Stage,
+    ArcResult, DkimResult, DmarcResult, EmailAddress, Event, FollowUp, ForwardPath, ListAnswer,
+    Outcome, OutcomeKind, PlaceFacts, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult, Stage,
 };
 
 use crate::search::{NumberColumn, TextColumn, WordColumn};
@@ -250,6 +250,17 @@ impl TextColumn {
                     take.value(by);
                 }
             }
+            TextColumn::Lists => lists(event, take),
+            TextColumn::Country => {
+                if let Some(country) = place(event).and_then(|place| place.country) {
+                    take.value(country.as_str());
+                }
+            }
+            TextColumn::Network => {
+                if let Some(network) = place(event).and_then(|place| place.network) {
+                    take.value(&format!("AS{network}"));
+                }
+            }
             TextColumn::HeaderFrom
             | TextColumn::Address
             | TextColumn::Host
@@ -261,6 +272,23 @@ impl TextColumn {
 
 fn all<'a>(values: impl IntoIterator<Item = &'a str>, take: &mut dyn TakeValue) {
     values.into_iter().for_each(|value| take.value(value));
+}
+
+fn place(event: &Event) -> Option<&PlaceFacts> {
+    match event.record.evidence.latest(CheckName::Place) {
+        Some(Observed::Place(facts)) => Some(facts),
+        _ => None,
+    }
+}
+
+/// The lists with a listing, each once.
+fn lists(event: &Event, take: &mut dyn TakeValue) {
+    let Some(Observed::Lists(facts)) = event.record.evidence.latest(CheckName::Rbl) else { return };
+    let listed = facts.iter().filter(|one| matches!(one.answer, ListAnswer::Listed { .. }));
+    let mut names: Vec<&str> = listed.map(|one| one.list.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    all(names, take);
 }
 
 fn relay(event: &Event) -> Option<&RelayAttempt> {

@@ -90,6 +90,12 @@ columns! {
     NextHop = "next_hop",
     /// Who acted on the queue.
     By = "by",
+    /// The lists that the client, or a name of it or of its sender, is on.
+    Lists = "lists",
+    /// The client's country, `DE`.
+    Country = "country",
+    /// The client's autonomous system, `AS64500`.
+    Network = "asn",
     /// Group: display names and addresses of the From field.
     HeaderFrom = "header_from",
     /// Group: reverse-path, forward-path, addresses of the From field.

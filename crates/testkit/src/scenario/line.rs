@@ -29,6 +29,8 @@ pub(super) enum Line {
     Reverse(IpAddr, Option<Domain>),
     /// The address a name has, or why none is found.
     Address(String, Result<IpAddr, DnsError>),
+    /// A line of the map of places.
+    Place(String),
     /// Where a domain takes its mail.
     Mx(String, Exchanger),
     /// One text more at a name; nothing if its name servers fail.
@@ -127,6 +129,7 @@ impl Line {
                 };
                 Line::Mx(domain.to_owned(), exchanger)
             }
+            "place" => Line::Place(rest.to_owned()),
             "senders-host" => Line::SendersHost(rest.to_owned()),
             "connect" => connect(rest).ok_or_else(error)?,
             "with" => Line::With(rest.to_owned()),

@@ -19,6 +19,7 @@
 //! | `reverse 192.0.2.1 out.example`, `reverse 192.0.2.1 fails` | the name an address claims |
 //! | `address out.example 192.0.2.1`, `… fails`, `… none` | the address a name has |
 //! | `mx a.example mx.a.example`, `mx a.example null`, `mx a.example fails` | where a domain takes its mail |
+//! | `place 203.0.113.0-203.0.113.255 XA` | where clients are |
 //! | `text k1._domainkey.a.example v=DKIM1; …`, `text a.example fails` | one text more at a name |
 //! | `connect 192.0.2.1 as a` | a client connects; the last one speaks |
 //! | `with a` | another client speaks |

@@ -118,6 +118,10 @@ impl Story {
             Line::Address(name, found) => {
                 self.gateway.around.resolver.set_addresses(&name, found.map(|ip| vec![ip]));
             }
+            Line::Place(line) => {
+                self.gateway.settings.places.push(line);
+                self.gateway.reload();
+            }
             Line::Mx(domain, exchanger) => {
                 let domain = domain.parse().map_err(|_| format!("not a domain: {domain}"))?;
                 let resolver = &self.gateway.around.resolver;

@@ -115,7 +115,10 @@ pub const FIELDS: &[Field] = &[
     field(Outcome, Word(WordColumn::Check), "check", "check:greylist", "The check that decided.")
         .shown("Check", "check", Drawn::Text),
     field(Outcome, NotRecorded, "rule", "rule:URI_PHISH", "A spam rule that matched."),
-    field(Outcome, NotRecorded, "zone", "zone:bl.example", "A DNS block list that lists the client."),
+    field(Outcome, Exact(TextColumn::Lists), "zone", "zone:bl.example",
+        "A list that the client, or a name of it or of its sender, is on, where a policy asked it.")
+        .or(&["list"])
+        .shown("Lists", "lists", Drawn::List),
     field(Envelope, Text(TextColumn::Helo), "helo", "helo:*.acme.example",
         "A part of the name the client gave itself.")
         .or(&["ehlo"])
@@ -130,9 +133,9 @@ pub const FIELDS: &[Field] = &[
         .or(&["address"]),
     field(Envelope, Domain(TextColumn::Host), "domain", "domain:corp.example",
         "A domain, with everything below it, of sender, recipient or author, or in the client's names."),
-    field(Envelope, NotRecorded, "asn", "asn:AS64500", "The client's autonomous system.")
+    field(Envelope, Exact(TextColumn::Network), "asn", "asn:AS64500", "The client's autonomous system.")
         .shown("ASN", "asn", Drawn::Code),
-    field(Envelope, NotRecorded, "geo", "geo:DE", "The client's country.")
+    field(Envelope, Exact(TextColumn::Country), "geo", "geo:DE", "The client's country.")
         .or(&["country"])
         .shown("Country", "country", Drawn::Text),
     field(Envelope, Number(NumberColumn::Port, Unit::Plain), "port", "port:25", "The client's TCP port.")

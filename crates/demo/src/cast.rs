@@ -171,6 +171,8 @@ pub(crate) const CAST: &[Sender] = &[
     row(8, Writes(Never), "payroll.example", ANY_NET, &["salary", "hr"]),
     row(10, Writes(Patiently), "leased-host.test", 47, CROWD),
     row(8, Writes(Patiently), "parcel-update.test", 48, CROWD),
+    row(8, Writes(Patiently), "faraway.test", 49, CROWD),
+    row(5, Writes(Patiently), "overseas.example", 50, &["export", "shipping"]),
     row(45, Guesses, "harvest.test", ANY_NET, CROWD),
     row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
     row(14, Misspells, "broken-script.test", ANY_NET, CROWD),

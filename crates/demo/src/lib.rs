@@ -27,6 +27,7 @@ mod live;
 mod mishap;
 mod names;
 mod origin;
+pub mod places;
 mod rhythm;
 mod seal;
 mod sink;

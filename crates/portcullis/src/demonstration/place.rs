@@ -16,6 +16,9 @@ const NOWHERE: &str = "127.0.0.1:1";
 /// The list of addresses, in the folder.
 const ADDRESS_LIST_FILE: &str = "addresses.txt";
 
+/// Where `portcullis geo import` would put the map of places.
+const PLACE_MAP_FILE: &str = "geo/places.map";
+
 /// The folder, ready to be used.
 pub(super) struct Place {
     pub(super) folder: PathBuf,
@@ -42,6 +45,8 @@ impl Place {
         let text = settings_text(&folder, &recipients, &policies, arguments, sink)?;
         fs::write(&recipients, corp::directory()).map_err(failed)?;
         fs::write(&policies, corp::POLICIES).map_err(failed)?;
+        fs::create_dir_all(folder.join("geo")).map_err(failed)?;
+        fs::write(folder.join(PLACE_MAP_FILE), demo::places::map()).map_err(failed)?;
         fs::write(folder.join(ADDRESS_LIST_FILE), demo::listed::address_list()).map_err(failed)?;
         fs::write(&file, text).map_err(failed)?;
         let loaded = load(&file);

@@ -59,6 +59,8 @@ const EXPECTED: &[Reason] = &[
     Reason::TlsFailed,
     Reason::DeliveryRejected,
     Reason::RblListed,
+    Reason::GeoBlocked,
+    Reason::HoldGeo,
 ];
 
 const NOW: &str = "2026-11-21T12:34:56Z";

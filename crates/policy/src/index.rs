@@ -134,7 +134,8 @@ impl PolicyIndex {
         let lists = list_questions(&policies);
         let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
         let authenticates = policies.iter().any(|compiled| looks(compiled.policy.kind()));
-        let restricts = |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
+        let restricts =
+            |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
         let asks_places =
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
         let keys = keys.finish();

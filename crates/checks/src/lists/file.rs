@@ -346,7 +346,8 @@ mod tests {
 
     #[test]
     fn anything_at_all_is_read_or_refused() {
-        for text in ["\u{0}", "!", ":", "::", "-", "/", "1/99", "1-", ".", "*.", "!!x", "1.2.3.4.5"] {
+        for text in ["\u{0}", "!", ":", "::", "-", "/", "1/99", "1-", ".", "*.", "!!x", "1.2.3.4.5"]
+        {
             for format in [ListFormat::Text, ListFormat::Ip4set, ListFormat::Dnset] {
                 let _ = parse(Path::new("list"), text.as_bytes(), format);
             }

@@ -182,7 +182,11 @@ impl Lists {
     /// Reads every file again that has changed since it was read.
     pub fn reread(&self) -> Vec<ListFileError> {
         let now = self.clock.now();
-        self.all().iter().filter(|list| list.has_changed()).filter_map(|l| l.read(now).err()).collect()
+        self.all()
+            .iter()
+            .filter(|list| list.has_changed())
+            .filter_map(|l| l.read(now).err())
+            .collect()
     }
 
     /// Checks that the files of these lists can be used.

@@ -120,11 +120,9 @@ fn failure(error: DnsError) -> ListFailure {
 /// Looks at the entry every zone has and the one none may have.
 async fn test_entries(kind: Kind, zone: &Domain, resolver: &dyn Resolver) -> Tested {
     let [there, absent] = kind.test_entries(zone);
-    let (there, absent) = join(
-        resolver.addresses_in(Family::V4, &there),
-        resolver.addresses_in(Family::V4, &absent),
-    )
-    .await;
+    let (there, absent) =
+        join(resolver.addresses_in(Family::V4, &there), resolver.addresses_in(Family::V4, &absent))
+            .await;
     match (is_there(&there), is_there(&absent)) {
         (_, Some(true)) => Tested::Wrong(Suspicion::ListsTheUnlistable),
         (Some(false), _) => Tested::Wrong(Suspicion::TestMissing),

@@ -29,10 +29,9 @@ impl Database {
     pub(super) fn open(path: &Path, octets: Vec<u8>) -> Result<Database, PlacesError> {
         match Reader::from_source(octets) {
             Ok(reader) => Ok(Database { reader }),
-            Err(error) => Err(PlacesError::Broken {
-                path: path.to_path_buf(),
-                problem: error.to_string(),
-            }),
+            Err(error) => {
+                Err(PlacesError::Broken { path: path.to_path_buf(), problem: error.to_string() })
+            }
         }
     }
 

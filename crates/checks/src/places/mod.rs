@@ -111,15 +111,10 @@ impl Places {
 
     /// Reads every file again that has changed since it was read.
     pub fn reread(&self) -> Vec<PlacesError> {
-        self.reread_where(|path, before| {
-            before.is_none_or(|file| file.stamp != modified(path))
-        })
+        self.reread_where(|path, before| before.is_none_or(|file| file.stamp != modified(path)))
     }
 
-    fn reread_where(
-        &self,
-        is_due: impl Fn(&Path, Option<&PlaceFile>) -> bool,
-    ) -> Vec<PlacesError> {
+    fn reread_where(&self, is_due: impl Fn(&Path, Option<&PlaceFile>) -> bool) -> Vec<PlacesError> {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.files.load_full();
         let now = self.clock.now();

@@ -349,7 +349,8 @@ mod tests {
             let error = map(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
-        for text in ["", "192.0.2.0-192.0.2.9 DE", "# portcullis places 1\n192.0.2.9-192.0.2.1 DE"] {
+        for text in ["", "192.0.2.0-192.0.2.9 DE", "# portcullis places 1\n192.0.2.9-192.0.2.1 DE"]
+        {
             assert!(PlaceMap::parse(Path::new("map"), text).is_err(), "{text}");
         }
     }

@@ -11,9 +11,7 @@ use checks::{
     CheckSettings, Checks, DirectoryFile, ListFormat, ListKey, ListSettings, ListSource, RateLimit,
 };
 use types::policy::GreylistTimes;
-use types::{
-    Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp,
-};
+use types::{Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp};
 use world::simulated::{SimulatedClock, SimulatedProbe, SimulatedResolver};
 use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
 
@@ -191,6 +189,14 @@ macro_rules! unused {
     };
 }
 
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Resolver for Slow {
     unused! {
         mx(&'a Domain) -> MxAnswer;
@@ -211,8 +217,9 @@ impl Resolver for Slow {
         Box::pin(async {
             let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
             self.most.fetch_max(open, Ordering::Relaxed);
+            // Given back even if nobody waits any more.
+            let _open = Open(&self.open);
             self.clock.sleep(self.after).await;
-            self.open.fetch_sub(1, Ordering::Relaxed);
             Ok(vec!["127.0.0.2".parse().unwrap()])
         })
     }
@@ -292,7 +299,11 @@ async fn a_file_is_a_list_and_is_read_again_when_it_changes() {
     assert_eq!(world.checks.lists().status()[0].file, Some(Some((1, 0))));
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(world.checks.lists().reread().len(), 1);
-    assert_eq!(ask(&world, "198.51.100.1", &names).await.read_ago_s, Some(0), "what was read stays");
+    assert_eq!(
+        ask(&world, "198.51.100.1", &names).await.read_ago_s,
+        Some(0),
+        "what was read stays"
+    );
     let other = ListSettings { timeout: Duration::from_secs(9), ..settings };
     assert_eq!(world.checks.lists().replace(vec![other]).len(), 1);
     let facts = ask(&world, "198.51.100.1", &names).await;

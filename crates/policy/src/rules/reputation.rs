@@ -61,7 +61,10 @@ fn counts<'a>(used: &ListUse, facts: &'a [ListFacts]) -> Option<&'a ListFacts> {
 }
 
 /// The listing that weighs most against the client; of several the first.
-fn heaviest<'a>(definition: &ReputationDefinition, facts: &'a [ListFacts]) -> Option<&'a ListFacts> {
+fn heaviest<'a>(
+    definition: &ReputationDefinition,
+    facts: &'a [ListFacts],
+) -> Option<&'a ListFacts> {
     let mut heaviest: Option<(i32, &ListFacts)> = None;
     for used in &definition.lists {
         if let Some(found) = counts(used, facts)

@@ -103,7 +103,8 @@ fn weights_of_the_answers_that_count_are_added_up() {
 #[test]
 fn the_same_list_of_addresses_and_of_names_is_two_questions() {
     let definition = "1: bl.example helo";
-    let (ruling, _) = decided(definition, "#1 lists", ANN, "bl.example 127.0.0.2, bl.example helo not");
+    let (ruling, _) =
+        decided(definition, "#1 lists", ANN, "bl.example 127.0.0.2, bl.example helo not");
     assert_eq!(show(&ruling), "proceed");
     check_lists(definition, "bl.example not, bl.example helo 127.0.0.2", "reject rbl.listed by #1");
 }
@@ -111,7 +112,8 @@ fn the_same_list_of_addresses_and_of_names_is_two_questions() {
 #[test]
 fn the_reply_names_the_heaviest_list_and_quotes_it() {
     let definition = "1: ok.example -1, a.example 1, b.example 3, c.example 3";
-    let answers = "ok.example 127.0.0.2, a.example 127.0.0.2, b.example 127.0.0.3, c.example 127.0.0.3";
+    let answers =
+        "ok.example 127.0.0.2, a.example 127.0.0.2, b.example 127.0.0.3, c.example 127.0.0.3";
     let (ruling, _) = decided(definition, "#1 lists", ANN, answers);
     let Step::Decided(Verdict::Reject(decision)) = ruling.step else { panic!("refused") };
     let Detail::Quoted(quoted) = decision.detail else { panic!("with a quotation") };
@@ -165,7 +167,8 @@ fn a_question_without_an_answer_is_asked_and_not_taken_for_a_no() {
 
 #[test]
 fn a_set_knows_which_lists_it_asks_and_that_names_are_needed() {
-    let set = compile(with_lists("1: bl.example, bl.example 2 127.0.0.4, a.example helo", "#1 lists"));
+    let set =
+        compile(with_lists("1: bl.example, bl.example 2 127.0.0.4, a.example helo", "#1 lists"));
     let asked: Vec<String> =
         set.lists().iter().map(|one| format!("{} {}", one.list, one.of.slug())).collect();
     assert_eq!(asked, ["a.example helo", "bl.example ip"]);

@@ -20,8 +20,13 @@ use crate::serve::convert;
 use crate::serve::inspect::whole;
 use crate::settings::Settings;
 
-const PLACES: &[Column] =
-    &[("Address", "/ip"), ("Country", "/country"), ("AS", "/asn"), ("File", "/file"), ("Age", "/age")];
+const PLACES: &[Column] = &[
+    ("Address", "/ip"),
+    ("Country", "/country"),
+    ("AS", "/asn"),
+    ("File", "/file"),
+    ("Age", "/age"),
+];
 
 /// `geo …`
 ///

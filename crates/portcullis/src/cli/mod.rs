@@ -25,8 +25,9 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::{
     AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
-    DefinitionCommand, DemoArguments, GeoCommand, Global, GreylistCommand, GroupCommand, PolicyCommand,
-    QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand, Which,
+    DefinitionCommand, DemoArguments, GeoCommand, Global, GreylistCommand, GroupCommand,
+    PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand,
+    Which,
 };
 pub use exit::{Exit, Failure};
 pub(crate) use server::SOCKET;

@@ -44,9 +44,7 @@ fn section(page: &mut String, reason: Reason) {
 /// Reasons whose checks do not exist yet. A test looks whether one of them is
 /// given all the same.
 pub const NOT_YET: &[Reason] = &[
-    Reason::RblListed,
     Reason::ReputationRejected,
-    Reason::GeoBlocked,
     Reason::VirusSignature,
     Reason::SpamSignature,
     Reason::UrlMalicious,
@@ -60,7 +58,6 @@ pub const NOT_YET: &[Reason] = &[
     Reason::HeldBlockedByUser,
     Reason::ReputationTemporary,
     Reason::HoldSpam,
-    Reason::HoldGeo,
     Reason::HoldAttachment,
     Reason::HoldUrl,
     Reason::HoldVirusUnscannable,

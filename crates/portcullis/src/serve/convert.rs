@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checks::{
-    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, PlaceSettings,
-    RateLimit,
+    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, PlaceSettings, RateLimit,
 };
 use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,

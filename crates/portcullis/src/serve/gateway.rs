@@ -103,10 +103,7 @@ impl Gateway {
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
-        let lists = ListsWatch::new(Arc::clone(&checks), policies.shared());
-        lists.start(convert::lists(settings))?;
-        let places = PlacesWatch::new(Arc::clone(&checks), policies.shared());
-        places.start(convert::places(settings))?;
+        let (lists, places) = watches(settings, &checks, &policies)?;
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -259,6 +256,19 @@ impl Shared {
             program_version: env!("CARGO_PKG_VERSION"),
         })
     }
+}
+
+/// The lists and the files of places, read.
+fn watches(
+    settings: &Settings,
+    checks: &Arc<Checks>,
+    policies: &Policies,
+) -> Result<(Arc<ListsWatch>, Arc<PlacesWatch>), String> {
+    let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
+    lists.start(convert::lists(settings))?;
+    let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
+    places.start(convert::places(settings))?;
+    Ok((lists, places))
 }
 
 /// Where exports go, and how much of the disk they must leave alone.

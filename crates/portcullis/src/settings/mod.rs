@@ -25,8 +25,8 @@ pub use load::{DEFAULT_FILE, Loaded, Sources, load, load_text, read_anything};
 pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
 pub use row::{Row, SectionRows};
 pub use table::{
-    CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings,
-    GeoSettings, GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings, MetricsSettings,
-    PolicyServiceSettings, RetentionSettings, ServerSettings, Settings, SmtpSettings,
-    SmtpTlsSettings, StoreSettings,
+    CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings, GeoSettings,
+    GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings,
+    MetricsSettings, PolicyServiceSettings, RetentionSettings, ServerSettings, Settings,
+    SmtpSettings, SmtpTlsSettings, StoreSettings,
 };

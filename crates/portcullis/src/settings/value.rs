@@ -227,8 +227,7 @@ impl Value for u32 {
 }
 
 impl Value for Vec<PathBuf> {
-    const KIND: Kind =
-        Kind::list("a list of paths", "[\"/var/lib/GeoIP/country.mmdb\"]", "");
+    const KIND: Kind = Kind::list("a list of paths", "[\"/var/lib/GeoIP/country.mmdb\"]", "");
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
         list(&Self::KIND, raw, |text| (!text.is_empty()).then(|| PathBuf::from(text)))

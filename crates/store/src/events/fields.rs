@@ -8,7 +8,8 @@ use types::information::information;
 use types::message::HeaderMailbox;
 use types::{
     ArcResult, DkimResult, DmarcResult, EmailAddress, Event, FollowUp, ForwardPath, ListAnswer,
-    Outcome, OutcomeKind, PlaceFacts, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult, Stage,
+    Outcome, OutcomeKind, PlaceFacts, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult,
+    Stage,
 };
 
 use crate::search::{NumberColumn, TextColumn, WordColumn};

@@ -102,34 +102,6 @@ impl Line {
             }
             "policy" => Line::Policy,
             "next-hop" => Line::NextHop(rest.to_owned()),
-            "reverse" => {
-                let (ip, name) = rest.split_once(' ').ok_or_else(error)?;
-                let name = (name != "fails").then(|| name.parse().map_err(|_| error()));
-                Line::Reverse(ip.parse().map_err(|_| error())?, name.transpose()?)
-            }
-            "address" => {
-                let (name, ip) = rest.split_once(' ').ok_or_else(error)?;
-                let found = match ip {
-                    "fails" => Err(DnsError::ServerFailure),
-                    "none" => Err(DnsError::NoSuchName),
-                    ip => Ok(ip.parse().map_err(|_| error())?),
-                };
-                Line::Address(name.to_owned(), found)
-            }
-            "text" => {
-                let (name, text) = rest.split_once(' ').ok_or_else(error)?;
-                Line::Text(name.to_owned(), (text != "fails").then(|| text.to_owned()))
-            }
-            "mx" => {
-                let (domain, host) = rest.split_once(' ').ok_or_else(error)?;
-                let exchanger = match host {
-                    "null" => Exchanger::Null,
-                    "fails" => Exchanger::Fails,
-                    host => Exchanger::Host(host.parse().map_err(|_| error())?),
-                };
-                Line::Mx(domain.to_owned(), exchanger)
-            }
-            "place" => Line::Place(rest.to_owned()),
             "senders-host" => Line::SendersHost(rest.to_owned()),
             "connect" => connect(rest).ok_or_else(error)?,
             "with" => Line::With(rest.to_owned()),
@@ -143,9 +115,41 @@ impl Line {
             "missing" => Line::Missing(rest.to_owned()),
             "show" if rest == "content" => Line::ShowContent,
             "tally" => Line::Tally(pairs(rest).ok_or_else(error)?),
-            _ => return Err(error()),
+            _ => around(word, rest).ok_or_else(error)?,
         })
     }
+}
+
+/// A line about names and places: what the world says when it is asked.
+fn around(word: &str, rest: &str) -> Option<Line> {
+    if word == "place" {
+        return Some(Line::Place(rest.to_owned()));
+    }
+    let (of, said) = rest.split_once(' ')?;
+    Some(match word {
+        "reverse" => {
+            let name = (said != "fails").then(|| said.parse().ok());
+            Line::Reverse(of.parse().ok()?, name.map_or(Some(None), |name| name.map(Some))?)
+        }
+        "address" => {
+            let found = match said {
+                "fails" => Err(DnsError::ServerFailure),
+                "none" => Err(DnsError::NoSuchName),
+                ip => Ok(ip.parse().ok()?),
+            };
+            Line::Address(of.to_owned(), found)
+        }
+        "text" => Line::Text(of.to_owned(), (said != "fails").then(|| said.to_owned())),
+        "mx" => {
+            let exchanger = match said {
+                "null" => Exchanger::Null,
+                "fails" => Exchanger::Fails,
+                host => Exchanger::Host(host.parse().ok()?),
+            };
+            Line::Mx(of.to_owned(), exchanger)
+        }
+        _ => return None,
+    })
 }
 
 /// Whether a run wrote this line.

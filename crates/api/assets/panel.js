@@ -15,7 +15,7 @@ export async function openPanel(href, focus, whenClosed) {
   closed?.();
   closed = whenClosed;
   let text;
-  const late = setTimeout(() => { if (mine !== asked) return; panel.hidden = false; panel.setAttribute('aria-busy', 'true'); }, 300);
+  const late = setTimeout(() => { if (mine === asked) showLoading(); }, 300);
   try {
     const answer = await fetch(`${href}${href.includes('?') ? '&' : '?'}panel=1`);
     if (!answer.ok) throw new Error(answer.status);
@@ -39,8 +39,23 @@ export async function openPanel(href, focus, whenClosed) {
   document.dispatchEvent(new CustomEvent('panel', { detail: panel }));
 }
 
+// What was open stays to be read until the next is there.
+function showLoading() {
+  if (panel.hidden) {
+    const text = document.createElement('p');
+    text.className = 'muted';
+    text.setAttribute('role', 'status');
+    text.textContent = 'Loading …';
+    panel.replaceChildren(text);
+  }
+  panel.setAttribute('aria-busy', 'true');
+  panel.hidden = false;
+  document.getElementById('split').classList.add('with-panel');
+}
+
 export function closePanel() {
   asked += 1;
+  panel.removeAttribute('aria-busy');
   panel.hidden = true;
   panel.replaceChildren();
   document.getElementById('split').classList.remove('with-panel');

@@ -113,6 +113,21 @@ test('a list whose gateway is gone stays, says since when, and recovers', async 
   }
 });
 
+test('details that take longer than 300 ms say that they are loading', async ({ page }) => {
+  let send;
+  const held = new Promise((sent) => { send = sent; });
+  await page.route(/panel=1/, async (route) => { await held; await route.continue(); });
+  await page.goto('/messages?view=rejected&from=now-7d');
+  await page.locator('tbody a.open').first().click();
+  const panel = page.locator('#panel');
+  await expect(panel).toHaveAttribute('aria-busy', 'true');
+  await expect(panel.getByRole('status')).toHaveText('Loading …');
+  await expectAccessible(page);
+  send();
+  await expect(panel.getByRole('heading').first()).toBeVisible();
+  await expect(panel).not.toHaveAttribute('aria-busy', 'true');
+});
+
 test('who may not is told which permission is missing and who can grant it', async ({ page, browser, baseURL }) => {
   await page.goto('/');
   const csrf = await page.locator('input[name=csrf]').first().getAttribute('value');

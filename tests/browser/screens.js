@@ -71,6 +71,10 @@ export const screens = {
     await page.locator('main tbody a').first().click();
     await page.waitForLoadState('load');
   },
+  accounts: at('/system/access'),
+  account: at('/system/access/demo'),
+  roles: at('/system/roles'),
+  role: at('/system/roles/viewer'),
   me: at('/me'),
   api: at('/api/docs'),
   'no-such-page': at('/no-such-page'),

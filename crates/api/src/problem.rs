@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use center::CenterError;
 use serde::{Deserialize, Serialize};
+use types::{Caller, Permission, Reach};
 
 /// Why a request was not answered, for programs and people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -26,9 +27,27 @@ pub struct ApiProblem {
     /// Everything that is wrong with what was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<center::Problem>,
+    /// What the caller lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacking: Option<Box<Lacking>>,
     /// The version there is, if somebody changed the set in between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_version: Option<u64>,
+}
+
+/// A permission that is missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lacking {
+    /// Which one.
+    pub permission: Permission,
+    /// Who can grant it.
+    pub granted_by: Vec<String>,
+}
+
+impl Lacking {
+    fn of(permission: Permission) -> Option<Box<Lacking>> {
+        Some(Box::new(Lacking { permission, granted_by: Vec::new() }))
+    }
 }
 
 impl ApiProblem {
@@ -41,8 +60,35 @@ impl ApiProblem {
             at: None,
             proposal: None,
             problems: Vec::new(),
+            lacking: None,
             found_version: None,
         }
+    }
+
+    /// The caller lacks a permission.
+    pub(crate) fn denied(permission: Permission, caller: &Caller) -> Self {
+        let doc = permission.doc().trim_end_matches('.');
+        let over_all = !caller.sight.is_everything() && permission.reach() == Reach::House;
+        let because = match over_all {
+            true => ", which nobody has who sees only some domains",
+            false => "",
+        };
+        let detail =
+            format!("{} lacks the permission {} ({doc}){because}", caller.name, permission.slug());
+        let problem = ApiProblem::new(StatusCode::FORBIDDEN, "denied", detail);
+        ApiProblem { lacking: Lacking::of(permission), ..problem }
+    }
+
+    /// The same with who can grant what is missing.
+    pub(crate) fn granted_by(mut self, owners: Vec<String>) -> Self {
+        self.detail += "; an owner can grant it";
+        if !owners.is_empty() {
+            self.detail += &format!(": {}", owners.join(", "));
+        }
+        if let Some(lacking) = &mut self.lacking {
+            lacking.granted_by = owners;
+        }
+        self
     }
 
     /// Nobody serves this address.
@@ -59,7 +105,9 @@ impl ApiProblem {
 impl From<CenterError> for ApiProblem {
     fn from(error: CenterError) -> Self {
         let (status, kind) = match &error {
-            CenterError::Denied { .. } => (StatusCode::FORBIDDEN, "denied"),
+            CenterError::Denied { .. } | CenterError::OutOfSight { .. } => {
+                (StatusCode::FORBIDDEN, "denied")
+            }
             CenterError::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             CenterError::Query(_) => (StatusCode::BAD_REQUEST, "query"),
             CenterError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
@@ -79,6 +127,7 @@ impl From<CenterError> for ApiProblem {
             }
             CenterError::Invalid { problems } => problem.problems = problems,
             CenterError::Conflict { found, .. } => problem.found_version = Some(found),
+            CenterError::Denied { permission } => problem.lacking = Lacking::of(permission),
             _ => {}
         }
         problem

@@ -3,6 +3,7 @@
 use types::{Caller, Event, EventId, LifeLineId, Permission, Reference};
 
 use crate::explain::{Explanation, life_line::Story};
+use crate::sight::Seen;
 use crate::{Center, CenterError, permit, presentable_within};
 
 impl Center {
@@ -14,9 +15,10 @@ impl Center {
     /// [`CenterError::NotFound`] if there is none (any more).
     pub fn why(&self, caller: &Caller, named: &str) -> Result<Explanation, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let event = self.named(named)?;
-        let mut explanation = self.explained(&event)?;
-        self.tell_if_queued(&event, &mut explanation)?;
+        let seen = self.seen_by(caller);
+        let event = seen.named(named)?;
+        let mut explanation = seen.explained(&event)?;
+        seen.tell_if_queued(&event, &mut explanation)?;
         explanation.waits = self.waits(&event);
         Ok(explanation)
     }
@@ -28,7 +30,7 @@ impl Center {
     /// [`CenterError::NotFound`] if there is none (any more).
     pub fn event(&self, caller: &Caller, named: &str) -> Result<Event, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        self.named(named)
+        self.seen_by(caller).named(named)
     }
 
     /// A life-line by its id, its reference, or the reference of one of its
@@ -39,16 +41,19 @@ impl Center {
     /// [`CenterError::NotFound`] if there is none (any more).
     pub fn life(&self, caller: &Caller, named: &str) -> Result<Story, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
+        let seen = self.seen_by(caller);
         let mut events = match named.parse::<LifeLineId>() {
-            Ok(id) => self.parts.log.life_line(id)?,
+            Ok(id) => seen.events.life_line(id)?,
             Err(_) => Vec::new(),
         };
         if events.is_empty() {
-            events = self.parts.log.life_line(self.named(named)?.life_line)?;
+            events = seen.events.life_line(seen.named(named)?.life_line)?;
         }
-        self.told(events)
+        seen.told(events)
     }
+}
 
+impl Seen<'_> {
     /// The event of this id or reference. A life-line has a reference too,
     /// so of several the one whose own it is is meant.
     pub(crate) fn named(&self, named: &str) -> Result<Event, CenterError> {
@@ -56,10 +61,10 @@ impl Center {
         let missing =
             || CenterError::NotFound(format!("attempt {:?}", presentable_within(named, 60)));
         if let Ok(id) = named.parse::<EventId>() {
-            return self.parts.log.event(id)?.ok_or_else(missing);
+            return self.events.event(id)?.ok_or_else(missing);
         }
         let reference: Reference = named.parse().map_err(|_| missing())?;
-        let mut events = self.parts.log.by_reference(reference)?;
+        let mut events = self.events.by_reference(reference)?;
         let own = events.iter().position(|event| event.reference() == reference);
         if events.is_empty() {
             return Err(missing());

@@ -64,7 +64,7 @@ impl Center {
 
     pub(crate) fn conservation_sum(&self) -> Conservation {
         let counts = self.parts.sessions.counts();
-        let totals = self.parts.log.totals();
+        let totals = self.memory.of_house().totals();
         let kept: Vec<_> = OutcomeKind::ALL.into_iter().zip(totals.attempts).collect();
         let recorded: Vec<_> =
             OutcomeKind::ALL.into_iter().zip(self.parts.events.attempts()).collect();

@@ -15,6 +15,14 @@ pub enum CenterError {
         /// Which one.
         permission: Permission,
     },
+    /// It belongs to somebody whom the caller does not see.
+    #[error("{domain} is none of the domains you see; those are {limits}")]
+    OutOfSight {
+        /// Whose domain it is.
+        domain: String,
+        /// The domains the caller sees.
+        limits: String,
+    },
     /// There is no such thing.
     #[error("there is no {0}")]
     NotFound(String),

@@ -42,18 +42,19 @@ impl Center {
         after: Option<&str>,
     ) -> Result<FollowedRows, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
         let after: FollowPosition = match after {
             Some(text) => text.parse().map_err(|_| {
                 CenterError::invalid("the last event id is not one this server gave out")
             })?,
             None => {
-                let position = self.parts.search.now_at().to_string();
+                let position = seen.events.now_at().to_string();
                 let (rows, more) = (Vec::new(), false);
                 return Ok(FollowedRows { rows, position, more, repeated: false, too_old: false });
             }
         };
-        let found = self.parts.search.follow(&scope.filter, &after, LOOK_AT_MAX)?;
+        let found = seen.events.follow(&scope.filter, &after, LOOK_AT_MAX)?;
         let by_time = found.position.by_time;
         let place = |event: &types::Event| {
             FollowPosition { at: event.at, id: Some(event.id), by_time }.to_string()

@@ -60,7 +60,7 @@ impl Center {
     ) -> Result<Vec<GreylistRow>, CenterError> {
         permit(caller, Permission::SeeGreylist)?;
         let rows_max = if rows_max == 0 { 100 } else { rows_max.min(ROWS_MAX) };
-        Ok(self.parts.triplets.list(text, rows_max).iter().map(row).collect())
+        Ok(self.triplets(caller, text, rows_max).iter().map(row).collect())
     }
 
     /// Lets the entries that contain `text` pass at their next attempt.
@@ -89,7 +89,7 @@ impl Center {
             let message = "name a client, a sender or a recipient: an empty text means everybody";
             return Err(CenterError::invalid(message));
         }
-        let entries = self.parts.triplets.list(text.trim(), STEERED_MAX);
+        let entries = self.triplets(caller, text.trim(), STEERED_MAX);
         let action = match what {
             TripletSteer::Pass => AuditAction::GreylistPassed,
             TripletSteer::Forget => AuditAction::GreylistForgotten,
@@ -98,6 +98,17 @@ impl Center {
         let details = json!({ "entries": entries.len() });
         self.record(caller, action, &presentable(text.trim()), &details)?;
         Ok(self.parts.triplets.steer(&entries, what)?)
+    }
+
+    /// The entries that contain `text` and wait for a recipient whom the caller sees.
+    fn triplets(&self, caller: &Caller, text: &str, rows_max: usize) -> Vec<TripletEntry> {
+        if caller.sight.is_everything() {
+            return self.parts.triplets.list(text, rows_max);
+        }
+        let mut entries = self.parts.triplets.list(text, STEERED_MAX);
+        entries.retain(|entry| caller.sight.sees_path(&entry.recipient));
+        entries.truncate(rows_max);
+        entries
     }
 
     /// How full the triplet table is.

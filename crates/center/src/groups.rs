@@ -61,7 +61,7 @@ impl Center {
         expected: Option<u64>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         self.edit_policies(caller, vec![Edit::Put(Object::Group(group))], expected, note)
     }
 
@@ -77,7 +77,7 @@ impl Center {
         expected: Option<u64>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         let edit = Edit::Remove(ObjectKey::Group(name.to_owned()));
         self.edit_policies(caller, vec![edit], expected, note)
     }
@@ -95,7 +95,7 @@ impl Center {
         remove: &[Pattern],
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         until_settled(|| {
             let version = self.parts.policies.version()?;
             let mut group = self.group(caller, name)?.group;
@@ -117,7 +117,7 @@ impl Center {
         parent: Option<String>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         until_settled(|| {
             let version = self.parts.policies.version()?;
             let group = self.group(caller, name)?.group;
@@ -142,7 +142,7 @@ impl Center {
         how: ImportHow,
         note: &str,
     ) -> Result<Pasted, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         until_settled(|| self.paste_once(caller, name, text, how, note))
     }
 

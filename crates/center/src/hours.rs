@@ -233,7 +233,7 @@ impl Center {
         let page = Page { after: None, rows_max: 1, count_max: usize::MAX };
         for outcome in OutcomeKind::ALL {
             let filter = Filter::All(vec![Filter::IsAttempt, Filter::Outcome(outcome)]);
-            let found = self.parts.log.search(&filter, hour..hour + HOUR, page)?;
+            let found = self.memory.of_house().search(&filter, hour..hour + HOUR, page)?;
             row.kept.push((outcome, u64::try_from(found.count).unwrap_or(u64::MAX)));
             row.missing |= !found.missing.is_empty();
         }

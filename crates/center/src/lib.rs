@@ -43,6 +43,9 @@ mod schema;
 pub mod search;
 mod senders;
 mod shadows;
+mod sight;
+#[cfg(test)]
+mod sight_tests;
 mod simulate;
 mod status;
 mod versions;
@@ -162,9 +165,51 @@ pub struct Parts {
     pub program_version: &'static str,
 }
 
+/// The parts without the memory of events, which is asked through
+/// [`sight`] only.
+struct Kept {
+    queue: Arc<dyn MessageQueue>,
+    triplets: Arc<dyn TripletTable>,
+    policies: Arc<dyn PolicyState>,
+    audit: Arc<dyn AuditState>,
+    activator: Arc<dyn PolicyActivator>,
+    sessions: Arc<dyn SessionCounters>,
+    events: Arc<metrics::MetricsFromEvents>,
+    readiness: Arc<dyn Readiness>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    node: NodeName,
+    daily_log_folder: PathBuf,
+    metadata_kept: Duration,
+    program_version: &'static str,
+}
+
+impl Parts {
+    fn apart(self) -> (sight::Memory, Kept) {
+        let kept = Kept {
+            queue: self.queue,
+            triplets: self.triplets,
+            policies: self.policies,
+            audit: self.audit,
+            activator: self.activator,
+            sessions: self.sessions,
+            events: self.events,
+            readiness: self.readiness,
+            clock: self.clock,
+            chance: self.chance,
+            node: self.node,
+            daily_log_folder: self.daily_log_folder,
+            metadata_kept: self.metadata_kept,
+            program_version: self.program_version,
+        };
+        (sight::Memory::new(self.log, self.search), kept)
+    }
+}
+
 /// The message center: every function people have, behind permissions.
 pub struct Center {
-    parts: Parts,
+    parts: Kept,
+    memory: sight::Memory,
     daily_log: daily_log::DailyLog,
     hours: hours::Hours,
     next_hops: Arc<dyn NextHops>,
@@ -187,8 +232,10 @@ impl Center {
         let started = parts.clock.now();
         let next_hops = Arc::new(next_hops::NoNextHops);
         let hours = hours::Hours::default();
+        let (memory, parts) = parts.apart();
         Center {
             parts,
+            memory,
             daily_log,
             hours,
             next_hops,
@@ -210,8 +257,8 @@ impl Center {
     /// The same, with a folder for exports: without one there are none.
     #[must_use]
     pub fn with_exports(self, parts: ExportParts) -> Self {
-        let (search, clock) = (Arc::clone(&self.parts.search), Arc::clone(&self.parts.clock));
-        Center { exports: Some(exports::Jobs::new(parts, search, clock)), ..self }
+        let clock = Arc::clone(&self.parts.clock);
+        Center { exports: Some(exports::Jobs::new(parts, clock)), ..self }
     }
 
     /// The same, with a place for saved views.

@@ -9,9 +9,10 @@ use store::{QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::{QueueAction, Record, SCHEMA};
 use types::{
     AuditAction, Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId,
-    Timestamp,
+    Reason, ReasonKind, Timestamp,
 };
 
+use crate::sight::Seen;
 use crate::waiting::Wait;
 use crate::{Center, CenterError, LastTry, NextHopState, permit, presentable, presentable_within};
 
@@ -125,8 +126,20 @@ impl Center {
     ) -> Result<Vec<QueueRow>, CenterError> {
         permit(caller, Permission::SeeQueue)?;
         let rows_max = if rows_max == 0 { 100 } else { rows_max.min(ROWS_MAX) };
-        let messages = self.parts.queue.list(after, rows_max);
-        messages.iter().map(|message| self.queue_row(message)).collect()
+        let seen = self.seen_by(caller);
+        let mut rows = Vec::new();
+        let mut after = after;
+        // A page can be full of messages to others.
+        while rows.len() < rows_max {
+            let messages = self.parts.queue.list(after, rows_max);
+            let Some(last) = messages.last() else { break };
+            after = Some(last.id);
+            for message in messages.iter().filter(|message| seen.sees_some(message)) {
+                rows.push(seen.queue_row(message)?);
+            }
+        }
+        rows.truncate(rows_max);
+        Ok(rows)
     }
 
     /// How many messages wait for a next hop, and how many only for a person
@@ -158,17 +171,11 @@ impl Center {
     /// [`CenterError::NotFound`].
     pub fn queue_show(&self, caller: &Caller, id: QueueId) -> Result<QueueRow, CenterError> {
         permit(caller, Permission::SeeQueue)?;
-        match self.parts.queue.message(id) {
-            Some(message) => self.queue_row(&message),
+        let seen = self.seen_by(caller);
+        match self.parts.queue.message(id).filter(|message| seen.sees_some(message)) {
+            Some(message) => seen.queue_row(&message),
             None => Err(CenterError::NotFound(format!("queued message {id}"))),
         }
-    }
-
-    fn queue_row(&self, message: &QueuedMessage) -> Result<QueueRow, CenterError> {
-        let now = self.parts.clock.now();
-        let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
-        let rows = waiting.map(|one| Ok(recipient_row(one, self.wait(message, one)?, now)));
-        Ok(QueueRow { recipients: rows.collect::<Result<_, CenterError>>()?, ..row(message) })
     }
 
     /// Holds, releases, retries or deletes messages. Each recipient that is
@@ -184,16 +191,21 @@ impl Center {
         command: QueueCommand,
         ids: &[QueueId],
     ) -> Result<QueueDone, CenterError> {
-        permit(caller, Permission::QueueActions)?;
+        let releases = [Permission::ReleaseHarmless, Permission::ReleaseDangerous];
+        if command != QueueAction::Release || !releases.iter().any(|p| caller.may(*p)) {
+            permit(caller, Permission::QueueActions)?;
+        }
+        let seen = self.seen_by(caller);
         self.note_command(caller, command, ids)?;
         let mut done =
             QueueDone { messages: 0, recipients: 0, missing: Vec::new(), unchanged: Vec::new() };
         for &id in ids {
-            let Some(message) = self.parts.queue.message(id) else {
+            let message = self.parts.queue.message(id);
+            let Some(message) = message.filter(|message| seen.sees_some(message)) else {
                 done.missing.push(id);
                 continue;
             };
-            let changed = self.command_one(caller, command, &message, &mut done.unchanged)?;
+            let changed = seen.command_one(caller, command, &message, &mut done.unchanged)?;
             done.messages += usize::from(changed > 0);
             done.recipients += changed;
         }
@@ -219,39 +231,6 @@ impl Center {
             many => format!("{} messages", many.len()),
         };
         self.record(caller, action, &subject, &json!({ "messages": ids }))
-    }
-
-    fn command_one(
-        &self,
-        caller: &Caller,
-        command: QueueCommand,
-        message: &QueuedMessage,
-        unchanged: &mut Vec<QueueUnchanged>,
-    ) -> Result<usize, CenterError> {
-        let now = self.parts.clock.now();
-        let (mut steps, mut events) = (Vec::new(), Vec::new());
-        for recipient in &message.recipients {
-            let state = match next_state(command, recipient.state, now) {
-                Ok(state) => state,
-                Err(why) => {
-                    let to = presentable(recipient.path.as_str()).into_owned();
-                    let why = why.map(|why| QueueUnchanged { id: message.id, to, why: why.into() });
-                    unchanged.extend(why);
-                    continue;
-                }
-            };
-            // Before the step, or delivery would put it off again.
-            if matches!(command, QueueAction::Retry | QueueAction::Release) {
-                self.next_hops.try_now(message, &recipient.path);
-            }
-            steps.push(QueueStep { recipient: recipient.event, state });
-            events.push(self.queue_event(caller, command, message, recipient, now));
-        }
-        let changed = steps.len();
-        if changed > 0 {
-            self.parts.queue.intervene(message.id, steps, events)?;
-        }
-        Ok(changed)
     }
 
     fn queue_event(
@@ -294,7 +273,7 @@ impl Center {
             for message in &page {
                 let class = age_class(now.since(message.arrived));
                 let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
-                for recipient in waiting {
+                for recipient in waiting.filter(|r| caller.sight.sees_path(&r.path)) {
                     let domain = recipient.path.domain_key().to_owned();
                     let counts =
                         domains.entry(domain).or_insert_with(|| vec![0; AGES_MIN.len() + 1]);
@@ -314,6 +293,129 @@ impl Center {
         Ok(QueueShape { ages_min: AGES_MIN.to_vec(), rows })
     }
 }
+
+impl Seen<'_> {
+    /// The recipients of a message whom the caller sees.
+    fn seen_of<'m>(
+        &self,
+        message: &'m QueuedMessage,
+    ) -> impl Iterator<Item = &'m QueuedRecipient> + use<'m> {
+        let sight = self.events.sight().clone();
+        message.recipients.iter().filter(move |recipient| sight.sees_path(&recipient.path))
+    }
+
+    /// Whether the caller sees a recipient of it that has not left.
+    fn sees_some(&self, message: &QueuedMessage) -> bool {
+        self.seen_of(message).any(|recipient| recipient.state != RecipientState::Done)
+    }
+
+    /// Messages in the queue, and the arrival of the oldest of those that wait
+    /// for the next hop.
+    pub(crate) fn queue_depth(&self) -> (usize, Option<Timestamp>) {
+        if self.events.sight().is_everything() {
+            return self.parts.queue.depth();
+        }
+        let (mut messages, mut oldest) = (0, None::<Timestamp>);
+        let mut after = None;
+        loop {
+            let page = self.parts.queue.list(after, ROWS_MAX);
+            let Some(last) = page.last() else { return (messages, oldest) };
+            after = Some(last.id);
+            for message in page.iter().filter(|message| self.sees_some(message)) {
+                messages += 1;
+                let waits =
+                    |one: &QueuedRecipient| matches!(one.state, RecipientState::Waiting { .. });
+                if self.seen_of(message).any(waits) {
+                    oldest = Some(oldest.map_or(message.arrived, |at| at.min(message.arrived)));
+                }
+            }
+        }
+    }
+
+    fn queue_row(&self, message: &QueuedMessage) -> Result<QueueRow, CenterError> {
+        let now = self.parts.clock.now();
+        let waiting = self.seen_of(message).filter(|r| r.state != RecipientState::Done);
+        let rows = waiting.map(|one| Ok(recipient_row(one, self.wait(message, one)?, now)));
+        let mut row =
+            QueueRow { recipients: rows.collect::<Result<_, CenterError>>()?, ..row(message) };
+        row.subject = row.subject.filter(|_| self.events.subjects());
+        Ok(row)
+    }
+
+    fn command_one(
+        &self,
+        caller: &Caller,
+        command: QueueCommand,
+        message: &QueuedMessage,
+        unchanged: &mut Vec<QueueUnchanged>,
+    ) -> Result<usize, CenterError> {
+        let now = self.parts.clock.now();
+        let (mut steps, mut events) = (Vec::new(), Vec::new());
+        for recipient in self.seen_of(message) {
+            let state = match next_state(command, recipient.state, now) {
+                Ok(state) => self.may_release(caller, command, recipient)?.map(|()| state),
+                Err(why) => Err(why.map(str::to_owned)),
+            };
+            let state = match state {
+                Ok(state) => state,
+                Err(why) => {
+                    let to = presentable(recipient.path.as_str()).into_owned();
+                    unchanged.extend(why.map(|why| QueueUnchanged { id: message.id, to, why }));
+                    continue;
+                }
+            };
+            // Before the step, or delivery would put it off again.
+            if matches!(command, QueueAction::Retry | QueueAction::Release) {
+                self.next_hops.try_now(message, &recipient.path);
+            }
+            steps.push(QueueStep { recipient: recipient.event, state });
+            events.push(self.queue_event(caller, command, message, recipient, now));
+        }
+        let changed = steps.len();
+        if changed > 0 {
+            self.parts.queue.intervene(message.id, steps, events)?;
+        }
+        Ok(changed)
+    }
+
+    /// Whether the caller may let this one go; if not, why.
+    fn may_release(
+        &self,
+        caller: &Caller,
+        command: QueueCommand,
+        recipient: &QueuedRecipient,
+    ) -> Result<Result<(), Option<String>>, CenterError> {
+        if command != QueueAction::Release {
+            return Ok(Ok(()));
+        }
+        let held = self.events.event(recipient.event)?.and_then(|event| event.reason());
+        let needs = held.map_or(Permission::QueueActions, needed_to_release);
+        Ok(match caller.may(needs) {
+            true => Ok(()),
+            false => Err(Some(format!("releasing it needs the permission {}", needs.slug()))),
+        })
+    }
+}
+
+/// What it takes to let a message go that was accepted for this reason: what
+/// a person held is the business of whoever works on the queue.
+fn needed_to_release(reason: Reason) -> Permission {
+    match reason.kind() {
+        ReasonKind::Hold if DANGEROUS.contains(&reason) => Permission::ReleaseDangerous,
+        ReasonKind::Hold => Permission::ReleaseHarmless,
+        _ => Permission::QueueActions,
+    }
+}
+
+/// Held for what can do harm when it is opened or believed.
+const DANGEROUS: [Reason; 6] = [
+    Reason::HoldDmarcQuarantine,
+    Reason::HoldAuthentication,
+    Reason::HoldAttachment,
+    Reason::HoldUrl,
+    Reason::HoldVirusUnscannable,
+    Reason::HoldImpersonation,
+];
 
 fn age_class(age: Duration) -> usize {
     let minutes = age.as_secs() / 60;

@@ -156,7 +156,7 @@ impl Center {
         }
         // A reference that nobody knows is kept as well: it may be mistyped,
         // and whether it was written to the disk would say if it exists.
-        let events = self.parts.log.by_reference(reference)?;
+        let events = self.memory.of_house().by_reference(reference)?;
         let own = events.iter().find(|event| event.reference() == reference);
         let attempt = own.map(requested);
         let address = address.to_string();
@@ -198,9 +198,19 @@ impl Center {
         // A reference is found however it was copied.
         let part = part.parse::<Reference>().map_or(part, |reference| reference.to_string());
         let part = part.to_lowercase();
-        let query = RequestQuery { answered: list.answered(), part, before };
-        let stored = self.request_state()?.requests(&query, REQUESTS_PAGE_MAX)?;
-        Ok(stored.into_iter().map(shown).collect())
+        let mut query = RequestQuery { answered: list.answered(), part, before };
+        let mut found = Vec::new();
+        // A page can be full of what somebody else's recipients are asked.
+        loop {
+            let page = self.request_state()?.requests(&query, REQUESTS_PAGE_MAX)?;
+            query.before = page.last().map(|last| last.id);
+            let more = page.len() == REQUESTS_PAGE_MAX;
+            let seen = page.into_iter().map(shown).filter(|request| sees(caller, request));
+            found.extend(seen.take(REQUESTS_PAGE_MAX - found.len()));
+            if !more || found.len() == REQUESTS_PAGE_MAX {
+                return Ok(found);
+            }
+        }
     }
 
     /// One request.
@@ -210,7 +220,8 @@ impl Center {
     /// [`CenterError::NotFound`].
     pub fn request(&self, caller: &Caller, id: u64) -> Result<ReviewRequest, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        self.request_state()?.request(id)?.map(shown).ok_or_else(|| missing(id))
+        let request = self.request_state()?.request(id)?.map(shown);
+        request.filter(|request| sees(caller, request)).ok_or_else(|| missing(id))
     }
 
     /// How many requests wait: in all, and about the attempt of this reference.
@@ -224,6 +235,14 @@ impl Center {
         reference: Option<Reference>,
     ) -> Result<(u64, u64), CenterError> {
         permit(caller, Permission::SeeMetadata)?;
+        if !caller.sight.is_everything() {
+            let waiting = self.requests(caller, RequestList::Waiting, "", None)?;
+            let about = |request: &&ReviewRequest| {
+                reference.is_some_and(|reference| request.reference == reference.as_str())
+            };
+            let about = waiting.iter().filter(about).count();
+            return Ok((waiting.len() as u64, about as u64));
+        }
         let reference = reference.map_or(String::new(), |reference| reference.to_string());
         Ok(self.request_state()?.open_requests(&reference)?)
     }
@@ -270,6 +289,7 @@ impl Center {
             Some(_) => AuditAction::RequestAnswered,
             None => AuditAction::RequestReopened,
         };
+        self.request(caller, id)?;
         let subject = format!("request {id}");
         let details = serde_json::json!({ "answer": answer.map(|answer| &answer.note) });
         self.record(caller, action, &subject, &details)?;
@@ -321,6 +341,13 @@ fn words(reference: Reference, texts: &[&str], attempt: Option<&RequestedAttempt
     words.extend(texts);
     words.extend(attempt.iter().flat_map(|known| [&*known.from, &known.to, &known.label]));
     words.join("\n").to_lowercase()
+}
+
+/// Whether the attempt it is about concerned a recipient whom the caller sees.
+fn sees(caller: &Caller, request: &ReviewRequest) -> bool {
+    let to = request.attempt.as_ref().and_then(|attempt| attempt.to.parse().ok());
+    caller.sight.is_everything()
+        || to.is_some_and(|to: types::EmailAddress| caller.sight.sees_domain(to.domain_key()))
 }
 
 fn requested(event: &Event) -> RequestedAttempt {
@@ -379,7 +406,7 @@ mod tests {
         let gateway = Gateway::new(at(100));
         let center = &gateway.center;
         let event = sample(7, types::Reason::RecipientUnknown);
-        center.parts.log.record(vec![event.clone()]).unwrap();
+        center.memory.of_house().record(vec![event.clone()]).unwrap();
         let reference = event.reference().to_string();
         let hostile = "one\r\ntwo \u{202e}\u{1b}[2J<b>";
         assert_eq!(center.hand_in(ip(), &new(&reference, hostile)).unwrap(), HandedIn::Kept);

@@ -15,7 +15,7 @@ impl Center {
     pub fn drop_expired(&self) -> Result<u64, CenterError> {
         let now = self.parts.clock.now();
         match self.drop_point(now) {
-            Some(before) => Ok(self.parts.log.drop_before(before)?),
+            Some(before) => Ok(self.memory.of_house().drop_before(before)?),
             None => Ok(0),
         }
     }

@@ -84,7 +84,7 @@ impl Center {
             return Err(CenterError::invalid(message));
         }
         let request = SearchRequest { cursor: None, ..new.request.clone() };
-        self.scope(&request)?;
+        self.seen_by(caller).scope(&request)?;
         let own = state.views(&caller.name)?;
         let mut own = own.iter().filter(|view| view.owner == *caller.name);
         if own.clone().count() >= VIEWS_MAX && !own.any(|view| view.name == name) {

@@ -12,12 +12,13 @@ use types::evidence::{Loss, Parties};
 use types::lists::{ManagedSender, Pattern, SenderAction};
 use types::{
     AuditAction, Caller, EmailAddress, ForwardPath, Permission, PolicyId, PolicyRef, PolicyType,
-    ReversePath, Stage,
+    ReversePath, Sight, Stage,
 };
 
 use crate::daily_log::spreadsheet_safe;
 use crate::explain::{loss_words, short};
 use crate::input::sender_problem;
+use crate::sight::permit_recipient;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
 
 /// Most rows of one page.
@@ -106,7 +107,7 @@ impl Center {
             0 => 100,
             wanted => wanted.min(PAGE_ROWS_MAX),
         };
-        let query = self.sender_query(search);
+        let query = self.sender_query(caller, search);
         let found = self.parts.policies.senders(&query, search.after, rows_max)?;
         Ok(found.into_iter().map(|stored| self.sender_row(stored)).collect())
     }
@@ -118,9 +119,15 @@ impl Center {
     /// [`CenterError::NotFound`].
     pub fn sender(&self, caller: &Caller, id: PolicyId) -> Result<SenderRow, CenterError> {
         permit(caller, Permission::SeeSenders)?;
+        Ok(self.sender_row(self.seen_sender(caller, id)?))
+    }
+
+    /// An entry of a recipient whom the caller sees.
+    fn seen_sender(&self, caller: &Caller, id: PolicyId) -> Result<StoredSender, CenterError> {
         let stored = self.parts.policies.sender(id)?;
-        let stored = stored.ok_or_else(|| CenterError::NotFound(format!("managed sender {id}")))?;
-        Ok(self.sender_row(stored))
+        let is_seen = |stored: &StoredSender| sees(caller, &stored.sender);
+        let stored = stored.filter(is_seen);
+        stored.ok_or_else(|| CenterError::NotFound(format!("managed sender {id}")))
     }
 
     fn sender_row(&self, stored: StoredSender) -> SenderRow {
@@ -182,11 +189,11 @@ impl Center {
         Some(format!("{by}{}", loss_words(*loss)))
     }
 
-    fn sender_query(&self, search: &SenderSearch) -> SenderQuery {
+    fn sender_query(&self, caller: &Caller, search: &SenderSearch) -> SenderQuery {
         let unused = search.unused_days.map(|days| {
             self.parts.clock.now().before(Duration::from_secs(u64::from(days) * 86_400))
         });
-        SenderQuery { unused_since: unused, ..query(search) }
+        SenderQuery { unused_since: unused, within: caller.sight.clone(), ..query(search) }
     }
 
     /// Adds an entry; it replaces any other for the same pair.
@@ -201,6 +208,7 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditSenders)?;
+        permit_recipient(caller, &ForwardPath::Address(sender.recipient.clone()))?;
         let sender = ManagedSender {
             created_by: caller.name.to_string(),
             created: self.parts.clock.now(),
@@ -230,6 +238,7 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditSenders)?;
+        self.seen_sender(caller, id)?;
         let who = self.author(caller, None, note);
         let edit = Edit::Remove(ObjectKey::Sender(id));
         self.activated(self.parts.policies.change(&who, vec![edit])?)
@@ -253,7 +262,7 @@ impl Center {
         writer.write_record(COLUMNS).map_err(|e| csv_error(&e))?;
         let mut after = None;
         loop {
-            let query = self.sender_query(search);
+            let query = self.sender_query(caller, search);
             let page = self.parts.policies.senders(&query, after, PAGE_ROWS_MAX)?;
             let Some(last) = page.last() else { break };
             after = last.sender.id;
@@ -279,7 +288,7 @@ impl Center {
         how: ImportHow,
         note: &str,
     ) -> Result<Imported, CenterError> {
-        permit(caller, Permission::EditSenders)?;
+        permit(caller, Permission::EditLists)?;
         let (entries, mut problems) = self.read_entries(caller, csv)?;
         let lines: Vec<usize> = entries.iter().map(|(line, _)| *line).collect();
         let senders: Vec<ManagedSender> = entries.into_iter().map(|(_, entry)| entry).collect();
@@ -358,6 +367,11 @@ impl Center {
     }
 }
 
+/// Whether an entry belongs to a recipient whom the caller sees.
+pub(crate) fn sees(caller: &Caller, entry: &ManagedSender) -> bool {
+    caller.sight.sees_domain(entry.recipient.domain_key())
+}
+
 /// Entries that are new or other than they were.
 fn put(differences: &[Difference]) -> usize {
     differences.iter().filter(|difference| difference.after.is_some()).count()
@@ -373,6 +387,7 @@ fn query(search: &SenderSearch) -> SenderQuery {
         text: search.text.clone(),
         action: search.action,
         unused_since: None,
+        within: Sight::Everything,
     }
 }
 

@@ -141,6 +141,7 @@ impl Readiness for Quiet {
 /// A message center with everything real but the clock.
 pub(crate) struct Gateway {
     pub(crate) center: Center,
+    parts: Parts,
     activator: Arc<Activator>,
     clock: Arc<SimulatedClock>,
     folder: TempDir,
@@ -173,8 +174,8 @@ impl Gateway {
             program_version: "0.1.0",
         };
         let requests = SqliteRequests::open(&folder.path().join("state.db")).unwrap();
-        let center = Center::new(parts).with_requests(Arc::new(requests));
-        Gateway { center, activator, clock, folder }
+        let center = Center::new(parts.clone()).with_requests(Arc::new(requests));
+        Gateway { center, parts, activator, clock, folder }
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -183,7 +184,7 @@ impl Gateway {
 
     /// A message center that remembers nothing of this one but what is stored.
     pub(crate) fn another_process(&self) -> Center {
-        Center::new(self.center.parts.clone())
+        Center::new(self.parts.clone())
     }
 
     pub(crate) fn advance(&self, span: Duration) {
@@ -244,7 +245,7 @@ fn attempts_are_found_paged_and_explained() {
         .map(|number| sample(number, reasons[number as usize % 3]))
         .map(|event| Event { at: event.at + Duration::from_secs(1), ..event })
         .collect();
-    gateway.center.parts.log.record(events.clone()).unwrap();
+    gateway.center.memory.of_house().record(events.clone()).unwrap();
     assert_eq!(trace(&gateway, "").rows.len(), 30);
     assert_eq!(trace(&gateway, "is:rejected").rows.len(), 10);
     assert_eq!(trace(&gateway, "type:greylist time:today to:bob@corp.example").rows.len(), 10);
@@ -413,7 +414,7 @@ fn the_sum_and_the_numbers_come_from_events() {
     let center = &gateway.center;
     for number in 0..4 {
         let event = sample(number, Reason::ALL[number as usize * 9]);
-        center.parts.log.record(vec![event.clone()]).unwrap();
+        center.memory.of_house().record(vec![event.clone()]).unwrap();
         center.parts.events.observe(&event);
     }
     let sum = center.conservation(&root()).unwrap();
@@ -457,7 +458,7 @@ async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
     let gateway = Gateway::new(at(60));
     let (center, id) = (&gateway.center, queue_id(7));
     let event = sample(7, Reason::Accepted);
-    let mut content = center.parts.log.content(id);
+    let mut content = center.memory.of_house().content(id);
     content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();
     let waiting = RecipientState::Waiting { attempts: 2, due: at(900), warned: false };
     let message = QueuedMessage {
@@ -481,8 +482,8 @@ async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
         }],
     };
     let acceptance = Acceptance { message: Some(message), events: vec![event.clone()] };
-    let position = center.parts.log.commit(Some(content), acceptance).await.unwrap();
-    center.parts.log.flushed(position).await.unwrap();
+    let position = center.memory.of_house().commit(Some(content), acceptance).await.unwrap();
+    center.memory.of_house().flushed(position).await.unwrap();
     let shape = center.queue_shape(&root()).unwrap();
     assert_eq!((shape.rows[0].domain.as_str(), shape.rows[0].counts[0]), ("corp.example", 1));
     for (command, changed, state) in [

@@ -6,6 +6,7 @@ use store::state::{Difference, Object, ObjectKey, Origin, PolicyDocument, Proven
 use types::{AuditAction, Caller, Permission, Policy, PolicyId, Timestamp};
 
 use crate::policies::refuse;
+use crate::senders::sees;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
 
 /// Most versions listed at once.
@@ -126,6 +127,7 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         permit(caller, Permission::EditSenders)?;
         let document = Document::parse(text).map_err(unreadable)?;
         self.checked(&document, text)?;
@@ -166,6 +168,38 @@ impl Center {
         Ok(differences.into_iter().map(VersionDifference::from).collect())
     }
 
+    /// What a version changed, as far as the caller may see it: whoever does
+    /// not see policies sees the managed senders of recipients they see.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`] for a version there is not, or of which they
+    /// see nothing.
+    pub fn changed_in(
+        &self,
+        caller: &Caller,
+        version: u64,
+    ) -> Result<Vec<VersionDifference>, CenterError> {
+        let missing = || CenterError::NotFound(format!("version {version}"));
+        let before = version.checked_sub(1).ok_or_else(missing)?;
+        if caller.may(Permission::SeePolicies) {
+            return self.differences(caller, before, version);
+        }
+        permit(caller, Permission::SeeSenders)?;
+        let mut made = self.parts.policies.differences(before, version)?;
+        made.retain(|made| {
+            let both = [&made.before, &made.after];
+            both.into_iter().flatten().all(|object| match object {
+                Object::Sender(entry) => sees(caller, entry),
+                _ => false,
+            })
+        });
+        match made.is_empty() {
+            true => Err(missing()),
+            false => Ok(made.into_iter().map(VersionDifference::from).collect()),
+        }
+    }
+
     /// Brings back the content of a version, as a new version. What the policy
     /// file manages, or managed then, stays as it is and is named.
     ///
@@ -180,6 +214,7 @@ impl Center {
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditPolicies)?;
+        permit(caller, Permission::EditLists)?;
         permit(caller, Permission::EditSenders)?;
         let who = self.author(caller, expected, note);
         let changed = self.activated(self.parts.policies.roll_back(&who, number)?)?;

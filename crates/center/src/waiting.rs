@@ -7,7 +7,8 @@ use types::event::QueueAction;
 use types::{Event, EventKind, FollowUp, Outcome, QueueId, Timestamp};
 
 use crate::explain::Explanation;
-use crate::{Center, CenterError, NextHopState, presentable, presentable_within};
+use crate::sight::Seen;
+use crate::{CenterError, NextHopState, presentable, presentable_within};
 
 /// Most characters of a next hop's answer that are shown.
 const ANSWER_CHARS_MAX: usize = 300;
@@ -33,7 +34,7 @@ pub(crate) struct Wait {
     held_by: Option<String>,
 }
 
-impl Center {
+impl Seen<'_> {
     /// Looks up why a recipient waits: its newest follow-up events, and the
     /// state of its next hop.
     pub(crate) fn wait(
@@ -44,7 +45,7 @@ impl Center {
         let next_hop = self.next_hops.of(message, &recipient.path);
         let mut wait = Wait { last_try: None, next_hop, held_by: None };
         let RecipientState::Waiting { attempts: 0, .. } = recipient.state else {
-            for event in self.parts.log.life_line(recipient.life_line)? {
+            for event in self.events.life_line(recipient.life_line)? {
                 wait.note(&event, recipient);
             }
             return Ok(wait);
@@ -61,7 +62,7 @@ impl Center {
     ) -> Result<(), CenterError> {
         let attempt = match &event.kind {
             EventKind::Attempt(_) => Some(event.clone()),
-            EventKind::FollowUp { of, .. } => self.parts.log.event(*of)?,
+            EventKind::FollowUp { of, .. } => self.events.event(*of)?,
         };
         let Some(attempt) = attempt else { return Ok(()) };
         let Some(message) = accepted_as(&attempt).and_then(|id| self.parts.queue.message(id))
@@ -165,6 +166,7 @@ fn left_alone(hop: &NextHopState, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::Center;
     use std::sync::{Arc, Mutex};
 
     use store::Acceptance;
@@ -213,7 +215,7 @@ mod tests {
     /// Accepts the sample message 7 with these tries behind it.
     async fn accept(center: &Center, attempts: u32) -> Event {
         let (id, event) = (queue_id(7), sample(7, Reason::Accepted));
-        let mut content = center.parts.log.content(id);
+        let mut content = center.memory.of_house().content(id);
         content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();
         let message = QueuedMessage {
             id,
@@ -236,8 +238,8 @@ mod tests {
             }],
         };
         let acceptance = Acceptance { message: Some(message), events: vec![event.clone()] };
-        let position = center.parts.log.commit(Some(content), acceptance).await.unwrap();
-        center.parts.log.flushed(position).await.unwrap();
+        let position = center.memory.of_house().commit(Some(content), acceptance).await.unwrap();
+        center.memory.of_house().flushed(position).await.unwrap();
         event
     }
 
@@ -265,7 +267,7 @@ mod tests {
         let root = Caller::with_all("root");
         let center = gateway.another_process().with_next_hops(Arc::new(Dead::default()));
         let event = accept(&center, 2).await;
-        center.parts.log.record(vec![deferred(&event)]).unwrap();
+        center.memory.of_house().record(vec![deferred(&event)]).unwrap();
 
         let row = center.queue_show(&root, queue_id(7)).unwrap().recipients.remove(0);
         assert_eq!(row.last_try.as_ref().map(|last| last.number), Some(2));

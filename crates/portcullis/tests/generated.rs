@@ -54,6 +54,11 @@ fn the_reasons_page_is_up_to_date_and_has_a_section_for_each() {
     up_to_date("docs/reference/reasons.md", &page);
 }
 
+#[test]
+fn the_roles_page_is_up_to_date() {
+    up_to_date("docs/reference/roles.md", &pages::roles::page());
+}
+
 /// Adds the text of every Rust file below a folder.
 fn sources(folder: &Path, text: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {

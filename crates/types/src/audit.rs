@@ -37,6 +37,8 @@ macro_rules! actions {
 actions! {
     /// Signed in.
     SignedIn = "sign_in.done";
+    /// Signed in with the account for emergencies.
+    EmergencySignIn = "sign_in.emergency";
     /// A sign-in failed: a wrong password, code or name.
     SignInFailed = "sign_in.failed";
     /// Sign-ins failed too often to note each.
@@ -49,10 +51,18 @@ actions! {
     SetUp = "account.set_up";
     /// Added an account.
     AccountAdded = "account.added";
+    /// Made the account for emergencies, or gave it a new password.
+    EmergencyMade = "account.emergency";
     /// Removed an account with its sessions and tokens.
     AccountRemoved = "account.removed";
     /// Gave an account another role.
     RoleGiven = "account.role";
+    /// Changed whose mail an account sees, or closed or opened it.
+    AccountChanged = "account.changed";
+    /// Made or changed a role.
+    RoleChanged = "role.changed";
+    /// Removed a role.
+    RoleRemoved = "role.removed";
     /// Set a password.
     PasswordSet = "account.password";
     /// Turned codes at sign-in on.

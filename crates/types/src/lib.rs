@@ -29,7 +29,9 @@ pub mod policy;
 pub mod rate;
 pub mod reason;
 pub mod reply;
+pub mod role;
 mod schema;
+pub mod sight;
 pub mod stage;
 pub mod time;
 pub mod triplet;
@@ -52,12 +54,16 @@ pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, Sessio
 pub use listing::{ListAnswer, ListFacts, ListFailure};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
-pub use permission::{AccountId, Caller, Permission, Permissions, Role, TokenId, UnknownName, Via};
+pub use permission::{
+    AccountId, Caller, Permission, Permissions, Reach, TokenId, UnknownName, Via,
+};
 pub use place::PlaceFacts;
 pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
 pub use rate::Rate;
 pub use reason::{Reason, ReasonKind};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
+pub use role::{Role, RoleName};
+pub use sight::Sight;
 pub use stage::Stage;
 pub use time::{Micros, Timestamp, spoken};
 pub use verdict::{Decision, Detail, Verdict};

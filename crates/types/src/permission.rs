@@ -8,9 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Reference;
+use crate::sight::Sight;
 
 macro_rules! permissions {
-    ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal, $reach:ident;)*) => {
         /// One thing a caller may be allowed to do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
@@ -29,41 +30,65 @@ macro_rules! permissions {
             pub fn doc(self) -> &'static str {
                 match self { $(Permission::$name => concat!($($doc),+).trim(),)* }
             }
+
+            /// How far it reaches.
+            pub const fn reach(self) -> Reach {
+                match self { $(Permission::$name => Reach::$reach,)* }
+            }
         }
     };
 }
 
+/// What a permission is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Recipients: whoever is limited to some domains has it for those.
+    Recipients,
+    /// The gateway as a whole: whoever is limited to some domains has it not.
+    House,
+}
+
 permissions! {
-    /// Attempts, life-lines and verdict records, without content.
-    SeeMetadata = "see_metadata";
-    /// The daily log and other files of metadata.
-    ExportMetadata = "export_metadata";
+    /// Attempts, life-lines and verdict records, without subjects.
+    SeeMetadata = "see_metadata", Recipients;
+    /// The subjects of messages: in rows, in searches and in exports.
+    SeeSubjects = "see_subjects", Recipients;
+    /// Lists of attempts as files.
+    ExportMetadata = "export_metadata", Recipients;
+    /// The daily logs: files of everything that was refused.
+    DailyLogs = "daily_logs", House;
     /// Policies, groups and their versions, for reading.
-    SeePolicies = "see_policies";
-    /// Policies and groups, for changing.
-    EditPolicies = "edit_policies";
+    SeePolicies = "see_policies", House;
+    /// Policies and definitions, for changing and trying out; a permit or block for everyone.
+    EditPolicies = "edit_policies", House;
+    /// Groups, and importing managed senders.
+    EditLists = "edit_lists", House;
     /// Managed senders, for reading.
-    SeeSenders = "see_senders";
-    /// Managed senders, for changing.
-    EditSenders = "edit_senders";
+    SeeSenders = "see_senders", Recipients;
+    /// Permit, block and let in for one recipient.
+    EditSenders = "edit_senders", Recipients;
     /// The delivery queue, for reading.
-    SeeQueue = "see_queue";
-    /// Holding, releasing, retrying and deleting queued messages.
-    QueueActions = "queue_actions";
+    SeeQueue = "see_queue", Recipients;
+    /// Holding, retrying and deleting queued messages.
+    QueueActions = "queue_actions", Recipients;
+    /// Releasing held messages that are no danger.
+    ReleaseHarmless = "release_harmless", Recipients;
+    /// Releasing held messages that may be a danger.
+    ReleaseDangerous = "release_dangerous", Recipients;
     /// The triplet table, for reading.
-    SeeGreylist = "see_greylist";
-    /// Letting triplets pass and forgetting them.
-    SteerGreylist = "steer_greylist";
+    SeeGreylist = "see_greylist", Recipients;
+    /// Letting any triplets pass and forgetting them.
+    SteerGreylist = "steer_greylist", Recipients;
     /// Marking what refused senders ask as dealt with.
-    AnswerRequests = "answer_requests";
+    AnswerRequests = "answer_requests", Recipients;
     /// Health, conservation and sizes.
-    SystemStatus = "system_status";
-    /// Accounts of other people: adding, removing, new set-up links.
-    ManageAccounts = "manage_accounts";
+    SystemStatus = "system_status", House;
+    /// Accounts of other people and roles: adding, changing, removing, new set-up links.
+    ManageAccounts = "manage_accounts", House;
     /// Tokens for programs, and those of other people.
-    ManageTokens = "manage_tokens";
+    ManageTokens = "manage_tokens", House;
     /// The audit log of everybody; what one did oneself can be read without.
-    SeeAudit = "see_audit";
+    SeeAudit = "see_audit", House;
 }
 
 impl FromStr for Permission {
@@ -99,12 +124,38 @@ impl Permissions {
     /// What a reader has who must not change anything.
     pub fn read_only() -> Self {
         use Permission::{
-            ExportMetadata, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders,
-            SystemStatus,
+            DailyLogs, ExportMetadata, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders,
+            SeeSubjects, SystemStatus,
         };
-        [SeeMetadata, ExportMetadata, SeePolicies, SeeSenders, SeeQueue, SeeGreylist, SystemStatus]
-            .into_iter()
-            .collect()
+        [
+            SeeMetadata,
+            SeeSubjects,
+            ExportMetadata,
+            DailyLogs,
+            SeePolicies,
+            SeeSenders,
+            SeeQueue,
+            SeeGreylist,
+            SystemStatus,
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// What is left of them for somebody who sees this much only.
+    #[must_use]
+    pub fn within(self, sight: &Sight) -> Permissions {
+        let reaches = |permission: &Permission| permission.reach() == Reach::Recipients;
+        match sight {
+            Sight::Everything => self,
+            Sight::Domains(_) => self.iter().filter(reaches).collect(),
+        }
+    }
+
+    /// Those that are in either set.
+    #[must_use]
+    pub const fn or(self, other: Permissions) -> Permissions {
+        Permissions(self.0 | other.0)
     }
 
     /// Whether `permission` is among them.
@@ -142,61 +193,6 @@ const fn bit(permission: Permission) -> u32 {
 impl FromIterator<Permission> for Permissions {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
         Permissions(permissions.into_iter().fold(0, |bits, permission| bits | bit(permission)))
-    }
-}
-
-/// What an account may do, as one of a few sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Looks things up and changes nothing: the help desk.
-    Viewer,
-    /// Everything.
-    Owner,
-}
-
-impl Role {
-    /// Every role, the least first.
-    pub const ALL: [Role; 2] = [Role::Viewer, Role::Owner];
-
-    /// The name in storage, API and command line.
-    pub const fn slug(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Owner => "owner",
-        }
-    }
-
-    /// What people read.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Role::Viewer => "Viewer",
-            Role::Owner => "Owner",
-        }
-    }
-
-    /// What it allows. A viewer does not export: lists that leave the console
-    /// are an operator's business.
-    pub fn permissions(self) -> Permissions {
-        use Permission::{
-            SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SystemStatus,
-        };
-        match self {
-            Role::Viewer => {
-                [SeeMetadata, SeePolicies, SeeSenders, SeeQueue, SeeGreylist, SystemStatus]
-                    .into_iter()
-                    .collect()
-            }
-            Role::Owner => Permissions::all(),
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        Role::ALL.into_iter().find(|role| role.slug() == text).ok_or(UnknownName("role"))
     }
 }
 
@@ -261,6 +257,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What they may do.
     pub permissions: Permissions,
+    /// Whose mail they see.
+    pub sight: Sight,
     /// How they came in.
     pub via: Via,
     /// The address they came from; nothing for the machine itself.
@@ -272,7 +270,8 @@ pub struct Caller {
 impl Caller {
     /// A caller with these permissions who came in by no account.
     pub fn new(name: &str, permissions: Permissions) -> Self {
-        Caller { name: name.into(), permissions, via: Via::Machine, from: None, row: None }
+        let sight = Sight::Everything;
+        Caller { name: name.into(), permissions, sight, via: Via::Machine, from: None, row: None }
     }
 
     /// A caller with every permission: the machine's own administrator.
@@ -296,6 +295,13 @@ impl Caller {
     #[must_use]
     pub fn on_row(self, row: Reference) -> Self {
         Caller { row: Some(row), ..self }
+    }
+
+    /// The same caller, who sees this much only; what reaches further than
+    /// that they may no more.
+    #[must_use]
+    pub fn seeing(self, sight: Sight) -> Self {
+        Caller { permissions: self.permissions.within(&sight), sight, ..self }
     }
 
     /// The account they came in with, or whose token they used.
@@ -322,10 +328,12 @@ mod tests {
         for permission in Permission::ALL {
             let reads = permission.slug().starts_with("see_")
                 && *permission != Permission::SeeAudit
-                || matches!(permission, Permission::ExportMetadata | Permission::SystemStatus);
+                || matches!(
+                    permission,
+                    Permission::ExportMetadata | Permission::DailyLogs | Permission::SystemStatus
+                );
             assert_eq!(reader.may(*permission), reads, "{}", permission.slug());
             assert!(Caller::with_all("root").may(*permission));
-            assert!(reads || !Role::Viewer.permissions().has(*permission));
             assert_eq!(permission.slug().parse(), Ok(*permission));
             assert!(permission.doc().ends_with('.'), "{}", permission.doc());
         }
@@ -341,11 +349,13 @@ mod tests {
     }
 
     #[test]
-    fn a_viewer_does_not_export_and_an_owner_may_all() {
-        assert!(!Role::Viewer.permissions().has(Permission::ExportMetadata));
-        for role in Role::ALL {
-            assert_eq!(role.slug().parse(), Ok(role));
+    fn who_sees_some_domains_has_nothing_that_reaches_over_all() {
+        let sight = Sight::of(vec!["corp.example".parse().unwrap()]).unwrap();
+        let limited = Caller::with_all("root").seeing(sight);
+        for permission in Permission::ALL {
+            let reaches = permission.reach() == Reach::Recipients;
+            assert_eq!(limited.may(*permission), reaches, "{}", permission.slug());
         }
-        assert_eq!(Role::Owner.permissions(), Permissions::all());
+        assert!(Permission::ALL.len() <= 32, "a set has 32 bits");
     }
 }

@@ -33,6 +33,8 @@ texts! {
     crate::ForwardPath, "ForwardPath", "An envelope recipient.", { "examples": ["ana@corp.example"] };
     crate::lists::Pattern, "Pattern", "An address, or a domain.",
         { "examples": ["ana@corp.example", "corp.example"] };
+    crate::RoleName, "RoleName", "A role: one there is from the start, or one somebody made.",
+        { "pattern": "^[a-z][a-z0-9_-]{0,39}$", "examples": ["viewer", "owner"] };
     crate::policy::DomainPattern, "DomainPattern", "A domain, or one with all below it.",
         { "examples": ["corp.example", "*.corp.example"] };
 }

@@ -15,6 +15,20 @@ pub(crate) enum Access {
     SignedIn,
     /// Whoever has this permission.
     Needs(Permission),
+    /// Whoever has one of these permissions; what exactly they may is looked
+    /// at where it is done.
+    NeedsAny(&'static [Permission]),
+}
+
+impl Access {
+    /// The permissions of which one is enough; empty where none is asked for.
+    pub(crate) fn permissions(self) -> Vec<Permission> {
+        match self {
+            Access::Public | Access::Entrance | Access::SignedIn => Vec::new(),
+            Access::Needs(permission) => vec![permission],
+            Access::NeedsAny(permissions) => permissions.to_vec(),
+        }
+    }
 }
 
 /// One route.
@@ -36,12 +50,21 @@ macro_rules! routes {
     };
 }
 
-use Access::{Entrance, Needs, Public, SignedIn};
+use Access::{Entrance, Needs, NeedsAny, Public, SignedIn};
 use Permission::{
-    AnswerRequests, EditPolicies, EditSenders, ExportMetadata, ManageAccounts, ManageTokens,
-    QueueActions, SeeAudit, SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders,
-    SteerGreylist, SystemStatus,
+    AnswerRequests, DailyLogs, EditLists, EditPolicies, EditSenders, ExportMetadata,
+    ManageAccounts, ManageTokens, QueueActions, ReleaseDangerous, ReleaseHarmless, SeeAudit,
+    SeeGreylist, SeeMetadata, SeePolicies, SeeQueue, SeeSenders, SteerGreylist, SystemStatus,
 };
+
+/// Whoever may let in one sender, or any.
+const LETS_IN: Access = NeedsAny(&[EditSenders, SteerGreylist]);
+/// Whoever may do something with a queued message.
+const ON_QUEUE: Access = NeedsAny(&[QueueActions, ReleaseHarmless, ReleaseDangerous]);
+/// Whoever sees a part of what a version changed.
+const SEES_CHANGES: Access = NeedsAny(&[SeePolicies, SeeSenders]);
+/// Whoever may change a part of the policy set.
+const UNDOES: Access = NeedsAny(&[EditPolicies, EditLists, EditSenders]);
 
 routes! {
     // Health, and what a page loads.
@@ -65,35 +88,35 @@ routes! {
     POST "/messages/{name}/permit" Needs(EditSenders);
     GET "/messages/{name}/block" Needs(EditSenders);
     POST "/messages/{name}/block" Needs(EditSenders);
-    POST "/messages/{name}/let-in" Needs(SteerGreylist);
+    POST "/messages/{name}/let-in" LETS_IN;
     GET "/senders" Needs(SeeSenders);
     GET "/senders/new" Needs(EditSenders);
     POST "/senders/new" Needs(EditSenders);
-    GET "/senders/import" Needs(EditSenders);
-    POST "/senders/import" Needs(EditSenders);
+    GET "/senders/import" Needs(EditLists);
+    POST "/senders/import" Needs(EditLists);
     GET "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}/remove" Needs(EditSenders);
     GET "/groups" Needs(SeePolicies);
-    POST "/groups" Needs(EditPolicies);
+    POST "/groups" Needs(EditLists);
     GET "/groups/{name}" Needs(SeePolicies);
-    POST "/groups/{name}/paste" Needs(EditPolicies);
-    POST "/groups/{name}/members" Needs(EditPolicies);
-    POST "/groups/{name}/move" Needs(EditPolicies);
-    POST "/groups/{name}/remove" Needs(EditPolicies);
+    POST "/groups/{name}/paste" Needs(EditLists);
+    POST "/groups/{name}/members" Needs(EditLists);
+    POST "/groups/{name}/move" Needs(EditLists);
+    POST "/groups/{name}/remove" Needs(EditLists);
     GET "/groups/{name}/export" Needs(SeePolicies);
     GET "/policies" Needs(SeePolicies);
     GET "/policies/new/{kind}" Needs(EditPolicies);
     POST "/policies/new/{kind}" Needs(EditPolicies);
     GET "/policies/versions" Needs(SeePolicies);
-    GET "/policies/rollback/{number}" Needs(SeePolicies);
+    GET "/policies/rollback/{number}" Needs(EditPolicies);
     POST "/policies/rollback/{number}" Needs(EditPolicies);
     GET "/policies/{number}" Needs(SeePolicies);
     POST "/policies/{number}" Needs(EditPolicies);
     POST "/policies/{number}/remove" Needs(EditPolicies);
     GET "/policies/simulator" Needs(SeePolicies);
-    GET "/changes/{version}" Needs(SeePolicies);
-    POST "/changes/{version}/undo" Needs(EditSenders);
+    GET "/changes/{version}" SEES_CHANGES;
+    POST "/changes/{version}/undo" UNDOES;
     GET "/lifelines/{name}" Needs(SeeMetadata);
     GET "/compare" Needs(SeeMetadata);
     GET "/r/{reference}" Public;
@@ -105,11 +128,22 @@ routes! {
     GET "/views" Needs(SeeMetadata);
     POST "/views" Needs(SeeMetadata);
     POST "/views/{id}/remove" Needs(SeeMetadata);
-    GET "/reports/downloads" Needs(ExportMetadata);
+    GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
     POST "/reports/downloads/{id}/cancel" Needs(ExportMetadata);
     POST "/reports/downloads/{id}/remove" Needs(ExportMetadata);
+    GET "/system/access" Needs(ManageAccounts);
+    POST "/system/access" Needs(ManageAccounts);
+    GET "/system/access/{name}" Needs(ManageAccounts);
+    POST "/system/access/{name}" Needs(ManageAccounts);
+    POST "/system/access/{name}/link" Needs(ManageAccounts);
+    POST "/system/access/{name}/remove" Needs(ManageAccounts);
+    GET "/system/roles" Needs(ManageAccounts);
+    POST "/system/roles" Needs(ManageAccounts);
+    GET "/system/roles/{name}" Needs(ManageAccounts);
+    POST "/system/roles/{name}" Needs(ManageAccounts);
+    POST "/system/roles/{name}/remove" Needs(ManageAccounts);
     GET "/system/audit" SignedIn;
     GET "/system/audit/{number}" SignedIn;
     // Attempts.
@@ -127,7 +161,7 @@ routes! {
     GET "/api/v1/attempts/{name}/senders" Needs(EditSenders);
     POST "/api/v1/attempts/{name}/senders" Needs(EditSenders);
     POST "/api/v1/attempts/{name}/senders/preview" Needs(EditSenders);
-    POST "/api/v1/attempts/{name}/let-in" Needs(SteerGreylist);
+    POST "/api/v1/attempts/{name}/let-in" LETS_IN;
     GET "/api/v1/lifelines/{name}" Needs(SeeMetadata);
     GET "/api/v1/search-fields" SignedIn;
     GET "/api/v1/views" SignedIn;
@@ -147,9 +181,9 @@ routes! {
     POST "/api/v1/exports/{id}/cancel" Needs(ExportMetadata);
     GET "/api/v1/exports/{id}/progress" Needs(ExportMetadata);
     GET "/api/v1/exports/{id}/file" Needs(ExportMetadata);
-    GET "/api/v1/daily-logs/range" Needs(ExportMetadata);
-    GET "/api/v1/daily-logs" Needs(ExportMetadata);
-    GET "/api/v1/daily-logs/{name}" Needs(ExportMetadata);
+    GET "/api/v1/daily-logs/range" Needs(DailyLogs);
+    GET "/api/v1/daily-logs" Needs(DailyLogs);
+    GET "/api/v1/daily-logs/{name}" Needs(DailyLogs);
     // What refused senders wrote.
     GET "/api/v1/requests" Needs(SeeMetadata);
     GET "/api/v1/requests/{number}" Needs(SeeMetadata);
@@ -165,20 +199,20 @@ routes! {
     GET "/api/v1/policies/versions" Needs(SeePolicies);
     GET "/api/v1/policies/differences" Needs(SeePolicies);
     POST "/api/v1/policies/check" Needs(SeePolicies);
-    POST "/api/v1/policies/replay" Needs(SeePolicies);
+    POST "/api/v1/policies/replay" Needs(EditPolicies);
     POST "/api/v1/policies/import" Needs(EditPolicies);
-    POST "/api/v1/policies/undo" Needs(EditSenders);
+    POST "/api/v1/policies/undo" UNDOES;
     POST "/api/v1/policies/rollback" Needs(EditPolicies);
     GET "/api/v1/groups" Needs(SeePolicies);
     GET "/api/v1/groups/{name}" Needs(SeePolicies);
-    PUT "/api/v1/groups/{name}" Needs(EditPolicies);
-    DELETE "/api/v1/groups/{name}" Needs(EditPolicies);
-    POST "/api/v1/groups/{name}/members" Needs(EditPolicies);
+    PUT "/api/v1/groups/{name}" Needs(EditLists);
+    DELETE "/api/v1/groups/{name}" Needs(EditLists);
+    POST "/api/v1/groups/{name}/members" Needs(EditLists);
     GET "/api/v1/definitions" Needs(SeePolicies);
     GET "/api/v1/definitions/{name}" Needs(SeePolicies);
     PUT "/api/v1/definitions/{name}" Needs(EditPolicies);
     DELETE "/api/v1/definitions/{name}" Needs(EditPolicies);
-    POST "/api/v1/groups/{name}/paste" Needs(EditPolicies);
+    POST "/api/v1/groups/{name}/paste" Needs(EditLists);
     POST "/api/v1/policies/simulate" Needs(SeePolicies);
     // Managed senders.
     GET "/api/v1/senders" Needs(SeeSenders);
@@ -186,12 +220,12 @@ routes! {
     GET "/api/v1/senders/{number}" Needs(SeeSenders);
     DELETE "/api/v1/senders/{number}" Needs(EditSenders);
     GET "/api/v1/senders/export" Needs(SeeSenders);
-    POST "/api/v1/senders/import" Needs(EditSenders);
+    POST "/api/v1/senders/import" Needs(EditLists);
     // Queue and greylist.
     GET "/api/v1/queue" Needs(SeeQueue);
     GET "/api/v1/queue/shape" Needs(SeeQueue);
     GET "/api/v1/queue/{id}" Needs(SeeQueue);
-    POST "/api/v1/queue/actions" Needs(QueueActions);
+    POST "/api/v1/queue/actions" ON_QUEUE;
     GET "/api/v1/greylist" Needs(SeeGreylist);
     POST "/api/v1/greylist/pass" Needs(SteerGreylist);
     POST "/api/v1/greylist/forget" Needs(SteerGreylist);
@@ -233,9 +267,14 @@ routes! {
     GET "/api/v1/accounts" Needs(ManageAccounts);
     POST "/api/v1/accounts" Needs(ManageAccounts);
     DELETE "/api/v1/accounts/{name}" Needs(ManageAccounts);
+    PUT "/api/v1/accounts/{name}" Needs(ManageAccounts);
     PUT "/api/v1/accounts/{name}/role" Needs(ManageAccounts);
     PUT "/api/v1/accounts/{name}/password" Needs(ManageAccounts);
     DELETE "/api/v1/accounts/{name}/codes" Needs(ManageAccounts);
+    GET "/api/v1/roles" Needs(ManageAccounts);
+    PUT "/api/v1/roles/{name}" Needs(ManageAccounts);
+    DELETE "/api/v1/roles/{name}" Needs(ManageAccounts);
+    POST "/api/v1/emergency-account" Needs(ManageAccounts);
     POST "/api/v1/set-up-links" Needs(ManageAccounts);
     GET "/api/v1/tokens" SignedIn;
     POST "/api/v1/tokens" Needs(ManageTokens);

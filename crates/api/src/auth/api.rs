@@ -3,10 +3,12 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use center::accounts::{
-    AccountRow, Accounts, MadeToken, NewPerson, NewToken, Preferences, TokenRow, Tokens,
+    AccountChange, AccountRow, Accounts, MadeToken, NewPerson, NewToken, Preferences, RoleRow,
+    TokenRow, Tokens,
 };
 use serde::{Deserialize, Serialize};
-use types::{Caller, Permissions, Role, TokenId};
+use types::policy::DomainPattern;
+use types::{Caller, Permissions, RoleName, TokenId};
 
 use super::Signed;
 use crate::Api;
@@ -21,9 +23,14 @@ pub(crate) fn routes() -> Routes {
         .get("/accounts", "All accounts.", list)
         .post("/accounts", "Add an account.", add)
         .delete("/accounts/{name}", "Remove an account.", remove)
+        .put("/accounts/{name}", "Change what an account may do and see.", change)
         .put("/accounts/{name}/role", "Give an account another role.", role)
         .put("/accounts/{name}/password", "Set the password of an account.", password)
         .delete("/accounts/{name}/codes", "Turn an account's codes off.", reset_codes)
+        .get("/roles", "All roles with what they allow.", roles)
+        .put("/roles/{name}", "Make or change a role.", put_role)
+        .delete("/roles/{name}", "Remove a role, or undo what was switched.", remove_role)
+        .post("/emergency-account", "Make the account for emergencies.", emergency)
         .post("/set-up-links", "Make a link that sets an account up.", set_up_link)
         .get("/tokens", "One's tokens, or all.", tokens)
         .post("/tokens", "Make a token.", add_token)
@@ -45,13 +52,16 @@ const DONE: Json<Done> = Json(Done { done: true });
 pub(crate) struct Me {
     name: String,
     permissions: Permissions,
+    /// The recipient domains whose mail they see; everybody's if empty.
+    domains: Vec<DomainPattern>,
     preferences: Preferences,
 }
 
 pub(crate) async fn me(signed: Signed) -> Json<Me> {
     let Signed { caller, preferences, .. } = signed;
     let (name, permissions) = (caller.name.to_string(), caller.permissions);
-    Json(Me { name, permissions, preferences: (*preferences).clone() })
+    let domains = caller.sight.domains().to_vec();
+    Json(Me { name, permissions, domains, preferences: (*preferences).clone() })
 }
 
 pub(crate) async fn list(
@@ -80,7 +90,7 @@ pub(crate) async fn remove(
 
 #[derive(Deserialize, schemars::JsonSchema)]
 pub(crate) struct RoleBody {
-    role: Role,
+    role: RoleName,
 }
 
 pub(crate) async fn role(
@@ -91,6 +101,76 @@ pub(crate) async fn role(
 ) -> Answer<Done> {
     let work = move |accounts: &Accounts| accounts.set_role(&caller, &name, role);
     on_accounts(&api, work).await.map(|()| DONE)
+}
+
+pub(crate) async fn change(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(change): Body<AccountChange>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.change_account(&caller, &name, &change);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+pub(crate) async fn roles(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<RoleRow>> {
+    on_accounts(&api, move |accounts| accounts.roles(&caller)).await.map(Json)
+}
+
+pub(crate) async fn put_role(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(body): Body<center::accounts::RoleBody>,
+) -> Answer<Done> {
+    let name = role_name(&name)?;
+    let work = move |accounts: &Accounts| accounts.put_role(&caller, &name, &body);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+pub(crate) async fn remove_role(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Answer<Done> {
+    let name = role_name(&name)?;
+    let work = move |accounts: &Accounts| accounts.remove_role(&caller, &name);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+/// A role out of an address.
+pub(crate) fn role_name(name: &str) -> Result<RoleName, ApiProblem> {
+    name.parse().map_err(|error: types::role::RoleNameError| {
+        ApiProblem::from(center::CenterError::invalid(error.to_string()))
+    })
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct EmergencyBody {
+    /// What it signs in with.
+    name: String,
+}
+
+/// The account for emergencies, just made.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct EmergencyMade {
+    name: String,
+    /// Shown this once.
+    password: String,
+}
+
+pub(crate) async fn emergency(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(EmergencyBody { name }): Body<EmergencyBody>,
+) -> Answer<EmergencyMade> {
+    let named = name.clone();
+    let work = move |accounts: &Accounts| accounts.emergency_account(&caller, &named);
+    let password = on_accounts(&api, work).await?.reveal().to_owned();
+    Ok(Json(EmergencyMade { name, password }))
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::accounts::{FormToken, Session, TokenRefusal, Visitor};
-use types::{Caller, Permission};
+use types::Permission;
 
 use super::access::{self, Access};
 use super::cookie::Cookie;
@@ -19,7 +19,7 @@ use super::{Signed, attach, forged, way_back};
 use crate::Api;
 use crate::pages::{Shell, error_page};
 use crate::problem::ApiProblem;
-use crate::routes::on_accounts;
+use crate::routes::{lacking, on_accounts};
 
 /// What a handler of the sign-in pages and of `/me` needs beside [`Signed`].
 #[derive(Clone, Debug)]
@@ -209,18 +209,20 @@ async fn refused(
     signed: Option<&Signed>,
     shown_to: &ShownTo,
 ) -> Option<Box<Refusal>> {
-    let needed = match access {
-        Access::Public | Access::Entrance => return None,
-        Access::SignedIn => None,
-        Access::Needs(permission) => Some(permission),
-    };
+    if matches!(access, Access::Public | Access::Entrance) {
+        return None;
+    }
+    let needed = access.permissions();
     let Some(signed) = signed else {
-        let mut refusal = Refusal::new(nobody(needed), None);
+        let mut refusal = Refusal::new(nobody(&needed), None);
         refusal.sign_in = shown_to.page;
         return Some(refusal);
     };
-    let missing = needed.filter(|permission| !signed.caller.may(*permission))?;
-    let problem = lacking(api, &signed.caller, missing).await;
+    let first = needed.first()?;
+    if needed.iter().any(|permission| signed.caller.may(*permission)) {
+        return None;
+    }
+    let problem = lacking(api, ApiProblem::denied(*first, &signed.caller)).await;
     Some(Refusal::new(problem, Some(signed.clone())))
 }
 
@@ -285,8 +287,8 @@ fn unlisted(method: &Method, route: &str) -> ApiProblem {
     }
 }
 
-fn nobody(needed: Option<Permission>) -> ApiProblem {
-    let detail = match needed {
+fn nobody(needed: &[Permission]) -> ApiProblem {
+    let detail = match needed.first() {
         None => "this needs a sign-in, or a token as `Authorization: Bearer …`".to_owned(),
         Some(permission) => format!(
             "this needs a sign-in, or a token as `Authorization: Bearer …`, with the permission {}",
@@ -294,22 +296,6 @@ fn nobody(needed: Option<Permission>) -> ApiProblem {
         ),
     };
     ApiProblem::new(StatusCode::UNAUTHORIZED, "sign_in", detail)
-}
-
-/// Names the permission and who can grant it.
-async fn lacking(api: &Api, caller: &Caller, permission: Permission) -> ApiProblem {
-    let owners = on_accounts(api, |accounts| accounts.owners()).await.unwrap_or_default();
-    let who = match owners.as_slice() {
-        [] => "an owner can grant it".to_owned(),
-        names => format!("an owner can grant it: {}", names.join(", ")),
-    };
-    let detail = format!(
-        "{} lacks the permission {} ({}); {who}",
-        caller.name,
-        permission.slug(),
-        permission.doc().trim_end_matches('.')
-    );
-    ApiProblem::new(StatusCode::FORBIDDEN, "denied", detail)
 }
 
 /// What has to be known of a request to answer with a page or a problem,

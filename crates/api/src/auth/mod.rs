@@ -16,6 +16,8 @@ mod codes;
 mod cookie;
 mod doorman;
 mod forged;
+#[cfg(test)]
+mod matrix;
 mod me;
 pub(crate) mod origin;
 mod set_up;

@@ -257,6 +257,7 @@ fn with_cookies<const N: usize>(
 fn refused(refusal: &SignInRefusal, mut response: Response) -> Response {
     let status = match refusal {
         SignInRefusal::Wrong | SignInRefusal::WrongCode => StatusCode::UNAUTHORIZED,
+        SignInRefusal::Disabled => StatusCode::FORBIDDEN,
         SignInRefusal::Over => StatusCode::GONE,
         SignInRefusal::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
         SignInRefusal::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -178,6 +178,10 @@ impl Operation {
         let (module, name) = self.name();
         let allowed = match access(&self.method, path) {
             Some(Access::Needs(permission)) => Some(("x-permission", json!(permission.slug()))),
+            Some(Access::NeedsAny(any)) => {
+                let slugs: Vec<&str> = any.iter().map(|permission| permission.slug()).collect();
+                Some(("x-permission-any", json!(slugs)))
+            }
             Some(Access::Public | Access::Entrance) => Some(("security", json!([]))),
             Some(Access::SignedIn) | None => None,
         };

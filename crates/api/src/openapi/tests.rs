@@ -124,6 +124,9 @@ fn routes_document_and_permissions_are_the_same_set() {
             Some(Access::Needs(permission)) => {
                 assert_eq!(operation["x-permission"], permission.slug(), "{path}");
             }
+            Some(Access::NeedsAny(any)) => {
+                assert_eq!(operation["x-permission-any"][0], any[0].slug(), "{path}");
+            }
             other => assert!(operation.get("x-permission").is_none(), "{path} {other:?}"),
         }
     }

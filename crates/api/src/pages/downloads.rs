@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use center::daily_log::LogFile;
 use center::search::SearchRequest;
 use center::{CenterError, ExportFormat, ExportJob, ExportRequest, ExportState};
-use types::ExportId;
+use types::{ExportId, Permission};
 
 use super::list::address::{Address, Pairs};
 use super::list::figures;
@@ -69,6 +69,7 @@ struct DownloadsPage {
     running: bool,
     /// Why the jobs cannot be shown.
     trouble: Option<String>,
+    may_see_logs: bool,
     logs: Vec<Log>,
     more_logs: usize,
     oldest_day: String,
@@ -89,7 +90,10 @@ struct ExportPage {
 pub(super) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -> Response {
     let caller = signed.caller;
     let read = move |center: &center::Center| {
-        Ok::<_, CenterError>((center.exports_of(&caller), center.daily_logs(&caller)?))
+        let may = |permission| caller.may(permission);
+        let jobs = may(Permission::ExportMetadata).then(|| center.exports_of(&caller));
+        let logs = may(Permission::DailyLogs).then(|| center.daily_logs(&caller)).transpose()?;
+        Ok::<_, CenterError>((jobs.unwrap_or(Ok(Vec::new())), logs))
     };
     let (jobs, logs) = match working(&api, read).await {
         Ok(found) => found,
@@ -99,7 +103,10 @@ pub(super) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -
         Ok(jobs) => (jobs, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
+    let may_see_logs = logs.is_some();
+    let logs = logs.unwrap_or_default();
     shown(&DownloadsPage {
+        may_see_logs,
         running: jobs.iter().any(|job| !job.state.is_over()),
         jobs: jobs.iter().map(|job| view(job, &shell)).collect(),
         trouble,

@@ -127,7 +127,7 @@ async fn tree(
 }
 
 fn may_change(signed: &Signed) -> bool {
-    signed.caller.may(Permission::EditPolicies) && !signed.csrf.is_empty()
+    signed.caller.may(Permission::EditLists) && !signed.csrf.is_empty()
 }
 
 /// The form of a new group.

@@ -22,7 +22,7 @@ use center::letting::{
     SenderVerdict, Whom,
 };
 use center::{Center, CenterError, VersionDifference};
-use types::Timestamp;
+use types::{Permission, Timestamp};
 
 use super::list::address::Pairs;
 use super::{Shell, error_page, shown};
@@ -307,18 +307,16 @@ pub(super) async fn change(
     Params(pairs): Params<Pairs>,
 ) -> Response {
     let caller = signed.caller;
-    let look = move |center: &Center| {
-        let before = version.checked_sub(1);
-        let before = before.ok_or_else(|| CenterError::NotFound(format!("version {version}")))?;
-        center.differences(&caller, before, version)
-    };
+    let undoes = [Permission::EditSenders, Permission::EditLists, Permission::EditPolicies];
+    let may_undo = undoes.into_iter().any(|permission| caller.may(permission));
+    let look = move |center: &Center| center.changed_in(&caller, version);
     match working(&api, look).await {
         Ok(differences) => shown(&DonePage {
             shell,
             title: "Saved",
             text: format!("It is in force, as version {version} of the policy set."),
             differences,
-            undo: Some(version),
+            undo: may_undo.then_some(version),
             back: back(&pairs),
         }),
         Err(problem) => error_page(shell, &problem),

@@ -252,7 +252,7 @@ fn view(
         may_change: caller.may(Permission::EditSenders)
             && why.outcome.is_some()
             && !signed.csrf.is_empty(),
-        let_in: (why.waits && caller.may(Permission::SteerGreylist) && !signed.csrf.is_empty())
+        let_in: (why.waits && may_let_in(caller) && !signed.csrf.is_empty())
             .then(|| signed.csrf.to_string()),
         // A gateway without a place for them has none.
         requests: center
@@ -260,6 +260,11 @@ fn view(
             .map_or(0, |(_, about_it)| about_it),
         why,
     })
+}
+
+/// Whether they may let one sender in, or any.
+fn may_let_in(caller: &types::Caller) -> bool {
+    caller.may(Permission::EditSenders) || caller.may(Permission::SteerGreylist)
 }
 
 /// The list's own parameters, as they travel along with a message.

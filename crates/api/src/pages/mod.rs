@@ -2,6 +2,7 @@
 //! server, complete without a script; everything a sender wrote is escaped by
 //! the templates and made visible by the message center before.
 
+mod access;
 pub(crate) mod assets;
 mod audit;
 mod chart;
@@ -100,6 +101,13 @@ pub(crate) fn router() -> Router<Api> {
                 .post(refusal::hand_in)
                 .layer(DefaultBodyLimit::max(refusal::REQUEST_OCTETS_MAX)),
         )
+        .route("/system/access", get(access::accounts::page).post(access::accounts::add))
+        .route("/system/access/{name}", get(access::accounts::one).post(access::accounts::change))
+        .route("/system/access/{name}/link", post(access::accounts::link))
+        .route("/system/access/{name}/remove", post(access::accounts::remove))
+        .route("/system/roles", get(access::roles::page).post(access::roles::add))
+        .route("/system/roles/{name}", get(access::roles::one).post(access::roles::change))
+        .route("/system/roles/{name}/remove", post(access::roles::remove))
         .route("/system/audit", get(audit::page))
         .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))

@@ -218,14 +218,17 @@ fn figures(now: &NowTile, shell: &Shell) -> Vec<Now> {
         0 => "\u{2013}".to_owned(),
         _ => span(now.queue_oldest_age_s),
     };
-    vec![
-        figure("Attempts a minute", grouped(now.attempts_per_minute), Some(minute)),
-        figure("Sessions open", grouped(now.sessions_open), None),
+    let sessions = now.sessions_open.map(|open| figure("Sessions open", grouped(open), None));
+    let mut figures =
+        vec![figure("Attempts a minute", grouped(now.attempts_per_minute), Some(minute))];
+    figures.extend(sessions);
+    figures.extend([
         figure("In the queue", grouped(now.queue_messages as u64), queue()),
         figure("Oldest in the queue", oldest, queue()),
         figure("Held", grouped(now.held.count), Some(href(&now.held.link))),
         figure("Last accepted", last, Some(list("accepted"))),
-    ]
+    ]);
+    figures
 }
 
 fn keys(flow: &Histogram, span: OverviewSpan) -> Vec<(String, Number)> {

@@ -78,6 +78,7 @@ struct SendersPage {
     next: Option<String>,
     export: String,
     may_change: bool,
+    may_import: bool,
     unused: &'static [(&'static str, &'static str)],
     actions: [SenderAction; 4],
 }
@@ -130,6 +131,7 @@ pub(super) async fn page(
         next,
         export: path_with("/api/v1/senders/export", &[text, action, days]),
         may_change: may_change(&signed),
+        may_import: signed.caller.may(Permission::EditLists) && !signed.csrf.is_empty(),
         rows,
         narrowed,
         unused: UNUSED_DAYS,

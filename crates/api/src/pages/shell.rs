@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use center::accounts::EmergencyUse;
 use types::{Caller, Permission, Timestamp};
 
 use super::assets;
@@ -24,7 +25,8 @@ pub(crate) struct Place {
     pub(crate) icon: &'static str,
     /// The second key of its shortcut, after `g`.
     pub(crate) key: &'static str,
-    needs: Permission,
+    /// One of these is enough.
+    needs: &'static [Permission],
 }
 
 /// What the rail can show; places a caller may not use are absent.
@@ -34,49 +36,49 @@ const PLACES: &[Place] = &[
         label: "Overview",
         icon: "i-overview",
         key: "o",
-        needs: Permission::SeeMetadata,
+        needs: &[Permission::SeeMetadata],
     },
     Place {
         href: "/messages",
         label: "Messages",
         icon: "i-messages",
         key: "m",
-        needs: Permission::SeeMetadata,
+        needs: &[Permission::SeeMetadata],
     },
     Place {
         href: "/views",
         label: "Saved views",
         icon: "i-views",
         key: "w",
-        needs: Permission::SeeMetadata,
+        needs: &[Permission::SeeMetadata],
     },
     Place {
         href: "/requests",
         label: "Requests",
         icon: "i-requests",
         key: "q",
-        needs: Permission::SeeMetadata,
+        needs: &[Permission::SeeMetadata],
     },
     Place {
         href: "/policies",
         label: "Policies",
         icon: "i-policies",
         key: "p",
-        needs: Permission::SeePolicies,
+        needs: &[Permission::SeePolicies, Permission::SeeSenders],
     },
     Place {
         href: "/reports/downloads",
         label: "Downloads",
         icon: "i-reports",
         key: "r",
-        needs: Permission::ExportMetadata,
+        needs: &[Permission::ExportMetadata, Permission::DailyLogs],
     },
     Place {
         href: "/system/audit",
         label: "System",
         icon: "i-system",
         key: "s",
-        needs: Permission::SystemStatus,
+        needs: &[Permission::SystemStatus, Permission::SeeAudit, Permission::ManageAccounts],
     },
 ];
 
@@ -87,6 +89,14 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/groups", "Groups", Permission::SeePolicies),
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
     ("/policies/versions", "Versions", Permission::SeePolicies),
+];
+
+/// The pages about the system: address, name, and what they need; without
+/// one, everybody has something to see there.
+const SYSTEM_PLACES: &[(&str, &str, Option<Permission>)] = &[
+    ("/system/audit", "Audit log", None),
+    ("/system/access", "Accounts", Some(Permission::ManageAccounts)),
+    ("/system/roles", "Roles", Some(Permission::ManageAccounts)),
 ];
 
 /// What the search box holds.
@@ -109,6 +119,7 @@ pub(crate) struct Shell {
     pub(crate) signed: Option<Signed>,
     /// The zone in which times are shown.
     pub(crate) zone: Zone,
+    emergency: Option<EmergencyUse>,
     path: String,
     narrow: bool,
 }
@@ -116,7 +127,7 @@ pub(crate) struct Shell {
 impl FromRequestParts<Api> for Shell {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Infallible> {
         let cookies = parts.headers.get_all(header::COOKIE);
         let narrow = cookies
             .iter()
@@ -128,6 +139,7 @@ impl FromRequestParts<Api> for Shell {
         Ok(Shell {
             search: SearchBox::default(),
             zone: Zone::named(zone),
+            emergency: api.accounts.emergency_use(),
             path: parts.uri.path().to_owned(),
             narrow,
             signed,
@@ -149,7 +161,8 @@ impl Shell {
     /// The places of the rail.
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static Place> + '_ {
         let caller = self.caller();
-        PLACES.iter().filter(move |place| caller.is_some_and(|caller| caller.may(place.needs)))
+        let may = move |needs: &Permission| caller.is_some_and(|caller| caller.may(*needs));
+        PLACES.iter().filter(move |place| place.needs.iter().any(may))
     }
 
     /// The pages about policies that this reader may see.
@@ -158,6 +171,33 @@ impl Shell {
         let may = move |needs| caller.is_some_and(|caller| caller.may(needs));
         let places = POLICY_PLACES.iter().filter(move |(.., needs)| may(*needs));
         places.map(|(href, label, _)| (*href, *label))
+    }
+
+    /// The pages about the system that this reader may see.
+    pub(crate) fn system_places(&self) -> impl Iterator<Item = (&'static str, &'static str)> + '_ {
+        let caller = self.caller();
+        let may = move |needs: &Option<Permission>| {
+            needs.is_none_or(|needs| caller.is_some_and(|caller| caller.may(needs)))
+        };
+        let places = SYSTEM_PLACES.iter().filter(move |(.., needs)| may(needs));
+        places.map(|(href, label, _)| (*href, *label))
+    }
+
+    /// That the account for emergencies was used, for who has to know and for
+    /// who uses it.
+    pub(crate) fn emergency(&self) -> Option<String> {
+        let (used, caller) = (self.emergency.as_ref()?, self.caller()?);
+        let has_to_know = caller.may(Permission::ManageAccounts)
+            || caller.may(Permission::SeeAudit)
+            || *caller.name == *used.name;
+        let from = used.from.map_or(String::new(), |from| format!(" from {from}"));
+        has_to_know.then(|| {
+            format!(
+                "The account for emergencies, {}, signed in on {}{from}.",
+                used.name,
+                self.time(used.at)
+            )
+        })
     }
 
     /// Whether this is the page at exactly this address.

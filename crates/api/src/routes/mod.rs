@@ -138,7 +138,16 @@ pub(crate) async fn working<T: Send + 'static>(
     work: impl FnOnce(&Center) -> Result<T, CenterError> + Send + 'static,
 ) -> Result<T, ApiProblem> {
     let center = std::sync::Arc::clone(&api.center);
-    answered(tokio::task::spawn_blocking(move || work(&center)).await)
+    match answered(tokio::task::spawn_blocking(move || work(&center)).await) {
+        Err(problem) if problem.lacking.is_some() => Err(lacking(api, problem).await),
+        answer => answer,
+    }
+}
+
+/// Names who can grant the permission that is missing.
+pub(crate) async fn lacking(api: &Api, problem: ApiProblem) -> ApiProblem {
+    let owners = on_accounts(api, |accounts| accounts.owners()).await;
+    problem.granted_by(owners.unwrap_or_default())
 }
 
 /// Works on the accounts off the asynchronous workers.

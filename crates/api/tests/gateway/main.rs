@@ -13,6 +13,8 @@ mod encrypted;
 #[cfg(test)]
 mod exporting;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod requests;

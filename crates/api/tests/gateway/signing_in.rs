@@ -108,7 +108,7 @@ impl<'a> Browser<'a> {
 
 fn viewer(gateway: &Gateway) -> Browser<'_> {
     let machine = Caller::with_all("root");
-    let person = NewPerson { name: "vera".into(), role: Role::Viewer };
+    let person = NewPerson { name: "vera".into(), role: Role::Viewer.into(), domains: Vec::new() };
     gateway.accounts.add_account(&machine, &person).unwrap();
     gateway.accounts.set_password(&machine, "vera", "quiet harbour lamp", Tokens::Keep).unwrap();
     Browser::new(gateway)
@@ -290,7 +290,7 @@ async fn a_missing_permission_is_named_with_who_can_grant_it() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     let problem = answer.problem();
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("vera lacks the permission export_metadata"), "{detail}");
+    assert!(detail.contains("vera lacks the permission daily_logs"), "{detail}");
     assert!(detail.ends_with("an owner can grant it: owner"), "{detail}");
     let csrf = browser.get("/me").await.csrf();
     let page = browser.post("/me/tokens", &[("csrf", &csrf), ("name", "x"), ("ends", "30")]).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
-use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Via};
+use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Sight, Timestamp, Via};
 
 use super::people::{check_name, comparable, name_taken, not_oneself};
 use super::sessions::caller_of;
@@ -73,8 +73,11 @@ impl Accounts {
             return self.new_link(LinkKind::Owner, &note);
         };
         let account = self.named(name)?;
-        permit_all(caller, account.role.permissions())?;
+        permit_all(caller, account.permissions())?;
         not_oneself(caller, &account)?;
+        if account.disabled {
+            return Err(CenterError::invalid("this account is disabled; enable it first"));
+        }
         let note = self.note(caller, AuditAction::LinkMade, &account.name);
         self.new_link(LinkKind::Password(account.id), &note)
     }
@@ -154,8 +157,8 @@ impl Accounts {
         }
         let hash = self.hasher.hash(password)?;
         let by = "set-up link".to_owned();
-        let (role, at) = (Role::Owner, self.clock.now());
-        let new = NewAccount { name, role, password: Some(hash), at, by };
+        let at = self.clock.now();
+        let new = NewAccount { password: Some(hash), ..owner(name, at, by) };
         let mut note = self.note(
             &Caller::new(&new.name, Permissions::NONE),
             AuditAction::SetUp,
@@ -212,9 +215,8 @@ impl Accounts {
                 account.id
             }
             None => {
-                let (role, at, by) = (Role::Owner, self.clock.now(), caller.name.to_string());
-                let name = DEMO.to_owned();
-                let new = NewAccount { name, role, password: Some(hash), at, by };
+                let (at, by) = (self.clock.now(), caller.name.to_string());
+                let new = NewAccount { password: Some(hash), ..owner(DEMO.to_owned(), at, by) };
                 let note = self.note(caller, AuditAction::AccountAdded, DEMO);
                 self.changed(&note, |to| to.add_account(&new))?.ok_or_else(used_up)?
             }
@@ -244,6 +246,12 @@ impl Accounts {
         let taken = self.changed(&note, |to| Ok(to.take_link(&hash)?.map(drop)))?;
         taken.ok_or_else(used_up)
     }
+}
+
+/// An account that may do everything.
+fn owner(name: String, at: Timestamp, by: String) -> NewAccount {
+    let (role, sight) = (Role::Owner.into(), Sight::Everything);
+    NewAccount { name, role, sight, emergency: false, password: None, at, by }
 }
 
 fn used_up() -> CenterError {

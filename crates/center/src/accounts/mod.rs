@@ -13,12 +13,16 @@
 //! tens of milliseconds of processor time; asynchronous callers keep them off
 //! their workers.
 
+mod emergency;
 mod form;
 mod links;
 mod noted;
 mod password;
 mod people;
 mod preferences;
+#[cfg(test)]
+mod role_tests;
+mod roles;
 mod secret;
 mod sessions;
 mod sign_in;
@@ -38,11 +42,13 @@ use store::state::{AccountState, AuditState};
 use types::{AccountId, AuditNote, Caller, Permission, Permissions, Via};
 use world::{Chance, Clock};
 
+pub use emergency::{EMERGENCY_TOLD_FOR, EmergencyAlarm, EmergencyUse};
 pub use form::FormToken;
 pub use links::{Demo, LINK_VALID, LinkPurpose};
 pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX};
-pub use people::{AccountRow, NAME_CHARS_MAX, NewPerson};
+pub use people::{AccountChange, AccountRow, NAME_CHARS_MAX, NewPerson};
 pub use preferences::{COLUMNS_MAX, Density, Preferences, Theme};
+pub use roles::{ROLES_MAX, RoleBody, RoleRow};
 pub use secret::Secret;
 pub use sessions::{PasswordChange, Session, SessionRow};
 pub use sign_in::{SignInRefusal, Step};
@@ -125,6 +131,7 @@ pub struct Accounts {
     times: SessionTimes,
     hasher: Hasher,
     memory: Mutex<Memory>,
+    alarm: Option<Arc<dyn EmergencyAlarm>>,
 }
 
 /// What is forgotten when the process ends.
@@ -137,6 +144,8 @@ struct Memory {
     enrolling: totp::Enrolling,
     /// Failed sign-ins of this hour.
     failures: noted::Failures,
+    /// The last use of an account for emergencies, once it was looked up.
+    emergency: Option<Option<EmergencyUse>>,
 }
 
 impl Accounts {
@@ -144,7 +153,8 @@ impl Accounts {
     pub fn new(parts: AccountParts) -> Self {
         let AccountParts { state, audit, clock, chance, times } = parts;
         let hasher = Hasher::new(Arc::clone(&chance));
-        Accounts { state, audit, clock, chance, times, hasher, memory: Mutex::default() }
+        let memory = Mutex::default();
+        Accounts { state, audit, clock, chance, times, hasher, memory, alarm: None }
     }
 
     /// The names of those who may do everything: they can grant permissions.
@@ -154,7 +164,7 @@ impl Accounts {
     /// The store fails.
     pub fn owners(&self) -> Result<Vec<String>, CenterError> {
         let accounts = self.state.accounts()?;
-        let owners = accounts.into_iter().filter(|account| account.role == types::Role::Owner);
+        let owners = accounts.into_iter().filter(people::is_owner);
         Ok(owners.map(|account| account.name).collect())
     }
 

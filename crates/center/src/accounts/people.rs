@@ -5,7 +5,8 @@ use serde_json::json;
 use store::StoreError;
 use store::state::AccountChanges;
 use store::state::accounts::{NewAccount, StoredAccount};
-use types::{AuditAction, Caller, Role, Timestamp};
+use types::policy::DomainPattern;
+use types::{AuditAction, Caller, Role, RoleName, Sight, Timestamp};
 
 use super::{Accounts, Tokens, password, permit_accounts, permit_all};
 use crate::CenterError;
@@ -19,7 +20,25 @@ pub struct NewPerson {
     /// What they sign in with.
     pub name: String,
     /// What they may do.
-    pub role: Role,
+    pub role: RoleName,
+    /// The recipient domains whose mail they see; everybody's if empty.
+    #[serde(default)]
+    pub domains: Vec<DomainPattern>,
+}
+
+/// What is to be different about an account; what is absent stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountChange {
+    /// What it may do.
+    #[serde(default)]
+    pub role: Option<RoleName>,
+    /// The recipient domains whose mail it sees; empty for everybody's.
+    #[serde(default)]
+    pub domains: Option<Vec<DomainPattern>>,
+    /// Whether nobody can come in with it.
+    #[serde(default)]
+    pub disabled: Option<bool>,
 }
 
 /// One account, for people.
@@ -27,8 +46,17 @@ pub struct NewPerson {
 pub struct AccountRow {
     /// What the person signs in with.
     pub name: String,
-    /// What they may do.
-    pub role: Role,
+    /// What they may do, by name.
+    pub role: RoleName,
+    /// The recipient domains whose mail they see; everybody's if empty.
+    #[serde(default)]
+    pub domains: Vec<DomainPattern>,
+    /// Whether nobody can come in with it.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Whether it is for emergencies.
+    #[serde(default)]
+    pub emergency: bool,
     /// Whether a password was chosen yet.
     pub has_password: bool,
     /// Whether a code is asked for at sign-in.
@@ -61,12 +89,13 @@ impl Accounts {
     /// the store fails.
     pub fn add_account(&self, caller: &Caller, new: &NewPerson) -> Result<(), CenterError> {
         permit_accounts(caller)?;
-        permit_all(caller, new.role.permissions())?;
+        permit_all(caller, self.allowed_by(&new.role)?)?;
         let name = comparable(&new.name);
         check_name(&name)?;
         let (at, by) = (self.clock.now(), caller.name.to_string());
-        let new = NewAccount { name, role: new.role, password: None, at, by };
-        let details = json!({ "role": new.role.slug() });
+        let (role, sight) = (new.role.clone(), sight(&new.domains)?);
+        let details = json!({ "role": role, "domains": new.domains });
+        let new = NewAccount { name, role, sight, emergency: false, password: None, at, by };
         let note = self
             .note(caller, AuditAction::AccountAdded, &new.name)
             .with_details(details.to_string());
@@ -78,17 +107,67 @@ impl Accounts {
     ///
     /// # Errors
     ///
-    /// The caller may not, there is no such account, it is the last owner, or
-    /// the store fails.
-    pub fn set_role(&self, caller: &Caller, name: &str, role: Role) -> Result<(), CenterError> {
+    /// As [`Accounts::change_account`].
+    pub fn set_role(
+        &self,
+        caller: &Caller,
+        name: &str,
+        role: impl Into<RoleName>,
+    ) -> Result<(), CenterError> {
+        let change = AccountChange { role: Some(role.into()), ..AccountChange::default() };
+        self.change_account(caller, name, &change)
+    }
+
+    /// Changes what an account may do, whose mail it sees, and whether
+    /// anybody can come in with it; what its tokens may follows.
+    ///
+    /// # Errors
+    ///
+    /// The caller may not, or not that much; there is no such account or
+    /// role; nobody would be left who may do everything; they would shut
+    /// themselves out; or the store fails.
+    pub fn change_account(
+        &self,
+        caller: &Caller,
+        name: &str,
+        change: &AccountChange,
+    ) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
-        permit_all(caller, role.permissions())?;
-        let details = json!({ "before": account.role.slug(), "after": role.slug() });
-        let note = self
-            .note(caller, AuditAction::RoleGiven, &account.name)
-            .with_details(details.to_string());
+        let sight = change.domains.as_deref().map(sight).transpose()?;
+        if let Some(role) = &change.role {
+            permit_all(caller, self.allowed_by(role)?)?;
+        }
+        let own = caller.account() == Some(account.id);
+        if own && change.disabled == Some(true) {
+            return Err(CenterError::invalid(
+                "this is your own account; somebody else disables it",
+            ));
+        }
+        let before = row(account.clone());
+        let mut after = before.clone();
+        after.role = change.role.clone().unwrap_or(after.role);
+        after.domains = change.domains.clone().unwrap_or(after.domains);
+        after.disabled = change.disabled.unwrap_or(after.disabled);
+        if before == after {
+            return Ok(());
+        }
+        let told = |row: &AccountRow| json!({ "role": row.role, "domains": row.domains, "disabled": row.disabled });
+        let details = json!({ "before": told(&before), "after": told(&after) });
+        let action = match before.role == after.role {
+            true => AuditAction::AccountChanged,
+            false => AuditAction::RoleGiven,
+        };
+        let note = self.note(caller, action, &account.name).with_details(details.to_string());
         let given = self.changed(&note, |to| {
-            to.set_role(account.id, role)?;
+            if let Some(role) = &change.role {
+                to.set_role(account.id, role)?;
+            }
+            if let Some(sight) = &sight {
+                to.set_sight(account.id, sight)?;
+            }
+            if let Some(disabled) = change.disabled {
+                to.set_disabled(account.id, disabled)?;
+            }
             owner_left(to)
         })?;
         given.ok_or_else(last_owner)
@@ -101,7 +180,7 @@ impl Accounts {
     /// As [`Accounts::set_role`].
     pub fn remove_account(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
-        let details = json!({ "before": account.role.slug() });
+        let details = json!({ "before": account.role });
         let note = self
             .note(caller, AuditAction::AccountRemoved, &account.name)
             .with_details(details.to_string());
@@ -161,7 +240,7 @@ impl Accounts {
     fn other(&self, caller: &Caller, name: &str) -> Result<StoredAccount, CenterError> {
         permit_accounts(caller)?;
         let account = self.named(name)?;
-        permit_all(caller, account.role.permissions())?;
+        permit_all(caller, account.permissions())?;
         Ok(account)
     }
 }
@@ -169,12 +248,29 @@ impl Accounts {
 /// Nothing if nobody would be left who may do everything. Asked inside the
 /// change: two owners who demote each other at once must not both succeed.
 fn owner_left(changed: &dyn AccountChanges) -> Result<Option<()>, StoreError> {
-    let owner = |account: &StoredAccount| account.role == Role::Owner;
-    Ok(changed.accounts()?.iter().any(owner).then_some(()))
+    Ok(changed.accounts()?.iter().any(is_owner).then_some(()))
+}
+
+/// Whether an account may do everything, every day: one for emergencies does
+/// not count, since it is not there to be used.
+pub(super) fn is_owner(account: &StoredAccount) -> bool {
+    account.role == Role::Owner
+        && account.sight.is_everything()
+        && !account.disabled
+        && !account.emergency
+}
+
+/// Whose mail somebody sees who is limited to these domains.
+pub(super) fn sight(domains: &[DomainPattern]) -> Result<Sight, CenterError> {
+    match domains.is_empty() {
+        true => Ok(Sight::Everything),
+        false => Sight::of(domains.to_vec()).map_err(|e| CenterError::invalid(e.to_string())),
+    }
 }
 
 fn last_owner() -> CenterError {
-    let text = "this is the last owner; make another one first, or nobody could come in";
+    let text = "this is the last owner who can come in and sees everything; make another one \
+                first, or nobody could give permissions any more";
     CenterError::invalid(text)
 }
 
@@ -205,6 +301,9 @@ fn row(account: StoredAccount) -> AccountRow {
     AccountRow {
         name: account.name,
         role: account.role,
+        domains: account.sight.domains().to_vec(),
+        disabled: account.disabled,
+        emergency: account.emergency,
         has_password: account.password.is_some(),
         has_totp: account.totp_secret.is_some(),
         created: account.created,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use store::state::accounts::{StoredAccount, StoredSession};
-use types::{AuditAction, Caller, Role, Timestamp, Via};
+use types::{AuditAction, Caller, RoleName, Timestamp, Via};
 
 use super::tokens::of_token;
 use super::{Accounts, Preferences, Tokens, password, secret};
@@ -23,7 +23,9 @@ pub struct Session {
     /// The number of the session.
     pub id: u64,
     /// What the account may do, by name.
-    pub role: Role,
+    pub role: RoleName,
+    /// Whether the account is for emergencies.
+    pub emergency: bool,
     /// How they want to see things.
     pub preferences: Preferences,
     /// Whether a code is asked for at sign-in.
@@ -69,9 +71,10 @@ impl Accounts {
     pub fn session(&self, secret: &str, from: IpAddr) -> Result<Option<Session>, CenterError> {
         let now = self.clock.now();
         let found = self.state.session(&secret::hash(secret))?;
-        let Some((session, account)) = found.filter(|(session, _)| self.lives(session, now)) else {
-            return Ok(None);
+        let living = |(session, account): &(StoredSession, StoredAccount)| {
+            self.lives(session, now) && !account.disabled
         };
+        let Some((session, account)) = found.filter(living) else { return Ok(None) };
         let from = from.to_canonical();
         if now.since(session.last_seen) >= SEEN_EVERY || session.address != from {
             // A database that is busy for a moment must not sign people out;
@@ -81,7 +84,8 @@ impl Accounts {
         Ok(Some(Session {
             caller: caller_of(&account).from_address(from),
             id: session.id,
-            role: account.role,
+            role: account.role.clone(),
+            emergency: account.emergency,
             preferences: preferences_of(&account),
             has_totp: account.totp_secret.is_some(),
             recovery_codes_left: account.recovery_codes_left,
@@ -177,7 +181,8 @@ impl Accounts {
         let now = self.clock.now();
         let same_place = |now: Caller| Caller { from: caller.from, row: caller.row, ..now };
         let Some(account) = caller.account() else { return Ok(Some(caller.clone())) };
-        let Some(account) = self.state.account(account)? else { return Ok(None) };
+        let account = self.state.account(account)?.filter(|account| !account.disabled);
+        let Some(account) = account else { return Ok(None) };
         if let Via::Token { token, .. } = caller.via {
             let tokens = self.state.tokens(Some(account.id))?;
             let found = tokens.into_iter().find(|found| found.id == token);
@@ -214,7 +219,8 @@ impl Accounts {
 pub(super) fn caller_of(account: &StoredAccount) -> Caller {
     Caller {
         name: account.name.as_str().into(),
-        permissions: account.role.permissions(),
+        permissions: account.permissions(),
+        sight: account.sight.clone(),
         via: Via::Account(account.id),
         from: None,
         row: None,

@@ -55,6 +55,9 @@ pub enum SignInRefusal {
     /// Not this code, or not again.
     #[error("the code is wrong or was used already")]
     WrongCode,
+    /// The account is closed; said only to who knows its password.
+    #[error("this account is disabled; an owner can enable it")]
+    Disabled,
     /// Too many tries.
     #[error("too many wrong tries; try again in {}", spoken(whole_seconds(*.0)))]
     Wait(Duration),
@@ -102,6 +105,10 @@ impl Accounts {
             self.note_failure(known.then_some(&*name), "password", from.address)?;
             return Err(SignInRefusal::Wrong);
         };
+        if account.disabled {
+            self.note_failure(Some(&name), "moment: the account is disabled", from.address)?;
+            return Err(SignInRefusal::Disabled);
+        }
         if account.totp_secret.is_some() {
             return Ok(Step::Code(self.wait_for_code(account.id)));
         }
@@ -123,7 +130,7 @@ impl Accounts {
         let proof = secret::hash(proof);
         let id = self.outstanding(&proof).ok_or(SignInRefusal::Over)?;
         let account = self.state.account(id).map_err(CenterError::from)?;
-        let account = account.ok_or(SignInRefusal::Over)?;
+        let account = account.filter(|account| !account.disabled).ok_or(SignInRefusal::Over)?;
         self.begin_try(&account.name, from.address)?;
         if !self.use_code(&account, code, from.address)? {
             self.note_failure(Some(&account.name), "code", from.address)?;
@@ -165,8 +172,15 @@ impl Accounts {
         let hash = secret::hash(secret.reveal());
         let person = caller_of(account).from_address(session.address);
         let details = json!({ "browser": session.agent });
-        let note = self.note(&person, AuditAction::SignedIn, how).with_details(details.to_string());
+        let action = match account.emergency {
+            true => AuditAction::EmergencySignIn,
+            false => AuditAction::SignedIn,
+        };
+        let note = self.note(&person, action, how).with_details(details.to_string());
         self.done(&note, |to| to.add_session(&hash, &session, SESSIONS_MAX).map(drop))?;
+        if account.emergency {
+            self.raise_alarm(account, now, session.address);
+        }
         Ok(secret)
     }
 

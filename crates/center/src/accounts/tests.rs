@@ -12,15 +12,15 @@ use world::simulated::SimulatedClock;
 
 use super::*;
 
-const PASSWORD: &str = "four quiet words here";
+pub(super) const PASSWORD: &str = "four quiet words here";
 
-struct House {
-    accounts: Accounts,
-    clock: SimulatedClock,
-    _folder: TempDir,
+pub(super) struct House {
+    pub(super) accounts: Accounts,
+    pub(super) clock: SimulatedClock,
+    pub(super) _folder: TempDir,
 }
 
-fn house() -> House {
+pub(super) fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let clock = SimulatedClock::new("2026-11-21T10:00:00Z".parse().unwrap());
     let accounts = Accounts::new(AccountParts {
@@ -33,22 +33,24 @@ fn house() -> House {
     House { accounts, clock, _folder: folder }
 }
 
-fn machine() -> Caller {
+pub(super) fn machine() -> Caller {
     Caller::with_all("root")
 }
 
-fn visitor() -> Visitor {
+pub(super) fn visitor() -> Visitor {
     Visitor { address: [192, 0, 2, 7].into(), agent: "a\u{1b}[2J".repeat(300) }
 }
 
 impl House {
-    fn person(&self, name: &str, role: Role) -> Caller {
-        self.accounts.add_account(&machine(), &NewPerson { name: name.into(), role }).unwrap();
+    pub(super) fn person(&self, name: &str, role: impl Into<types::RoleName>) -> Caller {
+        let (role, domains) = (role.into(), Vec::new());
+        let person = NewPerson { name: name.into(), role, domains };
+        self.accounts.add_account(&machine(), &person).unwrap();
         self.accounts.set_password(&machine(), name, PASSWORD, Tokens::Keep).unwrap();
         self.session(name).caller
     }
 
-    fn session(&self, name: &str) -> Session {
+    pub(super) fn session(&self, name: &str) -> Session {
         let Ok(Step::Done(secret)) = self.accounts.sign_in(name, PASSWORD, &visitor()) else {
             panic!("{name} is not let in");
         };
@@ -56,7 +58,7 @@ impl House {
     }
 }
 
-fn denied<T: std::fmt::Debug>(answer: Result<T, CenterError>) -> bool {
+pub(super) fn denied<T: std::fmt::Debug>(answer: Result<T, CenterError>) -> bool {
     matches!(answer, Err(CenterError::Denied { .. }))
 }
 
@@ -66,7 +68,11 @@ fn nobody_gives_or_takes_more_than_they_have() {
     let accounts = &house.accounts;
     let owner = house.person("ana", Role::Owner);
     let viewer = house.person("vera", Role::Viewer);
-    let wants = |name: &str, role| NewPerson { name: name.into(), role };
+    let wants = |name: &str, role: Role| NewPerson {
+        name: name.into(),
+        role: role.into(),
+        domains: Vec::new(),
+    };
     assert!(denied(accounts.accounts(&viewer)));
     assert!(denied(accounts.add_account(&viewer, &wants("x", Role::Viewer))));
     assert!(denied(accounts.set_up_link(&viewer, None)));
@@ -236,7 +242,7 @@ fn what_a_browser_says_of_itself_is_cut_and_made_visible() {
 fn names_are_plain_and_without_case() {
     let house = house();
     let add = |name: &str| {
-        let new = NewPerson { name: name.into(), role: Role::Viewer };
+        let new = NewPerson { name: name.into(), role: Role::Viewer.into(), domains: Vec::new() };
         house.accounts.add_account(&machine(), &new)
     };
     assert!(add(" Ana@Corp.example ").is_ok());
@@ -264,7 +270,7 @@ fn whatever_happens_to_an_account_is_in_the_audit_log() {
     let ana = house.person("ana", Role::Owner);
     assert!(matches!(accounts.sign_in("ana", "wrong", &visitor()), Err(SignInRefusal::Wrong)));
     assert!(accounts.sign_in("my own password", "x", &visitor()).is_err());
-    let bob = NewPerson { name: "bob".into(), role: Role::Viewer };
+    let bob = NewPerson { name: "bob".into(), role: Role::Viewer.into(), domains: Vec::new() };
     accounts.add_account(&ana, &bob).unwrap();
     assert!(accounts.add_account(&ana, &bob).is_err(), "not noted");
     accounts.set_role(&ana, "bob", Role::Owner).unwrap();

@@ -84,6 +84,9 @@ pub enum TokenRefusal {
     /// No such token.
     #[error("the token is not known")]
     Unknown,
+    /// Its account is disabled.
+    #[error("the account of this token is disabled")]
+    Disabled,
     /// It has ended.
     #[error("the token ended at {0}")]
     Expired(Timestamp),
@@ -108,6 +111,9 @@ impl Accounts {
         let (now, from) = (self.clock.now(), from.to_canonical());
         let found = self.state.token(&secret::hash(secret)).map_err(CenterError::from)?;
         let (token, account) = found.ok_or(TokenRefusal::Unknown)?;
+        if account.disabled {
+            return Err(TokenRefusal::Disabled);
+        }
         if let Some(end) = token.expires.filter(|end| *end <= now) {
             return Err(TokenRefusal::Expired(end));
         }
@@ -133,7 +139,7 @@ impl Accounts {
         permit(caller, Permission::ManageTokens)?;
         permit_all(caller, new.permissions)?;
         let owner = self.owner_of(caller, new)?;
-        permit_all(caller, owner.role.permissions())?;
+        permit_all(caller, owner.permissions())?;
         permit_all(&super::sessions::caller_of(&owner), new.permissions)?;
         self.check_token(new)?;
         if self.state.tokens(Some(owner.id))?.len() >= TOKENS_MAX {
@@ -249,7 +255,8 @@ impl Accounts {
 pub(super) fn of_token(account: &StoredAccount, token: &StoredToken) -> Caller {
     Caller {
         name: format!("{} (token {})", account.name, token.name).into(),
-        permissions: token.permissions.and(account.role.permissions()),
+        permissions: token.permissions.and(account.permissions()),
+        sight: account.sight.clone(),
         via: Via::Token { account: account.id, token: token.id },
         from: None,
         row: None,

@@ -250,7 +250,7 @@ impl Center {
     ///
     /// A folder that cannot be read.
     pub fn daily_logs(&self, caller: &Caller) -> Result<Vec<LogFile>, CenterError> {
-        permit(caller, Permission::ExportMetadata)?;
+        permit(caller, Permission::DailyLogs)?;
         let failed = |error: std::io::Error| CenterError::file("listing the daily log", &error);
         let folder = &self.parts.daily_log_folder;
         if !folder.exists() {
@@ -282,7 +282,7 @@ impl Center {
     /// [`CenterError::NotFound`], also for a name that is not one of a daily
     /// log, so that no other file can be read this way.
     pub fn open_daily_log(&self, caller: &Caller, name: &str) -> Result<fs::File, CenterError> {
-        permit(caller, Permission::ExportMetadata)?;
+        permit(caller, Permission::DailyLogs)?;
         let missing = || CenterError::NotFound("daily log of this name".to_owned());
         read_name(name).ok_or_else(missing)?;
         let file = fs::File::open(self.parts.daily_log_folder.join(name)).map_err(|_| missing())?;

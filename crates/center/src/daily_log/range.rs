@@ -52,7 +52,7 @@ impl Center {
         from: &str,
         to: &str,
     ) -> Result<Vec<String>, CenterError> {
-        permit(caller, Permission::ExportMetadata)?;
+        permit(caller, Permission::DailyLogs)?;
         for day in [from, to] {
             let date = day.parse::<jiff::civil::Date>().ok().filter(|_| day.len() == 10);
             date.ok_or_else(|| CenterError::invalid("a day is written 2026-11-21"))?;

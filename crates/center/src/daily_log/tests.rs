@@ -54,7 +54,7 @@ fn a_row_is_golden_and_safe_in_a_spreadsheet() {
 fn a_day_is_written_once_and_whole_also_after_downtime() {
     let gateway = Gateway::new(midnight());
     let at = |seconds: u64| midnight() + Duration::from_secs(seconds);
-    let log = &gateway.center.parts.log;
+    let log = &gateway.center.memory.of_house();
     let mut expiry = event(3, at(40), Reason::GreylistFirstSeen);
     let what = FollowUp::GreylistExpired { attempts: 1 };
     expiry.kind = EventKind::FollowUp { of: event_id(2), what };
@@ -110,7 +110,7 @@ fn files_are_listed_and_no_other_file_can_be_read() {
 fn a_closed_file_has_its_hash_beside_it_and_several_days_are_one_archive() {
     let gateway = Gateway::new(midnight());
     let at = |seconds: u64| midnight() + Duration::from_secs(seconds);
-    let log = &gateway.center.parts.log;
+    let log = &gateway.center.memory.of_house();
     log.record(vec![event(1, at(10), Reason::RecipientUnknown)]).unwrap();
     log.record(vec![event(2, at(86_410), Reason::RelayDenied)]).unwrap();
     gateway.center.daily_log().keep(at(2 * 86_400 + 200)).unwrap();
@@ -170,7 +170,7 @@ fn an_archive_whose_reader_goes_away_ends_with_that_error() {
     }
     let gateway = Gateway::new(midnight());
     let at = midnight() + Duration::from_secs(10);
-    gateway.center.parts.log.record(vec![event(1, at, Reason::GreylistFirstSeen)]).unwrap();
+    gateway.center.memory.of_house().record(vec![event(1, at, Reason::GreylistFirstSeen)]).unwrap();
     gateway.center.daily_log().keep(midnight() + Duration::from_secs(86_400 + 200)).unwrap();
     let caller = Caller::with_all("root");
     let (kind, day) = (LogKind::Deferred, "2026-11-21");

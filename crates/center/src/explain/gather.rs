@@ -5,12 +5,13 @@ use types::{Caller, Event, LifeLineId, Permission};
 use super::life_line::{LifeState, Story, story};
 use super::public::{PublicRefusal, refusal};
 use super::{Explanation, Surroundings, explain};
+use crate::sight::Seen;
 use crate::{Center, CenterError, permit};
 
-impl Center {
+impl Seen<'_> {
     /// Explains an event with all that is known around it.
     pub(crate) fn explained(&self, event: &Event) -> Result<Explanation, CenterError> {
-        let line = self.parts.log.life_line(event.life_line)?;
+        let line = self.events.life_line(event.life_line)?;
         // What was just written may be found a moment later only.
         let line = if line.is_empty() { vec![event.clone()] } else { line };
         let mut story = self.told(line)?;
@@ -48,7 +49,9 @@ impl Center {
         }
         Ok(story)
     }
+}
 
+impl Center {
     /// What a stranger with a reference may be told of a refusal; nothing
     /// for a reference that does not exist, is no refusal, or is not public.
     /// No permission is asked: the reference is all that a stranger has.
@@ -62,7 +65,7 @@ impl Center {
         explains_scores: bool,
     ) -> Result<Option<PublicRefusal>, CenterError> {
         let Ok(reference) = reference.trim().parse::<types::Reference>() else { return Ok(None) };
-        let events = self.parts.log.by_reference(reference)?;
+        let events = self.memory.of_house().by_reference(reference)?;
         let own = events.iter().find(|event| event.reference() == reference);
         Ok(own.and_then(|event| refusal(event, explains_scores)))
     }
@@ -78,7 +81,7 @@ impl Center {
         life: LifeLineId,
     ) -> Result<Vec<Event>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let events = self.parts.log.life_line(life)?;
+        let events = self.seen_by(caller).events.life_line(life)?;
         match events.is_empty() {
             true => Err(CenterError::NotFound(format!("life-line {life}"))),
             false => Ok(events),

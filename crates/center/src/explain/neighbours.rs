@@ -17,6 +17,7 @@ use types::{Event, FollowUp, LifeLineId, Outcome, Timestamp};
 use super::joins::{SAME_MESSAGE_MS, is_same_message, recipient_key, triplet, window_rule};
 use super::life_line::Lane;
 use crate::search::label_of;
+use crate::sight::Seen;
 use crate::{Center, CenterError, presentable};
 
 /// Most events looked at for each rule.
@@ -28,7 +29,7 @@ const LANES_MAX: usize = 100;
 /// How long one session may last: the longest that can be set, and some more.
 const SESSION: Duration = Duration::from_secs(8 * 24 * 60 * 60);
 
-impl Center {
+impl Seen<'_> {
     /// All events of a story: those of the life-line and of every other that
     /// the rules join to it.
     pub(crate) fn story_events(&self, line: Vec<Event>) -> Result<Vec<Event>, CenterError> {
@@ -45,7 +46,7 @@ impl Center {
         for id in found {
             if !lines.contains(&id) && lines.len() <= LINES_MAX {
                 lines.push(id);
-                events.extend(self.parts.log.life_line(id)?);
+                events.extend(self.events.life_line(id)?);
             }
         }
         Ok(events)
@@ -126,9 +127,11 @@ impl Center {
     ) -> Result<Vec<Event>, CenterError> {
         let query = Query { filter: &filter, times, stop: Stop::never() };
         let page = RowsPage { after: None, rows_max: CANDIDATES_MAX };
-        Ok(self.parts.search.rows(&query, Order::NEWEST, &page)?.events)
+        Ok(self.events.rows(&query, Order::NEWEST, &page)?.events)
     }
+}
 
+impl Center {
     /// The times of greylisting in force.
     pub(crate) fn greylist_times(&self) -> GreylistTimes {
         self.parts.activator.base().greylist

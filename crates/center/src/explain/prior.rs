@@ -10,7 +10,8 @@ use store::search::{Column, Filter, Order, Query, RowsPage, TextColumn, TextMatc
 use types::{Event, Reason, Timestamp, spoken};
 
 use super::joins::triplet;
-use crate::{Center, CenterError};
+use crate::CenterError;
+use crate::sight::Seen;
 
 /// Fewest first contacts from which something is said: with fewer, one more
 /// or less would change it by more than five of a hundred.
@@ -38,7 +39,7 @@ pub struct ReturnPrior {
     pub text: String,
 }
 
-impl Center {
+impl Seen<'_> {
     /// What is to be expected of the sender of `event`, a first contact or a
     /// retry that came too early; nothing if too few are known. Looks at
     /// what is most like it first: the same network, then the same sender
@@ -59,7 +60,7 @@ impl Center {
             }
             let mut waits = Vec::new();
             for first in &found {
-                let line = self.parts.log.life_line(first.life_line)?;
+                let line = self.events.life_line(first.life_line)?;
                 waits.extend(wait(first, &line));
             }
             return Ok(Some(prior(like, found.len(), waits)));
@@ -78,7 +79,7 @@ impl Center {
         let filter = Filter::All(filters);
         let query = Query { filter: &filter, times, stop: self.patience() };
         let page = RowsPage { after: None, rows_max: SAMPLE_MAX };
-        Ok(self.parts.search.rows(&query, Order::NEWEST, &page)?.events)
+        Ok(self.events.rows(&query, Order::NEWEST, &page)?.events)
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
         let center = &gateway.center;
         let root = Caller::with_all("root");
         let open = attempt(1_000, 1_000, two_days, 0);
-        let record = |events: Vec<Event>| center.parts.log.record(events).unwrap();
+        let record = |events: Vec<Event>| center.memory.of_house().record(events).unwrap();
         record((1..=19).map(|number| attempt(number, number, 0, 0)).collect());
         record(vec![open.clone()]);
         let story = || center.why(&root, &open.id.to_string()).unwrap().story;

@@ -2,9 +2,8 @@
 //! programs. What is too long to wait for is a job.
 
 use std::io;
-use std::sync::Arc;
 
-use store::search::{EventSearch, Stop};
+use store::search::Stop;
 use types::{AuditAction, Caller, Permission};
 
 use super::clock_text::ClockText;
@@ -20,7 +19,6 @@ pub struct ExportRows {
     plan: Plan,
     format: ExportFormat,
     raw: bool,
-    search: Arc<dyn EventSearch>,
 }
 
 impl Center {
@@ -41,10 +39,10 @@ impl Center {
             let text = "a spreadsheet cannot be sent while it is made: ask for an export";
             return Err(CenterError::invalid(text));
         }
-        let plan = Plan::of(self, request)?;
+        let plan = Plan::of(&self.seen_by(caller), request)?;
         let subject = super::described(request);
         self.record(caller, AuditAction::RowsTaken, &subject, request)?;
-        Ok(ExportRows { plan, format, raw, search: Arc::clone(&self.parts.search) })
+        Ok(ExportRows { plan, format, raw })
     }
 }
 
@@ -56,7 +54,7 @@ impl ExportRows {
     /// A reader that has gone, or events that cannot be read: what was
     /// written is not all there is then.
     pub fn write(self, out: &mut dyn io::Write) -> io::Result<()> {
-        let ExportRows { plan, format, raw, search } = self;
+        let ExportRows { plan, format, raw } = self;
         let out = Box::new(Passed(out));
         let names = plan.api_names();
         let mut sink: Box<dyn Sink + '_> = match format {
@@ -65,7 +63,7 @@ impl ExportRows {
             }
             ExportFormat::Ndjson | ExportFormat::Xlsx => Box::new(Ndjson::begin(out, &names)?),
         };
-        match plan.write(&*search, Stop::never(), &mut *sink, &mut || Ok(())) {
+        match plan.write(Stop::never(), &mut *sink, &mut || Ok(())) {
             Ok(missing) if missing.is_empty() => sink.finish().map(drop),
             Ok(_) => Err(io::Error::other("some spans of time cannot be read")),
             Err(Trouble::File(error)) => Err(error),

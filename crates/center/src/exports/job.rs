@@ -2,6 +2,7 @@
 //! shown to people and kept beside the file as it is.
 
 use serde::{Deserialize, Serialize};
+use types::policy::DomainPattern;
 use types::{AccountId, ExportId, Timestamp};
 
 use crate::search::SearchRequest;
@@ -119,6 +120,9 @@ pub struct ExportJob {
     pub owner: Option<AccountId>,
     /// What was asked for.
     pub request: ExportRequest,
+    /// The domains whose mail it has, where it has not everybody's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainPattern>,
     /// How far it is.
     pub state: ExportState,
     /// When it was asked for.

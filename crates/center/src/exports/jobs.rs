@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use store::search::EventSearch;
 use types::{AccountId, Caller, ExportId, Timestamp};
 use world::Clock;
 
@@ -62,7 +61,6 @@ pub(crate) struct Jobs {
 struct Shared {
     path: PathBuf,
     allowance: Allowance,
-    search: Arc<dyn EventSearch>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// A thread has ended.
@@ -71,11 +69,7 @@ struct Shared {
 
 impl Jobs {
     /// Nothing is read or written before it is needed.
-    pub(crate) fn new(
-        parts: ExportParts,
-        search: Arc<dyn EventSearch>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(parts: ExportParts, clock: Arc<dyn Clock>) -> Self {
         let allowance = Allowance {
             space: parts.space,
             reserve_octets: parts.reserve_octets.saturating_add(MARGIN_OCTETS),
@@ -87,7 +81,7 @@ impl Jobs {
         };
         let (state, ended) = (Mutex::default(), Condvar::new());
         let path = parts.folder;
-        Jobs { shared: Arc::new(Shared { path, allowance, search, clock, state, ended }) }
+        Jobs { shared: Arc::new(Shared { path, allowance, clock, state, ended }) }
     }
 
     /// Queues a job.
@@ -113,6 +107,7 @@ impl Jobs {
             by: caller.name.to_string(),
             owner,
             request,
+            domains: plan.sight().domains().to_vec(),
             state: ExportState::Queued,
             created: shared.clock.now(),
             started: None,
@@ -325,8 +320,8 @@ impl Shared {
         let progress = Arc::clone(&entry.progress);
         let (stop, full, crowded) = (Arc::clone(&progress.stop), Arc::default(), Arc::default());
         let allowance = Allowance { stop, full, crowded, ..self.allowance.clone() };
-        let (job, search) = (entry.job.clone(), Arc::clone(&self.search));
-        Some(Work { job, plan, progress, allowance, folder, search })
+        let job = entry.job.clone();
+        Some(Work { job, plan, progress, allowance, folder })
     }
 
     /// Notes how a job ended. What cannot be written down is interrupted

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use types::{AuditAction, Caller, ExportId, Permission, Permissions};
+use types::{AuditAction, Caller, ExportId, Permission, Permissions, Sight};
 use world::DiskSpace;
 
 use crate::{Center, CenterError, permit};
@@ -75,7 +75,7 @@ impl Center {
         request: ExportRequest,
     ) -> Result<ExportJob, CenterError> {
         permit(caller, Permission::ExportMetadata)?;
-        let plan = rows::Plan::of(self, &request)?;
+        let plan = rows::Plan::of(&self.seen_by(caller), &request)?;
         let id = ExportId::new(self.parts.clock.now(), self.parts.chance.id_bytes());
         let subject = described(&request);
         self.record(
@@ -195,10 +195,17 @@ pub(crate) fn described(request: &ExportRequest) -> String {
 }
 
 /// Whether this is theirs to see: queries name people. An account's number
-/// counts and not its name, which a later account can have again.
+/// counts and not its name, which a later account can have again. A file that
+/// was made when they saw more is theirs no longer.
 fn may_see(caller: &Caller, job: &ExportJob) -> bool {
     let own = job.owner.is_some() && job.owner == caller.account();
-    own || caller.permissions == Permissions::all()
+    let is_seen = match Sight::of(job.domains.clone()) {
+        Ok(domains) => caller.sight.covers(&domains),
+        Err(_) => caller.sight.is_everything(),
+    };
+    let has_subjects = job.columns.iter().any(|column| column == rows::SUBJECT);
+    let is_known = !has_subjects || caller.may(Permission::SeeSubjects);
+    (own && is_seen && is_known) || caller.permissions == Permissions::all()
 }
 
 fn missing(id: ExportId) -> CenterError {

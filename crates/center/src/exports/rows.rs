@@ -7,16 +7,17 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use store::StoreError;
-use store::search::{Column, Direction, EventSearch, Filter, Order, Query, RowsPage, Stop};
-use types::{NodeName, Timestamp};
+use store::search::{Column, Direction, Filter, Order, Query, RowsPage, Stop};
+use types::{NodeName, Permission, Sight, Timestamp};
 
 use super::columns::{Reader, Source, Values};
 use super::job::{ExportFormat, ExportRequest};
 use super::sink::{Cell, SEPARATOR, Sink};
+use crate::CenterError;
 use crate::accounts::COLUMNS_MAX;
 use crate::query::fields::ColumnName;
-use crate::search::Row;
-use crate::{Center, CenterError};
+use crate::search::{Row, SearchRequest};
+use crate::sight::{Seen, SeenEvents};
 
 /// Rows read at once in an order that is not that of time: each page costs a
 /// look at every row, and memory for this many.
@@ -24,6 +25,8 @@ const SORTED_PAGE_ROWS: usize = 20_000;
 
 /// A request, understood: what to read and which columns to write.
 pub(super) struct Plan {
+    /// What the person sees who asked.
+    events: SeenEvents,
     filter: Filter,
     /// Within which time; what comes after the job was asked for is not in it.
     pub(super) times: Range<Timestamp>,
@@ -50,13 +53,10 @@ pub(super) enum Trouble {
 
 impl Plan {
     /// Understands a request.
-    pub(super) fn of(center: &Center, request: &ExportRequest) -> Result<Plan, CenterError> {
+    pub(super) fn of(center: &Seen<'_>, request: &ExportRequest) -> Result<Plan, CenterError> {
         let search = &request.search;
         let scope = center.scope(search)?;
-        let columns = match search.columns.is_empty() {
-            true => search.view.info().columns,
-            false => search.columns.clone(),
-        };
+        let columns = columns(center, search)?;
         if columns.len() > COLUMNS_MAX {
             let most = format!("an export has at most {COLUMNS_MAX} columns");
             return Err(CenterError::invalid(most));
@@ -70,6 +70,7 @@ impl Plan {
         // The end is exclusive, and what was answered this instant is meant.
         let now = center.parts.clock.now() + Duration::from_millis(1);
         Ok(Plan {
+            events: center.events.clone(),
             filter: scope.filter,
             times: start..scope.times.end.min(now).max(start),
             columns,
@@ -98,32 +99,35 @@ impl Plan {
         self.columns.iter().map(|name| name.column().label)
     }
 
+    /// Whose mail is written.
+    pub(super) fn sight(&self) -> &Sight {
+        self.events.sight()
+    }
+
     fn query(&self, stop: Stop) -> Query<'_> {
         Query { filter: &self.filter, times: self.times.clone(), stop }
     }
 
     /// How many rows there are.
-    pub(super) fn count(&self, search: &dyn EventSearch, stop: Stop) -> Result<u64, StoreError> {
-        Ok(search.count(&self.query(stop), u64::MAX)?.rows)
+    pub(super) fn count(&self, stop: Stop) -> Result<u64, StoreError> {
+        Ok(self.events.count(&self.query(stop), u64::MAX)?.rows)
     }
 
     /// Writes every row; `told` hears of each and may end it with an error.
     pub(super) fn write(
         &self,
-        search: &dyn EventSearch,
         stop: Stop,
         sink: &mut dyn Sink,
         told: &mut dyn FnMut() -> io::Result<()>,
     ) -> Result<Missing, Trouble> {
         match self.order.by {
-            Column::Time => self.write_by_time(search, stop, sink, told),
-            _ => self.write_sorted(search, &stop, sink, told),
+            Column::Time => self.write_by_time(stop, sink, told),
+            _ => self.write_sorted(&stop, sink, told),
         }
     }
 
     fn write_by_time(
         &self,
-        search: &dyn EventSearch,
         stop: Stop,
         sink: &mut dyn Sink,
         told: &mut dyn FnMut() -> io::Result<()>,
@@ -131,7 +135,7 @@ impl Plan {
         let sources: Vec<Source> = self.columns.iter().map(|name| Source::of(*name)).collect();
         let mut values = Values::new(self.reader);
         let mut trouble = None;
-        let scanned = search.scan(&self.query(stop), self.order.direction, &mut |row| {
+        let scanned = self.events.scan(&self.query(stop), self.order.direction, &mut |row| {
             let mut write = || {
                 for source in &sources {
                     values.read(*source, row, |cell| sink.cell(cell))?;
@@ -158,7 +162,6 @@ impl Plan {
     /// one page is enough.
     fn write_sorted(
         &self,
-        search: &dyn EventSearch,
         stop: &Stop,
         sink: &mut dyn Sink,
         told: &mut dyn FnMut() -> io::Result<()>,
@@ -166,7 +169,7 @@ impl Plan {
         let names = self.api_names();
         let mut page = RowsPage { after: None, rows_max: SORTED_PAGE_ROWS };
         loop {
-            let found = search.rows(&self.query(stop.clone()), self.order, &page);
+            let found = self.events.rows(&self.query(stop.clone()), self.order, &page);
             let found = found.map_err(Trouble::Store)?;
             for event in &found.events {
                 let row = serde_json::to_value(Row::of(event)).unwrap_or_default();
@@ -181,6 +184,25 @@ impl Plan {
             }
         }
     }
+}
+
+/// The column that needs a permission of its own.
+pub(super) const SUBJECT: &str = "subject";
+
+/// The columns that were chosen, else those of the list; of the list only
+/// those the person may see.
+fn columns(center: &Seen<'_>, search: &SearchRequest) -> Result<Vec<ColumnName>, CenterError> {
+    let is_subject = |name: &ColumnName| name.field().api() == SUBJECT;
+    let hidden = |name: &ColumnName| !center.events.subjects() && is_subject(name);
+    if search.columns.iter().any(hidden) {
+        return Err(CenterError::Denied { permission: Permission::SeeSubjects });
+    }
+    if !search.columns.is_empty() {
+        return Ok(search.columns.clone());
+    }
+    let mut columns = search.view.info().columns;
+    columns.retain(|name| !hidden(name));
+    Ok(columns)
 }
 
 /// Writes a value of a row as the API has it.

@@ -55,7 +55,7 @@ struct House {
 impl House {
     fn with(events: Vec<Event>) -> House {
         let gateway = Gateway::new(at(60));
-        gateway.center.parts.log.record(events).unwrap();
+        gateway.center.memory.of_house().record(events).unwrap();
         let disk = Disk::roomy();
         let center = gateway.another_process().with_exports(parts(&gateway, &disk));
         House { gateway, center, disk }
@@ -432,7 +432,7 @@ fn what_comes_is_followed_without_loss_or_doubles() {
     assert!(begun.rows.is_empty());
     let mut position = begun.position;
     let mut seen = Vec::new();
-    let log = &house.gateway.center.parts.log;
+    let log = &house.gateway.center.memory.of_house();
     for round in 0..20_u64 {
         let events = (0..37).map(|n| {
             let mut event = sample(1_000 + round * 100 + n, Reason::RecipientUnknown);
@@ -467,7 +467,7 @@ fn the_files_have_no_more_than_their_part_of_the_disk() {
     let crowded = ExportParts { folder_octets_max: kept, ..parts(&house.gateway, &house.disk) };
     let large = "a subject with many letters ".repeat(20);
     let events = (0..40).flat_map(|_| with_subjects(&[&large])).collect();
-    house.gateway.center.parts.log.record(events).unwrap();
+    house.gateway.center.memory.of_house().record(events).unwrap();
     let center = house.gateway.another_process().with_exports(crowded);
     let wanted = request(ExportFormat::Csv, "time,subject");
     let job = center.start_export(&ana(), wanted).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use store::StoreError;
-use store::search::{EventSearch, Stop};
+use store::search::Stop;
 
 use super::clock_text::ClockText;
 use super::folder::Folder;
@@ -34,7 +34,6 @@ pub(super) struct Work {
     pub(super) progress: Arc<Progress>,
     pub(super) allowance: Allowance,
     pub(super) folder: Folder,
-    pub(super) search: Arc<dyn EventSearch>,
 }
 
 /// How a job ended.
@@ -80,15 +79,15 @@ fn explained(work: &Work, trouble: &Trouble) -> Ended {
 }
 
 fn whole_file(work: &Work) -> Result<(Written, Missing), Trouble> {
-    let Work { plan, progress, allowance, search, .. } = work;
+    let Work { plan, progress, allowance, .. } = work;
     allowance.check_folder().map_err(Trouble::File)?;
     let asked = Arc::clone(&progress.stop);
     let stop = Stop::when(move || asked.load(Ordering::Relaxed));
-    let total = plan.count(&**search, stop.clone()).map_err(Trouble::Store)?;
+    let total = plan.count(stop.clone()).map_err(Trouble::Store)?;
     progress.total.store(total + 1, Ordering::Relaxed);
     let mut sink = sink(work).map_err(Trouble::File)?;
     let mut rows = 0_u64;
-    let missing = plan.write(&**search, stop, &mut *sink, &mut || {
+    let missing = plan.write(stop, &mut *sink, &mut || {
         rows += 1;
         if !rows.is_multiple_of(TELL_EVERY_ROWS) {
             return Ok(());

@@ -130,7 +130,7 @@ impl Center {
     ) -> Result<SenderOffer, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         permit(caller, Permission::EditSenders)?;
-        let event = self.named(named)?;
+        let event = self.seen_by(caller).named(named)?;
         let base = self.parts.activator.base();
         let Advice { scopes, notices } = adviser::advise(&event, verdict, &base);
         let recipient = saving::recipient_of(&event, &base);

@@ -7,6 +7,7 @@ use types::{Caller, Event, OutcomeKind, Permission, PolicyRef, Reason};
 
 use super::{SenderDecision, SenderVerdict};
 use crate::explain::decider::need_title;
+use crate::sight::Seen;
 use crate::{Center, CenterError, permit};
 
 /// What a decision would do to the attempt it is made from.
@@ -37,10 +38,13 @@ impl Center {
     ) -> Result<SenderPreview, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         permit(caller, Permission::EditSenders)?;
-        let event = self.named(named)?;
-        self.previewed(caller, &event, decision)
+        let seen = self.seen_by(caller);
+        let event = seen.named(named)?;
+        seen.previewed(caller, &event, decision)
     }
+}
 
+impl Seen<'_> {
     pub(super) fn previewed(
         &self,
         caller: &Caller,
@@ -69,7 +73,7 @@ impl Center {
 
     /// Whether a later attempt of its life-line was taken.
     fn came_back(&self, event: &Event) -> Result<bool, CenterError> {
-        let story = self.parts.log.life_line(event.life_line)?;
+        let story = self.events.life_line(event.life_line)?;
         Ok(story.iter().any(|other| {
             other.at > event.at
                 && other.follow_up().is_none()

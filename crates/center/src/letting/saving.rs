@@ -5,11 +5,12 @@ use store::state::{Difference, Edit, Object, ObjectKey};
 use types::address::parent_of;
 use types::lists::{ManagedSender, Pattern};
 use types::policy::{BasePolicies, BlockOption, PermitOption, PolicyOption, Scope, Validity};
-use types::{Caller, EmailAddress, Event, Permission, Policy, Timestamp};
+use types::{Caller, EmailAddress, Event, ForwardPath, Permission, Policy, Timestamp};
 
 use super::{SenderDecided, SenderDecision, SenderVerdict, Whom};
 use crate::races::until_settled;
 use crate::replay::ReplayChange;
+use crate::sight::permit_recipient;
 use crate::{Center, CenterError, ChangeResult, permit};
 
 /// What undoing a version did.
@@ -43,8 +44,9 @@ impl Center {
         decision: &SenderDecision,
     ) -> Result<SenderDecided, CenterError> {
         permit(caller, Permission::EditSenders)?;
-        let event = self.named(named)?;
-        let preview = self.previewed(caller, &event, decision)?;
+        let seen = self.seen_by(caller);
+        let event = seen.named(named)?;
+        let preview = seen.previewed(caller, &event, decision)?;
         let note = format!("from attempt {}", event.reference());
         let change = match self.sender_change(caller, &event, decision)? {
             ReplayChange::Sender(entry) => self.put_sender(caller, *entry, &note)?,
@@ -122,11 +124,15 @@ impl Center {
         for difference in &made {
             let needs = match difference.key {
                 ObjectKey::Sender(_) => Permission::EditSenders,
-                ObjectKey::Policy(_) | ObjectKey::Group(_) | ObjectKey::Definition(_) => {
-                    Permission::EditPolicies
-                }
+                ObjectKey::Group(_) => Permission::EditLists,
+                ObjectKey::Policy(_) | ObjectKey::Definition(_) => Permission::EditPolicies,
             };
             permit(caller, needs)?;
+            let entries = [&difference.before, &difference.after].into_iter().flatten();
+            for object in entries {
+                let Object::Sender(entry) = object else { continue };
+                permit_recipient(caller, &ForwardPath::Address(entry.recipient.clone()))?;
+            }
         }
         let since = self.parts.policies.differences(version, now)?;
         let touched = made.iter().any(|made| since.iter().any(|since| since.key == made.key));

@@ -9,6 +9,7 @@ use types::{Caller, Permission, Reason, Timestamp, spoken};
 use super::{Attention, AttentionLevel, ListLink};
 use crate::query::edit;
 use crate::search::SearchRequest;
+use crate::sight::Seen;
 use crate::views::View;
 use crate::{Center, CenterError, ReadyCheck, permit, presentable_within};
 
@@ -44,13 +45,17 @@ impl Center {
     /// See [`CenterError`].
     pub fn overview_attention(&self, caller: &Caller) -> Result<Vec<Attention>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
+        let seen = self.seen_by(caller);
         let mut found = self.broken();
-        found.extend(self.waiting_long());
-        found.extend(self.next_hops_down());
-        found.extend(self.unrecorded());
-        found.extend(self.unreadable()?);
-        found.extend(self.silence()?);
-        found.extend(self.jumps()?);
+        found.extend(seen.waiting_long());
+        // These name the next hops of all domains, and count all attempts.
+        if caller.sight.is_everything() {
+            found.extend(self.next_hops_down());
+            found.extend(self.unrecorded());
+        }
+        found.extend(seen.unreadable()?);
+        found.extend(seen.silence()?);
+        found.extend(seen.jumps()?);
         found.sort_by_key(|attention| attention.level);
         found.truncate(SENTENCES_MAX);
         Ok(found)
@@ -67,17 +72,6 @@ impl Center {
             false => format!("{}: {}.", check.name, check.text.trim_end_matches('.')),
         };
         checks.map(|check| sentence(level(check.needed), text(&check))).collect()
-    }
-
-    fn waiting_long(&self) -> Option<Attention> {
-        let (_, oldest) = self.parts.queue.depth();
-        let age = self.parts.clock.now().since(oldest?);
-        let text = format!(
-            "The oldest message that waits for its next hop has waited {}.",
-            spoken(Duration::from_secs(age.as_secs()))
-        );
-        let link = Some(ListLink { view: View::Queue, ..ListLink::default() });
-        (age > QUEUE_AGE).then_some(Attention { link, ..sentence(AttentionLevel::Warning, text) })
     }
 
     fn next_hops_down(&self) -> Vec<Attention> {
@@ -115,11 +109,23 @@ impl Center {
         };
         Some(sentence(AttentionLevel::Warning, text))
     }
+}
+
+impl Seen<'_> {
+    fn waiting_long(&self) -> Option<Attention> {
+        let (_, oldest) = self.queue_depth();
+        let age = self.parts.clock.now().since(oldest?);
+        let text = format!(
+            "The oldest message that waits for its next hop has waited {}.",
+            spoken(Duration::from_secs(age.as_secs()))
+        );
+        let link = Some(ListLink { view: View::Queue, ..ListLink::default() });
+        (age > QUEUE_AGE).then_some(Attention { link, ..sentence(AttentionLevel::Warning, text) })
+    }
 
     fn unreadable(&self) -> Result<Option<Attention>, CenterError> {
         let scope = self.scope(&SearchRequest::default())?;
-        let tallied =
-            self.parts.search.tally(&scope.query(self.patience()), &TallyPlan::default())?;
+        let tallied = self.events.tally(&scope.query(self.patience()), &TallyPlan::default())?;
         let text = |span: &std::ops::Range<Timestamp>| {
             format!(
                 "Events from {} to {} cannot be read: a file of the event log is damaged.",
@@ -154,7 +160,7 @@ impl Center {
     fn jumps(&self) -> Result<Vec<Attention>, CenterError> {
         let now = self.parts.clock.now();
         let hour_ago = now.before(HOUR);
-        let oldest = self.parts.search.oldest().unwrap_or(now).max(hour_ago.before(WEEK));
+        let oldest = self.events.oldest().unwrap_or(now).max(hour_ago.before(WEEK));
         let hours = hour_ago.since(oldest).as_secs() / HOUR.as_secs();
         // A day at least is needed to know what is usual.
         if hours < 24 {

@@ -37,8 +37,8 @@ pub struct Figure {
 /// How it goes at this moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NowTile {
-    /// Sessions open.
-    pub sessions_open: u64,
+    /// Sessions open; nothing for who sees only some domains.
+    pub sessions_open: Option<u64>,
     /// Attempts that ended in the last minute.
     pub attempts_per_minute: u64,
     /// Messages waiting for the next hop.

@@ -9,6 +9,7 @@ use types::{Caller, OutcomeKind, Permission, Reason, Timestamp};
 
 use super::{Figure, GreylistFunnel, ListLink, NowTile, OverviewSpan, RefusedBar, TopList, TopRow};
 use crate::query::edit;
+use crate::sight::Seen;
 use crate::views::View;
 use crate::{Center, CenterError, permit, presentable_within};
 
@@ -35,18 +36,23 @@ impl Center {
         permit(caller, Permission::SeeMetadata)?;
         let now = self.parts.clock.now();
         let counts = self.parts.sessions.counts();
-        let (queue_messages, oldest) = self.parts.queue.depth();
+        let seen = self.seen_by(caller);
+        let (queue_messages, oldest) = seen.queue_depth();
         let all = now.before(WEEK)..now + MINUTE;
         let held = ListLink { view: View::Held, ..ListLink::default() };
         let last_minute = now.before(MINUTE)..now + MINUTE;
         Ok(NowTile {
-            sessions_open: counts.sessions_opened.saturating_sub(counts.sessions_finished),
-            attempts_per_minute: self.attempts(&Filter::IsAttempt, last_minute)?,
+            // Sessions belong to no recipient.
+            sessions_open: caller
+                .sight
+                .is_everything()
+                .then(|| counts.sessions_opened.saturating_sub(counts.sessions_finished)),
+            attempts_per_minute: seen.attempts(&Filter::IsAttempt, last_minute)?,
             queue_messages,
             queue_oldest_age_s: oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
-            held: self.figure(held)?,
-            last_accepted: self.newest(&Filter::Outcome(OutcomeKind::Accepted), all.clone())?,
-            last_attempt: self.newest(&Filter::IsAttempt, all)?,
+            held: seen.figure(held)?,
+            last_accepted: seen.newest(&Filter::Outcome(OutcomeKind::Accepted), all.clone())?,
+            last_attempt: seen.newest(&Filter::IsAttempt, all)?,
             checks: self.readiness(),
         })
     }
@@ -63,13 +69,14 @@ impl Center {
         span: OverviewSpan,
     ) -> Result<Vec<RefusedBar>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let times = self.scope(&ListLink::since(View::All, "", span).request())?.times;
+        let seen = self.seen_by(caller);
+        let times = seen.scope(&ListLink::since(View::All, "", span).request())?.times;
         let before = times.start.before(WEEK)..times.end.before(WEEK);
         let rejected = Filter::Outcome(OutcomeKind::Rejected);
-        let now = self.reasons(&rejected, times)?;
+        let now = seen.reasons(&rejected, times)?;
         // A week before anything was recorded there is nothing to compare with.
-        let known = self.parts.search.oldest().is_some_and(|oldest| oldest <= before.start);
-        let week_before = if known { Some(self.reasons(&rejected, before)?) } else { None };
+        let known = seen.events.oldest().is_some_and(|oldest| oldest <= before.start);
+        let week_before = if known { Some(seen.reasons(&rejected, before)?) } else { None };
         let bar = |(reason, count): (Reason, u64)| {
             let query = edit::term("type", reason.slug());
             let then = |counts: &Vec<(Reason, u64)>| {
@@ -96,11 +103,12 @@ impl Center {
         span: OverviewSpan,
     ) -> Result<GreylistFunnel, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
+        let seen = self.seen_by(caller);
         let of_first = |more: &str| {
             let query = format!("type:greylist.first_seen {more}");
-            self.figure(ListLink::since(View::Deferred, query.trim_end(), span))
+            seen.figure(ListLink::since(View::Deferred, query.trim_end(), span))
         };
-        let times = self.scope(&ListLink::since(View::All, "", span).request())?.times;
+        let times = seen.scope(&ListLink::since(View::All, "", span).request())?.times;
         let first_contacts = of_first("")?;
         let came_back = of_first("retried:yes")?;
         let delivered = of_first("is:delivered")?;
@@ -112,7 +120,7 @@ impl Center {
             delivered: delivered.count,
             never_returned: never_returned.count,
             waiting: waiting.count,
-            median_wait_ms: self.median_wait_ms(times)?,
+            median_wait_ms: seen.median_wait_ms(times)?,
             links: [first_contacts, came_back, delivered, never_returned, waiting]
                 .map(|figure| figure.link)
                 .into(),
@@ -130,7 +138,8 @@ impl Center {
         span: OverviewSpan,
     ) -> Result<Vec<TopList>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(&ListLink::since(View::All, "", span).request())?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(&ListLink::since(View::All, "", span).request())?;
         let lists: [TopSource; 3] = [
             ("Senders", FacetBy::Text(TextColumn::From), |value| edit::exact_term("from", value)),
             ("Recipients", FacetBy::Text(TextColumn::To), |value| edit::exact_term("to", value)),
@@ -138,7 +147,7 @@ impl Center {
         ];
         let facets = lists.iter().map(|(_, by, _)| *by).collect();
         let plan = TallyPlan { facets, values_max: ROWS_MAX, ..TallyPlan::default() };
-        let tallied = self.parts.search.tally(&scope.query(self.patience()), &plan)?;
+        let tallied = seen.events.tally(&scope.query(self.patience()), &plan)?;
         let row = |term: fn(&str) -> String, (value, count): (String, u64)| TopRow {
             label: presentable_within(&value, LABEL_CHARS_MAX),
             figure: Figure { count, link: ListLink::since(View::All, term(&value), span) },
@@ -149,7 +158,9 @@ impl Center {
         };
         Ok(lists.into_iter().zip(tallied.facets).map(list).collect())
     }
+}
 
+impl Seen<'_> {
     /// A number by the list behind it, so that both always agree.
     fn figure(&self, link: ListLink) -> Result<Figure, CenterError> {
         let scope = self.scope(&link.request())?;
@@ -164,7 +175,7 @@ impl Center {
         times: Range<Timestamp>,
     ) -> Result<u64, CenterError> {
         let query = Query { filter, times, stop: self.patience() };
-        Ok(self.parts.search.count(&query, u64::MAX)?.rows)
+        Ok(self.events.count(&query, u64::MAX)?.rows)
     }
 
     /// When the newest event that matches happened.
@@ -175,7 +186,7 @@ impl Center {
     ) -> Result<Option<Timestamp>, CenterError> {
         let query = Query { filter, times, stop: self.patience() };
         let page = RowsPage { after: None, rows_max: 1 };
-        let found = self.parts.search.rows(&query, store::search::Order::NEWEST, &page)?;
+        let found = self.events.rows(&query, store::search::Order::NEWEST, &page)?;
         Ok(found.events.first().map(|event| event.at))
     }
 
@@ -191,7 +202,7 @@ impl Center {
             values_max: Reason::ALL.len(),
             ..TallyPlan::default()
         };
-        let tallied = self.parts.search.tally(&query, &plan)?;
+        let tallied = self.events.tally(&query, &plan)?;
         let values = tallied.facets.into_iter().flat_map(|facet| facet.values);
         Ok(values.filter_map(|(slug, count)| Some((slug.parse().ok()?, count))).collect())
     }

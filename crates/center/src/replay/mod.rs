@@ -80,7 +80,7 @@ impl Center {
         caller: &Caller,
         request: &ReplayRequest,
     ) -> Result<ReplayReport, CenterError> {
-        permit(caller, Permission::SeePolicies)?;
+        permit(caller, Permission::EditPolicies)?;
         permit(caller, Permission::SeeMetadata)?;
         let now = self.parts.clock.now();
         let (times, clipped) = self.replayed_times(request, now)?;
@@ -90,7 +90,7 @@ impl Center {
         let seed = self.parts.chance.number();
         let looker = Looker::new(&live, change.set.as_ref(), seed);
         let mut comparison = Comparison::new(&live, change.set.as_ref());
-        let found = self.parts.search.parts(&times)?;
+        let found = self.memory.search_of_house().parts(&times)?;
         let started = self.parts.clock.elapsed();
         let over = || self.parts.clock.elapsed().saturating_sub(started) >= TIME_MAX;
         let looked = look::look_at_all(&found.parts, &looker, &over, &mut |part, before| {
@@ -113,7 +113,7 @@ impl Center {
             return Err(CenterError::invalid("the time to replay ends before it begins"));
         }
         let kept_from = now.before(self.parts.metadata_kept);
-        let oldest = self.parts.search.oldest().unwrap_or(now).max(kept_from);
+        let oldest = self.memory.search_of_house().oldest().unwrap_or(now).max(kept_from);
         if from >= oldest || request.from.is_none() {
             return Ok((from..to, None));
         }

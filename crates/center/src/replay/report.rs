@@ -215,7 +215,7 @@ impl Center {
         let mut clients: HashMap<String, u64> = HashMap::new();
         for row in &kept {
             // It may have been dropped since.
-            let Some(event) = self.parts.log.event(row.id)? else { continue };
+            let Some(event) = self.memory.of_house().event(row.id)? else { continue };
             *clients.entry(event.subject.client.client.ip.to_string()).or_default() += 1;
             rows.push(ReplayRow {
                 attempt: Row::of(&event),

@@ -33,13 +33,14 @@ impl Center {
         id: EventId,
     ) -> Result<Beside, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
-        let event = self.parts.log.event(id)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
+        let event = seen.events.event(id)?;
         let event = event.ok_or_else(|| CenterError::NotFound(format!("attempt {id}")))?;
         let order = request.sort.order();
         let page = RowsPage { after: Some(order.place_of(&event)), rows_max: 1 };
-        let before = self.against(&scope, order.against(), &page)?;
-        let after = self.parts.search.rows(&scope.query(self.patience()), order, &page)?;
+        let before = seen.against(&scope, order.against(), &page)?;
+        let after = seen.events.rows(&scope.query(self.patience()), order, &page)?;
         let first = |found: FoundRows| found.events.first().map(|event| event.id);
         Ok(Beside { previous: first(before), next: first(after) })
     }

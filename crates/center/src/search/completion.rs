@@ -9,6 +9,7 @@ use types::{Caller, Permission, Reason};
 use super::SearchRequest;
 use crate::query::fields::{self, Field, FieldKind, Unit};
 use crate::query::{FIELDS, edit, term};
+use crate::sight::Seen;
 use crate::{Center, CenterError, permit, presentable_within};
 
 /// Most proposals.
@@ -60,7 +61,7 @@ impl Center {
             let (replace, items) = (piece.range.clone(), fields_like(piece.text));
             return Ok(Completion { replace, items });
         };
-        let values = self.values(request, &piece, field)?;
+        let values = self.seen_by(caller).values(request, &piece, field)?;
         let wanted = typed.trim_start_matches('"').to_lowercase();
         let like = |item: &Proposal| {
             wanted.is_empty()
@@ -76,7 +77,9 @@ impl Center {
         let items = items.into_iter().map(|item| item.shown(field)).collect();
         Ok(Completion { replace, items })
     }
+}
 
+impl Seen<'_> {
     /// The values a field can have or has in the result of the rest of the query.
     fn values(
         &self,
@@ -93,7 +96,7 @@ impl Center {
             .scope(&rest)
             .or_else(|_| self.scope(&SearchRequest { query: String::new(), ..rest }))?;
         let plan = TallyPlan { facets: vec![by], values_max: VALUES_MAX, ..TallyPlan::default() };
-        let tallied = self.parts.search.tally(&scope.query(self.patience()), &plan)?;
+        let tallied = self.events.tally(&scope.query(self.patience()), &plan)?;
         for (value, count) in tallied.facets.into_iter().flat_map(|facet| facet.values) {
             let value = written(field.kind, value);
             match known.iter_mut().find(|known| known.value == value) {

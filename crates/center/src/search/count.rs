@@ -5,6 +5,7 @@ use store::search::{Exactness, TallyPlan};
 use types::{Caller, Permission};
 
 use super::{Scope, SearchRequest, Span};
+use crate::sight::Seen;
 use crate::views::View;
 use crate::{Center, CenterError, permit};
 
@@ -44,19 +45,9 @@ impl Center {
     /// As [`Center::search`].
     pub fn count(&self, caller: &Caller, request: &SearchRequest) -> Result<Count, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
-        self.counted(&scope, EXACT_MAX)
-    }
-
-    /// How many events are in a scope, exact to `exact_max`.
-    pub(crate) fn counted(&self, scope: &Scope, exact_max: u64) -> Result<Count, CenterError> {
-        let found = self.parts.search.count(&scope.query(self.patience()), exact_max)?;
-        Ok(Count {
-            count: found.rows,
-            exact: found.exactness == Exactness::Exact,
-            at_least: found.exactness == Exactness::AtLeast,
-            missing: found.missing.into_iter().map(Span::from).collect(),
-        })
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
+        seen.counted(&scope, EXACT_MAX)
     }
 
     /// The same query counted in every built-in list, for the tabs.
@@ -72,9 +63,10 @@ impl Center {
         permit(caller, Permission::SeeMetadata)?;
         // One pass counts all that is filed by its outcome.
         let everything = SearchRequest { view: View::All, ..request.clone() };
-        let scope = self.scope(&everything)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(&everything)?;
         let stop = self.patience();
-        let tallied = self.parts.search.tally(&scope.query(stop), &TallyPlan::default())?;
+        let tallied = seen.events.tally(&scope.query(stop), &TallyPlan::default())?;
         let missing: Vec<Span> = tallied.missing.iter().cloned().map(Span::from).collect();
         let exact = |count| Count {
             count,
@@ -91,11 +83,24 @@ impl Center {
                 View::Rejected => exact(rejected),
                 View::Held | View::Queue | View::Delivered | View::Bounced => {
                     let request = SearchRequest { view, ..request.clone() };
-                    self.counted(&self.scope(&request)?, EXACT_MAX)?
+                    seen.counted(&seen.scope(&request)?, EXACT_MAX)?
                 }
             };
             Ok(ViewCount { view, count })
         };
         View::ALL.into_iter().map(of_view).collect()
+    }
+}
+
+impl Seen<'_> {
+    /// How many events are in a scope, exact to `exact_max`.
+    pub(crate) fn counted(&self, scope: &Scope, exact_max: u64) -> Result<Count, CenterError> {
+        let found = self.events.count(&scope.query(self.patience()), exact_max)?;
+        Ok(Count {
+            count: found.rows,
+            exact: found.exactness == Exactness::Exact,
+            at_least: found.exactness == Exactness::AtLeast,
+            missing: found.missing.into_iter().map(Span::from).collect(),
+        })
     }
 }

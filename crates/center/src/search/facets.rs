@@ -143,10 +143,11 @@ impl Center {
         request: &SearchRequest,
     ) -> Result<Vec<Facet>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
         let plan =
             TallyPlan { facets: FACETS.iter().map(|row| row.by).collect(), ..TallyPlan::default() };
-        let tallied = self.parts.search.tally(&scope.query(self.patience()), &plan)?;
+        let tallied = seen.events.tally(&scope.query(self.patience()), &plan)?;
         let found = |(row, facet): (&FacetRow, store::search::Facet)| {
             let named: u64 = facet.values.iter().map(|(_, count)| count).sum();
             let values = facet.values.into_iter();

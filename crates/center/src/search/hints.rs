@@ -7,6 +7,7 @@ use super::count::EXACT_MAX;
 use super::page::BeyondRetention;
 use super::{Count, Scope, SearchRequest};
 use crate::query::edit;
+use crate::sight::Seen;
 use crate::views::View;
 use crate::{Center, CenterError, permit};
 
@@ -69,22 +70,25 @@ impl Center {
         request: &SearchRequest,
     ) -> Result<Vec<Hint>, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
-        if self.parts.search.oldest().is_none() {
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
+        if seen.events.oldest().is_none() {
             return Ok(vec![Hint::NothingYet]);
         }
-        let beyond = self.beyond(caller, &scope)?.map(Hint::Beyond);
+        let beyond = seen.beyond(caller, &scope)?.map(Hint::Beyond);
         let mut hints: Vec<Hint> = beyond.into_iter().collect();
-        hints.extend(self.wider(request, &scope)?);
-        hints.extend(self.without_a_chip(request)?);
+        hints.extend(seen.wider(request, &scope)?);
+        hints.extend(seen.without_a_chip(request)?);
         if request.view != View::All {
             let view = View::All;
-            let count = self.matches(&SearchRequest { view, ..request.clone() })?;
+            let count = seen.matches(&SearchRequest { view, ..request.clone() })?;
             hints.extend((count.count > 0).then_some(Hint::OtherView { view, count }));
         }
         Ok(hints)
     }
+}
 
+impl Seen<'_> {
     fn matches(&self, request: &SearchRequest) -> Result<Count, CenterError> {
         self.counted(&self.scope(request)?, EXACT_MAX)
     }

@@ -9,6 +9,7 @@ use types::{Caller, OutcomeKind, Permission, Timestamp};
 
 use super::{Scope, SearchRequest, Span};
 use crate::query::Moment;
+use crate::sight::Seen;
 use crate::views::View;
 use crate::{Center, CenterError, permit};
 
@@ -117,9 +118,10 @@ impl Center {
         buckets_max: usize,
     ) -> Result<Histogram, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
-        let scope = self.scope(request)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
         let buckets_max = if buckets_max == 0 { BUCKETS } else { buckets_max.min(BUCKETS_MAX) };
-        let buckets = Buckets::over(&self.closed(&scope), buckets_max, &scope.moment);
+        let buckets = Buckets::over(&seen.closed(&scope), buckets_max, &scope.moment);
         let plan = TallyPlan {
             histogram: Some(store::search::Histogram {
                 origin: buckets.from,
@@ -127,7 +129,7 @@ impl Center {
             }),
             ..TallyPlan::default()
         };
-        let tallied = self.parts.search.tally(&scope.query(self.patience()), &plan)?;
+        let tallied = seen.events.tally(&scope.query(self.patience()), &plan)?;
         let keys = keys(request.view);
         let mut series: Vec<Series> = keys
             .iter()
@@ -155,12 +157,14 @@ impl Center {
             missing: tallied.missing.into_iter().map(Span::from).collect(),
         })
     }
+}
 
+impl Seen<'_> {
     /// The span of a scope without open ends: from the oldest event on, until
     /// now.
     pub(crate) fn closed(&self, scope: &Scope) -> Range<Timestamp> {
         let now = scope.moment.now;
-        let oldest = self.parts.search.oldest().unwrap_or(now);
+        let oldest = self.events.oldest().unwrap_or(now);
         let start = match scope.times.start == crate::query::ALWAYS.start {
             true => oldest.min(now),
             false => scope.times.start,

@@ -8,6 +8,7 @@ use types::{Caller, Event, EventKind, OutcomeKind, Permission, Timestamp};
 use super::{Cursor, Row, Scope, SearchRequest, Span};
 use crate::daily_log::LogFile;
 use crate::query::Open;
+use crate::sight::Seen;
 use crate::{Center, CenterError, permit};
 
 /// Most rows of one page.
@@ -70,10 +71,11 @@ impl Center {
     ) -> Result<SearchPage, CenterError> {
         permit(caller, Permission::SeeMetadata)?;
         let as_of = self.parts.clock.now();
-        let scope = self.scope(request)?;
+        let seen = self.seen_by(caller);
+        let scope = seen.scope(request)?;
         let span = Span::from(scope.times.clone());
         let page = SearchPage { span, as_of, ..SearchPage::default() };
-        if let Some(events) = self.opened(&scope)?.filter(|_| request.cursor.is_none()) {
+        if let Some(events) = seen.opened(&scope)?.filter(|_| request.cursor.is_none()) {
             let rows = events.iter().map(Row::of).collect();
             return Ok(SearchPage { rows, opened: true, ..page });
         }
@@ -81,9 +83,9 @@ impl Center {
             0 => PAGE_ROWS,
             wanted => wanted.min(PAGE_ROWS_MAX),
         };
-        let found = self.found(&scope, request, rows_max)?;
+        let found = seen.found(&scope, request, rows_max)?;
         let mut rows: Vec<Row> = found.events.iter().map(Row::of).collect();
-        self.tell_what_became(&mut rows)?;
+        seen.tell_what_became(&mut rows)?;
         Ok(SearchPage {
             rows,
             next: found.next,
@@ -91,16 +93,18 @@ impl Center {
             position: found.position,
             stopped: found.stopped,
             missing: found.missing.into_iter().map(Span::from).collect(),
-            beyond: self.beyond(caller, &scope)?,
+            beyond: seen.beyond(caller, &scope)?,
             ..page
         })
     }
+}
 
+impl Seen<'_> {
     fn opened(&self, scope: &Scope) -> Result<Option<Vec<Event>>, CenterError> {
         let events = match scope.open {
             None => return Ok(None),
-            Some(Open::Event(id)) => self.parts.log.event(id)?.into_iter().collect(),
-            Some(Open::Reference(reference)) => self.parts.log.by_reference(reference)?,
+            Some(Open::Event(id)) => self.events.event(id)?.into_iter().collect(),
+            Some(Open::Reference(reference)) => self.events.by_reference(reference)?,
         };
         Ok(Some(events).filter(|events| !events.is_empty()))
     }
@@ -110,7 +114,7 @@ impl Center {
         let taken =
             |row: &&mut Row| matches!(row.outcome, Some(OutcomeKind::Accepted | OutcomeKind::Held));
         for row in rows.iter_mut().filter(taken) {
-            let story = self.parts.log.life_line(row.life)?;
+            let story = self.events.life_line(row.life)?;
             let of_this = |event: &&Event| matches!(&event.kind, EventKind::FollowUp { of, .. } if *of == row.id);
             let last = story.iter().rev().find(of_this);
             row.became = last.and_then(Event::follow_up).map(|what| what.state().to_owned());
@@ -132,7 +136,7 @@ impl Center {
         }
         let until = scope.times.end.min(kept_from) + Duration::from_secs(86_400);
         let (first, last) = (from.date(), until.date());
-        let mut logs = match caller.may(Permission::ExportMetadata) {
+        let mut logs = match caller.may(Permission::DailyLogs) {
             true => self.daily_logs(caller)?,
             false => Vec::new(),
         };

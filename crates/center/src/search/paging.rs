@@ -7,7 +7,8 @@ use store::search::{Column, Cursor as Place, Direction, Filter, FoundRows, Order
 use types::{Event, Timestamp};
 
 use super::{Cursor, Scope, SearchRequest};
-use crate::{Center, CenterError};
+use crate::CenterError;
+use crate::sight::Seen;
 
 /// A page as it was found.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ pub(super) struct Found {
     pub(super) missing: Vec<Range<Timestamp>>,
 }
 
-impl Center {
+impl Seen<'_> {
     pub(super) fn found(
         &self,
         scope: &Scope,
@@ -45,7 +46,7 @@ impl Center {
     ) -> Result<Found, CenterError> {
         let after = cursor.and_then(|cursor| cursor.edge.clone());
         let page = RowsPage { after: after.clone(), rows_max };
-        let found = self.parts.search.rows(&scope.query(self.patience()), order, &page)?;
+        let found = self.events.rows(&scope.query(self.patience()), order, &page)?;
         let position = cursor.map_or(0, |cursor| cursor.position);
         let end = position + found.events.len();
         let previous = after.map(|edge| match position <= rows_max {
@@ -79,7 +80,7 @@ impl Center {
         let more = found.events.len() == rows_max;
         found.events.truncate(rows_max - 1);
         found.events.reverse();
-        found.events.extend(self.parts.log.event(edge.id)?);
+        found.events.extend(self.events.event(edge.id)?);
         let first = position.saturating_sub(found.events.len());
         let previous = more.then_some(match found.next {
             Some(edge) => Cursor { edge: Some(edge), position: first, back: true },
@@ -106,7 +107,7 @@ impl Center {
     ) -> Result<FoundRows, CenterError> {
         let look = |filter: Filter, page: &RowsPage| {
             let part = Scope { filter, ..scope.clone() };
-            self.parts.search.rows(&part.query(self.patience()), order, page)
+            self.events.rows(&part.query(self.patience()), order, page)
         };
         if order.by == Column::Time {
             return Ok(look(scope.filter.clone(), page)?);

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use store::search::{Column, Filter, Query, Stop, WordColumn};
 use store::{QueuedRecipient, RecipientState, StoreError};
-use types::{Event, EventId, LifeLineId, OutcomeKind, Reason, Reference, Timestamp};
+use types::{Event, EventId, LifeLineId, OutcomeKind, Permission, Reason, Reference, Timestamp};
 
 use super::SearchRequest;
 use crate::query::compile::{self, Open, Present, RowsAre};
 use crate::query::{self, Moment, term};
+use crate::sight::{Seen, asks_for_subjects};
 use crate::views::View;
 use crate::{Center, CenterError, Problem};
 
@@ -39,15 +40,18 @@ impl Scope {
     }
 }
 
-impl Center {
+impl Seen<'_> {
     /// Understands a request.
     pub(crate) fn scope(&self, request: &SearchRequest) -> Result<Scope, CenterError> {
         let moment = self.moment_in(&request.zone)?;
         let range = range(request, &moment)?;
-        let present = QueueNow { center: self, failed: RefCell::default() };
+        let present = QueueNow { seen: self, failed: RefCell::default() };
         let rows = request.view.rows();
         let query = query::parse(&request.query)?;
         let search = compile::compile(&query, rows, &moment, &present)?;
+        if !self.events.subjects() && asks_for_subjects(&search.filter) {
+            return Err(CenterError::Denied { permission: Permission::SeeSubjects });
+        }
         let view = of_view(request.view, &present);
         if let Some(error) = present.failed.into_inner() {
             return Err(error.into());
@@ -60,7 +64,9 @@ impl Center {
         };
         Ok(Scope { filter, times, open: search.open, moment })
     }
+}
 
+impl Center {
     /// The present, in a zone by its IANA name; UTC if it is empty.
     pub(crate) fn moment_in(&self, zone: &str) -> Result<Moment, CenterError> {
         Moment::in_zone(self.parts.clock.now(), zone)
@@ -130,14 +136,14 @@ impl View {
 
 /// The queue and the references, as they are at this moment.
 struct QueueNow<'a> {
-    center: &'a Center,
+    seen: &'a Seen<'a>,
     /// Why something could not be looked up.
     failed: RefCell<Option<StoreError>>,
 }
 
 impl QueueNow<'_> {
     fn recipients(&self, wanted: impl Fn(&QueuedRecipient) -> bool) -> Vec<EventId> {
-        let messages = self.center.parts.queue.list(None, QUEUED_MAX);
+        let messages = self.seen.parts.queue.list(None, QUEUED_MAX);
         let recipients = messages.iter().flat_map(|message| &message.recipients);
         recipients.filter(|recipient| wanted(recipient)).map(|recipient| recipient.event).collect()
     }
@@ -145,7 +151,7 @@ impl QueueNow<'_> {
 
 impl QueueNow<'_> {
     fn events(&self, reference: Reference) -> Vec<Event> {
-        self.center.parts.log.by_reference(reference).unwrap_or_else(|error| {
+        self.seen.events.by_reference(reference).unwrap_or_else(|error| {
             self.failed.borrow_mut().get_or_insert(error);
             Vec::new()
         })

@@ -34,7 +34,7 @@ fn filled() -> Gateway {
         }
         events.push(event);
     }
-    gateway.center.parts.log.record(events).unwrap();
+    gateway.center.memory.of_house().record(events).unwrap();
     gateway
 }
 
@@ -362,7 +362,7 @@ fn a_silence_and_a_jump_are_noticed() {
         at: at(2 * day_s - 5_000 + number as i64),
         ..sample(number, Reason::RelayDenied)
     }));
-    gateway.center.parts.log.record(events).unwrap();
+    gateway.center.memory.of_house().record(events).unwrap();
     let attention = gateway.center.overview_attention(&root()).unwrap();
     let texts: Vec<&str> = attention.iter().map(|one| one.text.as_str()).collect();
     assert!(texts.iter().any(|text| text.starts_with("Nothing has arrived for")), "{texts:?}");
@@ -397,7 +397,7 @@ fn a_scope_has_the_times_of_request_and_query() {
     let scope = |from: &str, query: &str| {
         let request =
             SearchRequest { from: from.into(), zone: "Europe/Berlin".into(), ..request(query) };
-        gateway.center.scope(&request).unwrap().times
+        gateway.center.seen_by(&root()).scope(&request).unwrap().times
     };
     let start: Timestamp = "2026-11-20T23:00:00Z".parse().unwrap();
     assert_eq!(scope("today", "").start, start);

@@ -4,7 +4,8 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use api::client::encoded;
 use serde_json::{Value as Json, json};
-use types::{Permission, Permissions, Role, Timestamp};
+use types::policy::DomainPattern;
+use types::{Permission, Permissions, RoleName, Timestamp};
 
 use super::arguments::{AccountCommand, Global, TokenCommand};
 use super::exit::{Exit, Failure};
@@ -14,6 +15,8 @@ use super::server::{Server, confirm};
 const ACCOUNTS: &[Column] = &[
     ("Name", "/name"),
     ("Role", "/role"),
+    ("Sees mail of", "/domains"),
+    ("Disabled", "/disabled"),
     ("Password", "/has_password"),
     ("Codes", "/has_totp"),
     ("Last sign-in", "/signed_in"),
@@ -43,12 +46,34 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
             let none = "there are no accounts; `account setup-link` lets the first owner in";
             output.found(ACCOUNTS, &rows, none)?;
         }
-        AccountCommand::Add { name, role } => {
-            let role = role_of(role)?;
-            confirm(global, &format!("add the account {name:?} as {}", role.slug()))?;
-            server.post("/accounts", &json!({ "name": name, "role": role }))?;
+        AccountCommand::Add { name, role, domains } => {
+            let (role, domains) = (role_of(role)?, domains_of(domains)?);
+            confirm(global, &format!("add the account {name:?} as {role}"))?;
+            let body = json!({ "name": name, "role": role, "domains": domains });
+            server.post("/accounts", &body)?;
             link(&server, output, Some(name))?;
         }
+        AccountCommand::Limit { name, domains } => {
+            let domains = domains_of(domains)?;
+            let seen = match domains.is_empty() {
+                true => "everybody's mail".to_owned(),
+                false => "the mail of these domains alone".to_owned(),
+            };
+            confirm(global, &format!("let {name:?} see {seen}"))?;
+            let done = server.put(&at(name, ""), &json!({ "domains": domains }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Disable { name } => {
+            confirm(global, &format!("let nobody in as {name:?} any more"))?;
+            let done = server.put(&at(name, ""), &json!({ "disabled": true }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Enable { name } => {
+            confirm(global, &format!("let people in as {name:?} again"))?;
+            let done = server.put(&at(name, ""), &json!({ "disabled": false }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Emergency { name } => emergency(global, &server, output, name)?,
         AccountCommand::Remove { name } => {
             confirm(global, &format!("remove the account {name:?} with its sessions and tokens"))?;
             let done = server.delete(&at(name, ""))?;
@@ -56,7 +81,7 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
         }
         AccountCommand::Role { name, role } => {
             let role = role_of(role)?;
-            confirm(global, &format!("make {name:?} {}", role.slug()))?;
+            confirm(global, &format!("make {name:?} {role}"))?;
             let done = server.put(&at(name, "/role"), &json!({ "role": role }))?;
             output.object(&done)?;
         }
@@ -77,6 +102,18 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
     Ok(Exit::Ok)
 }
 
+/// Makes the account for emergencies and prints its password.
+fn emergency(global: &Global, server: &Server, output: Output, name: &str) -> Result<(), Failure> {
+    let what = "make the account for emergencies, or give it a new password";
+    confirm(global, &format!("{what}: {name:?}"))?;
+    let made = server.post("/emergency-account", &json!({ "name": name }))?;
+    if output.is_json() {
+        return output.object(&made);
+    }
+    output.note("this is its password, shown once; put it in an envelope:");
+    output.text(made.get("password").and_then(Json::as_str).unwrap_or_default())
+}
+
 /// Makes a link and says what it is for.
 fn link(server: &Server, output: Output, name: Option<&str>) -> Result<(), Failure> {
     let link = server.post("/set-up-links", &json!({ "name": name }))?;
@@ -91,14 +128,19 @@ fn link(server: &Server, output: Output, name: Option<&str>) -> Result<(), Failu
     output.text(url)
 }
 
-fn role_of(text: &str) -> Result<Role, Failure> {
-    let names: Vec<&str> = Role::ALL.into_iter().map(Role::slug).collect();
-    text.parse().map_err(|_| {
-        Failure::new(
-            Exit::Usage,
-            format!("there is no role {text:?}; there are {}", names.join(", ")),
-        )
+pub(super) fn role_of(text: &str) -> Result<RoleName, Failure> {
+    text.parse().map_err(|error: types::role::RoleNameError| {
+        Failure::new(Exit::Usage, format!("{text:?}: {error}; `role list` has all"))
     })
+}
+
+fn domains_of(texts: &[String]) -> Result<Vec<DomainPattern>, Failure> {
+    let read = |text: &String| {
+        text.parse().map_err(|error: types::AddressError| {
+            Failure::new(Exit::Usage, format!("{text:?} is no domain: {error}"))
+        })
+    };
+    texts.iter().map(read).collect()
 }
 
 /// A password: typed twice without an echo, or one line of standard input.
@@ -192,7 +234,7 @@ pub(super) fn token(global: &Global, command: &TokenCommand) -> Result<Exit, Fai
     Ok(Exit::Ok)
 }
 
-fn permissions_of(names: &[String]) -> Result<Permissions, Failure> {
+pub(super) fn permissions_of(names: &[String]) -> Result<Permissions, Failure> {
     let read = |name: &String| {
         name.parse::<Permission>().map_err(|_| {
             let known: Vec<&str> = Permission::ALL.iter().map(|known| known.slug()).collect();

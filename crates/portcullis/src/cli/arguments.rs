@@ -132,8 +132,11 @@ pub enum Command {
     #[command(subcommand)]
     Requests(RequestsCommand),
     /// Who may sign in to the console.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "accounts")]
     Account(AccountCommand),
+    /// What accounts may do, by role.
+    #[command(subcommand, visible_alias = "roles")]
+    Role(RoleCommand),
     /// Tokens for programs that use the API.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -740,9 +743,39 @@ pub enum AccountCommand {
     Add {
         /// What the person signs in with: a name or an address.
         name: String,
-        /// `viewer` or `owner`.
+        /// The role; `role list` has them.
         #[arg(long, default_value = "viewer")]
         role: String,
+        /// Recipient domains whose mail alone they see: `corp.example`, or `*.corp.example` for all below.
+        #[arg(long = "domain", value_delimiter = ',', value_name = "DOMAIN")]
+        domains: Vec<String>,
+    },
+    /// Change whose mail an account sees.
+    Limit {
+        /// Its name.
+        name: String,
+        /// Recipient domains whose mail alone it sees; without any, it sees everything again.
+        #[arg(long = "domain", value_delimiter = ',', value_name = "DOMAIN")]
+        domains: Vec<String>,
+    },
+    /// Let nobody in with an account any more; its sessions end, its tokens do not work.
+    Disable {
+        /// Its name.
+        name: String,
+    },
+    /// Let people in with an account again.
+    Enable {
+        /// Its name.
+        name: String,
+    },
+    /// Make the account for emergencies, or give it a new password, which is printed this once.
+    ///
+    /// It may do everything, and its use is loud: an entry of its own in the audit log, an error in the log, a notice
+    /// on every page of owners and auditors for seven days. Keep the password in an envelope.
+    Emergency {
+        /// What it signs in with.
+        #[arg(default_value = "emergency")]
+        name: String,
     },
     /// Remove an account with its sessions and tokens.
     Remove {
@@ -753,7 +786,7 @@ pub enum AccountCommand {
     Role {
         /// Its name.
         name: String,
-        /// `viewer` or `owner`.
+        /// The role; `role list` has them.
         role: String,
     },
     /// Set the password of an account: asked for, or one line of standard input.
@@ -772,6 +805,39 @@ pub enum AccountCommand {
     /// Turn codes at sign-in off for somebody who has lost them.
     ResetTotp {
         /// The account's name.
+        name: String,
+    },
+}
+
+/// `role …`
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// List roles with what they allow and who has them.
+    List,
+    /// Make a role, or put what it allows in place of what it allowed.
+    Set {
+        /// Its name: small letters, digits, `-` and `_`.
+        name: String,
+        /// What it allows, such as `see_metadata`; comma-separated or repeated.
+        #[arg(long = "may", required = true, value_delimiter = ',', value_name = "PERMISSION")]
+        permissions: Vec<String>,
+        /// Whom it is for.
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        note: String,
+    },
+    /// Switch one permission of a role on or off; of one there is from the start, one that can be switched.
+    Switch {
+        /// The role.
+        name: String,
+        /// The permission.
+        permission: String,
+        /// `on` or `off`.
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+    },
+    /// Remove a role that no account has; of one there is from the start, undo what was switched.
+    Remove {
+        /// Its name.
         name: String,
     },
 }

@@ -16,6 +16,7 @@ mod policies;
 mod queue;
 mod replay;
 mod requests;
+mod roles;
 mod server;
 mod state;
 
@@ -102,6 +103,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Greylist(command) => queue::greylist(global, command),
         Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
+        Command::Role(command) => roles::role(global, command),
         Command::Token(command) => accounts::token(global, command),
         Command::Audit(command) => audit::audit(global, command),
         Command::Status { hours: None } => state::status(global),

@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod policies;
 pub mod query;
 pub mod reasons;
+pub mod roles;
 
 /// What stands at the head of every generated page.
 fn generated_from(what: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use center::accounts::{AccountParts, Accounts, SessionTimes};
+use center::accounts::{AccountParts, Accounts, EmergencyAlarm, EmergencyUse, SessionTimes};
 use receive::{Tls, TlsFiles};
 use store::state::{AccountState, AuditState};
 use world::{Chance, Clock};
@@ -22,8 +22,9 @@ pub(super) fn accounts(
     audit: &Arc<dyn AuditState>,
     clock: &Arc<dyn Clock>,
     chance: &Arc<dyn Chance>,
+    log: &Arc<Log>,
 ) -> Arc<Accounts> {
-    Arc::new(Accounts::new(AccountParts {
+    let parts = AccountParts {
         state: Arc::clone(state),
         audit: Arc::clone(audit),
         clock: Arc::clone(clock),
@@ -32,7 +33,18 @@ pub(super) fn accounts(
             idle: settings.http.session_idle_max,
             at_most: settings.http.session_max,
         },
-    }))
+    };
+    Arc::new(Accounts::new(parts).with_alarm(Arc::new(Alarm(Arc::clone(log)))))
+}
+
+/// Writes into the log that the account for emergencies is in use.
+struct Alarm(Arc<Log>);
+
+impl EmergencyAlarm for Alarm {
+    fn used(&self, what: &EmergencyUse) {
+        let from = what.from.map_or_else(|| "an unknown place".to_owned(), |at| at.to_string());
+        self.0.say(&Message::EmergencySignIn { account: what.name.clone(), from });
+    }
 }
 
 /// The certificate of the console, if the settings name one.

@@ -92,6 +92,7 @@ impl Gateway {
             &shared.audit,
             &shared.clock,
             &shared.chance,
+            &log,
         );
         let http_tls = super::accounts::certificate(settings)?;
         let deliverer = shared.deliverer(settings, world, own)?;

@@ -69,6 +69,13 @@ messages! {
         /// The address.
         url: String,
     } = "set_up_link", Warn, "there is no account yet: open {url} within 24 hours to make the first one";
+    /// Somebody came in with the account for emergencies.
+    EmergencySignIn {
+        /// The account.
+        account: String,
+        /// Where from.
+        from: String,
+    } = "emergency_sign_in", Error, "the account for emergencies, {account}, signed in from {from}; the audit log says what it does";
     /// The connection of a mail server that asked a policy service ended without an answer.
     NotAnswered {
         /// Who it was.

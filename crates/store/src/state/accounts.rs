@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use types::{AccountId, AuditNote, Permissions, Role, Timestamp, TokenId};
+use types::{AccountId, AuditNote, Permissions, RoleName, Sight, Timestamp, TokenId};
 
 use crate::contract::StoreError;
 
@@ -22,8 +22,16 @@ pub struct StoredAccount {
     pub id: AccountId,
     /// Its name, in comparable form.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
+    /// What it may do, by name.
+    pub role: RoleName,
+    /// What is kept about that role.
+    pub of_role: Option<Permissions>,
+    /// Whose mail it sees.
+    pub sight: Sight,
+    /// Whether nobody can come in with it.
+    pub disabled: bool,
+    /// Whether it is for emergencies: whoever comes in with it is told of.
+    pub emergency: bool,
     /// The password's hash as a PHC string; nothing until one was chosen.
     pub password: Option<String>,
     /// The shared secret of time-based codes (RFC 6238), if they are on.
@@ -40,13 +48,40 @@ pub struct StoredAccount {
     pub signed_in: Option<Timestamp>,
 }
 
+impl StoredAccount {
+    /// What it may do.
+    pub fn permissions(&self) -> Permissions {
+        self.role.permissions(self.of_role).within(&self.sight)
+    }
+}
+
+/// What is kept about a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRole {
+    /// Its name.
+    pub name: RoleName,
+    /// Of a role there is from the start what is switched on; else all it
+    /// allows.
+    pub permissions: Permissions,
+    /// What it is for, one line.
+    pub note: String,
+    /// When it was changed last.
+    pub changed: Timestamp,
+    /// By whom.
+    pub changed_by: String,
+}
+
 /// An account to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAccount {
     /// Its name, in comparable form.
     pub name: String,
     /// What it may do.
-    pub role: Role,
+    pub role: RoleName,
+    /// Whose mail it sees.
+    pub sight: Sight,
+    /// Whether it is for emergencies.
+    pub emergency: bool,
     /// The password's hash, if it has one already.
     pub password: Option<String>,
     /// When it is made.
@@ -144,6 +179,9 @@ pub trait AccountState: Send + Sync {
     /// The account of this name, in comparable form.
     fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError>;
 
+    /// What is kept about roles, by name.
+    fn roles(&self) -> Result<Vec<StoredRole>, StoreError>;
+
     /// Uses the code of a time step; false if that or a later one was used.
     fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError>;
 
@@ -200,7 +238,20 @@ pub trait AccountChanges {
     fn remove_account(&self, id: AccountId) -> Result<bool, StoreError>;
 
     /// Gives an account another role.
-    fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError>;
+    fn set_role(&self, id: AccountId, role: &RoleName) -> Result<(), StoreError>;
+
+    /// Sets whose mail an account sees.
+    fn set_sight(&self, id: AccountId, sight: &Sight) -> Result<(), StoreError>;
+
+    /// Lets nobody in with an account any more, and ends its sessions and the
+    /// links made for it; or lets them in again.
+    fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<(), StoreError>;
+
+    /// Keeps what there is to know about a role, in place of what was kept.
+    fn put_role(&self, role: &StoredRole) -> Result<(), StoreError>;
+
+    /// Forgets what is kept about a role; whether there was something.
+    fn remove_role(&self, name: &RoleName) -> Result<bool, StoreError>;
 
     /// Sets the password's hash and ends what hung on the old one, all of it
     /// or nothing.

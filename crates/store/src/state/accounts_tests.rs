@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use types::{
-    AccountId, Actor, AuditAction, AuditNote, Permission, Permissions, Role, Timestamp, TokenId,
+    AccountId, Actor, AuditAction, AuditNote, Permission, Permissions, Role, RoleName, Sight,
+    Timestamp, TokenId,
 };
 
 use super::accounts::{
-    LinkKind, NewAccount, NewPassword, SecretHash, StoredLink, StoredSession, StoredToken,
+    LinkKind, NewAccount, NewPassword, SecretHash, StoredLink, StoredRole, StoredSession,
+    StoredToken,
 };
 use super::{AccountChanges, AccountState, PolicyState, SqliteAccounts, SqliteState};
 use crate::contract::StoreError;
@@ -54,7 +56,11 @@ macro_rules! noted {
 noted! {
     add_account(new: &NewAccount) -> Option<AccountId>;
     remove_account(id: AccountId) -> bool;
-    set_role(id: AccountId, role: Role) -> ();
+    set_role(id: AccountId, role: &RoleName) -> ();
+    set_sight(id: AccountId, sight: &Sight) -> ();
+    set_disabled(id: AccountId, disabled: bool) -> ();
+    put_role(role: &StoredRole) -> ();
+    remove_role(name: &RoleName) -> bool;
     set_password(id: AccountId, new: &NewPassword<'_>) -> ();
     set_preferences(id: AccountId, preferences: &str) -> ();
     set_totp(id: AccountId, secret: Option<&[u8]>, codes: &[SecretHash]) -> ();
@@ -69,9 +75,19 @@ noted! {
 }
 
 fn add(state: &House, name: &str) -> AccountId {
-    let role = Role::Viewer;
-    let new = NewAccount { name: name.into(), role, password: None, at: at(0), by: "root".into() };
-    state.add_account(&new).unwrap().unwrap()
+    state.add_account(&new(name)).unwrap().unwrap()
+}
+
+fn new(name: &str) -> NewAccount {
+    NewAccount {
+        name: name.into(),
+        role: Role::Viewer.into(),
+        sight: Sight::Everything,
+        emergency: false,
+        password: None,
+        at: at(0),
+        by: "root".into(),
+    }
 }
 
 fn session(account: AccountId, seconds: i64) -> StoredSession {
@@ -106,11 +122,11 @@ fn names_are_taken_once_and_numbers_never_again() {
     assert_eq!(state.count().unwrap(), 0);
     let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
     let again = NewAccount {
-        name: "ana".into(),
-        role: Role::Owner,
+        role: Role::Owner.into(),
         password: Some("x".into()),
         at: at(9),
         by: "ana".into(),
+        ..new("ana")
     };
     assert_eq!(state.add_account(&again).unwrap(), None);
     assert_eq!(state.account_named("ana").unwrap().unwrap().role, Role::Viewer);
@@ -119,7 +135,7 @@ fn names_are_taken_once_and_numbers_never_again() {
     assert!(state.remove_account(bob).unwrap() && !state.remove_account(bob).unwrap());
     assert_eq!(state.account(bob).unwrap(), None);
     assert!(add(&state, "bob") > bob && bob > ana);
-    assert!(matches!(state.set_role(bob, Role::Owner), Err(StoreError::NotFound(_))));
+    assert!(matches!(state.set_role(bob, &Role::Owner.into()), Err(StoreError::NotFound(_))));
 }
 
 #[test]
@@ -128,14 +144,15 @@ fn what_is_set_of_an_account_is_kept_over_a_restart() {
     let ana = {
         let state = open(folder.path());
         let ana = add(&state, "ana");
-        state.set_role(ana, Role::Owner).unwrap();
+        state.set_role(ana, &Role::Owner.into()).unwrap();
         state.set_password(ana, &password("$argon2id$x")).unwrap();
         state.set_preferences(ana, "{\"theme\":\"dark\"}").unwrap();
         state.set_totp(ana, Some(b"secret"), &[[1; 32], [2; 32]]).unwrap();
         ana
     };
     let found = open(folder.path()).account(ana).unwrap().unwrap();
-    assert_eq!((found.role, found.password.as_deref()), (Role::Owner, Some("$argon2id$x")));
+    assert_eq!(found.role, Role::Owner);
+    assert_eq!(found.password.as_deref(), Some("$argon2id$x"));
     assert_eq!(found.totp_secret.as_deref(), Some(&b"secret"[..]));
     assert_eq!((found.recovery_codes_left, found.signed_in), (2, None));
     assert_eq!((found.created, found.created_by.as_str()), (at(0), "root"));
@@ -302,13 +319,13 @@ fn a_change_that_fails_or_is_not_wanted_is_undone_and_not_noted() {
     let before = super::AuditState::head(&audit).unwrap();
     assert_eq!(before.number, 1);
     let half = |to: &dyn AccountChanges| {
-        to.set_role(ana, Role::Owner)?;
+        to.set_role(ana, &Role::Owner.into())?;
         assert_eq!(to.accounts()?[0].role, Role::Owner, "seen inside");
-        to.set_role(AccountId(99), Role::Owner)?;
+        to.set_role(AccountId(99), &Role::Owner.into())?;
         Ok(true)
     };
     assert!(state.change(&note(), &mut |to| half(to)).is_err());
-    let unwanted = |to: &dyn AccountChanges| to.set_role(ana, Role::Owner).map(|()| false);
+    let unwanted = |to: &dyn AccountChanges| to.set_role(ana, &Role::Owner.into()).map(|()| false);
     assert!(!state.change(&note(), &mut |to| unwanted(to)).unwrap());
     assert_eq!(state.account(ana).unwrap().unwrap().role, Role::Viewer);
     assert_eq!(super::AuditState::head(&audit).unwrap(), before);
@@ -326,4 +343,81 @@ fn a_database_of_the_first_format_is_renewed_with_all_that_is_in_it() {
     assert_eq!(policies.fact("kept").unwrap().as_deref(), Some("yes"));
     add(&open(folder.path()), "ana");
     assert_eq!(open(folder.path()).count().unwrap(), 1);
+}
+
+#[test]
+fn limits_roles_and_a_closed_account_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let sight = Sight::of(vec!["corp.example".parse().unwrap()]).unwrap();
+    let desk: RoleName = "desk".parse().unwrap();
+    let limited = NewAccount { role: desk.clone(), sight: sight.clone(), ..new("ana") };
+    let ana = state.add_account(&limited).unwrap().unwrap();
+    let found = || open(folder.path()).account(ana).unwrap().unwrap();
+    assert_eq!((&found().sight, found().permissions()), (&sight, Permissions::NONE), "no role");
+    let permissions = Permissions::from(vec![Permission::SeeMetadata, Permission::SeeAudit]);
+    let (note, changed_by) = ("Help desk".to_owned(), "root".to_owned());
+    let role = StoredRole { name: desk.clone(), permissions, note, changed: at(1), changed_by };
+    state.put_role(&role).unwrap();
+    assert_eq!(state.roles().unwrap(), [role]);
+    assert_eq!(Vec::from(found().permissions()), [Permission::SeeMetadata], "within the limit");
+    state.set_sight(ana, &Sight::Everything).unwrap();
+    assert_eq!(found().permissions(), permissions);
+    state.add_session(&[1; 32], &session(ana, 1), 9).unwrap();
+    state.set_disabled(ana, true).unwrap();
+    assert!(found().disabled && state.sessions(ana).unwrap().is_empty());
+    state.set_disabled(ana, false).unwrap();
+    assert!(!found().disabled && !found().emergency);
+    assert!(state.remove_role(&desk).unwrap() && !state.remove_role(&desk).unwrap());
+    let missing = state.set_sight(AccountId(99), &sight);
+    assert!(matches!(missing, Err(StoreError::NotFound(_))));
+}
+
+#[test]
+fn damaged_domains_do_not_show_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let ana = add(&state, "ana");
+    let other = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    for damaged in ["", "[]", "[\"\"]", "null"] {
+        other.execute("UPDATE accounts SET domains = ?1", [damaged]).unwrap();
+        assert!(matches!(state.account(ana), Err(StoreError::Damaged(_))), "{damaged}");
+    }
+}
+
+/// Roles came with format 7; who was there before goes on as before.
+#[test]
+fn accounts_and_tokens_of_an_older_format_may_what_they_could() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    let formats = [
+        include_str!("schema.sql"),
+        include_str!("accounts.sql"),
+        include_str!("views.sql"),
+        include_str!("definitions.sql"),
+        include_str!("requests.sql"),
+        include_str!("audit.sql"),
+    ];
+    formats.iter().for_each(|step| old.execute_batch(step).unwrap());
+    old.execute_batch(
+        "INSERT INTO accounts (name, role, preferences, created, created_by)
+            VALUES ('ana', 'owner', '{}', 0, 'x'), ('vera', 'viewer', '{}', 0, 'x');
+        INSERT INTO tokens (hash, account, name, permissions, networks, created)
+            VALUES (x'00', 1, 't', '[\"see_metadata\",\"edit_policies\"]', '[]', 0),
+                (x'01', 1, 'u', '[\"queue_actions\",\"export_metadata\"]', '[]', 0);
+        PRAGMA user_version = 6",
+    )
+    .unwrap();
+    drop(old);
+    let state = open(folder.path());
+    let roles: Vec<_> = state.accounts().unwrap().iter().map(|a| a.permissions()).collect();
+    assert_eq!(roles, [Role::Owner.permissions(), Role::Viewer.permissions()]);
+    let tokens: Vec<_> = state.tokens(None).unwrap().iter().map(|t| t.permissions).collect();
+    use Permission::*;
+    assert_eq!(Vec::from(tokens[1]), [SeeMetadata, SeeSubjects, EditPolicies, EditLists]);
+    assert_eq!(
+        Vec::from(tokens[0]),
+        [ExportMetadata, DailyLogs, QueueActions, ReleaseHarmless, ReleaseDangerous]
+    );
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use types::lists::{Group, ManagedSender, SenderAction};
-use types::{Actor, Definition, Policy, PolicyId, Timestamp};
+use types::{Actor, Definition, Policy, PolicyId, Sight, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
 #[derive(
@@ -221,6 +221,8 @@ pub struct SenderQuery {
     pub action: Option<SenderAction>,
     /// Only entries that have not decided since then, and are older.
     pub unused_since: Option<Timestamp>,
+    /// Only entries of recipients in here.
+    pub within: Sight,
 }
 
 /// The whole set without its managed senders, which come one by one.

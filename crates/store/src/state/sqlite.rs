@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use types::PolicyId;
+use types::policy::DomainPattern;
 
 use super::database::{self, refused};
 use super::draft::{Draft, version};
@@ -120,6 +121,13 @@ impl PolicyState for SqliteState {
                 conditions.push(condition);
                 values.push(value);
             }
+        }
+        let limits: Vec<String> = query.within.domains().iter().map(recipient_end).collect();
+        let limit = vec!["substr(recipient, -length(?)) = ?"; limits.len()].join(" OR ");
+        let limit = format!("({limit})");
+        if !query.within.is_everything() {
+            conditions.push(&limit);
+            values.extend(limits.into_iter().flat_map(|end| [end.clone().into(), end.into()]));
         }
         values.push(Value::from(number(max as u64)));
         let conditions = conditions.join(" AND ");
@@ -261,4 +269,10 @@ fn one<T>(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// How the recipients of a domain end, in comparable form. An address has no
+/// `@` behind that of its domain, so what ends so lies in the domain.
+fn recipient_end(pattern: &DomainPattern) -> String {
+    format!("{}{}", if pattern.below { "." } else { "@" }, pattern.domain)
 }

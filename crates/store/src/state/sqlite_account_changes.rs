@@ -2,11 +2,11 @@
 //! the audit log.
 
 use rusqlite::{Connection, Params, Row, params};
-use types::{AccountId, Role, Timestamp, TokenId};
+use types::{AccountId, RoleName, Sight, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredLink, StoredSession,
-    StoredToken,
+    AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredLink, StoredRole,
+    StoredSession, StoredToken,
 };
 use super::database::refused;
 use super::rows::{json, number};
@@ -58,6 +58,14 @@ impl Inside<'_> {
     }
 }
 
+/// The domains of an account as they are kept; nothing where all is seen.
+fn domains(sight: &Sight) -> Result<Option<String>, StoreError> {
+    match sight {
+        Sight::Everything => Ok(None),
+        Sight::Domains(domains) => json(&domains.to_vec()).map(Some),
+    }
+}
+
 impl AccountChanges for Inside<'_> {
     fn accounts(&self) -> Result<Vec<StoredAccount>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM accounts a ORDER BY a.name");
@@ -65,10 +73,12 @@ impl AccountChanges for Inside<'_> {
     }
 
     fn add_account(&self, new: &NewAccount) -> Result<Option<AccountId>, StoreError> {
-        let sql = "INSERT INTO accounts (name, role, password, preferences, created, created_by)
-            VALUES (?1, ?2, ?3, '{}', ?4, ?5) ON CONFLICT (name) DO NOTHING RETURNING id";
-        let NewAccount { name, role, password, at, by } = new;
-        let values = params![name, role.slug(), password, at.as_millis(), by];
+        let sql = "INSERT INTO accounts
+            (name, role, password, preferences, created, created_by, domains, emergency)
+            VALUES (?1, ?2, ?3, '{}', ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING RETURNING id";
+        let NewAccount { name, role, sight, emergency, password, at, by } = new;
+        let (role, domains, at) = (role.as_str(), domains(sight)?, at.as_millis());
+        let values = params![name, role, password, at, by, domains, emergency];
         Ok(self.one(sql, values, |row| unsigned(row, 0))?.map(AccountId))
     }
 
@@ -76,9 +86,37 @@ impl AccountChanges for Inside<'_> {
         Ok(self.run("DELETE FROM accounts WHERE id = ?1", [number(id.0)])? > 0)
     }
 
-    fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError> {
+    fn set_role(&self, id: AccountId, role: &RoleName) -> Result<(), StoreError> {
         let sql = "UPDATE accounts SET role = ?2 WHERE id = ?1";
-        self.on_account(id, sql, params![number(id.0), role.slug()])
+        self.on_account(id, sql, params![number(id.0), role.as_str()])
+    }
+
+    fn set_sight(&self, id: AccountId, sight: &Sight) -> Result<(), StoreError> {
+        let sql = "UPDATE accounts SET domains = ?2 WHERE id = ?1";
+        self.on_account(id, sql, params![number(id.0), domains(sight)?])
+    }
+
+    fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<(), StoreError> {
+        let account = number(id.0);
+        let sql = "UPDATE accounts SET disabled = ?2 WHERE id = ?1";
+        self.on_account(id, sql, params![account, disabled])?;
+        if disabled {
+            self.run("DELETE FROM sessions WHERE account = ?1", [account])?;
+            self.run("DELETE FROM links WHERE account = ?1", [account])?;
+        }
+        Ok(())
+    }
+
+    fn put_role(&self, role: &StoredRole) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO roles (name, permissions, note, changed, changed_by)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let StoredRole { name, permissions, note, changed, changed_by } = role;
+        let (name, permissions) = (name.as_str(), json(permissions)?);
+        self.run(sql, params![name, permissions, note, changed.as_millis(), changed_by]).map(drop)
+    }
+
+    fn remove_role(&self, name: &RoleName) -> Result<bool, StoreError> {
+        Ok(self.run("DELETE FROM roles WHERE name = ?1", [name.as_str()])? > 0)
     }
 
     fn set_password(&self, id: AccountId, new: &NewPassword<'_>) -> Result<(), StoreError> {

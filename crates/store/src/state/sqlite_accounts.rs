@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
-use types::{AccountId, AuditNote, Timestamp, TokenId};
+use types::{AccountId, AuditNote, Sight, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredLink, StoredSession,
-    StoredToken,
+    AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredLink, StoredRole,
+    StoredSession, StoredToken,
 };
 use super::database::{self, refused};
 use super::rows::{number, parse};
@@ -21,9 +21,10 @@ use crate::contract::StoreError;
 /// The columns of an account, in this order.
 pub(super) const ACCOUNT: &str =
     "a.id, a.name, a.role, a.password, a.totp_secret, a.preferences, a.created,
-    a.created_by, a.signed_in, (SELECT count(*) FROM recovery_codes WHERE account = a.id)";
+    a.created_by, a.signed_in, (SELECT count(*) FROM recovery_codes WHERE account = a.id),
+    a.domains, a.disabled, a.emergency, (SELECT permissions FROM roles WHERE name = a.role)";
 /// How many those are.
-const ACCOUNT_COLUMNS: usize = 10;
+const ACCOUNT_COLUMNS: usize = 14;
 /// The columns of a session.
 const SESSION: &str = "s.id, s.account, s.created, s.last_seen, s.expires, s.address, s.agent";
 /// The columns of a token.
@@ -96,6 +97,11 @@ impl AccountState for SqliteAccounts {
     fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM accounts a WHERE a.name = ?1");
         self.one(&sql, [name], |row| account(row, 0))
+    }
+
+    fn roles(&self) -> Result<Vec<StoredRole>, StoreError> {
+        let sql = "SELECT name, permissions, note, changed, changed_by FROM roles ORDER BY name";
+        self.all(sql, (), role)
     }
 
     fn use_totp_step(&self, id: AccountId, step: u64) -> Result<bool, StoreError> {
@@ -198,10 +204,16 @@ fn address(text: &str) -> IpAddr {
 pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, StoreError> {
     let role: String = row.get(first + 2).map_err(refused)?;
     let role = role.parse().map_err(|_| StoreError::Damaged(format!("account role {role:?}")))?;
+    let domains: Option<String> = row.get(first + 10).map_err(refused)?;
+    let of_role: Option<String> = row.get(first + 13).map_err(refused)?;
     Ok(StoredAccount {
         id: AccountId(unsigned(row, first)?),
         name: row.get(first + 1).map_err(refused)?,
         role,
+        of_role: of_role.map(|text| parse(&text, "permissions of a role")).transpose()?,
+        sight: sight(domains.as_deref())?,
+        disabled: row.get(first + 11).map_err(refused)?,
+        emergency: row.get(first + 12).map_err(refused)?,
         password: row.get(first + 3).map_err(refused)?,
         totp_secret: row.get(first + 4).map_err(refused)?,
         preferences: row.get(first + 5).map_err(refused)?,
@@ -209,6 +221,27 @@ pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, Stor
         created_by: row.get(first + 7).map_err(refused)?,
         signed_in: time_or_none(row, first + 8)?,
         recovery_codes_left: row.get(first + 9).map_err(refused)?,
+    })
+}
+
+/// Whose mail an account sees. A list that is damaged or empty is no reason
+/// to show everything.
+fn sight(domains: Option<&str>) -> Result<Sight, StoreError> {
+    let Some(text) = domains else { return Ok(Sight::Everything) };
+    let damaged = |error| StoreError::Damaged(format!("domains of an account: {error}"));
+    Sight::of(parse(text, "domains of an account")?).map_err(damaged)
+}
+
+/// A role out of its five columns.
+fn role(row: &Row<'_>) -> Result<StoredRole, StoreError> {
+    let name: String = row.get(0).map_err(refused)?;
+    let permissions: String = row.get(1).map_err(refused)?;
+    Ok(StoredRole {
+        name: name.parse().map_err(|_| StoreError::Damaged(format!("role {name:?}")))?,
+        permissions: parse(&permissions, "permissions of a role")?,
+        note: row.get(2).map_err(refused)?,
+        changed: time(row, 3)?,
+        changed_by: row.get(4).map_err(refused)?,
     })
 }
 

@@ -225,7 +225,14 @@ fn senders_are_found_by_recipient_sender_text_and_action_page_by_page() {
     assert_eq!(count(SenderQuery { recipient, action, ..none.clone() }), 5);
     assert_eq!(count(SenderQuery { sender: Some("s7@x.example".into()), ..none.clone() }), 1);
     assert_eq!(count(SenderQuery { text: Some("S4".into()), ..none.clone() }), 11);
-    assert_eq!(count(SenderQuery { text: Some("%".into()), ..none }), 0);
+    assert_eq!(count(SenderQuery { text: Some("%".into()), ..none.clone() }), 0);
+    let all = count(none.clone());
+    for (domain, found) in
+        [("corp.example", all), ("*.example", all), ("*.corp.example", 0), ("orp.example", 0)]
+    {
+        let within = types::Sight::of(vec![domain.parse().unwrap()]).unwrap();
+        assert_eq!(count(SenderQuery { within, ..none.clone() }), found, "{domain}");
+    }
 }
 
 #[test]

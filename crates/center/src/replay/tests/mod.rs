@@ -33,7 +33,7 @@ fn recorded(gateway: &Gateway, mails: &[(i64, &str)]) -> Vec<Event> {
         at: at(seconds),
     });
     let events: Vec<Event> = mails.map(|mail| maker.attempt(&mail)).collect();
-    gateway.center.parts.log.record(events.clone()).unwrap();
+    gateway.center.memory.of_house().record(events.clone()).unwrap();
     events
 }
 
@@ -156,7 +156,7 @@ fn a_difference_from_what_was_recorded_has_its_cause() {
     };
     let mut maker = Maker::new(&blocked);
     let event = maker.attempt(&Mail { from: ANN, to: BOB, ip: "192.0.2.7", at: at(0) });
-    gateway.center.parts.log.record(vec![event.clone()]).unwrap();
+    gateway.center.memory.of_house().record(vec![event.clone()]).unwrap();
     let check = replay(&gateway, ReplayChange::Nothing).self_check;
     assert_eq!((check.same, check.different), (0, 1));
     assert!(check.because[0].text.contains("older version"), "{check:?}");

@@ -1,0 +1,305 @@
+//! The accounts of people: the list, one account, and what can be done to it.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use center::CenterError;
+use center::accounts::{AccountChange, AccountRow, Accounts, NewPerson, RoleRow};
+use serde::Deserialize;
+use types::policy::DomainPattern;
+use types::{Caller, RoleName, Timestamp};
+
+use super::{is_fault, status};
+use crate::Api;
+use crate::auth::Signed;
+use crate::client::encoded;
+use crate::pages::{Shell, error_page, shown};
+use crate::problem::ApiProblem;
+use crate::routes::on_accounts;
+
+/// Where this page is.
+const HERE: &str = "/system/access";
+
+/// What is typed about an account.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::pages) struct AccountForm {
+    name: String,
+    role: String,
+    domains: String,
+    /// A checkbox: absent if it is not ticked.
+    disabled: String,
+}
+
+impl AccountForm {
+    fn role(&self) -> Result<RoleName, CenterError> {
+        self.role.parse().map_err(|error: types::role::RoleNameError| invalid(&error))
+    }
+
+    fn domains(&self) -> Result<Vec<DomainPattern>, CenterError> {
+        let words = self.domains.split([',', ' ', '\n', '\r', '\t']);
+        let words = words.filter(|word| !word.is_empty());
+        let read = |word: &str| {
+            word.parse().map_err(|error: types::AddressError| {
+                CenterError::invalid(format!("{word:?} is no domain: {error}"))
+            })
+        };
+        words.map(read).collect()
+    }
+}
+
+fn invalid(error: &impl ToString) -> CenterError {
+    CenterError::invalid(error.to_string())
+}
+
+/// A link for somebody's first sign-in, shown once.
+struct Made {
+    name: String,
+    url: String,
+}
+
+#[derive(Template)]
+#[template(path = "access.html")]
+struct AccountsPage {
+    shell: Shell,
+    rows: Vec<AccountRow>,
+    roles: Vec<RoleRow>,
+    wanted: AccountForm,
+    fault: Option<String>,
+    made: Option<Made>,
+}
+
+impl AccountsPage {
+    fn when(&self, at: Option<&Timestamp>) -> String {
+        at.map_or_else(|| "never".to_owned(), |at| self.shell.time(*at))
+    }
+}
+
+fn href(name: &str) -> String {
+    format!("{HERE}/{}", encoded(name))
+}
+
+/// The domains of an account, for people.
+fn seen(domains: &[DomainPattern]) -> String {
+    let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "everything".to_owned() } else { names.join(", ") }
+}
+
+pub(in crate::pages) async fn page(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+) -> Response {
+    list(&api, signed.caller, shell, AccountForm::default(), None, None).await
+}
+
+async fn list(
+    api: &Api,
+    caller: Caller,
+    shell: Shell,
+    wanted: AccountForm,
+    fault: Option<String>,
+    made: Option<Made>,
+) -> Response {
+    let look =
+        move |accounts: &Accounts| Ok((accounts.accounts(&caller)?, accounts.roles(&caller)?));
+    match on_accounts(api, look).await {
+        Ok((rows, roles)) => {
+            let status = status(fault.as_deref());
+            let page = AccountsPage { shell, rows, roles, wanted, fault, made };
+            (status, shown(&page)).into_response()
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
+}
+
+/// Adds an account and shows the link with which the person chooses a
+/// password.
+pub(in crate::pages) async fn add(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Form(form): Form<AccountForm>,
+) -> Response {
+    let (caller, wanted) = (signed.caller.clone(), form.clone());
+    let work = move |accounts: &Accounts| {
+        let (role, domains) = (wanted.role()?, wanted.domains()?);
+        let person = NewPerson { name: wanted.name.clone(), role, domains };
+        accounts.add_account(&caller, &person)?;
+        accounts.set_up_link(&caller, Some(&wanted.name))
+    };
+    match on_accounts(&api, work).await {
+        Ok(link) => {
+            let made = Made { name: form.name, url: set_up_url(&api, link.reveal()) };
+            list(&api, signed.caller, shell, AccountForm::default(), None, Some(made)).await
+        }
+        Err(problem) if is_fault(&problem) => {
+            list(&api, signed.caller, shell, form, Some(problem.detail), None).await
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
+}
+
+fn set_up_url(api: &Api, secret: &str) -> String {
+    format!("{}/set-up/{secret}", api.console_url.trim_end_matches('/'))
+}
+
+#[derive(Template)]
+#[template(path = "access_account.html")]
+struct AccountPage {
+    shell: Shell,
+    row: AccountRow,
+    href: String,
+    roles: Vec<RoleRow>,
+    wanted: AccountForm,
+    /// Whether it is the reader's own.
+    own: bool,
+    fault: Option<String>,
+    made: Option<Made>,
+}
+
+pub(in crate::pages) async fn one(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+) -> Response {
+    account(&api, signed.caller, shell, name, Said::default()).await
+}
+
+/// What the page of one account says beside what it shows.
+#[derive(Default)]
+struct Said {
+    /// What was typed, and why it was not taken.
+    fault: Option<(AccountForm, String)>,
+    made: Option<Made>,
+}
+
+async fn account(api: &Api, caller: Caller, shell: Shell, name: String, said: Said) -> Response {
+    let asks = caller.clone();
+    let look = move |accounts: &Accounts| {
+        let rows = accounts.accounts(&asks)?;
+        let row = rows.into_iter().find(|row| row.name == name);
+        let row = row.ok_or_else(|| CenterError::NotFound("account of this name".to_owned()))?;
+        Ok((row, accounts.roles(&asks)?))
+    };
+    let (row, roles) = match on_accounts(api, look).await {
+        Ok(found) => found,
+        Err(problem) => return error_page(shell, &problem),
+    };
+    let (wanted, fault) = match said.fault {
+        Some((wanted, fault)) => (wanted, Some(fault)),
+        None => (typed(&row), None),
+    };
+    let status = status(fault.as_deref());
+    let own = *caller.name == *row.name;
+    let href = href(&row.name);
+    let page = AccountPage { shell, href, roles, wanted, own, fault, made: said.made, row };
+    (status, shown(&page)).into_response()
+}
+
+/// An account as it would be typed.
+fn typed(row: &AccountRow) -> AccountForm {
+    let domains: Vec<String> = row.domains.iter().map(ToString::to_string).collect();
+    AccountForm {
+        name: row.name.clone(),
+        role: row.role.to_string(),
+        domains: domains.join("\n"),
+        disabled: if row.disabled { "on".to_owned() } else { String::new() },
+    }
+}
+
+pub(in crate::pages) async fn change(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Form(form): Form<AccountForm>,
+) -> Response {
+    let (caller, named, wanted) = (signed.caller.clone(), name.clone(), form.clone());
+    let work = move |accounts: &Accounts| {
+        let change = AccountChange {
+            role: Some(wanted.role()?),
+            domains: Some(wanted.domains()?),
+            disabled: Some(!wanted.disabled.is_empty()),
+        };
+        accounts.change_account(&caller, &named, &change)
+    };
+    match on_accounts(&api, work).await {
+        Ok(()) => Redirect::to(HERE).into_response(),
+        Err(problem) if is_fault(&problem) => {
+            let said = Said { fault: Some((form, problem.detail)), ..Said::default() };
+            account(&api, signed.caller, shell, name, said).await
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
+}
+
+pub(in crate::pages) async fn link(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+) -> Response {
+    let (caller, named) = (signed.caller.clone(), name.clone());
+    let work = move |accounts: &Accounts| accounts.set_up_link(&caller, Some(&named));
+    let made = on_accounts(&api, work).await;
+    said(&api, signed, shell, name, made.map(|link| set_up_url(&api, link.reveal()))).await
+}
+
+/// The page of an account again, with a link or why there is none.
+async fn said(
+    api: &Api,
+    signed: Signed,
+    shell: Shell,
+    name: String,
+    made: Result<String, ApiProblem>,
+) -> Response {
+    let said = match made {
+        Ok(url) => Said { made: Some(Made { name: name.clone(), url }), ..Said::default() },
+        Err(problem) if is_fault(&problem) => {
+            return with_fault(api, signed.caller, shell, name, problem.detail).await;
+        }
+        Err(problem) => return error_page(shell, &problem),
+    };
+    account(api, signed.caller, shell, name, said).await
+}
+
+/// The page of an account as it is, with why something was not done.
+async fn with_fault(
+    api: &Api,
+    caller: Caller,
+    shell: Shell,
+    name: String,
+    fault: String,
+) -> Response {
+    let (asks, named) = (caller.clone(), name.clone());
+    let look = move |accounts: &Accounts| {
+        let rows = accounts.accounts(&asks)?;
+        Ok(rows.iter().find(|row| row.name == named).map(typed).unwrap_or_default())
+    };
+    match on_accounts(api, look).await {
+        Ok(wanted) => {
+            let said = Said { fault: Some((wanted, fault)), ..Said::default() };
+            account(api, caller, shell, name, said).await
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
+}
+
+pub(in crate::pages) async fn remove(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+) -> Response {
+    let (caller, named) = (signed.caller.clone(), name.clone());
+    match on_accounts(&api, move |accounts| accounts.remove_account(&caller, &named)).await {
+        Ok(()) => Redirect::to(HERE).into_response(),
+        Err(problem) if is_fault(&problem) => {
+            with_fault(&api, signed.caller, shell, name, problem.detail).await
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
+}

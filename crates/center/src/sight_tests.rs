@@ -1,0 +1,320 @@
+//! Whoever is limited to some domains sees nothing of others, whichever way
+//! they ask.
+
+use types::lists::{ManagedSender, SenderAction};
+use types::{Caller, Event, ForwardPath, Permission, Reason, Sight};
+
+use crate::search::SearchRequest;
+use crate::tests::{Gateway, at, sample};
+use crate::views::View;
+use crate::{CenterError, ExportFormat, ExportRequest, NewRequest, RequestList, SenderSearch};
+
+const OWN: &str = "bob@corp.example";
+const OTHER: &str = "eve@labs.example";
+
+fn owner() -> Caller {
+    Caller::with_all("root")
+}
+
+/// The help desk of one domain.
+fn desk() -> Caller {
+    owner().seeing(Sight::of(vec!["corp.example".parse().unwrap()]).unwrap())
+}
+
+fn to(number: u64, reason: Reason, recipient: Option<&str>) -> Event {
+    let mut event = sample(number, reason);
+    let path = |text: &str| ForwardPath::Address(text.parse().unwrap());
+    event.subject.recipient = recipient.map(path);
+    event
+}
+
+/// Three attempts to the desk's domain, four to another, one to nobody.
+fn gateway() -> (Gateway, Vec<Event>) {
+    let gateway = Gateway::new(at(5));
+    let events = vec![
+        to(1, Reason::RecipientUnknown, Some(OWN)),
+        to(2, Reason::GreylistFirstSeen, Some("Ann@CORP.example")),
+        to(3, Reason::RecipientUnknown, Some(OWN)),
+        to(11, Reason::RecipientUnknown, Some(OTHER)),
+        to(12, Reason::GreylistFirstSeen, Some("eve@sub.corp.example")),
+        to(13, Reason::RecipientUnknown, Some("eve@notcorp.example")),
+        to(14, Reason::SpamSignature, Some(OTHER)),
+        to(15, Reason::RelayDenied, None),
+    ];
+    gateway.center.memory.of_house().record(events.clone()).unwrap();
+    (gateway, events)
+}
+
+fn all() -> SearchRequest {
+    SearchRequest { from: "now-24h".into(), to: "now".into(), ..SearchRequest::default() }
+}
+
+fn is_own(row: &crate::Row) -> bool {
+    row.to.as_deref().is_some_and(|to| to.to_lowercase().ends_with("@corp.example"))
+}
+
+fn missing<T: std::fmt::Debug>(answer: Result<T, CenterError>) -> bool {
+    matches!(answer, Err(CenterError::NotFound(_)))
+}
+
+#[test]
+fn lists_counts_and_pictures_have_the_same_rows() {
+    let (gateway, events) = gateway();
+    let center = &gateway.center;
+    let (owner, desk) = (owner(), desk());
+    assert_eq!(center.search(&owner, &all()).unwrap().rows.len(), events.len());
+    let page = center.search(&desk, &all()).unwrap();
+    assert_eq!(page.rows.len(), 3);
+    assert!(page.rows.iter().all(is_own));
+    assert_eq!(center.count(&desk, &all()).unwrap().count, 3);
+    let of_view = |view| {
+        let counts = center.view_counts(&desk, &all()).unwrap();
+        counts.into_iter().find(|count| count.view == view).unwrap().count.count
+    };
+    assert_eq!((of_view(View::All), of_view(View::Rejected), of_view(View::Deferred)), (3, 2, 1));
+    let sum: u64 = center.histogram(&desk, &all(), 0).unwrap().series.iter().map(|s| s.sum).sum();
+    assert_eq!(sum, 3);
+    for facet in center.facets(&desk, &all()).unwrap() {
+        let named: u64 = facet.values.iter().map(|value| value.count).sum();
+        assert!(named + facet.others <= 3, "{facet:?}");
+        assert!(facet.values.iter().all(|value| !value.value.contains("labs")), "{facet:?}");
+    }
+    let typed = SearchRequest { query: "to:".into(), ..all() };
+    let proposed = center.complete(&desk, &typed, 3).unwrap();
+    assert!(!proposed.items.is_empty());
+    assert!(proposed.items.iter().all(|item| !item.label.contains("labs")), "{proposed:?}");
+}
+
+/// A query that names the others is answered as if they were not there.
+#[test]
+fn asking_for_others_by_name_finds_nothing() {
+    let (gateway, events) = gateway();
+    let center = &gateway.center;
+    let other = &events[3];
+    for query in [
+        "to:labs.example".to_owned(),
+        "labs.example".to_owned(),
+        OTHER.to_owned(),
+        "-to:corp.example".to_owned(),
+        "to:corp.example OR to:labs.example -to:corp.example".to_owned(),
+        "type:spam.signature".to_owned(),
+        format!("life:{}", other.life_line.reference()),
+        other.id.to_string(),
+        other.reference().to_string(),
+    ] {
+        let request = SearchRequest { query: query.clone(), ..all() };
+        let page = center.search(&desk(), &request).unwrap();
+        assert!(page.rows.iter().all(is_own), "{query}: {:?}", page.rows);
+        assert!(!center.search(&owner(), &request).unwrap().rows.is_empty(), "{query}");
+        if !query.contains("OR") {
+            assert_eq!(center.count(&desk(), &request).unwrap().count, 0, "{query}");
+        }
+        let hints = format!("{:?}", center.hints(&desk(), &request).unwrap());
+        assert!(!hints.contains("count: 4") && !hints.contains("count: 8"), "{query}: {hints}");
+    }
+}
+
+#[test]
+fn no_link_leads_to_others() {
+    let (gateway, events) = gateway();
+    let center = &gateway.center;
+    let desk = desk();
+    for event in &events {
+        let own = desk.sight.sees(event);
+        for name in [event.id.to_string(), event.reference().to_string()] {
+            assert_eq!(missing(center.why(&desk, &name)), !own, "{name}");
+            assert_eq!(missing(center.event(&desk, &name)), !own, "{name}");
+            assert_eq!(missing(center.life(&desk, &name)), !own, "{name}");
+            assert_eq!(missing(center.compare(&desk, &name, &events[0].id.to_string())), !own);
+            let verdict = crate::letting::SenderVerdict::Permit;
+            assert_eq!(missing(center.sender_offer(&desk, &name, verdict)), !own, "{name}");
+            if !own {
+                assert!(missing(center.let_in(&desk, &name)), "{name}");
+            }
+        }
+        let life = event.life_line;
+        assert_eq!(missing(center.life(&desk, &life.to_string())), !own);
+        assert_eq!(missing(center.life_events(&desk, life)), !own);
+        assert_eq!(missing(center.beside(&desk, &all(), event.id)), !own);
+    }
+}
+
+/// Another recipient of the same transaction is not named beside one's own.
+#[test]
+fn the_other_recipients_of_a_message_are_not_named() {
+    let (gateway, events) = gateway();
+    let mut beside = to(21, Reason::RecipientUnknown, Some(OTHER));
+    beside.session = events[0].session;
+    let mut third = to(22, Reason::RecipientUnknown, Some("cid@corp.example"));
+    third.session = events[0].session;
+    gateway.center.memory.of_house().record(vec![beside, third]).unwrap();
+    let lanes = |caller: &Caller| {
+        gateway.center.why(caller, &events[0].id.to_string()).unwrap().story.lanes.len()
+    };
+    assert_eq!((lanes(&owner()), lanes(&desk())), (3, 2));
+}
+
+#[test]
+fn exports_have_the_same_rows() {
+    let (gateway, _) = gateway();
+    let export = |caller: &Caller| {
+        let request = ExportRequest { format: ExportFormat::Csv, search: all(), raw: false };
+        let mut file = Vec::new();
+        gateway.center.export_rows(caller, &request).unwrap().write(&mut file).unwrap();
+        String::from_utf8(file).unwrap()
+    };
+    let (all, own) = (export(&owner()), export(&desk()));
+    assert!(all.contains(OTHER) && all.contains(OWN));
+    assert!(own.contains(OWN) && !own.contains("labs.example"), "{own}");
+    assert_eq!(own.lines().count(), 1 + 3);
+    for request in [desk(), owner()] {
+        let denied = !request.may(Permission::DailyLogs);
+        assert_eq!(gateway.center.daily_logs(&request).is_err(), denied);
+    }
+}
+
+#[test]
+fn the_live_tail_has_the_same_rows() {
+    let gateway = Gateway::new(at(5));
+    let center = &gateway.center;
+    let begin = center.follow(&desk(), &all(), None).unwrap().position;
+    let events: Vec<Event> = vec![
+        to(1, Reason::RecipientUnknown, Some(OTHER)),
+        to(2, Reason::GreylistFirstSeen, Some(OWN)),
+    ];
+    center.memory.of_house().record(events).unwrap();
+    let came = center.follow(&desk(), &all(), Some(&begin)).unwrap();
+    let to: Vec<&str> = came.rows.iter().filter_map(|(_, row)| row.to.as_deref()).collect();
+    assert_eq!(to, [OWN]);
+    assert_eq!(center.follow(&owner(), &all(), Some(&begin)).unwrap().rows.len(), 2);
+}
+
+#[test]
+fn the_overview_counts_the_same_rows() {
+    let (gateway, _) = gateway();
+    let center = &gateway.center;
+    let span = crate::overview::OverviewSpan::Day;
+    let overview = center.overview(&desk(), span, "").unwrap();
+    assert_eq!((overview.now.attempts_per_minute, overview.now.sessions_open), (3, None));
+    let refused: u64 = overview.refused.iter().map(|bar| bar.now.count).sum();
+    assert_eq!(refused, 2);
+    assert_eq!(overview.greylist.first_contacts, 1);
+    let shown = format!("{:?}", overview);
+    assert!(!shown.contains("labs.example"), "{shown}");
+    assert!(format!("{:?}", center.overview(&owner(), span, "").unwrap()).contains("labs.example"));
+    for denied in [Permission::SystemStatus, Permission::SeePolicies, Permission::SeeAudit] {
+        assert!(!desk().may(denied));
+    }
+    assert!(center.status(&desk()).is_err() && center.conservation(&desk()).is_err());
+    assert!(center.policies(&desk()).is_err() && center.groups(&desk()).is_err());
+}
+
+fn entry(sender: &str, recipient: &str) -> ManagedSender {
+    ManagedSender {
+        id: None,
+        sender: sender.parse().unwrap(),
+        recipient: recipient.parse().unwrap(),
+        action: SenderAction::Permit,
+        note: String::new(),
+        created_by: String::new(),
+        created: at(0),
+        created_from: None,
+        valid_until: None,
+    }
+}
+
+#[test]
+fn managed_senders_are_those_of_ones_own_recipients() {
+    let (gateway, _) = gateway();
+    let center = &gateway.center;
+    let (owner, desk) = (owner(), desk());
+    let lab =
+        Caller::with_all("lab").seeing(Sight::of(vec!["labs.example".parse().unwrap()]).unwrap());
+    let made = center.put_sender(&owner, entry("a@x.example", OWN), "").unwrap();
+    let list = |caller: &Caller| center.senders(caller, &SenderSearch::default()).unwrap();
+    assert_eq!((list(&owner).len(), list(&desk).len(), list(&lab).len()), (1, 1, 0));
+    let id = list(&owner)[0].sender.id.unwrap();
+    assert!(center.sender(&desk, id).is_ok() && missing(center.sender(&lab, id)));
+    assert!(missing(center.remove_sender(&lab, id, "")));
+    let export = |caller: &Caller| {
+        let mut file = Vec::new();
+        center.export_senders(caller, &SenderSearch::default(), &mut file).unwrap();
+        String::from_utf8(file).unwrap()
+    };
+    assert!(export(&desk).contains(OWN) && !export(&lab).contains(OWN));
+    let out = center.put_sender(&lab, entry("c@x.example", OWN), "");
+    assert!(
+        matches!(&out, Err(CenterError::OutOfSight { domain, .. }) if domain == "corp.example"),
+        "{out:?}"
+    );
+    let out = center.undo(&lab, made.version);
+    assert!(matches!(out, Err(CenterError::OutOfSight { .. })), "{out:?}");
+    assert!(missing(center.changed_in(&lab, made.version)));
+    assert_eq!(center.changed_in(&desk, made.version).unwrap().len(), 1);
+    let own = center.put_sender(&desk, entry("c@x.example", OWN), "").unwrap();
+    center.undo(&desk, own.version).unwrap();
+    assert_eq!(list(&owner).len(), 1);
+}
+
+#[test]
+fn requests_are_those_about_ones_own_recipients() {
+    let (gateway, events) = gateway();
+    let center = &gateway.center;
+    let address = "192.0.2.9".parse().unwrap();
+    for event in [&events[0], &events[3]] {
+        let reference = event.reference().to_string();
+        let new = NewRequest { reference, text: "why".into(), contact: String::new() };
+        center.hand_in(address, &new).unwrap();
+    }
+    let seen = |caller: &Caller| center.requests(caller, RequestList::All, "", None).unwrap();
+    assert_eq!((seen(&owner()).len(), seen(&desk()).len()), (2, 1));
+    let other =
+        seen(&owner()).into_iter().find(|one| one.reference == events[3].reference().to_string());
+    let other = other.unwrap().id;
+    assert!(missing(center.request(&desk(), other)));
+    assert!(missing(center.answer_request(&desk(), other, "done")));
+    assert_eq!(center.waiting_requests(&desk(), None).unwrap().0, 1);
+}
+
+#[test]
+fn who_may_not_see_subjects_finds_nothing_by_them() {
+    let (gateway, events) = gateway();
+    let center = &gateway.center;
+    let mut blind = owner();
+    blind.permissions =
+        blind.permissions.iter().filter(|one| *one != Permission::SeeSubjects).collect();
+    let page = center.search(&blind, &all()).unwrap();
+    assert_eq!(page.rows.len(), events.len());
+    assert!(page.rows.iter().all(|row| row.subject.is_none()));
+    let why = format!("{:?}", center.why(&blind, &events[0].id.to_string()).unwrap());
+    assert!(!why.contains("Hello"), "{why}");
+    let stored = center.event(&blind, &events[0].id.to_string()).unwrap();
+    assert_eq!(stored.subject.message.unwrap().subject, None);
+    let count = |caller: &Caller, query: &str| {
+        let request = SearchRequest { query: query.to_owned(), ..all() };
+        center.count(caller, &request).map(|count| count.count)
+    };
+    assert_eq!(count(&owner(), "hello").unwrap(), events.len() as u64);
+    assert_eq!(count(&blind, "hello").unwrap(), 0, "a word is looked for elsewhere only");
+    for query in ["subject:hello", "-subject:hello", "is:rejected OR subject:h"] {
+        let denied = count(&blind, query);
+        assert!(
+            matches!(denied, Err(CenterError::Denied { permission: Permission::SeeSubjects })),
+            "{query}: {denied:?}"
+        );
+    }
+    let export = |columns: &[&str]| {
+        let columns = columns.iter().map(|name| name.parse().unwrap()).collect();
+        let search = SearchRequest { columns, view: View::All, ..all() };
+        let request = ExportRequest { format: ExportFormat::Csv, search, raw: false };
+        let mut file = Vec::new();
+        center.export_rows(&blind, &request).map(|rows| rows.write(&mut file).unwrap())?;
+        Ok::<_, CenterError>(String::from_utf8(file).unwrap())
+    };
+    assert!(export(&["time", "subject"]).is_err());
+    assert!(!export(&["time", "to", "size"]).unwrap().contains("Hello"));
+    let begin = center.follow(&blind, &all(), None).unwrap().position;
+    center.memory.of_house().record(vec![sample(30, Reason::RecipientUnknown)]).unwrap();
+    let came = center.follow(&blind, &all(), Some(&begin)).unwrap();
+    assert!(came.rows.iter().all(|(_, row)| row.subject.is_none()) && came.rows.len() == 1);
+}

@@ -138,7 +138,12 @@ pub(crate) async fn working<T: Send + 'static>(
     work: impl FnOnce(&Center) -> Result<T, CenterError> + Send + 'static,
 ) -> Result<T, ApiProblem> {
     let center = std::sync::Arc::clone(&api.center);
-    match answered(tokio::task::spawn_blocking(move || work(&center)).await) {
+    whole(api, answered(tokio::task::spawn_blocking(move || work(&center)).await)).await
+}
+
+/// The answer; one that says what is missing also says who can grant it.
+async fn whole<T>(api: &Api, answer: Result<T, ApiProblem>) -> Result<T, ApiProblem> {
+    match answer {
         Err(problem) if problem.lacking.is_some() => Err(lacking(api, problem).await),
         answer => answer,
     }
@@ -146,7 +151,8 @@ pub(crate) async fn working<T: Send + 'static>(
 
 /// Names who can grant the permission that is missing.
 pub(crate) async fn lacking(api: &Api, problem: ApiProblem) -> ApiProblem {
-    let owners = on_accounts(api, |accounts| accounts.owners()).await;
+    let accounts = std::sync::Arc::clone(&api.accounts);
+    let owners = answered(tokio::task::spawn_blocking(move || accounts.owners()).await);
     problem.granted_by(owners.unwrap_or_default())
 }
 
@@ -156,7 +162,7 @@ pub(crate) async fn on_accounts<T: Send + 'static>(
     work: impl FnOnce(&Accounts) -> Result<T, CenterError> + Send + 'static,
 ) -> Result<T, ApiProblem> {
     let accounts = std::sync::Arc::clone(&api.accounts);
-    answered(tokio::task::spawn_blocking(move || work(&accounts)).await)
+    whole(api, answered(tokio::task::spawn_blocking(move || work(&accounts)).await)).await
 }
 
 /// What came of work off the asynchronous workers.

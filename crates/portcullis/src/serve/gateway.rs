@@ -12,7 +12,7 @@ use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
-use store::state::{AuditState, PolicyState};
+use store::state::{AccountState, AuditState, PolicyState};
 use store::{EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
@@ -86,14 +86,7 @@ impl Gateway {
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
         apply_policy_file(settings, &policies, &log, now)?;
-        let accounts = super::accounts::accounts(
-            settings,
-            &accounts,
-            &shared.audit,
-            &shared.clock,
-            &shared.chance,
-            &log,
-        );
+        let accounts = shared.accounts(settings, &accounts, &log);
         let http_tls = super::accounts::certificate(settings)?;
         let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
@@ -167,6 +160,16 @@ struct Shared {
 }
 
 impl Shared {
+    fn accounts(
+        &self,
+        settings: &Settings,
+        state: &Arc<dyn AccountState>,
+        log: &Arc<Log>,
+    ) -> Arc<Accounts> {
+        let (audit, clock, chance) = (&self.audit, &self.clock, &self.chance);
+        super::accounts::accounts(settings, state, audit, clock, chance, log)
+    }
+
     fn new(
         settings: &Settings,
         store: &Arc<Store>,

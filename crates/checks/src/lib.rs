@@ -11,12 +11,14 @@ mod data;
 mod directory;
 mod display_name;
 mod greylist;
+mod helo;
 mod host_name;
 mod lists;
 mod places;
 mod rate;
 mod recipient;
 mod relay;
+mod sender_domain;
 mod smtputf8;
 
 use std::net::IpAddr;
@@ -27,8 +29,9 @@ use arc_swap::ArcSwap;
 use store::TripletTable;
 use types::policy::GreylistTimes;
 use types::{
-    CheckName, EventId, Finding, Flaw, ForwardPath, Inconclusive, LifeLineId, MessageFacts, Micros,
-    Need, Observed, ReversePath, SessionId, Source, SpfFacts, SpfResult, Stage, Subject, Timestamp,
+    CheckName, ClientFacts, Domain, EventId, Finding, Flaw, ForwardPath, Inconclusive, LifeLineId,
+    MessageFacts, Micros, Need, Observed, ReversePath, SessionId, Source, SpfFacts, SpfResult,
+    Stage, Subject, Timestamp,
 };
 use world::{Clock, RecipientProbe, Resolver};
 
@@ -77,6 +80,8 @@ pub struct CheckSettings {
     /// How long SPF, then the keys of signatures, then the policy of the
     /// author may take, each (20 s, see RFC 7208 section 4.6.4).
     pub authentication_deadline: Duration,
+    /// Whether it is looked up where the domains of senders take their mail.
+    pub sender_domains: bool,
 }
 
 /// All checks that answer a [`Need`].
@@ -169,17 +174,10 @@ impl Checks {
         Finding { check, stage: Stage::Rcpt, observed, source, took }
     }
 
-    /// The confirmed name of a client, or the finding that it could not be
-    /// had. No [`Need`] asks for it, because it belongs to the session: it is
-    /// looked up once for all its attempts.
-    ///
-    /// # Errors
-    /// DNS did not answer, or not in time.
-    pub async fn host_name(
-        &self,
-        ip: IpAddr,
-        resolver: &dyn Resolver,
-    ) -> Result<Option<Arc<str>>, Finding> {
+    /// The names of a client, or that they could not be had. No [`Need`] asks
+    /// for them, because they belong to the session: they are looked up once
+    /// for all its attempts.
+    pub async fn host_name(&self, ip: IpAddr, resolver: &dyn Resolver) -> Finding {
         let began = self.clock.elapsed();
         let deadline = self.settings.load().deadline;
         let found = tokio::select! {
@@ -187,13 +185,34 @@ impl Checks {
             found = host_name::look(ip, resolver) => found,
             () = self.clock.sleep(deadline) => Err(Inconclusive::TimedOut),
         };
-        found.map_err(|why| Finding {
-            check: CheckName::HostName,
-            stage: Stage::Rcpt,
-            observed: Observed::Inconclusive(why),
-            source: Source::Session,
-            took: Micros::from(self.clock.elapsed().saturating_sub(began)),
-        })
+        let observed = found.map_or_else(Observed::Inconclusive, Observed::Reverse);
+        self.found(CheckName::HostName, Stage::Rcpt, observed, began)
+    }
+
+    /// What the name in EHLO is; `is_ours` tells our own names.
+    pub fn helo(&self, client: &ClientFacts, is_ours: impl Fn(&str) -> bool) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let (name, host_name) = (client.helo.as_deref()?, client.host_name.as_deref());
+        let form = helo::look(name, client.client.ip, host_name, is_ours);
+        Some(self.found(CheckName::Helo, Stage::Helo, Observed::Helo(form), began))
+    }
+
+    /// Whether the domains of senders are looked up.
+    pub fn looks_at_sender_domains(&self) -> bool {
+        self.settings.load().sender_domains
+    }
+
+    /// Where the domain of a sender takes its mail. It belongs to the
+    /// transaction and is looked up once for all recipients.
+    pub async fn sender_domain(&self, domain: &Domain, resolver: &dyn Resolver) -> Finding {
+        let began = self.clock.elapsed();
+        let deadline = self.settings.load().deadline;
+        let observed = tokio::select! {
+            biased;
+            observed = sender_domain::look(domain, resolver) => observed,
+            () = self.clock.sleep(deadline) => Observed::Inconclusive(Inconclusive::TimedOut),
+        };
+        self.found(CheckName::SenderDomain, Stage::Mail, observed, began)
     }
 
     /// What SPF says of a transaction. No [`Need`] comes here for it: it is

@@ -16,6 +16,9 @@ use crate::seal;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DemoNames;
 
+/// A domain that says it takes no mail (RFC 7505), and yet sends some.
+pub(crate) const MUTE: &str = "noreply-only.test";
+
 /// Where all mail exchangers outside are (RFC 5737: nobody is).
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 250));
 
@@ -23,6 +26,7 @@ impl Resolver for DemoNames {
     fn mx<'a>(&'a self, domain: &'a Domain) -> BoxFuture<'a, Result<MxAnswer, DnsError>> {
         let host = format!("mx.{domain}").parse::<Domain>();
         let answer = match host {
+            _ if domain.as_str() == MUTE => Ok(MxAnswer::Null),
             Ok(host) if is_ours(domain.as_str()) => {
                 Ok(MxAnswer::Hosts(vec![MxHost { preference: 10, host }]))
             }
@@ -32,8 +36,11 @@ impl Resolver for DemoNames {
     }
 
     fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
-        let answer =
-            if is_ours(name) { Ok(vec![format!("mx.{name}")]) } else { Err(DnsError::NoSuchName) };
+        let answer = match is_ours(name) {
+            true if name == MUTE => Ok(Vec::new()),
+            true => Ok(vec![format!("mx.{name}")]),
+            false => Err(DnsError::NoSuchName),
+        };
         Box::pin(std::future::ready(answer))
     }
 

@@ -83,6 +83,47 @@ fn files_that_the_settings_name_are_read_too() {
 }
 
 #[test]
+fn lists_and_databases_that_cannot_be_used_are_named() {
+    let more = "[[list]]\nname = \"bad.example\"\nfile = \"bad.txt\"\n\
+                [geo]\ndatabase = [\"places.mmdb\"]\n";
+    let bad = folder(&format!("{GOOD}{more}"));
+    std::fs::write(bad.path().join("bad.txt"), "192.0.2.1\n192.0.2.999\n").unwrap();
+    std::fs::write(bad.path().join("places.mmdb"), "nothing").unwrap();
+    let checked = run(&["check-config", "--config", "p.toml"], bad.path());
+    assert_eq!(checked.status.code(), Some(1));
+    let said = text(&checked.stdout);
+    assert!(said.contains("list.0.file: bad.txt:2: \"192.0.2.999\" is no address"), "{said}");
+    assert!(said.contains("geo.database: places.mmdb is no database of places"), "{said}");
+}
+
+#[test]
+fn a_map_of_places_is_imported_and_shown() {
+    let folder = folder(GOOD);
+    let file = "2|ripencc|1764457199|2|19830705|20261129|+0100\n\
+                ripencc|DE|ipv4|192.0.2.0|256|20200101|allocated|x\n\
+                ripencc|NL|ipv6|2001:db8::|32|20200101|allocated|z\n";
+    std::fs::write(folder.path().join("delegated"), file).unwrap();
+    std::fs::write(folder.path().join("page.html"), "<html>\n").unwrap();
+    let geo = |arguments: &[&str]| {
+        let options = ["--config", "p.toml", "--yes"];
+        run(&[&["geo"][..], arguments, &options].concat(), folder.path())
+    };
+    let none = geo(&["show", "192.0.2.1"]);
+    assert_eq!(none.status.code(), Some(3), "{none:?}");
+    let refused = geo(&["import", "delegated", "page.html"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("page.html:1: \"<html>\" is no record"), "{refused:?}");
+    let imported = geo(&["import", "delegated"]);
+    assert_eq!(imported.status.code(), Some(0), "{imported:?}");
+    let shown = geo(&["show", "192.0.2.1", "2001:db8::1", "198.51.100.1"]);
+    let shown = text(&shown.stdout);
+    let rows: Vec<Vec<&str>> =
+        shown.lines().map(|line| line.split('\t').take(2).collect()).collect();
+    assert_eq!(rows, [["192.0.2.1", "DE"], ["2001:db8::1", "NL"], ["198.51.100.1", ""]]);
+    assert!(shown.contains("places.map"), "{shown}");
+}
+
+#[test]
 fn the_settings_in_force_are_shown_with_their_places() {
     let folder = folder(GOOD);
     let arguments = ["config", "show", "--changed", "--origin", "--config", "p.toml"];

@@ -8,8 +8,9 @@ use smtp::session::MailQuestion;
 use smtp::{Answer, Question};
 use types::finding::Unavailable;
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Evidence, Finding, ForwardPath, Micros, Observed,
-    Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject, TlsFacts, Verdict,
+    Attempt, CheckName, ClientFacts, Decision, Domain, Evidence, Finding, ForwardPath, Micros,
+    Observed, Outcome, Reason, Reply, ReverseFacts, ReversePath, SessionId, Source, Stage, Subject,
+    TlsFacts, Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
@@ -31,7 +32,11 @@ pub(crate) struct Visit {
     /// Whether that came to nothing because DNS did not answer.
     pub(crate) host_name_unknown: bool,
     /// The look-up while it goes on.
-    pub(crate) host_name: Option<Pending<Result<Option<Arc<str>>, Finding>>>,
+    pub(crate) host_name: Option<Pending<Arc<Finding>>>,
+    /// Where the sender's domain takes its mail, while that is looked up.
+    pub(crate) sender_domain: Option<Pending<Arc<Finding>>>,
+    /// The same once it was.
+    pub(crate) sender_domain_found: Option<Finding>,
     /// What lists say of the session.
     pub(crate) lists: SessionLists,
     /// Who names the recipients.
@@ -87,6 +92,8 @@ impl Desk {
             host_name_sought: false,
             host_name_unknown: false,
             host_name: None,
+            sender_domain: None,
+            sender_domain_found: None,
             lists: SessionLists::default(),
             named_by: NamedBy::Client,
             spf: None,
@@ -231,14 +238,30 @@ impl Desk {
         let (engine, ip) = (Arc::clone(&self.engine), self.visit.client.client.ip);
         self.visit.host_name = Some(Pending::begin(async move {
             let parts = &engine.parts;
-            parts.checks.host_name(ip, &*parts.resolver).await
+            Arc::new(parts.checks.host_name(ip, &*parts.resolver).await)
         }));
     }
 
     /// The same for what needs the envelope's sender.
     pub(crate) fn begin_by_envelope(&mut self) {
         self.begin_spf();
+        self.begin_sender_domain();
         self.visit.lists.begin_by_envelope(&self.engine, &self.visit);
+    }
+
+    fn begin_sender_domain(&mut self) {
+        self.visit.sender_domain_found = None;
+        let sender = self.visit.reverse_path.as_deref().and_then(|path| path.address());
+        let domain = sender.and_then(|address| address.domain_key().parse::<Domain>().ok());
+        let looked_up = self.engine.parts.checks.looks_at_sender_domains();
+        let domain = domain.filter(|domain| looked_up && !domain.as_str().starts_with('['));
+        self.visit.sender_domain = domain.map(|domain| {
+            let engine = Arc::clone(&self.engine);
+            Pending::begin(async move {
+                let parts = &engine.parts;
+                Arc::new(parts.checks.sender_domain(&domain, &*parts.resolver).await)
+            })
+        });
     }
 
     /// Asks SPF, if a policy in force looks at it.
@@ -266,18 +289,27 @@ impl Desk {
             self.begin_by_address();
         }
         let Some(pending) = self.visit.host_name.take() else { return };
-        match pending.answer().await {
-            Ok(None) => {}
-            Ok(name) => Arc::make_mut(&mut self.visit.client).host_name = name,
-            Err(inconclusive) => {
-                self.visit.host_name_unknown = true;
-                self.connected.push(inconclusive);
+        let found = pending.answer().await;
+        match &found.observed {
+            Observed::Reverse(ReverseFacts { confirmed: Some(name), .. }) => {
+                Arc::make_mut(&mut self.visit.client).host_name = Some(name.as_str().into());
             }
+            Observed::Inconclusive(_) => self.visit.host_name_unknown = true,
+            _ => {}
+        }
+        self.connected.push(Finding::clone(&found));
+    }
+
+    /// Waits for what is looked up of the sender, once a transaction.
+    pub(crate) async fn seek_sender_domain(&mut self) {
+        if let Some(pending) = self.visit.sender_domain.take() {
+            self.visit.sender_domain_found = Some(Finding::clone(&*pending.answer().await));
         }
     }
 
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
         self.seek_host_name().await;
+        self.seek_sender_domain().await;
         let attempt = self.next_attempt();
         let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         // A next hop may have to be asked, and if the session is dropped
@@ -381,6 +413,9 @@ impl Desk {
             let size = Observed::Size { declared: Some(declared), received: None };
             evidence.add(finding(CheckName::Size, Stage::Mail, size));
         }
+        if stage >= Stage::Mail {
+            self.names_said(&mut evidence);
+        }
         if let Some(recipient) = &recipient {
             let policy = self.engine.parts.policy.load();
             let is_ours = |domain: &str| policy.is_internal(domain);
@@ -388,6 +423,20 @@ impl Desk {
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }
+    }
+}
+
+impl Desk {
+    /// What the names are that client and sender gave.
+    fn names_said(&self, evidence: &mut Evidence) {
+        let policy = self.engine.parts.policy.load();
+        let own = &*self.live.settings.host_name;
+        let is_ours = |name: &str| name.eq_ignore_ascii_case(own) || policy.is_internal(name);
+        let found = self.engine.parts.checks.helo(&self.visit.client, is_ours);
+        found.into_iter().for_each(|finding| evidence.add(finding));
+        if let Some(finding) = &self.visit.sender_domain_found {
+            evidence.add(finding.clone());
+        }
     }
 }
 

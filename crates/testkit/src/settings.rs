@@ -236,6 +236,7 @@ impl GatewaySettings {
             rate: self.rate,
             deadline: self.look_up_deadline,
             authentication_deadline: self.authentication_deadline,
+            sender_domains: true,
         }
     }
 

@@ -20,6 +20,7 @@ fn checks() -> Checks {
         rate: RateLimit { per_minute_max: 0, burst_max: 0 },
         deadline: Duration::from_secs(15),
         authentication_deadline: Duration::from_secs(20),
+        sender_domains: true,
     };
     let disk = Arc::new(store::disk::SimulatedDisk::new());
     let options = store::StoreOptions::simulated("/data");

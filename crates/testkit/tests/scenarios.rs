@@ -62,7 +62,6 @@ const NOT_YET: &[Reason] = &[
     Reason::ContentExamined,
     Reason::Impersonation,
     Reason::TlsRequired,
-    Reason::SenderNullMx,
     Reason::HeldRejectedByAdmin,
     Reason::HeldBlockedByUser,
     Reason::HoldSpam,

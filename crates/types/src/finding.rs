@@ -10,6 +10,7 @@ use crate::authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, SpfFacts, SpfResult,
 };
 use crate::id::{EventId, LifeLineId};
+use crate::identity::{HeloForm, ReverseFacts, SenderDomainFacts};
 use crate::listing::{ListAnswer, ListFacts};
 use crate::place::PlaceFacts;
 use crate::policy::{ClientIdentity, RecipientValidation};
@@ -91,6 +92,10 @@ checks! {
     Rbl = "rbl";
     /// The country and the autonomous system of the client.
     Place = "place";
+    /// What the client calls itself.
+    Helo = "helo";
+    /// Where the domain of the sender takes its mail.
+    SenderDomain = "sender_domain";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -218,6 +223,12 @@ pub enum Observed {
     Lists(Vec<ListFacts>),
     /// Where the client is.
     Place(PlaceFacts),
+    /// What the reverse DNS says of the client.
+    Reverse(ReverseFacts),
+    /// What the name in EHLO or HELO is; the name itself is the client's.
+    Helo(HeloForm),
+    /// Where the domain of the sender takes its mail.
+    SenderDomain(SenderDomainFacts),
 }
 
 impl Observed {

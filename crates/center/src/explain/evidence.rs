@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{authentication, listings};
+use super::{authentication, listings, names};
 use types::finding::{RecipientAnswer, TripletState, Unavailable};
 use types::policy::RecipientValidation;
 use types::{CheckName, Inconclusive, Observed, PlaceFacts, Source, spoken};
@@ -36,6 +36,8 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Delivery => "Delivery",
         CheckName::Rbl => "Block lists",
         CheckName::Place => "Location",
+        CheckName::Helo => "Name in EHLO",
+        CheckName::SenderDomain => "Sender's domain",
     }
 }
 
@@ -98,6 +100,9 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Inconclusive(why) => inconclusive(*why).to_owned(),
         Observed::Lists(facts) => listings::observed(facts),
         Observed::Place(facts) => place(facts),
+        Observed::Reverse(facts) => names::reverse(facts),
+        Observed::Helo(form) => names::helo(*form).to_owned(),
+        Observed::SenderDomain(facts) => names::sender_domain(facts),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod joins;
 pub mod ledger;
 pub mod life_line;
 mod listings;
+mod names;
 mod neighbours;
 mod policies;
 pub mod prior;

@@ -6,6 +6,7 @@ mod geography;
 mod message;
 mod recipient;
 mod reputation;
+mod sender;
 
 use types::PolicyRef;
 use types::evidence::Need;
@@ -20,6 +21,7 @@ pub(crate) use geography::*;
 pub(crate) use message::*;
 pub(crate) use recipient::*;
 pub(crate) use reputation::*;
+pub(crate) use sender::*;
 
 /// What a rule says to a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +55,7 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             declared_size,
             recipient_validation,
             internationalized,
+            null_mx,
             spf_known,
             spoofed_envelope,
             geography,

@@ -8,7 +8,7 @@ use super::*;
 
 /// Objects with a definition named Strict, written
 /// `spf fail reject, dmarc fail honour_record`.
-fn strict(actions: &str, lines: &str) -> PolicyObjects {
+pub(super) fn strict(actions: &str, lines: &str) -> PolicyObjects {
     let mut objects = objects(lines);
     let mut set = DnsAuthenticationDefinition::default();
     for action in actions.split(", ").filter(|action| !action.is_empty()) {

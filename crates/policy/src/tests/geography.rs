@@ -5,7 +5,7 @@ use types::definition::{Country, GeographicalAction, GeographicalDefinition};
 use super::*;
 
 /// Objects with a definition named Places, written `block XA XB 64500`.
-fn with_places(definition: &str, lines: &str) -> PolicyObjects {
+pub(super) fn with_places(definition: &str, lines: &str) -> PolicyObjects {
     let mut objects = objects(lines);
     let mut words = definition.split(' ');
     let mut set = GeographicalDefinition {

@@ -12,6 +12,7 @@ mod recipient;
 mod replays;
 mod reputation;
 mod selection;
+mod skips;
 mod trials;
 mod validation;
 

@@ -30,6 +30,36 @@ fn event(lines: &str, mail_line: &str) -> Event {
     event_of(mail, outcome)
 }
 
+/// What lists and places said is in the record, so that other weights and
+/// other countries are decided exactly; another list was not asked.
+#[test]
+fn lists_and_places_are_replayed_from_the_record() {
+    use super::geography::with_places;
+    use super::reputation::{said, with_lists};
+    let set = |lists: &str, places: &str| {
+        let mut objects = with_lists(lists, "#1 lists\n#2 places");
+        objects.definitions.extend(with_places(places, "").definitions);
+        compile(objects)
+    };
+    let mut mail = mail("<ann@sender.example> to <bob@corp.example> retry");
+    mail.lists = said("bl.example 127.0.0.2");
+    mail.place = Observed::Place(PlaceFacts { country: "XA".parse().ok(), network: Some(64_500) });
+    let (ruling, _) = mail.decide(&set("2: bl.example 2", "block XB"));
+    let Step::Decided(Verdict::Reject(decision)) = ruling.step else { panic!("{ruling:?}") };
+    let event = event_of(mail, Outcome::Rejected(decision));
+    for (lists, places, end) in [
+        ("2: bl.example 2", "block XB", "rbl.listed by #1"),
+        ("3: bl.example 3 127.0.0.2", "block XB", "rbl.listed by #1"),
+        ("3: bl.example 3 127.0.0.9", "block XB", "unknown: Rate"),
+        ("1: new.example", "block XB", "unknown: Lists"),
+        ("2: bl.example 2", "block XA", "geo.blocked by #2"),
+        ("2: bl.example 2", "permit XB 64501", "geo.blocked by #2"),
+    ] {
+        let found = show_end(&settled(&set(lists, places), &event));
+        assert_eq!(found, end, "{lists}; {places}");
+    }
+}
+
 fn event_of(mail: Mail, outcome: Outcome) -> Event {
     let client = Client { ip: mail.ip, port: 25, listener: Arc::from("127.0.0.1:25") };
     let client = ClientFacts { client, host_name: None, helo: None, esmtp: true, tls: None };

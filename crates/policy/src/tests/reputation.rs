@@ -6,7 +6,7 @@ use super::*;
 
 /// Objects with a definition named Lists, written
 /// `3: bl.example 2, bl.example 5 127.0.0.4/30, ok.example -4, names.example helo 1`.
-fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
+pub(super) fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
     let mut objects = objects(lines);
     let (threshold, uses) = definition.split_once(": ").unwrap();
     let used = |text: &str| {
@@ -40,7 +40,7 @@ fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
 }
 
 /// Answers written `bl.example 127.0.0.2, names.example helo fails`.
-fn said(answers: &str) -> Vec<ListFacts> {
+pub(super) fn said(answers: &str) -> Vec<ListFacts> {
     let one = |text: &str| {
         let mut words = text.split(' ');
         let mut facts = ListFacts {

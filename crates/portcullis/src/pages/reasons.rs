@@ -53,7 +53,6 @@ pub const NOT_YET: &[Reason] = &[
     Reason::ContentExamined,
     Reason::Impersonation,
     Reason::TlsRequired,
-    Reason::SenderNullMx,
     Reason::HeldRejectedByAdmin,
     Reason::HeldBlockedByUser,
     Reason::ReputationTemporary,

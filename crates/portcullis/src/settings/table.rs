@@ -150,6 +150,9 @@ settings! {
         authentication_timeout: Duration = "20s", within "1s"..="2m";
         /// Most questions under way at once; others wait.
         concurrent_max: u32 = 1024, within 1..=65536;
+        /// Whether it is looked up where the domains of senders take their mail. Mail of one that
+        /// takes none (null MX, RFC 7505) is refused; all else is recorded and no more.
+        sender_domains: bool = true;
     }
 
     /// Block lists and allow lists that definitions of Reputation name. A zone without special

@@ -43,6 +43,7 @@ impl Desk {
         recipient: ForwardPath,
         mode: AdviceMode,
     ) -> PolicyAdvice {
+        self.seek_sender_domain().await;
         let attempt = self.next_attempt();
         let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         // If the task is dropped meanwhile, the attempt still gets its end.

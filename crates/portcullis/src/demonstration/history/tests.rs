@@ -61,6 +61,7 @@ const EXPECTED: &[Reason] = &[
     Reason::RblListed,
     Reason::GeoBlocked,
     Reason::HoldGeo,
+    Reason::SenderNullMx,
 ];
 
 const NOW: &str = "2026-11-21T12:34:56Z";

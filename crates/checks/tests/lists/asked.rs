@@ -1,0 +1,309 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use checks::{
+    CheckSettings, Checks, DirectoryFile, ListFormat, ListKey, ListSettings, ListSource, RateLimit,
+};
+use types::policy::GreylistTimes;
+use types::{Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp};
+use world::simulated::{SimulatedClock, SimulatedProbe, SimulatedResolver};
+use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+struct World {
+    clock: SimulatedClock,
+    checks: Arc<Checks>,
+}
+
+fn world() -> World {
+    let clock = SimulatedClock::new(NOW);
+    let settings = CheckSettings {
+        greylist: GreylistTimes::default(),
+        rate: RateLimit { per_minute_max: 0, burst_max: 0 },
+        deadline: Duration::from_secs(15),
+        authentication_deadline: Duration::from_secs(20),
+        sender_domains: true,
+    };
+    let disk = Arc::new(store::disk::SimulatedDisk::new());
+    let options = store::StoreOptions::simulated("/data");
+    let (store, _) = store::Store::open(disk, options, NOW).unwrap();
+    let checks = Checks::new(
+        Arc::new(clock.clone()),
+        settings,
+        Arc::new(DirectoryFile::default()),
+        Arc::new(SimulatedProbe::default()),
+        Arc::new(store),
+    );
+    World { clock, checks: Arc::new(checks) }
+}
+
+fn domain(name: &str) -> Domain {
+    name.parse().unwrap()
+}
+
+fn by_ip(list: &str) -> ListQuestion {
+    ListQuestion { list: domain(list), of: ListSubject::Ip }
+}
+
+fn client(ip: &str) -> ListKey {
+    ListKey::Ip(ip.parse().unwrap())
+}
+
+/// A zone with the test entries of RFC 5782.
+fn zone() -> SimulatedResolver {
+    let names = SimulatedResolver::new();
+    enter(&names, "2.0.0.127.bl.example", "127.0.0.2");
+    names
+}
+
+fn enter(names: &SimulatedResolver, name: &str, ip: &str) {
+    names.set_addresses(name, Ok(vec![ip.parse().unwrap()]));
+}
+
+async fn ask(world: &World, ip: &str, resolver: &dyn Resolver) -> ListFacts {
+    world.checks.lists().ask(&by_ip("bl.example"), Some(&client(ip)), resolver).await
+}
+
+fn failed(facts: &ListFacts) -> Option<ListFailure> {
+    match facts.answer {
+        ListAnswer::Failed(why) => Some(why),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_zone_answers_with_addresses_and_explains_itself() {
+    let (world, names) = (world(), zone());
+    enter(&names, "1.2.0.192.bl.example", "127.0.0.4");
+    names.add_text("1.2.0.192.bl.example", "Listed\r\n250 yes");
+    let facts = ask(&world, "192.0.2.1", &names).await;
+    assert_eq!(facts.subject, "192.0.2.1");
+    assert_eq!(
+        facts.answer,
+        ListAnswer::listed(vec!["127.0.0.4".parse().unwrap()], Some("Listed  250 yes"))
+    );
+    assert_eq!(ask(&world, "192.0.2.2", &names).await.answer, ListAnswer::NotListed);
+    assert_eq!(ask(&world, "10.0.0.1", &names).await.answer, ListAnswer::NotAsked);
+    let nothing = world.checks.lists().ask(&by_ip("bl.example"), None, &names).await;
+    assert_eq!((nothing.answer, nothing.subject.as_str()), (ListAnswer::NotAsked, ""));
+}
+
+#[tokio::test]
+async fn lies_and_failures_are_never_listings() {
+    let (world, names) = (world(), zone());
+    for (last, answers) in [
+        (1, vec!["127.255.255.254"]),
+        (2, vec!["192.0.2.80"]),
+        (3, vec!["127.0.0.2", "127.255.255.252"]),
+        (4, vec!["127.0.0.2", "8.8.8.8"]),
+    ] {
+        let answers = answers.iter().map(|ip| ip.parse().unwrap()).collect();
+        names.set_addresses(&format!("{last}.2.0.192.bl.example"), Ok(answers));
+        let facts = ask(&world, &format!("192.0.2.{last}"), &names).await;
+        assert!(matches!(failed(&facts), Some(ListFailure::ErrorAnswer(_))), "{facts:?}");
+    }
+    for (error, failure) in [
+        (DnsError::TimedOut, ListFailure::TimedOut),
+        (DnsError::ServerFailure, ListFailure::Unreachable),
+        (DnsError::Malformed, ListFailure::Malformed),
+    ] {
+        names.set_addresses("9.2.0.192.bl.example", Err(error));
+        assert_eq!(failed(&ask(&world, "192.0.2.9", &names).await), Some(failure));
+    }
+    // Thousands of answers are one listing with a few of them.
+    let many = (0..4_000_u32).map(|n| IpAddr::from((0x7f00_0002 + n).to_be_bytes())).collect();
+    names.set_addresses("8.2.0.192.bl.example", Ok(many));
+    let facts = ask(&world, "192.0.2.8", &names).await;
+    assert!(matches!(facts.answer, ListAnswer::Listed { answers, .. } if answers.len() == 8));
+}
+
+#[tokio::test]
+async fn a_list_with_wrong_test_entries_is_suspended_and_says_so() {
+    let (world, names) = (world(), zone());
+    enter(&names, "1.0.0.127.bl.example", "127.0.0.2");
+    enter(&names, "1.2.0.192.bl.example", "127.0.0.2");
+    assert_eq!(failed(&ask(&world, "192.0.2.1", &names).await), Some(ListFailure::Suspended));
+    let status = world.checks.lists().status();
+    let (why, since) = status[0].suspended.unwrap();
+    assert_eq!((why.words(), since), ("it lists the test entry that no list may have", NOW));
+    names.set_addresses("1.0.0.127.bl.example", Err(DnsError::NoSuchName));
+    assert_eq!(failed(&ask(&world, "192.0.2.1", &names).await), Some(ListFailure::Suspended));
+    world.clock.advance(Duration::from_secs(300));
+    assert!(matches!(ask(&world, "192.0.2.1", &names).await.answer, ListAnswer::Listed { .. }));
+    assert_eq!(world.checks.lists().status()[0].suspended, None);
+}
+
+#[tokio::test]
+async fn a_list_that_begins_to_list_everybody_is_suspended() {
+    let (world, names) = (world(), zone());
+    let number = |n: u32| IpAddr::from((0xcb00_7100 + n).to_be_bytes()).to_string();
+    let name = |n: u32| format!("{}.113.0.203.bl.example", n & 255);
+    for n in 0..40 {
+        assert_eq!(ask(&world, &number(n), &names).await.answer, ListAnswer::NotListed);
+    }
+    let mut suspended_at = None;
+    for n in 40..240 {
+        enter(&names, &name(n), "127.0.0.2");
+        let facts = ask(&world, &number(n), &names).await;
+        if failed(&facts) == Some(ListFailure::Suspended) {
+            suspended_at.get_or_insert(n);
+        }
+    }
+    assert_eq!(suspended_at, Some(167), "the 128th in a row");
+}
+
+#[tokio::test]
+async fn the_settings_give_a_list_another_zone_and_no_test_entries() {
+    let (world, names) = (world(), SimulatedResolver::new());
+    let settings = ListSettings {
+        source: ListSource::Zone(domain("key.bl.example")),
+        has_test_entries: false,
+        ..ListSettings::zone(domain("bl.example"))
+    };
+    assert!(world.checks.lists().replace(vec![settings]).is_empty());
+    enter(&names, "1.2.0.192.key.bl.example", "127.0.0.2");
+    let facts = ask(&world, "192.0.2.1", &names).await;
+    assert!(matches!(facts.answer, ListAnswer::Listed { .. }), "{facts:?}");
+    assert_eq!(facts.list.as_str(), "bl.example", "the key is nobody's business");
+}
+
+/// Answers after a time, and counts what is under way.
+struct Slow {
+    clock: SimulatedClock,
+    after: Duration,
+    open: AtomicUsize,
+    most: AtomicUsize,
+}
+
+macro_rules! unused {
+    ($($name:ident($argument:ty) -> $answer:ty;)*) => {
+        $(fn $name<'a>(&'a self, _: $argument) -> BoxFuture<'a, Result<$answer, DnsError>> {
+            Box::pin(std::future::ready(Err(DnsError::NoSuchName)))
+        })*
+    };
+}
+
+struct Open<'a>(&'a AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Resolver for Slow {
+    unused! {
+        mx(&'a Domain) -> MxAnswer;
+        exchangers(&'a str) -> Vec<String>;
+        addresses(&'a str) -> Vec<IpAddr>;
+        texts(&'a str) -> Vec<Vec<u8>>;
+    }
+
+    fn reverse(&self, _: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
+        Box::pin(std::future::ready(Err(DnsError::NoSuchName)))
+    }
+
+    fn addresses_in<'a>(
+        &'a self,
+        _: Family,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, DnsError>> {
+        Box::pin(async {
+            let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
+            self.most.fetch_max(open, Ordering::Relaxed);
+            // Given back even if nobody waits any more.
+            let _open = Open(&self.open);
+            self.clock.sleep(self.after).await;
+            Ok(vec!["127.0.0.2".parse().unwrap()])
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_silent_list_ends_after_its_time_and_few_wait_for_it_at_once() {
+    let world = world();
+    let settings = ListSettings {
+        timeout: Duration::from_secs(2),
+        concurrent_max: 3,
+        has_test_entries: false,
+        ..ListSettings::zone(domain("bl.example"))
+    };
+    world.checks.lists().replace(vec![settings]);
+    let slow = Arc::new(Slow {
+        clock: world.clock.clone(),
+        after: Duration::from_secs(3_600),
+        open: AtomicUsize::new(0),
+        most: AtomicUsize::new(0),
+    });
+    let asked: Vec<_> = (0..10)
+        .map(|n| {
+            let (checks, slow) = (Arc::clone(&world.checks), Arc::clone(&slow));
+            tokio::spawn(async move {
+                let key = client(&format!("192.0.2.{n}"));
+                checks.lists().ask(&by_ip("bl.example"), Some(&key), &*slow).await
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(2));
+    let mut failures = Vec::new();
+    for one in asked {
+        let facts = one.await.unwrap();
+        assert_eq!(facts.took.0, 2_000_000);
+        failures.extend(failed(&facts));
+    }
+    assert_eq!(failures.iter().filter(|f| **f == ListFailure::TimedOut).count(), 3);
+    assert_eq!(failures.iter().filter(|f| **f == ListFailure::Limited).count(), 7);
+    assert_eq!(slow.most.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn a_file_is_a_list_and_is_read_again_when_it_changes() {
+    let world = world();
+    let folder = std::env::temp_dir().join(format!("portcullis-lists-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path: PathBuf = folder.join("bad.txt");
+    std::fs::write(&path, "192.0.2.0/24\n10.0.0.1\n").unwrap();
+    let source = ListSource::File { path: path.clone(), format: ListFormat::Text };
+    let settings = ListSettings { source, ..ListSettings::zone(domain("bl.example")) };
+    assert!(world.checks.lists().replace(vec![settings.clone()]).is_empty());
+    let names = SimulatedResolver::new();
+    let facts = ask(&world, "192.0.2.1", &names).await;
+    assert!(matches!(facts.answer, ListAnswer::Listed { .. }), "{facts:?}");
+    let own = ask(&world, "10.0.0.1", &names).await;
+    assert!(matches!(own.answer, ListAnswer::Listed { .. }), "in a file private addresses count");
+    world.clock.advance(Duration::from_secs(90));
+    assert_eq!(ask(&world, "192.0.2.1", &names).await.read_ago_s, Some(90));
+    assert!(world.checks.lists().reread().is_empty());
+    assert_eq!(ask(&world, "192.0.2.1", &names).await.read_ago_s, Some(90), "it did not change");
+    let change = |text: &str, seconds: u64| {
+        std::fs::write(&path, text).unwrap();
+        let later = std::time::SystemTime::now() + Duration::from_secs(seconds);
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    };
+    change("192.0.2.999\n", 5);
+    let errors = world.checks.lists().reread();
+    assert!(errors[0].to_string().contains("bad.txt:1: \"192.0.2.999\""), "{errors:?}");
+    assert!(matches!(ask(&world, "192.0.2.1", &names).await.answer, ListAnswer::Listed { .. }));
+    change("198.51.100.1\n", 9);
+    assert!(world.checks.lists().reread().is_empty());
+    assert_eq!(ask(&world, "192.0.2.1", &names).await.answer, ListAnswer::NotListed);
+    assert_eq!(world.checks.lists().status()[0].file, Some(Some((1, 0))));
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(world.checks.lists().reread().len(), 1);
+    assert_eq!(
+        ask(&world, "198.51.100.1", &names).await.read_ago_s,
+        Some(0),
+        "what was read stays"
+    );
+    let other = ListSettings { timeout: Duration::from_secs(9), ..settings };
+    assert_eq!(world.checks.lists().replace(vec![other]).len(), 1);
+    let facts = ask(&world, "198.51.100.1", &names).await;
+    assert_eq!(failed(&facts), Some(ListFailure::NotRead));
+}

@@ -1,0 +1,87 @@
+//! What a permit skips, and what it never does: one table.
+
+use super::authentication::strict;
+use super::geography::with_places;
+use super::reputation::with_lists;
+use super::*;
+
+/// Policies, what the mail is like beside its parties, what of it the checks
+/// see, the end without a permit, and whether a permit skips it.
+type Row = (&'static str, &'static str, fn(Mail) -> Mail, &'static str, bool);
+
+fn plain(mail: Mail) -> Mail {
+    mail
+}
+
+fn listed(mut mail: Mail) -> Mail {
+    let list = "bl.example".parse().unwrap();
+    let answer = ListAnswer::listed(vec!["127.0.0.2".parse().unwrap()], None);
+    let subject = mail.ip.to_string();
+    let (read_ago_s, took) = (None, Micros(1));
+    mail.lists = vec![ListFacts { list, of: ListSubject::Ip, subject, answer, read_ago_s, took }];
+    mail
+}
+
+fn far_away(mut mail: Mail) -> Mail {
+    let country = "XA".parse().ok();
+    mail.place = Observed::Place(PlaceFacts { country, network: None });
+    mail
+}
+
+fn silent_domain(mail: Mail) -> Mail {
+    let domain = "sender.example".to_owned();
+    let facts = SenderDomainFacts { domain, takes_mail: TakesMail::NullMx };
+    mail.observed(CheckName::SenderDomain, Observed::SenderDomain(facts))
+}
+
+fn enormous(mail: Mail) -> Mail {
+    let size = Observed::Size { declared: Some(1_001), received: None };
+    mail.observed(CheckName::Size, size)
+}
+
+fn elsewhere(mail: Mail) -> Mail {
+    let relay = Observed::Relay { internal: false, askers: false };
+    mail.observed(CheckName::Relay, relay)
+}
+
+#[rustfmt::skip] // A table: one check a line.
+const ROWS: &[Row] = &[
+    ("#1 lists", "retry", listed, "reject rbl.listed", true),
+    ("", "", plain, "defer greylist.first_seen", true),
+    ("", "early", plain, "defer greylist.too_early", true),
+    ("#1 places", "retry", far_away, "reject geo.blocked", false),
+    ("", "retry", silent_domain, "reject sender.null_mx", false),
+    ("", "retry", enormous, "reject size.exceeded", false),
+    ("", "retry", elsewhere, "reject relay.denied", false),
+    ("", "retry unknown", plain, "reject recipient.unknown", false),
+    ("", "retry fast", plain, "defer rate.limited", false),
+    ("#1 authenticate", "retry spf fail", plain, "reject auth.spf", false),
+    ("#1 guard_always from sender.example", "retry", plain, "reject spoofing.envelope", false),
+];
+
+const PERMITS: &[&str] = &[
+    "#9 permit from sender.example",
+    "#9 permit for bob@corp.example from ann@sender.example",
+    "#9 auto for bob@corp.example from ann@sender.example",
+];
+
+#[test]
+fn a_permit_skips_lists_and_greylisting_and_nothing_else() {
+    let end = |row: &Row, permit: &str| {
+        let (lines, words, seen, ..) = row;
+        let mut objects = with_lists("1: bl.example", &format!("{lines}\n{permit}"));
+        objects.definitions.extend(with_places("block XA", "").definitions);
+        objects.definitions.extend(strict("spf fail reject", "").definitions);
+        let line = format!("<ann@sender.example> to <bob@corp.example> {words}");
+        show(&seen(mail(&line)).decide(&compile(objects)).0)
+    };
+    for row in ROWS {
+        let (.., refused, skipped) = row;
+        assert!(end(row, "").starts_with(refused), "{row:?}: {}", end(row, ""));
+        for permit in PERMITS {
+            let expected = if *skipped { "proceed" } else { refused };
+            let found = end(row, permit);
+            assert!(found.starts_with(expected), "{row:?} with {permit}: {found}");
+        }
+    }
+}

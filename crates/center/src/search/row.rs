@@ -70,6 +70,22 @@ pub struct Row {
     /// The lists that the client, or a name of it or of its sender, was on.
     #[serde(default)]
     pub lists: Vec<String>,
+    /// The result of SPF, where a policy asked for it.
+    #[serde(default)]
+    pub spf: Option<String>,
+    /// The result of DKIM over all signatures, likewise.
+    #[serde(default)]
+    pub dkim: Option<String>,
+    /// The result of DMARC, likewise.
+    #[serde(default)]
+    pub dmarc: Option<String>,
+    /// What passed for the very domain of the author: `no`, `spf`, `dkim` or
+    /// `both`.
+    #[serde(default)]
+    pub align: Option<String>,
+    /// The result of the ARC chain.
+    #[serde(default)]
+    pub arc: Option<String>,
     /// The TLS version of the client's connection, if it was encrypted.
     #[serde(default)]
     pub tls: Option<String>,
@@ -137,6 +153,7 @@ impl Row {
         let attachments = message.map_or(&[][..], |facts| facts.attachments.as_slice());
         let text = |value: Option<&str>| value.map(|value| presentable(value).into_owned());
         let greylist = Greylist::of(event);
+        let proved = Proved::of(event);
         Row {
             id: event.id,
             reference: event.reference(),
@@ -162,6 +179,11 @@ impl Row {
             country: place(event).and_then(|place| place.country).map(|one| one.to_string()),
             asn: place(event).and_then(|place| place.network).map(|one| format!("AS{one}")),
             lists: lists(event),
+            spf: proved.spf,
+            dkim: proved.dkim,
+            dmarc: proved.dmarc,
+            align: proved.align,
+            arc: proved.arc,
             tls: text(client.tls.as_ref().map(|tls| tls.version.as_ref())),
             cipher: text(client.tls.as_ref().map(|tls| tls.cipher.as_ref())),
             port: client.client.port,
@@ -201,6 +223,41 @@ fn lists(event: &Event) -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// What sender authentication came to, in the words of the search language.
+#[derive(Default)]
+struct Proved {
+    spf: Option<String>,
+    dkim: Option<String>,
+    dmarc: Option<String>,
+    align: Option<String>,
+    arc: Option<String>,
+}
+
+impl Proved {
+    fn of(event: &Event) -> Proved {
+        let mut proved = Proved::default();
+        for finding in event.record.findings() {
+            match &finding.observed {
+                Observed::Spf(facts) => proved.spf = Some(facts.result.slug().to_owned()),
+                Observed::Dkim(facts) => proved.dkim = Some(facts.result.slug().to_owned()),
+                Observed::Arc(facts) => proved.arc = Some(facts.result.slug().to_owned()),
+                Observed::Dmarc(facts) => {
+                    proved.dmarc = Some(facts.result.slug().to_owned());
+                    let aligned = match (facts.spf_aligned, facts.dkim_aligned) {
+                        (false, false) => "no",
+                        (true, false) => "spf",
+                        (false, true) => "dkim",
+                        (true, true) => "both",
+                    };
+                    proved.align = Some(aligned.to_owned());
+                }
+                _ => {}
+            }
+        }
+        proved
+    }
 }
 
 /// What greylisting knew of an attempt.

@@ -22,6 +22,7 @@ mod corpus;
 mod faults;
 mod interop;
 mod kill;
+mod lists;
 mod operation;
 mod policy_service;
 mod proxy;

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use checks::{NamedBy, SpfQuestion};
+use checks::NamedBy;
 use smtp::session::MailQuestion;
 use smtp::{Answer, Question};
 use types::finding::Unavailable;
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Domain, Evidence, Finding, ForwardPath, Micros,
-    Observed, Outcome, Reason, Reply, ReverseFacts, ReversePath, SessionId, Source, Stage, Subject,
-    TlsFacts, Verdict,
+    Attempt, CheckName, ClientFacts, Decision, Evidence, Finding, ForwardPath, Micros, Observed,
+    Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject, TlsFacts, Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
@@ -67,7 +66,7 @@ pub(crate) struct Desk {
     /// The attempt of a recipient while it is decided on.
     pub(crate) asked: Option<Box<OpenAttempt>>,
     /// What was found of the client itself; part of every attempt.
-    connected: Vec<Finding>,
+    pub(crate) connected: Vec<Finding>,
     /// The attempt of the connection itself, until a recipient or a refused
     /// MAIL takes its place.
     pub(crate) connection: Option<Attempt>,
@@ -228,85 +227,6 @@ impl Desk {
         self.refuse(open, outcome, Stage::Mail)
     }
 
-    /// Looks up what needs the client's address alone, as far as a policy in
-    /// force looks at it, while the client goes on.
-    fn begin_by_address(&mut self) {
-        self.visit.lists.begin_by_address(&self.engine, &self.visit);
-        if !self.engine.parts.policy.load().names_hosts() {
-            return;
-        }
-        let (engine, ip) = (Arc::clone(&self.engine), self.visit.client.client.ip);
-        self.visit.host_name = Some(Pending::begin(async move {
-            let parts = &engine.parts;
-            Arc::new(parts.checks.host_name(ip, &*parts.resolver).await)
-        }));
-    }
-
-    /// The same for what needs the envelope's sender.
-    pub(crate) fn begin_by_envelope(&mut self) {
-        self.begin_spf();
-        self.begin_sender_domain();
-        self.visit.lists.begin_by_envelope(&self.engine, &self.visit);
-    }
-
-    fn begin_sender_domain(&mut self) {
-        self.visit.sender_domain_found = None;
-        let sender = self.visit.reverse_path.as_deref().and_then(|path| path.address());
-        let domain = sender.and_then(|address| address.domain_key().parse::<Domain>().ok());
-        let looked_up = self.engine.parts.checks.looks_at_sender_domains();
-        let domain = domain.filter(|domain| looked_up && !domain.as_str().starts_with('['));
-        self.visit.sender_domain = domain.map(|domain| {
-            let engine = Arc::clone(&self.engine);
-            Pending::begin(async move {
-                let parts = &engine.parts;
-                Arc::new(parts.checks.sender_domain(&domain, &*parts.resolver).await)
-            })
-        });
-    }
-
-    /// Asks SPF, if a policy in force looks at it.
-    fn begin_spf(&mut self) {
-        let Some(reverse_path) = &self.visit.reverse_path else { return };
-        if self.engine.parts.policy.load().authenticates() {
-            let client = &self.visit.client;
-            let host_name = &self.live.settings.host_name;
-            let now = self.engine.now();
-            let helo = client.helo.as_deref();
-            let question = SpfQuestion::about(client.client.ip, helo, reverse_path, host_name, now);
-            self.visit.spf = Some(PendingSpf::ask(&self.engine, question));
-        }
-    }
-
-    /// Looks up the client's name, once a session, if a policy in force asks
-    /// for it. A name that cannot be had matches nothing; the record says so.
-    async fn seek_host_name(&mut self) {
-        if self.visit.host_name_sought || !self.engine.parts.policy.load().names_hosts() {
-            return;
-        }
-        self.visit.host_name_sought = true;
-        if self.visit.host_name.is_none() {
-            // A policy that asks for it came into force meanwhile.
-            self.begin_by_address();
-        }
-        let Some(pending) = self.visit.host_name.take() else { return };
-        let found = pending.answer().await;
-        match &found.observed {
-            Observed::Reverse(ReverseFacts { confirmed: Some(name), .. }) => {
-                Arc::make_mut(&mut self.visit.client).host_name = Some(name.as_str().into());
-            }
-            Observed::Inconclusive(_) => self.visit.host_name_unknown = true,
-            _ => {}
-        }
-        self.connected.push(Finding::clone(&found));
-    }
-
-    /// Waits for what is looked up of the sender, once a transaction.
-    pub(crate) async fn seek_sender_domain(&mut self) {
-        if let Some(pending) = self.visit.sender_domain.take() {
-            self.visit.sender_domain_found = Some(Finding::clone(&*pending.answer().await));
-        }
-    }
-
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
         self.seek_host_name().await;
         self.seek_sender_domain().await;
@@ -423,20 +343,6 @@ impl Desk {
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }
-    }
-}
-
-impl Desk {
-    /// What the names are that client and sender gave.
-    fn names_said(&self, evidence: &mut Evidence) {
-        let policy = self.engine.parts.policy.load();
-        let own = &*self.live.settings.host_name;
-        let is_ours = |name: &str| name.eq_ignore_ascii_case(own) || policy.is_internal(name);
-        let found = self.engine.parts.checks.helo(&self.visit.client, is_ours);
-        found.into_iter().for_each(|finding| evidence.add(finding));
-        if let Some(finding) = &self.visit.sender_domain_found {
-            evidence.add(finding.clone());
-        }
     }
 }
 

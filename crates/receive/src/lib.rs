@@ -19,6 +19,7 @@ mod engine;
 mod expiry;
 mod judge;
 mod listener;
+mod looked_up;
 mod mistake;
 mod pending;
 pub mod policy_service;

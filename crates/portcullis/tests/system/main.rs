@@ -27,5 +27,6 @@ mod operation;
 mod policy_service;
 mod proxy;
 mod remote;
+mod roles;
 mod smoke;
 mod tls;

@@ -401,6 +401,35 @@ fn files_go_after_seven_days_and_belong_to_who_asked() {
 }
 
 #[test]
+fn an_export_is_of_what_its_maker_sees_and_no_longer_theirs_once_they_see_less() {
+    let mut events = with_subjects(&["mine", "other"]);
+    let path = types::ForwardPath::Address("eve@labs.example".parse().unwrap());
+    events[1].subject.recipient = Some(path);
+    let house = House::with(events);
+    let (whole, octets) = house.done(request(ExportFormat::Csv, "to,subject"));
+    assert!(String::from_utf8(octets).unwrap().contains("labs.example"));
+    let sight = types::Sight::of(vec!["corp.example".parse().unwrap()]).unwrap();
+    let limited = ana().seeing(sight);
+    assert!(house.center.export(&limited, whole.id).is_err(), "made when they saw more");
+    assert!(house.center.open_export(&limited, whole.id).is_err());
+    assert!(house.center.exports_of(&limited).unwrap().is_empty());
+    let own = house.center.start_export(&limited, request(ExportFormat::Csv, "to,subject"));
+    let own = house.wait(own.unwrap().id, |job| job.state.is_over());
+    assert_eq!(own.rows, 1);
+    let (_, mut file) = house.center.open_export(&limited, own.id).unwrap();
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    assert!(text.contains("mine") && !text.contains("labs") && !text.contains("other"), "{text}");
+    let rest = ana().permissions.iter().filter(|one| *one != Permission::SeeSubjects).collect();
+    let blind = Caller { permissions: rest, ..ana() };
+    assert!(house.center.export(&blind, whole.id).is_err(), "it has subjects");
+    assert!(
+        house.center.export(&ana(), whole.id).is_ok()
+            && house.center.export(&ana(), own.id).is_ok()
+    );
+}
+
+#[test]
 fn what_comes_after_the_start_is_not_in_the_file() {
     let mut events = with_subjects(&["before"]);
     let mut late = sample(9, Reason::RecipientUnknown);

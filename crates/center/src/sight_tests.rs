@@ -1,13 +1,16 @@
 //! Whoever is limited to some domains sees nothing of others, whichever way
 //! they ask.
 
+use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState};
 use types::lists::{ManagedSender, SenderAction};
 use types::{Caller, Event, ForwardPath, Permission, Reason, Sight};
 
 use crate::search::SearchRequest;
-use crate::tests::{Gateway, at, sample};
+use crate::tests::{Gateway, at, queue_id, sample};
 use crate::views::View;
-use crate::{CenterError, ExportFormat, ExportRequest, NewRequest, RequestList, SenderSearch};
+use crate::{
+    CenterError, ExportFormat, ExportRequest, NewRequest, QueueCommand, RequestList, SenderSearch,
+};
 
 const OWN: &str = "bob@corp.example";
 const OTHER: &str = "eve@labs.example";
@@ -317,4 +320,84 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
     center.memory.of_house().record(vec![sample(30, Reason::RecipientUnknown)]).unwrap();
     let came = center.follow(&blind, &all(), Some(&begin)).unwrap();
     assert!(came.rows.iter().all(|(_, row)| row.subject.is_none()) && came.rows.len() == 1);
+}
+
+/// Puts one message to both into the queue: one recipient waits, the other's
+/// is held because it may be forged.
+async fn queued(gateway: &Gateway) {
+    let log = gateway.center.memory.of_house();
+    let own = to(7, Reason::Accepted, Some(OWN));
+    let other = to(8, Reason::HoldAuthentication, Some(OTHER));
+    let id = queue_id(7);
+    let mut content = log.content(id);
+    content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();
+    let recipient = |event: &Event, state| QueuedRecipient {
+        path: event.subject.recipient.clone().unwrap(),
+        event: event.id,
+        life_line: event.life_line,
+        state,
+    };
+    let waiting = RecipientState::Waiting { attempts: 2, due: at(900), warned: false };
+    let message = QueuedMessage {
+        id,
+        arrived: at(0),
+        reverse_path: own.subject.reverse_path.clone().unwrap(),
+        smtputf8: false,
+        eight_bit: false,
+        trace: String::new(),
+        content_octets: content.octets(),
+        left_out: Vec::new(),
+        session: own.session,
+        client: std::sync::Arc::clone(&own.subject.client),
+        facts: own.subject.message.clone().unwrap(),
+        notice: false,
+        recipients: vec![
+            recipient(&own, waiting),
+            recipient(&other, RecipientState::Held { attempts: 0 }),
+        ],
+    };
+    let acceptance = Acceptance { message: Some(message), events: vec![own, other] };
+    let position = log.commit(Some(content), acceptance).await.unwrap();
+    log.flushed(position).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_queued_message_everybody_sees_and_moves_their_own_recipients() {
+    let gateway = Gateway::new(at(60));
+    queued(&gateway).await;
+    let (center, id) = (&gateway.center, queue_id(7));
+    let nobody = owner().seeing(Sight::of(vec!["elsewhere.example".parse().unwrap()]).unwrap());
+    let seen = |caller: &Caller| {
+        let rows = center.queue_list(caller, None, 0).unwrap();
+        rows.iter().map(|row| row.recipients.len()).sum::<usize>()
+    };
+    assert_eq!((seen(&owner()), seen(&desk()), seen(&nobody)), (2, 1, 0));
+    assert!(missing(center.queue_show(&nobody, id)));
+    let shape = center.queue_shape(&desk()).unwrap().rows;
+    assert!(shape.iter().all(|row| row.domain == "corp.example") && shape.len() == 1);
+    let depth = |caller: &Caller| center.overview_now(caller).unwrap().queue_messages;
+    assert_eq!((depth(&owner()), depth(&desk()), depth(&nobody)), (1, 1, 0));
+    let done = center.queue_command(&nobody, QueueCommand::Delete, &[id]).unwrap();
+    assert_eq!((done.recipients, done.missing), (0, vec![id]));
+    let done = center.queue_command(&desk(), QueueCommand::Delete, &[id]).unwrap();
+    assert_eq!((done.recipients, done.unchanged.len()), (1, 0), "the other's stays");
+    assert_eq!(seen(&owner()), 1);
+}
+
+#[tokio::test]
+async fn what_may_be_a_danger_is_released_by_few() {
+    let gateway = Gateway::new(at(60));
+    queued(&gateway).await;
+    let (center, id) = (&gateway.center, queue_id(7));
+    let release = |role: types::Role| {
+        let caller = Caller::new("somebody", role.permissions());
+        center.queue_command(&caller, QueueCommand::Release, &[id])
+    };
+    let operator = release(types::Role::Operator).unwrap();
+    assert_eq!(operator.recipients, 0);
+    let why = &operator.unchanged.iter().find(|one| one.to == OTHER).unwrap().why;
+    assert!(why.contains("release_dangerous"), "{why}");
+    let viewer = release(types::Role::Viewer);
+    assert!(matches!(viewer, Err(CenterError::Denied { .. })), "{viewer:?}");
+    assert_eq!(release(types::Role::Analyst).unwrap().recipients, 1);
 }

@@ -52,9 +52,11 @@ export const screens = {
   block: async (page, url) => {
     await firstRow(REFUSED, '/block')(page, url);
   },
+  bulk: at('/messages/bulk?act=permit&all=1&view=rejected&from=now-7d&q=type%3Areputation%20OR%20type%3Ablocked'),
   senders: at('/senders'),
   'sender-new': at('/senders/new'),
   'senders-import': at('/senders/import'),
+  expecting: at('/expecting?recipient=ann%40corp.example'),
   groups: at('/groups'),
   group: at('/groups/Permitted%20Senders'),
   policies: at('/policies'),

@@ -1,4 +1,4 @@
-// Counts an open retry window down. The words were right when the page was
+// Counts an open retry window, or what is left of an expected mail, down. The words were right when the page was
 // made and stay so without this; whoever prefers less motion, or pauses, keeps
 // them as they are (WCAG 2.2.2).
 const still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -18,6 +18,7 @@ function words(place) {
   if (!shown.has(place)) shown.set(place, performance.now());
   const at = Date.parse(now) + performance.now() - shown.get(place);
   const [toOpen, toClose] = [opens, closes].map(until => Math.ceil((Date.parse(until) - at) / 1000));
+  if (!opens) return toClose > 0 ? `${spoken(toClose)} left` : 'over';
   if (toClose <= 0) return 'the window has closed; reload the page to see what came of it';
   return `${toOpen > 0 ? `may return in ${spoken(toOpen)}` : 'may return now'}; window closes in ${spoken(toClose)}`;
 }

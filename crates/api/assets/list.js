@@ -97,6 +97,7 @@ function chosen() {
   compare.disabled = picked.length !== 2;
   compare.title = compare.disabled ? 'Select two rows' : '';
   copy.hidden = !picked.length;
+  for (const button of document.querySelectorAll('[data-bulk]')) button.disabled = !picked.length;
   return picked;
 }
 if (compare) {

@@ -20,6 +20,7 @@ impl Center {
         let mut explanation = seen.explained(&event)?;
         seen.tell_if_queued(&event, &mut explanation)?;
         explanation.waits = self.waits(&event);
+        explanation.deeds = seen.deeds(caller, &event, &explanation)?;
         Ok(explanation)
     }
 

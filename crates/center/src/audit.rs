@@ -10,11 +10,12 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use store::state::AuditState;
 use store::state::audit::{AuditEntry, AuditQuery, ChainBreak, ChainHead};
-use store::state::{AuditState, Hits, ObjectKey};
 use types::{AuditAction, AuditNote, Caller, Permission, Reference, Timestamp, Via, hexadecimal};
 
 use crate::daily_log::spreadsheet_safe;
+pub use crate::effects::AuditEffect;
 use crate::query::{Moment, range_between};
 use crate::{Center, CenterError, permit, presentable};
 
@@ -110,21 +111,6 @@ pub struct AuditVerified {
     pub broken: Option<String>,
 }
 
-/// What became of one object of the policy set that an entry changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct AuditEffect {
-    /// Which object.
-    pub object: String,
-    /// Whether it is as the entry left it, was changed again, or is gone.
-    pub standing: String,
-    /// How many attempts it has decided since it was made.
-    pub hits: u64,
-    /// The last of them.
-    pub last: Option<Timestamp>,
-    /// The search that finds them.
-    pub query: Option<String>,
-}
-
 /// How an export is written.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
@@ -207,47 +193,6 @@ impl Center {
             true => Ok(row(&entry)),
             false => Err(missing()),
         }
-    }
-
-    /// What became of the objects that an entry changed: how they stand now
-    /// and how often they have decided. Empty where the entry changed none,
-    /// or where the caller may not see them.
-    ///
-    /// # Errors
-    ///
-    /// The store fails.
-    pub fn audit_effects(
-        &self,
-        caller: &Caller,
-        entry: &AuditRow,
-    ) -> Result<Vec<AuditEffect>, CenterError> {
-        let (Some(made), Some(details)) = (entry.version, &entry.details) else {
-            return Ok(Vec::new());
-        };
-        let changes = details.get("changes").and_then(|changes| changes.as_array());
-        let keys = changes.into_iter().flatten().filter_map(|change| change.get("key").cloned());
-        let keys = keys.filter_map(|key| serde_json::from_value::<ObjectKey>(key).ok());
-        let mut effects = Vec::new();
-        for key in keys {
-            let (needs, found, query) = match &key {
-                ObjectKey::Policy(id) => {
-                    let stored = self.parts.policies.policy(*id)?;
-                    let found = stored.map(|stored| (stored.provenance.version, stored.hits));
-                    (Permission::SeePolicies, found, format!("policy:{}", id.0))
-                }
-                ObjectKey::Sender(id) => {
-                    let stored = self.parts.policies.sender(*id)?;
-                    let found = stored.map(|stored| (stored.provenance.version, stored.hits));
-                    (Permission::SeeSenders, found, format!("policy:\"sender {}\"", id.0))
-                }
-                // These decide nothing themselves.
-                ObjectKey::Group(_) | ObjectKey::Definition(_) => continue,
-            };
-            if caller.may(needs) {
-                effects.push(effect(&key, made, found, query));
-            }
-        }
-        Ok(effects)
     }
 
     /// Goes through the whole log and says whether it is what was written.
@@ -418,24 +363,8 @@ fn write_csv(out: &mut dyn Write, cells: &[String]) -> io::Result<()> {
     writer.flush()
 }
 
-fn effect(key: &ObjectKey, made: u64, found: Option<(u64, Hits)>, query: String) -> AuditEffect {
-    let standing = match &found {
-        None => "it is gone".to_owned(),
-        Some((version, _)) if *version == made => "as it was left".to_owned(),
-        Some((version, _)) => format!("changed again in version {version}"),
-    };
-    let hits = found.map(|(_, hits)| hits).unwrap_or_default();
-    AuditEffect {
-        object: presentable(&key.to_string()).into_owned(),
-        standing,
-        hits: hits.count,
-        last: hits.last,
-        query: (hits.count > 0).then_some(query),
-    }
-}
-
 /// Whose entries alone the caller may see; nothing means everybody's.
-fn own_only(caller: &Caller) -> Result<Option<types::AccountId>, CenterError> {
+pub(crate) fn own_only(caller: &Caller) -> Result<Option<types::AccountId>, CenterError> {
     match (caller.may(Permission::SeeAudit), caller.account()) {
         (true, _) => Ok(None),
         (false, Some(own)) => Ok(Some(own)),

@@ -14,17 +14,21 @@ mod attempts;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+pub mod bulk;
 pub mod command;
 mod conservation;
 pub mod daily_log;
 mod definitions;
+mod effects;
 mod error;
+mod expecting;
 pub mod explain;
 mod exports;
 mod follow;
 mod greylist;
 mod groups;
 mod hours;
+pub mod importing;
 mod input;
 pub mod letting;
 pub mod metrics;
@@ -67,6 +71,7 @@ use world::{Chance, Clock};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
 pub use definitions::DefinitionRow;
 pub use error::{CenterError, Problem};
+pub use expecting::{EXPECTED_FOR, Expectation, NewExpectation};
 pub use explain::Explanation;
 pub use exports::{
     EXPORT_KEPT_FOR, EXPORTS_AT_ONCE, EXPORTS_KEPT_MAX, EXPORTS_WAITING_MAX, ExportFile,
@@ -219,6 +224,7 @@ pub struct Center {
     started: types::Timestamp,
     /// One replay at a time: it takes all processors it can get.
     replaying: Mutex<()>,
+    bulk: bulk::Jobs,
 }
 
 impl Center {
@@ -232,6 +238,8 @@ impl Center {
         let started = parts.clock.now();
         let next_hops = Arc::new(next_hops::NoNextHops);
         let hours = hours::Hours::default();
+        let again = parts.clone();
+        let bulk = bulk::Jobs::new(move || Center::new(again.clone()));
         let (memory, parts) = parts.apart();
         Center {
             parts,
@@ -244,6 +252,7 @@ impl Center {
             requests: None,
             started,
             replaying: Mutex::new(()),
+            bulk,
         }
     }
 

@@ -17,6 +17,7 @@ use types::{
 
 use crate::daily_log::spreadsheet_safe;
 use crate::explain::{loss_words, short};
+use crate::importing::ImportedLine;
 use crate::input::sender_problem;
 use crate::sight::permit_recipient;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
@@ -24,9 +25,9 @@ use crate::{Center, CenterError, ChangeResult, Problem, permit};
 /// Most rows of one page.
 const PAGE_ROWS_MAX: usize = 1_000;
 /// Most rows of one imported file.
-const IMPORT_ROWS_MAX: usize = 1_000_000;
+pub(crate) const IMPORT_ROWS_MAX: usize = 1_000_000;
 /// Most problems reported of one file; a person reads the first few.
-const PROBLEMS_MAX: usize = 100;
+pub(crate) const PROBLEMS_MAX: usize = 100;
 /// Stands for an address of a domain that nobody has named.
 const ANYBODY: &str = "anybody-at-all";
 /// The columns of the file.
@@ -89,6 +90,10 @@ pub struct Imported {
     pub dry_run: bool,
     /// The version there is now.
     pub version: u64,
+    /// Every line of a list of another program with what it becomes, as far
+    /// as they can be shown: a thousand good ones and a thousand bad ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<ImportedLine>,
 }
 
 impl Center {
@@ -317,7 +322,7 @@ impl Center {
                 (put(&changed.differences), self.activated(changed)?.version)
             }
         };
-        Ok(Imported { stored, problems, dry_run: how.dry_run, version })
+        Ok(Imported { stored, problems, dry_run: how.dry_run, version, lines: Vec::new() })
     }
 
     /// The entries of a file with their lines, and what is wrong with others.

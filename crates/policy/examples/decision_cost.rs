@@ -114,6 +114,7 @@ fn evidence() -> Evidence {
         first_seen: SENT,
         first_event: EventId::from_bytes([0; 16]),
         attempts: 1,
+        let_in: false,
     };
     let rate = Observed::Rate { exceeded: false, per_minute_max: 60, retry_in_s: 0 };
     [

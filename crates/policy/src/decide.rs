@@ -12,7 +12,7 @@ use crate::keys::Party;
 use crate::precedence::{Entry, Opinion, take_permits, weigh};
 use crate::rules::{self, RuleAnswer};
 use crate::ruling::{Permit, Ruling, Step};
-use crate::select::select;
+use crate::select::{Selection, select};
 use crate::set::PolicySet;
 
 /// One question, with what has been worked out for it so far.
@@ -199,6 +199,27 @@ impl<'a> Case<'a> {
             self.consulted.push(selection.consulted);
         }
         selection.winner
+    }
+
+    /// The policy of a type that counts for proven senders alone. Where the
+    /// sender is known not to be one, it is recorded that it lost.
+    pub(crate) fn policy_for_proven(
+        &mut self,
+        kind: PolicyType,
+        is_proven: Option<bool>,
+    ) -> Option<Match<'a>> {
+        let observing = self.observing;
+        let mut selection = select(self.matches(), kind, observing);
+        let winner = selection.winner.filter(|_| is_proven != Some(false));
+        if winner.is_none() {
+            selection.lost(Loss::NotAuthenticated);
+        }
+        let Selection { consulted, .. } = selection;
+        let is_something = consulted.winner.is_some() || !consulted.losers.is_empty();
+        if is_something || !consulted.observing.is_empty() {
+            self.consulted.push(consulted);
+        }
+        winner
     }
 
     /// What the DNS Authentication policy that applies says.

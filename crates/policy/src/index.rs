@@ -33,6 +33,7 @@ pub(crate) struct PolicyIndex {
     lists: Vec<ListQuestion>,
     authenticates: bool,
     asks_places: bool,
+    asks_spf: bool,
 }
 
 /// Definitions by name.
@@ -138,6 +139,8 @@ impl PolicyIndex {
             |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
         let asks_places =
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
+        let expects = |one: &Compiled| one.policy.kind() == PolicyType::ExpectedMail;
+        let asks_spf = authenticates || policies.iter().any(expects);
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -148,6 +151,7 @@ impl PolicyIndex {
             lists,
             authenticates,
             asks_places,
+            asks_spf,
         }
     }
 
@@ -171,6 +175,11 @@ impl PolicyIndex {
     /// Whether any policy looks at where a client is.
     pub(crate) fn asks_places(&self) -> bool {
         self.asks_places
+    }
+
+    /// Whether any policy looks at SPF.
+    pub(crate) fn asks_spf(&self) -> bool {
+        self.asks_spf
     }
 
     /// What the policies ask of lists, each once.

@@ -144,6 +144,12 @@ impl PolicySet {
         self.policies.asks_places()
     }
 
+    /// Whether any policy, observing ones included, looks at SPF, which is
+    /// begun at MAIL.
+    pub fn asks_spf(&self) -> bool {
+        self.policies.asks_spf()
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

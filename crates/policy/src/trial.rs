@@ -284,6 +284,7 @@ impl Trial {
             first_seen: at,
             first_event: EventId::from_bytes([0; 16]),
             attempts: 1,
+            let_in: false,
         }
     }
 

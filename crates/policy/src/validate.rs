@@ -222,6 +222,7 @@ fn policy_faults(
     match &policy.option {
         PolicyOption::EmailSizeLimits(0) => faults.push(Wrong::NoSize),
         PolicyOption::Greylisting(_)
+        | PolicyOption::ExpectedMail(_)
         | PolicyOption::Reputation(_)
         | PolicyOption::GeographicalRestriction(_)
         | PolicyOption::DnsAuthentication(_)

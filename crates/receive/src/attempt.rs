@@ -7,7 +7,7 @@ use types::event::Record;
 use types::outcome::Ending;
 use types::{
     Attempt, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId, MessageFacts, Micros,
-    Outcome, Reply, Stage, Subject,
+    Outcome, PolicyType, Reply, Stage, Subject,
 };
 
 use crate::desk::Visit;
@@ -48,6 +48,12 @@ impl OpenAttempt {
             policy_version: 0,
             life_line,
         }
+    }
+
+    /// Whether it was not greylisted because its mail was expected.
+    pub(crate) fn was_expected(&self) -> bool {
+        let expects = |one: &Consulted| one.kind == PolicyType::ExpectedMail;
+        self.consulted.iter().any(|one| expects(one) && one.winner.is_some())
     }
 
     /// Ends it. This is the only way out.

@@ -231,7 +231,7 @@ impl Desk {
             let outcome = outcome(taken.content.id, &open, verdict);
             kept.push(Kept::of(&open));
             if let Some(recipient) = queued(&open, &outcome, now) {
-                if open.permit.is_some() {
+                if open.permit.is_some() || open.was_expected() {
                     permitted.push(recipient.path.clone());
                 }
                 recipients.push(recipient);
@@ -294,7 +294,7 @@ impl Desk {
         }
     }
 
-    /// A permit that accepts a pair ends the wait of its open triplet; only
+    /// What lets a pair past greylisting ends the wait of its open triplet; only
     /// once the message is ours, or a failure to store it would leave a first
     /// contact without an end.
     fn close_open_window(&self, recipient: &ForwardPath) {

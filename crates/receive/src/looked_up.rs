@@ -50,7 +50,7 @@ impl Desk {
     /// Asks SPF, if a policy in force looks at it.
     fn begin_spf(&mut self) {
         let Some(reverse_path) = &self.visit.reverse_path else { return };
-        if self.engine.parts.policy.load().authenticates() {
+        if self.engine.parts.policy.load().asks_spf() {
             let client = &self.visit.client;
             let host_name = &self.live.settings.host_name;
             let now = self.engine.now();

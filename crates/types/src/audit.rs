@@ -87,6 +87,10 @@ actions! {
     DefinitionsChanged = "definition.changed";
     /// Changed managed senders.
     SendersChanged = "sender.changed";
+    /// Let proven senders to one recipient past greylisting for a while.
+    ExpectingBegun = "expecting.begun";
+    /// Ended that a mail is expected.
+    ExpectingEnded = "expecting.ended";
     /// Replaced the policy set by a document.
     PoliciesImported = "policy.imported";
     /// Applied the policy file.

@@ -3,8 +3,8 @@
 
 use crate::definition::DefinitionChoice;
 use crate::policy::{
-    AntiSpoofingOption, BlockOption, ClientIdentity, GreylistOption, PermitOption, PolicyOption,
-    PolicyType, RecipientValidation,
+    AntiSpoofingOption, BlockOption, ClientIdentity, ExpectedMailOption, GreylistOption,
+    PermitOption, PolicyOption, PolicyType, RecipientValidation,
 };
 
 /// Stands for the name of a definition where any can be given.
@@ -27,6 +27,11 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         ]
         .map(PolicyOption::Greylisting)
         .to_vec(),
+        PolicyType::ExpectedMail => {
+            [ExpectedMailOption::PassWhenAuthenticated, ExpectedMailOption::NoAction]
+                .map(PolicyOption::ExpectedMail)
+                .to_vec()
+        }
         PolicyType::AntiSpoofing => [
             AntiSpoofingOption::PassWhenAuthenticated,
             AntiSpoofingOption::Apply,

@@ -284,6 +284,9 @@ pub struct TripletFacts {
     pub first_event: EventId,
     /// Attempts in the present window, this one included.
     pub attempts: u32,
+    /// Whether it passes before its time because somebody let it in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub let_in: bool,
 }
 
 /// Where a triplet stands at an attempt.

@@ -90,8 +90,14 @@ fn answered(event: &Event) -> Option<Answered<'_>> {
 fn of_acceptance(event: &Event) -> String {
     match event.record.evidence.latest(CheckName::Greylist) {
         Some(Observed::Triplet(TripletFacts {
-            state: TripletState::Passed, first_seen, ..
-        })) => format!("came back after {}", spoken(event.started.since(*first_seen))),
+            state: TripletState::Passed,
+            first_seen,
+            let_in,
+            ..
+        })) => {
+            let by_hand = if *let_in { ", let in by hand" } else { "" };
+            format!("came back after {}{by_hand}", spoken(event.started.since(*first_seen)))
+        }
         _ => String::new(),
     }
 }

@@ -76,6 +76,8 @@ policy_types! {
     BlockedSenders = "blocked_senders", "Blocked Senders";
     /// Whether first contacts have to come back.
     Greylisting = "greylisting", "Greylisting";
+    /// Whose mail is expected, so that proven senders need not come back.
+    ExpectedMail = "expected_mail", "Expected Mail";
     /// Which lists are consulted, and what of them refuses mail.
     Reputation = "reputation", "Reputation";
     /// From where in the world mail is taken.
@@ -156,6 +158,8 @@ pub enum PolicyOption {
     BlockedSenders(BlockOption),
     /// Greylisting.
     Greylisting(GreylistOption),
+    /// Expected Mail.
+    ExpectedMail(ExpectedMailOption),
     /// Reputation.
     Reputation(DefinitionChoice),
     /// Geographical Restriction.
@@ -177,6 +181,7 @@ impl PolicyOption {
             PolicyOption::PermittedSenders(_) => PolicyType::PermittedSenders,
             PolicyOption::BlockedSenders(_) => PolicyType::BlockedSenders,
             PolicyOption::Greylisting(_) => PolicyType::Greylisting,
+            PolicyOption::ExpectedMail(_) => PolicyType::ExpectedMail,
             PolicyOption::Reputation(_) => PolicyType::Reputation,
             PolicyOption::GeographicalRestriction(_) => PolicyType::GeographicalRestriction,
             PolicyOption::AntiSpoofing(_) => PolicyType::AntiSpoofing,
@@ -195,6 +200,7 @@ impl PolicyOption {
             PolicyOption::PermittedSenders(_)
             | PolicyOption::BlockedSenders(_)
             | PolicyOption::Greylisting(_)
+            | PolicyOption::ExpectedMail(_)
             | PolicyOption::AntiSpoofing(_)
             | PolicyOption::EmailSizeLimits(_)
             | PolicyOption::RecipientValidation(_) => None,
@@ -229,6 +235,17 @@ pub enum GreylistOption {
     /// First contacts have to come back; the client is identified like this.
     Apply(ClientIdentity),
     /// No greylisting.
+    NoAction,
+}
+
+/// Options of Expected Mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpectedMailOption {
+    /// No greylisting of senders whose domain lets their client send (SPF):
+    /// all that can be proven before the content is there.
+    PassWhenAuthenticated,
+    /// Make an exception from a less specific policy.
     NoAction,
 }
 

@@ -80,6 +80,10 @@ routes! {
     GET "/messages/newer" Needs(SeeMetadata);
     GET "/messages/chosen" Needs(SeeMetadata);
     GET "/messages/live" Needs(SeeMetadata);
+    GET "/messages/bulk" Needs(EditPolicies);
+    POST "/messages/bulk" Needs(EditPolicies);
+    GET "/messages/bulk/{number}" Needs(EditPolicies);
+    POST "/messages/bulk/{number}/cancel" Needs(EditPolicies);
     GET "/messages/{name}" Needs(SeeMetadata);
     GET "/messages/{name}/life" Needs(SeeMetadata);
     GET "/messages/{name}/verdict" Needs(SeeMetadata);
@@ -97,6 +101,9 @@ routes! {
     GET "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}/remove" Needs(EditSenders);
+    GET "/expecting" Needs(SeeSenders);
+    POST "/expecting" Needs(EditSenders);
+    POST "/expecting/{number}/end" Needs(EditSenders);
     GET "/groups" Needs(SeePolicies);
     POST "/groups" Needs(EditLists);
     GET "/groups/{name}" Needs(SeePolicies);
@@ -221,6 +228,16 @@ routes! {
     DELETE "/api/v1/senders/{number}" Needs(EditSenders);
     GET "/api/v1/senders/export" Needs(SeeSenders);
     POST "/api/v1/senders/import" Needs(EditLists);
+    // Many rows at once.
+    GET "/api/v1/bulk" Needs(EditPolicies);
+    POST "/api/v1/bulk" Needs(EditPolicies);
+    POST "/api/v1/bulk/preview" Needs(EditPolicies);
+    GET "/api/v1/bulk/{number}" Needs(EditPolicies);
+    POST "/api/v1/bulk/{number}/cancel" Needs(EditPolicies);
+    // Who expects a mail.
+    GET "/api/v1/expecting" Needs(SeeSenders);
+    POST "/api/v1/expecting" Needs(EditSenders);
+    DELETE "/api/v1/expecting/{number}" Needs(EditSenders);
     // Queue and greylist.
     GET "/api/v1/queue" Needs(SeeQueue);
     GET "/api/v1/queue/shape" Needs(SeeQueue);

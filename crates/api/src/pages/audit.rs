@@ -77,6 +77,8 @@ struct ChangeView {
 struct EffectView {
     object: String,
     standing: String,
+    /// Attempts since the entry.
+    count: Option<String>,
     hits: String,
     last: Option<String>,
     since: Option<String>,
@@ -297,6 +299,10 @@ fn effect_view(effect: &AuditEffect, at: &types::Timestamp, shell: &Shell) -> Ef
     EffectView {
         object: effect.object.clone(),
         standing: effect.standing.clone(),
+        count: effect.since.map(|count| {
+            let grouped = super::sizes::grouped(count);
+            if effect.since_is_exact { grouped } else { format!("about {grouped}") }
+        }),
         hits: super::sizes::grouped(effect.hits),
         last: effect.last.map(|last| shell.time(last)),
         since,

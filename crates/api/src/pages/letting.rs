@@ -33,7 +33,7 @@ use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
 
 /// How long an entry can count: value in the form, label, days.
-const UNTIL: &[(&str, &str, Option<u64>)] = &[
+pub(super) const UNTIL: &[(&str, &str, Option<u64>)] = &[
     ("", "for ever", None),
     ("1", "one day", Some(1)),
     ("7", "a week", Some(7)),
@@ -64,6 +64,13 @@ struct Chosen {
     note: String,
 }
 
+/// The end that a choice of [`UNTIL`] means.
+pub(super) fn until_of(chosen: &str, now: Timestamp) -> Result<Option<Timestamp>, CenterError> {
+    let days = UNTIL.iter().find(|(value, ..)| *value == chosen);
+    let (.., days) = days.ok_or_else(|| CenterError::invalid("there is no such end"))?;
+    Ok(days.map(|days| now + Duration::from_secs(days * 86_400)))
+}
+
 impl Chosen {
     fn read(pairs: &Pairs) -> Chosen {
         let value = |name: &str| {
@@ -91,9 +98,7 @@ impl Chosen {
         let sender = self.sender.parse().map_err(|error| {
             CenterError::invalid(format!("{:?} is no address or domain: {error}", self.sender))
         })?;
-        let days = UNTIL.iter().find(|(value, ..)| *value == self.days);
-        let (.., days) = days.ok_or_else(|| CenterError::invalid("there is no such end"))?;
-        let until = days.map(|days| now + Duration::from_secs(days * 86_400));
+        let until = until_of(&self.days, now)?;
         let whom = if self.everyone { Whom::Everyone } else { Whom::Recipient };
         Ok(SenderDecision { verdict, sender, whom, until, note: self.note.clone() })
     }

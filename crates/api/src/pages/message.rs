@@ -17,7 +17,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use center::search::Beside;
 use center::{Center, CenterError, Explanation};
-use types::{Event, EventId, Permission, Stage, Timestamp};
+use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
 
 use super::clock::Zone;
 use super::life_line::Drawing;
@@ -25,7 +25,7 @@ use super::list::address::{Address, Pairs};
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
-use crate::client::encoded;
+use crate::client::{encoded, path_with};
 use crate::routes::{Params, working};
 
 /// The four sides of a message.
@@ -343,6 +343,24 @@ impl View {
 
     fn stage(&self) -> &'static str {
         self.why.stage.map_or("", Stage::slug)
+    }
+
+    /// The form by which its recipient expects a mail, where the attempt is
+    /// one of greylisting.
+    fn expecting(&self) -> Option<String> {
+        let is_greylisted = self.why.reason?.slug().starts_with("greylist.");
+        let recipient = self.why.recipient.as_deref().filter(|_| is_greylisted)?;
+        let row = self.why.reference.to_string();
+        let pairs = [("recipient", Some(recipient)), ("row", Some(row.as_str()))];
+        Some(path_with("/expecting", &pairs))
+    }
+
+    /// What stands above what people did.
+    fn deeds_title(&self) -> &'static str {
+        match self.why.outcome {
+            Some(OutcomeKind::Accepted) => "Who let that in",
+            _ => "Who did what",
+        }
     }
 
     /// Whether there is anything this reader can do about it.

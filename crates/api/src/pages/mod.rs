@@ -5,10 +5,12 @@
 mod access;
 pub(crate) mod assets;
 mod audit;
+mod bulk;
 mod chart;
 pub(crate) mod clock;
 mod compare;
 mod downloads;
+mod expecting;
 mod groups;
 mod letting;
 mod life_line;
@@ -63,9 +65,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/{name}/life", get(message::life))
         .route("/messages/{name}/verdict", get(message::verdict))
         .route("/messages/{name}/raw", get(message::raw))
-        .route("/messages/{name}/permit", get(letting::permit).post(letting::save_permit))
-        .route("/messages/{name}/block", get(letting::block).post(letting::save_block))
-        .route("/messages/{name}/let-in", post(letting::let_in))
         .route("/senders", get(senders::page))
         .route("/senders/new", get(senders::new).post(senders::save_new))
         .route("/senders/import", get(senders::import_form).post(senders::import))
@@ -88,8 +87,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/policies/{number}", get(policies::edit).post(policies::save_edited))
         .route("/policies/{number}/remove", post(policies::remove))
         .route("/policies/simulator", get(simulator::page))
-        .route("/changes/{version}", get(letting::change))
-        .route("/changes/{version}/undo", post(letting::undo))
         .route("/lifelines/{name}", get(life_line::page))
         .route("/compare", get(compare::page))
         .route("/requests", get(requests::page))
@@ -111,6 +108,22 @@ pub(crate) fn router() -> Router<Api> {
         .route("/system/audit", get(audit::page))
         .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))
+        .merge(acting())
+}
+
+/// From rows to what is done about them.
+fn acting() -> Router<Api> {
+    Router::new()
+        .route("/messages/bulk", get(bulk::ask).post(bulk::start))
+        .route("/messages/bulk/{number}", get(bulk::job))
+        .route("/messages/bulk/{number}/cancel", post(bulk::cancel))
+        .route("/messages/{name}/permit", get(letting::permit).post(letting::save_permit))
+        .route("/messages/{name}/block", get(letting::block).post(letting::save_block))
+        .route("/messages/{name}/let-in", post(letting::let_in))
+        .route("/expecting", get(expecting::page).post(expecting::begin))
+        .route("/expecting/{number}/end", post(expecting::end))
+        .route("/changes/{version}", get(letting::change))
+        .route("/changes/{version}/undo", post(letting::undo))
 }
 
 #[derive(Template)]

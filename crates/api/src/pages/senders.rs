@@ -5,10 +5,11 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use center::importing::{ListFormat, ListText};
 use center::{Center, CenterError, ImportHow, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
 use types::lists::{ManagedSender, SenderAction};
-use types::{Permission, PolicyId, Timestamp};
+use types::{Caller, Permission, PolicyId, Timestamp};
 
 use super::{Shell, error_page, shown};
 use crate::Api;
@@ -307,22 +308,52 @@ pub(super) async fn remove(
 #[serde(default)]
 pub(super) struct ImportForm {
     text: String,
+    /// Whose list it is, by the name of the format.
+    format: String,
+    /// What the lines of a plain list do.
+    does: String,
+    /// Whose list a plain list goes into.
+    recipient: String,
     /// `check`, `all` or `good`.
     how: String,
+}
+
+impl ImportForm {
+    fn import(&self, center: &Center, caller: &Caller) -> Result<Imported, CenterError> {
+        let how = ImportHow { partial: self.how == "good", dry_run: self.how == "check" };
+        let unknown = || CenterError::invalid("there is no such format");
+        let recipient =
+            match self.recipient.trim() {
+                "" => None,
+                text => Some(text.parse().map_err(|error| {
+                    CenterError::invalid(format!("recipient {text:?}: {error}"))
+                })?),
+            };
+        let list = ListText {
+            format: ListFormat::named(&self.format).ok_or_else(unknown)?,
+            text: &self.text,
+            action: action(&self.does),
+            recipient,
+        };
+        center.import_list(caller, &list, how, "imported")
+    }
 }
 
 #[derive(Template)]
 #[template(path = "senders_import.html")]
 struct ImportPage {
     shell: Shell,
-    text: String,
+    form: ImportForm,
     told: Option<Imported>,
     problem: Option<String>,
+    formats: &'static [ListFormat],
 }
 
 pub(super) async fn import_form(shell: Shell) -> Response {
     let text = "sender,recipient,action,note,valid_until\n".to_owned();
-    shown(&ImportPage { shell, text, told: None, problem: None })
+    let format = ListFormat::Managed.slug().to_owned();
+    let form = ImportForm { text, format, does: "permit".to_owned(), ..ImportForm::default() };
+    shown(&ImportPage { shell, form, told: None, problem: None, formats: ListFormat::ALL })
 }
 
 pub(super) async fn import(
@@ -331,11 +362,8 @@ pub(super) async fn import(
     shell: Shell,
     Form(form): Form<ImportForm>,
 ) -> Response {
-    let how = ImportHow { partial: form.how == "good", dry_run: form.how == "check" };
-    let (caller, text) = (signed.caller, form.text.clone());
-    let read = move |center: &Center| {
-        center.import_senders(&caller, &mut text.as_bytes(), how, "imported")
-    };
+    let (caller, asked) = (signed.caller, form.clone());
+    let read = move |center: &Center| asked.import(center, &caller);
     let (told, problem) = match working(&api, read).await {
         Ok(told) => (Some(told), None),
         Err(problem) if is_fault(&problem) => {
@@ -344,6 +372,7 @@ pub(super) async fn import(
                 problems: problem.problems.clone(),
                 dry_run: true,
                 version: 0,
+                lines: Vec::new(),
             };
             let why = "Nothing was stored, because these lines are wrong.".to_owned();
             let why = if told.problems.is_empty() { problem.detail } else { why };
@@ -351,5 +380,5 @@ pub(super) async fn import(
         }
         Err(problem) => return error_page(shell, &problem),
     };
-    shown(&ImportPage { shell, text: form.text, told, problem })
+    shown(&ImportPage { shell, form, told, problem, formats: ListFormat::ALL })
 }

@@ -86,6 +86,7 @@ const PLACES: &[Place] = &[
 const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/policies", "Policies", Permission::SeePolicies),
     ("/senders", "Managed senders", Permission::SeeSenders),
+    ("/expecting", "Expected mail", Permission::SeeSenders),
     ("/groups", "Groups", Permission::SeePolicies),
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
     ("/policies/versions", "Versions", Permission::SeePolicies),
@@ -211,7 +212,7 @@ impl Shell {
             "/" => self.path == "/",
             "/system/audit" => self.path.starts_with("/system"),
             // The rail has one place for all pages about policies.
-            "/policies" => ["/senders", "/groups", "/policies", "/changes"]
+            "/policies" => ["/senders", "/expecting", "/groups", "/policies", "/changes"]
                 .iter()
                 .any(|start| self.path.starts_with(start)),
             // A message, its life-line, and two side by side.

@@ -4,7 +4,9 @@
 mod answers;
 pub(crate) mod attempts;
 mod audit;
+mod bulk;
 pub(crate) mod definitions;
+mod expecting;
 mod exports;
 mod letting;
 mod policies;
@@ -64,6 +66,9 @@ pub(crate) fn reading() -> Routes {
         .get("/senders", "Managed senders.", senders::list)
         .get("/senders/{number}", "One managed sender.", senders::show)
         .get("/senders/export", "Managed senders as CSV.", senders::export)
+        .get("/bulk", "The jobs since the start.", bulk::list)
+        .get("/bulk/{number}", "One job as it stands.", bulk::show)
+        .get("/expecting", "Who expects a mail.", expecting::list)
         .get("/queue", "Messages waiting to leave.", queue::list)
         .get("/queue/shape", "The queue by domain and age.", queue::shape)
         .get("/queue/{id}", "One message of the queue.", queue::show)
@@ -94,7 +99,7 @@ pub(crate) fn writing() -> Routes {
         .post("/policies/check", "Check a document of policies.", policies::check)
         .post("/policies/import", "Put a document in place of all policies.", policies::import)
         .post("/policies/replay", "What a change would have changed.", policies::replay)
-        .post("/senders/import", "Add managed senders from CSV.", senders::import)
+        .post("/senders/import", "Import a list of senders or clients.", senders::import)
         .with(|router| router.layer(large()));
     Routes::new()
         .post("/policies", "Add a policy.", policies::add)
@@ -114,6 +119,11 @@ pub(crate) fn writing() -> Routes {
         .post("/policies/simulate", "Which policies apply to a mail.", policies::simulate)
         .post("/senders", "Permit or block a sender.", senders::put)
         .delete("/senders/{number}", "Remove a managed sender.", senders::remove)
+        .post("/bulk", "Permit, block or let in many rows.", bulk::start)
+        .post("/bulk/preview", "What that would do.", bulk::preview)
+        .post("/bulk/{number}/cancel", "Stop a job before it stores.", bulk::cancel)
+        .post("/expecting", "Expect a mail for a quarter of an hour.", expecting::begin)
+        .delete("/expecting/{number}", "Expect it no longer.", expecting::end)
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)

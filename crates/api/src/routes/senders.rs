@@ -3,10 +3,11 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use center::importing::{ListFormat, ListText};
 use center::{ChangeResult, ImportHow, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
-use types::lists::ManagedSender;
-use types::{Caller, PolicyId};
+use types::lists::{ManagedSender, SenderAction};
+use types::{Caller, EmailAddress, PolicyId};
 
 use super::answers::Csv;
 use super::{Body, Params, working};
@@ -74,16 +75,34 @@ pub(crate) struct ImportParams {
     dry_run: bool,
     #[serde(default)]
     note: String,
+    /// Whose list it is; our own CSV if absent.
+    #[serde(default)]
+    format: ListFormat,
+    /// What the lines of a plain list do.
+    #[serde(default)]
+    action: Option<SenderAction>,
+    /// Whose list a plain list goes into; everyone's if absent.
+    #[serde(default)]
+    recipient: Option<EmailAddress>,
 }
 
 pub(crate) async fn import(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Params(ImportParams { partial, dry_run, note }): Params<ImportParams>,
-    csv: Bytes,
+    Params(asked): Params<ImportParams>,
+    list: Bytes,
 ) -> Result<Json<Imported>, ApiProblem> {
+    let ImportParams { partial, dry_run, note, format, action, recipient } = asked;
+    let how = ImportHow { partial, dry_run };
     let work = move |center: &center::Center| {
-        center.import_senders(&caller, &mut csv.as_ref(), ImportHow { partial, dry_run }, &note)
+        if format == ListFormat::Managed {
+            return center.import_senders(&caller, &mut list.as_ref(), how, &note);
+        }
+        // Old lists are in old character sets; what is no UTF-8 in them is a
+        // comment or a bad line.
+        let text = String::from_utf8_lossy(&list);
+        let list = ListText { format, text: &text, action, recipient };
+        center.import_list(&caller, &list, how, &note)
     };
     working(&api, work).await.map(Json)
 }

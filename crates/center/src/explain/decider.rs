@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use types::evidence::Need;
 use types::policy::Scope;
-use types::{CheckName, Decision, Event, PolicyRef, PolicyType, Reason, Stage, Timestamp};
+use types::{
+    CheckName, Decision, Event, PolicyRef, PolicyType, Reason, Reference, Stage, Timestamp,
+};
 
 use super::evidence::check_title;
 
@@ -51,11 +53,29 @@ pub struct PolicyView {
     /// What for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The attempt from whose row it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<Reference>,
+    /// The member of a group by which a policy covers this sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<GroupMember>,
+    /// Where the console shows it, if it is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// Whether it is still what it was then.
     pub since: Since,
     /// The command that shows or changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+}
+
+/// A member of a group, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GroupMember {
+    /// The name of the group.
+    pub group: String,
+    /// The address or domain that is in it.
+    pub member: String,
 }
 
 /// What became of a policy after it decided.
@@ -98,6 +118,9 @@ impl PolicyView {
             changed: None,
             changed_by: None,
             note: None,
+            made_from: None,
+            member: None,
+            page: None,
             since,
             command,
         }
@@ -123,6 +146,7 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
         | PolicyType::GeographicalRestriction
         | PolicyType::AntiSpoofing
         | PolicyType::DnsAuthentication
+        | PolicyType::ExpectedMail
         | PolicyType::ManagedSenders => ("the settings", "portcullis config show"),
     }
 }

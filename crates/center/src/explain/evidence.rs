@@ -71,6 +71,7 @@ pub(super) fn observed(observed: &Observed) -> String {
             let state = match facts.state {
                 TripletState::FirstSeen => "first seen",
                 TripletState::TooEarly => "back too early",
+                TripletState::Passed if facts.let_in => "back too early: let in by hand",
                 TripletState::Passed => "back inside the window: passed",
                 TripletState::Known => "known: passed before",
             };

@@ -21,6 +21,7 @@ impl Seen<'_> {
         let surroundings = Surroundings {
             story,
             policy: self.policy_view(event)?,
+            permit: self.permit_view(event)?,
             greylist: self.greylist_times(),
         };
         Ok(explain(event, surroundings))

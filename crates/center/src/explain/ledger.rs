@@ -348,6 +348,10 @@ impl<'a> Case<'a> {
             self.outcome.reason(),
             Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed
         );
+        if let Some(by) = expected_by(self.event) {
+            let text = format!("not asked: {} expects mail, and SPF proved the sender", short(by));
+            return (LedgerResult::NotNeeded, text);
+        }
         match (permitted, by_permit) {
             (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),
             (None, true) => (LedgerResult::SkippedByPermit, "skipped by a permit".to_owned()),
@@ -395,6 +399,13 @@ impl<'a> Case<'a> {
             }
         }
     }
+}
+
+/// The policy by which an attempt was expected and so not greylisted.
+pub(super) fn expected_by(event: &Event) -> Option<PolicyRef> {
+    let consulted = event.record.consulted.iter();
+    let expects = |one: &&Consulted| one.kind == PolicyType::ExpectedMail;
+    consulted.filter(expects).find_map(|one| one.winner)
 }
 
 fn list_words(one: &Consulted) -> String {

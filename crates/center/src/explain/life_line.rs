@@ -310,6 +310,9 @@ fn notes(event: &Event) -> Vec<String> {
                 event.subject.recipient.as_ref().map_or("-", |path| path.as_str()),
             )),
             TripletState::TooEarly => Some(format!("{waited} after the first attempt.")),
+            TripletState::Passed if facts.let_in => Some(format!(
+                "Came back {waited} after the first attempt, and passed because somebody let it in."
+            )),
             TripletState::Passed => {
                 Some(format!("Came back {waited} after the first attempt, inside the window."))
             }

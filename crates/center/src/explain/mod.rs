@@ -10,6 +10,7 @@ pub mod change;
 pub mod compare;
 pub mod copies;
 pub mod decider;
+pub mod deeds;
 pub mod delay;
 mod evidence;
 mod follow_up;
@@ -38,6 +39,7 @@ use crate::presentable;
 use crate::search::label_of;
 use change::SmallestChange;
 use decider::{Decider, PolicyView};
+use deeds::Deed;
 use evidence::check_title;
 pub use evidence::octets;
 use ledger::LedgerLine;
@@ -68,6 +70,9 @@ pub struct Explanation {
     /// The class of its badge: the outcome, or the state a follow-up made.
     #[serde(default)]
     pub class: String,
+    /// The recipient, presentable; nothing for the bare postmaster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
     /// The reason code.
     pub reason: Option<Reason>,
     /// What administrators call it.
@@ -89,6 +94,13 @@ pub struct Explanation {
     /// The same with all that is kept about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decider>,
+    /// What let it in: a permit, or that it was expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<PolicyView>,
+    /// What people did that made it end so, or did from it since, newest
+    /// first; as far as the reader may see the audit log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deeds: Vec<Deed>,
     /// What would have decided had this one not.
     pub next_decider: Option<String>,
     /// What policies in observe mode, or a policy service in it, would have decided.
@@ -153,13 +165,15 @@ pub(crate) struct Surroundings {
     pub(crate) story: Story,
     /// What is kept about the policy that decided.
     pub(crate) policy: Option<PolicyView>,
+    /// What is kept about the permit that let it in.
+    pub(crate) permit: Option<PolicyView>,
     /// The times of greylisting in force.
     pub(crate) greylist: GreylistTimes,
 }
 
 /// Explains an event.
 pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation {
-    let Surroundings { story, policy, greylist } = surroundings;
+    let Surroundings { story, policy, permit, greylist } = surroundings;
     let record = &event.record;
     let decision = event.outcome().and_then(types::Outcome::decision);
     let class = match event.follow_up() {
@@ -178,6 +192,7 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         time: event.at,
         outcome: event.outcome_kind(),
         class: class.to_owned(),
+        recipient: recipient(event),
         reason: event.reason(),
         label: label_of(event),
         stage: record.stage.or(event.reason().map(Reason::stage)),
@@ -186,6 +201,8 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         remote: remote::server(event),
         greylist: remote::greylist(event, greylist),
         decider: decision.map(decided_by),
+        permit,
+        deeds: Vec::new(),
         next_decider: decider.as_ref().map(|decider| decider.next.clone()),
         change: change::smallest_change(event, policy),
         would: record.would.as_ref().map(would_words),
@@ -202,6 +219,11 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         decision: decider,
         story,
     }
+}
+
+fn recipient(event: &Event) -> Option<String> {
+    let address = event.subject.recipient.as_ref()?.address()?;
+    Some(presentable(address.as_str()).into_owned())
 }
 
 fn decided_by(decision: &Decision) -> String {

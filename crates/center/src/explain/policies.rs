@@ -4,10 +4,11 @@
 use store::state::{Difference, Object, ObjectKey, Origin, StoredPolicy};
 use types::lists::{ManagedSender, Pattern};
 use types::policy::Scope;
-use types::{EmailAddress, Event, Policy, PolicyId, PolicyRef};
+use types::{EmailAddress, Event, OutcomeKind, Policy, PolicyId, PolicyRef, PolicyType, Reason};
 
 use super::change::shell_word;
-use super::decider::{PolicyView, Since, scope_words};
+use super::decider::{GroupMember, PolicyView, Since, scope_words};
+use super::ledger::expected_by;
 use crate::{Center, CenterError, presentable, presentable_within};
 
 /// Longest narrative or note shown, in characters.
@@ -22,17 +23,23 @@ fn text(value: &str) -> Option<String> {
 impl Center {
     /// What is kept about what decided on an event.
     pub(crate) fn policy_view(&self, event: &Event) -> Result<Option<PolicyView>, CenterError> {
-        let Some(reference) =
-            event.outcome().and_then(types::Outcome::decision).and_then(|d| d.policy)
-        else {
-            return Ok(None);
-        };
+        let decision = event.outcome().and_then(types::Outcome::decision);
+        let decided = decision.and_then(|decision| decision.policy);
+        decided.map(|reference| self.view_of(event, reference)).transpose()
+    }
+
+    /// What is kept about the permit that let an attempt in.
+    pub(crate) fn permit_view(&self, event: &Event) -> Result<Option<PolicyView>, CenterError> {
+        permit_of(event).map(|reference| self.view_of(event, reference)).transpose()
+    }
+
+    fn view_of(&self, event: &Event, reference: PolicyRef) -> Result<PolicyView, CenterError> {
         let view = PolicyView::named(reference);
-        Ok(Some(match reference {
+        Ok(match reference {
             PolicyRef::Policy { id, version } => self.policy_of(event, view, id, version)?,
             PolicyRef::ManagedSender { id } => self.entry_of(event, view, id)?,
             PolicyRef::Base(_) => view,
-        }))
+        })
     }
 
     fn policy_of(
@@ -55,6 +62,11 @@ impl Center {
         let change = self.parts.policies.history(version.checked_add(1), 1)?.into_iter().next();
         let change = change.filter(|change| change.number == version);
         let member = self.member(event, &policy)?;
+        let member_named = member.as_ref().map(|(group, member)| GroupMember {
+            group: group.clone(),
+            member: member.to_string(),
+        });
+        let page = policy_page(id, since);
         let command = match (origin, &member) {
             // What the policy file says is changed there.
             (Some(Origin::File), _) | (_, None) => view.command,
@@ -86,6 +98,8 @@ impl Center {
             note: change.as_ref().and_then(|change| text(&change.note)),
             since,
             command,
+            page,
+            member: member_named,
             ..view
         })
     }
@@ -159,7 +173,16 @@ impl Center {
             None => self.removed_entry(event, id)?,
         };
         let Some(entry) = entry else { return Ok(PolicyView { since, ..view }) };
-        let ManagedSender { sender, recipient, action, note, created, created_by, .. } = entry;
+        let ManagedSender {
+            sender,
+            recipient,
+            action,
+            note,
+            created,
+            created_by,
+            created_from,
+            ..
+        } = entry;
         Ok(PolicyView {
             name: format!("managed sender {id} ({})", action.slug()),
             scope: text(&format!("from {sender} to {recipient}")),
@@ -169,6 +192,8 @@ impl Center {
             changed: changed.or(Some(created)),
             changed_by: changed_by.or_else(|| text(&created_by)),
             since,
+            made_from: created_from.map(|event| event.reference()),
+            page: (since != Since::Removed).then(|| format!("/senders/{}", id.0)),
             command: match since {
                 Since::Removed => None,
                 _ => Some(format!("portcullis senders remove {}", id.0)),
@@ -195,6 +220,30 @@ impl Center {
             _ => None,
         }))
     }
+}
+
+/// What let an attempt in: that it was expected; or a permit, an
+/// administrators' policy before an entry, as they are weighed.
+pub(super) fn permit_of(event: &Event) -> Option<PolicyRef> {
+    let reason = event.outcome()?.reason();
+    if event.outcome_kind() == Some(OutcomeKind::Accepted)
+        && let Some(by) = expected_by(event)
+    {
+        return Some(by);
+    }
+    if !matches!(reason, Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed) {
+        return None;
+    }
+    let winner = |kind: PolicyType| {
+        let consulted = event.record.consulted.iter().find(|one| one.kind == kind)?;
+        consulted.winner.filter(|by| !matches!(by, PolicyRef::Base(_)))
+    };
+    winner(PolicyType::PermittedSenders).or_else(|| winner(PolicyType::ManagedSenders))
+}
+
+/// The page of a policy that is still there.
+fn policy_page(id: PolicyId, since: Since) -> Option<String> {
+    (since != Since::Removed).then(|| format!("/policies/{}", id.0))
 }
 
 /// What a policy without a group names its senders by, if it names any.

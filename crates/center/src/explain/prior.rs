@@ -182,6 +182,7 @@ mod tests {
             first_seen: start,
             first_event: event_id(first),
             attempts: if retry { 2 } else { 1 },
+            let_in: false,
         });
         let check = CheckName::Greylist;
         let finding = Finding {

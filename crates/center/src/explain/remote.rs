@@ -125,6 +125,10 @@ pub(super) fn greylist(event: &Event, times: GreylistTimes) -> Vec<Fact> {
                 spoken(event.started.since(*first_seen))
             )
         }
+        TripletState::Passed if known.let_in => format!(
+            "let in by hand: {} after the first attempt",
+            spoken(event.started.since(*first_seen))
+        ),
         TripletState::Passed => {
             format!("passed: {} after the first attempt", spoken(event.started.since(*first_seen)))
         }

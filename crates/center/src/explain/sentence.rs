@@ -14,6 +14,7 @@ use super::decider::{PolicyView, Since};
 use super::evidence::{grouped, octets};
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
+use super::ledger::{expected_by, short};
 use crate::presentable;
 
 /// What happened, one to four sentences. `policy` is what is kept about the
@@ -69,9 +70,8 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
             let seen = evidence.latest(check)?;
             authentication::observed(seen).map(|words| ended(format!("The result: {words}")))
         }
-        Reason::GreylistFirstSeen | Reason::GreylistTooEarly | Reason::Accepted => {
-            greylisted(event)
-        }
+        Reason::GreylistFirstSeen | Reason::GreylistTooEarly => greylisted(event),
+        Reason::Accepted | Reason::AcceptedPassed => greylisted(event).or_else(|| expected(event)),
         Reason::TlsFailed => match evidence.latest(CheckName::Tls)? {
             Observed::TlsFailed { cause } => Some(ended(format!("The cause: {cause}"))),
             _ => None,
@@ -93,11 +93,24 @@ fn greylisted(event: &Event) -> Option<String> {
             "It is attempt {} from {}, {waited} after the first.",
             facts.attempts, facts.client
         )),
+        TripletState::Passed if facts.let_in => Some(format!(
+            "The sender came back {waited} after its first attempt, and did not have to wait \
+             because somebody let it in."
+        )),
         TripletState::Passed => Some(format!(
             "The sender came back {waited} after its first attempt, as a real mail server does."
         )),
         TripletState::Known => None,
     }
+}
+
+/// Why an attempt did not have to come back that was expected.
+fn expected(event: &Event) -> Option<String> {
+    let by = expected_by(event)?;
+    Some(format!(
+        "It did not have to come back, because mail was expected ({}) and SPF proved its sender.",
+        short(by)
+    ))
 }
 
 fn detail(detail: &Detail, reason: Reason) -> Option<String> {

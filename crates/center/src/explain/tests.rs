@@ -16,8 +16,12 @@ use crate::tests::{at, event_id, queue_id, sample};
 /// Explains an event with nothing known beside its life-line.
 fn why(event: &Event, line: &[Event], now: Timestamp) -> Explanation {
     let times = GreylistTimes::default();
-    let surroundings =
-        Surroundings { story: story(line, now, times), policy: None, greylist: times };
+    let surroundings = Surroundings {
+        story: story(line, now, times),
+        policy: None,
+        permit: None,
+        greylist: times,
+    };
     explain(event, surroundings)
 }
 
@@ -48,6 +52,7 @@ fn triplet(state: TripletState, attempts: u32) -> Observed {
         first_seen: at(0),
         first_event: event_id(1),
         attempts,
+        let_in: false,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use super::deeds::Deed;
 use super::life_line::Story;
 use super::{Explanation, Fact, PolicyLine};
 
@@ -16,6 +17,7 @@ impl Display for Explanation {
         facts(f, "Remote server", &self.remote)?;
         facts(f, "Greylisting", &self.greylist)?;
         self.decision(f)?;
+        self.people(f)?;
         self.evidence(f)?;
         if !self.policies.is_empty() {
             writeln!(f, "\nPolicies consulted (policy set version {}):", self.policy_version)?;
@@ -52,6 +54,7 @@ impl Explanation {
     fn decision(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let otherwise = self.next_decider.as_ref().filter(|text| !text.is_empty());
         let lines = [
+            ("Let in by", self.permit.as_ref().map(|permit| &permit.name)),
             ("Decided by", self.decider.as_ref()),
             ("Otherwise", otherwise),
             ("Observing", self.would.as_ref()),
@@ -65,6 +68,19 @@ impl Explanation {
             if let Some(value) = value {
                 writeln!(f, "  {name:<15} {value}")?;
             }
+        }
+        Ok(())
+    }
+
+    /// Who did what, by the audit log.
+    fn people(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.deeds.is_empty() {
+            writeln!(f, "\nWho did what (portcullis audit show NUMBER):")?;
+        }
+        for deed in &self.deeds {
+            let row = deed.row.map_or(String::new(), |row| format!(", from row {row}"));
+            let Deed { number, at, who, did, subject, .. } = deed;
+            writeln!(f, "  {number:<6} {at}  {who}: {did} ({subject}{row})")?;
         }
         Ok(())
     }

@@ -87,6 +87,19 @@ pub(super) fn advise(event: &Event, verdict: SenderVerdict, base: &BasePolicies)
     Advice { scopes, notices }
 }
 
+/// The scope to take for the sender of an attempt, or why there is none.
+pub(crate) fn advised(
+    event: &Event,
+    verdict: SenderVerdict,
+    base: &BasePolicies,
+) -> Result<Pattern, String> {
+    let Advice { scopes, .. } = advise(event, verdict, base);
+    let best = scopes.iter().find(|scope| scope.advised);
+    let pattern = best.and_then(|scope| scope.sender.parse().ok());
+    let refused = || scopes.into_iter().find_map(|scope| scope.refused);
+    pattern.ok_or_else(|| refused().unwrap_or_else(|| "its sender names nobody".to_owned()))
+}
+
 /// The authors in the From field, as far as they are addresses.
 fn authors(event: &Event) -> Vec<EmailAddress> {
     let message = event.subject.message.as_deref();

@@ -23,8 +23,10 @@ use crate::{Center, CenterError, ChangeResult, Row, permit};
 use adviser::Advice;
 
 pub use adviser::OfferedScope;
+pub(crate) use adviser::advised;
 pub use preview::SenderPreview;
 pub use saving::Undone;
+pub(crate) use saving::recipient_of;
 pub use triplet::LetIn;
 pub use words::{NEVER_SKIPPED, SKIPPED};
 
@@ -47,7 +49,7 @@ impl SenderVerdict {
         }
     }
 
-    fn action(self) -> SenderAction {
+    pub(crate) fn action(self) -> SenderAction {
         match self {
             SenderVerdict::Permit => SenderAction::Permit,
             SenderVerdict::Block => SenderAction::Block,

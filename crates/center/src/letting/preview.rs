@@ -45,7 +45,7 @@ impl Center {
 }
 
 impl Seen<'_> {
-    pub(super) fn previewed(
+    pub(crate) fn previewed(
         &self,
         caller: &Caller,
         event: &Event,

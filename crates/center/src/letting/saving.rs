@@ -1,6 +1,7 @@
 //! Storing what was decided, and undoing it.
 
 use serde::{Deserialize, Serialize};
+use store::state::audit::AuditQuery;
 use store::state::{Difference, Edit, Object, ObjectKey};
 use types::address::parent_of;
 use types::lists::{ManagedSender, Pattern};
@@ -23,7 +24,7 @@ pub struct Undone {
 }
 
 /// The recipient of an attempt, if it is one of ours.
-pub(super) fn recipient_of<'a>(event: &'a Event, base: &BasePolicies) -> Option<&'a EmailAddress> {
+pub(crate) fn recipient_of<'a>(event: &'a Event, base: &BasePolicies) -> Option<&'a EmailAddress> {
     let recipient = event.subject.recipient.as_ref()?.address()?;
     let is_ours = |own: &str| own == recipient.domain_key();
     base.domains.iter().any(|(own, _)| is_ours(own.as_str())).then_some(recipient)
@@ -46,6 +47,7 @@ impl Center {
         permit(caller, Permission::EditSenders)?;
         let seen = self.seen_by(caller);
         let event = seen.named(named)?;
+        let caller = &caller.clone().on_row(event.reference());
         let preview = seen.previewed(caller, &event, decision)?;
         let note = format!("from attempt {}", event.reference());
         let change = match self.sender_change(caller, &event, decision)? {
@@ -57,7 +59,7 @@ impl Center {
     }
 
     /// The decision as a change of the policy set.
-    pub(super) fn sender_change(
+    pub(crate) fn sender_change(
         &self,
         caller: &Caller,
         event: &Event,
@@ -143,7 +145,12 @@ impl Center {
         // What is put back takes the place of another entry of its pair, which
         // must be gone by then.
         edits.sort_by_key(|edit| matches!(edit, Edit::Put(_)));
-        let who = self.author(caller, Some(now), &format!("version {version} undone"));
+        // What was done from a row is undone on it too.
+        let query = AuditQuery { version: Some(version), ..AuditQuery::default() };
+        let noted = self.parts.audit.entries(&query, None, 1)?.pop();
+        let row = noted.and_then(|entry| entry.note.actor.row);
+        let caller = Caller { row: caller.row.or(row), ..caller.clone() };
+        let who = self.author(&caller, Some(now), &format!("version {version} undone"));
         let change = self.activated(self.parts.policies.change(&who, edits)?)?;
         Ok(Undone { version, change })
     }

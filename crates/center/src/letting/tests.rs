@@ -1,14 +1,17 @@
 //! Decisions from rows, over the real store.
 
-use types::evidence::Evidence;
+use store::contract::TripletAttempt;
+use types::evidence::{Consulted, Evidence};
 use types::finding::{TripletFacts, TripletState};
-use types::lists::SenderAction;
-use types::policy::ClientIdentity;
+use types::lists::{Group, SenderAction};
+use types::policy::{ClientIdentity, PermitOption, PolicyOption, Scope};
 use types::{
-    CheckName, Event, Finding, Micros, Observed, Reason, ReversePath, Source, Stage, Timestamp,
+    CheckName, Event, Finding, Micros, Observed, PolicyId, PolicyRef, PolicyType, Reason,
+    ReversePath, Source, Stage, Timestamp,
 };
 
 use super::*;
+use crate::audit::AuditSearch;
 use crate::tests::{Gateway, at, block, sample};
 
 fn root() -> Caller {
@@ -35,6 +38,7 @@ fn greylisted(gateway: &Gateway, from: &str) -> Event {
         first_seen: event.started,
         first_event: event.id,
         attempts: 1,
+        let_in: false,
     };
     let observed = [(CheckName::Rate, rate), (CheckName::Greylist, Observed::Triplet(triplet))];
     let findings = observed.into_iter().map(|(check, observed)| Finding {
@@ -169,4 +173,107 @@ fn only_a_triplet_that_waits_is_let_in() {
     assert!(matches!(over, Err(CenterError::Invalid { .. })), "{over:?}");
     let denied = center.let_in(&Caller::read_only("reader"), &name);
     assert!(matches!(denied, Err(CenterError::Denied { .. })), "{denied:?}");
+}
+
+/// The same sender a minute later, accepted because of `by`.
+fn accepted(gateway: &Gateway, number: u64, by: Option<Consulted>) -> Event {
+    let reason = if by.is_some() { Reason::AcceptedPermitted } else { Reason::Accepted };
+    let first = sample(1, Reason::GreylistFirstSeen);
+    let mut event = sample(number, reason);
+    (event.started, event.at, event.life_line) = (at(120), at(120), first.life_line);
+    event.record.consulted = by.into_iter().collect();
+    event.record.policy_version = 1;
+    gateway.center.memory.of_house().record(vec![event.clone()]).unwrap();
+    event
+}
+
+#[test]
+fn an_accepted_row_leads_to_the_permit_its_entry_and_what_came_of_it() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let refused = greylisted(&gateway, "ann@sender.example");
+    let permit = decision(SenderVerdict::Permit, "ann@sender.example", Whom::Recipient);
+    center.decide_sender(&helpdesk(), &refused.reference().to_string(), &permit).unwrap();
+    let winner = Some(PolicyRef::ManagedSender { id: PolicyId(1) });
+    let kind = PolicyType::ManagedSenders;
+    let by = Consulted { kind, winner, losers: Vec::new(), observing: Vec::new() };
+    let let_in = accepted(&gateway, 7, Some(by));
+    let why = center.why(&root(), &let_in.id.to_string()).unwrap();
+    let view = why.permit.as_ref().unwrap();
+    assert_eq!(view.name, "managed sender #1 (permit)");
+    assert_eq!(
+        (view.made_from, view.page.as_deref()),
+        (Some(refused.reference()), Some("/senders/1"))
+    );
+    let [deed] = &why.deeds[..] else { panic!("{:?}", why.deeds) };
+    assert_eq!((deed.who.as_str(), deed.row), ("helpdesk", Some(refused.reference())));
+    assert!(why.to_string().contains("Who did what") && why.to_string().contains("helpdesk"));
+    let entry = center.audit_entry(&root(), deed.number).unwrap();
+    let [effect] = &center.audit_effects(&root(), &entry).unwrap()[..] else { panic!() };
+    assert_eq!((effect.since, effect.standing.as_str()), (Some(1), "as it was left"));
+    assert_eq!(effect.query.as_deref(), Some("policy:\"sender 1\""));
+    // Who may not see the log is told nothing of it.
+    assert_eq!(center.why(&helpdesk(), &let_in.id.to_string()).unwrap().deeds, []);
+    // The undoing is noted on the row of what it undoes.
+    center.undo(&root(), 1).unwrap();
+    let why = center.why(&root(), &refused.id.to_string()).unwrap();
+    assert_eq!(why.deeds.len(), 2, "{:?}", why.deeds);
+}
+
+#[test]
+fn a_triplet_that_was_let_in_says_so_and_whether_it_came() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let refused = greylisted(&gateway, "ann@sender.example");
+    let waiting = TripletAttempt {
+        identity: ClientIdentity::Network,
+        client: "192.0.2.0/24".into(),
+        sender: "ann@sender.example".into(),
+        recipient: refused.subject.recipient.as_ref().unwrap(),
+        at: refused.started,
+        times: Default::default(),
+        life_line: refused.life_line,
+        event: refused.id,
+        session: refused.session,
+        subject: &refused.subject,
+    };
+    center.parts.triplets.enter(&waiting).unwrap();
+    center.let_in(&root(), &refused.id.to_string()).unwrap();
+    let of_row = AuditSearch { row: Some(refused.reference()), ..AuditSearch::default() };
+    let entry = center.audit(&root(), &of_row, None, 0).unwrap().rows.remove(0);
+    let effects = center.audit_effects(&root(), &entry).unwrap();
+    assert_eq!(effects[0].standing, "nobody has come back yet");
+    let came = accepted(&gateway, 7, None);
+    let effects = center.audit_effects(&root(), &entry).unwrap();
+    assert_eq!(effects[0].standing, format!("accepted as {}", came.reference()));
+    assert_eq!(effects[0].since, Some(1));
+    let why = center.why(&root(), &came.id.to_string()).unwrap();
+    assert_eq!((why.permit, why.deeds[0].number), (None, entry.number));
+}
+
+#[test]
+fn a_member_of_a_group_leads_to_whoever_put_it_there() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let permitted: Group = Group {
+        name: "Partners".to_owned(),
+        parent: None,
+        members: vec!["other.example".parse().unwrap()],
+    };
+    center.put_group(&root(), permitted.clone(), None, "").unwrap();
+    let mut policy = block("Partners come in", "sender.example");
+    policy.option = PolicyOption::PermittedSenders(PermitOption::Permit);
+    policy.from = Scope::Group("Partners".to_owned());
+    center.put_policy(&root(), policy, None, "").unwrap();
+    let members = vec!["other.example".parse().unwrap(), "sender.example".parse().unwrap()];
+    let ana = Caller::with_all("ana");
+    center.put_group(&ana, Group { members, ..permitted.clone() }, None, "asked for").unwrap();
+    let id = center.policies(&root()).unwrap().policies[0].policy.id.unwrap();
+    let winner = Some(PolicyRef::Policy { id, version: 2 });
+    let kind = PolicyType::PermittedSenders;
+    let by = Consulted { kind, winner, losers: Vec::new(), observing: Vec::new() };
+    let why = center.why(&root(), &accepted(&gateway, 7, Some(by)).id.to_string()).unwrap();
+    let who: Vec<&str> = why.deeds.iter().map(|deed| deed.who.as_str()).collect();
+    assert_eq!(who, ["ana", "root"], "{:?}", why.deeds);
+    assert!(why.deeds[0].subject.contains("Partners"), "{:?}", why.deeds);
 }

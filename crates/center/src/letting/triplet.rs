@@ -54,7 +54,8 @@ impl Center {
             )
         })?;
         // Before it is done: the table is not in the database of the log.
-        let details = json!({ "from": event.reference(), "entries": 1 });
+        let details = json!({ "entries": 1 });
+        let caller = &caller.clone().on_row(event.reference());
         let subject = presentable(&format!("{} {}", entry.facts.sender, entry.recipient.as_str()))
             .into_owned();
         self.record(caller, AuditAction::GreylistPassed, &subject, &details)?;
@@ -71,7 +72,7 @@ impl Center {
         Ok(LetIn { text: presentable(&text).into_owned() })
     }
 
-    fn waiting_triplet(&self, event: &Event) -> Option<TripletEntry> {
+    pub(crate) fn waiting_triplet(&self, event: &Event) -> Option<TripletEntry> {
         let facts = recorded_triplet(event)?;
         let recipient = event.subject.recipient.as_ref()?;
         let text = if facts.sender.is_empty() { &facts.client } else { &facts.sender };

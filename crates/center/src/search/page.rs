@@ -100,6 +100,17 @@ impl Center {
 }
 
 impl Seen<'_> {
+    /// One page of events, and where the next begins.
+    pub(crate) fn events_of(
+        &self,
+        request: &SearchRequest,
+    ) -> Result<(Vec<Event>, Option<Cursor>), CenterError> {
+        let scope = self.scope(request)?;
+        let rows_max = request.rows_max.clamp(1, PAGE_ROWS_MAX);
+        let found = self.found(&scope, request, rows_max)?;
+        Ok((found.events, found.next))
+    }
+
     fn opened(&self, scope: &Scope) -> Result<Option<Vec<Event>>, CenterError> {
         let events = match scope.open {
             None => return Ok(None),

@@ -304,6 +304,7 @@ fn passed(event: &Event, stage: Stage, identity: ClientIdentity) -> Finding {
         first_seen: event.started,
         first_event: event.id,
         attempts: 1,
+        let_in: false,
     };
     Finding {
         check: CheckName::Greylist,

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use types::evidence::Need;
 use types::finding::{RecipientAnswer, TripletFacts, TripletState};
-use types::policy::{ClientIdentity, GreylistOption, PolicyOption, RecipientValidation};
-use types::{CheckName, Decision, Detail, EnhancedCode, Observed, PolicyRef, PolicyType, Reason};
+use types::policy::{
+    ClientIdentity, ExpectedMailOption, GreylistOption, PolicyOption, RecipientValidation,
+};
+use types::{
+    CheckName, Decision, Detail, EnhancedCode, Observed, PolicyRef, PolicyType, Reason, SpfResult,
+};
 
 use super::{RuleAnswer, over_size, size_limit};
 use crate::decide::Case;
@@ -164,7 +168,7 @@ pub(crate) fn rate(case: &mut Case<'_>) -> RuleAnswer {
 }
 
 /// A first contact has to come back, unless the sender is permitted or
-/// learned, or a policy takes it out. A table that is full lets the mail pass,
+/// learned, a policy takes it out, or the mail is expected. A table that is full lets the mail pass,
 /// recorded as inconclusive: greylisting is a filter, not a guard. A table
 /// that cannot be written defers instead, as `rules::unavailable` says, because an
 /// attempt that leaves no trace there would never get its end.
@@ -181,10 +185,33 @@ pub(crate) fn greylisting(case: &mut Case<'_>) -> RuleAnswer {
         Some((PolicyOption::Greylisting(GreylistOption::Apply(identity)), by)) => (*identity, by),
         _ => (ClientIdentity::default(), PolicyRef::Base(kind)),
     };
+    if let Some(answer) = expected(case) {
+        return answer;
+    }
     match case.evidence.latest(CheckName::Greylist) {
         Some(Observed::Triplet(facts)) if facts.identity == wanted => triplet(case, facts, by),
         Some(Observed::Inconclusive(_)) => RuleAnswer::NotMine,
         _ => RuleAnswer::Needs(Need::Triplet(wanted)),
+    }
+}
+
+/// Mail that the recipient expects does not have to come back if SPF proves
+/// its sender; DKIM is known only with the content, which comes after this.
+/// Without a proof it is greylisted as if nobody expected it.
+fn expected(case: &mut Case<'_>) -> Option<RuleAnswer> {
+    let is_proven = case.evidence.latest(CheckName::Spf).map(|observed| match observed {
+        Observed::Spf(facts) => facts.result == SpfResult::Pass,
+        _ => false,
+    });
+    let found = case.policy_for_proven(PolicyType::ExpectedMail, is_proven)?;
+    match (&found.compiled.policy.option, is_proven) {
+        (PolicyOption::ExpectedMail(ExpectedMailOption::PassWhenAuthenticated), None) => {
+            Some(RuleAnswer::Needs(Need::Spf))
+        }
+        (PolicyOption::ExpectedMail(ExpectedMailOption::PassWhenAuthenticated), _) => {
+            Some(RuleAnswer::NotMine)
+        }
+        _ => None,
     }
 }
 

@@ -136,6 +136,8 @@ fn option(word: &str) -> PolicyOption {
         "greylist" => Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
         "greylist_by_address" => Greylisting(GreylistOption::Apply(ClientIdentity::Address)),
         "no_greylist" => Greylisting(GreylistOption::NoAction),
+        "expect" => ExpectedMail(ExpectedMailOption::PassWhenAuthenticated),
+        "no_expect" => ExpectedMail(ExpectedMailOption::NoAction),
         "accept_all" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::AcceptAll)
         }
@@ -376,6 +378,7 @@ impl Mail {
             first_seen: Timestamp::from_millis(NOW.as_millis() - waited_ms),
             first_event: EventId::from_bytes([1; 16]),
             attempts: 1,
+            let_in: false,
         }
     }
 

@@ -183,3 +183,53 @@ fn relay_control_believes_its_finding_and_else_the_settings() {
         "reject relay.denied",
     );
 }
+
+#[test]
+fn expected_mail_of_a_proven_sender_does_not_have_to_come_back() {
+    let lines = "#9 expect to bob@corp.example";
+    check(lines, &format!("{ANN} spf pass"), "proceed");
+    // Without a proof it is greylisted as if nobody expected it.
+    for result in ["none", "neutral", "softfail", "fail", "temperror", "permerror"] {
+        let greylisted = "defer greylist.first_seen by settings";
+        check(lines, &format!("{ANN} spf {result}"), greylisted);
+        check(lines, &format!("{ANN} spf {result} retry"), "proceed");
+    }
+    let other = "<ann@sender.example> to <eve@corp.example> spf pass";
+    check(lines, other, "defer greylist.first_seen by settings");
+    // An expectation never makes greylisting stricter, and skips nothing else.
+    check("#3 no_greylist\n#9 expect", &format!("{ANN} spf fail"), "proceed");
+    check(
+        "#3 block\n#9 expect",
+        &format!("{ANN} spf pass"),
+        "reject blocked.policy.envelope by #3",
+    );
+    check(lines, &format!("{ANN} spf pass unknown"), "reject recipient.unknown by settings");
+    let exception = "#9 expect\n#10 no_expect from sender.example";
+    check(exception, &format!("{ANN} spf pass"), "defer greylist.first_seen by settings");
+}
+
+#[test]
+fn spf_is_asked_for_expected_mail_alone_and_the_record_says_who_expected_it() {
+    let expects = |line: &str| {
+        let mut proven = mail(line);
+        let (ruling, asked) = proven.decide(&compile(objects("#9 expect to bob@corp.example")));
+        let consulted =
+            ruling.consulted.into_iter().find(|one| one.kind == PolicyType::ExpectedMail);
+        (consulted, asked)
+    };
+    let (consulted, asked) = expects(&format!("{ANN} spf pass"));
+    let nine = PolicyRef::Policy { id: PolicyId(9), version: 1 };
+    assert_eq!(consulted.unwrap().winner, Some(nine));
+    assert!(
+        asked.contains(&Need::Spf) && !asked.iter().any(|need| matches!(need, Need::Triplet(_)))
+    );
+    let (consulted, asked) = expects(&format!("{ANN} spf fail"));
+    let lost = vec![(nine, Loss::NotAuthenticated)];
+    assert_eq!(consulted.map(|one| (one.winner, one.losers)), Some((None, lost)));
+    assert!(asked.iter().any(|need| matches!(need, Need::Triplet(_))));
+    let (consulted, asked) = expects("<ann@sender.example> to <eve@corp.example> spf pass");
+    assert!(consulted.is_none() && !asked.contains(&Need::Spf), "{asked:?}");
+    let set = compile(objects("#9 expect"));
+    assert!(set.asks_spf() && !set.authenticates());
+    assert!(!compile(objects("#9 greylist")).asks_spf());
+}

@@ -4,9 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use center::importing::ListFormat;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use types::lists::SenderAction;
+
+use super::bulk::BulkCommand;
+use super::expecting::ExpectCommand;
 
 /// Guards a mail server: takes SMTP from the world, decides on every attempt,
 /// relays what it accepts and says of every attempt why it ended as it did.
@@ -128,6 +132,12 @@ pub enum Command {
     /// Triplets that wait for a retry, and those that passed.
     #[command(subcommand)]
     Greylist(GreylistCommand),
+    /// Permit, block or let in all that a query finds.
+    #[command(subcommand)]
+    Bulk(BulkCommand),
+    /// Who expects a mail, so that proven senders need not come back.
+    #[command(subcommand)]
+    Expect(ExpectCommand),
     /// What refused senders wrote on the page that explains a refusal.
     #[command(subcommand)]
     Requests(RequestsCommand),
@@ -457,6 +467,43 @@ pub enum EntryAction {
     Disabled,
 }
 
+/// The formats of `senders import`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// CSV as `senders export` prints it.
+    Managed,
+    /// The CSV of Mimecast's managed senders.
+    Mimecast,
+    /// An address or a domain per line; takes --action.
+    Plain,
+    /// postgrey's whitelist_clients.
+    PostgreyClients,
+    /// postgrey's whitelist_recipients.
+    PostgreyRecipients,
+    /// A Postfix access table, by sender.
+    PostfixSender,
+    /// A Postfix access table, by client.
+    PostfixClient,
+    /// A Postfix CIDR table, by client.
+    PostfixCidr,
+}
+
+impl ImportFormat {
+    /// The same as the message center has it.
+    pub fn list_format(self) -> ListFormat {
+        match self {
+            ImportFormat::Managed => ListFormat::Managed,
+            ImportFormat::Mimecast => ListFormat::Mimecast,
+            ImportFormat::Plain => ListFormat::Plain,
+            ImportFormat::PostgreyClients => ListFormat::PostgreyClients,
+            ImportFormat::PostgreyRecipients => ListFormat::PostgreyRecipients,
+            ImportFormat::PostfixSender => ListFormat::PostfixSender,
+            ImportFormat::PostfixClient => ListFormat::PostfixClient,
+            ImportFormat::PostfixCidr => ListFormat::PostfixCidr,
+        }
+    }
+}
+
 impl EntryAction {
     /// The name in requests and files.
     pub fn slug(self) -> &'static str {
@@ -645,10 +692,30 @@ pub enum SendersCommand {
         #[arg(required = true)]
         ids: Vec<String>,
     },
-    /// Add entries from a CSV file: sender, recipient, action, note.
+    /// Import a list of managed senders, or of another program. Says of every
+    /// line what it becomes; nothing changes unless all lines are good, or
+    /// only the good ones are asked for.
     Import {
         /// The file; `-` for standard input.
         file: PathBuf,
+        /// Whose list it is.
+        #[arg(long, value_enum, default_value = "managed", value_name = "FORMAT")]
+        format: ImportFormat,
+        /// What the lines of a plain list do.
+        #[arg(long, value_enum, value_name = "ACTION")]
+        action: Option<EntryAction>,
+        /// Whose list a plain list goes into, instead of everyone's.
+        #[arg(long = "for", value_name = "RECIPIENT")]
+        recipient: Option<String>,
+        /// Only say what would be stored.
+        #[arg(long)]
+        dry_run: bool,
+        /// Store the good lines though others are bad.
+        #[arg(long, conflicts_with = "dry_run")]
+        partial: bool,
+        /// What it is for.
+        #[arg(long, default_value = "")]
+        note: String,
     },
     /// Print all entries as CSV.
     Export,

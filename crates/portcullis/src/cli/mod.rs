@@ -5,11 +5,14 @@ mod accounts;
 mod arguments;
 mod attempts;
 mod audit;
+mod bulk;
 mod config;
 mod definitions;
 mod exit;
+mod expecting;
 mod exports;
 mod geo;
+mod importing;
 mod letting;
 mod output;
 mod policies;
@@ -30,7 +33,9 @@ pub use arguments::{
     PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand,
     Which,
 };
+pub use bulk::{BulkArguments, BulkCommand};
 pub use exit::{Exit, Failure};
+pub use expecting::ExpectCommand;
 pub(crate) use server::SOCKET;
 
 /// Runs what the process was asked for.
@@ -101,6 +106,8 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
+        Command::Bulk(command) => bulk::bulk(global, command),
+        Command::Expect(command) => expecting::expect(global, command),
         Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
         Command::Role(command) => roles::role(global, command),

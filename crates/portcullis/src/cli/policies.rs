@@ -12,6 +12,7 @@ use types::{EmailAddress, Policy, Timestamp};
 
 use super::arguments::{Change, Global, GroupCommand, PolicyCommand, SendersCommand};
 use super::exit::{Exit, Failure};
+use super::importing::{self, Import};
 use super::letting;
 use super::output::{Column, Output};
 use super::replay;
@@ -348,10 +349,11 @@ pub(super) fn senders(global: &Global, command: &SendersCommand) -> Result<Exit,
                 changed(output, &server.delete(&format!("/senders/{id}"))?)?;
             }
         }
-        SendersCommand::Import { file } => {
-            let text = read_text(file)?;
-            confirm(global, "import managed senders")?;
-            output.object(&server.post_text("/senders/import", text)?)?;
+        SendersCommand::Import { file, format, action, recipient, dry_run, partial, note } => {
+            let (format, action, dry_run, partial) = (*format, *action, *dry_run, *partial);
+            let recipient = recipient.as_deref();
+            let import = Import { file, format, action, recipient, dry_run, partial, note };
+            return importing::import(global, &import);
         }
         SendersCommand::Export => output.document(&server.text("/senders/export")?)?,
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use center::metrics::MetricsFromEvents;
 use store::EventWatcher;
 use store::state::HitNote;
-use types::{Event, PolicyId, PolicyRef, Reason, Timestamp};
+use types::{Event, OutcomeKind, PolicyId, PolicyRef, PolicyType, Reason, Timestamp};
 
 use super::log::Log;
 
@@ -54,15 +54,18 @@ impl EventWatcher for Watchers {
 }
 
 /// The policies and managed senders that decided an attempt: the one of the
-/// decision, or those that permitted it.
+/// decision, or those that permitted or expected it.
 fn deciders(event: &Event) -> impl Iterator<Item = PolicyId> + '_ {
     let outcome = event.outcome();
     let decided = outcome.and_then(|outcome| outcome.decision()).and_then(|d| d.policy);
     let permitted = outcome.is_some_and(|outcome| {
         matches!(outcome.reason(), Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed)
     });
-    let winners = event.record.consulted.iter().filter_map(|consulted| consulted.winner);
-    let permits = winners.filter(move |_| permitted);
+    let is_accepted = event.outcome_kind() == Some(OutcomeKind::Accepted);
+    let consulted = event.record.consulted.iter();
+    let permits = consulted
+        .filter(move |one| permitted || (is_accepted && one.kind == PolicyType::ExpectedMail))
+        .filter_map(|one| one.winner);
     decided.into_iter().chain(permits).filter_map(|policy| match policy {
         PolicyRef::Policy { id, .. } | PolicyRef::ManagedSender { id } => Some(id),
         PolicyRef::Base(_) => None,

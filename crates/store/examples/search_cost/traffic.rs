@@ -294,6 +294,7 @@ fn record(
         first_seen: if is_retry { at.before(Duration::from_secs(400)) } else { at },
         first_event: id,
         attempts: if is_retry { 2 } else { 1 },
+        let_in: false,
     };
     let evidence = Evidence::from_iter([Finding {
         check: CheckName::Greylist,

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use types::{AuditAction, AuditNote, hexadecimal};
+use types::{AuditAction, AuditNote, PolicyType, hexadecimal};
 
 use super::database::refused;
 use super::objects::{Authorship, Difference, Object, ObjectKey};
@@ -67,6 +67,12 @@ impl Made {
             }
             Made::ByHand if all(|key| matches!(key, ObjectKey::Definition(_))) => {
                 AuditAction::DefinitionsChanged
+            }
+            Made::ByHand if differences.iter().all(is_expecting) => {
+                match differences.iter().any(|one| one.after.is_some()) {
+                    true => AuditAction::ExpectingBegun,
+                    false => AuditAction::ExpectingEnded,
+                }
             }
             Made::ByHand => AuditAction::PoliciesChanged,
         }
@@ -134,6 +140,12 @@ fn history_hash(connection: &Connection, version: u64) -> Result<String, StoreEr
 
 fn unwritable(error: serde_json::Error) -> StoreError {
     StoreError::Database(error.to_string())
+}
+
+/// Whether a change is about somebody who expects a mail.
+fn is_expecting(difference: &Difference) -> bool {
+    let object = difference.after.as_ref().or(difference.before.as_ref());
+    matches!(object, Some(Object::Policy(policy)) if policy.kind() == PolicyType::ExpectedMail)
 }
 
 /// What was changed, in words.

@@ -77,6 +77,7 @@ impl Window {
             first_seen: self.first_seen,
             first_event: self.first_event,
             attempts,
+            let_in: false,
         }
     }
 
@@ -185,6 +186,7 @@ impl Remembered {
             first_seen: self.first_seen,
             first_event: self.first_event,
             attempts: self.attempts,
+            let_in: false,
         }
     }
 }

@@ -61,8 +61,10 @@ impl Shard {
         let attempts = window.attempts.saturating_add(1);
         // A clock that stepped back makes the wait zero, never too long.
         let waited = attempt.at.since(window.first_seen);
-        if window.steered || waited >= attempt.times.retry_after {
+        let is_early = waited < attempt.times.retry_after;
+        if window.steered || !is_early {
             let facts = window.facts(TripletState::Passed, attempts);
+            let facts = TripletFacts { let_in: is_early, ..facts };
             Step { facts, change: TripletChange::Passed { key, at: attempt.at, remember_s } }
         } else {
             let facts = window.facts(TripletState::TooEarly, attempts);

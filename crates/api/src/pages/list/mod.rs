@@ -131,6 +131,9 @@ struct ListPage<'a> {
     row_choices: Vec<(usize, String, bool)>,
     may_export: bool,
     may_decide: bool,
+    /// Where all that match are permitted, blocked or let in; nothing for
+    /// who may not.
+    bulk: Option<String>,
     reload: String,
     relative: String,
     live: String,
@@ -319,6 +322,8 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
             .to_vec(),
         may_export: may(types::Permission::ExportMetadata),
         may_decide: may(types::Permission::EditSenders),
+        bulk: (may(types::Permission::EditPolicies) && !signed.csrf.is_empty())
+            .then(|| range.pinned.replacen("/messages?", "/messages/bulk?all=1&", 1)),
         reload: address.href(),
         relative: address.at(None),
         live: address.with(|address| address.path = "/messages/live"),

@@ -159,6 +159,7 @@ impl<'a> Maker<'a> {
             first_seen: *first_seen,
             first_event: id,
             attempts: 1,
+            let_in: false,
         }
     }
 }

@@ -222,6 +222,7 @@ fn record(
         first_seen: at.before(Duration::from_secs(dice.roll(900))),
         first_event: id,
         attempts: 1 + dice.roll(4) as u32,
+        let_in: false,
     };
     let evidence = Evidence::from_iter([
         finding(CheckName::Connections, Stage::Connect, connections),

@@ -1,0 +1,116 @@
+//! Jobs over the real store.
+
+use std::time::{Duration, Instant};
+
+use types::lists::SenderAction;
+use types::{Reason, ReversePath};
+
+use super::*;
+use crate::tests::{Gateway, at, event_id, sample};
+
+fn root() -> Caller {
+    Caller::with_all("root")
+}
+
+/// Rejected attempts of `senders`, one each, to bob.
+fn rejected(gateway: &Gateway, senders: &[&str]) -> Vec<EventId> {
+    let mut ids = Vec::new();
+    for (number, sender) in (100..).zip(senders) {
+        let mut event = sample(number, Reason::RblListed);
+        let path = sender.parse().map_or(ReversePath::Null, ReversePath::Address);
+        event.subject.reverse_path = Some(path.into());
+        event.subject.message = None;
+        ids.push(event_id(number));
+        gateway.center.memory.of_house().record(vec![event]).unwrap();
+    }
+    ids
+}
+
+fn request(act: BulkAct, rows: Vec<EventId>) -> BulkRequest {
+    let search = SearchRequest::default();
+    BulkRequest { act, rows, search, until: None, leave_out_failed: false, note: "Monday".into() }
+}
+
+fn over(gateway: &Gateway, number: u64) -> BulkJob {
+    let begun = Instant::now();
+    loop {
+        let job = gateway.center.bulk_job(&root(), number).unwrap();
+        if job.state.is_over() {
+            return job;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{job:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_selection_is_previewed_done_as_one_version_and_undone() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let senders = ["ann@a.example", "bea@b.example", "ann@a.example", "boss@corp.example", ""];
+    let ids = rejected(&gateway, &senders);
+    let wanted = request(BulkAct::Permit, ids);
+    let plan = center.preview_bulk(&root(), &wanted).unwrap();
+    assert_eq!(plan.text, "Permit 2 distinct senders for 1 recipients: 2 entries.");
+    assert_eq!((plan.rows, plan.done, plan.pairs[0].rows), (5, 2, 2));
+    assert_eq!(plan.left_out.iter().map(|(_, count)| count).sum::<u64>(), 2, "{plan:?}");
+    assert!(plan.pairs.iter().all(|pair| pair.preview.is_some()));
+    assert_eq!(center.senders(&root(), &Default::default()).unwrap(), [], "nothing is stored");
+    let job = center.start_bulk(&root(), wanted.clone()).unwrap();
+    let job = over(&gateway, job.number);
+    assert_eq!((job.state, job.rows_total), (BulkState::Done, Some(5)), "{job:?}");
+    let stored = center.senders(&root(), &Default::default()).unwrap();
+    assert_eq!(stored.len(), 2);
+    assert!(
+        stored.iter().all(|row| row.sender.created_from.is_some() && row.sender.note == "Monday")
+    );
+    // Again there is nothing to do.
+    let again = center.preview_bulk(&root(), &wanted).unwrap();
+    assert_eq!((again.done, again.already), (0, 2));
+    center.undo(&root(), job.version.unwrap()).unwrap();
+    assert_eq!(center.senders(&root(), &Default::default()).unwrap(), []);
+    let audit = center.audit(&root(), &Default::default(), None, 0).unwrap();
+    assert!(audit.rows[1].note.contains("bulk permit: 5 selected rows (Monday)"), "{audit:?}");
+}
+
+#[test]
+fn all_that_a_query_finds_is_blocked() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    rejected(&gateway, &["ann@a.example", "bea@b.example", "cid@a.example"]);
+    let search = SearchRequest {
+        query: "from:a.example".to_owned(),
+        view: crate::views::View::All,
+        ..SearchRequest::default()
+    };
+    let wanted = BulkRequest { search, ..request(BulkAct::Block, Vec::new()) };
+    let job = center.start_bulk(&root(), wanted).unwrap();
+    let job = over(&gateway, job.number);
+    assert_eq!(job.state, BulkState::Done, "{job:?}");
+    let stored = center.senders(&root(), &Default::default()).unwrap();
+    assert_eq!(stored.len(), 2);
+    assert!(stored.iter().all(|row| row.sender.action == SenderAction::Block));
+    assert_eq!(center.bulk_jobs(&root()).unwrap().len(), 1);
+}
+
+#[test]
+fn what_makes_no_sense_or_is_not_allowed_is_refused() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let ids = rejected(&gateway, &["ann@a.example"]);
+    let nothing = SearchRequest { query: "from:nobody.example".to_owned(), ..Default::default() };
+    let empty = BulkRequest { search: nothing, ..request(BulkAct::Permit, Vec::new()) };
+    assert!(matches!(center.start_bulk(&root(), empty), Err(CenterError::Invalid { .. })));
+    let past = BulkRequest { until: Some(at(0)), ..request(BulkAct::Permit, ids.clone()) };
+    assert!(matches!(center.preview_bulk(&root(), &past), Err(CenterError::Invalid { .. })));
+    let many = request(BulkAct::LetIn, vec![ids[0]; BULK_LET_IN_MAX + 1]);
+    assert!(matches!(center.start_bulk(&root(), many), Err(CenterError::Invalid { .. })));
+    let may = vec![Permission::SeeMetadata, Permission::EditSenders, Permission::SteerGreylist];
+    let helpdesk = Caller::new("helpdesk", may.into());
+    let denied = center.start_bulk(&helpdesk, request(BulkAct::Permit, ids.clone()));
+    assert!(matches!(denied, Err(CenterError::Denied { .. })), "{denied:?}");
+    assert!(matches!(center.bulk_job(&root(), 7), Err(CenterError::NotFound(_))));
+    // None of them waits for a retry: nothing is let in, and that is said.
+    let plan = center.preview_bulk(&root(), &request(BulkAct::LetIn, ids)).unwrap();
+    assert_eq!((plan.done, plan.left_out.len()), (0, 1), "{plan:?}");
+}

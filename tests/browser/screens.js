@@ -63,6 +63,7 @@ export const screens = {
   'policy-new': at('/policies/new/greylisting'),
   versions: at('/policies/versions'),
   rollback: at('/policies/rollback/0'),
+  precision: at('/reports/precision'),
   simulator: at('/policies/simulator?to=ann%40corp.example&from=somebody%40outside.example&ip=192.0.2.1'),
   downloads: at('/reports/downloads'),
   views: at('/views'),

@@ -35,6 +35,7 @@ pub mod metrics;
 mod next_hops;
 pub mod overview;
 mod policies;
+pub mod precision;
 mod present;
 pub mod query;
 mod queue;

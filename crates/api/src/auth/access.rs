@@ -135,6 +135,7 @@ routes! {
     GET "/views" Needs(SeeMetadata);
     POST "/views" Needs(SeeMetadata);
     POST "/views/{id}/remove" Needs(SeeMetadata);
+    GET "/reports/precision" Needs(SeePolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
@@ -204,6 +205,7 @@ routes! {
     DELETE "/api/v1/policies/{number}" Needs(EditPolicies);
     GET "/api/v1/policies/export" Needs(SeePolicies);
     GET "/api/v1/policies/versions" Needs(SeePolicies);
+    GET "/api/v1/policies/precision" Needs(SeePolicies);
     GET "/api/v1/policies/differences" Needs(SeePolicies);
     POST "/api/v1/policies/check" Needs(SeePolicies);
     POST "/api/v1/policies/replay" Needs(EditPolicies);

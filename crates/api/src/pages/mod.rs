@@ -19,6 +19,7 @@ mod live;
 mod message;
 mod overview;
 mod policies;
+mod precision;
 mod pulse;
 mod refusal;
 mod requests;
@@ -57,6 +58,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/console/pulse", get(pulse::pulse))
         .route("/views", get(views::page).post(views::save))
         .route("/views/{id}/remove", post(views::remove))
+        .route("/reports/precision", get(precision::page))
         .route("/reports/downloads", get(downloads::page).post(downloads::start))
         .route("/reports/downloads/new", get(downloads::ask))
         .route("/reports/downloads/{id}/cancel", post(downloads::cancel))

@@ -90,6 +90,7 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/groups", "Groups", Permission::SeePolicies),
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
     ("/policies/versions", "Versions", Permission::SeePolicies),
+    ("/reports/precision", "Precision", Permission::SeePolicies),
 ];
 
 /// The pages about the system: address, name, and what they need; without
@@ -212,9 +213,11 @@ impl Shell {
             "/" => self.path == "/",
             "/system/audit" => self.path.starts_with("/system"),
             // The rail has one place for all pages about policies.
-            "/policies" => ["/senders", "/expecting", "/groups", "/policies", "/changes"]
-                .iter()
-                .any(|start| self.path.starts_with(start)),
+            "/policies" => {
+                ["/senders", "/expecting", "/groups", "/policies", "/changes", "/reports/precision"]
+                    .iter()
+                    .any(|start| self.path.starts_with(start))
+            }
             // A message, its life-line, and two side by side.
             "/messages" => {
                 let below = ["/messages", "/lifelines", "/compare"];

@@ -58,6 +58,7 @@ pub(crate) fn reading() -> Routes {
         .get("/policies/{number}", "One policy.", policies::show)
         .get("/policies/export", "Policies, groups and senders as TOML.", policies::export)
         .get("/policies/versions", "Versions of the policy set.", policies::versions)
+        .get("/policies/precision", "What was taken back of refusals.", policies::precision)
         .get("/policies/differences", "What two versions differ in.", policies::differences)
         .get("/groups", "All groups.", policies::groups)
         .get("/groups/{name}", "One group.", policies::group)

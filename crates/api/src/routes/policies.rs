@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use center::precision::Precision;
 use center::replay::{ReplayReport, ReplayRequest};
 use center::{
     ChangeResult, GroupRow, ImportHow, Pasted, PolicyList, PolicyRow, Problem, Simulated,
@@ -266,4 +267,23 @@ pub(crate) async fn paste(
     let work =
         move |center: &center::Center| center.paste_members(&caller, &name, &text, how, &note);
     working(&api, work).await.map(Json)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct PrecisionParams {
+    /// How many days back; as far as attempts are kept.
+    #[serde(default = "a_week")]
+    days: u32,
+}
+
+const fn a_week() -> u32 {
+    7
+}
+
+pub(crate) async fn precision(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(PrecisionParams { days }): Params<PrecisionParams>,
+) -> Result<Json<Precision>, ApiProblem> {
+    working(&api, move |center| center.precision(&caller, days)).await.map(Json)
 }

@@ -40,7 +40,7 @@ use crate::search::label_of;
 use change::SmallestChange;
 use decider::{Decider, PolicyView};
 use deeds::Deed;
-use evidence::check_title;
+pub(crate) use evidence::check_title;
 pub use evidence::octets;
 use ledger::LedgerLine;
 pub(crate) use ledger::short;

@@ -55,6 +55,7 @@ impl Center {
         }
         found.extend(seen.unreadable()?);
         found.extend(seen.silence()?);
+        found.extend(seen.known_refused()?);
         found.extend(seen.jumps()?);
         found.sort_by_key(|attention| attention.level);
         found.truncate(SENTENCES_MAX);

@@ -3,6 +3,7 @@
 //! number carries the list behind it.
 
 mod attention;
+mod known;
 mod tiles;
 
 use serde::{Deserialize, Serialize};

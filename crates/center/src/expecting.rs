@@ -180,17 +180,26 @@ impl Center {
         Ok(stored.first().and_then(|stored| stored.policy.id))
     }
 
-    /// The policies that were made here: for one address, and with an end.
+    /// The policies that were made here: for one address, from everyone, and
+    /// for exactly [`EXPECTED_FOR`]. Those that an administrator wrote are
+    /// not changed or ended by this way.
     fn expecting(&self) -> Result<Vec<StoredPolicy>, CenterError> {
         let mut policies = self.parts.policies.read(&mut |_| {})?.policies;
         policies.retain(|stored| {
             let policy = &stored.policy;
             policy.kind() == PolicyType::ExpectedMail
+                && policy.from == Scope::Everyone
                 && matches!(policy.to, Scope::Address(_))
-                && policy.validity.until.is_some()
+                && !stored.provenance.origin.is_file()
+                && is_short(&policy.validity)
         });
         Ok(policies)
     }
+}
+
+fn is_short(validity: &Validity) -> bool {
+    let (Some(from), Some(until)) = (validity.from, validity.until) else { return false };
+    until.since(from) == EXPECTED_FOR
 }
 
 /// Whether it is about a recipient whom the caller sees.

@@ -214,6 +214,12 @@ impl Center {
     ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditSenders)?;
         permit_recipient(caller, &ForwardPath::Address(sender.recipient.clone()))?;
+        // With the number of another entry it takes that one's place.
+        if let Some(id) = sender.id
+            && self.parts.policies.sender(id)?.is_some()
+        {
+            self.seen_sender(caller, id)?;
+        }
         let sender = ManagedSender {
             created_by: caller.name.to_string(),
             created: self.parts.clock.now(),

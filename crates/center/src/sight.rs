@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use store::events::ScannedRow;
 use store::search::{
-    Column, Count, Direction, EventSearch, Filter, FollowPosition, Followed, FoundRows, Order,
-    Query, RowsPage, Scanned, Tallied, TallyPlan, TextColumn, TextMatch,
+    Column, Count, Direction, EventSearch, FacetBy, Filter, FollowPosition, Followed, FoundRows,
+    Order, Query, RowsPage, Scanned, Tallied, TallyPlan, TextColumn, TextMatch,
 };
 use store::{EventLog, StoreError};
 use types::policy::DomainPattern;
@@ -157,7 +157,10 @@ impl SeenEvents {
     /// As [`EventSearch::tally`].
     pub(crate) fn tally(&self, query: &Query<'_>, plan: &TallyPlan) -> Result<Tallied, StoreError> {
         let filter = self.over(query.filter);
-        self.memory.search.tally(&asked(query, &filter), plan)
+        let shown = |by: &&FacetBy| self.subjects || **by != FacetBy::Text(TextColumn::Subject);
+        let facets = plan.facets.iter().filter(shown).cloned().collect();
+        let plan = TallyPlan { facets, ..plan.clone() };
+        self.memory.search.tally(&asked(query, &filter), &plan)
     }
 
     /// As [`EventSearch::scan`]. The rows have their subjects: whoever reads

@@ -250,8 +250,10 @@ fn managed_senders_are_those_of_ones_own_recipients() {
         matches!(&out, Err(CenterError::OutOfSight { domain, .. }) if domain == "corp.example"),
         "{out:?}"
     );
-    let out = center.undo(&lab, made.version);
-    assert!(matches!(out, Err(CenterError::OutOfSight { .. })), "{out:?}");
+    let id = list(&owner)[0].sender.id;
+    let theirs = ManagedSender { id, ..entry("c@x.example", "x@labs.example") };
+    assert!(missing(center.put_sender(&lab, theirs, "")), "it would take the place of another's");
+    assert!(missing(center.undo(&lab, made.version)), "as if there were none");
     assert!(missing(center.changed_in(&lab, made.version)));
     assert_eq!(center.changed_in(&desk, made.version).unwrap().len(), 1);
     let own = center.put_sender(&desk, entry("c@x.example", OWN), "").unwrap();
@@ -299,6 +301,12 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
     };
     assert_eq!(count(&owner(), "hello").unwrap(), events.len() as u64);
     assert_eq!(count(&blind, "hello").unwrap(), 0, "a word is looked for elsewhere only");
+    let proposed = |caller: &Caller| {
+        let request = SearchRequest { query: "subject:".to_owned(), ..all() };
+        center.complete(caller, &request, request.query.len()).unwrap().items.len()
+    };
+    assert!(proposed(&owner()) > 0);
+    assert_eq!(proposed(&blind), 0, "nor are they proposed");
     for query in ["subject:hello", "-subject:hello", "is:rejected OR subject:h"] {
         let denied = count(&blind, query);
         assert!(

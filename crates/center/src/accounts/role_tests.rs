@@ -170,6 +170,23 @@ fn whoever_manages_accounts_gives_no_more_than_they_have() {
     assert!(denied(accounts.set_role(&bob, "bob", Role::Owner)));
     assert!(denied(accounts.set_role(&bob, "ana", Role::Viewer)), "takes nothing from others");
     assert!(denied(accounts.remove_account(&bob, "ana")));
+    // Nor do they make an owner of one who is limited.
+    let carl = house.person("carl", Role::Owner);
+    let limit = |domains: Vec<types::policy::DomainPattern>| AccountChange {
+        domains: Some(domains),
+        ..AccountChange::default()
+    };
+    accounts.change_account(&owner, "carl", &limit(vec![domain("corp.example")])).unwrap();
+    let is_almost_all = |one: &Permission| {
+        one.reach() == types::Reach::Recipients || *one == Permission::ManageAccounts
+    };
+    let permissions = carl.permissions.iter().filter(is_almost_all).collect();
+    let almost = RoleBody { permissions, note: String::new() };
+    let manager: types::RoleName = "manager".parse().unwrap();
+    accounts.put_role(&owner, &manager, &almost).unwrap();
+    let dora = house.person("dora", manager);
+    assert!(denied(accounts.change_account(&dora, "carl", &limit(Vec::new()))));
+    accounts.change_account(&dora, "carl", &limit(vec![domain("labs.example")])).unwrap();
     let limited = Caller { name: "bob".into(), ..owner.clone() }
         .seeing(types::Sight::of(vec![domain("corp.example")]).unwrap());
     assert!(denied(accounts.accounts(&limited).map(drop)));

@@ -123,6 +123,8 @@ impl Accounts {
         let missing = || CenterError::NotFound(format!("role {name}"));
         let kept = self.kept_role(name)?.ok_or_else(missing)?;
         permit_all(caller, name.permissions(Some(kept.permissions)))?;
+        // One there is from the start gets back what was switched off.
+        permit_all(caller, name.permissions(None))?;
         let details = json!({ "before": kept.permissions });
         let note = self.note(caller, AuditAction::RoleRemoved, name.as_str());
         let is_made = matches!(name, RoleName::Custom(_));

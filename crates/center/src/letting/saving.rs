@@ -133,7 +133,9 @@ impl Center {
             let entries = [&difference.before, &difference.after].into_iter().flatten();
             for object in entries {
                 let Object::Sender(entry) = object else { continue };
-                permit_recipient(caller, &ForwardPath::Address(entry.recipient.clone()))?;
+                // Somebody else's domain is not to be learnt from the refusal.
+                permit_recipient(caller, &ForwardPath::Address(entry.recipient.clone()))
+                    .map_err(|_| missing())?;
             }
         }
         let since = self.parts.policies.differences(version, now)?;

@@ -34,6 +34,12 @@ const SHARE_LOW: f64 = 0.05;
 /// Listings after which it is known that a list has any.
 const LISTINGS_MIN: u64 = 20;
 
+/// So many questions in a row without an answer in time, and the list is not
+/// waited for.
+const SILENT_AFTER: u32 = 8;
+/// How long until one is waited for again.
+const NOT_WAITED_FOR: Duration = Duration::from_secs(10);
+
 /// Why a list is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspicion {
@@ -75,6 +81,8 @@ pub(super) enum Standing {
     Believed,
     /// It is believed for now, and its test entries are due.
     Due,
+    /// It did not answer of late: whoever waited for it would wait in vain.
+    Silent,
     /// It is not believed.
     Suspended,
     /// It was not believed, and its test entries decide.
@@ -98,6 +106,13 @@ struct State {
     listings: u64,
     /// Which share of them was listed in the long run.
     share: f64,
+    /// Whether the test entries were right the last time, and nothing was
+    /// suspicious since.
+    proven: bool,
+    /// Questions without an answer in time since the last answer.
+    silences: u32,
+    /// Until when nobody waits for an answer.
+    silent_until: Option<Timestamp>,
 }
 
 impl Guard {
@@ -105,6 +120,13 @@ impl Guard {
     /// next one is not asked for meanwhile.
     pub(super) fn standing(&self, now: Timestamp, has_test_entries: bool) -> Standing {
         let mut state = self.lock();
+        if let Some(until) = state.silent_until {
+            if now < until {
+                return Standing::Silent;
+            }
+            // One is waited for, the others not until it has its answer.
+            state.silent_until = Some(now + NOT_WAITED_FOR);
+        }
         let due = state.due.is_none_or(|due| due <= now);
         let standing = match (state.suspended.is_some(), due) {
             (true, false) => Standing::Suspended,
@@ -130,6 +152,7 @@ impl Guard {
         match found {
             Tested::Right => {
                 state.suspended = None;
+                state.proven = true;
                 state.due = Some(now + TESTED_FOR);
             }
             Tested::Wrong(why) => state.suspend(why, now),
@@ -137,10 +160,21 @@ impl Guard {
         }
     }
 
+    /// Notes that there was no answer in time.
+    pub(super) fn silent(&self, now: Timestamp) {
+        let mut state = self.lock();
+        state.silences = state.silences.saturating_add(1);
+        if state.silences >= SILENT_AFTER {
+            state.silent_until = Some(now + NOT_WAITED_FOR);
+        }
+    }
+
     /// Notes an answer; the list may be suspended for it.
     pub(super) fn answered(&self, key: &ListKey, listed: bool, now: Timestamp) {
         let hash = self.hashing.hash_one(key);
         let mut state = self.lock();
+        state.silences = 0;
+        state.silent_until = None;
         // One client that comes a thousand times says as much as one that
         // comes once.
         if state.suspended.is_some() || state.seen.iter().any(|(other, _)| *other == hash) {
@@ -154,7 +188,13 @@ impl Guard {
         state.listings += u64::from(listed);
         let weight = 1.0 / SHARE_KNOWN.min(state.answers as f64);
         state.share += (f64::from(u8::from(listed)) - state.share) * weight;
-        if let Some(why) = state.suspicion() {
+        let Some(why) = state.suspicion() else { return };
+        if std::mem::take(&mut state.proven) {
+            // A flood of listed clients looks the same, and must not switch
+            // the list off: its test entries tell the two apart.
+            state.due = None;
+            state.seen.clear();
+        } else {
             state.suspend(why, now);
         }
     }
@@ -186,6 +226,7 @@ impl State {
         let since = self.suspended.map_or(now, |(_, since)| since);
         self.suspended = Some((why, since));
         self.due = Some(now + SUSPENDED_FOR);
+        self.proven = false;
         self.seen.clear();
     }
 }

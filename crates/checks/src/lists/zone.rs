@@ -1,6 +1,7 @@
 //! Asking a zone of the name system (RFC 5782).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
 
 use futures_util::future::join;
 use types::listing::{ANSWERS_MAX, is_listing};
@@ -22,21 +23,43 @@ impl Lists {
     ) -> ListAnswer {
         let Some(name) = key.in_zone(zone) else { return ListAnswer::NotAsked };
         let timeout = self.clock.sleep(list.settings.timeout);
+        let heard = OnceLock::new();
         let limited = list.permits.available_permits() == 0;
         let answer = async {
             // Never closed, so it only fails if that changes.
             let Ok(_permit) = list.permits.acquire().await else {
                 return ListAnswer::Failed(ListFailure::Limited);
             };
-            self.ask_guarded(list, zone, key, &name, resolver).await
+            self.ask_guarded(list, zone, key, (&name, &heard), resolver).await
         };
         tokio::select! {
             biased;
             answer = answer => answer,
-            () = timeout => ListAnswer::Failed(match limited {
-                true => ListFailure::Limited,
-                false => ListFailure::TimedOut,
-            }),
+            () = timeout => self.late(list, key, limited, heard.get()),
+        }
+    }
+
+    /// What is known when the time is over: a listing whose explanation did
+    /// not come is a listing all the same.
+    fn late(
+        &self,
+        list: &List,
+        key: &ListKey,
+        limited: bool,
+        heard: Option<&ListAnswer>,
+    ) -> ListAnswer {
+        let (guard, now) = (list.guard(key.kind()), self.clock.now());
+        match heard {
+            Some(_) if guard.suspended().is_some() => ListAnswer::Failed(ListFailure::Suspended),
+            Some(answer) => {
+                guard.answered(key, true, now);
+                answer.clone()
+            }
+            None if limited => ListAnswer::Failed(ListFailure::Limited),
+            None => {
+                guard.silent(now);
+                ListAnswer::Failed(ListFailure::TimedOut)
+            }
         }
     }
 
@@ -45,17 +68,18 @@ impl Lists {
         list: &List,
         zone: &Domain,
         key: &ListKey,
-        name: &str,
+        (name, heard): (&str, &OnceLock<ListAnswer>),
         resolver: &dyn Resolver,
     ) -> ListAnswer {
         let (kind, now) = (key.kind(), self.clock.now());
         let guard = list.guard(kind);
         let answer = match guard.standing(now, list.settings.has_test_entries) {
             Standing::Suspended => return ListAnswer::Failed(ListFailure::Suspended),
-            Standing::Believed => look_up(name, resolver).await,
+            Standing::Silent => return ListAnswer::Failed(ListFailure::TimedOut),
+            Standing::Believed => look_up(name, resolver, heard).await,
             Standing::Due => {
                 let (tested, answer) =
-                    join(test_entries(kind, zone, resolver), look_up(name, resolver)).await;
+                    join(test_entries(kind, zone, resolver), look_up(name, resolver, heard)).await;
                 guard.tested(tested, now);
                 answer
             }
@@ -63,7 +87,7 @@ impl Lists {
                 guard.tested(test_entries(kind, zone, resolver).await, now);
                 match guard.suspended() {
                     Some(_) => return ListAnswer::Failed(ListFailure::Suspended),
-                    None => look_up(name, resolver).await,
+                    None => look_up(name, resolver, heard).await,
                 }
             }
         };
@@ -79,8 +103,9 @@ impl Lists {
     }
 }
 
-/// The answer of a zone about one name, with its explanation if there is one.
-async fn look_up(name: &str, resolver: &dyn Resolver) -> ListAnswer {
+/// The answer of a zone about one name, with its explanation if there is one;
+/// a listing is `heard` before that is asked for.
+async fn look_up(name: &str, resolver: &dyn Resolver, heard: &OnceLock<ListAnswer>) -> ListAnswer {
     let answers = match resolver.addresses_in(Family::V4, name).await {
         Ok(found) => found,
         Err(DnsError::NoSuchName | DnsError::NoRecords) => return ListAnswer::NotListed,
@@ -101,7 +126,7 @@ async fn look_up(name: &str, resolver: &dyn Resolver) -> ListAnswer {
         return ListAnswer::NotListed;
     }
     answers.truncate(ANSWERS_MAX);
-    // Without an explanation it is a listing all the same.
+    let _ = heard.set(ListAnswer::listed(answers.clone(), None));
     let texts = resolver.texts(name).await.unwrap_or_default();
     let text = texts.first().map(|text| String::from_utf8_lossy(text));
     ListAnswer::listed(answers, text.as_deref())

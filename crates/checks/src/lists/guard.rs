@@ -310,4 +310,29 @@ mod tests {
         answers(&rare, 0..5_000, |number| number % 500 == 0);
         assert_eq!(rare.suspended(), None);
     }
+
+    #[test]
+    fn a_flood_of_listed_clients_brings_the_test_forward() {
+        let guard = Guard::default();
+        guard.standing(at(0), true);
+        guard.tested(Tested::Right, at(0));
+        answers(&guard, 0..128, |_| true);
+        assert_eq!((guard.suspended(), guard.standing(at(1), true)), (None, Standing::Due));
+        answers(&guard, 200..328, |_| true);
+        let why = guard.suspended().map(|(why, _)| why);
+        assert_eq!(why, Some(Suspicion::ListsEverything), "the test had no answer");
+    }
+
+    #[test]
+    fn a_silent_list_is_waited_for_by_one_at_a_time() {
+        let guard = Guard::default();
+        (0..7).for_each(|_| guard.silent(at(0)));
+        assert_eq!(guard.standing(at(0), false), Standing::Believed);
+        guard.silent(at(0));
+        assert_eq!(guard.standing(at(9), false), Standing::Silent);
+        assert_eq!(guard.standing(at(10), false), Standing::Believed);
+        assert_eq!(guard.standing(at(10), false), Standing::Silent);
+        guard.answered(&key(1), false, at(11));
+        assert_eq!(guard.standing(at(11), false), Standing::Believed);
+    }
 }

@@ -271,10 +271,13 @@ impl Center {
                 ..SenderQuery::default()
             };
             let known = self.parts.policies.senders(&query, None, 1)?.pop();
-            pair.already = known.is_some_and(|stored| {
-                let same_end = stored.sender.valid_until == request.until;
-                stored.sender.action == verdict.action() && same_end
-            });
+            let Some(stored) = known else { continue };
+            let same_end = stored.sender.valid_until == request.until;
+            pair.already = stored.sender.action == verdict.action() && same_end;
+            if !pair.already && stored.provenance.origin.is_file() {
+                let why = "the policy file has an entry for it, which is changed there";
+                pair.refused.get_or_insert_with(|| why.to_owned());
+            }
         }
         Ok(())
     }

@@ -74,6 +74,32 @@ fn a_selection_is_previewed_done_as_one_version_and_undone() {
 }
 
 #[test]
+fn what_the_policy_file_says_of_a_pair_leaves_it_out_and_the_others_in() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let ids = rejected(&gateway, &["ann@a.example", "bea@b.example"]);
+    let job = center.start_bulk(&root(), request(BulkAct::Block, ids.clone())).unwrap();
+    over(&gateway, job.number);
+    let entries: Vec<_> = center.senders(&root(), &Default::default()).unwrap();
+    let by_ann = |row: &&crate::SenderRow| row.sender.sender.to_string().contains("ann");
+    let from_file = store::state::PolicyDocument {
+        senders: entries.iter().filter(by_ann).map(|row| row.sender.clone()).collect(),
+        ..Default::default()
+    };
+    let note = String::new();
+    let actor = (&root()).into();
+    let who = store::state::Authorship { actor, note, at: at(61), expected: None };
+    center.parts.policies.apply_file(&who, from_file).unwrap();
+    let wanted = request(BulkAct::Permit, ids);
+    let plan = center.preview_bulk(&root(), &wanted).unwrap();
+    let refused: Vec<_> = plan.pairs.iter().filter_map(|pair| pair.left_out.as_deref()).collect();
+    assert_eq!((plan.done, refused.len()), (1, 1), "{plan:?}");
+    assert!(refused[0].contains("policy file"), "{refused:?}");
+    let job = center.start_bulk(&root(), wanted).unwrap();
+    assert_eq!(over(&gateway, job.number).state, BulkState::Done);
+}
+
+#[test]
 fn all_that_a_query_finds_is_blocked() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;

@@ -14,10 +14,8 @@ async function exportAs(page, format) {
   const job = page.locator(new URL(page.url()).hash);
   await expect(job.locator('.tag')).toHaveText(new RegExp(format, 'i'));
   const link = job.locator('a[download]');
-  for (let tries = 0; tries < 30 && !(await link.count()); tries += 1) {
-    await page.waitForTimeout(500);
-    await page.goto('/reports/downloads');
-  }
+  // The page itself says when the file is there.
+  await expect(link).toBeVisible({ timeout: 20_000 });
   const downloading = page.waitForEvent('download');
   await link.click();
   return readFileSync(await (await downloading).path());

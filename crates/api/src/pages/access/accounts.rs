@@ -171,8 +171,10 @@ pub(in crate::pages) async fn one(
 /// What the page of one account says beside what it shows.
 #[derive(Default)]
 struct Said {
-    /// What was typed, and why it was not taken.
-    fault: Option<(AccountForm, String)>,
+    /// What was typed; without it the form shows the account as it is.
+    typed: Option<AccountForm>,
+    /// Why something was not done.
+    fault: Option<String>,
     made: Option<Made>,
 }
 
@@ -188,14 +190,12 @@ async fn account(api: &Api, caller: Caller, shell: Shell, name: String, said: Sa
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
-    let (wanted, fault) = match said.fault {
-        Some((wanted, fault)) => (wanted, Some(fault)),
-        None => (typed(&row), None),
-    };
-    let status = status(fault.as_deref());
+    let wanted = said.typed.unwrap_or_else(|| typed(&row));
+    let status = status(said.fault.as_deref());
     let own = *caller.name == *row.name;
     let href = href(&row.name);
-    let page = AccountPage { shell, href, roles, wanted, own, fault, made: said.made, row };
+    let (fault, made) = (said.fault, said.made);
+    let page = AccountPage { shell, href, roles, wanted, own, fault, made, row };
     (status, shown(&page)).into_response()
 }
 
@@ -229,7 +229,7 @@ pub(in crate::pages) async fn change(
     match on_accounts(&api, work).await {
         Ok(()) => Redirect::to(HERE).into_response(),
         Err(problem) if is_fault(&problem) => {
-            let said = Said { fault: Some((form, problem.detail)), ..Said::default() };
+            let said = Said { typed: Some(form), fault: Some(problem.detail), ..Said::default() };
             account(&api, signed.caller, shell, name, said).await
         }
         Err(problem) => error_page(shell, &problem),
@@ -259,33 +259,11 @@ async fn said(
     let said = match made {
         Ok(url) => Said { made: Some(Made { name: name.clone(), url }), ..Said::default() },
         Err(problem) if is_fault(&problem) => {
-            return with_fault(api, signed.caller, shell, name, problem.detail).await;
+            Said { fault: Some(problem.detail), ..Said::default() }
         }
         Err(problem) => return error_page(shell, &problem),
     };
     account(api, signed.caller, shell, name, said).await
-}
-
-/// The page of an account as it is, with why something was not done.
-async fn with_fault(
-    api: &Api,
-    caller: Caller,
-    shell: Shell,
-    name: String,
-    fault: String,
-) -> Response {
-    let (asks, named) = (caller.clone(), name.clone());
-    let look = move |accounts: &Accounts| {
-        let rows = accounts.accounts(&asks)?;
-        Ok(rows.iter().find(|row| row.name == named).map(typed).unwrap_or_default())
-    };
-    match on_accounts(api, look).await {
-        Ok(wanted) => {
-            let said = Said { fault: Some((wanted, fault)), ..Said::default() };
-            account(api, caller, shell, name, said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
 }
 
 pub(in crate::pages) async fn remove(
@@ -298,7 +276,8 @@ pub(in crate::pages) async fn remove(
     match on_accounts(&api, move |accounts| accounts.remove_account(&caller, &named)).await {
         Ok(()) => Redirect::to(HERE).into_response(),
         Err(problem) if is_fault(&problem) => {
-            with_fault(&api, signed.caller, shell, name, problem.detail).await
+            let said = Said { fault: Some(problem.detail), ..Said::default() };
+            account(&api, signed.caller, shell, name, said).await
         }
         Err(problem) => error_page(shell, &problem),
     }

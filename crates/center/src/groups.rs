@@ -95,13 +95,9 @@ impl Center {
         remove: &[Pattern],
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditLists)?;
-        until_settled(|| {
-            let version = self.parts.policies.version()?;
-            let mut group = self.group(caller, name)?.group;
+        self.rework_group(caller, name, note, |group| {
             group.members.retain(|member| !remove.contains(member) && !add.contains(member));
             group.members.extend(add.iter().cloned());
-            self.put_group(caller, group, Some(version), note)
         })
     }
 
@@ -117,12 +113,24 @@ impl Center {
         parent: Option<String>,
         note: &str,
     ) -> Result<ChangeResult, CenterError> {
+        self.rework_group(caller, name, note, |group| group.parent.clone_from(&parent))
+    }
+
+    /// Changes a group as it is at that moment, whatever else is changed
+    /// meanwhile.
+    fn rework_group(
+        &self,
+        caller: &Caller,
+        name: &str,
+        note: &str,
+        rework: impl Fn(&mut Group),
+    ) -> Result<ChangeResult, CenterError> {
         permit(caller, Permission::EditLists)?;
         until_settled(|| {
             let version = self.parts.policies.version()?;
-            let group = self.group(caller, name)?.group;
-            let moved = Group { parent: parent.clone(), ..group };
-            self.put_group(caller, moved, Some(version), note)
+            let mut group = self.group(caller, name)?.group;
+            rework(&mut group);
+            self.put_group(caller, group, Some(version), note)
         })
     }
 

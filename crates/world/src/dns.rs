@@ -201,7 +201,8 @@ impl DnsResolver {
     }
 
     /// Whether the name servers count as gone: nothing at all is answered.
-    /// Until they are back every question fails at once.
+    /// Until one is, every question fails at once but one now and then, which
+    /// is tried.
     pub fn are_servers_gone(&self) -> bool {
         self.failures.are_servers_gone()
     }

@@ -5,7 +5,7 @@
 //! a while that doubles (section 3.2). And after a few questions in a row
 //! without any answer the servers themselves are suspected: a question that
 //! every server can answer is put to them, and only if that fails as well they
-//! count as gone, until it is answered. A stranger's silent domain alone
+//! count as gone, until any question is answered. A stranger's silent domain alone
 //! therefore stops nobody else's questions.
 
 use std::collections::HashMap;

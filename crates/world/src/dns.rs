@@ -1,6 +1,7 @@
 //! The domain name system, as far as mail needs it: mail exchangers,
 //! addresses, and the name of an address.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError as HickoryDnsError, NetError};
+use hickory_resolver::net::{DnsError as HickoryDnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use types::Domain;
 
 use crate::BoxFuture;
 use crate::clock::monotonic;
+use crate::dns_answers::{Answer, Answers, Question, found_until, nothing_until};
 use crate::dns_failures::{Advice, Failures};
 
 /// Why there is no answer.
@@ -173,14 +176,15 @@ impl Default for ResolverSettings {
     }
 }
 
-/// The real domain name system, with a cache that respects the records'
-/// times to live.
+/// The real domain name system. Answers are kept for as long as their records
+/// live, and failures as RFC 9520 says.
 #[derive(Debug)]
 pub struct DnsResolver {
     inner: TokioResolver,
-    /// Without a cache: what is asked to see whether the servers are there.
+    /// Less patient: what is asked to see whether the servers are there.
     looking: TokioResolver,
     permits: Semaphore,
+    answers: Answers,
     failures: Failures,
 }
 
@@ -191,13 +195,11 @@ impl DnsResolver {
     /// The system's resolver configuration cannot be read, or the settings
     /// make no resolver.
     pub fn new(settings: &ResolverSettings) -> io::Result<Self> {
-        let inner = resolver_of(settings, |options| set_options(options, settings.timeout))?;
-        let looking = resolver_of(settings, |options| {
-            set_options(options, settings.timeout.min(LOOK_TIMEOUT));
-            options.cache_size = 0;
-        })?;
+        let inner = resolver_of(settings, settings.timeout)?;
+        let looking = resolver_of(settings, settings.timeout.min(LOOK_TIMEOUT))?;
         let permits = Semaphore::new(settings.concurrent_max.max(1));
-        Ok(DnsResolver { inner, looking, permits, failures: Failures::default() })
+        let (answers, failures) = Default::default();
+        Ok(DnsResolver { inner, looking, permits, answers, failures })
     }
 
     /// Whether the name servers count as gone: nothing at all is answered.
@@ -207,15 +209,35 @@ impl DnsResolver {
         self.failures.are_servers_gone()
     }
 
-    /// One question, unless it is known to fail.
-    async fn ask(&self, name: Name, kind: RecordType) -> Result<Vec<RData>, DnsError> {
-        let key = (name, kind);
+    /// One question, unless its answer is known; `complete` makes a name of
+    /// the text.
+    async fn ask(
+        &self,
+        kind: RecordType,
+        text: &str,
+        complete: impl FnOnce(&str) -> Result<Name, DnsError>,
+    ) -> Answer {
+        let text = lower_case(text);
+        let question = Question { kind, text: &text };
+        if let Some(answer) = self.answers.get(question, monotonic()) {
+            return answer;
+        }
+        let (answer, until) = self.ask_anew((complete(&text)?, kind)).await;
+        if let Some(until) = until {
+            self.answers.keep(question, &answer, until);
+        }
+        answer
+    }
+
+    /// One question, unless it is known to fail; with the time until which
+    /// the answer may be kept.
+    async fn ask_anew(&self, key: (Name, RecordType)) -> (Answer, Option<Instant>) {
         match self.failures.advice(&key, monotonic()) {
             // Any answer brings the servers back, so whoever looks asks too.
             Advice::Ask | Advice::TryAgain => {}
-            Advice::Fail(error) => return Err(error),
+            Advice::Fail(error) => return (Err(error), None),
         }
-        let answer = self.ask_servers(&key).await;
+        let (answer, until) = self.ask_servers(&key).await;
         match answer {
             Err(DnsError::TimedOut) => {
                 if self.failures.timed_out(&key, monotonic()) {
@@ -225,21 +247,34 @@ impl DnsResolver {
             Err(DnsError::ServerFailure) => self.failures.failed(&key, monotonic()),
             _ => self.failures.answered(&key),
         }
-        answer
+        (answer, until)
     }
 
     /// One question, under the limit of concurrency.
-    async fn ask_servers(&self, (name, kind): &(Name, RecordType)) -> Result<Vec<RData>, DnsError> {
-        // Never closed, so it only fails if that changes.
-        let _permit = self.permits.acquire().await.map_err(|_| DnsError::ServerFailure)?;
-        let lookup = self.inner.lookup(name.clone(), *kind).await.map_err(classify)?;
-        Ok(lookup.answers().iter().map(|record| record.data.clone()).collect())
+    async fn ask_servers(&self, (name, kind): &(Name, RecordType)) -> (Answer, Option<Instant>) {
+        let Ok(_permit) = self.permits.acquire().await else {
+            // Never closed, so this only happens if that changes.
+            return (Err(DnsError::ServerFailure), None);
+        };
+        match self.inner.lookup(name.clone(), *kind).await {
+            Ok(lookup) => {
+                let until = found_until(lookup.valid_until().into(), monotonic());
+                let data = lookup.answers().iter().map(|record| record.data.clone());
+                (Ok(data.collect()), Some(until))
+            }
+            Err(error) => {
+                let until = no_records(&error).and_then(|none| nothing_until(none, monotonic()));
+                let error = classify(&error);
+                // A failure of the servers is kept as one, not as an answer.
+                (Err(error), until.filter(|_| !error.is_temporary()))
+            }
+        }
     }
 
     /// Whether the servers answer what all of them can: who serves the root.
     async fn look(&self) -> bool {
-        let answer = self.looking.lookup(Name::root(), RecordType::NS).await.map_err(classify);
-        let present = !matches!(answer, Err(DnsError::TimedOut));
+        let answer = self.looking.lookup(Name::root(), RecordType::NS).await;
+        let present = !matches!(answer, Err(NetError::Timeout));
         self.failures.looked(present, monotonic());
         present
     }
@@ -247,7 +282,7 @@ impl DnsResolver {
     async fn mx_of(&self, domain: &Domain) -> Result<MxAnswer, DnsError> {
         let mut hosts = Vec::new();
         let mut null = false;
-        for data in self.ask(absolute(domain.as_str())?, RecordType::MX).await? {
+        for data in &*self.ask(RecordType::MX, domain.as_str(), absolute).await? {
             let RData::MX(mx) = data else { continue };
             null |= mx.exchange.is_root();
             // A name that no host can have is no place to deliver to.
@@ -268,13 +303,13 @@ impl DnsResolver {
         if let Some(ip) = as_address(host) {
             return Ok(vec![ip]);
         }
-        let name = absolute(host)?;
         let (v4, v6) = futures_util::future::join(
-            self.ask(name.clone(), RecordType::A),
-            self.ask(name, RecordType::AAAA),
+            self.ask(RecordType::A, host, absolute),
+            self.ask(RecordType::AAAA, host, absolute),
         )
         .await;
-        let found: Vec<IpAddr> = v4.iter().chain(&v6).flatten().filter_map(address).collect();
+        let both = v4.iter().chain(&v6).flat_map(|found| found.iter());
+        let found: Vec<IpAddr> = both.filter_map(address).collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -309,19 +344,19 @@ impl Resolver for DnsResolver {
             Family::V6 => RecordType::AAAA,
         };
         Box::pin(async move {
-            let records = self.ask(plain(host)?, kind).await?;
+            let records = self.ask(kind, host, plain).await?;
             at_least_one(records.iter().filter_map(address).collect())
         })
     }
 
     fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Vec<u8>>, DnsError>> {
         Box::pin(async move {
-            let text = |data: RData| match data {
+            let text = |data: &RData| match data {
                 RData::TXT(txt) => Some(txt.txt_data.concat()),
                 _ => None,
             };
-            let records = self.ask(plain(name)?, RecordType::TXT).await?;
-            at_least_one(records.into_iter().filter_map(text).collect())
+            let records = self.ask(RecordType::TXT, name, plain).await?;
+            at_least_one(records.iter().filter_map(text).collect())
         })
     }
 
@@ -331,12 +366,12 @@ impl Resolver for DnsResolver {
 
     fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
         Box::pin(async move {
-            let exchanger = |data: RData| match data {
+            let exchanger = |data: &RData| match data {
                 RData::MX(mx) => Some((mx.preference, unrooted(&mx.exchange))),
                 _ => None,
             };
-            let records = self.ask(plain(name)?, RecordType::MX).await?;
-            let mut found = at_least_one(records.into_iter().filter_map(exchanger).collect())?;
+            let records = self.ask(RecordType::MX, name, plain).await?;
+            let mut found = at_least_one(records.iter().filter_map(exchanger).collect())?;
             found.sort();
             Ok(found.into_iter().map(|(_, name)| name).filter(|name| !name.is_empty()).collect())
         })
@@ -348,12 +383,13 @@ impl Resolver for DnsResolver {
 
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
         Box::pin(async move {
-            let records = self.ask(Name::from(ip), RecordType::PTR).await?;
-            let name = |data: RData| match data {
+            let reversed = |_: &str| Ok(Name::from(ip));
+            let records = self.ask(RecordType::PTR, &ip.to_string(), reversed).await?;
+            let name = |data: &RData| match data {
                 RData::PTR(ptr) => unrooted(&ptr.0).parse().ok(),
                 _ => None,
             };
-            at_least_one(records.into_iter().filter_map(name).collect())
+            at_least_one(records.iter().filter_map(name).collect())
         })
     }
 }
@@ -366,10 +402,7 @@ fn name_server(at: SocketAddr) -> NameServerConfig {
 }
 
 /// A resolver of the library that asks the servers of `settings`.
-fn resolver_of(
-    settings: &ResolverSettings,
-    set: impl FnOnce(&mut ResolverOpts),
-) -> io::Result<TokioResolver> {
+fn resolver_of(settings: &ResolverSettings, timeout: Duration) -> io::Result<TokioResolver> {
     let provider = TokioRuntimeProvider::default();
     let mut builder = if settings.servers.is_empty() {
         TokioResolver::builder(provider).map_err(io::Error::other)?
@@ -378,7 +411,7 @@ fn resolver_of(
         let config = ResolverConfig::from_parts(None, Vec::new(), servers);
         TokioResolver::builder_with_config(config, provider)
     };
-    set(builder.options_mut());
+    set_options(builder.options_mut(), timeout);
     builder.build().map_err(io::Error::other)
 }
 
@@ -389,18 +422,20 @@ fn set_options(options: &mut ResolverOpts, timeout: Duration) {
     options.timeout = timeout;
     // The first question and one more; delivery comes back by itself.
     options.attempts = 2;
-    options.cache_size = CACHE_ENTRIES_MAX;
-    // An answer for an hour at most and a refusal for at most five minutes: a
-    // domain that was just repaired must not wait for a day.
-    options.positive_max_ttl = Some(Duration::from_secs(3_600));
-    options.negative_max_ttl = Some(Duration::from_secs(300));
+    // Answers are kept before the library is asked.
+    options.cache_size = 0;
     // Names here are complete: a search list of this machine must never turn
     // `corp` of an envelope into `corp.example.com`.
     options.ndots = 0;
 }
 
-/// Answers kept.
-const CACHE_ENTRIES_MAX: u64 = 20_000;
+/// The text with which an answer is kept: names have no case.
+fn lower_case(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    }
+}
 
 /// The name, marked as complete.
 fn absolute(name: &str) -> Result<Name, DnsError> {
@@ -429,15 +464,25 @@ fn unrooted(name: &Name) -> String {
     text
 }
 
-/// Sorts the library's many errors into the five that matter to mail.
-fn classify(error: NetError) -> DnsError {
+/// What the servers said of records that do not exist.
+fn no_records(error: &NetError) -> Option<&NoRecords> {
     match error {
-        NetError::Timeout => DnsError::TimedOut,
-        NetError::Dns(HickoryDnsError::NoRecordsFound(none)) => match none.response_code {
+        NetError::Dns(HickoryDnsError::NoRecordsFound(none)) => Some(none),
+        _ => None,
+    }
+}
+
+/// Sorts the library's many errors into the five that matter to mail.
+fn classify(error: &NetError) -> DnsError {
+    if let Some(none) = no_records(error) {
+        return match none.response_code {
             ResponseCode::NXDomain => DnsError::NoSuchName,
             ResponseCode::NoError => DnsError::NoRecords,
             _ => DnsError::ServerFailure,
-        },
+        };
+    }
+    match error {
+        NetError::Timeout => DnsError::TimedOut,
         NetError::Dns(HickoryDnsError::ResponseCode(ResponseCode::FormErr))
         | NetError::Proto(_) => DnsError::Malformed,
         _ => DnsError::ServerFailure,

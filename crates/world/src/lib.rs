@@ -11,6 +11,7 @@ pub mod clock;
 pub mod dial;
 pub mod disk_space;
 pub mod dns;
+mod dns_answers;
 mod dns_failures;
 pub mod recipient_probe;
 pub mod simulated;

@@ -23,6 +23,32 @@ async fn mail_exchangers_come_in_order_of_preference_and_from_the_cache() {
 }
 
 #[tokio::test]
+async fn what_does_not_exist_is_kept_as_long_as_its_zone_allows() {
+    let (server, resolver) = resolver().await;
+    for (name, asked) in [("missing.example", 1), ("bare.example", 3)] {
+        let before = server.questions();
+        for _ in 0..3 {
+            assert_eq!(resolver.texts(name).await, Err(DnsError::NoSuchName));
+        }
+        assert_eq!(server.questions() - before, asked, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_is_said_while_the_servers_are_gone() {
+    let (server, resolver) = resolver().await;
+    let answer = resolver.texts("_dmarc.text.example").await;
+    server.set_silent(true);
+    for name in ["one.example", "two.example"] {
+        assert_eq!(resolver.texts(name).await, Err(DnsError::TimedOut), "{name}");
+    }
+    assert!(resolver.are_servers_gone());
+    assert_eq!(resolver.texts("_dmarc.text.example").await, answer);
+    // Names have no case.
+    assert_eq!(resolver.texts("_DMARC.Text.example").await, answer);
+}
+
+#[tokio::test]
 async fn a_null_mx_is_no_host_and_counts_only_alone() {
     let (_server, resolver) = resolver().await;
     assert_eq!(resolver.mx(&domain("null.example")).await, Ok(MxAnswer::Null));

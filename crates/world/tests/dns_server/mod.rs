@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::SOA;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 
 /// Names in lower case with the final dot, and the data of their records.
@@ -24,7 +25,8 @@ pub(crate) struct DnsServer {
 impl DnsServer {
     /// Starts a server for `table`. A name that begins with `servfail.`
     /// fails, one with `silent.` is never answered, one with `garbage.` with
-    /// octets that are no DNS, and one that is not in the table does not exist.
+    /// octets that are no DNS, and one that is not in the table does not exist,
+    /// which may be kept for a minute unless it begins with `bare.`.
     pub(crate) async fn start(table: Table) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let at = socket.local_addr().unwrap();
@@ -74,7 +76,12 @@ fn answer(table: &Table, packet: &[u8]) -> Option<Vec<u8>> {
             return Some(octets);
         }
         ("servfail", _) => reply.metadata.response_code = ResponseCode::ServFail,
-        (_, None) => reply.metadata.response_code = ResponseCode::NXDomain,
+        ("bare", None) => reply.metadata.response_code = ResponseCode::NXDomain,
+        (_, None) => {
+            reply.metadata.response_code = ResponseCode::NXDomain;
+            let zone = SOA::new(Name::root(), Name::root(), 1, 60, 60, 60, 60);
+            reply.add_authority(Record::from_rdata(Name::root(), 60, RData::SOA(zone)));
+        }
         (_, Some(records)) => {
             let asked = |data: &&RData| {
                 data.record_type() == query.query_type() || data.record_type() == RecordType::CNAME

@@ -11,7 +11,7 @@ use super::QueryError;
 use super::bare;
 use super::fields::{Field, FieldKind, TimeSide};
 use super::term;
-use super::tree::{Comparison, Part, Query, Term, Text};
+use super::tree::{Comparison, Part, Query, Term, Text, Value};
 use super::when::{self, Moment};
 
 /// A query, ready for the event log.
@@ -81,8 +81,7 @@ pub enum RowsAre {
 ///
 /// # Errors
 ///
-/// Every value its field cannot have, and `time:` where it does not narrow
-/// the whole query.
+/// Every value its field cannot have.
 pub fn compile(
     query: &Query,
     rows: RowsAre,
@@ -98,8 +97,13 @@ pub fn compile(
     };
     for part in outermost {
         match part {
-            Part::Term(term) if let FieldKind::Time(side) = term.field.kind => {
-                compiler.narrow(term, side);
+            // One span that all must lie in is the range of the search, which
+            // then looks at nothing else.
+            Part::Term(term)
+                if let (FieldKind::Time(side), [value]) =
+                    (term.field.kind, term.values.as_slice()) =>
+            {
+                compiler.narrow(term, value, side);
             }
             part => filters.push(compiler.part(part)),
         }
@@ -112,7 +116,7 @@ pub fn compile(
         Some(Part::Word(word)) => opens(word),
         Some(Part::Term(Term { field: Field { name: "ref", .. }, values, .. })) => {
             match values.as_slice() {
-                [super::tree::Value::One(text)] => opens(text),
+                [Value::One(text)] => opens(text),
                 _ => None,
             }
         }
@@ -136,8 +140,8 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn narrow(&mut self, term: &Term, side: TimeSide) {
-        match self.span(term, side) {
+    fn narrow(&mut self, term: &Term, value: &Value, side: TimeSide) {
+        match self.span(term, value, side) {
             Ok(span) => {
                 let start = self.times.start.max(span.start);
                 self.times = start..self.times.end.min(span.end).max(start);
@@ -146,11 +150,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn span(&self, term: &Term, side: TimeSide) -> Result<Range<Timestamp>, QueryError> {
-        let [value] = term.values.as_slice() else {
-            let message = "one span of time at a time; write a range with `..`";
-            return Err(QueryError::new(term.at.clone(), message));
-        };
+    /// What one value of a time covers.
+    fn span(
+        &self,
+        term: &Term,
+        value: &Value,
+        side: TimeSide,
+    ) -> Result<Range<Timestamp>, QueryError> {
         let comparison = match (side, term.comparison) {
             (TimeSide::Within, comparison) => comparison,
             (TimeSide::After, None) => Some(Comparison::GreaterOrEqual),
@@ -178,17 +184,13 @@ impl Compiler<'_> {
     }
 
     fn term(&mut self, term: &Term) -> Filter {
-        if matches!(term.field.kind, FieldKind::Time(_)) {
-            let message = format!(
-                "`{}:` narrows the whole query; take it out of OR, NOT and parentheses",
-                term.field.name
-            );
-            self.errors.push(QueryError::new(term.at.clone(), message));
-            return Filter::Everything;
-        }
         let mut filters = Vec::new();
         for value in &term.values {
-            let filter = self.kept(term::value(term, value, self.present));
+            let filter = match term.field.kind {
+                FieldKind::Time(side) => self.span(term, value, side).map(Filter::Time),
+                _ => term::value(term, value, self.present),
+            };
+            let filter = self.kept(filter);
             filters.push(match self.rows == RowsAre::LaterSteps && term.field.kind.of_attempts() {
                 true => in_story(filter),
                 false => filter,

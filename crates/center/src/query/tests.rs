@@ -73,9 +73,9 @@ fn errors_say_where_and_what_instead() {
         ("time:2026-11-21..2026-11-20", 17..27, "the range ends before it begins"),
         ("time:..", 5..7, "a range needs at least one end"),
         (
-            "a OR time:today",
-            5..15,
-            "`time:` narrows the whole query; take it out of OR, NOT and parentheses",
+            "a OR time:tody",
+            10..14,
+            "`tody` is no time (try last24h, today or 2026-11-21), did you mean `today`?",
         ),
         ("from:>a", 0..7, "`from:` cannot be compared with `>`"),
         ("ip:1.2.3.4..1.2.3.5", 0..19, "`ip:` has no ranges"),
@@ -118,6 +118,10 @@ fn shown(filter: &Filter) -> String {
             u64::MAX => format!("{}={}..", column.name(), range.start()),
             end => format!("{}={}..{end}", column.name(), range.start()),
         },
+        Filter::Time(times) => {
+            let end = |at: Timestamp| at.to_string().chars().take(16).collect::<String>();
+            format!("time={}..{}", end(times.start), end(times.end))
+        }
         Filter::Ip(net) => format!("ip={net}"),
         Filter::Text(column, how) => format!("{}{}", column.name(), how_shown(how)),
         Filter::Has(Column::Text(column)) => format!("has {}", column.name()),
@@ -206,6 +210,13 @@ const MEANINGS: &[(&str, &str)] = &[
     ("ask ana", "(words~ask & words~ana)"),
     ("-invoice", "!words~invoice"),
     ("a OR b c", "(words~a | (words~b & words~c))"),
+    // A time is a condition like any other; alone it is the range searched.
+    ("time:today is:rejected", "outcome=rejected"),
+    ("time:yesterday OR is:rejected", "(time=2026-11-20T00:00..2026-11-21T00:00 | outcome=rejected)"),
+    ("-time:today", "!time=2026-11-21T00:00..2026-11-22T00:00"),
+    ("(time:today invoice) OR invoice", "((time=2026-11-21T00:00..2026-11-22T00:00 & words~invoice) | words~invoice)"),
+    ("time:2026-11-05,2026-11-07", "(time=2026-11-05T00:00..2026-11-06T00:00 | time=2026-11-07T00:00..2026-11-08T00:00)"),
+    ("is:rejected OR after:2026-11-05", "(outcome=rejected | time=2026-11-05T00:00..9999-12-30T22:00)"),
     // Outcome.
     ("is:Rejected", "outcome=rejected"),
     ("is:rejected,deferred", "(outcome=rejected | outcome=deferred)"),

@@ -61,6 +61,7 @@ kept is meant, newest first; `time:` narrows it, and `retention.metadata` says h
 | `size:>1MB`, `score:28..32` | numbers compared, or within a range; likewise sizes and spans of time |
 | `time:2026-11-20..2026-11-21` | a range; either end may be left out |
 | `time:>=2026-11-20` | from then on |
+| `time:today OR is:bounced`, `-time:yesterday` | a time is a condition like any other, in OR, NOT and parentheses too |
 | `7K2M4QX9B0TA` | the attempt whose reply ended with `[ref 7K2M4QX9B0TA]` |
 | `192.0.2.7`, `192.0.2.0/24` | that client, as `ip:` |
 | `ana@corp.example`, `corp.example` | the address, or the domain, wherever it occurs |

@@ -8,7 +8,7 @@
 //! costs nothing any more.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use ipnet::IpNet;
 
@@ -30,6 +30,8 @@ pub(super) enum Test {
     /// The code, in the present legend, is one of these.
     Code(WordColumn, Box<[bool; 256]>),
     Number(NumberColumn, RangeInclusive<u32>),
+    /// The time, in milliseconds, the end exclusive.
+    Time(Range<i64>),
     Network(Network),
     /// The identifier is one of these, which are in order.
     Ids(WideField, Vec<[u8; 16]>),
@@ -88,6 +90,7 @@ impl Test {
                 codes(*column, words.iter().map(|word| column.code_of(word)))
             }
             Filter::Number(column, range) => numbers(*column, range),
+            Filter::Time(times) => Test::Time(times.start.as_millis()..times.end.as_millis()),
             Filter::Ip(net) => Test::Network(Network::new(*net)),
             Filter::Text(column, wanted) => text(*column, || TextTest::new(wanted)),
             Filter::Has(column) => has(*column),
@@ -102,7 +105,7 @@ impl Test {
     pub(super) fn cost(&self) -> usize {
         match self {
             Test::Always(_) => 0,
-            Test::Code(..) | Test::Number(..) => 1,
+            Test::Code(..) | Test::Number(..) | Test::Time(_) => 1,
             Test::Network(_) => 2,
             Test::Ids(..) => 4,
             Test::Not(test) => test.cost(),
@@ -126,6 +129,7 @@ impl Test {
             Test::Number(field, range) => {
                 range.contains(&view.numbers(*field).get(row).copied().unwrap_or(0))
             }
+            Test::Time(times) => view.time.get(row).is_some_and(|at| times.contains(at)),
             Test::Network(network) => network.contains(id(WideField::Ip)),
             Test::Ids(field, wanted) => wanted.binary_search(&id(*field)).is_ok(),
             Test::Text(field, test) => test.matches(view.text(*field).cell(row)),
@@ -155,6 +159,7 @@ impl Test {
                 [] => Prepared::Always(range.contains(&0)),
                 numbers => Prepared::Number(numbers, range.clone()),
             },
+            Test::Time(times) => Prepared::Time(view.time, times.clone()),
             Test::Network(network) => Prepared::Network(view.wide(WideField::Ip), *network),
             Test::Ids(field, wanted) => Prepared::Ids(view.wide(*field), wanted),
             Test::Text(field, test) => texts(view.text(*field), test),
@@ -172,6 +177,7 @@ pub(super) enum Prepared<'a> {
     Not(Box<Prepared<'a>>),
     Code(&'a [u8], Box<[bool; 256]>),
     Number(&'a [u32], RangeInclusive<u32>),
+    Time(&'a [i64], Range<i64>),
     Network(&'a [[u8; 16]], Network),
     Ids(&'a [[u8; 16]], &'a [[u8; 16]]),
     /// Texts with a legend: which of it match.
@@ -200,7 +206,9 @@ impl Prepared<'_> {
     fn cost(&self) -> usize {
         match self {
             Prepared::Always(_) => 0,
-            Prepared::Code(..) | Prepared::Number(..) | Prepared::Keys(..) => 1,
+            Prepared::Code(..) | Prepared::Number(..) | Prepared::Time(..) | Prepared::Keys(..) => {
+                1
+            }
             Prepared::Network(..) => 2,
             Prepared::Ids(..) => 4,
             Prepared::Not(test) => test.cost(),
@@ -249,6 +257,9 @@ impl Prepared<'_> {
             Prepared::Number(numbers, range) => {
                 let (low, high) = (*range.start(), *range.end());
                 Bits::of(block(numbers, start, rows), |n: u32| low <= n && n <= high).and(among)
+            }
+            Prepared::Time(times, wanted) => {
+                Bits::of(block(times, start, rows), |at| wanted.contains(&at)).and(among)
             }
             Prepared::Network(ips, network) => {
                 Bits::of(block(ips, start, rows), |ip| network.contains(ip)).and(among)

@@ -1,9 +1,9 @@
 //! Which rows are wanted.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use ipnet::IpNet;
-use types::{EventId, LifeLineId, OutcomeKind, Reason, SessionId};
+use types::{EventId, LifeLineId, OutcomeKind, Reason, SessionId, Timestamp};
 
 use super::column::{Column, NumberColumn, TextColumn, WordColumn};
 use super::pattern::Pattern;
@@ -31,6 +31,9 @@ pub enum Filter {
     Word(WordColumn, Vec<String>),
     /// The number is there and in this range: `550..=550`, `601..=u64::MAX`.
     Number(NumberColumn, RangeInclusive<u64>),
+    /// It happened within this time, the end exclusive: for a time that is one
+    /// condition among others. What narrows the whole search is its range.
+    Time(Range<Timestamp>),
     /// The client lies in this network.
     Ip(IpNet),
     /// A text column matches; of a group, at least one of its columns.

@@ -112,7 +112,7 @@ pub enum FieldKind {
     Ip,
     /// An identifier or a reference.
     Id(Identified),
-    /// A span of time that narrows the whole query.
+    /// A span of time; alone it narrows the whole search.
     Time(TimeSide),
     /// Nothing of the kind is recorded yet: every value is an error.
     NotRecorded,

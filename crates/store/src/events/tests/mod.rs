@@ -146,6 +146,11 @@ fn newer_filters() -> Vec<Filter> {
         Filter::Number(NumberColumn::Wait, 600_000..=u64::MAX),
         #[expect(clippy::reversed_empty_ranges, reason = "what a person may write")]
         Filter::Number(NumberColumn::Port, 9..=2),
+        Filter::Time(start()..start() + Duration::from_secs(60)),
+        Filter::Not(Box::new(Filter::Time(
+            start() + Duration::from_secs(9)..Timestamp::from_millis(i64::MAX),
+        ))),
+        story(Filter::Time(start()..start() + Duration::from_secs(5))),
         Filter::Ids(vec![some.id, synthetic::event(3_000, start()).id]),
         Filter::LifeLine(some.life_line),
         Filter::Session(some.session),

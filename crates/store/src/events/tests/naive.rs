@@ -35,6 +35,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, others: &[&Event]) -> bool
         Filter::Number(column, range) => {
             number(*column, event).is_some_and(|number| range.contains(&number))
         }
+        Filter::Time(times) => times.contains(&event.at),
         Filter::Has(Column::Time | Column::Ip) => true,
         Filter::Has(Column::Text(column)) => values(*column, event).iter().any(|v| !v.is_empty()),
         Filter::Has(Column::Number(column)) => number(*column, event).is_some(),

@@ -23,7 +23,7 @@ use crate::{Center, CenterError, SessionCounts, permit};
 /// Most hours shown, and hours whose counters are remembered: a week.
 pub const HOURS_MAX: usize = 7 * 24;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// One hour of the conservation sum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -164,7 +164,7 @@ impl From<&Hour> for HourCounts {
 }
 
 /// When the hour of `at` began.
-fn hour_of(at: Timestamp) -> Timestamp {
+pub(crate) fn hour_of(at: Timestamp) -> Timestamp {
     let hour_ms = i64::try_from(HOUR.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(at.as_millis() - at.as_millis().rem_euclid(hour_ms))
 }

@@ -40,6 +40,7 @@ mod present;
 pub mod query;
 mod queue;
 mod races;
+mod refusals;
 pub mod replay;
 mod requests;
 mod retention;
@@ -218,6 +219,7 @@ pub struct Center {
     memory: sight::Memory,
     daily_log: daily_log::DailyLog,
     hours: hours::Hours,
+    refusals: refusals::Refusals,
     next_hops: Arc<dyn NextHops>,
     exports: Option<exports::Jobs>,
     saved_views: Option<Arc<dyn SavedViewState>>,
@@ -247,6 +249,7 @@ impl Center {
             memory,
             daily_log,
             hours,
+            refusals: refusals::Refusals::default(),
             next_hops,
             exports: None,
             saved_views: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
+use store::{QueueDepth, QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::{QueueAction, Record, SCHEMA};
 use types::{
     AuditAction, Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId,
@@ -140,28 +140,6 @@ impl Center {
         }
         rows.truncate(rows_max);
         Ok(rows)
-    }
-
-    /// How many messages wait for a next hop, and how many only for a person
-    /// to release them. Goes through the queue page by page, so that nobody
-    /// waits long for its lock.
-    pub(crate) fn queue_states(&self) -> (u64, u64) {
-        let (mut waiting, mut held) = (0, 0);
-        let mut after = None;
-        loop {
-            let page = self.parts.queue.list(after, ROWS_MAX);
-            let Some(last) = page.last() else { return (waiting, held) };
-            after = Some(last.id);
-            for message in &page {
-                let is_held = |r: &QueuedRecipient| matches!(r.state, RecipientState::Held { .. });
-                let mut left =
-                    message.recipients.iter().filter(|r| r.state != RecipientState::Done);
-                match left.all(is_held) {
-                    true => held += 1,
-                    false => waiting += 1,
-                }
-            }
-        }
     }
 
     /// One message.
@@ -309,25 +287,28 @@ impl Seen<'_> {
         self.seen_of(message).any(|recipient| recipient.state != RecipientState::Done)
     }
 
-    /// Messages in the queue, and the arrival of the oldest of those that wait
-    /// for the next hop.
-    pub(crate) fn queue_depth(&self) -> (usize, Option<Timestamp>) {
+    /// How many messages the caller sees in the queue.
+    pub(crate) fn queue_depth(&self) -> QueueDepth {
         if self.events.sight().is_everything() {
             return self.parts.queue.depth();
         }
-        let (mut messages, mut oldest) = (0, None::<Timestamp>);
+        let mut depth = QueueDepth::default();
         let mut after = None;
         loop {
             let page = self.parts.queue.list(after, ROWS_MAX);
-            let Some(last) = page.last() else { return (messages, oldest) };
+            let Some(last) = page.last() else { return depth };
             after = Some(last.id);
             for message in page.iter().filter(|message| self.sees_some(message)) {
-                messages += 1;
                 let waits =
                     |one: &QueuedRecipient| matches!(one.state, RecipientState::Waiting { .. });
-                if self.seen_of(message).any(waits) {
-                    oldest = Some(oldest.map_or(message.arrived, |at| at.min(message.arrived)));
+                if !self.seen_of(message).any(waits) {
+                    depth.held += 1;
+                    continue;
                 }
+                depth.waiting += 1;
+                let oldest =
+                    depth.oldest_waiting.map_or(message.arrived, |at| at.min(message.arrived));
+                depth.oldest_waiting = Some(oldest);
             }
         }
     }

@@ -383,8 +383,12 @@ async fn of_a_queued_message_everybody_sees_and_moves_their_own_recipients() {
     assert!(missing(center.queue_show(&nobody, id)));
     let shape = center.queue_shape(&desk()).unwrap().rows;
     assert!(shape.iter().all(|row| row.domain == "corp.example") && shape.len() == 1);
-    let depth = |caller: &Caller| center.overview_now(caller).unwrap().queue_messages;
-    assert_eq!((depth(&owner()), depth(&desk()), depth(&nobody)), (1, 1, 0));
+    let depth = |caller: &Caller| {
+        let now = center.overview_now(caller).unwrap();
+        (now.queue_messages, now.held.count, now.queue_oldest_age_s)
+    };
+    assert_eq!(depth(&owner()), (1, 1, Some(60)));
+    assert_eq!((depth(&desk()), depth(&nobody)), ((1, 0, Some(60)), (0, 0, None)));
     let done = center.queue_command(&nobody, QueueCommand::Delete, &[id]).unwrap();
     assert_eq!((done.recipients, done.missing), (0, vec![id]));
     let done = center.queue_command(&desk(), QueueCommand::Delete, &[id]).unwrap();

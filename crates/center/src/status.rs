@@ -43,10 +43,13 @@ pub struct Status {
     pub checks: Vec<ReadyCheck>,
     /// The version of the policy set.
     pub policy_version: Option<u64>,
-    /// Messages in the queue.
+    /// Messages that wait for the next hop.
     pub queue_messages: usize,
-    /// How long the oldest of them has been there, in seconds.
-    pub queue_oldest_age_s: u64,
+    /// How long the oldest of them has been there, in seconds; nothing where
+    /// none waits.
+    pub queue_oldest_age_s: Option<u64>,
+    /// Messages that are held back until somebody releases them.
+    pub queue_held: usize,
     /// The triplet table.
     pub greylist: GreylistSize,
     /// The conservation sum.
@@ -72,7 +75,7 @@ impl Center {
         permit(caller, Permission::SystemStatus)?;
         let now = self.parts.clock.now();
         let checks = self.readiness();
-        let (queue_messages, oldest) = self.parts.queue.depth();
+        let queue = self.parts.queue.depth();
         Ok(Status {
             program_version: self.parts.program_version.to_owned(),
             node: self.parts.node.to_string(),
@@ -81,8 +84,9 @@ impl Center {
             ready: !checks.iter().any(ReadyCheck::keeps_mail_out),
             checks,
             policy_version: self.parts.policies.version().ok(),
-            queue_messages,
-            queue_oldest_age_s: oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+            queue_messages: queue.waiting,
+            queue_oldest_age_s: queue.oldest_waiting.map(|oldest| now.since(oldest).as_secs()),
+            queue_held: queue.held,
             greylist: self.greylist_size(),
             conservation: self.conservation_sum(),
             daily_log_until: self.daily_log.written_until(),

@@ -240,9 +240,26 @@ pub trait MessageQueue: Send + Sync {
     /// Messages in order of arrival, from `after` on.
     fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>>;
 
-    /// Messages in the queue, and the arrival of the oldest of those that wait
-    /// for the next hop; who is held waits for a person.
-    fn depth(&self) -> (usize, Option<Timestamp>);
+    /// How many messages are in the queue.
+    fn depth(&self) -> QueueDepth;
+}
+
+/// How many messages are in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Messages of which at least one recipient waits for the next hop.
+    pub waiting: usize,
+    /// Messages of which every recipient that is left waits for a person.
+    pub held: usize,
+    /// The arrival of the oldest message that waits for the next hop.
+    pub oldest_waiting: Option<Timestamp>,
+}
+
+impl QueueDepth {
+    /// Messages that have not left.
+    pub fn messages(self) -> usize {
+        self.waiting + self.held
+    }
 }
 
 /// The new state of one recipient of a message.

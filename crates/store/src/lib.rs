@@ -25,8 +25,8 @@ mod store;
 pub mod triplets;
 
 pub use contract::{
-    Acceptance, ContentWriter, EventLog, EventWatcher, Filter, MessageQueue, Position, QueueStep,
-    StoreError, TripletTable,
+    Acceptance, ContentWriter, EventLog, EventWatcher, Filter, MessageQueue, Position, QueueDepth,
+    QueueStep, StoreError, TripletTable,
 };
 pub use message::{QueuedMessage, QueuedRecipient, RecipientState};
 pub use options::StoreOptions;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use types::{Event, QueueId, Timestamp};
 
-use crate::contract::{Position, QueueStep, StoreError};
+use crate::contract::{Position, QueueDepth, QueueStep, StoreError};
 use crate::journal::{Accept, BatchRef, Journal, SettleRef, Written};
 use crate::message::{QueuedMessage, RecipientState};
 use crate::spool::{Content, Piece, Place};
@@ -207,9 +207,14 @@ impl Queue {
     }
 
     /// See [`crate::MessageQueue::depth`].
-    pub(crate) fn depth(&self) -> (usize, Option<Timestamp>) {
+    pub(crate) fn depth(&self) -> QueueDepth {
         let state = self.state();
-        (state.messages.len(), state.waiting.first().map(|(arrived, _)| *arrived))
+        let waiting = state.waiting.len();
+        QueueDepth {
+            waiting,
+            held: state.messages.len().saturating_sub(waiting),
+            oldest_waiting: state.waiting.first().map(|(arrived, _)| *arrived),
+        }
     }
 
     /// Where the content of a message is.

@@ -303,7 +303,7 @@ impl Gateway {
 
     /// Messages that have not left us.
     pub fn queue_depth(&self) -> usize {
-        self.running.as_ref().map_or(0, |running| running.store.depth().0)
+        self.running.as_ref().map_or(0, |running| running.store.depth().messages())
     }
 
     /// The store of the running gateway.

@@ -104,6 +104,8 @@ struct Now {
     label: &'static str,
     text: String,
     href: Option<String>,
+    /// What belongs to it.
+    note: Option<String>,
 }
 
 #[derive(Template)]
@@ -121,6 +123,8 @@ struct OverviewPage {
     flow_table: bool,
     flow_toggle: String,
     refused: Option<Vec<Bar>>,
+    /// What stands beside the bars of refusals.
+    against: &'static str,
     greylist: Option<Vec<Step>>,
     wait: Option<String>,
     top: Option<Vec<Bars>>,
@@ -176,6 +180,7 @@ fn filled(shell: Shell, tiles: Tiles, span: OverviewSpan, flow_table: bool) -> O
         },
         flow_table,
         flow_toggle: format!("/?span={word}{toggle}"),
+        against: tiles.refused.as_deref().map_or("", against),
         refused: tiles.refused.map(|bars| refused(&bars)),
         wait: tiles.greylist.as_ref().and_then(|funnel| funnel.median_wait_ms).map(span_of),
         greylist: tiles.greylist.as_ref().map(funnel),
@@ -211,21 +216,19 @@ fn number(figure: &Figure) -> Number {
 fn figures(now: &NowTile, shell: &Shell) -> Vec<Now> {
     let list = |view: &str| format!("/messages?view={view}&from=");
     let minute = Address::new().with(|address| "now-1m".clone_into(&mut address.from));
-    let figure = |label, text: String, href| Now { label, text, href };
-    let queue = || Some(list("queue"));
+    let figure = |label, text: String, href| Now { label, text, href, note: None };
     let last = now.last_accepted.map_or_else(|| "never".to_owned(), |at| shell.zone.hours(at));
-    let oldest = match now.queue_messages {
-        0 => "\u{2013}".to_owned(),
-        _ => span(now.queue_oldest_age_s),
-    };
     let sessions = now.sessions_open.map(|open| figure("Sessions open", grouped(open), None));
     let mut figures =
         vec![figure("Attempts a minute", grouped(now.attempts_per_minute), Some(minute))];
     figures.extend(sessions);
     figures.extend([
-        figure("In the queue", grouped(now.queue_messages as u64), queue()),
-        figure("Oldest in the queue", oldest, queue()),
-        figure("Held", grouped(now.held.count), Some(href(&now.held.link))),
+        Now {
+            // Where nothing waits there is no oldest.
+            note: now.queue_oldest_age_s.map(|age| format!("the oldest {}", span(age))),
+            ..figure("Waiting in queue", grouped(now.queue_messages as u64), Some(list("queue")))
+        },
+        figure("Held back", grouped(now.held.count), Some(href(&now.held.link))),
         figure("Last accepted", last, Some(list("accepted"))),
     ]);
     figures
@@ -264,6 +267,15 @@ fn refused(bars: &[RefusedBar]) -> Vec<Bar> {
         change: bar.week_before.map(|before| change(bar.now.count, before)),
     };
     bars.iter().map(bar).collect()
+}
+
+/// What the changes are measured against.
+fn against(bars: &[RefusedBar]) -> &'static str {
+    match bars.iter().any(|bar| bar.week_before.is_some()) {
+        true => "change against the week before",
+        false if bars.is_empty() => "",
+        false => "no figures of the week before",
+    }
 }
 
 /// What changed against the week before.

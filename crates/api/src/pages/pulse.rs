@@ -110,7 +110,7 @@ pub(super) async fn pulse(
         let attempts = status.conservation.counts.attempts_opened;
         Ok(told(&Moment {
             ready: status.ready,
-            queue_oldest_s: status.queue_oldest_age_s,
+            queue_oldest_s: status.queue_oldest_age_s.unwrap_or(0),
             rate: looks.rate(Instant::now(), attempts),
             silent_s: since(last.unwrap_or(status.started).max(status.started)),
         }))

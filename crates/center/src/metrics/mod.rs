@@ -97,8 +97,8 @@ const NEXT_HOPS_MAX: usize = 100;
 impl MetricSource for Center {
     fn collect(&self, out: &mut Vec<Sample>) {
         let now = self.parts.clock.now();
-        let (_, oldest) = self.parts.queue.depth();
-        let (waiting, held) = self.queue_states();
+        let queue = self.parts.queue.depth();
+        let oldest = queue.oldest_waiting;
         let age = oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
         let size = self.greylist_size();
         let counts = self.parts.sessions.counts();
@@ -112,9 +112,9 @@ impl MetricSource for Center {
         add("portcullis_smtp_sessions_total", &[], counts.sessions_opened as f64);
         add("portcullis_attempts_opened_total", &[], counts.attempts_opened as f64);
         add("portcullis_attempts_unaccounted", &[], sum.difference as f64);
-        add("portcullis_queue_messages", &["waiting"], waiting as f64);
-        add("portcullis_queue_messages", &["held"], held as f64);
-        add("portcullis_held_messages", &["queue"], held as f64);
+        add("portcullis_queue_messages", &["waiting"], queue.waiting as f64);
+        add("portcullis_queue_messages", &["held"], queue.held as f64);
+        add("portcullis_held_messages", &["queue"], queue.held as f64);
         add("portcullis_queue_oldest_age_seconds", &[], age);
         add("portcullis_greylist_open", &[], size.waiting as f64);
         add("portcullis_greylist_known", &[], size.known as f64);

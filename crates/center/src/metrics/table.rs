@@ -109,7 +109,7 @@ pub const METRICS: &[Metric] = &[
         "portcullis_queue_oldest_age_seconds",
         Gauge,
         &[],
-        "How long the oldest queued message has been here.",
+        "How long the oldest message that waits for its next hop has been here.",
     ),
     row(
         "portcullis_delivery_attempts_total",

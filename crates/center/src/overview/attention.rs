@@ -114,8 +114,7 @@ impl Center {
 
 impl Seen<'_> {
     fn waiting_long(&self) -> Option<Attention> {
-        let (_, oldest) = self.queue_depth();
-        let age = self.parts.clock.now().since(oldest?);
+        let age = self.parts.clock.now().since(self.queue_depth().oldest_waiting?);
         let text = format!(
             "The oldest message that waits for its next hop has waited {}.",
             spoken(Duration::from_secs(age.as_secs()))

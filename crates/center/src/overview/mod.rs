@@ -4,7 +4,7 @@
 
 mod attention;
 mod known;
-mod tiles;
+pub(crate) mod tiles;
 
 use serde::{Deserialize, Serialize};
 use types::{Caller, Reason, Timestamp};
@@ -44,9 +44,9 @@ pub struct NowTile {
     pub attempts_per_minute: u64,
     /// Messages waiting for the next hop.
     pub queue_messages: usize,
-    /// How long the oldest of them waits, in seconds.
-    pub queue_oldest_age_s: u64,
-    /// Messages waiting for somebody's decision.
+    /// How long the oldest of them waits, in seconds; nothing where none does.
+    pub queue_oldest_age_s: Option<u64>,
+    /// Mail that waits for somebody's decision, by recipient.
     pub held: Figure,
     /// When the last message was taken over.
     pub last_accepted: Option<Timestamp>,
@@ -65,8 +65,8 @@ pub struct RefusedBar {
     pub label: String,
     /// How often in the time looked at.
     pub now: Figure,
-    /// How often in the same time a week before; nothing if that was before
-    /// anything was recorded.
+    /// How often in the same time a week before: by whole hours where its
+    /// events are gone, and nothing where they were not counted either.
     pub week_before: Option<u64>,
 }
 

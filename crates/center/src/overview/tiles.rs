@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use store::search::{FacetBy, Filter, Query, TallyPlan, TextColumn, WordColumn};
+use store::StoreError;
+use store::search::{FacetBy, Filter, Query, Tallied, TallyPlan, TextColumn, WordColumn};
 use store::search::{NumberColumn, RowsPage};
 use types::{Caller, OutcomeKind, Permission, Reason, Timestamp};
 
@@ -17,6 +18,8 @@ use crate::{Center, CenterError, permit, presentable_within};
 const ROWS_MAX: usize = 10;
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 80;
+/// Of the mail that was held, what nobody has decided on.
+const STILL_HELD: &str = "-is:released -is:deleted";
 const MINUTE: Duration = Duration::from_secs(60);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Longer than any greylist window may be, in seconds: nine days.
@@ -37,9 +40,10 @@ impl Center {
         let now = self.parts.clock.now();
         let counts = self.parts.sessions.counts();
         let seen = self.seen_by(caller);
-        let (queue_messages, oldest) = seen.queue_depth();
+        let queue = seen.queue_depth();
         let all = now.before(WEEK)..now + MINUTE;
-        let held = ListLink { view: View::Held, ..ListLink::default() };
+        let query = STILL_HELD.to_owned();
+        let held = ListLink { view: View::Held, query, ..ListLink::default() };
         let last_minute = now.before(MINUTE)..now + MINUTE;
         Ok(NowTile {
             // Sessions belong to no recipient.
@@ -48,8 +52,8 @@ impl Center {
                 .is_everything()
                 .then(|| counts.sessions_opened.saturating_sub(counts.sessions_finished)),
             attempts_per_minute: seen.attempts(&Filter::IsAttempt, last_minute)?,
-            queue_messages,
-            queue_oldest_age_s: oldest.map_or(0, |oldest| now.since(oldest).as_secs()),
+            queue_messages: queue.waiting,
+            queue_oldest_age_s: queue.oldest_waiting.map(|oldest| now.since(oldest).as_secs()),
             held: seen.figure(held)?,
             last_accepted: seen.newest(&Filter::Outcome(OutcomeKind::Accepted), all.clone())?,
             last_attempt: seen.newest(&Filter::IsAttempt, all)?,
@@ -74,9 +78,13 @@ impl Center {
         let before = times.start.before(WEEK)..times.end.before(WEEK);
         let rejected = Filter::Outcome(OutcomeKind::Rejected);
         let now = seen.reasons(&rejected, times)?;
-        // A week before anything was recorded there is nothing to compare with.
-        let known = seen.events.oldest().is_some_and(|oldest| oldest <= before.start);
-        let week_before = if known { Some(seen.reasons(&rejected, before)?) } else { None };
+        let kept = seen.events.oldest().is_some_and(|oldest| oldest <= before.start);
+        let week_before = match caller.sight.is_everything() {
+            _ if kept => Some(seen.reasons(&rejected, before)?),
+            true => self.refused_by_hour(&before)?,
+            // What outlives the events was counted of everybody's mail.
+            false => None,
+        };
         let bar = |(reason, count): (Reason, u64)| {
             let query = edit::term("type", reason.slug());
             let then = |counts: &Vec<(Reason, u64)>| {
@@ -197,14 +205,7 @@ impl Seen<'_> {
         times: Range<Timestamp>,
     ) -> Result<Vec<(Reason, u64)>, CenterError> {
         let query = Query { filter, times, stop: self.patience() };
-        let plan = TallyPlan {
-            facets: vec![FacetBy::Word(WordColumn::Reason)],
-            values_max: Reason::ALL.len(),
-            ..TallyPlan::default()
-        };
-        let tallied = self.events.tally(&query, &plan)?;
-        let values = tallied.facets.into_iter().flat_map(|facet| facet.values);
-        Ok(values.filter_map(|(slug, count)| Some((slug.parse().ok()?, count))).collect())
+        tally_reasons(|plan| self.events.tally(&query, plan))
     }
 
     /// How long half of the retries that passed took at most, to the second:
@@ -230,4 +231,18 @@ impl Seen<'_> {
         }
         Ok(Some(low * 1_000))
     }
+}
+
+/// How often each reason occurs among what `tally` goes through, most
+/// frequent first.
+pub(crate) fn tally_reasons(
+    tally: impl FnOnce(&TallyPlan) -> Result<Tallied, StoreError>,
+) -> Result<Vec<(Reason, u64)>, CenterError> {
+    let plan = TallyPlan {
+        facets: vec![FacetBy::Word(WordColumn::Reason)],
+        values_max: Reason::ALL.len(),
+        ..TallyPlan::default()
+    };
+    let values = tally(&plan)?.facets.into_iter().flat_map(|facet| facet.values);
+    Ok(values.filter_map(|(slug, count)| Some((slug.parse().ok()?, count))).collect())
 }

@@ -160,7 +160,7 @@ impl QueueNow<'_> {
 
 impl Present for QueueNow<'_> {
     fn queued(&self) -> Vec<EventId> {
-        self.recipients(|recipient| recipient.state != RecipientState::Done)
+        self.recipients(|recipient| matches!(recipient.state, RecipientState::Waiting { .. }))
     }
 
     fn held(&self) -> Vec<EventId> {

@@ -179,7 +179,7 @@ impl House {
     pub(crate) async fn pass_until_empty(&self) {
         let end = START + Duration::from_secs(14 * 86_400);
         self.settle().await;
-        while self.store.depth().0 > 0 {
+        while self.store.depth().messages() > 0 {
             let next = self.clock.advance_to_next();
             assert!(next.is_some_and(|next| next < end), "the queue does not become empty");
             self.settle().await;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use store::contract::{
     ContentReader, ContentWriter, EventLog, Filter, Found, Later, Page, Position, Totals,
 };
-use store::{Acceptance, MessageQueue, QueueStep, QueuedMessage, StoreError};
+use store::{Acceptance, MessageQueue, QueueDepth, QueueStep, QueuedMessage, StoreError};
 use tokio::sync::Notify;
 use types::{Event, EventId, LifeLineId, QueueId, Reference, Timestamp};
 
@@ -171,9 +171,10 @@ impl MessageQueue for MemoryStore {
         self.state.lock().unwrap().messages.values().take(max).cloned().collect()
     }
 
-    fn depth(&self) -> (usize, Option<Timestamp>) {
+    fn depth(&self) -> QueueDepth {
         let state = self.state.lock().unwrap();
-        (state.messages.len(), state.messages.values().map(|m| m.arrived).min())
+        let oldest_waiting = state.messages.values().map(|m| m.arrived).min();
+        QueueDepth { waiting: state.messages.len(), held: 0, oldest_waiting }
     }
 }
 

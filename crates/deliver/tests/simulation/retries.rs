@@ -29,7 +29,7 @@ async fn a_message_is_delivered_with_its_trace_fields_first() {
             "CONTENT"
         ]
     );
-    assert_eq!(house.store.depth().0, 0);
+    assert_eq!(house.store.depth().messages(), 0);
     assert_eq!(house.deliverer.status().counts.delivered, 1);
 }
 
@@ -154,7 +154,7 @@ async fn many_messages_for_a_dead_next_hop_share_its_attempts() {
     hop.listen(&house.network, HOP);
     house.pass(Duration::from_secs(120)).await;
     assert_eq!(house.deliverer.status().counts.delivered, 100);
-    assert_eq!(house.store.depth().0, 0);
+    assert_eq!(house.store.depth().messages(), 0);
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn the_order_to_stop_lets_transfers_end_and_gives_the_rest_back() {
     assert_eq!((house.store.leased(), house.is_stopped()), (1, false));
     house.pass(Duration::from_secs(21)).await;
     assert_eq!((house.store.leased(), house.is_stopped()), (0, true));
-    assert_eq!(house.store.depth().0, 2);
+    assert_eq!(house.store.depth().messages(), 2);
 }
 
 /// Messages that wait for a next hop which is left alone for five minutes.

@@ -65,7 +65,7 @@ fn text(status: &Status) -> String {
     );
     text += &format!(
         "queue: {}\ngreylist: {} waiting, {} known\n",
-        queue_line(status.queue_messages, status.queue_oldest_age_s),
+        queue_line(status.queue_messages, status.queue_held, status.queue_oldest_age_s),
         status.greylist.waiting,
         status.greylist.known
     );
@@ -73,13 +73,17 @@ fn text(status: &Status) -> String {
     text
 }
 
-/// How many messages wait, and how long the oldest has.
-fn queue_line(messages: usize, oldest_s: u64) -> String {
-    let age = spoken(Duration::from_secs(oldest_s));
-    match messages {
-        0 => "empty".to_owned(),
-        1 => format!("1 message, here for {age}"),
-        _ => format!("{messages} messages, the oldest here for {age}"),
+/// How many messages wait, how long the oldest has, and how many are held.
+fn queue_line(waiting: usize, held: usize, oldest_s: Option<u64>) -> String {
+    let age = oldest_s.map(|age| spoken(Duration::from_secs(age)));
+    let waiting = match (waiting, age) {
+        (1, Some(age)) => format!("1 message waits, here for {age}"),
+        (many, Some(age)) => format!("{many} messages wait, the oldest here for {age}"),
+        _ => "nothing waits".to_owned(),
+    };
+    match held {
+        0 => waiting,
+        held => format!("{waiting}; {held} held back until somebody releases them"),
     }
 }
 
@@ -187,8 +191,16 @@ mod tests {
 
     #[test]
     fn ages_are_told_as_people_say_them() {
-        assert_eq!(queue_line(0, 0), "empty");
-        assert_eq!(queue_line(1, 38), "1 message, here for 38 s");
-        assert_eq!(queue_line(3, 583_308), "3 messages, the oldest here for 6 d 18 h");
+        assert_eq!(queue_line(0, 0, None), "nothing waits");
+        assert_eq!(queue_line(1, 0, Some(38)), "1 message waits, here for 38 s");
+        let three = "3 messages wait, the oldest here for 6 d 18 h";
+        assert_eq!(queue_line(3, 0, Some(583_308)), three);
+    }
+
+    #[test]
+    fn held_mail_does_not_wait_and_nothing_is_the_oldest_where_nothing_waits() {
+        let held = "2 held back until somebody releases them";
+        assert_eq!(queue_line(0, 2, None), format!("nothing waits; {held}"));
+        assert_eq!(queue_line(1, 2, Some(38)), format!("1 message waits, here for 38 s; {held}"));
     }
 }

@@ -163,10 +163,11 @@ pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
     kept.map_err(|error| whole(&error))
 }
 
-/// Keeps what is counted in memory: how often each policy decided, and the
-/// conservation sum by the hour.
+/// Keeps what is counted in memory: how often each policy decided, the
+/// conservation sum by the hour, and the refusals of the hours that are over.
 pub(crate) fn note_hits(gateway: &Gateway) -> Result<(), String> {
     gateway.center.keep_hours().map_err(|error| whole(&error))?;
+    gateway.center.keep_refusals().map_err(|error| whole(&error))?;
     let hits = gateway.watchers.take_hits();
     if hits.is_empty() {
         return Ok(());

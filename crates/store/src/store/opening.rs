@@ -73,7 +73,7 @@ impl Store {
         );
         let report = OpenReport {
             records: opened.records,
-            messages: queue.depth().0,
+            messages: queue.depth().messages(),
             triplets: triplets.size(),
             damage,
         };

@@ -9,8 +9,8 @@ use types::{Event, EventId, ForwardPath, LifeLineId, QueueId, Reference, Reverse
 use super::Store;
 use crate::contract::{
     Acceptance, ContentReader, ContentWriter, EventLog, ExpiredTriplet, Filter, Found, Later,
-    MessageQueue, Page, Position, QueueStep, StoreError, Totals, TripletAttempt, TripletEntry,
-    TripletSteer, TripletTable,
+    MessageQueue, Page, Position, QueueDepth, QueueStep, StoreError, Totals, TripletAttempt,
+    TripletEntry, TripletSteer, TripletTable,
 };
 use crate::journal::{AcceptRef, BatchRef, io_error};
 use crate::message::QueuedMessage;
@@ -227,7 +227,7 @@ impl MessageQueue for Store {
         self.queue.list(after, max)
     }
 
-    fn depth(&self) -> (usize, Option<Timestamp>) {
+    fn depth(&self) -> QueueDepth {
         self.queue.depth()
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use store::contract::StoreError;
-use store::{Acceptance, EventLog, MessageQueue, QueueStep, RecipientState};
+use store::{Acceptance, EventLog, MessageQueue, QueueDepth, QueueStep, RecipientState};
 
 use crate::backend::Backend;
 use crate::samples::*;
@@ -121,32 +121,43 @@ pub(crate) async fn done_stays_done(mut backend: impl Backend) {
     assert_eq!(store.message(queue_id(1)).unwrap().recipients[0].state, RecipientState::Done);
 }
 
+/// So many messages wait, the oldest since then.
+fn waiting(messages: usize, since: i64) -> QueueDepth {
+    QueueDepth { waiting: messages, held: 0, oldest_waiting: Some(at(since)) }
+}
+
 pub(crate) async fn who_is_held_does_not_wait_for_the_next_hop(mut backend: impl Backend) {
     let store = backend.open(at(0));
     accept(&store, 1, 1, 10).await;
     accept(&store, 2, 1, 10).await;
-    let step = |state| QueueStep { recipient: event_id(100), state };
-    let held = step(RecipientState::Held { attempts: 0 });
-    store.settle(queue_id(1), vec![held], vec![]).unwrap();
-    assert_eq!(store.depth(), (2, Some(at(2))));
+    let step = |recipient, state| QueueStep { recipient: event_id(recipient), state };
+    let held = |recipient| vec![step(recipient, RecipientState::Held { attempts: 0 })];
+    store.settle(queue_id(1), held(100), vec![]).unwrap();
+    let one_of_two = QueueDepth { waiting: 1, held: 1, oldest_waiting: Some(at(2)) };
+    assert_eq!(store.depth(), one_of_two);
     drop(store);
     let store = backend.open(at(0));
-    assert_eq!(store.depth(), (2, Some(at(2))));
-    let released = step(RecipientState::Waiting { attempts: 0, due: at(60), warned: false });
+    assert_eq!(store.depth(), one_of_two);
+    let released = step(100, RecipientState::Waiting { attempts: 0, due: at(60), warned: false });
     store.settle(queue_id(1), vec![released], vec![]).unwrap();
-    assert_eq!(store.depth(), (2, Some(at(1))));
+    assert_eq!(store.depth(), waiting(2, 1));
+    store.settle(queue_id(1), held(100), vec![]).unwrap();
+    store.settle(queue_id(2), held(200), vec![]).unwrap();
+    let depth = store.depth();
+    assert_eq!((depth.waiting, depth.held, depth.oldest_waiting), (0, 2, None));
+    assert_eq!(depth.messages(), 2);
 }
 
 pub(crate) async fn a_done_message_is_gone_after_a_restart(mut backend: impl Backend) {
     let store = backend.open(at(0));
     accept(&store, 1, 1, 10).await;
     accept(&store, 2, 1, 10).await;
-    assert_eq!(store.depth(), (2, Some(at(1))));
+    assert_eq!(store.depth(), waiting(2, 1));
     store.settle(queue_id(1), vec![done(100)], vec![]).unwrap();
-    assert_eq!(store.depth(), (1, Some(at(2))));
+    assert_eq!(store.depth(), waiting(1, 2));
     drop(store);
     let store = backend.open(at(0));
-    assert_eq!(store.depth(), (1, Some(at(2))));
+    assert_eq!(store.depth(), waiting(1, 2));
     assert!(read(&store, 1).is_err());
 }
 
@@ -165,7 +176,7 @@ pub(crate) async fn a_message_outlives_the_journal(mut backend: impl Backend) {
     assert!(read(&store, 1).unwrap() == content(1, 30_000));
     drop(store);
     let store = backend.open(at(200));
-    assert_eq!(store.depth().0, 2);
+    assert_eq!(store.depth().messages(), 2);
     assert!(read(&store, 1).unwrap() == content(1, 30_000));
     let position = store.settle(queue_id(1), vec![done(100)], vec![]).unwrap();
     store.flushed(position).await.unwrap();
@@ -174,7 +185,7 @@ pub(crate) async fn a_message_outlives_the_journal(mut backend: impl Backend) {
     drop(store);
     let store = backend.open(at(202));
     assert!(read(&store, 2).unwrap() == content(2, 30_000));
-    assert_eq!(store.depth().0, 1);
+    assert_eq!(store.depth().messages(), 1);
 }
 
 pub(crate) async fn a_dropped_writer_leaves_nothing(mut backend: impl Backend) {
@@ -182,10 +193,10 @@ pub(crate) async fn a_dropped_writer_leaves_nothing(mut backend: impl Backend) {
     let mut writer = store.content(queue_id(1));
     writer.write(&content(1, 2_000_000)).await.unwrap();
     drop(writer);
-    assert_eq!(store.depth(), (0, None));
+    assert_eq!(store.depth(), QueueDepth::default());
     backend.tidy(&store, at(1));
     drop(store);
-    assert_eq!(backend.open(at(0)).depth(), (0, None));
+    assert_eq!(backend.open(at(0)).depth(), QueueDepth::default());
 }
 
 pub(crate) async fn a_writer_of_another_message_makes_no_empty_one(mut backend: impl Backend) {
@@ -195,7 +206,7 @@ pub(crate) async fn a_writer_of_another_message_makes_no_empty_one(mut backend: 
     let acceptance = Acceptance { message: Some(message(2, 1, 7)), events: vec![] };
     let committed = store.commit(Some(writer), acceptance).await;
     assert!(matches!(committed, Err(StoreError::Closed)), "{committed:?}");
-    assert_eq!(store.depth().0, 0);
+    assert_eq!(store.depth().messages(), 0);
 }
 
 pub(crate) async fn refusals_of_a_transaction_share_its_commit(mut backend: impl Backend) {

@@ -74,7 +74,11 @@ fn check_messages(worker: &mut Worker, store: &Store) {
     for number in gone {
         worker.messages.remove(&number);
     }
-    assert_eq!(store.depth().0, worker.messages.len(), "seed {seed}: messages nobody sent");
+    assert_eq!(
+        store.depth().messages(),
+        worker.messages.len(),
+        "seed {seed}: messages nobody sent"
+    );
 }
 
 fn check_windows(worker: &mut Worker, expiries: &BTreeMap<EventId, u32>) {

@@ -32,7 +32,7 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
     disk.set_capacity(None);
     let position = commit(&store, 2000, 1, 10_000).await.unwrap();
     store.flushed(position).await.unwrap();
-    assert_eq!(store.depth().0 as u64, number);
+    assert_eq!(store.depth().messages() as u64, number);
     let disk = disk.restart(Crash::PowerCut { seed: 1 });
     let (store, report) = open(&disk, 0).unwrap();
     assert_eq!((report.messages as u64, report.damage), (number, vec![]));

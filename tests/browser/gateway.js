@@ -27,18 +27,18 @@ async function freePort() {
 }
 
 /**
- * One gateway with a data folder of its own. `history` is the number of attempts of the simulated week, `rate` how many
- * live ones it gets in a minute, `seed` makes the same week again. With `data`, a folder that is kept, it can be started
+ * One gateway with a data folder of its own. `history` is the number of attempts of a simulated week, `weeks` how many of
+ * them go by, `rate` how many live attempts there are in a minute, `seed` makes the same week again. With `data`, a folder that is kept, it can be started
  * again, on the same `http` port if a page is still open.
  */
-export async function startGateway({ history = 3000, rate = 120, seed = 1, data, http: sameHttp } = {}) {
+export async function startGateway({ history = 3000, weeks = 2, rate = 120, seed = 1, data, http: sameHttp } = {}) {
   const folder = data ?? mkdtempSync(join(tmpdir(), 'portcullis-browser-'));
   const smtp = await freePort();
   const http = sameHttp ?? await freePort();
   const child = spawn(
     binary,
     ['--data-dir', folder, 'demo', '--smtp', `127.0.0.1:${smtp}`, '--http', `127.0.0.1:${http}`,
-      '--history', `${history}`, '--rate', `${rate}`, '--seed', `${seed}`],
+      '--history', `${history}`, '--weeks', `${weeks}`, '--rate', `${rate}`, '--seed', `${seed}`],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const said = [];

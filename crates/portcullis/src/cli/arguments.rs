@@ -241,9 +241,13 @@ pub struct DemoArguments {
     /// A folder of real messages to send instead of made-up ones.
     #[arg(long, value_name = "DIR")]
     pub messages: Option<PathBuf>,
-    /// Attempts of the simulated last week; 0 for none.
+    /// Attempts of each simulated week; 0 for none.
     #[arg(long, default_value_t = 40_000, value_name = "N")]
     pub history: u32,
+    /// Simulated weeks; of all but the last only the daily logs and the counts
+    /// by the hour are left, as retention leaves them.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub weeks: u32,
     /// Live attempts a minute; 0 for none.
     #[arg(long, default_value_t = 60, value_name = "N")]
     pub rate: u32,

@@ -1,4 +1,6 @@
-//! The last week, lived through by the same gateway in a simulated world.
+//! The last week, lived through by the same gateway in a simulated world; and
+//! the week before, of which only that is left which outlives its events: the
+//! daily logs, and what the last week is compared with.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,8 +24,7 @@ use crate::serve::inspect::whole;
 use crate::settings::Settings;
 use crate::telemetry::Log;
 
-/// How far back it reaches.
-const SPAN: Duration = Duration::from_secs(7 * 86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Where the simulated listener is (RFC 5737).
 const LISTENER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 25)), 25);
@@ -32,7 +33,10 @@ const REST_MAX: Duration = Duration::from_secs(5);
 
 /// What history to make.
 pub(crate) struct Wanted {
+    /// About how many attempts a week has.
     pub(crate) attempts: u32,
+    /// How many weeks go by.
+    pub(crate) weeks: u32,
     pub(crate) seed: u64,
     pub(crate) messages: Option<Arc<Messages>>,
     /// The address of the next hop in the settings.
@@ -58,9 +62,14 @@ pub(crate) async fn make(
     wanted: Wanted,
     log: &Arc<Log>,
 ) -> Result<Made, String> {
-    say(&format!("Making the last week: about {} attempts through this engine …", wanted.attempts));
+    let what = match wanted.weeks {
+        1 => "the last week".to_owned(),
+        weeks => format!("the last {weeks} weeks"),
+    };
+    let attempts = wanted.attempts.saturating_mul(wanted.weeks);
+    say(&format!("Making {what}: about {attempts} attempts through this engine …"));
     let started = Instant::now();
-    let start = wanted.now - SPAN;
+    let start = wanted.now - WEEK * wanted.weeks;
     let clock = SimulatedClock::new(start);
     let network = SimulatedNetwork::new(Arc::new(clock.clone()));
     let mut settings = settings.clone();
@@ -76,13 +85,8 @@ pub(crate) async fn make(
     let gateway = Gateway::join(&settings, opened, Arc::clone(log), vec![LISTENER])?;
     let gateway = Arc::new(gateway);
     let past = Past::begin(Arc::clone(&gateway), &network, wanted.sink);
-    let plan = WeekPlan {
-        seed: wanted.seed,
-        start,
-        end: wanted.now,
-        attempts: wanted.attempts,
-        messages: wanted.messages,
-    };
+    let plan =
+        WeekPlan { seed: wanted.seed, start, end: wanted.now, attempts, messages: wanted.messages };
     let world = DemoWorld { clock: clock.clone(), dial: Arc::new(network), target: LISTENER };
     let report = week(plan, world, &past).await;
     past.end(&clock).await?;
@@ -244,6 +248,8 @@ impl Timers for Past {
                     let _ = self.gateway.store.maintain(now);
                     // What cannot be written now is written at the next start.
                     let _ = self.gateway.center.daily_log().keep(now);
+                    let _ = self.gateway.center.keep_refusals();
+                    let _ = self.gateway.center.drop_expired();
                 });
             }
         })

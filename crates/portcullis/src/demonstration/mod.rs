@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
             drop(opened);
             let wanted = history::Wanted {
                 attempts: arguments.history,
+                weeks: arguments.weeks,
                 seed: arguments.seed,
                 messages: messages.clone(),
                 sink,

@@ -2,7 +2,7 @@
 //! at each start.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use demo::corp;
@@ -69,6 +69,17 @@ fn load(file: &Path) -> Loaded {
     settings::load(&Sources { file, ..Sources::default() })
 }
 
+/// Where a browser on this machine reaches the pages; nothing for a port that
+/// is chosen only when it is bound.
+fn public_url(http: SocketAddr) -> Option<String> {
+    let ip = match http.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    (http.port() != 0).then(|| format!("http://{}", SocketAddr::new(ip, http.port())))
+}
+
 fn settings_text(
     folder: &Path,
     recipients: &Path,
@@ -79,12 +90,16 @@ fn settings_text(
     let nowhere = NOWHERE.parse().map_err(|_| format!("{NOWHERE} is no address"))?;
     let domains = corp::domain_settings(sink, nowhere, &recipients.to_string_lossy());
     let DemoArguments { smtp, http, .. } = arguments;
+    let public_url =
+        public_url(*http).map_or(String::new(), |url| format!("public_url = {url:?}\n"));
     Ok(format!(
         "# Written by `portcullis demo` at each start; changes are lost.\n\n\
          [server]\n\
          hostname = \"mx.corp.example\"\n\
          data_dir = {folder:?}\n\
          policy_file = {policies:?}\n\
+         # Replies end with the address of the page that explains them.\n\
+         {public_url}\
          drain_timeout = \"2s\"\n\n\
          [smtp]\n\
          # Catches clients that speak first.\n\
@@ -109,4 +124,21 @@ fn settings_text(
         list_file = folder.join(ADDRESS_LIST_FILE),
         log = folder.join("portcullis.log"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_of_the_demo_lead_to_a_page_that_a_browser_here_can_open() {
+        for (http, url) in [
+            ("127.0.0.1:8080", Some("http://127.0.0.1:8080")),
+            ("0.0.0.0:8080", Some("http://127.0.0.1:8080")),
+            ("[::]:8080", Some("http://[::1]:8080")),
+            ("127.0.0.1:0", None),
+        ] {
+            assert_eq!(public_url(http.parse().unwrap()).as_deref(), url, "{http}");
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! A short week through the whole gateway: nothing is lost, and what the
 //! demo promises to show is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use center::overview::OverviewSpan;
 use store::contract::Page;
 use store::state::PolicySetContent;
 use store::{EventLog, Filter};
-use types::{Event, Reason};
+use types::{Caller, Event, Reason};
 
 use super::*;
 
@@ -67,14 +68,26 @@ const EXPECTED: &[Reason] = &[
 const NOW: &str = "2026-11-21T12:34:56Z";
 const ATTEMPTS: u32 = 3_000;
 
-/// Makes the week in a new folder; gives the sums and all its events.
-fn short_week() -> (Made, Vec<Event>, PolicySetContent) {
+/// What is left of short weeks.
+struct Left {
+    made: Made,
+    events: Vec<Event>,
+    policies: PolicySetContent,
+    /// Refusals of the last seven days, and of the seven before.
+    refused: Vec<(u64, Option<u64>)>,
+    /// Days that have a daily log.
+    days: BTreeSet<String>,
+}
+
+/// Makes weeks of so many attempts in a new folder.
+fn short_weeks(weeks: u32, attempts: u32) -> Left {
     let folder = tempfile::tempdir().unwrap();
     let arguments = crate::cli::DemoArguments {
         smtp: "127.0.0.1:2525".parse().unwrap(),
         http: "127.0.0.1:8080".parse().unwrap(),
         messages: None,
-        history: ATTEMPTS,
+        history: attempts,
+        weeks,
         rate: 0,
         seed: 1,
     };
@@ -86,21 +99,49 @@ fn short_week() -> (Made, Vec<Event>, PolicySetContent) {
     let clock = Arc::new(SimulatedClock::new(now));
     let (log, writer) = open_log(&place.loaded(), clock).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let wanted = Wanted { attempts: ATTEMPTS, seed: 1, messages: None, sink, now };
+    let wanted = Wanted { attempts, weeks, seed: 1, messages: None, sink, now };
     let made = runtime.block_on(make(&place.settings, wanted, &log)).unwrap();
-    writer.close();
-    let opened = Opened::open(&place.settings).unwrap();
+    let world = World {
+        clock: Arc::new(SimulatedClock::new(now)),
+        chance: Arc::new(SystemChance),
+        dial: Arc::new(SimulatedNetwork::new(Arc::new(SimulatedClock::new(now)))),
+        resolver: None,
+    };
+    let opened = Opened::open_in(&place.settings, world).unwrap();
     let page = Page { after: None, rows_max: 100_000, count_max: 100_000 };
     let always = Timestamp::EPOCH..Timestamp::from_millis(i64::MAX);
     let found = opened.store.search(&Filter::Everything, always, page).unwrap();
     assert!(!found.more && found.missing.is_empty());
-    let content = opened.state.read(&mut |_| {}).unwrap();
-    (made, found.events, content)
+    let policies = opened.state.read(&mut |_| {}).unwrap();
+    let (refused, days) = runtime.block_on(async {
+        let gateway = Gateway::join(&place.settings, opened, Arc::clone(&log), vec![]).unwrap();
+        let root = Caller::with_all("root");
+        let bars = gateway.center.overview_refused(&root, OverviewSpan::Week).unwrap();
+        let logs = gateway.center.daily_logs(&root).unwrap();
+        let refused = bars.iter().map(|bar| (bar.now.count, bar.week_before)).collect();
+        (refused, logs.into_iter().map(|log| log.day).collect())
+    });
+    writer.close();
+    Left { made, events: found.events, policies, refused, days }
+}
+
+#[test]
+fn of_the_week_before_its_daily_logs_and_what_to_compare_with_are_left() {
+    let left = short_weeks(2, 700);
+    assert_eq!((left.made.tally.open(), left.made.tally.unrecorded), (0, 0));
+    let now: Timestamp = NOW.parse().unwrap();
+    let kept = now - WEEK - Duration::from_secs(26 * 3_600);
+    assert!(left.events.iter().all(|event| event.at >= kept), "retention drops whole segments");
+    assert_eq!(left.days.len(), 15, "{:?}", left.days);
+    let (last, before): (Vec<u64>, Vec<Option<u64>>) = left.refused.into_iter().unzip();
+    let before: u64 = before.into_iter().map(|count| count.expect("each has its figure")).sum();
+    let last: u64 = last.into_iter().sum();
+    assert!(before * 2 > last && last * 2 > before, "{before} before, {last} in the last week");
 }
 
 #[test]
 fn a_week_is_conserved_and_shows_every_reason() {
-    let (made, events, content) = short_week();
+    let Left { made, events, policies, .. } = short_weeks(1, ATTEMPTS);
     let ended: u64 = made.tally.ended.iter().sum();
     assert_eq!((made.tally.open(), made.tally.unrecorded), (0, 0), "{:?}", made.tally);
     let attempts = events.iter().filter(|event| event.outcome().is_some()).count() as u64;
@@ -110,11 +151,11 @@ fn a_week_is_conserved_and_shows_every_reason() {
     assert!(counted.abs_diff(ended) * 20 <= ended, "{counted} {ended}");
     assert!(u64::from(ATTEMPTS).abs_diff(ended) * 4 <= u64::from(ATTEMPTS), "{ended}");
 
-    let hits: u64 = content.policies.iter().map(|stored| stored.hits.count).sum();
+    let hits: u64 = policies.policies.iter().map(|stored| stored.hits.count).sum();
     assert!(hits * 4 > ended, "what each policy decided is counted: {hits} of {ended}");
 
     let now: Timestamp = NOW.parse().unwrap();
-    assert!(events.iter().all(|event| event.at <= now && event.at >= now - SPAN));
+    assert!(events.iter().all(|event| event.at <= now && event.at >= now - WEEK));
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for reason in events.iter().filter_map(Event::reason) {
         *reasons.entry(reason.slug()).or_default() += 1;

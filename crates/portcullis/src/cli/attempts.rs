@@ -91,7 +91,7 @@ pub(super) fn rows(global: &Global, query: &str, format: RowsFormat) -> Result<E
 /// The query cannot be understood, or the server not be asked even once.
 pub(super) fn follow(global: &Global, query: &str) -> Result<Exit, Failure> {
     let server = Server::of(global)?;
-    let output = Output::new(global.json);
+    let mut output = Output::new(global.json);
     let path = path_with("/attempts/stream", &[("q", Some(query.trim()))]);
     let mut last: Option<String> = None;
     let mut printed = Ok(());
@@ -103,7 +103,11 @@ pub(super) fn follow(global: &Global, query: &str) -> Result<Exit, Failure> {
             }
             printed = match event.kind.as_str() {
                 "attempt" => match serde_json::from_str::<Json>(&event.data) {
-                    Ok(row) => output.list(COLUMNS, &[row]),
+                    Ok(row) => {
+                        let written = output.list(COLUMNS, &[row]);
+                        output = output.going_on();
+                        written
+                    }
                     Err(_) => Ok(()),
                 },
                 "gap" | "cut" => {

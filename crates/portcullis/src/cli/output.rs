@@ -1,5 +1,6 @@
 //! What commands print: tables to a terminal, tab-separated lines to anything
-//! else, JSON where it is asked for.
+//! else, JSON where it is asked for. A table begins with its heads, whoever
+//! reads it; a script that wants none asks for JSON or skips a line.
 //!
 //! Nothing from a sender reaches a terminal unneutralised: every text goes
 //! through `presentable`, and JSON escapes control characters by itself.
@@ -20,12 +21,18 @@ pub(super) type Column = (&'static str, &'static str);
 pub(super) struct Output {
     json: bool,
     terminal: bool,
+    heads: bool,
 }
 
 impl Output {
     /// Standard output, as JSON or for a person.
     pub(super) fn new(json: bool) -> Self {
-        Output { json, terminal: io::stdout().is_terminal() }
+        Output { json, terminal: io::stdout().is_terminal(), heads: true }
+    }
+
+    /// The same without heads, for rows that go on a table begun before.
+    pub(super) fn going_on(self) -> Self {
+        Output { heads: false, ..self }
     }
 
     /// Whether JSON was asked for.
@@ -68,20 +75,22 @@ impl Output {
         self.table(&heading, &rows.iter().map(cells).collect::<Vec<_>>())
     }
 
-    /// Prints a table: with its heading to a terminal, else tab-separated.
+    /// Prints a table: aligned to a terminal, else tab-separated.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(super) fn table(self, heading: &[String], rows: &[Vec<Json>]) -> Result<(), Failure> {
         let cells = |row: &Vec<Json>| row.iter().map(|value| cell(value, "")).collect::<Vec<_>>();
+        let heads = self.heads.then_some(heading).filter(|heading| !heading.is_empty());
         if !self.terminal {
-            let lines: String = rows.iter().map(|row| cells(row).join("\t") + "\n").collect();
-            return print(&lines);
+            return print(&tab_separated(heads, rows.iter().map(cells)));
         }
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(heading);
+        if let Some(heads) = heads {
+            table.set_header(heads);
+        }
         table.add_rows(rows.iter().map(cells));
         print(&(table.trim_fmt() + "\n"))
     }
@@ -132,6 +141,12 @@ impl Output {
     pub(super) fn document(self, text: &str) -> Result<(), Failure> {
         if self.terminal { self.text(text.trim_end_matches('\n')) } else { print(text) }
     }
+}
+
+/// A table for programs: one line each, cells apart by tabs.
+fn tab_separated(heads: Option<&[String]>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let heads = heads.map(|heads| heads.join("\t") + "\n");
+    heads.into_iter().chain(rows.map(|cells| cells.join("\t") + "\n")).collect()
 }
 
 /// The text of one cell.
@@ -207,6 +222,16 @@ mod tests {
         assert_eq!(cell(&row, "/n"), "3");
         assert_eq!(cell(&row, "/list"), "a, b\u{2039}0A\u{203a}");
         assert_eq!(cell(&row, "/none") + &cell(&row, "/missing"), "");
+    }
+
+    #[test]
+    fn a_table_begins_with_its_heads_and_what_goes_on_with_one_does_not() {
+        let heads = ["Id".to_owned(), "From".to_owned()];
+        let rows = || [vec!["1".to_owned(), "a@x".to_owned()]].into_iter();
+        assert_eq!(tab_separated(Some(&heads), rows()), "Id\tFrom\n1\ta@x\n");
+        assert_eq!(tab_separated(None, rows()), "1\ta@x\n");
+        let output = Output::new(false);
+        assert!(output.heads && !output.going_on().heads);
     }
 
     #[test]

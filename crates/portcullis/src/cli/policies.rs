@@ -262,7 +262,8 @@ pub(super) fn group(global: &Global, command: &GroupCommand) -> Result<Exit, Fai
                 false => {
                     let members = row.pointer("/group/members").and_then(Json::as_array);
                     let members = members.cloned().unwrap_or_default();
-                    output.table(&["member".to_owned()], &one_column(members))?;
+                    // What is printed can be pasted into another group.
+                    output.going_on().table(&[], &one_column(members))?;
                 }
             }
         }

@@ -170,6 +170,9 @@ fn cell_text(cell: &ReplayCell) -> String {
     if cell.by_retry > 0 {
         text += &format!(" ({} were accepted when they came back)", cell.by_retry);
     }
+    if !cell.rows.is_empty() {
+        text += "\n  time  reference  sender -> recipient  [client]  before => after";
+    }
     for row in cell.rows.iter().take(ROWS_SHOWN) {
         let attempt = &row.attempt;
         text += &format!(

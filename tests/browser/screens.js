@@ -13,7 +13,7 @@ const firstRow = (path, side = '') => async (page, url) => {
 };
 
 /** The story of a message that was greylisted, came back too early, and was delivered. */
-const GREYLISTED = '/messages?view=delivered&from=now-7d&q=from%3Aimpatient.example';
+const GREYLISTED = '/messages?view=delivered&from=now-7d&q=from%3Aimpatient.example%20wait%3A%3E10s';
 const REFUSED = '/messages?view=rejected&from=now-7d&q=type%3Ablocked';
 
 export const screens = {
@@ -21,6 +21,11 @@ export const screens = {
   'overview-7-days': at('/?span=7d'),
   rejected: at('/messages?view=rejected&from=now-7d'),
   deferred: at('/messages?view=deferred&from=now-7d'),
+  accepted: at('/messages?view=accepted&from=now-7d'),
+  queue: at('/messages?view=queue'),
+  held: at('/messages?view=held&from=now-7d'),
+  bounced: at('/messages?view=bounced&from=now-7d'),
+  'older-than-kept': at('/messages?view=rejected&from=2026-01-05&to=2026-01-06'),
   everything: at('/messages?view=all&from=now-7d&facets=open'),
   'query-with-chips': at('/messages?view=all&from=now-7d&q=is%3Arejected%20-type%3Arecipient.unknown'),
   'query-mistake': at('/messages?view=rejected&q=sujbect%3Ainvoice'),
@@ -44,6 +49,11 @@ export const screens = {
     await page.locator('a[href^="/lifelines/"]').first().click();
     await page.waitForLoadState('load');
   },
+  compare: async (page, url) => {
+    await at(REFUSED)(page, url);
+    const refs = await page.locator('tbody tr[data-ref]').evaluateAll((rows) => rows.slice(0, 2).map((row) => row.dataset.ref));
+    await at(`/compare?a=${refs[0]}&b=${refs[1]}`)(page, url);
+  },
   live: at('/messages/live'),
   requests: at('/requests?list=all'),
   permit: async (page, url) => {
@@ -66,6 +76,7 @@ export const screens = {
   precision: at('/reports/precision'),
   simulator: at('/policies/simulator?to=ann%40corp.example&from=somebody%40outside.example&ip=192.0.2.1'),
   downloads: at('/reports/downloads'),
+  'export-new': at('/reports/downloads/new?view=rejected&from=now-7d'),
   views: at('/views'),
   audit: at('/system/audit'),
   'audit-of-tokens': at('/system/audit?action=token'),
@@ -86,4 +97,9 @@ export const screens = {
     await at(`/r/${await page.locator('tbody tr[data-ref]').first().getAttribute('data-ref')}`)(page, url);
   },
   'public-page-unknown': at('/r/AAAAAAAAAAAA'),
+  // The last one: nobody is signed in after it.
+  'sign-in': async (page, url) => {
+    await page.context().clearCookies();
+    await at('/sign-in')(page, url);
+  },
 };

@@ -73,7 +73,10 @@ const act = (name) => {
   const item = current() && rows[at].querySelector(`[data-act=${name}]`);
   return item ? item.click() : false;
 };
-bind('p', 'Permit for recipient', () => act('permit'));
+bind('p', 'Permit for recipient', () => {
+  const instead = current() && rows[at].querySelector('[data-no-permit]');
+  return instead ? say(instead.textContent) : act('permit');
+});
 bind('b', 'Block for recipient', () => act('block'));
 bind('.', 'Actions of the row', () => current() ? rows[at].querySelector('.row-actions summary').click() : false);
 bind('x', 'Select the row', () => current() && pick(at, at));

@@ -13,6 +13,7 @@ const news = { new: 0, rejected: 0 };
 let paused = false;
 let oldest = new Date().toISOString();
 let dropped = false;
+let lost = false;
 
 const word = text => text.charAt(0).toUpperCase() + text.slice(1);
 // What each column shows: the first line, and a second.
@@ -47,7 +48,7 @@ function cell({ name, label }, row) {
 
 function show() {
   const held = paused || scrollY > 80;
-  state.textContent = held ? `paused${waiting.length ? `, ${waiting.length} waiting` : ''}` : 'live';
+  state.textContent = lost ? 'connection lost, trying again' : held ? `paused${waiting.length ? `, ${waiting.length} waiting` : ''}` : 'live';
   if (held || !waiting.length) return;
   document.getElementById('live-empty')?.remove();
   const rows = waiting.splice(0).map(row => {
@@ -77,7 +78,8 @@ function follow() {
     // Longer than the buffer nothing is kept; the list has it all.
     if (waiting.length > ROWS_MAX) { waiting.shift(); dropped = true; }
   });
-  source.onerror = () => { state.textContent = 'connection lost, trying again'; };
+  source.onopen = () => { lost = false; };
+  source.onerror = () => { lost = true; show(); };
 }
 follow();
 

@@ -252,6 +252,16 @@ fn of_domain(pattern: &DomainPattern) -> Filter {
     }
 }
 
+/// Whether a filter looks into subjects, among other texts or alone.
+pub(crate) fn reads_subjects(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter().any(reads_subjects),
+        Filter::Not(filter) | Filter::Story(filter) => reads_subjects(filter),
+        Filter::Text(column, _) | Filter::Has(Column::Text(column)) => reads_subject(*column),
+        _ => false,
+    }
+}
+
 /// The same filter with nothing found by a subject.
 fn without_subjects(filter: &Filter) -> Filter {
     let each = |filters: &[Filter]| filters.iter().map(without_subjects).collect();

@@ -1,6 +1,7 @@
 // The page behind the link in a reply: no sign-in, nothing private, not too often.
 import { get } from 'node:http';
 import { expect, test } from '@playwright/test';
+import { send } from '../smtp.js';
 import { attempts } from '../stories.js';
 
 /** The status of a page for a client of another address, so that the limit does not meet the other tests. */
@@ -8,6 +9,21 @@ const statusFromElsewhere = (url) =>
   new Promise((answered, failed) => {
     get(url, { localAddress: '127.0.0.9' }, (answer) => answered(answer.resume().statusCode)).on('error', failed);
   });
+
+test('the reply as it was sent leads to the page that explains it', async ({ browser, baseURL }) => {
+  const from = `lost-${Date.now().toString(36)}@as-sent-${process.pid}.example`;
+  const reply = await send({ from, to: 'ann@corp.example', ip: '127.8.77.31' });
+  expect(reply.code, reply.text).toBe(451);
+  const [link] = reply.text.match(/https?:\/\/\S+\/r\/\w+/) ?? [];
+  expect(link, reply.text).toBe(`${baseURL}/r/${reply.ref}`);
+  const stranger = await browser.newContext({ storageState: { cookies: [], origins: [] } });
+  const page = await stranger.newPage();
+  const answer = await page.goto(link);
+  expect(answer.status()).toBe(200);
+  await expect(page.locator('main')).toContainText(reply.ref);
+  await expect(page.locator('main')).toContainText('451 4.7.1');
+  await stranger.close();
+});
 
 for (const javaScriptEnabled of [true, false]) {
   test(`the public page ${javaScriptEnabled ? 'with' : 'without'} script`, async ({ browser, request, baseURL }) => {

@@ -31,7 +31,7 @@ function follow(gateway, cookie, last, { waitMs = 0, enough = () => false } = {}
 
 test('it is cut off, says so, and goes on without a loss', async ({ browser }) => {
   test.setTimeout(300_000);
-  const gateway = await startGateway({ history: 12_000, rate: 0 });
+  const gateway = await startGateway({ history: 12_000, weeks: 1, rate: 0 });
   try {
     const context = await browser.newContext({ storageState: { cookies: [], origins: [] } });
     const page = await context.newPage();

@@ -29,7 +29,9 @@ test.describe('nothing has arrived yet', () => {
   for (const [path, said] of [
     ['/messages?view=all', 'Nothing has arrived yet.'],
     ['/', 'Nothing was refused.'],
-    ['/messages/live', 'Nothing'],
+    ['/messages?view=queue', 'Nothing has arrived yet.'],
+    ['/messages/live', 'Nothing in the last hour.'],
+    ['/compare', 'Which two?'],
     ['/views', 'No view is saved yet.'],
     ['/requests', 'No request waits.'],
     ['/reports/downloads', 'None yet.'],
@@ -55,7 +57,7 @@ test.describe('a stored file is damaged', () => {
   test.beforeAll(async ({ browser }) => {
     test.setTimeout(240_000);
     folder = mkdtempSync(join(tmpdir(), 'portcullis-damaged-'));
-    const first = await startGateway({ history: 1500, rate: 0, data: folder });
+    const first = await startGateway({ history: 1500, weeks: 1, rate: 0, data: folder });
     await first.stop();
     const segments = readdirSync(folder, { recursive: true }).map(String).filter((name) => /events_.*\.arrow$/.test(name)).sort();
     expect(segments.length).toBeGreaterThan(1);
@@ -63,7 +65,7 @@ test.describe('a stored file is damaged', () => {
     const octets = readFileSync(broken);
     octets.fill(0x58, Math.floor(octets.length / 3), Math.floor(octets.length / 2));
     writeFileSync(broken, octets);
-    gateway = await startGateway({ history: 1500, rate: 0, data: folder });
+    gateway = await startGateway({ history: 1500, weeks: 1, rate: 0, data: folder });
     page = await (await browser.newContext({ storageState: nobody })).newPage();
     await enter(page, gateway);
   });
@@ -79,6 +81,11 @@ test.describe('a stored file is damaged', () => {
     await expectAccessible(page);
   });
 
+  test('the week before is not compared with where nothing was counted', async () => {
+    await page.goto(gateway.url);
+    await expect(page.getByRole('region', { name: 'Why refused' })).toContainText('no figures of the week before');
+  });
+
   test('so do the overview and the API', async () => {
     await page.goto(gateway.url);
     await expect(page.getByRole('region', { name: 'Attention' })).toContainText('cannot be read: a file of the event log is damaged');
@@ -90,7 +97,7 @@ test.describe('a stored file is damaged', () => {
 test('a list whose gateway is gone stays, says since when, and recovers', async ({ browser }) => {
   test.setTimeout(180_000);
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-gone-'));
-  let gateway = await startGateway({ history: 200, rate: 0, data: folder });
+  let gateway = await startGateway({ history: 200, weeks: 1, rate: 0, data: folder });
   try {
     const page = await (await browser.newContext({ storageState: nobody })).newPage();
     await enter(page, gateway);
@@ -101,7 +108,7 @@ test('a list whose gateway is gone stays, says since when, and recovers', async 
     await expect(banner).toContainText(/Showing results from \d\d:\d\d:\d\d/, { timeout: 40_000 });
     expect(await page.locator('tr[data-ref]').count()).toBe(rows);
     await expectAccessible(page);
-    gateway = await startGateway({ history: 200, rate: 0, data: folder, http: gateway.http });
+    gateway = await startGateway({ history: 200, weeks: 1, rate: 0, data: folder, http: gateway.http });
     // The demo sets a new password at each start, which ends its sessions.
     await expect(banner).toContainText('Your sign-in has ended', { timeout: 40_000 });
     await enter(await page.context().newPage(), gateway);
@@ -111,6 +118,49 @@ test('a list whose gateway is gone stays, says since when, and recovers', async 
     await gateway.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test('a live tail whose gateway is gone says so, and goes on', async ({ browser }) => {
+  test.setTimeout(180_000);
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-tail-'));
+  let gateway = await startGateway({ history: 200, weeks: 1, rate: 0, data: folder });
+  try {
+    const page = await (await browser.newContext({ storageState: nobody })).newPage();
+    await enter(page, gateway);
+    await page.goto(`${gateway.url}/messages/live?view=all&from=`);
+    await expect(page.locator('#live-state')).toHaveText('live');
+    await gateway.stop();
+    await expect(page.locator('#live-state')).toHaveText('connection lost, trying again');
+    await page.waitForTimeout(1000);
+    await expect(page.locator('#live-state')).toHaveText('connection lost, trying again');
+    await expectAccessible(page);
+  } finally {
+    await gateway.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('rows stand before their counts are there, and a failure to count is said', async ({ page }) => {
+  // As the page is sent where counting takes longer than anybody waits.
+  const uncounted = (html) => html.replace(/<section class="histogram"[\s\S]*?<\/section>/, '<section class="histogram" id="histogram" aria-label="Over time" data-source="/messages/figures?view=rejected&from=now-7d"><p class="muted small pending">Counting …</p></section>');
+  await page.route('**/messages?*', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: uncounted(await answer.text()) });
+  });
+  let send;
+  let held = new Promise((sent) => { send = sent; });
+  await page.route('**/messages/figures?*', async (route) => { await held; await route.continue(); });
+  await page.goto('/messages?view=rejected&from=now-7d');
+  await expect(page.locator('tr[data-ref]').first()).toBeVisible();
+  await expect(page.locator('#histogram')).toHaveText('Counting …');
+  await expectAccessible(page);
+  send();
+  await expect(page.locator('#histogram svg')).toBeVisible();
+  await page.unroute('**/messages/figures?*');
+  await page.route('**/messages/figures?*', (route) => route.fulfill({ status: 503, body: '' }));
+  await page.reload();
+  await expect(page.locator('#histogram')).toHaveText('The counts cannot be read at the moment.');
+  await expect(page.locator('tr[data-ref]').first()).toBeVisible();
 });
 
 test('details that take longer than 300 ms say that they are loading', async ({ page }) => {

@@ -27,6 +27,29 @@ test('the histogram narrows with the keyboard and can be reset', async ({ page }
   await expect(page.locator('#range-reset')).toHaveCount(0);
 });
 
+test('a range that was dragged out, and narrowed again, is left for the one before', async ({ page }) => {
+  await page.goto(LIST);
+  const drag = async (from, to) => {
+    const bars = await page.locator('#brush').boundingBox();
+    const y = bars.y + bars.height / 2;
+    await page.mouse.move(bars.x + bars.width * from, y);
+    await page.mouse.down();
+    await page.mouse.move(bars.x + bars.width * to, y, { steps: 4 });
+    await Promise.all([page.waitForURL(/within=/), page.mouse.up()]);
+    await expect(page.locator('#brush')).toBeVisible();
+  };
+  await drag(0.4, 0.8);
+  const once = page.url();
+  await drag(0.2, 0.6);
+  expect(page.url()).not.toBe(once);
+  const back = page.locator('#range-reset');
+  await expect(back).toHaveText('Back to: Last 7 days');
+  await back.click();
+  await expect(page).toHaveURL(/from=now-7d/);
+  await expect(page.getByRole('group', { name: 'Time range' })).toContainText('Last 7 days');
+  await expect(back).toHaveCount(0);
+});
+
 test('the live tail shows what ends, and pauses', async ({ page }) => {
   await page.goto('/messages/live');
   const rows = page.locator('#live tbody tr');

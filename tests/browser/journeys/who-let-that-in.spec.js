@@ -45,6 +45,8 @@ for (const javaScriptEnabled of [true, false]) {
       const decision = page.getByRole('region', { name: 'Decision' });
       await expect(decision).toContainText('Let in by');
       await expect(decision).toContainText('Who let that in');
+      // One piece of text, so that no room of the layout comes before the colon.
+      await expect(decision.locator('.lanes li > span').first()).toHaveText(/^\S+: \S/);
       await expect(decision.getByRole('link', { name: /^managed sender #?\d+ \(permit\)/ })).toHaveAttribute('href', /^\/senders\/\d+$/);
       await expect(decision.getByRole('link', { name: story.refused }).first()).toBeVisible();
       await decision.locator('a[href^="/system/audit/"]').first().click();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use center::explain::beyond_permits;
 use center::explain::life_line::{Story, StoryStep};
 use types::{EventId, Permission, spoken};
 
@@ -22,6 +23,8 @@ struct LifePage {
     drawing: Drawing,
     /// Its newest attempt, for whoever may decide about its sender.
     last: Option<EventId>,
+    /// What helps instead, where no permit of its sender ever can.
+    beyond_permits: Option<&'static str>,
 }
 
 pub(super) async fn page(
@@ -35,9 +38,10 @@ pub(super) async fn page(
     match working(&api, move |center| center.life(&signed.caller, &name)).await {
         Ok(story) => {
             let drawing = Drawing::of(&story, None, &zone);
-            let mut attempts = story.steps.iter().rev().filter(|step| step.attempt);
-            let last = attempts.next().map(|step| step.id).filter(|_| may);
-            shown(&LifePage { shell, story, drawing, last })
+            let newest = story.steps.iter().rev().find(|step| step.attempt).filter(|_| may);
+            let last = newest.map(|step| step.id);
+            let beyond_permits = newest.and_then(|step| step.reason).and_then(beyond_permits);
+            shown(&LifePage { shell, story, drawing, last, beyond_permits })
         }
         Err(problem) => error_page(shell, &problem),
     }
@@ -232,6 +236,7 @@ mod tests {
             at,
             after_ms,
             outcome: None,
+            reason: None,
             attempt: true,
             class: class.to_owned(),
             title: class.to_owned(),

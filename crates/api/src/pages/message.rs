@@ -15,6 +15,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use center::explain::beyond_permits;
 use center::search::Beside;
 use center::{Center, CenterError, Explanation};
 use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
@@ -361,6 +362,11 @@ impl View {
             Some(OutcomeKind::Accepted) => "Who let that in",
             _ => "Who did what",
         }
+    }
+
+    /// What helps instead, where no permit of its sender ever can.
+    fn beyond_permits(&self) -> Option<&'static str> {
+        self.why.reason.and_then(beyond_permits)
     }
 
     /// Whether there is anything this reader can do about it.

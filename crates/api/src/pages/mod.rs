@@ -136,6 +136,18 @@ struct ErrorPage<'a> {
     detail: &'a str,
 }
 
+impl ErrorPage<'_> {
+    /// What is wrong, as a sentence: programs get it as a clause.
+    fn sentence(&self) -> String {
+        let mut text = self.detail.to_owned();
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let ends = text.is_empty() || text.ends_with(['.', '!', '?']);
+        if ends { text } else { text + "." }
+    }
+}
+
 /// A page for people instead of problem+json.
 pub(crate) fn error_page(shell: Shell, problem: &ApiProblem) -> Response {
     let page = ErrorPage { shell, title: &problem.title, detail: &problem.detail };

@@ -82,6 +82,16 @@ const PLACES: &[Place] = &[
     },
 ];
 
+/// How many places a phone's bar has room for.
+const BAR_PLACES: usize = 5;
+
+/// The places under the last one of a phone's bar.
+pub(crate) struct More {
+    pub(crate) places: Vec<&'static Place>,
+    /// Whether the page belongs to one of them.
+    pub(crate) current: bool,
+}
+
 /// The pages about policies: address, name, and what they need.
 const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/policies", "Policies", Permission::SeePolicies),
@@ -165,6 +175,23 @@ impl Shell {
         let caller = self.caller();
         let may = move |needs: &Permission| caller.is_some_and(|caller| caller.may(*needs));
         PLACES.iter().filter(move |place| place.needs.iter().any(may))
+    }
+
+    /// Whether a phone's bar has no room for the place: its last one leads
+    /// there.
+    pub(crate) fn is_beyond(&self, place: &Place) -> bool {
+        self.more().is_some_and(|more| more.places.iter().any(|other| other.href == place.href))
+    }
+
+    /// What is under the last place of a phone's bar; nothing where all have
+    /// room.
+    pub(crate) fn more(&self) -> Option<More> {
+        let places: Vec<&'static Place> = self.places().collect();
+        if places.len() <= BAR_PLACES {
+            return None;
+        }
+        let places: Vec<_> = places.into_iter().skip(BAR_PLACES - 1).collect();
+        Some(More { current: places.iter().any(|place| self.is_at(place)), places })
     }
 
     /// The pages about policies that this reader may see.

@@ -362,7 +362,7 @@ async fn the_console_door_answers_loopback_names_only_and_says_what_cannot_be_do
     }
     let (status, page) = get(&gateway, "/nothing").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    assert!(page.contains("there is nothing at this address") && page.contains("</html>"));
+    assert!(page.contains("There is nothing at this address.") && page.contains("</html>"));
     let (status, problem) = get_json(&gateway, "/api/v1/nothing").await;
     assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("not_found")));
     let (status, problem) = get_json(&gateway, "/api/v1/attempts?limit=many").await;

@@ -83,6 +83,22 @@ fn permit_skips(reason: Reason) -> bool {
     matches!(remedy(reason), Remedy::Permit | Remedy::Triplet)
 }
 
+/// What helps where no permit of the sender ever can; nothing where one may.
+/// A permit skips few checks, and what ends a session before them is out of
+/// its reach.
+pub fn beyond_permits(reason: Reason) -> Option<&'static str> {
+    match remedy(reason) {
+        Remedy::Elsewhere(text) => Some(text),
+        Remedy::Limit => Some(limit_of(reason).0),
+        Remedy::Permit
+        | Remedy::Triplet
+        | Remedy::BlockingPolicy
+        | Remedy::BlockingEntry
+        | Remedy::Release
+        | Remedy::None => None,
+    }
+}
+
 /// The smallest change for an event; nothing for a step that ends nothing.
 pub(super) fn smallest_change(
     event: &Event,
@@ -184,8 +200,9 @@ fn blocking_entry(event: &Event, policy: Option<&PolicyView>) -> (bool, String, 
     (true, text.to_owned(), remove.or_else(|| permit_command(event)))
 }
 
-fn limit(reason: Reason, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
-    let (text, setting) = match reason {
+/// What lifts a limit, and the command that says more about it.
+fn limit_of(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
         Reason::SizeExceeded => {
             ("Raise the size limit that applies.", "portcullis config help smtp.message_size_max")
         }
@@ -201,7 +218,11 @@ fn limit(reason: Reason, policy: Option<&PolicyView>) -> (bool, String, Option<S
             ("Shorten the greeting delay.", "portcullis config help smtp.greeting_delay")
         }
         _ => ("Make an exception in the policy that decided.", "portcullis policy list"),
-    };
+    }
+}
+
+fn limit(reason: Reason, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
+    let (text, setting) = limit_of(reason);
     let by_policy = policy
         .filter(|policy| matches!(policy.reference, PolicyRef::Policy { .. }))
         .and_then(|policy| policy.command.clone());
@@ -255,6 +276,32 @@ mod tests {
         ] {
             assert_eq!(shell_word(text), word);
         }
+    }
+
+    #[test]
+    fn where_no_permit_can_help_something_else_is_named() {
+        for reason in [
+            Reason::RelayDenied,
+            Reason::RecipientUnknown,
+            Reason::SenderMalformed,
+            Reason::RecipientMalformed,
+            Reason::SizeExceeded,
+            Reason::VirusSignature,
+            Reason::ClientDropped,
+        ] {
+            assert!(beyond_permits(reason).is_some_and(|text| !text.is_empty()), "{reason:?}");
+        }
+        for reason in [
+            Reason::RblListed,
+            Reason::GreylistFirstSeen,
+            Reason::BlockedManualEnvelope,
+            Reason::Accepted,
+            Reason::HoldSpam,
+        ] {
+            assert_eq!(beyond_permits(reason), None, "{reason:?}");
+        }
+        let both = |reason: &&Reason| permit_skips(**reason) && beyond_permits(**reason).is_some();
+        assert_eq!(Reason::ALL.iter().find(both), None, "what a permit skips it helps against");
     }
 
     #[test]

@@ -1,12 +1,6 @@
 //! By which rule the events of one life-line belong together. Each join is an
-//! edge with the number of its rule, so that a wrong one can be explained.
-//!
-//! | rule | joins |
-//! |---|---|
-//! | 1 | the same sender, recipient and address inside an open window |
-//! | 2 | the same from another address of the network, or of the same pool |
-//! | 3 | the same Message-ID and recipient within five days |
-//! | 4 | what happened to an attempt later |
+//! edge with the number of its rule, so that a wrong one can be explained;
+//! [`JOIN_RULES`] says what each rule is.
 
 use std::net::IpAddr;
 
@@ -17,6 +11,18 @@ use types::{CheckName, Event, EventId, EventKind, Observed, Reference};
 
 /// How long the same Message-ID joins, in milliseconds: five days.
 pub(crate) const SAME_MESSAGE_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
+
+/// The rules, 1 to 4: what a join by each is called, and what it takes.
+pub const JOIN_RULES: [(&str, &str); 4] = [
+    ("same sender", "the same sender, recipient and address inside an open retry window"),
+    (
+        "sender's other server",
+        "the same sender and recipient inside an open retry window, from another address of the \
+         same network or of the same sending hosts",
+    ),
+    ("same message", "the same Message-ID and recipient within five days"),
+    ("later step", "what happened to an attempt after it had ended"),
+];
 
 /// One edge of a life-line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -29,6 +35,14 @@ pub struct Join {
     pub rule: u8,
     /// The rule with what it saw, in words.
     pub why: String,
+}
+
+impl Join {
+    /// What a join by its rule is called.
+    pub fn name(&self) -> &'static str {
+        let rule = usize::from(self.rule).checked_sub(1);
+        rule.and_then(|rule| JOIN_RULES.get(rule)).map_or("", |(name, _)| name)
+    }
 }
 
 /// Why `event` belongs to those `before` it, oldest first; nothing for the

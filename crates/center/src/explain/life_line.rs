@@ -143,6 +143,9 @@ pub struct StoryStep {
     pub after_ms: u64,
     /// The queue it is shown in, if it is.
     pub outcome: Option<OutcomeKind>,
+    /// Why it ended so, if it ended anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// Whether it is an attempt, and not something that happened later.
     #[serde(default)]
     pub attempt: bool,
@@ -251,6 +254,7 @@ fn step(event: &Event) -> StoryStep {
         at: event.at,
         after_ms: 0,
         outcome: event.outcome_kind(),
+        reason: event.reason(),
         attempt: event.outcome().is_some(),
         class: class.to_owned(),
         title,

@@ -38,6 +38,7 @@ use types::{
 use crate::presentable;
 use crate::search::label_of;
 use change::SmallestChange;
+pub use change::beyond_permits;
 use decider::{Decider, PolicyView};
 use deeds::Deed;
 pub(crate) use evidence::check_title;

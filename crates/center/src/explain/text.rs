@@ -141,9 +141,9 @@ impl Display for Story {
             writeln!(f, "  {}", prior.text)?;
         }
         for step in &self.steps {
-            let rule =
-                step.join.as_ref().map_or(String::new(), |join| format!(" (rule {})", join.rule));
-            writeln!(f, "  {}  {:<26} {}{rule}", step.at, step.title, step.text)?;
+            let join = step.join.as_ref();
+            let joined = join.map_or(String::new(), |join| format!(" (joined: {})", join.name()));
+            writeln!(f, "  {}  {:<26} {}{joined}", step.at, step.title, step.text)?;
         }
         for lane in self.lanes.iter().filter(|lane| !lane.this) {
             writeln!(f, "  also to {}: {}, ref {}", lane.to, lane.label, lane.reference)?;

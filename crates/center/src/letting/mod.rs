@@ -28,7 +28,7 @@ pub use preview::SenderPreview;
 pub use saving::Undone;
 pub(crate) use saving::recipient_of;
 pub use triplet::LetIn;
-pub use words::{NEVER_SKIPPED, SKIPPED};
+pub use words::{NEVER_SKIPPED, NO_PERMIT_HELPS, SKIPPED};
 
 /// What a person can decide about the sender of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

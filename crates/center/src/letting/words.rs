@@ -18,6 +18,10 @@ pub const NEVER_SKIPPED: &[&str] = &[
     "an administrator's block",
 ];
 
+/// What is said where a permit is not offered; what helps instead follows.
+pub const NO_PERMIT_HELPS: &str = "No permit helps here: it skips greylisting, block lists and \
+     reputation, and spam scanning, and nothing else.";
+
 /// Why nothing of an attempt can be released.
 pub(super) fn gone(event: &Event) -> Option<String> {
     let refused = match event.outcome()? {

@@ -7,7 +7,7 @@ use super::count::EXACT_MAX;
 use super::page::BeyondRetention;
 use super::{Count, Scope, SearchRequest};
 use crate::query::edit;
-use crate::sight::Seen;
+use crate::sight::{Seen, reads_subjects};
 use crate::views::View;
 use crate::{Center, CenterError, permit};
 
@@ -35,6 +35,14 @@ pub enum Hint {
         /// How many there are.
         count: Count,
     },
+    /// The query asks for a word of a subject, and there are attempts that
+    /// ended before one was sent.
+    NoSubject {
+        /// The query for these.
+        query: String,
+        /// How many there are.
+        count: Count,
+    },
     /// There are matches in another list.
     OtherView {
         /// The list that has them.
@@ -54,6 +62,9 @@ const WIDER: [(&str, &str); 4] = [
     ("now-30d", "the last 30 days"),
     ("", "all that is kept"),
 ];
+
+/// What ended before a subject was sent.
+const NO_SUBJECT: &str = "-subject:* is:deferred,rejected";
 
 /// Most chips that are tried.
 const CHIPS_MAX: usize = 8;
@@ -78,8 +89,10 @@ impl Center {
         let beyond = seen.beyond(caller, &scope)?.map(Hint::Beyond);
         let mut hints: Vec<Hint> = beyond.into_iter().collect();
         hints.extend(seen.wider(request, &scope)?);
+        hints.extend(seen.without_a_subject(request)?);
         hints.extend(seen.without_a_chip(request)?);
-        if request.view != View::All {
+        // Of an empty list without a query there is nothing to be found elsewhere.
+        if request.view != View::All && !request.query.trim().is_empty() {
             let view = View::All;
             let count = seen.matches(&SearchRequest { view, ..request.clone() })?;
             hints.extend((count.count > 0).then_some(Hint::OtherView { view, count }));
@@ -109,6 +122,30 @@ impl Seen<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The attempts that have no subject, where a subject is asked for, among
+    /// those that match everything else.
+    fn without_a_subject(&self, request: &SearchRequest) -> Result<Option<Hint>, CenterError> {
+        if !self.events.subjects() {
+            return Ok(None);
+        }
+        let mut query = String::new();
+        let mut asks = false;
+        for chip in edit::chips(&request.query)? {
+            let alone = SearchRequest { query: chip.text.clone(), ..SearchRequest::default() };
+            match reads_subjects(&self.scope(&alone)?.filter) && !chip.negated {
+                true => asks = true,
+                false => query = edit::and(&query, &chip.text),
+            }
+        }
+        if !asks {
+            return Ok(None);
+        }
+        let query = edit::and(&query, NO_SUBJECT);
+        let all = SearchRequest { query: query.clone(), view: View::All, ..request.clone() };
+        let count = self.matches(&all)?;
+        Ok((count.count > 0).then_some(Hint::NoSubject { query, count }))
     }
 
     /// The chips without which there would be something; the one that stands

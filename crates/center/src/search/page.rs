@@ -17,6 +17,8 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 const PAGE_ROWS: usize = 50;
 /// Most daily logs named for a span beyond the retention.
 const LOGS_MAX: usize = 14;
+/// So much may go by while a request is answered.
+const MOMENT: Duration = Duration::from_secs(60);
 
 /// One page of rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -53,6 +55,9 @@ pub struct BeyondRetention {
     pub kept_from: Timestamp,
     /// For how many days they are kept.
     pub kept_days: u64,
+    /// Whether all of the span is older, so that nothing of it can be found.
+    #[serde(default)]
+    pub wholly: bool,
     /// Daily logs of the days before, newest first, at most fourteen; none
     /// for a caller who may not read them.
     pub logs: Vec<LogFile>,
@@ -142,9 +147,11 @@ impl Seen<'_> {
     ) -> Result<Option<BeyondRetention>, CenterError> {
         let kept_from = self.parts.clock.now().before(self.parts.metadata_kept);
         let from = scope.times.start;
-        if from == crate::query::ALWAYS.start || from >= kept_from {
+        // `now-7d` was read a moment before this, and is not older for that.
+        if from == crate::query::ALWAYS.start || from + MOMENT >= kept_from {
             return Ok(None);
         }
+        let wholly = scope.times.end <= kept_from;
         let until = scope.times.end.min(kept_from) + Duration::from_secs(86_400);
         let (first, last) = (from.date(), until.date());
         let mut logs = match caller.may(Permission::DailyLogs) {
@@ -154,6 +161,6 @@ impl Seen<'_> {
         logs.retain(|log| log.day >= first && log.day < last);
         logs.truncate(LOGS_MAX);
         let kept_days = self.parts.metadata_kept.as_secs() / 86_400;
-        Ok(Some(BeyondRetention { kept_from, kept_days, logs }))
+        Ok(Some(BeyondRetention { kept_from, kept_days, wholly, logs }))
     }
 }

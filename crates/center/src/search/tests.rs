@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::state::SqliteViews;
-use types::event::{RelayAnswer, RelayAttempt};
+use types::event::{RelayAnswer, RelayAttempt, Subject};
 use types::{
     Caller, Event, EventKind, FollowUp, Micros, Permission, Permissions, Reason, Timestamp,
 };
@@ -243,10 +243,46 @@ fn an_empty_list_says_what_to_do() {
     );
     let old = SearchRequest { from: "2026-11-01".into(), to: "2026-11-03".into(), ..request("") };
     let hints = center.hints(&root(), &old).unwrap();
-    assert!(matches!(&hints[0], Hint::Beyond(beyond) if beyond.kept_days == 7), "{hints:?}");
+    assert!(
+        matches!(&hints[0], Hint::Beyond(beyond) if beyond.kept_days == 7 && beyond.wholly),
+        "{hints:?}"
+    );
+    let week = SearchRequest { from: "now-7d".into(), ..request("") };
+    assert_eq!(found(center, &week).beyond, None, "exactly what is kept");
+    let part = SearchRequest { to: String::new(), ..old };
+    let beyond = found(center, &part).beyond.expect("a part of it is older");
+    assert!(!beyond.wholly, "the rest can be searched");
     let other = SearchRequest { view: View::Bounced, ..request("is:rejected") };
     let hints = center.hints(&root(), &other).unwrap();
     assert!(hints.iter().any(|hint| matches!(hint, Hint::OtherView { view: View::All, .. })));
+}
+
+#[test]
+fn a_search_for_a_subject_says_that_mail_without_content_has_none() {
+    let gateway = filled();
+    let center = &gateway.center;
+    let early = (40..45).map(|number| {
+        let event = sample(number, Reason::GreylistFirstSeen);
+        let subject = Subject { message: None, ..event.subject.clone() };
+        Event { at: at(1_200), subject, ..event }
+    });
+    center.memory.of_house().record(early.collect()).unwrap();
+    let of = |query: &str| {
+        let hints = center.hints(&root(), &request(query)).unwrap();
+        hints.into_iter().find_map(|hint| match hint {
+            Hint::NoSubject { query, count } => Some((query, count.count)),
+            _ => None,
+        })
+    };
+    let no_subject = "-subject:* is:deferred,rejected".to_owned();
+    assert_eq!(of("offer-nobody-made"), Some((no_subject.clone(), 5)));
+    assert_eq!(of("subject:offer-nobody-made"), Some((no_subject.clone(), 5)));
+    let to = "to:bob@corp.example offer-nobody-made";
+    assert_eq!(of(to), Some((format!("to:bob@corp.example {no_subject}"), 5)));
+    assert_eq!(of("to:nobody@elsewhere.example offer-nobody-made"), None, "none of these either");
+    for other in ["to:nobody@elsewhere.example", "ip:198.51.100.9", "-subject:offer code:221"] {
+        assert_eq!(of(other), None, "{other} asks for no subject");
+    }
 }
 
 #[test]

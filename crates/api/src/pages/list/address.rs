@@ -47,6 +47,8 @@ pub(crate) struct Address {
     pub(crate) from: String,
     /// Until when.
     pub(crate) to: String,
+    /// The range this one was narrowed from: from when, until when.
+    pub(crate) within: Option<(String, String)>,
     /// The order of the rows.
     pub(crate) sort: Sort,
     /// The columns, if this address names some.
@@ -152,6 +154,10 @@ impl Address {
         }
         pairs.extend([
             ("to", self.to.clone()),
+            (
+                "within",
+                self.within.as_ref().map_or(String::new(), |(from, to)| format!("{from}..{to}")),
+            ),
             ("sort", sort),
             ("cols", columns.join(",")),
             ("rows", rows),
@@ -179,6 +185,26 @@ impl Address {
         changed.href()
     }
 
+    /// The list of a part of its range. From there the way back leads to the
+    /// range that somebody chose, however often it was narrowed since.
+    pub(crate) fn narrowed(&self, from: &str, to: &str) -> String {
+        self.with(|address| {
+            let chosen = (address.from.clone(), address.to.clone());
+            address.within.get_or_insert(chosen);
+            from.clone_into(&mut address.from);
+            to.clone_into(&mut address.to);
+        })
+    }
+
+    /// The list of another range.
+    pub(crate) fn ranged(&self, from: &str, to: &str) -> String {
+        self.with(|address| {
+            address.within = None;
+            from.clone_into(&mut address.from);
+            to.clone_into(&mut address.to);
+        })
+    }
+
     /// Another page of the same list; what is open stays open.
     pub(crate) fn at(&self, cursor: Option<Cursor>) -> String {
         Address { cursor, wait: false, ..self.clone() }.href()
@@ -199,6 +225,10 @@ impl Read {
             "q" => keep(&mut address.query, value.trim()),
             "from" => keep(&mut address.from, value.trim()),
             "to" => keep(&mut address.to, value.trim()),
+            "within" => value
+                .split_once("..")
+                .map(|(from, to)| address.within = Some((from.trim().into(), to.trim().into())))
+                .is_some(),
             "view" => value.parse().map(|view| address.view = view).is_ok(),
             "sort" => value.parse().map(|sort| address.sort = sort).is_ok(),
             "after" => value.parse().map(|cursor| address.cursor = Some(cursor)).is_ok(),
@@ -274,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn from_a_range_that_was_narrowed_twice_the_way_back_leads_to_the_one_that_was_chosen() {
+        let week = read(&[("view", "rejected"), ("from", "now-7d")]).address;
+        let of = |href: &str| {
+            let uri = href.parse().unwrap();
+            Address::read(&Query::<Pairs>::try_from_uri(&uri).unwrap().0).address
+        };
+        let day = of(&week.narrowed("2026-11-20", "2026-11-21"));
+        let hour = of(&day.narrowed("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"));
+        assert_eq!(hour.within, Some(("now-7d".to_owned(), String::new())));
+        let back = of(&hour.ranged("now-7d", ""));
+        assert_eq!((back.from.as_str(), back.within), ("now-7d", None));
+    }
+
+    #[test]
     fn one_of_the_five_filters_becomes_a_part_of_the_query() {
         let read = read(&[("q", "is:rejected"), ("by", "from"), ("text", " acme.example ")]);
         assert!(read.untidy);
@@ -288,9 +332,10 @@ mod tests {
             ("rows", "7"),
             ("cols", "x"),
             ("sel", "x"),
+            ("within", "x"),
             ("a", "b"),
         ]);
-        assert_eq!(read.ignored, ["view", "sort", "rows", "cols", "sel"]);
+        assert_eq!(read.ignored, ["view", "sort", "rows", "cols", "sel", "within"]);
         assert_eq!(read.address.href(), Address::new().href());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use center::explain::beyond_permits;
 use center::query::edit;
 use center::query::fields::{ColumnName, Drawn};
 use center::search::Row;
@@ -49,6 +50,8 @@ pub(in crate::pages) struct Line {
     pub(in crate::pages) life: String,
     /// The list of what is like it.
     pub(in crate::pages) similar: String,
+    /// What helps instead, where no permit of its sender ever can.
+    pub(in crate::pages) beyond_permits: Option<&'static str>,
     pub(in crate::pages) cells: Vec<Cell>,
     /// What the row is called where only a name fits.
     pub(in crate::pages) name: String,
@@ -73,6 +76,7 @@ pub(in crate::pages) fn line(
         href: href(&id, number, address),
         life: format!("/lifelines/{}", encoded(&row.life.to_string())),
         similar: similar(row, address),
+        beyond_permits: row.reason.and_then(beyond_permits),
         open: address.open == Some(row.id),
         reference: row.reference.to_string(),
         cells: columns.iter().map(cell).collect(),

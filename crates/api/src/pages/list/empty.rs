@@ -1,7 +1,8 @@
 //! What an empty list says, and what it offers instead.
 
-use center::ReadyCheck;
 use center::search::{BeyondRetention, Hint};
+use center::{ReadyCheck, View};
+use types::Permission;
 
 use super::Found;
 use super::address::Address;
@@ -18,35 +19,71 @@ pub(super) struct Offer {
     pub(super) href: String,
 }
 
+/// What stands above an empty list.
+pub(super) fn title(address: &Address) -> &'static str {
+    match (address.view, address.query.is_empty()) {
+        (View::Queue, true) => "Nothing waits for the next hop.",
+        (View::Held, true) => "Nothing was held in this time.",
+        (View::Bounced, true) => "Nothing bounced in this time.",
+        _ => "Nothing matches in this time.",
+    }
+}
+
 /// The checks of a first start, if nothing was ever recorded.
 pub(super) fn nothing_yet(found: &Found) -> Option<Vec<ReadyCheck>> {
     found.hints.contains(&Hint::NothingYet).then(|| found.checks.clone())
 }
 
-/// What of the range is older than what is kept.
-pub(super) fn beyond(beyond: &BeyondRetention, shell: &Shell) -> String {
-    format!(
-        "Metadata is kept {} days, so this list begins at {}.",
-        beyond.kept_days,
-        shell.zone.end(beyond.kept_from)
-    )
+/// What of the range is older than what is kept, and where that is.
+pub(super) struct Beyond {
+    pub(super) text: String,
+    /// Daily logs of the days before, for who may read them: name, address.
+    pub(super) logs: Vec<(String, String)>,
+    /// Whether the page with all of them is there for this reader.
+    pub(super) downloads: bool,
+}
+
+/// Most daily logs that are named before the page with all of them is.
+const LOGS_NAMED_MAX: usize = 4;
+
+/// What the list says of a range that reaches further back than what is kept.
+pub(super) fn beyond(beyond: &BeyondRetention, shell: &Shell) -> Beyond {
+    let (days, kept_from) = (beyond.kept_days, shell.zone.end(beyond.kept_from));
+    let text = match beyond.wholly {
+        true => format!(
+            "Metadata is kept {days} days, since {kept_from}: nothing of this time can be \
+             searched here any more. What was refused or deferred in it stands in the daily logs \
+             (CSV files, kept for ever)."
+        ),
+        false => format!(
+            "Metadata is kept {days} days, so this list begins at {kept_from}. What was refused \
+             or deferred before stands in the daily logs (CSV files, kept for ever)."
+        ),
+    };
+    let logs = beyond.logs.iter().take(LOGS_NAMED_MAX);
+    Beyond {
+        text,
+        logs: logs.map(|log| (log.name.clone(), log_href(&log.name))).collect(),
+        downloads: shell.caller().is_some_and(|caller| caller.may(Permission::DailyLogs)),
+    }
+}
+
+fn log_href(name: &str) -> String {
+    format!("/api/v1/daily-logs/{}", encoded(name))
 }
 
 /// What the list offers instead of rows, best first.
-pub(super) fn offers(address: &Address, found: &Found, shell: &Shell) -> Vec<Offer> {
-    found.hints.iter().flat_map(|hint| of_hint(address, hint, shell)).collect()
+pub(super) fn offers(address: &Address, found: &Found) -> Vec<Offer> {
+    found.hints.iter().flat_map(|hint| of_hint(address, hint)).collect()
 }
 
-fn of_hint(address: &Address, hint: &Hint, shell: &Shell) -> Vec<Offer> {
+fn of_hint(address: &Address, hint: &Hint) -> Vec<Offer> {
     match hint {
         Hint::NothingYet => Vec::new(),
         Hint::Wider { from, label, count } => vec![Offer {
             text: format!("{} in {label}.", figures::shown(count)),
             action: format!("Search {label}"),
-            href: address.with(|address| {
-                address.from.clone_from(from);
-                address.to.clear();
-            }),
+            href: address.ranged(from, ""),
         }],
         Hint::Without { chip, query, count } => vec![Offer {
             text: format!("Without {chip} there are {}.", figures::shown(count)),
@@ -58,14 +95,19 @@ fn of_hint(address: &Address, hint: &Hint, shell: &Shell) -> Vec<Offer> {
             action: format!("Show {}", view.info().label),
             href: address.with(|address| address.view = *view),
         }],
-        Hint::Beyond(older) => older
-            .logs
-            .iter()
-            .map(|log| Offer {
-                text: beyond(older, shell),
-                action: format!("Daily log {}", log.name),
-                href: format!("/api/v1/daily-logs/{}", encoded(&log.name)),
-            })
-            .collect(),
+        // The notice above the list says it already, with the files.
+        Hint::Beyond(_) => Vec::new(),
+        Hint::NoSubject { query, count } => vec![Offer {
+            text: format!(
+                "Mail that was deferred or refused before its content was sent has no subject \
+                 here, so a word of its subject does not find it: {} in this time.",
+                figures::shown(count)
+            ),
+            action: "Show these".to_owned(),
+            href: address.with(|address| {
+                address.query.clone_from(query);
+                address.view = center::View::All;
+            }),
+        }],
     }
 }

@@ -149,10 +149,7 @@ impl Around {
         let empty = Histogram::default();
         let histogram = figures.map_or(&empty, |figures| &figures.histogram);
         let link = |row: BucketRow| {
-            let href = address.with(|address| {
-                address.from = row.from.to_string();
-                address.to = row.to.to_string();
-            });
+            let href = address.narrowed(&row.from.to_string(), &row.to.to_string());
             let counts = row.counts.iter().map(|&count| counted(count, true)).collect();
             (row.label, href, counts)
         };
@@ -186,10 +183,7 @@ impl Around {
             bucket_ms: histogram.bucket_ms,
             buckets: histogram.buckets,
             counts: counts.join(";"),
-            narrow: address.with(|address| {
-                "FROM".clone_into(&mut address.from);
-                "TO".clone_into(&mut address.to);
-            }),
+            narrow: address.narrowed("FROM", "TO"),
             count: total.map(|found| shown(&found.count)),
         }
     }

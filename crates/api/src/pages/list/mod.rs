@@ -31,7 +31,7 @@ use crate::problem::ApiProblem;
 use crate::routes::working;
 use address::{Address, Pairs, Read};
 use cells::{Content, Line};
-use empty::Offer;
+use empty::{Beyond, Offer};
 use figures::Around;
 use times::Range;
 
@@ -117,7 +117,9 @@ struct ListPage<'a> {
     facets: Option<Vec<FacetView>>,
     facets_toggle: String,
     missing: Vec<String>,
-    beyond: Option<String>,
+    beyond: Option<Beyond>,
+    /// What stands above an empty list.
+    empty: &'static str,
     offers: Vec<Offer>,
     nothing_yet: Option<Vec<center::ReadyCheck>>,
     commands: center::command::Commands,
@@ -307,7 +309,8 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         facets_toggle: address.with(|address| address.facets = !address.facets),
         missing: page.missing.iter().map(|span| spoken(*span, &shell)).collect(),
         beyond: page.beyond.as_ref().map(|beyond| empty::beyond(beyond, &shell)),
-        offers: found.as_ref().map_or(Vec::new(), |found| empty::offers(address, found, &shell)),
+        offers: found.as_ref().map_or(Vec::new(), |found| empty::offers(address, found)),
+        empty: empty::title(address),
         nothing_yet,
         commands: center::command::as_command(&request, &base),
         position,

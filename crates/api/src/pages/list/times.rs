@@ -26,6 +26,13 @@ pub(super) struct Preset {
     pub(super) current: bool,
 }
 
+/// The way back to another range.
+pub(super) struct Reset {
+    /// Which, in words.
+    pub(super) label: String,
+    pub(super) href: String,
+}
+
 /// What the range picker shows.
 pub(super) struct Range {
     /// The words of the range.
@@ -42,8 +49,9 @@ pub(super) struct Range {
     pub(super) to_field: String,
     /// The list with both ends fixed.
     pub(super) pinned: String,
-    /// The usual range, if this is another.
-    pub(super) reset: Option<String>,
+    /// The range before, if this is a part of one; else the usual one, if
+    /// this is another.
+    pub(super) reset: Option<Reset>,
 }
 
 impl Range {
@@ -76,9 +84,24 @@ impl Range {
             from_field: span.from.map_or(String::new(), |from| zone.field(from)),
             to_field: zone.field(to),
             pinned: pinned(address, span.from, to),
-            reset: preset.is_none().then(|| choice(address, super::address::FROM, "", "").href),
+            reset: reset(address, preset.is_some()),
         }
     }
+}
+
+/// The way back: to what somebody chose before it was narrowed, else to the
+/// usual range.
+fn reset(address: &Address, is_preset: bool) -> Option<Reset> {
+    let Some((from, to)) = &address.within else {
+        let href = address.ranged(super::address::FROM, "");
+        return (!is_preset).then(|| Reset { label: "Reset range".to_owned(), href });
+    };
+    let chosen = PRESETS.iter().find(|(start, end, _)| start == from && end == to);
+    let label = chosen.map_or_else(
+        || "Back to the range before".to_owned(),
+        |(.., label)| format!("Back to: {label}"),
+    );
+    Some(Reset { label, href: address.ranged(from, to) })
 }
 
 /// The list with both ends fixed, and what is open beside it.
@@ -90,9 +113,6 @@ fn pinned(address: &Address, from: Option<Timestamp>, to: Timestamp) -> String {
 }
 
 fn choice(address: &Address, from: &str, to: &str, label: &'static str) -> Preset {
-    let href = address.with(|address| {
-        from.clone_into(&mut address.from);
-        to.clone_into(&mut address.to);
-    });
+    let href = address.ranged(from, to);
     Preset { label, href, current: address.from == from && address.to == to }
 }

@@ -254,7 +254,7 @@ settings! {
 
     /// How long things are kept.
     one retention: RetentionSettings at "retention" {
-        /// Events, as the pages and `trace` show them.
+        /// Events, as the pages and `trace` show them. How often mail was refused for which reason in each hour is kept for 16 days, to compare a week with the one before.
         metadata: Duration = "7d", within "1h"..="3650d";
         /// The daily CSV files of rejections and deferrals.
         daily_csv: Forever = "forever";

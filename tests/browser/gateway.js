@@ -1,6 +1,6 @@
 // Starts the real binary with the demo's week and traffic, on free ports of the loopback interface, for tests and pictures.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -15,7 +15,7 @@ export const binary = resolve(process.env.PORTCULLIS ?? join(here, '../../target
 const SET_UP = /https?:\/\/127\.0\.0\.1:\d+\/\S*/;
 const START_LIMIT_MS = 180_000;
 
-async function freePort() {
+export async function freePort() {
   return new Promise((found, failed) => {
     const server = createServer();
     server.once('error', failed);
@@ -69,6 +69,57 @@ export async function startGateway({ history = 3000, weeks = 2, rate = 120, seed
   }
   const entrance = said.join('').split('\n').filter((line) => line.includes(`:${http}/`)).map((line) => line.match(SET_UP)?.[0]).find(Boolean);
   return { url, entrance: entrance ?? `${url}/`, smtp, http, folder, pid: child.pid, stop, said: () => said.join('') };
+}
+
+/**
+ * One server as an operator runs it: no demo, no traffic, with these tables of the settings file. `command` runs the command
+ * line against it; what it says on standard output is given back.
+ */
+export async function startServer({ http, settings }) {
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-server-'));
+  const file = join(folder, 'portcullis.toml');
+  const url = `http://127.0.0.1:${http}`;
+  writeFileSync(file, `[server]
+hostname = "mx.corp.example"
+data_dir = ${JSON.stringify(join(folder, 'data'))}
+public_url = "${url}"
+[[smtp.listener]]
+listen = "127.0.0.1:0"
+[dns]
+resolver = ["127.0.0.1:9"]
+[[domain]]
+name = "corp.example"
+next_hop = ["127.0.0.1:9"]
+recipients = "accept_all"
+[http]
+listen = "127.0.0.1:${http}"
+[metrics]
+listen = "off"
+${settings}`);
+  const child = spawn(binary, ['--config', file, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = [];
+  child.stderr.on('data', (text) => said.push(`${text}`));
+  const ended = new Promise((done) => child.once('exit', done));
+  const stop = async () => {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      const slow = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await ended;
+      clearTimeout(slow);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const deadline = Date.now() + START_LIMIT_MS;
+  while (!(await answers(`${url}/healthz`))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await stop();
+      throw new Error(`the server did not start:\n${said.join('')}`);
+    }
+    await new Promise((later) => setTimeout(later, 100));
+  }
+  const command = (words, input = '') =>
+    execFileSync(binary, ['--config', file, '--yes', ...words], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  return { url, stop, command };
 }
 
 async function answers(url) {

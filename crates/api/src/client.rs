@@ -22,6 +22,7 @@ pub use center::command::percent_encoded as encoded;
 pub use events::StreamEvent;
 pub use way::Node;
 use way::Way;
+pub(crate) use way::{connector, is_here};
 
 /// How long an answer may take to begin.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);

@@ -45,6 +45,7 @@ use ipnet::IpNet;
 use strangers::Strangers;
 
 pub use auth::origin::Connection;
+pub use auth::provider::{Provider, ProviderSettings};
 pub use connections::Certificate;
 pub use door::{ServeError, bind_admin, bind_console, bind_loopback};
 pub use metrics_text::metrics_text;
@@ -67,6 +68,7 @@ pub struct Api {
     writers: Arc<Strangers>,
     entering: Arc<Strangers>,
     refusal_pages: RefusalPages,
+    provider: Option<Arc<Provider>>,
 }
 
 impl Api {
@@ -91,6 +93,7 @@ impl Api {
             writers: Arc::new(Strangers::new(strangers::WRITING)),
             entering: Arc::new(Strangers::new(strangers::ENTERING)),
             refusal_pages: RefusalPages::default(),
+            provider: None,
         }
     }
 
@@ -105,6 +108,13 @@ impl Api {
     #[must_use]
     pub fn reached_at(self, console_url: &str) -> Self {
         Api { console_url: console_url.into(), ..self }
+    }
+
+    /// The same, sending people to this sign-in service; what it says of
+    /// them is worth what the accounts make of it.
+    #[must_use]
+    pub fn with_provider(self, provider: Provider) -> Self {
+        Api { provider: Some(Arc::new(provider)), ..self }
     }
 
     /// The same, with these public explanations of refusals.

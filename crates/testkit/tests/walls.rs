@@ -34,6 +34,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["world"]),
     ("mail-parser", &["content"]),
     ("anyhow", &["portcullis"]),
+    ("openidconnect", &["api"]),
 ];
 
 /// Foreign crates a pure crate must not use.

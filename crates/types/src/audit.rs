@@ -39,7 +39,7 @@ actions! {
     SignedIn = "sign_in.done";
     /// Signed in with the account for emergencies.
     EmergencySignIn = "sign_in.emergency";
-    /// A sign-in failed: a wrong password, code or name.
+    /// A sign-in failed: a wrong password, code or name, or no role at the sign-in service.
     SignInFailed = "sign_in.failed";
     /// Sign-ins failed too often to note each.
     SignInsFailed = "sign_in.failed_many";
@@ -59,6 +59,12 @@ actions! {
     RoleGiven = "account.role";
     /// Changed whose mail an account sees, or closed or opened it.
     AccountChanged = "account.changed";
+    /// Linked an account to who somebody is at the sign-in service.
+    IdentityLinked = "account.linked";
+    /// Unlinked an account from who somebody is at the sign-in service.
+    IdentityUnlinked = "account.unlinked";
+    /// Ended sessions and tokens of somebody who has no role at the sign-in service any more.
+    RoleWithdrawn = "account.withdrawn";
     /// Made or changed a role.
     RoleChanged = "role.changed";
     /// Removed a role.

@@ -146,6 +146,8 @@ routes! {
     GET "/system/access/{name}" Needs(ManageAccounts);
     POST "/system/access/{name}" Needs(ManageAccounts);
     POST "/system/access/{name}/link" Needs(ManageAccounts);
+    POST "/system/access/{name}/identities" Needs(ManageAccounts);
+    POST "/system/access/{name}/unlink" Needs(ManageAccounts);
     POST "/system/access/{name}/remove" Needs(ManageAccounts);
     GET "/system/roles" Needs(ManageAccounts);
     POST "/system/roles" Needs(ManageAccounts);
@@ -264,10 +266,13 @@ routes! {
     POST "/sign-in/code" Entrance;
     GET "/sign-in/link/{link}" Entrance;
     POST "/sign-in/link/{link}" Entrance;
+    GET "/sign-in/provider" Entrance;
+    GET "/sign-in/provider/back" Entrance;
     GET "/set-up/{link}" Entrance;
     POST "/set-up/{link}" Entrance;
     GET "/signed-out" Public;
     POST "/sign-out" SignedIn;
+    GET "/sign-out/provider" Entrance;
     // Oneself.
     GET "/me" SignedIn;
     POST "/me/preferences" SignedIn;
@@ -279,6 +284,8 @@ routes! {
     POST "/me/codes/begin" SignedIn;
     POST "/me/codes/off" SignedIn;
     POST "/me/codes/recovery" SignedIn;
+    POST "/me/identities" SignedIn;
+    POST "/me/identities/remove" SignedIn;
     POST "/me/tokens" Needs(ManageTokens);
     POST "/me/tokens/revoke" SignedIn;
     GET "/api/v1/me" SignedIn;
@@ -290,6 +297,8 @@ routes! {
     PUT "/api/v1/accounts/{name}/role" Needs(ManageAccounts);
     PUT "/api/v1/accounts/{name}/password" Needs(ManageAccounts);
     DELETE "/api/v1/accounts/{name}/codes" Needs(ManageAccounts);
+    POST "/api/v1/accounts/{name}/links" Needs(ManageAccounts);
+    DELETE "/api/v1/accounts/{name}/links/{number}" Needs(ManageAccounts);
     GET "/api/v1/roles" Needs(ManageAccounts);
     PUT "/api/v1/roles/{name}" Needs(ManageAccounts);
     DELETE "/api/v1/roles/{name}" Needs(ManageAccounts);

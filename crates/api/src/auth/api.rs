@@ -27,6 +27,8 @@ pub(crate) fn routes() -> Routes {
         .put("/accounts/{name}/role", "Give an account another role.", role)
         .put("/accounts/{name}/password", "Set the password of an account.", password)
         .delete("/accounts/{name}/codes", "Turn an account's codes off.", reset_codes)
+        .post("/accounts/{name}/links", "Link an account to the sign-in service.", link)
+        .delete("/accounts/{name}/links/{number}", "Unlink an account.", unlink)
         .get("/roles", "All roles with what they allow.", roles)
         .put("/roles/{name}", "Make or change a role.", put_role)
         .delete("/roles/{name}", "Remove a role, or undo what was switched.", remove_role)
@@ -197,6 +199,31 @@ pub(crate) async fn reset_codes(
     Path(name): Path<String>,
 ) -> Answer<Done> {
     let work = move |accounts: &Accounts| accounts.reset_totp(&caller, &name);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct IdentityBody {
+    /// Who the person is at the sign-in service: its claim `sub`.
+    subject: String,
+}
+
+pub(crate) async fn link(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(IdentityBody { subject }): Body<IdentityBody>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.link_account(&caller, &name, &subject);
+    on_accounts(&api, work).await.map(|()| DONE)
+}
+
+pub(crate) async fn unlink(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path((name, number)): Path<(String, u64)>,
+) -> Answer<Done> {
+    let work = move |accounts: &Accounts| accounts.unlink_account(&caller, &name, number);
     on_accounts(&api, work).await.map(|()| DONE)
 }
 

@@ -9,6 +9,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::origin::Origin;
+use super::provider::BACK_WITHIN;
 
 /// What a cookie is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(crate) enum Cookie {
     Code,
     /// Ties the forms before sign-in to the browser they were shown in.
     Visitor,
+    /// Ties an answer of the sign-in service to the browser that was sent
+    /// there.
+    Provider,
 }
 
 impl Cookie {
@@ -28,6 +32,7 @@ impl Cookie {
             Cookie::Session => "session",
             Cookie::Code => "code",
             Cookie::Visitor => "visitor",
+            Cookie::Provider => "provider",
         };
         if origin.https {
             return format!("__Host-{name}");
@@ -50,11 +55,16 @@ impl Cookie {
     }
 
     /// The field that sets it until the browser is closed or the session
-    /// ends, or with nothing takes it away. `Lax`, so that a link in a ticket
-    /// opens signed in.
+    /// ends (the one for the sign-in service: as long as its answer is waited
+    /// for), or with nothing takes it away. `Lax`, so that a link in a ticket
+    /// opens signed in, and the answer of the service finds its cookie.
     pub(crate) fn set(self, value: Option<&str>, origin: &Origin) -> Option<HeaderValue> {
         let secure = if origin.https { "; Secure" } else { "" };
-        let age = if value.is_some() { "" } else { "; Max-Age=0" };
+        let age = match (value, self) {
+            (None, _) => "; Max-Age=0".to_owned(),
+            (Some(_), Cookie::Provider) => format!("; Max-Age={}", BACK_WITHIN.as_secs()),
+            (Some(_), _) => String::new(),
+        };
         let (name, value) = (self.name(origin), value.unwrap_or(""));
         let field = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
         HeaderValue::from_str(&field).ok()
@@ -86,6 +96,11 @@ mod tests {
     fn on_loopback_the_port_is_in_the_name() {
         assert_eq!(Cookie::Session.name(&origin(false, "127.0.0.1:8080")), "session-8080");
         assert_eq!(Cookie::Code.name(&origin(false, "localhost")), "code-80");
+        let sent = Cookie::Provider.set(Some("abc"), &origin(true, "gate.example")).unwrap();
+        assert_eq!(
+            sent,
+            "__Host-provider=abc; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"
+        );
         let gone = Cookie::Visitor.set(None, &origin(false, "[::1]:81")).unwrap();
         assert_eq!(gone, "visitor-81=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
     }

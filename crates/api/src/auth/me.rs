@@ -11,8 +11,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::CenterError;
 use center::accounts::{
-    Accounts, Density, NewToken, PasswordChange, Preferences, Session, SessionRow, Theme, TokenRow,
-    Tokens,
+    Accounts, Density, IdentityRow, NewToken, PasswordChange, Preferences, Session, SessionRow,
+    Theme, TokenRow, Tokens,
 };
 use serde::Deserialize;
 use types::{Permission, Timestamp, TokenId};
@@ -32,6 +32,8 @@ const DONE: &[(&str, &str)] = &[
     ("session", "The session has ended."),
     ("sessions", "All other sessions have ended."),
     ("revoked", "The token is revoked."),
+    ("linked", "The account is linked; you can sign in by the sign-in service from now on."),
+    ("unlinked", "The link is gone; the password lets you in."),
 ];
 
 /// Ends a token can have: value in the form, label, days.
@@ -49,6 +51,7 @@ enum Part {
     Password,
     Codes,
     Sessions,
+    Identities,
     Tokens,
 }
 
@@ -80,6 +83,9 @@ struct MePage<'a> {
     densities: &'static [Density],
     columns: String,
     sessions: Vec<SessionRow>,
+    identities: Vec<IdentityRow>,
+    /// The sign-in service, if there is one.
+    provider: Option<&'a str>,
     tokens: Vec<TokenRow>,
     may_make_tokens: bool,
     permissions: Vec<Permission>,
@@ -102,6 +108,7 @@ impl MePage<'_> {
             Part::Password => "password",
             Part::Codes => "codes",
             Part::Sessions => "sessions",
+            Part::Identities => "identities",
             Part::Tokens => "tokens",
         };
         (name == part).then_some(fault.text.as_str())
@@ -139,9 +146,10 @@ async fn filled(api: &Api, shell: Shell, guest: &Guest, said: Said) -> Response 
     };
     let caller = session.caller.clone();
     let work = move |accounts: &Accounts| {
-        Ok((accounts.sessions(&caller)?, accounts.tokens(&caller, false)?))
+        let identities = accounts.identities(&caller)?;
+        Ok((accounts.sessions(&caller)?, identities, accounts.tokens(&caller, false)?))
     };
-    let (sessions, tokens) = match on_accounts(api, work).await {
+    let (sessions, identities, tokens) = match on_accounts(api, work).await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
@@ -154,6 +162,8 @@ async fn filled(api: &Api, shell: Shell, guest: &Guest, said: Said) -> Response 
         densities: Density::ALL,
         columns: session.preferences.columns.join(", "),
         sessions,
+        identities,
+        provider: api.provider.as_ref().map(|provider| provider.name()),
         tokens,
         may_make_tokens: session.caller.may(Permission::ManageTokens),
         permissions: session.caller.permissions.iter().collect(),
@@ -307,6 +317,34 @@ pub(super) async fn end_session(
         None => accounts.end_sessions(&session.caller, Some(session.id)).map(drop),
     };
     change(&api, shell, &guest, Part::Sessions, done, work).await
+}
+
+/// The page again, with why nothing was linked.
+pub(super) async fn refused_link(
+    api: &Api,
+    shell: Shell,
+    guest: &Guest,
+    problem: ApiProblem,
+) -> Response {
+    let fault = Some(Fault::new(Part::Identities, &problem));
+    filled(api, shell, guest, Said { fault, ..Said::default() }).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct UnlinkForm {
+    identity: u64,
+}
+
+pub(super) async fn unlink(
+    State(api): State<Api>,
+    shell: Shell,
+    guest: Guest,
+    Form(UnlinkForm { identity }): Form<UnlinkForm>,
+) -> Response {
+    let work = move |accounts: &Accounts, session: &Session| {
+        accounts.unlink_oneself(&session.caller, identity)
+    };
+    change(&api, shell, &guest, Part::Identities, "unlinked", work).await
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@
 
 pub(crate) mod access;
 pub(crate) mod api;
+mod by_provider;
 mod codes;
 mod cookie;
 mod doorman;
@@ -20,6 +21,7 @@ mod forged;
 mod matrix;
 mod me;
 pub(crate) mod origin;
+pub(crate) mod provider;
 mod set_up;
 mod sign_in;
 mod signed;
@@ -39,8 +41,11 @@ pub(crate) fn pages() -> Router<Api> {
         .route("/sign-in", get(sign_in::page).post(sign_in::password))
         .route("/sign-in/code", get(sign_in::code_page).post(sign_in::code))
         .route("/sign-in/link/{link}", get(sign_in::link_page).post(sign_in::link))
+        .route("/sign-in/provider", get(by_provider::begin))
+        .route(provider::BACK, get(by_provider::back))
         .route("/set-up/{link}", get(set_up::page).post(set_up::done))
         .route("/sign-out", post(sign_in::sign_out))
+        .route("/sign-out/provider", get(by_provider::sign_out))
         .route("/signed-out", get(sign_in::signed_out))
         .route("/me", get(me::page))
         .route("/me/preferences", post(me::preferences))
@@ -51,6 +56,8 @@ pub(crate) fn pages() -> Router<Api> {
         .route("/me/codes/begin", post(codes::begin))
         .route("/me/codes/off", post(me::codes_off))
         .route("/me/codes/recovery", post(me::new_recovery))
+        .route("/me/identities", post(by_provider::link))
+        .route("/me/identities/remove", post(me::unlink))
         .route("/me/tokens", post(me::add_token))
         .route("/me/tokens/revoke", post(me::revoke_token))
 }

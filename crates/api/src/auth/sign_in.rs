@@ -20,17 +20,27 @@ use crate::routes::{Params, on_accounts};
 #[derive(Default, Deserialize)]
 pub(super) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 #[derive(Template)]
 #[template(path = "auth/sign_in.html")]
-struct SignInPage<'a> {
-    css: String,
-    csrf: &'a str,
-    next: &'a str,
-    name: &'a str,
-    fault: Option<String>,
+pub(super) struct SignInPage<'a> {
+    pub(super) css: String,
+    pub(super) csrf: &'a str,
+    pub(super) next: &'a str,
+    pub(super) name: &'a str,
+    pub(super) fault: Option<String>,
+    /// What people call the sign-in service, if there is one.
+    pub(super) provider: Option<&'a str>,
+}
+
+impl SignInPage<'_> {
+    /// The link that leads to the service, and later on to the same page.
+    fn by_provider(&self) -> String {
+        let next = Some(self.next).filter(|next| *next != "/");
+        path_with("/sign-in/provider", &[("next", next)])
+    }
 }
 
 #[derive(Template)]
@@ -52,22 +62,29 @@ struct LinkPage<'a> {
 
 #[derive(Template)]
 #[template(path = "auth/plain_words.html")]
-struct WordsPage {
-    css: String,
-    title: &'static str,
-    words: &'static str,
+pub(super) struct WordsPage<'a> {
+    pub(super) css: String,
+    pub(super) title: &'static str,
+    pub(super) words: &'a str,
+    /// The sign-in service, where whoever reads this may still be signed in.
+    pub(super) provider: Option<&'a str>,
 }
 
 fn css() -> String {
     assets::path("console.css")
 }
 
-pub(super) async fn page(guest: Guest, Params(Next { next }): Params<Next>) -> Response {
+pub(super) async fn page(
+    State(api): State<Api>,
+    guest: Guest,
+    Params(Next { next }): Params<Next>,
+) -> Response {
     let next = way_back::safe(&next);
     if guest.session.is_some() {
         return Redirect::to(next).into_response();
     }
-    shown(&SignInPage { css: css(), csrf: &guest.csrf, next, name: "", fault: None })
+    let provider = service(&api);
+    shown(&SignInPage { css: css(), csrf: &guest.csrf, next, name: "", fault: None, provider })
 }
 
 #[derive(Deserialize)]
@@ -102,7 +119,8 @@ pub(super) async fn password(
         Err(refusal) => {
             let fault = Some(sentence(&refusal));
             let name: String = name.chars().filter(|letter| !letter.is_control()).collect();
-            let page = SignInPage { css: css(), csrf: &guest.csrf, next, name: &name, fault };
+            let (css, csrf, provider) = (css(), &*guest.csrf, service(&api));
+            let page = SignInPage { css, csrf, next, name: &name, fault, provider };
             refused(&refusal, shown(&page))
         }
     }
@@ -207,7 +225,8 @@ pub(super) fn used_up(guest: &Guest) -> Response {
     let words = "This link was used already, is older than a day, or was replaced by a newer one. \
                  On the machine that Portcullis runs on, `portcullis account setup-link` makes a \
                  new one; the demo prints one at each start.";
-    let page = WordsPage { css: css(), title: "This link does not work any more", words };
+    let title = "This link does not work any more";
+    let page = WordsPage { css: css(), title, words, provider: None };
     (StatusCode::GONE, shown(&page)).into_response()
 }
 
@@ -228,9 +247,14 @@ pub(super) async fn sign_out(State(api): State<Api>, guest: Guest) -> Response {
     with_cookies(Redirect::to("/signed-out").into_response(), [cookie])
 }
 
-pub(super) async fn signed_out() -> Response {
+pub(super) async fn signed_out(State(api): State<Api>) -> Response {
     let words = "You are signed out on this device.";
-    shown(&WordsPage { css: css(), title: "Signed out", words })
+    shown(&WordsPage { css: css(), title: "Signed out", words, provider: service(&api) })
+}
+
+/// What people call the sign-in service.
+fn service(api: &Api) -> Option<&str> {
+    api.provider.as_ref().map(|provider| provider.name())
 }
 
 /// The answer that brings a new session.
@@ -239,11 +263,12 @@ pub(super) fn signed_in(guest: &Guest, secret: &Secret, next: &str) -> Response 
         Cookie::Session.set(Some(secret.reveal()), &guest.origin),
         Cookie::Code.set(None, &guest.origin),
         Cookie::Visitor.set(None, &guest.origin),
+        Cookie::Provider.set(None, &guest.origin),
     ];
     with_cookies(Redirect::to(next).into_response(), cookies)
 }
 
-fn with_cookies<const N: usize>(
+pub(super) fn with_cookies<const N: usize>(
     mut response: Response,
     cookies: [Option<HeaderValue>; N],
 ) -> Response {

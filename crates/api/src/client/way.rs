@@ -186,13 +186,13 @@ fn split(name: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-fn is_here(host: &str) -> bool {
+pub(crate) fn is_here(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// TLS that trusts the authorities of the file, or else of the system.
-fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ClientError> {
+pub(crate) fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, ClientError> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(file) => {

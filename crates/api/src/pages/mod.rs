@@ -103,6 +103,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/system/access", get(access::accounts::page).post(access::accounts::add))
         .route("/system/access/{name}", get(access::accounts::one).post(access::accounts::change))
         .route("/system/access/{name}/link", post(access::accounts::link))
+        .route("/system/access/{name}/identities", post(access::accounts::link_identity))
+        .route("/system/access/{name}/unlink", post(access::accounts::unlink_identity))
         .route("/system/access/{name}/remove", post(access::accounts::remove))
         .route("/system/roles", get(access::roles::page).post(access::roles::add))
         .route("/system/roles/{name}", get(access::roles::one).post(access::roles::change))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
 use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Sight, Timestamp, Via};
 
-use super::people::{check_name, comparable, name_taken, not_oneself};
+use super::people::{check_name, comparable, name_taken, no_way_around, not_oneself};
 use super::sessions::caller_of;
 use super::{Accounts, Secret, Tokens, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
@@ -75,6 +75,7 @@ impl Accounts {
         let account = self.named(name)?;
         permit_all(caller, account.permissions())?;
         not_oneself(caller, &account)?;
+        no_way_around(&account)?;
         if account.disabled {
             return Err(CenterError::invalid("this account is disabled; enable it first"));
         }

@@ -5,6 +5,7 @@
 //! name + password ─ tries ─ argon2id ─ code? ─ session ─► Caller
 //!                   bearer token ─ expiry ─ network ────► Caller
 //! link ─ set-up (an owner, or a new password) ─ session
+//! a sign-in service's word ─ role of its groups ─ session
 //! ```
 //!
 //! What a browser or a program shows again is 256 random bits of which only
@@ -15,11 +16,15 @@
 
 mod emergency;
 mod form;
+mod identities;
+#[cfg(test)]
+mod identity_tests;
 mod links;
 mod noted;
 mod password;
 mod people;
 mod preferences;
+mod provider;
 #[cfg(test)]
 mod role_tests;
 mod roles;
@@ -44,10 +49,12 @@ use world::{Chance, Clock};
 
 pub use emergency::{EMERGENCY_TOLD_FOR, EmergencyAlarm, EmergencyUse};
 pub use form::FormToken;
+pub use identities::{IdentityRefusal, IdentityRow};
 pub use links::{Demo, LINK_VALID, LinkPurpose};
 pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX};
 pub use people::{AccountChange, AccountRow, NAME_CHARS_MAX, NewPerson};
 pub use preferences::{COLUMNS_MAX, Density, Preferences, Theme};
+pub use provider::{GroupRole, Identity, Newcomers, ProviderRules};
 pub use roles::{ROLES_MAX, RoleBody, RoleRow};
 pub use secret::Secret;
 pub use sessions::{PasswordChange, Session, SessionRow};
@@ -132,6 +139,7 @@ pub struct Accounts {
     hasher: Hasher,
     memory: Mutex<Memory>,
     alarm: Option<Arc<dyn EmergencyAlarm>>,
+    provider: Option<Arc<ProviderRules>>,
 }
 
 /// What is forgotten when the process ends.
@@ -154,7 +162,8 @@ impl Accounts {
         let AccountParts { state, audit, clock, chance, times } = parts;
         let hasher = Hasher::new(Arc::clone(&chance));
         let memory = Mutex::default();
-        Accounts { state, audit, clock, chance, times, hasher, memory, alarm: None }
+        let (alarm, provider) = (None, None);
+        Accounts { state, audit, clock, chance, times, hasher, memory, alarm, provider }
     }
 
     /// The names of those who may do everything: they can grant permissions.

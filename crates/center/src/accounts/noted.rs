@@ -87,17 +87,28 @@ impl Accounts {
         what: &str,
         from: IpAddr,
     ) -> Result<(), CenterError> {
+        let subject = match name {
+            Some(name) => format!("{name}: wrong {what}"),
+            None => "a name that nobody has".to_owned(),
+        };
+        self.note_refused(&subject, None, from)
+    }
+
+    /// Notes that somebody was not let in.
+    pub(super) fn note_refused(
+        &self,
+        subject: &str,
+        details: Option<String>,
+        from: IpAddr,
+    ) -> Result<(), CenterError> {
         let now = self.clock.now();
         self.tell_failures(now)?;
         if !self.memory().failures.count() {
             return Ok(());
         }
-        let subject = match name {
-            Some(name) => format!("{name}: wrong {what}"),
-            None => "a name that nobody has".to_owned(),
-        };
         let actor = Actor::visitor(from.to_canonical());
-        self.audit.record(&AuditNote::new(actor, AuditAction::SignInFailed, &subject, now))?;
+        let note = AuditNote::new(actor, AuditAction::SignInFailed, subject, now);
+        self.audit.record(&note.with_details(details.unwrap_or_default()))?;
         Ok(())
     }
 

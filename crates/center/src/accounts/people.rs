@@ -8,7 +8,7 @@ use store::state::accounts::{NewAccount, StoredAccount};
 use types::policy::DomainPattern;
 use types::{AuditAction, Caller, Role, RoleName, Sight, Timestamp};
 
-use super::{Accounts, Tokens, password, permit_accounts, permit_all};
+use super::{Accounts, IdentityRow, Tokens, password, permit_accounts, permit_all};
 use crate::CenterError;
 
 /// Longest name of an account, in characters.
@@ -67,6 +67,9 @@ pub struct AccountRow {
     pub created_by: String,
     /// The last sign-in.
     pub signed_in: Option<Timestamp>,
+    /// Who the person is at the sign-in service.
+    #[serde(default)]
+    pub identities: Vec<IdentityRow>,
 }
 
 impl Accounts {
@@ -77,7 +80,14 @@ impl Accounts {
     /// The caller may not, or the store fails.
     pub fn accounts(&self, caller: &Caller) -> Result<Vec<AccountRow>, CenterError> {
         permit_accounts(caller)?;
-        Ok(self.state.accounts()?.into_iter().map(row).collect())
+        let mut linked = self.identity_rows(None)?;
+        let accounts = self.state.accounts()?.into_iter();
+        let filled = |account: StoredAccount| {
+            let of_it = linked.extract_if(.., |(of, _)| *of == account.id);
+            let identities = of_it.map(|(_, identity)| identity).collect();
+            AccountRow { identities, ..row(account) }
+        };
+        Ok(accounts.map(filled).collect())
     }
 
     /// Adds an account, which nobody can use before a password was chosen:
@@ -155,6 +165,13 @@ impl Accounts {
         if before == after {
             return Ok(());
         }
+        if account.role_is_given && (&before.role, &before.domains) != (&after.role, &after.domains)
+        {
+            return Err(CenterError::invalid(
+                "what this account may do and see is decided by the sign-in service, each time its \
+                 person comes in; change it there, or unlink the account first",
+            ));
+        }
         let told = |row: &AccountRow| json!({ "role": row.role, "domains": row.domains, "disabled": row.disabled });
         let details = json!({ "before": told(&before), "after": told(&after) });
         let action = match before.role == after.role {
@@ -177,7 +194,7 @@ impl Accounts {
         given.ok_or_else(last_owner)
     }
 
-    /// Removes an account with its sessions, tokens and links.
+    /// Removes an account with its sessions, tokens, links and identities.
     ///
     /// # Errors
     ///
@@ -211,6 +228,7 @@ impl Accounts {
     ) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
         not_oneself(caller, &account)?;
+        no_way_around(&account)?;
         password::check(new, &account.name)?;
         let hash = self.hasher.hash(new)?;
         let note = self.note(caller, AuditAction::PasswordSet, &account.name);
@@ -241,7 +259,7 @@ impl Accounts {
 
     /// An account that the caller may change: nobody changes one that may
     /// more than they do, or they would have its permissions.
-    fn other(&self, caller: &Caller, name: &str) -> Result<StoredAccount, CenterError> {
+    pub(super) fn other(&self, caller: &Caller, name: &str) -> Result<StoredAccount, CenterError> {
         permit_accounts(caller)?;
         let account = self.named(name)?;
         permit_all(caller, account.permissions())?;
@@ -249,10 +267,28 @@ impl Accounts {
     }
 }
 
+/// Refuses a password beside the sign-in service that decides about an
+/// account: whom it turns away would come in with that.
+pub(super) fn no_way_around(account: &StoredAccount) -> Result<(), CenterError> {
+    match account.role_is_given {
+        true => Err(CenterError::invalid(
+            "whoever has this account comes in through the sign-in service, which decides about \
+             it; unlink the account before it gets a password",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Nothing if nobody would be left who may do everything. Asked inside the
 /// change: two owners who demote each other at once must not both succeed.
 fn owner_left(changed: &dyn AccountChanges) -> Result<Option<()>, StoreError> {
-    Ok(changed.accounts()?.iter().any(is_owner).then_some(()))
+    Ok(changed.accounts()?.iter().any(stays_owner).then_some(()))
+}
+
+/// Whether an account is an owner whom nobody makes less without being asked
+/// here: a sign-in service can, at any time.
+fn stays_owner(account: &StoredAccount) -> bool {
+    is_owner(account) && !account.role_is_given
 }
 
 /// Whether an account may do everything, every day: one for emergencies does
@@ -313,6 +349,7 @@ fn row(account: StoredAccount) -> AccountRow {
         created: account.created,
         created_by: account.created_by,
         signed_in: account.signed_in,
+        identities: Vec::new(),
     }
 }
 

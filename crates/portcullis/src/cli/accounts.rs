@@ -93,6 +93,12 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
             output.object(&done)?;
         }
         AccountCommand::SetupLink { name } => link(&server, output, name.as_deref())?,
+        AccountCommand::Link { name, subject } => {
+            confirm(global, &format!("let whoever is {subject:?} there come in as {name:?}"))?;
+            let done = server.post(&at(name, "/links"), &json!({ "subject": subject }))?;
+            output.object(&done)?;
+        }
+        AccountCommand::Unlink { name, subject } => unlink(global, &server, output, name, subject)?,
         AccountCommand::ResetTotp { name } => {
             confirm(global, &format!("turn codes at sign-in off for {name:?}"))?;
             let done = server.delete(&at(name, "/codes"))?;
@@ -100,6 +106,33 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Ends a link of an account to who somebody is at the sign-in service.
+fn unlink(
+    global: &Global,
+    server: &Server,
+    output: Output,
+    name: &str,
+    subject: &str,
+) -> Result<(), Failure> {
+    let number = linked(server, name, subject)?;
+    confirm(global, &format!("unlink {name:?} from {subject:?}"))?;
+    let done = server.delete(&format!("/accounts/{}/links/{number}", encoded(name)))?;
+    output.object(&done)
+}
+
+/// The number of a link of an account.
+fn linked(server: &Server, name: &str, subject: &str) -> Result<u64, Failure> {
+    let rows: Vec<Json> = server.get("/accounts")?;
+    let is = |value: &Json, key: &str, text: &str| value.get(key).is_some_and(|it| it == text);
+    let wanted = name.trim().to_lowercase();
+    let account = rows.iter().find(|row| is(row, "name", &wanted));
+    let links = account.and_then(|row| row.get("identities")).and_then(Json::as_array);
+    let found = links.into_iter().flatten().find(|link| is(link, "subject", subject));
+    found.and_then(|link| link.get("id")).and_then(Json::as_u64).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("the account {name:?} is not linked to {subject:?}"))
+    })
 }
 
 /// Makes the account for emergencies and prints its password.

@@ -873,6 +873,22 @@ pub enum AccountCommand {
         /// Whose password; a new owner if absent.
         name: Option<String>,
     },
+    /// Link an account to who its person is at the sign-in service; it keeps its role.
+    Link {
+        /// Its name.
+        name: String,
+        /// Who the person is there: what the service writes into the claim `sub`.
+        #[arg(long)]
+        subject: String,
+    },
+    /// Unlink an account; it keeps the role it has.
+    Unlink {
+        /// Its name.
+        name: String,
+        /// Who the person is at the sign-in service; `account list --json` has them.
+        #[arg(long)]
+        subject: String,
+    },
     /// Turn codes at sign-in off for somebody who has lost them.
     ResetTotp {
         /// The account's name.

@@ -34,7 +34,11 @@ pub(super) fn accounts(
             at_most: settings.http.session_max,
         },
     };
-    Arc::new(Accounts::new(parts).with_alarm(Arc::new(Alarm(Arc::clone(log)))))
+    let accounts = Accounts::new(parts).with_alarm(Arc::new(Alarm(Arc::clone(log))));
+    Arc::new(match super::sign_in::rules(settings) {
+        Some(rules) => accounts.with_provider(rules),
+        None => accounts,
+    })
 }
 
 /// Writes into the log that the account for emergencies is in use.

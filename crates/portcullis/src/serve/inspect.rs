@@ -27,6 +27,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
     if let Err(error) = super::accounts::certificate(settings) {
         add("http.tls.certificate_file", error);
     }
+    if let Err(error) = super::sign_in::provider(settings) {
+        add("sign_in.issuer", error);
+    }
     for domain in &settings.domains {
         if let Some(path) = &domain.directory_file
             && let Err(error) = Directory::read(path, &domain.name, Timestamp::EPOCH)

@@ -25,6 +25,7 @@ mod places;
 mod policies;
 mod reload;
 mod running;
+mod sign_in;
 mod sources;
 mod systemd;
 

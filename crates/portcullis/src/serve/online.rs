@@ -1,5 +1,6 @@
 //! What can be checked of the settings only by asking others: whether the
-//! resolvers answer, and whether somebody greets at every next hop.
+//! resolvers answer, whether somebody greets at every next hop, and whether
+//! the sign-in service is who it should be.
 //!
 //! A next hop is greeted and left again with QUIT: no mail is offered.
 
@@ -53,6 +54,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn all(mut self, settings: &Settings) -> Asked {
+        self.sign_in(settings).await;
         let resolver = self.resolvers(settings).await;
         let Some(resolver) = resolver else { return self.asked };
         let mut seen = HashSet::new();
@@ -65,6 +67,20 @@ impl Asking<'_> {
             }
         }
         self.asked
+    }
+
+    /// Asks the sign-in service who it is.
+    async fn sign_in(&mut self, settings: &Settings) {
+        let provider = match super::sign_in::provider(settings) {
+            Ok(Some(provider)) => provider,
+            Ok(None) => return,
+            // Said without asking anybody.
+            Err(_) => return,
+        };
+        match provider.ask().await {
+            Ok(()) => self.well("the sign-in service says who it is".to_owned()),
+            Err(problem) => self.wrong("sign_in.issuer", problem),
+        }
     }
 
     /// Asks each resolver on its own; gives the one that uses them all.

@@ -30,6 +30,7 @@ const RESTART_KEYS: &[&str] = &[
     "http.trusted_proxy",
     "http.session_",
     "metrics.",
+    "sign_in.",
     "retention.",
     "store.",
     "log.",

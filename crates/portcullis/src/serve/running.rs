@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Api, Certificate};
+use api::{Api, Certificate, Provider};
 use receive::policy_service::Complaint;
 use receive::{Engine, Wish};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,7 +17,7 @@ use super::chores::{Chores, keep_daily_log, note_hits};
 use super::doors::{self, HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
 use super::inspect::whole;
-use super::{Again, reload, systemd};
+use super::{Again, reload, sign_in, systemd};
 use crate::settings::{FoundValues, Settings};
 use crate::telemetry::{Log, Message};
 
@@ -61,6 +61,7 @@ impl Running {
         log: Arc<Log>,
     ) -> Result<Running, String> {
         let signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
+        let provider = sign_in::provider(&settings)?;
         let smtp_doors = SmtpDoors::bind(&settings)?;
         let mut addresses = Addresses { smtp: smtp_doors.addresses(), http: None };
         let gateway = Gateway::join(&settings, opened, Arc::clone(&log), addresses.smtp.clone())?;
@@ -86,7 +87,7 @@ impl Running {
                 tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
             }
         });
-        let http = serve_http(&settings, &gateway, http_doors, &stopped);
+        let http = serve_http(&settings, &gateway, http_doors, provider, &stopped);
         for listener in smtp_doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
         }
@@ -253,6 +254,7 @@ fn serve_http(
     settings: &Settings,
     gateway: &Gateway,
     doors: HttpDoors,
+    provider: Option<Provider>,
     stopped: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<std::io::Result<()>>> {
     let accounts = Arc::clone(&gateway.accounts);
@@ -264,6 +266,10 @@ fn serve_http(
         for_scores: settings.http.score_refusal_pages,
         requests: settings.http.refusal_requests,
     });
+    let api = match provider {
+        Some(provider) => api.with_provider(provider),
+        None => api,
+    };
     let certificate = gateway.http_tls.clone();
     let certificate = certificate.map(|tls| -> Certificate { Arc::new(move || tls.config()) });
     let mut tasks = Vec::new();

@@ -1,6 +1,7 @@
 //! What no single value shows: whether the settings make sense together.
 
 use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use types::Domain;
@@ -19,6 +20,7 @@ pub(super) fn together(settings: &Settings, found: &FoundValues) -> Vec<Problem>
     check.times(settings);
     check.limits(settings);
     check.files(settings);
+    check.sign_in(settings);
     check.problems
 }
 
@@ -151,6 +153,47 @@ impl Check<'_> {
                 "http.session_idle_max",
                 "is longer than http.session_max, which counts first",
             );
+        }
+    }
+
+    /// The sign-in service.
+    fn sign_in(&mut self, settings: &Settings) {
+        let sign_in = &settings.sign_in;
+        if let Some(Origin::File { .. }) =
+            self.found.get("sign_in.client_secret").map(|f| &f.origin)
+        {
+            let text = "is taken from the variable PORTCULLIS_SIGN_IN__CLIENT_SECRET only; write it \
+                        into a file of its own and name that as sign_in.client_secret_file";
+            self.error("sign_in.client_secret", text);
+        }
+        if sign_in.client_secret.is_some() && sign_in.client_secret_file.is_some() {
+            self.error("sign_in.client_secret_file", "the secret is given twice");
+        }
+        self.readable("sign_in.ca_file", sign_in.ca_file.as_deref());
+        self.readable("sign_in.client_secret_file", sign_in.client_secret_file.as_deref());
+        if let Some(path) = &sign_in.client_secret_file
+            && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+        {
+            let text = format!("{} can be read by everybody on this machine", path.display());
+            self.warning("sign_in.client_secret_file", text);
+        }
+        if sign_in.issuer.is_none() {
+            if !settings.sign_in_groups.is_empty() || sign_in.client_id.is_some() {
+                self.warning("sign_in.issuer", "is missing, so nobody signs in by a service");
+            }
+            return;
+        }
+        if sign_in.client_id.is_none() {
+            self.error("sign_in.client_id", "is missing: it says who this gateway is there");
+        }
+        if settings.server.public_url.is_none() {
+            let text = "needs server.public_url: people come back from the service to that address";
+            self.error("sign_in.issuer", text);
+        }
+        if settings.sign_in_groups.is_empty() && sign_in.otherwise_role.is_none() {
+            let text = "nobody has a role: add a [[sign_in.group]], or sign_in.otherwise_role; who \
+                        is linked to an account comes in";
+            self.warning("sign_in.issuer", text);
         }
     }
 

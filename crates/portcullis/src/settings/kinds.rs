@@ -320,6 +320,13 @@ choices! {
         /// Domains as rbldnsd reads them.
         Dnset = "dnset",
     }
+    /// What becomes of people without an account whom the sign-in service gives a role.
+    SignInNewcomers, "a way with newcomers" {
+        /// They get an account.
+        Welcome = "welcome",
+        /// They are refused.
+        Refused = "refused",
+    }
     /// Where small things that change are kept.
     StateStore, "a store" {
         /// In the data folder.

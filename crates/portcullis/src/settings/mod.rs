@@ -6,6 +6,7 @@
 //! from is kept, so that every error and `config show --origin` can name it.
 
 mod check;
+mod entering;
 pub mod environment;
 mod file;
 pub mod kinds;
@@ -21,6 +22,7 @@ mod table;
 pub mod value;
 
 pub use check::recipients_of;
+pub use entering::{SecretText, WebAddress, Words};
 pub use load::{DEFAULT_FILE, Loaded, Sources, load, load_text, read_anything};
 pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
 pub use row::{Row, SectionRows};
@@ -28,5 +30,5 @@ pub use table::{
     CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings, GeoSettings,
     GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings,
     MetricsSettings, PolicyServiceSettings, RetentionSettings, ServerSettings, Settings,
-    SmtpSettings, SmtpTlsSettings, StoreSettings,
+    SignInGroupSettings, SignInSettings, SmtpSettings, SmtpTlsSettings, StoreSettings,
 };

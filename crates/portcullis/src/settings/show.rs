@@ -1,8 +1,12 @@
 //! The settings in force, with where each comes from (`config show`).
 
+use super::entering::SECRET;
 use super::read::{FoundValues, Origin, numbers};
 use super::row::{Row, SectionRows};
 use super::table::Settings;
+
+/// What is shown of a secret.
+const HIDDEN: &str = "\"…\"";
 
 /// One value in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,9 @@ fn one(found: &FoundValues, at: &str, row: &Row) -> Shown {
     let key = super::read::join(at, row.name);
     match found.get(&key) {
         Some(found) => {
-            Shown { key, value: Some(found.raw.to_string()), origin: found.origin.clone() }
+            let hidden = row.kind.name == SECRET;
+            let value = if hidden { HIDDEN.to_owned() } else { found.raw.to_string() };
+            Shown { key, value: Some(value), origin: found.origin.clone() }
         }
         None => Shown { key, value: row.default.map(str::to_owned), origin: Origin::Default },
     }
@@ -73,5 +79,10 @@ mod tests {
         assert_eq!(line("smtp.listener.0.role"), "\"inbound\" (default)");
         assert_eq!(line("server.hostname"), "- (default)");
         assert!(defaults().len() >= 60);
+        let text = "[sign_in]\nclient_secret = \"hunter2\"\n";
+        let loaded = super::super::load_text(Path::new("a.toml"), text);
+        assert!(!format!("{:?}", in_force(&loaded.found)).contains("hunter2"));
+        assert!(!format!("{:?}", loaded.problems).contains("hunter2"));
+        assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
     }
 }

@@ -9,11 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use types::Domain;
+use types::policy::DomainPattern;
+use types::{Domain, RoleName};
 
+use super::entering::{SecretText, WebAddress, Words};
 use super::kinds::{
     ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
-    PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, StateStore,
+    PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, SignInNewcomers,
+    StateStore,
 };
 use super::read::{Numbered, Reader};
 use super::row::{
@@ -291,6 +294,49 @@ settings! {
         certificate_file: Option<PathBuf> = none, like "/etc/portcullis/console.crt";
         /// The key of the certificate, PEM.
         key_file: Option<PathBuf> = none, like "/etc/portcullis/console.key";
+    }
+
+    /// Signing in with the sign-in service of the organisation, beside passwords (OpenID Connect).
+    /// The redirection address to register there is `server.public_url` with
+    /// `/sign-in/provider/back` behind it, and `/signed-out` for signing out. Read at the start.
+    one sign_in: SignInSettings at "sign_in" {
+        /// The service's name for itself, as it stands in its ID tokens. Plain http:// is taken on
+        /// this machine only. Without one, people come in with passwords alone.
+        issuer: Option<WebAddress> = none, like "https://id.corp.example";
+        /// What people call the service; the sign-in page says *Sign in with* and this.
+        name: Words = "single sign-on", like "Corp";
+        /// Who this gateway is there.
+        client_id: Option<Words> = none, like "portcullis";
+        /// A file whose first line is the secret that the service gave for it.
+        client_secret_file: Option<PathBuf> = none, like "/etc/portcullis/sign-in.secret";
+        /// The secret itself. Taken from a variable only, because settings files are copied and
+        /// shown; never shown.
+        client_secret: Option<SecretText> = none, like "hidden";
+        /// What is asked for, beside `openid`.
+        scope: Vec<Words> = ["profile", "email"], like ["profile", "email", "groups"];
+        /// The claim that holds the name of a new account. `email` counts only where the service
+        /// says that the address was verified.
+        name_claim: Words = "preferred_username";
+        /// The claim that holds somebody's groups; `realm_access.roles` is a path.
+        group_claim: Words = "groups";
+        /// The role of whoever is in no group that gives one. Without it, they are refused.
+        otherwise_role: Option<RoleName> = none, like "viewer";
+        /// Whether people with a role who have no account get one at their first sign-in
+        /// (`welcome`), or are refused until somebody has made and linked one (`refused`).
+        newcomers: SignInNewcomers = "welcome";
+        /// The authorities that the service's certificate may be of, PEM. Default: those of the system.
+        ca_file: Option<PathBuf> = none, like "/etc/portcullis/id-ca.crt";
+    }
+
+    /// Which groups of the sign-in service give which role. Of several that somebody is in, the
+    /// first says the role; all that give this same role say the domains.
+    many sign_in_groups: SignInGroupSettings at "sign_in.group" {
+        /// The group, as the service writes it.
+        group: Words = required, like "mail-operators";
+        /// What whoever is in it may do.
+        role: RoleName = required, like "operator";
+        /// The recipient domains whose mail alone they see; empty for everything.
+        domain: Vec<DomainPattern> = [], like ["corp.example", "*.corp.example"];
     }
 
     /// Numbers and health for monitoring.

@@ -32,6 +32,8 @@ pub struct StoredAccount {
     pub disabled: bool,
     /// Whether it is for emergencies: whoever comes in with it is told of.
     pub emergency: bool,
+    /// Whether a sign-in service decides what it may do and see.
+    pub role_is_given: bool,
     /// The password's hash as a PHC string; nothing until one was chosen.
     pub password: Option<String>,
     /// The shared secret of time-based codes (RFC 6238), if they are on.
@@ -88,6 +90,25 @@ pub struct NewAccount {
     pub at: Timestamp,
     /// Who makes it.
     pub by: String,
+}
+
+/// A person as a sign-in service knows them, and the account they are here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredIdentity {
+    /// Its number.
+    pub id: u64,
+    /// The service.
+    pub issuer: String,
+    /// Who it is there, for ever.
+    pub subject: String,
+    /// Who it is here.
+    pub account: AccountId,
+    /// Whether the service decides what the account may do and see.
+    pub gives_role: bool,
+    /// Since when.
+    pub linked: Timestamp,
+    /// Who said so.
+    pub linked_by: String,
 }
 
 /// One signed-in browser.
@@ -179,6 +200,12 @@ pub trait AccountState: Send + Sync {
     /// The account of this name, in comparable form.
     fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError>;
 
+    /// The identity of this subject of this issuer.
+    fn identity(&self, issuer: &str, subject: &str) -> Result<Option<StoredIdentity>, StoreError>;
+
+    /// The identities of an account, or all, oldest first.
+    fn identities(&self, account: Option<AccountId>) -> Result<Vec<StoredIdentity>, StoreError>;
+
     /// What is kept about roles, by name.
     fn roles(&self) -> Result<Vec<StoredRole>, StoreError>;
 
@@ -233,8 +260,8 @@ pub trait AccountChanges {
     /// Makes an account; nothing if the name is taken.
     fn add_account(&self, new: &NewAccount) -> Result<Option<AccountId>, StoreError>;
 
-    /// Removes an account with its sessions, tokens, codes and links. Whether
-    /// it was there.
+    /// Removes an account with its sessions, tokens, codes, links and
+    /// identities. Whether it was there.
     fn remove_account(&self, id: AccountId) -> Result<bool, StoreError>;
 
     /// Gives an account another role.
@@ -246,6 +273,13 @@ pub trait AccountChanges {
     /// Lets nobody in with an account any more, and ends its sessions and the
     /// links made for it; or lets them in again.
     fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<(), StoreError>;
+
+    /// Keeps an identity, whose number is ignored; false if that subject of
+    /// that issuer is somebody already.
+    fn add_identity(&self, new: &StoredIdentity) -> Result<bool, StoreError>;
+
+    /// Forgets one identity of an account; whether it was there.
+    fn remove_identity(&self, account: AccountId, id: u64) -> Result<bool, StoreError>;
 
     /// Keeps what there is to know about a role, in place of what was kept.
     fn put_role(&self, role: &StoredRole) -> Result<(), StoreError>;

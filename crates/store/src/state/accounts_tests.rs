@@ -9,8 +9,8 @@ use types::{
 };
 
 use super::accounts::{
-    LinkKind, NewAccount, NewPassword, SecretHash, StoredLink, StoredRole, StoredSession,
-    StoredToken,
+    LinkKind, NewAccount, NewPassword, SecretHash, StoredIdentity, StoredLink, StoredRole,
+    StoredSession, StoredToken,
 };
 use super::{AccountChanges, AccountState, PolicyState, SqliteAccounts, SqliteState};
 use crate::contract::StoreError;
@@ -59,6 +59,8 @@ noted! {
     set_role(id: AccountId, role: &RoleName) -> ();
     set_sight(id: AccountId, sight: &Sight) -> ();
     set_disabled(id: AccountId, disabled: bool) -> ();
+    add_identity(new: &StoredIdentity) -> bool;
+    remove_identity(account: AccountId, id: u64) -> bool;
     put_role(role: &StoredRole) -> ();
     remove_role(name: &RoleName) -> bool;
     set_password(id: AccountId, new: &NewPassword<'_>) -> ();
@@ -371,6 +373,38 @@ fn limits_roles_and_a_closed_account_are_kept() {
     assert!(state.remove_role(&desk).unwrap() && !state.remove_role(&desk).unwrap());
     let missing = state.set_sight(AccountId(99), &sight);
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
+}
+
+#[test]
+fn a_subject_of_an_issuer_is_one_account_until_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let (ana, bob) = (add(&state, "ana"), add(&state, "bob"));
+    let identity = |account: AccountId, issuer: &str, gives_role: bool| StoredIdentity {
+        id: 0,
+        issuer: issuer.into(),
+        subject: "8f3".into(),
+        account,
+        gives_role,
+        linked: at(3),
+        linked_by: "root".into(),
+    };
+    assert!(state.add_identity(&identity(ana, "https://id.example", true)).unwrap());
+    assert!(!state.add_identity(&identity(bob, "https://id.example", false)).unwrap(), "taken");
+    assert!(state.add_identity(&identity(bob, "https://other.example", false)).unwrap());
+    let found = open(folder.path()).identity("https://id.example", "8f3").unwrap().unwrap();
+    assert_eq!(found, StoredIdentity { id: found.id, ..identity(ana, "https://id.example", true) });
+    assert_eq!(state.identity("https://id.example", "8F3").unwrap(), None, "case counts");
+    assert_eq!(
+        (state.identities(None).unwrap().len(), state.identities(Some(bob)).unwrap().len()),
+        (2, 1)
+    );
+    let given = |id: AccountId| state.account(id).unwrap().unwrap().role_is_given;
+    assert!(given(ana) && !given(bob));
+    assert!(!state.remove_identity(bob, found.id).unwrap(), "somebody else's");
+    assert!(state.remove_identity(ana, found.id).unwrap() && !given(ana));
+    state.remove_account(bob).unwrap();
+    assert_eq!(state.identities(None).unwrap(), [], "gone with the account");
 }
 
 #[test]

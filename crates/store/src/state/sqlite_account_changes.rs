@@ -5,8 +5,8 @@ use rusqlite::{Connection, Params, Row, params};
 use types::{AccountId, RoleName, Sight, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredLink, StoredRole,
-    StoredSession, StoredToken,
+    AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredIdentity, StoredLink,
+    StoredRole, StoredSession, StoredToken,
 };
 use super::database::refused;
 use super::rows::{json, number};
@@ -105,6 +105,21 @@ impl AccountChanges for Inside<'_> {
             self.run("DELETE FROM links WHERE account = ?1", [account])?;
         }
         Ok(())
+    }
+
+    fn add_identity(&self, new: &StoredIdentity) -> Result<bool, StoreError> {
+        let StoredIdentity { id: _, issuer, subject, account, gives_role, linked, linked_by } = new;
+        let sql = "INSERT OR IGNORE INTO identities
+            (issuer, subject, account, gives_role, linked, linked_by)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (account, linked) = (number(account.0), linked.as_millis());
+        let values = params![issuer, subject, account, gives_role, linked, linked_by];
+        Ok(self.run(sql, values)? > 0)
+    }
+
+    fn remove_identity(&self, account: AccountId, id: u64) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM identities WHERE account = ?1 AND id = ?2";
+        Ok(self.run(sql, [number(account.0), number(id)])? > 0)
     }
 
     fn put_role(&self, role: &StoredRole) -> Result<(), StoreError> {

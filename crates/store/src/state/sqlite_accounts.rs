@@ -9,8 +9,8 @@ use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
 use types::{AccountId, AuditNote, Sight, Timestamp, TokenId};
 
 use super::accounts::{
-    AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredLink, StoredRole,
-    StoredSession, StoredToken,
+    AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredIdentity, StoredLink,
+    StoredRole, StoredSession, StoredToken,
 };
 use super::database::{self, refused};
 use super::rows::{number, parse};
@@ -22,9 +22,12 @@ use crate::contract::StoreError;
 pub(super) const ACCOUNT: &str =
     "a.id, a.name, a.role, a.password, a.totp_secret, a.preferences, a.created,
     a.created_by, a.signed_in, (SELECT count(*) FROM recovery_codes WHERE account = a.id),
-    a.domains, a.disabled, a.emergency, (SELECT permissions FROM roles WHERE name = a.role)";
+    a.domains, a.disabled, a.emergency, (SELECT permissions FROM roles WHERE name = a.role),
+    EXISTS (SELECT 1 FROM identities WHERE account = a.id AND gives_role)";
 /// How many those are.
-const ACCOUNT_COLUMNS: usize = 14;
+const ACCOUNT_COLUMNS: usize = 15;
+/// The columns of an identity.
+const IDENTITY: &str = "id, issuer, subject, account, gives_role, linked, linked_by";
 /// The columns of a session.
 const SESSION: &str = "s.id, s.account, s.created, s.last_seen, s.expires, s.address, s.agent";
 /// The columns of a token.
@@ -97,6 +100,18 @@ impl AccountState for SqliteAccounts {
     fn account_named(&self, name: &str) -> Result<Option<StoredAccount>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM accounts a WHERE a.name = ?1");
         self.one(&sql, [name], |row| account(row, 0))
+    }
+
+    fn identity(&self, issuer: &str, subject: &str) -> Result<Option<StoredIdentity>, StoreError> {
+        let sql = format!("SELECT {IDENTITY} FROM identities WHERE issuer = ?1 AND subject = ?2");
+        self.one(&sql, [issuer, subject], identity)
+    }
+
+    fn identities(&self, account: Option<AccountId>) -> Result<Vec<StoredIdentity>, StoreError> {
+        let sql = format!(
+            "SELECT {IDENTITY} FROM identities WHERE ?1 IS NULL OR account = ?1 ORDER BY id"
+        );
+        self.all(&sql, [account.map(|id| number(id.0))], identity)
     }
 
     fn roles(&self) -> Result<Vec<StoredRole>, StoreError> {
@@ -214,6 +229,7 @@ pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, Stor
         sight: sight(domains.as_deref())?,
         disabled: row.get(first + 11).map_err(refused)?,
         emergency: row.get(first + 12).map_err(refused)?,
+        role_is_given: row.get(first + 14).map_err(refused)?,
         password: row.get(first + 3).map_err(refused)?,
         totp_secret: row.get(first + 4).map_err(refused)?,
         preferences: row.get(first + 5).map_err(refused)?,
@@ -242,6 +258,19 @@ fn role(row: &Row<'_>) -> Result<StoredRole, StoreError> {
         note: row.get(2).map_err(refused)?,
         changed: time(row, 3)?,
         changed_by: row.get(4).map_err(refused)?,
+    })
+}
+
+/// An identity out of the columns [`IDENTITY`].
+fn identity(row: &Row<'_>) -> Result<StoredIdentity, StoreError> {
+    Ok(StoredIdentity {
+        id: unsigned(row, 0)?,
+        issuer: row.get(1).map_err(refused)?,
+        subject: row.get(2).map_err(refused)?,
+        account: AccountId(unsigned(row, 3)?),
+        gives_role: row.get(4).map_err(refused)?,
+        linked: time(row, 5)?,
+        linked_by: row.get(6).map_err(refused)?,
     })
 }
 

@@ -155,6 +155,8 @@ struct AccountPage {
     wanted: AccountForm,
     /// Whether it is the reader's own.
     own: bool,
+    /// Whether there is a sign-in service.
+    provider: bool,
     fault: Option<String>,
     made: Option<Made>,
 }
@@ -195,7 +197,8 @@ async fn account(api: &Api, caller: Caller, shell: Shell, name: String, said: Sa
     let own = *caller.name == *row.name;
     let href = href(&row.name);
     let (fault, made) = (said.fault, said.made);
-    let page = AccountPage { shell, href, roles, wanted, own, fault, made, row };
+    let provider = api.provider.is_some();
+    let page = AccountPage { shell, href, roles, wanted, own, provider, fault, made, row };
     (status, shown(&page)).into_response()
 }
 
@@ -264,6 +267,61 @@ async fn said(
         Err(problem) => return error_page(shell, &problem),
     };
     account(api, signed.caller, shell, name, said).await
+}
+
+#[derive(Deserialize)]
+pub(in crate::pages) struct IdentityForm {
+    subject: String,
+}
+
+/// Links the account to who its person is at the sign-in service.
+pub(in crate::pages) async fn link_identity(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Form(IdentityForm { subject }): Form<IdentityForm>,
+) -> Response {
+    let (caller, named) = (signed.caller.clone(), name.clone());
+    let work = move |accounts: &Accounts| accounts.link_account(&caller, &named, subject.trim());
+    let done = on_accounts(&api, work).await;
+    back_to(&api, signed, shell, name, done).await
+}
+
+#[derive(Deserialize)]
+pub(in crate::pages) struct UnlinkForm {
+    identity: u64,
+}
+
+pub(in crate::pages) async fn unlink_identity(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Path(name): Path<String>,
+    Form(UnlinkForm { identity }): Form<UnlinkForm>,
+) -> Response {
+    let (caller, named) = (signed.caller.clone(), name.clone());
+    let work = move |accounts: &Accounts| accounts.unlink_account(&caller, &named, identity);
+    let done = on_accounts(&api, work).await;
+    back_to(&api, signed, shell, name, done).await
+}
+
+/// The page of an account, which shows what was done, or why it was not.
+async fn back_to(
+    api: &Api,
+    signed: Signed,
+    shell: Shell,
+    name: String,
+    done: Result<(), ApiProblem>,
+) -> Response {
+    match done {
+        Ok(()) => Redirect::to(&href(&name)).into_response(),
+        Err(problem) if is_fault(&problem) => {
+            let said = Said { fault: Some(problem.detail), ..Said::default() };
+            account(api, signed.caller, shell, name, said).await
+        }
+        Err(problem) => error_page(shell, &problem),
+    }
 }
 
 pub(in crate::pages) async fn remove(

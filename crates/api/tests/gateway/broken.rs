@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::StatusCode;
 use store::events::ScannedRow;
 use store::search::{
-    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FoundRows, Order,
-    Query, RowsPage, Scanned, Tallied, TallyPlan,
+    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FollowedEach,
+    FoundRows, Order, Query, RowsPage, Scanned, Tallied, TallyPlan,
 };
 use store::{EventLog, Store, StoreError};
 use types::Timestamp;
@@ -64,6 +64,15 @@ impl EventSearch for Failing {
         rows_max: usize,
     ) -> Result<Followed, StoreError> {
         EventSearch::follow(self.store()?, filter, after, rows_max)
+    }
+
+    fn follow_each(
+        &self,
+        filters: &[Filter],
+        after: &FollowPosition,
+        rows_max: usize,
+    ) -> Result<FollowedEach, StoreError> {
+        self.store()?.follow_each(filters, after, rows_max)
     }
 
     fn parts(&self, times: &Range<Timestamp>) -> Result<EventParts, StoreError> {

@@ -17,7 +17,7 @@ use super::{EventIndex, Rows, count, order, page, parts, scan, tally};
 use crate::contract::{Found, Page, StoreError};
 use crate::search::{
     Column, Count, Cursor, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed,
-    FoundRows, Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
+    FollowedEach, FoundRows, Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
 };
 
 /// What there is at one moment; it does not change any more.
@@ -119,14 +119,21 @@ impl EventIndex {
         Ok(())
     }
 
-    /// The part of [`EventSearch::follow`] that goes by time: first what is
-    /// no longer kept in the order of arrival, then the rest in that order.
-    fn follow_by_time(
-        &self,
-        filter: &Filter,
-        after: &FollowPosition,
-        rows_max: usize,
-    ) -> (Vec<Event>, FollowPosition, bool) {
+    /// What came after `after`, whatever it is: at most `rows_max` events.
+    fn came(&self, after: &FollowPosition, rows_max: usize) -> Came {
+        let recent = self.read().recent.after(after, rows_max);
+        if let Some((events, more)) = recent {
+            let position = events.last().map_or(*after, |event| position_of(event));
+            let from = after.at.before(MARGIN);
+            return Came { events, from, position, more, repeated: false, too_old: false };
+        }
+        let too_old = after.id.is_some() && self.oldest().is_some_and(|oldest| after.at < oldest);
+        Came { too_old, ..self.came_by_time(after, rows_max) }
+    }
+
+    /// The same by time: first what is no longer kept in the order of
+    /// arrival, then the rest in that order.
+    fn came_by_time(&self, after: &FollowPosition, rows_max: usize) -> Came {
         let from = match (after.id, after.by_time) {
             (Some(_), false) => after.at.before(MARGIN),
             _ => after.at,
@@ -166,9 +173,31 @@ impl EventIndex {
                 position = position_of(event);
             }
         }
-        let test = snapshot.test(filter, &times, &stop);
-        (follow::matching(&events, &test), position, more)
+        Came { events, from, position, more, repeated: after.id.is_some(), too_old: false }
     }
+
+    /// For each filter the places of the events in `came` that match it.
+    fn matching_of(&self, came: &Came, filters: &[&Filter]) -> Vec<Vec<usize>> {
+        if came.events.is_empty() {
+            return vec![Vec::new(); filters.len()];
+        }
+        let times = came.from..Timestamp::from_millis(i64::MAX);
+        let snapshot = self.snapshot(&times);
+        let stop = Stop::never();
+        let tests = filters.iter().map(|filter| snapshot.test(filter, &times, &stop)).collect();
+        follow::matching(&came.events, tests)
+    }
+}
+
+/// What came after a position.
+struct Came {
+    events: Vec<Arc<Event>>,
+    /// No event of a life-line that matters is older.
+    from: Timestamp,
+    position: FollowPosition,
+    more: bool,
+    repeated: bool,
+    too_old: bool,
 }
 
 impl EventSearch for EventIndex {
@@ -254,23 +283,25 @@ impl EventSearch for EventIndex {
         after: &FollowPosition,
         rows_max: usize,
     ) -> Result<Followed, StoreError> {
-        let rows_max = rows_max.max(1);
-        let recent = self.read().recent.after(after, rows_max);
-        if let Some((events, more)) = recent {
-            let times = after.at.before(MARGIN)..Timestamp::from_millis(i64::MAX);
-            let position = events.last().map_or(*after, |event| position_of(event));
-            let events = match events.is_empty() {
-                true => Vec::new(),
-                false => {
-                    let test = self.snapshot(&times).test(filter, &times, &Stop::never());
-                    follow::matching(&events, &test)
-                }
-            };
-            return Ok(Followed { events, position, more, repeated: false, too_old: false });
-        }
-        let too_old = after.id.is_some() && self.oldest().is_some_and(|oldest| after.at < oldest);
-        let (events, position, more) = self.follow_by_time(filter, after, rows_max);
-        Ok(Followed { events, position, more, repeated: after.id.is_some(), too_old })
+        let came = self.came(after, rows_max.max(1));
+        let places = self.matching_of(&came, &[filter]).into_iter().flatten();
+        let event = |place: usize| came.events.get(place).map(|event| Event::clone(event));
+        let events = places.filter_map(event).collect();
+        let Came { position, more, repeated, too_old, .. } = came;
+        Ok(Followed { events, position, more, repeated, too_old })
+    }
+
+    fn follow_each(
+        &self,
+        filters: &[Filter],
+        after: &FollowPosition,
+        rows_max: usize,
+    ) -> Result<FollowedEach, StoreError> {
+        let came = self.came(after, rows_max.max(1));
+        let filters: Vec<&Filter> = filters.iter().collect();
+        let matching = self.matching_of(&came, &filters);
+        let Came { events, position, more, too_old, .. } = came;
+        Ok(FollowedEach { events, matching, position, more, too_old })
     }
 
     fn now_at(&self) -> FollowPosition {

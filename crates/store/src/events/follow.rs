@@ -20,9 +20,8 @@ use crate::search::FollowPosition;
 /// Events that are kept in the order in which they came. Most of them are in
 /// memory anyway.
 const RECENT_MAX: usize = 4_096;
-/// How much later than its time an event can be written: a commit that waits
-/// for a slow disk.
-pub(super) const MARGIN: Duration = Duration::from_secs(30);
+/// See [`FollowPosition::MARGIN`].
+pub(super) const MARGIN: Duration = FollowPosition::MARGIN;
 
 /// The last events in the order in which they came.
 #[derive(Debug, Default)]
@@ -66,16 +65,20 @@ pub(super) fn position_of(event: &Event) -> FollowPosition {
     FollowPosition { at: event.at, id: Some(event.id), by_time: false }
 }
 
-/// Those of `events` that match, in the same order.
-pub(super) fn matching(events: &[Arc<Event>], test: &Test) -> Vec<Event> {
-    let mut matching = Vec::new();
-    for events in events.chunks(BLOCK_ROWS) {
+/// For each test the places of the events that match, in order. What is
+/// tested is made of the events once, however many tests there are.
+pub(super) fn matching(events: &[Arc<Event>], tests: Vec<Test>) -> Vec<Vec<usize>> {
+    let mut matching = vec![Vec::new(); tests.len()];
+    for (block, events) in events.chunks(BLOCK_ROWS).enumerate() {
         let mut columns = Columns::default();
         events.iter().for_each(|event| columns.push(event));
         let view = columns.view();
-        let found = test.prepare(&view).matching(0, events.len(), &Bits::first(events.len()));
-        let event = |row: usize| events.get(row).map(|event| Event::clone(event));
-        matching.extend(found.rows().filter_map(event));
+        let first = block * BLOCK_ROWS;
+        for (test, places) in tests.iter().zip(&mut matching) {
+            let rows = Bits::first(events.len());
+            let found = test.prepare(&view).matching(0, events.len(), &rows);
+            places.extend(found.rows().map(|row| first + row));
+        }
     }
     matching
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use types::{Event, EventId, Timestamp};
 
@@ -18,6 +20,15 @@ pub struct FollowPosition {
 }
 
 impl FollowPosition {
+    /// How much later than its time an event can be written: a commit that
+    /// waits for a slow disk.
+    pub(crate) const MARGIN: Duration = Duration::from_secs(30);
+
+    /// Everything before this has been seen by whoever is here.
+    pub fn seen_before(&self) -> Timestamp {
+        self.at.before(Self::MARGIN)
+    }
+
     /// From this time on.
     pub fn at(at: Timestamp) -> Self {
         FollowPosition { at, id: None, by_time: false }
@@ -72,6 +83,22 @@ pub struct Followed {
     pub repeated: bool,
     /// Whether the position is older than all that is kept, so that events
     /// were missed for good.
+    pub too_old: bool,
+}
+
+/// What came, for several who ask for different things.
+#[derive(Clone, Debug)]
+pub struct FollowedEach {
+    /// All events that came, in the order in which they came. Some may have
+    /// been seen before: see [`Followed::repeated`].
+    pub events: Vec<Arc<Event>>,
+    /// For each filter the places of the events that match it.
+    pub matching: Vec<Vec<usize>>,
+    /// Where to go on.
+    pub position: FollowPosition,
+    /// Whether there is more right now.
+    pub more: bool,
+    /// Whether events were missed for good, as [`Followed::too_old`].
     pub too_old: bool,
 }
 

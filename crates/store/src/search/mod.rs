@@ -27,7 +27,7 @@ use types::Timestamp;
 
 pub use column::{Column, NumberColumn, TextColumn, VALUE_SEPARATOR, WordColumn};
 pub use filter::{Filter, TextMatch};
-pub use follow::{FollowPosition, Followed, PositionError};
+pub use follow::{FollowPosition, Followed, FollowedEach, PositionError};
 pub use parts::{EventPart, EventParts};
 pub(crate) use pattern::{LANES, Lanes, LanesPlan, Required};
 pub use pattern::{Pattern, PatternError};
@@ -100,6 +100,18 @@ pub trait EventSearch: Send + Sync {
         after: &FollowPosition,
         rows_max: usize,
     ) -> Result<Followed, StoreError>;
+
+    /// The same for several filters at once, at the cost of one look at each
+    /// event.
+    ///
+    /// # Errors
+    /// As [`EventSearch::rows`].
+    fn follow_each(
+        &self,
+        filters: &[Filter],
+        after: &FollowPosition,
+        rows_max: usize,
+    ) -> Result<FollowedEach, StoreError>;
 
     /// The position of the newest event there is, to follow from.
     fn now_at(&self) -> FollowPosition;

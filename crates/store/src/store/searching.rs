@@ -8,8 +8,8 @@ use super::Store;
 use crate::contract::StoreError;
 use crate::events::ScannedRow;
 use crate::search::{
-    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FoundRows, Order,
-    Query, RowsPage, Scanned, Tallied, TallyPlan,
+    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FollowedEach,
+    FoundRows, Order, Query, RowsPage, Scanned, Tallied, TallyPlan,
 };
 
 impl EventSearch for Store {
@@ -50,6 +50,15 @@ impl EventSearch for Store {
         rows_max: usize,
     ) -> Result<Followed, StoreError> {
         self.events.follow(filter, after, rows_max)
+    }
+
+    fn follow_each(
+        &self,
+        filters: &[Filter],
+        after: &FollowPosition,
+        rows_max: usize,
+    ) -> Result<FollowedEach, StoreError> {
+        self.events.follow_each(filters, after, rows_max)
     }
 
     fn now_at(&self) -> FollowPosition {

@@ -106,3 +106,23 @@ fn an_empty_store_can_be_followed() {
     index.push(Position(1), Arc::new(event.clone()));
     assert_eq!(follow(&index, &mut position, 10).0, [event]);
 }
+
+#[test]
+fn several_filters_are_answered_from_one_look_as_each_is_alone() {
+    let events = events(0..2_500, start(), Duration::from_millis(40));
+    let index = open(&SimulatedDisk::new());
+    push_all(&index, &events);
+    let after = FollowPosition { at: events[9].at, id: Some(events[9].id), by_time: false };
+    let filters =
+        [Filter::Everything, Filter::Outcome(OutcomeKind::Rejected), Filter::Reason(Vec::new())];
+    let each = index.follow_each(&filters, &after, 10_000).unwrap();
+    assert!(!each.more && each.events.len() == 2_490);
+    for (filter, places) in filters.iter().zip(&each.matching) {
+        let alone = index.follow(filter, &after, 10_000).unwrap();
+        let found: Vec<_> = places.iter().map(|&place| (*each.events[place]).clone()).collect();
+        assert_eq!(found, alone.events);
+        assert_eq!(each.position, alone.position);
+    }
+    let first = index.follow_each(&filters, &after, 10).unwrap();
+    assert!(first.more && first.matching[0] == (0..10).collect::<Vec<_>>());
+}

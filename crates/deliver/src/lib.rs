@@ -19,7 +19,6 @@ mod call_forward;
 mod connection;
 mod deliverer;
 mod hop;
-mod inward;
 mod lease;
 pub mod notice;
 mod opening;

@@ -13,9 +13,8 @@ use std::sync::Arc;
 use store::QueuedMessage;
 use types::address::literal_ip;
 use types::{Domain, EnhancedCode, ForwardPath};
-use world::{Chance, DnsError, MxAnswer, MxHost, Resolver};
+use world::{Chance, DnsError, MxAnswer, MxHost, Resolver, is_inward};
 
-use crate::inward::is_inward;
 use crate::settings::OwnHosts;
 
 /// The port of SMTP between servers.

@@ -1,14 +1,15 @@
 //! Which addresses lead inward: to this machine or into the operator's own
 //! network. Whoever writes a reverse-path chooses where a notice goes, and
-//! must not be able to aim our connections at what only we can reach.
+//! whoever sets an alert chooses a web address; neither must be able to aim
+//! our connections at what only we can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether mail to a domain that a sender chose must not be taken there:
+/// Whether what goes where somebody else chose must not be taken there:
 /// loopback, private, shared, link-local, unspecified, broadcast and
 /// multicast addresses (RFC 6890), and the ways to write such an IPv4 address
 /// in IPv6. Addresses for documentation lead nowhere and are let be.
-pub(crate) fn is_inward(ip: IpAddr) -> bool {
+pub fn is_inward(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_inward_v4(ip),
         IpAddr::V6(ip) => is_inward_v6(ip),

@@ -1,5 +1,6 @@
 //! What is not ours, as traits and the real ones: clock, chance, DNS,
-//! dialling, the next hop's word on a recipient, the space on the disk.
+//! dialling, handing a message to a web address, the next hop's word on a
+//! recipient, the space on the disk.
 //!
 //! Everything that would make a test slow, flaky or dependent on a machine is
 //! behind one of these traits, and [`simulated`] has the other half: twelve
@@ -13,6 +14,8 @@ pub mod disk_space;
 pub mod dns;
 mod dns_answers;
 mod dns_failures;
+pub mod inward;
+pub mod post;
 pub mod recipient_probe;
 pub mod simulated;
 
@@ -21,6 +24,8 @@ pub use clock::{Clock, Sleep, SystemClock};
 pub use dial::{Connection, Dial, DialOptions, Stream, TcpDial};
 pub use disk_space::{DiskSpace, FolderSpace};
 pub use dns::{DnsError, DnsResolver, Family, MxAnswer, MxHost, Resolver, ResolverSettings};
+pub use inward::is_inward;
+pub use post::{HttpPost, Post, PostError, PostSettings, WebAddress};
 pub use recipient_probe::{ProbeAnswer, RecipientProbe};
 
 /// An answer that takes time: what the asynchronous traits of this crate

@@ -1,5 +1,6 @@
 //! A message as data: header fields, the facts an event keeps, our own trace
-//! field, and the reports we send about what could not be delivered.
+//! field, the reports we send about what could not be delivered, and other
+//! messages of ours.
 //!
 //! Bytes in, values or bytes out. Everything read here was written by a
 //! stranger: every loop has a limit, nothing panics, and what cannot be read
@@ -11,6 +12,7 @@ pub mod authentication_results;
 pub mod delivery_status;
 pub mod facts;
 pub mod header;
+pub mod notification;
 mod quoted_printable;
 pub mod trace;
 
@@ -18,4 +20,5 @@ pub use authentication_results::{AuthenticationResultsField, claimed_results};
 pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
 pub use facts::{Limits, comparable_addresses, read, read_beginning};
 pub use header::{Field, HeaderBlock};
+pub use notification::Notification;
 pub use trace::ReceivedField;

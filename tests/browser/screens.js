@@ -78,6 +78,13 @@ export const screens = {
   downloads: at('/reports/downloads'),
   'export-new': at('/reports/downloads/new?view=rejected&from=now-7d'),
   views: at('/views'),
+  alert: async (page, url) => {
+    await at('/messages?view=rejected')(page, url);
+    await page.locator('summary').filter({ hasText: 'Save' }).click();
+    await page.getByLabel('Name of the view').fill('All that is refused');
+    await page.getByRole('button', { name: 'Save and set an alert' }).click();
+    await page.waitForLoadState('load');
+  },
   audit: at('/system/audit'),
   'audit-of-tokens': at('/system/audit?action=token'),
   'audit-entry': async (page, url) => {

@@ -10,6 +10,7 @@
 //! delivery or the checks.
 
 pub mod accounts;
+pub mod alerts;
 mod attempts;
 pub mod audit;
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod input;
 pub mod letting;
 pub mod metrics;
 mod next_hops;
+mod observing;
 pub mod overview;
 mod policies;
 pub mod precision;
@@ -84,6 +86,7 @@ pub use greylist::{GreylistRow, GreylistSize};
 pub use groups::{GroupRow, Pasted};
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};
+pub use observing::ObservedPolicy;
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
 pub use queue::{
@@ -224,6 +227,7 @@ pub struct Center {
     exports: Option<exports::Jobs>,
     saved_views: Option<Arc<dyn SavedViewState>>,
     requests: Option<Arc<dyn ReviewRequestState>>,
+    alerts: Option<alerts::Alerts>,
     started: types::Timestamp,
     /// One replay at a time: it takes all processors it can get.
     replaying: Mutex<()>,
@@ -254,6 +258,7 @@ impl Center {
             exports: None,
             saved_views: None,
             requests: None,
+            alerts: None,
             started,
             replaying: Mutex::new(()),
             bulk,
@@ -284,6 +289,12 @@ impl Center {
     #[must_use]
     pub fn with_requests(self, state: Arc<dyn ReviewRequestState>) -> Self {
         Center { requests: Some(state), ..self }
+    }
+
+    /// The same, with alerts of saved views.
+    #[must_use]
+    pub fn with_alerts(self, parts: alerts::AlertParts) -> Self {
+        Center { alerts: Some(alerts::Alerts::new(parts)), ..self }
     }
 
     /// The daily log, for the driver that keeps it.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::state::{SavedViewState, StoredView};
 use types::{AuditAction, Caller, Permission, Timestamp};
 
+use crate::alerts::Alert;
 use crate::search::SearchRequest;
 use crate::{Center, CenterError, permit, presentable};
 
@@ -29,6 +30,9 @@ pub struct SavedView {
     pub request: SearchRequest,
     /// When it was last changed.
     pub changed: Timestamp,
+    /// What is told of it; only in one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
 }
 
 /// A list to be saved.
@@ -55,7 +59,8 @@ impl Center {
         let stored = self.saved_view_state()?.views(&caller.name)?;
         // A view of a program that knew other fields is left out of the list;
         // it is still there for that program.
-        Ok(stored.iter().filter_map(|view| shown(caller, view)).collect())
+        let views = stored.iter().filter_map(|view| shown(caller, view));
+        views.map(|view| self.with_alert(view)).collect()
     }
 
     /// One saved view.
@@ -67,7 +72,13 @@ impl Center {
         permit(caller, Permission::SeeMetadata)?;
         let stored = self.saved_view_state()?.view(id)?;
         let stored = stored.filter(|view| view.shared || view.owner == *caller.name);
-        stored.and_then(|view| shown(caller, &view)).ok_or_else(|| missing(id))
+        let view = stored.and_then(|view| shown(caller, &view)).ok_or_else(|| missing(id))?;
+        self.with_alert(view)
+    }
+
+    fn with_alert(&self, view: SavedView) -> Result<SavedView, CenterError> {
+        let alert = if view.mine { self.alert_of(view.id)? } else { None };
+        Ok(SavedView { alert, ..view })
     }
 
     /// Saves a list under a name.
@@ -138,6 +149,7 @@ fn shown(caller: &Caller, view: &StoredView) -> Option<SavedView> {
         shared: view.shared,
         request: serde_json::from_str(&view.request).ok()?,
         changed: view.changed,
+        alert: None,
     })
 }
 

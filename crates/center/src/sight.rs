@@ -44,7 +44,8 @@ impl Memory {
     }
 
     /// The search for what is asked of the house as a whole: a replay, which
-    /// needs a permission that nobody has who is limited.
+    /// needs a permission that nobody has who is limited, and what came for
+    /// all alerts, whose filters have the limits of their owners over them.
     pub(crate) fn search_of_house(&self) -> &dyn EventSearch {
         &*self.search
     }
@@ -199,7 +200,7 @@ impl SeenEvents {
     }
 
     /// A filter with the limits over it.
-    fn over<'f>(&self, filter: &'f Filter) -> Cow<'f, Filter> {
+    pub(crate) fn over<'f>(&self, filter: &'f Filter) -> Cow<'f, Filter> {
         let filter = match self.subjects {
             true => Cow::Borrowed(filter),
             false => Cow::Owned(without_subjects(filter)),

@@ -187,6 +187,16 @@ impl Gateway {
         Center::new(self.parts.clone())
     }
 
+    /// What it is made of.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The database of everything small.
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
     pub(crate) fn advance(&self, span: Duration) {
         self.clock.advance(span);
     }

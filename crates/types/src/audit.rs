@@ -141,6 +141,14 @@ actions! {
     ViewSaved = "view.saved";
     /// Removed a saved list.
     ViewRemoved = "view.removed";
+    /// Set an alert for a saved list.
+    AlertSet = "alert.set";
+    /// Removed the alert of a saved list.
+    AlertRemoved = "alert.removed";
+    /// Sent a test of an alert.
+    AlertTested = "alert.tested";
+    /// Stopped an alert whose owner may no longer see its rows.
+    AlertStopped = "alert.stopped";
 }
 
 impl AuditAction {

@@ -3,8 +3,9 @@
 use askama::Template;
 use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use center::{NewView, SavedView};
+use center::{NewView, SavedView, SearchRequest};
 
+use super::alerts::Shown;
 use super::list::address::{Address, Pairs};
 use super::{Shell, error_page, shown};
 use crate::Api;
@@ -25,6 +26,7 @@ struct View {
     query: String,
     href: String,
     changed: String,
+    alert: Option<Shown>,
 }
 
 #[derive(Template)]
@@ -45,15 +47,20 @@ pub(super) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -
     }
 }
 
-fn view(saved: SavedView, shell: &Shell) -> View {
-    let request = saved.request;
+/// Where the list of a saved view is.
+pub(super) fn href(request: &SearchRequest) -> String {
     let mut list = Address::new();
     list.view = request.view;
     list.query.clone_from(&request.query);
-    list.from = request.from;
-    list.to = request.to;
+    list.from.clone_from(&request.from);
+    list.to.clone_from(&request.to);
     list.sort = request.sort;
-    list.columns = request.columns;
+    list.columns.clone_from(&request.columns);
+    list.href()
+}
+
+fn view(saved: SavedView, shell: &Shell) -> View {
+    let request = saved.request;
     View {
         id: saved.id,
         name: center::presentable(&saved.name).into_owned(),
@@ -62,8 +69,9 @@ fn view(saved: SavedView, shell: &Shell) -> View {
         shared: saved.shared,
         list: request.view.info().label,
         query: center::presentable_within(&request.query, 200),
-        href: list.href(),
+        href: href(&request),
         changed: shell.time(saved.changed),
+        alert: saved.alert.map(|alert| Shown::of(alert, shell)),
     }
 }
 
@@ -85,9 +93,15 @@ pub(super) async fn save(
         shared: value("shared").is_some(),
         request,
     };
+    let wants_alert = value("alert").is_some();
     let caller = signed.caller;
-    let saved = working(&api, move |center| center.save_view(&caller, &new)).await;
-    saved.map_or_else(|problem| error_page(shell, &problem), |_| Redirect::to(HERE).into_response())
+    match working(&api, move |center| center.save_view(&caller, &new)).await {
+        Ok(view) if wants_alert => {
+            Redirect::to(&format!("{HERE}/{}/alert", view.id)).into_response()
+        }
+        Ok(_) => Redirect::to(HERE).into_response(),
+        Err(problem) => error_page(shell, &problem),
+    }
 }
 
 pub(super) async fn remove(

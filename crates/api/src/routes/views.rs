@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use center::alerts::{Alert, NewAlert, SetAlert};
 use center::explain::compare::Comparison;
 use center::overview::{Overview, OverviewSpan};
 use center::{NewView, SavedView};
@@ -77,4 +78,29 @@ pub(crate) async fn remove(
     Path(number): Path<u64>,
 ) -> Result<Done, ApiProblem> {
     working(&api, move |center| center.remove_view(&caller, number)).await.map(|()| Done)
+}
+
+pub(crate) async fn set_alert(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+    Body(alert): Body<NewAlert>,
+) -> Result<Json<SetAlert>, ApiProblem> {
+    working(&api, move |center| center.set_alert(&caller, number, &alert)).await.map(Json)
+}
+
+pub(crate) async fn remove_alert(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+) -> Result<Done, ApiProblem> {
+    working(&api, move |center| center.remove_alert(&caller, number)).await.map(|()| Done)
+}
+
+pub(crate) async fn test_alert(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+) -> Result<Json<Alert>, ApiProblem> {
+    working(&api, move |center| center.test_alert(&caller, number)).await.map(Json)
 }

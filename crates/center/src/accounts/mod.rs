@@ -44,7 +44,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::state::accounts::{NewPassword, StoredAccount};
 use store::state::{AccountState, AuditState};
-use types::{AccountId, AuditNote, Caller, Permission, Permissions, Via};
+use types::{AccountId, AuditNote, Caller, Permission, Permissions, TokenId, Via};
 use world::{Chance, Clock};
 
 pub use emergency::{EMERGENCY_TOLD_FOR, EmergencyAlarm, EmergencyUse};
@@ -175,6 +175,27 @@ impl Accounts {
         let accounts = self.state.accounts()?;
         let owners = accounts.into_iter().filter(people::is_owner);
         Ok(owners.map(|account| account.name).collect())
+    }
+
+    /// Who an account, or a token of it, is now; nothing if it is closed, over
+    /// or gone.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub(crate) fn as_it_is_now(
+        &self,
+        account: AccountId,
+        token: Option<TokenId>,
+    ) -> Result<Option<Caller>, CenterError> {
+        let Some(account) = self.state.account(account)?.filter(|account| !account.disabled) else {
+            return Ok(None);
+        };
+        let Some(token) = token else { return Ok(Some(sessions::caller_of(&account))) };
+        let tokens = self.state.tokens(Some(account.id))?;
+        let valid = |end: Option<types::Timestamp>| end.is_none_or(|end| end > self.clock.now());
+        let found = tokens.iter().find(|one| one.id == token && valid(one.expires));
+        Ok(found.map(|token| tokens::of_token(&account, token)))
     }
 
     /// The present, as ends of tokens are reckoned from.

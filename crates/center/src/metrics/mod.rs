@@ -130,5 +130,8 @@ impl MetricSource for Center {
         for check in self.readiness() {
             add("portcullis_ready", &[&check.name], if check.ok { 1.0 } else { 0.0 });
         }
+        if let Some(alerts) = &self.alerts {
+            alerts.collect(out);
+        }
     }
 }

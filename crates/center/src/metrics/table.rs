@@ -131,6 +131,26 @@ pub const METRICS: &[Metric] = &[
         "Failures told to senders: sent, suppressed.",
     ),
     row(
+        "portcullis_alerts",
+        Gauge,
+        &["state"],
+        "Alerts of saved views: watching, or stopped because their owner may not see the rows any \
+         more.",
+    ),
+    row("portcullis_alerts_fired_total", Counter, &[], "Alerts that fired."),
+    row(
+        "portcullis_alert_tellings_total",
+        Counter,
+        &["way", "result"],
+        "Tries to tell of an alert, by mail or webhook: told, failed, given_up.",
+    ),
+    row(
+        "portcullis_alert_tellings_waiting",
+        Gauge,
+        &[],
+        "What is still to be told of alerts, for lack of an answer mostly.",
+    ),
+    row(
         "portcullis_release_total",
         Counter,
         &["by"],

@@ -43,19 +43,47 @@ impl Scope {
 impl Seen<'_> {
     /// Understands a request.
     pub(crate) fn scope(&self, request: &SearchRequest) -> Result<Scope, CenterError> {
+        let present = QueueNow { seen: self, failed: RefCell::default() };
+        let scope = self.scope_in(request, &present)?;
+        match present.failed.into_inner() {
+            Some(error) => Err(error.into()),
+            None => Ok(scope),
+        }
+    }
+
+    /// Understands a request as a question to each event as it comes: with
+    /// the query and the list of the request, and no times.
+    pub(crate) fn scope_to_come(&self, request: &SearchRequest) -> Result<Scope, CenterError> {
+        let (from, to) = (String::new(), String::new());
+        let request = SearchRequest { from, to, cursor: None, ..request.clone() };
+        let scope = self.scope_in(&request, &compile::NothingPresent)?;
+        if scope.times != query::ALWAYS {
+            let text = "an alert looks at what comes; take the time out of the query";
+            return Err(CenterError::invalid(text));
+        }
+        if said_later(&scope.filter) {
+            let text = "when a mail comes, nobody knows what will become of it, so this list or \
+                        query would never match then; use a list of what happened, such as \
+                        Delivered, Bounced or Held, and leave out what is known later";
+            return Err(CenterError::invalid(text));
+        }
+        Ok(scope)
+    }
+
+    fn scope_in(
+        &self,
+        request: &SearchRequest,
+        present: &dyn Present,
+    ) -> Result<Scope, CenterError> {
         let moment = self.moment_in(&request.zone)?;
         let range = range(request, &moment)?;
-        let present = QueueNow { seen: self, failed: RefCell::default() };
         let rows = request.view.rows();
         let query = query::parse(&request.query)?;
-        let search = compile::compile(&query, rows, &moment, &present)?;
+        let search = compile::compile(&query, rows, &moment, present)?;
         if !self.events.subjects() && asks_for_subjects(&search.filter) {
             return Err(CenterError::Denied { permission: Permission::SeeSubjects });
         }
-        let view = of_view(request.view, &present);
-        if let Some(error) = present.failed.into_inner() {
-            return Err(error.into());
-        }
+        let view = of_view(request.view, present);
         let start = search.times.start.max(range.start);
         let times = start..search.times.end.min(range.end).max(start);
         let filter = match search.filter {
@@ -63,6 +91,17 @@ impl Seen<'_> {
             filter => Filter::All(vec![view, filter]),
         };
         Ok(Scope { filter, times, open: search.open, moment })
+    }
+}
+
+/// Whether a filter asks for what is not in an event itself: what became of
+/// it, or which are in the queue now.
+fn said_later(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(filters) | Filter::Any(filters) => filters.iter().any(said_later),
+        Filter::Not(filter) => said_later(filter),
+        Filter::Story(_) | Filter::Ids(_) => true,
+        _ => false,
     }
 }
 

@@ -22,6 +22,7 @@ mod requests;
 mod roles;
 mod server;
 mod state;
+mod views;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ pub use bulk::{BulkArguments, BulkCommand};
 pub use exit::{Exit, Failure};
 pub use expecting::ExpectCommand;
 pub(crate) use server::SOCKET;
+pub use views::ViewsCommand;
 
 /// Runs what the process was asked for.
 pub fn run() -> ExitCode {
@@ -108,6 +110,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Greylist(command) => queue::greylist(global, command),
         Command::Bulk(command) => bulk::bulk(global, command),
         Command::Expect(command) => expecting::expect(global, command),
+        Command::Views(command) => views::views(global, command),
         Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
         Command::Role(command) => roles::role(global, command),

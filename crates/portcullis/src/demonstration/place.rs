@@ -110,6 +110,9 @@ fn settings_text(
          listen = \"{http}\"\n\n\
          [metrics]\n\
          listen = \"off\"\n\n\
+         [alerts]\n\
+         # Programs on this machine may be told.\n\
+         webhook_inward = [\"127.0.0.0/8\"]\n\n\
          [delivery]\n\
          # The demo's next hop takes bounces too: nothing leaves the machine.\n\
          bounce_hop = [\"{sink}\"]\n\n\

@@ -79,6 +79,10 @@ impl Chores {
             parts.center.tidy_exports().map_err(|error| whole(&error))
         })?;
         let parts = Arc::clone(gateway);
+        chores.every(OFTEN, "alerts", gateway, move || {
+            parts.center.watch_alerts().map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
         chores.every(SELDOM, "requests", gateway, move || {
             parts.center.forget_answered_requests().map(drop).map_err(|error| whole(&error))
         })?;

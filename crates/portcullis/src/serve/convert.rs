@@ -185,6 +185,15 @@ pub(crate) fn places(settings: &Settings) -> PlaceSettings {
     }
 }
 
+/// What alerts may be posted to.
+pub(super) fn posting(settings: &Settings) -> world::PostSettings {
+    let alerts = &settings.alerts;
+    world::PostSettings {
+        inward: alerts.webhook_inward.clone(),
+        ca_file: alerts.webhook_ca_file.clone(),
+    }
+}
+
 /// The map of places that was imported, in the data folder.
 const PLACE_MAP: &str = "geo/places.map";
 

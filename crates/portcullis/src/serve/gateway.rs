@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use center::Center;
 use center::accounts::Accounts;
+use center::alerts::AlertParts;
 use center::metrics::{Metrics, MetricsFromEvents};
 use checks::{Checks, DirectoryFile};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
-use store::state::{AccountState, AuditState, PolicyState};
+use store::state::{AccountState, AlertState, AuditState, PolicyState};
 use store::{EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
-use world::{Chance, Clock, DnsResolver, FolderSpace, Resolver};
+use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
 
 use super::health::{Health, Watched};
 use super::inspect::{directories, tls_files, whole};
@@ -76,7 +77,7 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, accounts, views, requests, audit, world, .. } = opened;
+        let Opened { store, state, accounts, views, alerts, requests, audit, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         from_events.name_next_hops(convert::next_hop_names(settings));
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
@@ -88,6 +89,7 @@ impl Gateway {
         apply_policy_file(settings, &policies, &log, now)?;
         let accounts = shared.accounts(settings, &accounts, &log);
         let http_tls = super::accounts::certificate(settings)?;
+        let alerts = shared.alerts(settings, alerts, &accounts, &world)?;
         let deliverer = shared.deliverer(settings, world, own)?;
         let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
         let checks = Arc::new(Checks::new(
@@ -114,7 +116,7 @@ impl Gateway {
         let measured = Arc::clone(&shared.measured);
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
-        let center = center.with_saved_views(views).with_requests(requests);
+        let center = center.with_saved_views(views).with_requests(requests).with_alerts(alerts);
         let center = Arc::new(center);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
@@ -192,6 +194,23 @@ impl Shared {
             queue: Arc::clone(store) as _,
             triplets: Arc::clone(store) as _,
             audit,
+        })
+    }
+
+    fn alerts(
+        &self,
+        settings: &Settings,
+        state: Arc<dyn AlertState>,
+        accounts: &Arc<Accounts>,
+        world: &World,
+    ) -> Result<AlertParts, String> {
+        let (resolver, dial) = (Arc::clone(&self.resolver), Arc::clone(&world.dial));
+        Ok(AlertParts {
+            state,
+            accounts: Arc::clone(accounts),
+            post: Arc::new(HttpPost::new(resolver, dial, convert::posting(settings))?),
+            host_name: convert::host_name(settings),
+            public_url: settings.server.public_url.as_ref().map(|url| url.0.clone()),
         })
     }
 

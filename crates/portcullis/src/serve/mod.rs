@@ -8,6 +8,7 @@
 //! ```
 
 mod accounts;
+mod alerts;
 pub(crate) mod chores;
 pub(crate) mod convert;
 mod doors;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use store::contract::Page;
 use store::disk::RealDisk;
 use store::state::{
-    AccountState, AuditState, PolicyState, ReviewRequestState, SavedViewState, SqliteAccounts,
-    SqliteAudit, SqliteRequests, SqliteState, SqliteViews,
+    AccountState, AlertState, AuditState, PolicyState, ReviewRequestState, SavedViewState,
+    SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteRequests, SqliteState, SqliteViews,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -54,6 +54,7 @@ pub(crate) struct Opened {
     pub(crate) state: Arc<dyn PolicyState>,
     pub(crate) accounts: Arc<dyn AccountState>,
     pub(crate) views: Arc<dyn SavedViewState>,
+    pub(crate) alerts: Arc<dyn AlertState>,
     pub(crate) requests: Arc<dyn ReviewRequestState>,
     pub(crate) audit: Arc<dyn AuditState>,
     pub(crate) world: World,
@@ -106,10 +107,11 @@ impl Opened {
         let state = Arc::new(SqliteState::open(&file).map_err(failed)?);
         let accounts = Arc::new(SqliteAccounts::open(&file).map_err(failed)?);
         let views = Arc::new(SqliteViews::open(&file).map_err(failed)?);
+        let alerts = Arc::new(SqliteAlerts::open(&file).map_err(failed)?);
         let requests = Arc::new(SqliteRequests::open(&file).map_err(failed)?);
         let audit = Arc::new(SqliteAudit::open(&file).map_err(failed)?);
         let store = Arc::new(store);
-        Ok(Opened { store, state, accounts, views, requests, audit, world, report, newest })
+        Ok(Opened { store, state, accounts, views, alerts, requests, audit, world, report, newest })
     }
 }
 

@@ -21,6 +21,7 @@ const RESTART_KEYS: &[&str] = &[
     "policy_service",
     "smtp.examined_memory_max",
     "smtp.tls.enabled",
+    "alerts.",
     "dns.",
     "http.listen",
     "http.exports_size_max",

@@ -87,6 +87,7 @@ impl Running {
                 tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
             }
         });
+        tokio::spawn(super::alerts::tell(Arc::clone(&gateway), until(stopped.clone())));
         let http = serve_http(&settings, &gateway, http_doors, provider, &stopped);
         for listener in smtp_doors.open(&log) {
             tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));

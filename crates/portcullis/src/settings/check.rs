@@ -244,6 +244,7 @@ impl Check<'_> {
             let key = format!("list.{}.file", list.number.unwrap_or(0));
             self.readable(&key, list.file.as_deref());
         }
+        self.readable("alerts.webhook_ca_file", settings.alerts.webhook_ca_file.as_deref());
         for database in &settings.geo.database {
             self.readable("geo.database", Some(database));
         }

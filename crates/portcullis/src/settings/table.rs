@@ -288,6 +288,16 @@ settings! {
         refusal_requests: bool = true;
     }
 
+    /// Alerts of saved views: where they may be told. They are set in the console.
+    one alerts: AlertSettings at "alerts" {
+        /// Networks that webhooks may lead to although they are not public: this machine, private
+        /// and link-local addresses. `http://` is taken on this machine only.
+        webhook_inward: Vec<IpNet> = [], like ["127.0.0.0/8", "10.1.2.0/24"];
+        /// Authorities that webhooks may have their certificates of, PEM, beside those that this
+        /// system trusts.
+        webhook_ca_file: Option<PathBuf> = none, like "/etc/portcullis/webhooks-ca.crt";
+    }
+
     /// HTTPS for the pages and the API.
     one http_tls: HttpTlsSettings at "http.tls" {
         /// The certificate with its chain, PEM. Read again at reload.

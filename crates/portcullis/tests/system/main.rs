@@ -14,10 +14,12 @@ mod client;
 mod gateway;
 mod names;
 mod peer;
+mod receiver;
 mod sink;
 mod waiting;
 
 // The tests.
+mod alerts;
 mod corpus;
 mod faults;
 mod interop;

@@ -8,8 +8,8 @@ use types::information::information;
 use types::message::HeaderMailbox;
 use types::{
     ArcResult, DkimResult, DmarcResult, EmailAddress, Event, FollowUp, ForwardPath, ListAnswer,
-    Outcome, OutcomeKind, PlaceFacts, PolicyRef, Reason, RelayAttempt, ReversePath, SpfResult,
-    Stage,
+    Outcome, OutcomeKind, PlaceFacts, PolicyRef, Reason, ReasonKind, RelayAttempt, ReversePath,
+    SpfResult, Stage,
 };
 
 use crate::search::{NumberColumn, TextColumn, WordColumn};
@@ -262,6 +262,7 @@ impl TextColumn {
                     take.value(&format!("AS{network}"));
                 }
             }
+            TextColumn::Would => would(event, take),
             TextColumn::HeaderFrom
             | TextColumn::Address
             | TextColumn::Host
@@ -290,6 +291,25 @@ fn lists(event: &Event, take: &mut dyn TakeValue) {
     names.sort_unstable();
     names.dedup();
     all(names, take);
+}
+
+/// What policies in observe mode would have decided, in all the words by
+/// which it is looked for.
+fn would(event: &Event, take: &mut dyn TakeValue) {
+    let Some(would) = &event.record.would else { return };
+    let words: &[&str] = match would.reason.kind() {
+        ReasonKind::Acceptance => &["accepted", "accept"],
+        ReasonKind::Hold => &["held", "hold"],
+        ReasonKind::Deferral => &["deferred", "defer"],
+        ReasonKind::Rejection => &["rejected", "reject"],
+    };
+    all(words.iter().copied(), take);
+    let slug = would.reason.slug();
+    all(slug.match_indices('.').filter_map(|(dot, _)| slug.get(..dot)), take);
+    take.value(slug);
+    if let Some(PolicyRef::Policy { id, .. }) = &would.policy {
+        take.value(&id.to_string());
+    }
 }
 
 fn relay(event: &Event) -> Option<&RelayAttempt> {

@@ -96,6 +96,10 @@ columns! {
     Country = "country",
     /// The client's autonomous system, `AS64500`.
     Network = "asn",
+    /// What policies in observe mode would have decided: the outcome and what
+    /// does it (`rejected`, `reject`), the reason with each beginning of it up
+    /// to a dot, and the policy as `#3`.
+    Would = "would",
     /// Group: display names and addresses of the From field.
     HeaderFrom = "header_from",
     /// Group: reverse-path, forward-path, addresses of the From field.

@@ -13,6 +13,7 @@
 pub mod accounts;
 #[cfg(test)]
 mod accounts_tests;
+mod alerts;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
@@ -33,6 +34,9 @@ mod tests;
 mod views;
 
 pub use accounts::{AccountChanges, AccountState};
+pub use alerts::{
+    AlertState, Firing, SqliteAlerts, StoredAlert, StoredTelling, TELLINGS_WAITING_MAX, TellingDone,
+};
 pub use audit::AuditState;
 pub use objects::{
     Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin, Plan,

@@ -45,8 +45,8 @@ pub trait SavedViewState: Send + Sync {
     /// log gets `note` with it.
     fn keep_view(&self, view: &StoredView, note: &AuditNote) -> Result<u64, StoreError>;
 
-    /// Forgets a view; says whether there was one. The audit log gets `note`
-    /// if there was.
+    /// Forgets a view with its alert; says whether there was one. The audit
+    /// log gets `note` if there was.
     fn forget_view(&self, id: u64, note: &AuditNote) -> Result<bool, StoreError>;
 }
 
@@ -74,7 +74,7 @@ impl SqliteViews {
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<StoredView> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<StoredView> {
     Ok(StoredView {
         id: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
         owner: row.get(1)?,
@@ -115,6 +115,9 @@ impl SavedViewState for SqliteViews {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(refused)?;
         let id: i64 = transaction.query_row(sql, values, |row| row.get(0)).map_err(refused)?;
+        // The alert of a list that asks for something else begins anew.
+        let again = "UPDATE alerts SET since = ?2, fired = NULL WHERE view = ?1";
+        transaction.execute(again, params![id, view.changed.as_millis()]).map_err(refused)?;
         sqlite_audit::append(&transaction, note)?;
         transaction.commit().map_err(refused)?;
         Ok(u64::try_from(id).unwrap_or(0))
@@ -128,6 +131,11 @@ impl SavedViewState for SqliteViews {
             .map_err(refused)?;
         if transaction.execute(sql, params![number(id)]).map_err(refused)? == 0 {
             return Ok(false);
+        }
+        for sql in
+            ["DELETE FROM alerts WHERE view = ?1", "DELETE FROM alert_tellings WHERE view = ?1"]
+        {
+            transaction.execute(sql, params![number(id)]).map_err(refused)?;
         }
         sqlite_audit::append(&transaction, note)?;
         transaction.commit().map_err(refused)?;

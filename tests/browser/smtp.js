@@ -2,11 +2,11 @@
 import { createConnection } from 'node:net';
 
 /** Sends one message; the reply that ended it, as { code, text, ref }. */
-export function send({ from, to, ip = '127.8.77.1', subject = 'A word from outside' }) {
+export function send({ from, to, ip = '127.8.77.1', subject = 'A word from outside', port = Number(process.env.GATEWAY_SMTP) }) {
   const lines = ['EHLO sender.example', `MAIL FROM:<${from}>`, `RCPT TO:<${to}>`, 'DATA',
     `From: <${from}>\r\nTo: <${to}>\r\nSubject: ${subject}\r\nMessage-ID: <${Date.now()}.${Math.random()}@sender.example>\r\n\r\nHello.\r\n.`, 'QUIT'];
   return new Promise((done, failed) => {
-    const socket = createConnection({ host: '127.0.0.1', port: Number(process.env.GATEWAY_SMTP), localAddress: ip });
+    const socket = createConnection({ host: '127.0.0.1', port, localAddress: ip });
     let heard = '';
     let last;
     socket.setEncoding('utf8').setTimeout(20_000, () => socket.destroy(new Error('the gateway is silent')));

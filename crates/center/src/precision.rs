@@ -382,6 +382,33 @@ mod tests {
         assert!(row.rows.contains(&events[0].reference()) && report.unknown == 0, "{report:?}");
     }
 
+    #[tokio::test]
+    async fn releases_and_rows_let_in_count_against_what_held_and_greylisted() {
+        let gateway = Gateway::new(at(60));
+        let center = &gateway.center;
+        let refused = crate::letting::tests::greylisted(&gateway, "ann@sender.example");
+        crate::letting::tests::waits(&gateway, &refused);
+        center.let_in(&root(), &refused.id.to_string()).unwrap();
+        // One of two recipients of a message was held, and is released.
+        crate::sight_tests::queued(&gateway).await;
+        let id = crate::tests::queue_id(7);
+        let released = center.queue_command(&root(), crate::QueueCommand::Release, &[id]).unwrap();
+        assert_eq!(released.recipients, 1);
+        gateway.advance(std::time::Duration::from_secs(5));
+        let report = center.precision(&root(), 7).unwrap();
+        let of = |query: &str| {
+            let row = report.rows.iter().find(|row| row.query == query);
+            let row = row.unwrap_or_else(|| panic!("{query}: {report:?}"));
+            (row.refused, row.permits, row.let_in, row.releases, row.rows.clone())
+        };
+        let greylisted = vec![refused.reference()];
+        assert_eq!(of("type:greylist.first_seen"), (1, 0, 1, 0, greylisted));
+        let held = vec![crate::tests::event_id(8).reference()];
+        let reason = Reason::HoldAuthentication.slug();
+        assert_eq!(of(&format!("type:{reason}")), (1, 0, 0, 1, held));
+        assert_eq!((report.rows.len(), report.unknown), (2, 0), "{report:?}");
+    }
+
     #[test]
     fn without_a_policy_the_reason_is_what_refused() {
         let refuser =

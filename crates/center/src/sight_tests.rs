@@ -332,7 +332,7 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
 
 /// Puts one message to both into the queue: one recipient waits, the other's
 /// is held because it may be forged.
-async fn queued(gateway: &Gateway) {
+pub(crate) async fn queued(gateway: &Gateway) {
     let log = gateway.center.memory.of_house();
     let own = to(7, Reason::Accepted, Some(OWN));
     let other = to(8, Reason::HoldAuthentication, Some(OTHER));

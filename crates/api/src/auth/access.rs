@@ -121,6 +121,8 @@ routes! {
     GET "/policies/{number}" Needs(SeePolicies);
     POST "/policies/{number}" Needs(EditPolicies);
     POST "/policies/{number}/remove" Needs(EditPolicies);
+    GET "/policies/{number}/observed" Needs(EditPolicies);
+    POST "/policies/{number}/enforce" Needs(EditPolicies);
     GET "/policies/simulator" Needs(SeePolicies);
     GET "/changes/{version}" SEES_CHANGES;
     POST "/changes/{version}/undo" UNDOES;
@@ -135,6 +137,10 @@ routes! {
     GET "/views" Needs(SeeMetadata);
     POST "/views" Needs(SeeMetadata);
     POST "/views/{id}/remove" Needs(SeeMetadata);
+    GET "/views/{id}/alert" Needs(SeeMetadata);
+    POST "/views/{id}/alert" Needs(SeeMetadata);
+    POST "/views/{id}/alert/remove" Needs(SeeMetadata);
+    POST "/views/{id}/alert/test" Needs(SeeMetadata);
     GET "/reports/precision" Needs(SeePolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
@@ -179,6 +185,9 @@ routes! {
     POST "/api/v1/saved-views" Needs(SeeMetadata);
     GET "/api/v1/saved-views/{number}" Needs(SeeMetadata);
     DELETE "/api/v1/saved-views/{number}" Needs(SeeMetadata);
+    PUT "/api/v1/saved-views/{number}/alert" Needs(SeeMetadata);
+    DELETE "/api/v1/saved-views/{number}/alert" Needs(SeeMetadata);
+    POST "/api/v1/saved-views/{number}/alert/test" Needs(SeeMetadata);
     GET "/api/v1/overview" Needs(SeeMetadata);
     GET "/api/v1/compare" Needs(SeeMetadata);
     GET "/api/v1/openapi.json" SignedIn;
@@ -205,6 +214,8 @@ routes! {
     GET "/api/v1/policies/{number}" Needs(SeePolicies);
     PUT "/api/v1/policies/{number}" Needs(EditPolicies);
     DELETE "/api/v1/policies/{number}" Needs(EditPolicies);
+    GET "/api/v1/policies/{number}/observed" Needs(EditPolicies);
+    POST "/api/v1/policies/{number}/enforce" Needs(EditPolicies);
     GET "/api/v1/policies/export" Needs(SeePolicies);
     GET "/api/v1/policies/versions" Needs(SeePolicies);
     GET "/api/v1/policies/precision" Needs(SeePolicies);

@@ -3,6 +3,7 @@
 //! the templates and made visible by the message center before.
 
 mod access;
+mod alerts;
 pub(crate) mod assets;
 mod audit;
 mod bulk;
@@ -56,8 +57,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/chosen", get(list::tools::chosen))
         .route("/messages/live", get(live::page))
         .route("/console/pulse", get(pulse::pulse))
-        .route("/views", get(views::page).post(views::save))
-        .route("/views/{id}/remove", post(views::remove))
         .route("/reports/precision", get(precision::page))
         .route("/reports/downloads", get(downloads::page).post(downloads::start))
         .route("/reports/downloads/new", get(downloads::ask))
@@ -88,6 +87,8 @@ pub(crate) fn router() -> Router<Api> {
         )
         .route("/policies/{number}", get(policies::edit).post(policies::save_edited))
         .route("/policies/{number}/remove", post(policies::remove))
+        .route("/policies/{number}/observed", get(policies::observed::page))
+        .route("/policies/{number}/enforce", post(policies::observed::enforce))
         .route("/policies/simulator", get(simulator::page))
         .route("/lifelines/{name}", get(life_line::page))
         .route("/compare", get(compare::page))
@@ -113,6 +114,17 @@ pub(crate) fn router() -> Router<Api> {
         .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))
         .merge(acting())
+        .merge(saved_views())
+}
+
+/// Lists under a name of their own, and what is told of them.
+fn saved_views() -> Router<Api> {
+    Router::new()
+        .route("/views", get(views::page).post(views::save))
+        .route("/views/{id}/remove", post(views::remove))
+        .route("/views/{id}/alert", get(alerts::page).post(alerts::set))
+        .route("/views/{id}/alert/remove", post(alerts::remove))
+        .route("/views/{id}/alert/test", post(alerts::test))
 }
 
 /// From rows to what is done about them.

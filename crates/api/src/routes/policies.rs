@@ -5,8 +5,8 @@ use axum::{Extension, Json};
 use center::precision::Precision;
 use center::replay::{ReplayReport, ReplayRequest};
 use center::{
-    ChangeResult, GroupRow, ImportHow, Pasted, PolicyList, PolicyRow, Problem, Simulated,
-    SimulatedMail, VersionDifference, VersionRow,
+    ChangeResult, GroupRow, ImportHow, ObservedPolicy, Pasted, PolicyList, PolicyRow, Problem,
+    Simulated, SimulatedMail, VersionDifference, VersionRow,
 };
 use serde::Deserialize;
 use types::lists::{Group, Pattern};
@@ -32,6 +32,35 @@ pub(crate) async fn show(
     Path(number): Path<u64>,
 ) -> Answer<PolicyRow> {
     working(&api, move |center| center.policy(&caller, PolicyId(number))).await.map(Json)
+}
+
+pub(crate) async fn observed(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+) -> Answer<ObservedPolicy> {
+    working(&api, move |center| center.observed_policy(&caller, PolicyId(number))).await.map(Json)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct EnforceBody {
+    /// The version of the policy that was looked at.
+    looked_at: u64,
+    /// What it is for.
+    #[serde(default)]
+    note: String,
+}
+
+pub(crate) async fn enforce(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(number): Path<u64>,
+    Body(EnforceBody { looked_at, note }): Body<EnforceBody>,
+) -> Answer<ChangeResult> {
+    let id = PolicyId(number);
+    working(&api, move |center| center.enforce_policy(&caller, id, looked_at, &note))
+        .await
+        .map(Json)
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -11,7 +11,7 @@ mod adviser;
 mod preview;
 mod saving;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod triplet;
 mod words;
 

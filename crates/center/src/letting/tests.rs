@@ -24,7 +24,7 @@ fn helpdesk() -> Caller {
 }
 
 /// A greylisted first contact of `from`, with the evidence it left.
-fn greylisted(gateway: &Gateway, from: &str) -> Event {
+pub(crate) fn greylisted(gateway: &Gateway, from: &str) -> Event {
     let mut event = sample(1, Reason::GreylistFirstSeen);
     let path = from.parse().map_or(ReversePath::Null, ReversePath::Address);
     event.subject.reverse_path = Some(path.into());
@@ -51,6 +51,23 @@ fn greylisted(gateway: &Gateway, from: &str) -> Event {
     event.record.evidence = findings.collect::<Evidence>();
     gateway.center.memory.of_house().record(vec![event.clone()]).unwrap();
     event
+}
+
+/// The triplet of that attempt waits for its retry.
+pub(crate) fn waits(gateway: &Gateway, refused: &Event) {
+    let waiting = TripletAttempt {
+        identity: ClientIdentity::Network,
+        client: "192.0.2.0/24".into(),
+        sender: "ann@sender.example".into(),
+        recipient: refused.subject.recipient.as_ref().unwrap(),
+        at: refused.started,
+        times: Default::default(),
+        life_line: refused.life_line,
+        event: refused.id,
+        session: refused.session,
+        subject: &refused.subject,
+    };
+    gateway.center.parts.triplets.enter(&waiting).unwrap();
 }
 
 fn decision(verdict: SenderVerdict, sender: &str, whom: Whom) -> SenderDecision {
@@ -225,19 +242,7 @@ fn a_triplet_that_was_let_in_says_so_and_whether_it_came() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;
     let refused = greylisted(&gateway, "ann@sender.example");
-    let waiting = TripletAttempt {
-        identity: ClientIdentity::Network,
-        client: "192.0.2.0/24".into(),
-        sender: "ann@sender.example".into(),
-        recipient: refused.subject.recipient.as_ref().unwrap(),
-        at: refused.started,
-        times: Default::default(),
-        life_line: refused.life_line,
-        event: refused.id,
-        session: refused.session,
-        subject: &refused.subject,
-    };
-    center.parts.triplets.enter(&waiting).unwrap();
+    waits(&gateway, &refused);
     center.let_in(&root(), &refused.id.to_string()).unwrap();
     let of_row = AuditSearch { row: Some(refused.reference()), ..AuditSearch::default() };
     let entry = center.audit(&root(), &of_row, None, 0).unwrap().rows.remove(0);

@@ -440,3 +440,28 @@ fn a_scope_has_the_times_of_request_and_query() {
     assert_eq!(scope("today", "after:2026-11-21T11:05").start, at(300));
     assert_eq!(scope("2026-11-21T11:05", "time:today").start, at(300));
 }
+
+#[test]
+fn what_an_observed_policy_would_have_decided_is_found_by_outcome_reason_and_policy() {
+    let gateway = Gateway::new(at(60));
+    let mut event = sample(1, Reason::Accepted);
+    let by = types::PolicyRef::Policy { id: types::PolicyId(3), version: 2 };
+    let reason = Reason::BlockedPolicyEnvelope;
+    event.record.would = Some(types::Decision::new(reason, types::CheckName::Senders).by(by));
+    let events = vec![event, sample(2, Reason::Accepted), sample(3, reason)];
+    gateway.center.memory.of_house().record(events).unwrap();
+    for (query, count) in [
+        ("would:reject", 1),
+        ("would:rejected", 1),
+        ("would:blocked", 1),
+        ("would:blocked.policy.envelope", 1),
+        ("would:#3", 1),
+        ("would:* is:accepted", 1),
+        ("would:defer", 0),
+        ("would:#4", 0),
+        ("would:blocked.pol", 0),
+        ("-would:*", 2),
+    ] {
+        assert_eq!(gateway.center.count(&root(), &request(query)).unwrap().count, count, "{query}");
+    }
+}

@@ -11,6 +11,7 @@ use types::lists::SenderAction;
 
 use super::bulk::BulkCommand;
 use super::expecting::ExpectCommand;
+use super::views::ViewsCommand;
 
 /// Guards a mail server: takes SMTP from the world, decides on every attempt,
 /// relays what it accepts and says of every attempt why it ended as it did.
@@ -138,6 +139,9 @@ pub enum Command {
     /// Who expects a mail, so that proven senders need not come back.
     #[command(subcommand)]
     Expect(ExpectCommand),
+    /// Saved views, and what is told of them.
+    #[command(subcommand)]
+    Views(ViewsCommand),
     /// What refused senders wrote on the page that explains a refusal.
     #[command(subcommand)]
     Requests(RequestsCommand),
@@ -404,6 +408,27 @@ pub enum PolicyCommand {
         /// Files of tests (docs/reference/policy-tests.md).
         #[arg(required = true)]
         tests: Vec<PathBuf>,
+    },
+    /// What a policy in observe mode would have done since it was put there,
+    /// against what happened.
+    Compare {
+        /// Its number.
+        id: String,
+    },
+    /// Enforce a policy that is in observe mode.
+    Enforce {
+        /// Its number.
+        id: String,
+        /// What it is for.
+        #[command(flatten)]
+        change: Change,
+    },
+    /// What people took back of what each policy, entry or setting refused:
+    /// permits from its rows, rows that were let in, releases.
+    Precision {
+        /// Of how many days.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
     },
     /// List the versions of the policy set.
     Versions,

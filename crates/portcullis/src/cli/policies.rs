@@ -33,6 +33,16 @@ const VERSIONS: &[Column] = &[
     ("Changes", "/differences"),
     ("Note", "/note"),
 ];
+const PRECISION: &[Column] = &[
+    ("Check", "/title"),
+    ("Decided by", "/by"),
+    ("Refused", "/refused"),
+    ("Permits", "/permits"),
+    ("Let in", "/let_in"),
+    ("Releases", "/releases"),
+    ("Of a thousand", "/regret_per_mille"),
+    ("Query", "/query"),
+];
 const DIFFERENCES: &[Column] = &[("Object", "/object"), ("Was", "/before"), ("Is", "/after")];
 const GROUPS: &[Column] = &[
     ("Name", "/group/name"),
@@ -67,6 +77,9 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
             return replay::apply(global, file, *last, change);
         }
         PolicyCommand::Test { file, tests } => return replay::test(global, file, tests),
+        PolicyCommand::Compare { id } => return replay::compare(global, number(id)?),
+        PolicyCommand::Enforce { id, change } => return enforce(global, number(id)?, change),
+        PolicyCommand::Precision { days } => return precision(global, *days),
         PolicyCommand::Undo { version } => return letting::undo(global, *version),
         _ => {}
     }
@@ -119,12 +132,34 @@ pub(super) fn policy(global: &Global, command: &PolicyCommand) -> Result<Exit, F
             let body = json!({ "version": version, "note": change.note });
             changed(output, &server.post("/policies/rollback", &body)?)?;
         }
-        PolicyCommand::Check { .. }
-        | PolicyCommand::Plan { .. }
-        | PolicyCommand::Apply { .. }
-        | PolicyCommand::Test { .. }
-        | PolicyCommand::Undo { .. } => {}
+        // Those that were done above.
+        _ => {}
     }
+    Ok(Exit::Ok)
+}
+
+/// `policy precision`
+fn precision(global: &Global, days: u32) -> Result<Exit, Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    let days = days.to_string();
+    let path = path_with("/policies/precision", &[("days", Some(days.as_str()))]);
+    let report: Json = server.get(&path)?;
+    let rows = report.get("rows").and_then(Json::as_array).cloned().unwrap_or_default();
+    output.found(PRECISION, &rows, "nothing was taken back")?;
+    if let Some(unknown @ 1..) = report.get("unknown").and_then(Json::as_u64) {
+        output.note(&format!("{unknown} acts are of rows that are no longer kept"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// `policy enforce`: the policy as it is now.
+fn enforce(global: &Global, id: u64, change: &Change) -> Result<Exit, Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    let row: Json = server.get(&format!("/policies/{id}"))?;
+    let version = row.pointer("/provenance/version").cloned().unwrap_or_default();
+    confirm(global, &format!("enforce policy #{id} from now on"))?;
+    let body = json!({ "looked_at": version, "note": change.note });
+    changed(output, &server.post(&format!("/policies/{id}/enforce"), &body)?)?;
     Ok(Exit::Ok)
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use center::ObservedPolicy;
 use center::replay::{ReplayCell, ReplayChange, ReplayReport, ReplayRequest};
 use policy::trial::{Trials, numbered};
 use policy::{Document, PolicySet};
@@ -41,6 +42,24 @@ pub(super) fn replay(global: &Global, arguments: &ReplayArguments) -> Result<Exi
     };
     let output = Output::new(global.json);
     shown(output, &asked(&Server::of(global)?, arguments.last, change)?)?;
+    Ok(Exit::Ok)
+}
+
+/// `policy compare`
+///
+/// # Errors
+/// The policy is not in observe mode, or the server cannot be asked.
+pub(super) fn compare(global: &Global, id: u64) -> Result<Exit, Failure> {
+    let output = Output::new(global.json);
+    let server = Server::of(global)?;
+    if output.is_json() {
+        let seen: Json = server.get(&format!("/policies/{id}/observed"))?;
+        output.object(&seen)?;
+        return Ok(Exit::Ok);
+    }
+    let seen: ObservedPolicy = server.get(&format!("/policies/{id}/observed"))?;
+    output.text(&format!("policy #{id} is as it is since {}", seen.since))?;
+    shown(output, &seen.report)?;
     Ok(Exit::Ok)
 }
 

@@ -107,7 +107,8 @@ pub(super) fn views(global: &Global, command: &ViewsCommand) -> Result<Exit, Fai
             let new = NewView { name: name.clone(), shared: *shared, request };
             confirm(global, &format!("save the view {name}"))?;
             let saved = server.post("/saved-views", &new)?;
-            told(&output, &saved, &format!("saved as number {}", saved["id"]))?;
+            let number = saved.get("id").and_then(Json::as_u64).unwrap_or_default();
+            told(&output, &saved, &format!("saved as number {number}"))?;
         }
         ViewsCommand::Remove { number } => {
             confirm(global, &format!("remove view {number} with its alert"))?;
@@ -119,8 +120,9 @@ pub(super) fn views(global: &Global, command: &ViewsCommand) -> Result<Exit, Fai
             let alert = alert(arguments)?;
             confirm(global, &format!("set the alert of view {number}"))?;
             let set = server.put(&format!("/saved-views/{number}/alert"), &alert)?;
-            let secret = set["secret"]
-                .as_str()
+            let secret = set
+                .get("secret")
+                .and_then(Json::as_str)
                 .map(|secret| format!("\nThe secret of the webhook, shown this once: {secret}"));
             let text = format!("view {number} fires at {}", alert.when.spoken());
             told(&output, &set, &format!("{text}{}", secret.unwrap_or_default()))?;

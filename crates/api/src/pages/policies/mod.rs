@@ -1,18 +1,22 @@
 //! Policies: the list by type, the editor with its replay, the versions.
 
 mod form;
+pub(super) mod observed;
+
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use center::precision::PrecisionRow;
 use center::replay::{ReplayChange, ReplayReport, ReplayRequest};
 use center::{Center, CenterError, PolicyRow, VersionDifference, VersionRow};
 use serde::Deserialize;
 use types::choices::choices;
 use types::policy::PolicyMode;
-use types::{Permission, PolicyId, PolicyType, Timestamp};
+use types::{Permission, PolicyId, PolicyRef, PolicyType, Timestamp};
 
 use super::list::address::Pairs;
 use super::senders::is_fault;
@@ -25,6 +29,8 @@ use form::{
     BASES, MODES, OptionChoice, PolicyForm, SCOPES, option_choices, option_words, scope_words,
 };
 
+/// How far back the list says what was taken back.
+const PRECISION_DAYS: u32 = 7;
 /// Versions on one page.
 const VERSIONS: usize = 50;
 
@@ -41,9 +47,19 @@ struct PoliciesPage {
     version: u64,
     types: Vec<OfType>,
     may_change: bool,
+    /// What was taken back of each in the last days; absent for whoever may
+    /// not see rows.
+    precision: Option<HashMap<PolicyId, PrecisionRow>>,
 }
 
 impl PoliciesPage {
+    /// How many refusals of it were taken back, and of how many.
+    fn taken_back(&self, row: &PolicyRow) -> Option<(u64, u64, u64)> {
+        let found = self.precision.as_ref()?.get(&row.policy.id?)?;
+        let back = found.permits + found.let_in + found.releases;
+        Some((back, found.refused, found.regret_per_mille))
+    }
+
     fn scopes(&self, row: &PolicyRow) -> String {
         let (from, to) = (scope_words(&row.policy.from), scope_words(&row.policy.to));
         let arrow = if row.policy.bidirectional { "\u{2194}" } else { "\u{2192}" };
@@ -96,10 +112,23 @@ fn rank(scope: &types::policy::Scope) -> u8 {
 pub(super) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -> Response {
     let may_change = may_change(&signed);
     let caller = signed.caller;
-    let list = match working(&api, move |center| center.policies(&caller)).await {
-        Ok(list) => list,
+    let look = move |center: &Center| {
+        let list = center.policies(&caller)?;
+        let sees_rows = caller.may(Permission::SeeMetadata);
+        let precision = sees_rows.then(|| center.precision(&caller, PRECISION_DAYS)).transpose()?;
+        Ok::<_, CenterError>((list, precision))
+    };
+    let (list, precision) = match working(&api, look).await {
+        Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
+    let precision = precision.map(|report| {
+        let of_policy = report.rows.into_iter().filter_map(|row| match row.policy {
+            Some(PolicyRef::Policy { id, .. }) => Some((id, row)),
+            _ => None,
+        });
+        of_policy.collect()
+    });
     let editable = PolicyType::ALL.iter().filter(|kind| !choices(**kind).is_empty());
     let types = editable.map(|&kind| {
         let mut rows: Vec<PolicyRow> =
@@ -113,7 +142,8 @@ pub(super) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -
         });
         OfType { kind, rows }
     });
-    shown(&PoliciesPage { version: list.version, types: types.collect(), may_change, shell })
+    let (version, types) = (list.version, types.collect());
+    shown(&PoliciesPage { version, types, may_change, precision, shell })
 }
 
 fn may_change(signed: &Signed) -> bool {
@@ -130,6 +160,8 @@ struct PolicyPage {
     options: Vec<OptionChoice>,
     groups: Vec<String>,
     by_file: bool,
+    /// Whether it is stored in observe mode.
+    observed: bool,
     may_change: bool,
     report: Option<Report>,
     problem: Option<String>,
@@ -247,6 +279,7 @@ async fn opened(
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
+    let observed = stored.as_ref().is_some_and(|row| row.policy.mode == PolicyMode::Observe);
     let by_file = stored.as_ref().is_some_and(|row| row.provenance.origin.is_file());
     let form = form.unwrap_or_else(|| match &stored {
         Some(row) => PolicyForm::of(&row.policy, row.provenance.version),
@@ -264,6 +297,7 @@ async fn opened(
         options: option_choices(kind, &names),
         groups,
         by_file,
+        observed,
         may_change: may_change && !by_file,
         report: outcome.report.map(|report| Report::of(report, &shell)),
         problem: outcome.problem.map(|problem| problem.detail),

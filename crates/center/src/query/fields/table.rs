@@ -112,6 +112,9 @@ pub const FIELDS: &[Field] = &[
     field(Outcome, Policy, "policy", "policy:3",
         "The policy that decided, by its number; `sender 3` for a managed sender, * for any.")
         .shown("Policy", "policy", Drawn::Code),
+    field(Outcome, Exact(TextColumn::Would), "would", "would:reject",
+        "What policies in observe mode would have decided, where that is another decision: reject, defer \
+         or hold; a reason or the beginning of one up to a dot; or a policy, as #3; * for any."),
     field(Outcome, Word(WordColumn::Check), "check", "check:greylist", "The check that decided.")
         .shown("Check", "check", Drawn::Text),
     field(Outcome, NotRecorded, "rule", "rule:URI_PHISH", "A spam rule that matched."),

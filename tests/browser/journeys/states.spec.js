@@ -201,6 +201,17 @@ test('who may not is told which permission is missing and who can grant it', asy
   await expectAccessible(viewer);
   await viewer.goto('/messages?view=all');
   await expect(viewer.getByRole('link', { name: 'Export', exact: true })).toHaveCount(0);
+  await viewer.goto('/messages?view=rejected&from=now-7d&q=type%3Arbl');
+  const row = await viewer.locator('tbody tr[data-ref]').first().getAttribute('data-id');
+  await expect(viewer.locator('[data-act=permit], [data-act=block], [data-bulk]')).toHaveCount(0);
+  await viewer.goto(`/messages/${row}`);
+  await expect(viewer.getByRole('heading', { level: 1 })).toContainText('rejected');
+  await expect(viewer.getByRole('link', { name: /^(Permit|Block) for recipient/ })).toHaveCount(0);
+  for (const [path, lacks] of [[`/messages/${row}/permit`, 'edit_senders'], ['/messages/bulk?act=permit&all=1&view=rejected', 'edit_policies'], ['/reports/downloads/new?view=rejected', 'export_metadata']]) {
+    expect((await viewer.goto(path)).status(), path).toBe(403);
+    await expect(viewer.locator('main')).toContainText(lacks);
+    await expectAccessible(viewer);
+  }
   await viewer.goto('/requests');
   await expect(viewer.getByRole('button', { name: 'Answered' })).toHaveCount(0);
   await context.close();

@@ -13,6 +13,7 @@ use types::{
 };
 
 use super::{BULK_LET_IN_MAX, BULK_PREVIEWED_MAX, BULK_ROWS_MAX, BulkAct, BulkRequest};
+use crate::explain::beyond_permits;
 use crate::letting::{SenderDecision, SenderPreview, SenderVerdict, Whom, advised, recipient_of};
 use crate::{Center, CenterError, PAGE_ROWS_MAX, SearchRequest, presentable};
 
@@ -222,10 +223,14 @@ impl Center {
         let Some(recipient) = recipient_of(event, &base) else {
             return Ok(Err("no recipient of yours is named".to_owned()));
         };
-        let verdict = match request.act {
-            BulkAct::Permit => SenderVerdict::Permit,
-            BulkAct::Block => SenderVerdict::Block,
-            BulkAct::LetIn => return Ok(self.waiting_pair(event, recipient)),
+        let vain = event.reason().filter(|reason| beyond_permits(*reason).is_some());
+        let verdict = match (request.act, vain) {
+            (BulkAct::Permit, Some(reason)) => {
+                return Ok(Err(format!("no permit helps against “{}”", reason.label())));
+            }
+            (BulkAct::Permit, None) => SenderVerdict::Permit,
+            (BulkAct::Block, _) => SenderVerdict::Block,
+            (BulkAct::LetIn, _) => return Ok(self.waiting_pair(event, recipient)),
         };
         let sender = match advised(event, verdict, &base) {
             Ok(sender) => sender,

@@ -74,6 +74,21 @@ fn a_selection_is_previewed_done_as_one_version_and_undone() {
 }
 
 #[test]
+fn rows_that_no_permit_can_help_are_left_out_of_one_and_not_of_a_block() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let mut ids = rejected(&gateway, &["ann@a.example"]);
+    let unknown = sample(7, Reason::RecipientUnknown);
+    ids.push(unknown.id);
+    center.memory.of_house().record(vec![unknown]).unwrap();
+    let plan = center.preview_bulk(&root(), &request(BulkAct::Permit, ids.clone())).unwrap();
+    let why = "no permit helps against “Invalid Recipient Address”".to_owned();
+    assert_eq!((plan.done, plan.left_out), (1, vec![(why, 1)]));
+    let plan = center.preview_bulk(&root(), &request(BulkAct::Block, ids)).unwrap();
+    assert_eq!((plan.done, plan.left_out.len()), (2, 0));
+}
+
+#[test]
 fn what_the_policy_file_says_of_a_pair_leaves_it_out_and_the_others_in() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;

@@ -16,8 +16,13 @@ pub struct FollowedRows {
     /// The rows that match, in the order in which they came, each with its
     /// own position: where to go on for who saw it last.
     pub rows: Vec<(String, Row)>,
-    /// Where to go on, also if nothing matched.
+    /// Where to go on, also if nothing matched. Not for whoever is asked for:
+    /// it names the newest event of all, theirs or not.
     pub position: String,
+    /// Where whoever saw these rows comes back: the same for those who see
+    /// everything; for others the last row of their own, or when they began.
+    /// Empty where that is where they came back last.
+    pub resume: String,
     /// Whether there is more right now.
     pub more: bool,
     /// Whether rows may come that were seen before, because the position
@@ -50,8 +55,12 @@ impl Center {
             })?,
             None => {
                 let position = seen.events.now_at().to_string();
-                let (rows, more) = (Vec::new(), false);
-                return Ok(FollowedRows { rows, position, more, repeated: false, too_old: false });
+                let resume = match caller.sight.is_everything() {
+                    true => position.clone(),
+                    false => FollowPosition::at(self.parts.clock.now()).to_string(),
+                };
+                let (rows, more, repeated, too_old) = (Vec::new(), false, false, false);
+                return Ok(FollowedRows { rows, position, resume, more, repeated, too_old });
             }
         };
         let found = seen.events.follow(&scope.filter, &after, LOOK_AT_MAX)?;
@@ -59,9 +68,17 @@ impl Center {
         let place = |event: &types::Event| {
             FollowPosition { at: event.at, id: Some(event.id), by_time }.to_string()
         };
+        let rows: Vec<_> =
+            found.events.iter().map(|event| (place(event), Row::of(event))).collect();
+        let position = found.position.to_string();
+        let resume = match caller.sight.is_everything() {
+            true => position.clone(),
+            false => rows.last().map_or_else(String::new, |(place, _)| place.clone()),
+        };
         Ok(FollowedRows {
-            rows: found.events.iter().map(|event| (place(event), Row::of(event))).collect(),
-            position: found.position.to_string(),
+            rows,
+            position,
+            resume,
             more: found.more,
             repeated: found.repeated,
             too_old: found.too_old,

@@ -19,7 +19,8 @@ use store::search::{
 use store::{EventLog, StoreError};
 use types::policy::DomainPattern;
 use types::{
-    Caller, Event, EventId, ForwardPath, LifeLineId, Permission, Reference, Sight, Timestamp,
+    Caller, Event, EventId, ForwardPath, LifeLineId, Permission, Permissions, PolicyRef, Reference,
+    Sight, Timestamp,
 };
 
 use crate::{Center, CenterError};
@@ -62,6 +63,20 @@ pub(crate) struct Seen<'a> {
     center: &'a Center,
     /// What happened, as far as it concerns them.
     pub(crate) events: SeenEvents,
+    /// What else they may see.
+    may: Permissions,
+}
+
+impl Seen<'_> {
+    /// Whether they may see what this is, beyond its number. The settings
+    /// have a name only.
+    pub(crate) fn sees_object(&self, of: PolicyRef) -> bool {
+        match of {
+            PolicyRef::Policy { .. } => self.may.has(Permission::SeePolicies),
+            PolicyRef::ManagedSender { .. } => self.may.has(Permission::SeeSenders),
+            PolicyRef::Base(_) => true,
+        }
+    }
 }
 
 impl Deref for Seen<'_> {
@@ -75,7 +90,7 @@ impl Deref for Seen<'_> {
 impl Center {
     /// What this caller sees.
     pub(crate) fn seen_by(&self, caller: &Caller) -> Seen<'_> {
-        Seen { center: self, events: self.memory.seen_by(caller) }
+        Seen { center: self, events: self.memory.seen_by(caller), may: caller.permissions }
     }
 }
 

@@ -3,7 +3,10 @@
 
 use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState};
 use types::lists::{ManagedSender, SenderAction};
-use types::{Caller, Event, ForwardPath, Permission, Reason, Sight};
+use types::{
+    Caller, CheckName, Decision, Event, EventKind, ForwardPath, Outcome, Permission, PolicyId,
+    PolicyRef, Reason, Sight,
+};
 
 use crate::search::SearchRequest;
 use crate::tests::{Gateway, at, queue_id, sample};
@@ -177,19 +180,53 @@ fn exports_have_the_same_rows() {
 }
 
 #[test]
+fn names_of_policies_are_told_to_those_who_may_see_policies() {
+    let gateway = Gateway::new(at(5));
+    let center = &gateway.center;
+    let policy = crate::tests::block("Told to nobody", "sender.example");
+    center.put_policy(&owner(), policy, None, "because of Eve").unwrap();
+    let mut event = to(1, Reason::BlockedPolicyEnvelope, Some(OWN));
+    let by = PolicyRef::Policy { id: PolicyId(1), version: 1 };
+    let decision = Decision::new(Reason::BlockedPolicyEnvelope, CheckName::Senders).by(by);
+    event.kind = EventKind::Attempt(Outcome::Rejected(decision));
+    center.memory.of_house().record(vec![event.clone()]).unwrap();
+    let why = |caller: &Caller| center.why(caller, &event.id.to_string()).unwrap();
+    let (all, own) = (why(&owner()), why(&desk()));
+    assert!(all.sentence.contains("Told to nobody"), "{}", all.sentence);
+    let told = serde_json::to_string(&own).unwrap();
+    for hidden in ["Told to nobody", "because of Eve", "/policies/", "policy show"] {
+        assert!(!told.contains(hidden), "{hidden}: {told}");
+    }
+    assert!(own.sentence.starts_with(Reason::BlockedPolicyEnvelope.explanation()));
+    assert!(own.sentence.contains("Decided by policy #1."), "{}", own.sentence);
+}
+
+#[test]
 fn the_live_tail_has_the_same_rows() {
     let gateway = Gateway::new(at(5));
     let center = &gateway.center;
-    let begin = center.follow(&desk(), &all(), None).unwrap().position;
+    let begun = center.follow(&desk(), &all(), None).unwrap();
+    let begin = begun.position;
     let events: Vec<Event> = vec![
         to(1, Reason::RecipientUnknown, Some(OTHER)),
         to(2, Reason::GreylistFirstSeen, Some(OWN)),
+        to(3, Reason::RecipientUnknown, Some(OTHER)),
     ];
+    let (own, newest) = (events[1].id.to_string(), events[2].id.to_string());
     center.memory.of_house().record(events).unwrap();
+    // Where to come back names nothing that is not theirs to see.
+    assert!(!begun.resume.contains('_'), "{}", begun.resume);
+    let told = center.follow(&desk(), &all(), Some(&begin)).unwrap();
+    assert!(told.resume.contains(&own) && !told.resume.contains(&newest), "{}", told.resume);
+    let quiet = center.follow(&desk(), &all(), Some(&told.position)).unwrap();
+    assert_eq!((quiet.rows.len(), quiet.resume.as_str()), (0, ""));
+    assert!(center.follow(&desk(), &all(), Some(&told.resume)).unwrap().rows.is_empty());
+    let all_of_it = center.follow(&owner(), &all(), Some(&begin)).unwrap();
+    assert!(all_of_it.resume.contains(&newest));
     let came = center.follow(&desk(), &all(), Some(&begin)).unwrap();
     let to: Vec<&str> = came.rows.iter().filter_map(|(_, row)| row.to.as_deref()).collect();
     assert_eq!(to, [OWN]);
-    assert_eq!(center.follow(&owner(), &all(), Some(&begin)).unwrap().rows.len(), 2);
+    assert_eq!(center.follow(&owner(), &all(), Some(&begin)).unwrap().rows.len(), 3);
 }
 
 #[test]
@@ -324,6 +361,18 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
     };
     assert!(export(&["time", "subject"]).is_err());
     assert!(!export(&["time", "to", "size"]).unwrap().contains("Hello"));
+    let asked = crate::replay::ReplayRequest::default();
+    let told = |caller: &Caller| format!("{:?}", center.replay(caller, &asked).unwrap().cells);
+    assert!(!told(&blind).contains("Hello"));
+    let day = ("2026-11-21", "2026-11-21");
+    let archive = |caller: &Caller| {
+        center.daily_log_archive(caller, crate::daily_log::LogKind::Rejected, day.0, day.1)
+    };
+    let needs = |permission| {
+        matches!(permission, CenterError::Denied { permission: Permission::SeeSubjects })
+    };
+    assert!(archive(&blind).is_err_and(needs) && !archive(&owner()).is_err_and(needs));
+    assert!(center.open_daily_log(&blind, "rejected-2026-11-21.csv").is_err_and(needs));
     let begin = center.follow(&blind, &all(), None).unwrap().position;
     center.memory.of_house().record(vec![sample(30, Reason::RecipientUnknown)]).unwrap();
     let came = center.follow(&blind, &all(), Some(&begin)).unwrap();

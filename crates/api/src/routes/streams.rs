@@ -269,7 +269,8 @@ async fn follow(
     // The place behind rows that are still to be sent is not given out: who is
     // cut off before them would never see them.
     let place = match found.rows.is_empty() {
-        true => format!("id: {}\n", found.position),
+        true if !found.resume.is_empty() => format!("id: {}\n", found.resume),
+        true => String::new(),
         false => String::new(),
     };
     let hello = format!("retry: {RETRY_MS}\n{place}event: open\ndata: {{}}\n\n");
@@ -291,7 +292,8 @@ async fn follow(
         if quiet >= HEARTBEAT {
             quiet = Duration::ZERO;
             // The place moves on, so that who comes back does not search again.
-            line.send(frame("alive", Some(&found.position), &json!({}))).await?;
+            let place = Some(found.resume.as_str()).filter(|place| !place.is_empty());
+            line.send(frame("alive", place, &json!({}))).await?;
         }
         follower.still_there(api, line).await?;
         let after = Some(found.position.clone());

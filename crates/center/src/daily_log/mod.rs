@@ -283,6 +283,8 @@ impl Center {
     /// log, so that no other file can be read this way.
     pub fn open_daily_log(&self, caller: &Caller, name: &str) -> Result<fs::File, CenterError> {
         permit(caller, Permission::DailyLogs)?;
+        // Its files are as they were written, with all subjects.
+        permit(caller, Permission::SeeSubjects)?;
         let missing = || CenterError::NotFound("daily log of this name".to_owned());
         read_name(name).ok_or_else(missing)?;
         let file = fs::File::open(self.parts.daily_log_folder.join(name)).map_err(|_| missing())?;

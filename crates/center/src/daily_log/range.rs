@@ -53,6 +53,7 @@ impl Center {
         to: &str,
     ) -> Result<Vec<String>, CenterError> {
         permit(caller, Permission::DailyLogs)?;
+        permit(caller, Permission::SeeSubjects)?;
         for day in [from, to] {
             let date = day.parse::<jiff::civil::Date>().ok().filter(|_| day.len() == 10);
             date.ok_or_else(|| CenterError::invalid("a day is written 2026-11-21"))?;

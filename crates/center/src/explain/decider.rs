@@ -127,6 +127,15 @@ impl PolicyView {
     }
 }
 
+impl PolicyView {
+    /// What is said of one to whoever may not see it: its number, which the
+    /// event has. Names and remarks tell whom administrators deal with.
+    pub(super) fn veiled(reference: PolicyRef) -> Self {
+        let named = PolicyView::named(reference);
+        PolicyView { since: Since::Unchanged, version: None, command: None, ..named }
+    }
+}
+
 /// The setting behind a type of policy, and the command that explains it.
 fn setting(kind: PolicyType) -> (&'static str, &'static str) {
     match kind {

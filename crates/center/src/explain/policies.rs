@@ -9,6 +9,7 @@ use types::{EmailAddress, Event, OutcomeKind, Policy, PolicyId, PolicyRef, Polic
 use super::change::shell_word;
 use super::decider::{GroupMember, PolicyView, Since, scope_words};
 use super::ledger::expected_by;
+use crate::sight::Seen;
 use crate::{Center, CenterError, presentable, presentable_within};
 
 /// Longest narrative or note shown, in characters.
@@ -20,8 +21,9 @@ fn text(value: &str) -> Option<String> {
     Some(presentable_within(value, TEXT_CHARS_MAX)).filter(|text| !text.is_empty())
 }
 
-impl Center {
-    /// What is kept about what decided on an event.
+impl Seen<'_> {
+    /// What is kept about what decided on an event, as far as the caller may
+    /// see it.
     pub(crate) fn policy_view(&self, event: &Event) -> Result<Option<PolicyView>, CenterError> {
         let decision = event.outcome().and_then(types::Outcome::decision);
         let decided = decision.and_then(|decision| decision.policy);
@@ -34,6 +36,9 @@ impl Center {
     }
 
     fn view_of(&self, event: &Event, reference: PolicyRef) -> Result<PolicyView, CenterError> {
+        if !self.sees_object(reference) {
+            return Ok(PolicyView::veiled(reference));
+        }
         let view = PolicyView::named(reference);
         Ok(match reference {
             PolicyRef::Policy { id, version } => self.policy_of(event, view, id, version)?,
@@ -41,7 +46,9 @@ impl Center {
             PolicyRef::Base(_) => view,
         })
     }
+}
 
+impl Center {
     fn policy_of(
         &self,
         event: &Event,

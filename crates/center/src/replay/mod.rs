@@ -97,8 +97,9 @@ impl Center {
             comparison.take(part, before);
         });
         let took = self.parts.clock.elapsed().saturating_sub(started);
-        let ran = report::Ran { times, clipped, took, looked, missing: found.missing };
-        self.report(comparison, ran, change, live.version())
+        let (version, missing) = (live.version(), found.missing);
+        let ran = report::Ran { version, times, clipped, took, looked, missing };
+        self.report(&self.seen_by(caller).events, comparison, ran, change)
     }
 
     /// The range that can be replayed, and what was cut off.

@@ -12,6 +12,7 @@ use super::change::ChangedSet;
 use super::comparison::{Cause, Cell, Comparison, Row as Kept};
 use super::look::Looked;
 use crate::explain::decider::need_title;
+use crate::sight::SeenEvents;
 use crate::{Center, CenterError, Row, VersionDifference};
 
 /// Most rows shown behind one cell.
@@ -152,6 +153,8 @@ pub struct SelfCheck {
 
 /// How a replay ran.
 pub(super) struct Ran {
+    /// The version of the policy set in force.
+    pub(super) version: u64,
     pub(super) times: Range<Timestamp>,
     pub(super) clipped: Option<String>,
     pub(super) took: Duration,
@@ -163,10 +166,10 @@ impl Center {
     /// Puts together what is shown; the rows are read only here.
     pub(super) fn report(
         &self,
+        seen: &SeenEvents,
         mut comparison: Comparison,
         ran: Ran,
         change: ChangedSet,
-        version: u64,
     ) -> Result<ReplayReport, CenterError> {
         comparison.finish();
         let table = table(&comparison);
@@ -175,13 +178,13 @@ impl Center {
         let cells = std::mem::take(&mut comparison.cells);
         let mut shown = Vec::new();
         for ((before, after), cell) in cells {
-            shown.push(self.cell((before, after), cell, &comparison)?);
+            shown.push(shown_cell(seen, (before, after), cell, &comparison)?);
         }
         shown.sort_by_key(|cell| (weight(cell), std::cmp::Reverse(cell.count)));
         Ok(ReplayReport {
             change: change.what,
             differences: change.differences,
-            version,
+            version: ran.version,
             from: ran.times.start,
             to: ran.times.end,
             clipped: ran.clipped,
@@ -199,44 +202,45 @@ impl Center {
             self_check: self_check(&comparison),
         })
     }
+}
 
-    fn cell(
-        &self,
-        (before, after): (EndKind, EndKind),
-        cell: Cell,
-        comparison: &Comparison,
-    ) -> Result<ReplayCell, CenterError> {
-        let mut kept = cell.rows;
-        // Established senders first, then the newest; identifiers begin with
-        // their time.
-        kept.sort_by_key(|row| std::cmp::Reverse((comparison.accepted(row.pair), row.id)));
-        kept.truncate(ROWS_MAX);
-        let mut rows = Vec::with_capacity(kept.len());
-        let mut clients: HashMap<String, u64> = HashMap::new();
-        for row in &kept {
-            // It may have been dropped since.
-            let Some(event) = self.memory.of_house().event(row.id)? else { continue };
-            *clients.entry(event.subject.client.client.ip.to_string()).or_default() += 1;
-            rows.push(ReplayRow {
-                attempt: Row::of(&event),
-                before: end_text(&row.before),
-                after: after_text(row),
-                accepted_before: comparison.accepted(row.pair),
-            });
-        }
-        let mut groups: Vec<Group> =
-            clients.into_iter().map(|(client, count)| Group { client, count }).collect();
-        groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.client.cmp(&b.client)));
-        groups.truncate(GROUPS_MAX);
-        Ok(ReplayCell {
-            before: before.slug().to_owned(),
-            after: after.slug().to_owned(),
-            count: cell.count,
-            by_retry: cell.by_retry,
-            groups,
-            rows,
-        })
+/// A cell with its rows as the caller sees them.
+fn shown_cell(
+    seen: &SeenEvents,
+    (before, after): (EndKind, EndKind),
+    cell: Cell,
+    comparison: &Comparison,
+) -> Result<ReplayCell, CenterError> {
+    let mut kept = cell.rows;
+    // Established senders first, then the newest; identifiers begin with
+    // their time.
+    kept.sort_by_key(|row| std::cmp::Reverse((comparison.accepted(row.pair), row.id)));
+    kept.truncate(ROWS_MAX);
+    let mut rows = Vec::with_capacity(kept.len());
+    let mut clients: HashMap<String, u64> = HashMap::new();
+    for row in &kept {
+        // It may have been dropped since.
+        let Some(event) = seen.event(row.id)? else { continue };
+        *clients.entry(event.subject.client.client.ip.to_string()).or_default() += 1;
+        rows.push(ReplayRow {
+            attempt: Row::of(&event),
+            before: end_text(&row.before),
+            after: after_text(row),
+            accepted_before: comparison.accepted(row.pair),
+        });
     }
+    let mut groups: Vec<Group> =
+        clients.into_iter().map(|(client, count)| Group { client, count }).collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.client.cmp(&b.client)));
+    groups.truncate(GROUPS_MAX);
+    Ok(ReplayCell {
+        before: before.slug().to_owned(),
+        after: after.slug().to_owned(),
+        count: cell.count,
+        by_retry: cell.by_retry,
+        groups,
+        rows,
+    })
 }
 
 /// What a person should see first: mail that would be lost, then mail that

@@ -102,6 +102,12 @@ impl Center {
             return Err(CenterError::invalid(message));
         }
         permit_recipient(caller, &ForwardPath::Address(recipient.clone()))?;
+        if let Some(row) = wanted.row
+            && self.seen_by(caller).events.by_reference(row)?.is_empty()
+        {
+            // It goes into the audit log, where it says why somebody acted.
+            return Err(CenterError::NotFound(format!("attempt {row}")));
+        }
         let note = wanted.note.trim();
         if note.chars().count() > NOTE_CHARS_MAX {
             let message = format!("a remark has at most {NOTE_CHARS_MAX} characters");
@@ -259,8 +265,10 @@ fn row(stored: &StoredPolicy, now: Timestamp) -> Option<Expectation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::Reason;
+
     use crate::audit::AuditSearch;
-    use crate::tests::{Gateway, at};
+    use crate::tests::{Gateway, at, sample};
 
     fn helpdesk() -> Caller {
         let may = vec![Permission::SeeSenders, Permission::EditSenders];
@@ -268,15 +276,25 @@ mod tests {
     }
 
     fn wanted(recipient: &str) -> NewExpectation {
-        let row = Some("7K2M4QX9B0TA".parse().unwrap());
-        NewExpectation { recipient: recipient.parse().unwrap(), note: "the offer".into(), row }
+        let (recipient, note) = (recipient.parse().unwrap(), "the offer".into());
+        NewExpectation { recipient, note, row: None }
+    }
+
+    /// An attempt, from whose row a mail is expected.
+    fn recorded(gateway: &Gateway) -> Reference {
+        let event = sample(1, Reason::GreylistFirstSeen);
+        let reference = event.reference();
+        gateway.center.memory.of_house().record(vec![event]).unwrap();
+        reference
     }
 
     #[test]
     fn it_is_begun_shown_with_what_is_left_begun_anew_and_ended() {
         let gateway = Gateway::new(at(0));
         let center = &gateway.center;
-        let begun = center.expect(&helpdesk(), &wanted("bob@corp.example")).unwrap();
+        let row = Some(recorded(&gateway));
+        let from_row = NewExpectation { row, ..wanted("bob@corp.example") };
+        let begun = center.expect(&helpdesk(), &from_row).unwrap();
         assert_eq!((begun.left_s, begun.left.as_str()), (Some(900), "15 min left"));
         assert_eq!(begun.narrative, "bob@corp.example expects a mail: the offer");
         gateway.advance(Duration::from_secs(600));
@@ -286,7 +304,8 @@ mod tests {
         };
         assert_eq!(left(center), [(begun.id, Some(300))]);
         // Asked again, it is the same one for another quarter of an hour.
-        center.expect(&helpdesk(), &wanted("BOB@corp.example")).unwrap();
+        let from_row = NewExpectation { row, ..wanted("BOB@corp.example") };
+        center.expect(&helpdesk(), &from_row).unwrap();
         assert_eq!(left(center), [(begun.id, Some(900))]);
         center.end_expecting(&helpdesk(), begun.id).unwrap();
         assert_eq!(left(center), []);
@@ -295,7 +314,7 @@ mod tests {
         let told: Vec<_> = rows.iter().map(|row| (row.who.as_str(), row.action.as_str())).collect();
         let begins = ("helpdesk", "expecting.begun");
         assert_eq!(told, [("helpdesk", "expecting.ended"), begins, begins]);
-        assert_eq!(rows[1].row, wanted("a@corp.example").row);
+        assert_eq!(rows[1].row, row);
     }
 
     #[test]
@@ -319,6 +338,12 @@ mod tests {
         assert!(matches!(elsewhere, Err(CenterError::Invalid { .. })), "{elsewhere:?}");
         let long = NewExpectation { note: "x".repeat(201), ..wanted("bob@corp.example") };
         assert!(matches!(center.expect(&helpdesk(), &long), Err(CenterError::Invalid { .. })));
+        let unseen = NewExpectation {
+            row: Some("7K2M4QX9B0TA".parse().unwrap()),
+            ..wanted("bob@corp.example")
+        };
+        let unseen = center.expect(&helpdesk(), &unseen);
+        assert!(matches!(unseen, Err(CenterError::NotFound(_))), "{unseen:?}");
         let reader = Caller::read_only("reader");
         let denied = center.expect(&reader, &wanted("bob@corp.example"));
         assert!(matches!(denied, Err(CenterError::Denied { .. })), "{denied:?}");

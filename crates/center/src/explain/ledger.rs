@@ -401,8 +401,12 @@ impl<'a> Case<'a> {
     }
 }
 
-/// The policy by which an attempt was expected and so not greylisted.
+/// The policy by which an attempt was expected and so not greylisted. One
+/// that takes no action wins as well, and then its triplet was looked at.
 pub(super) fn expected_by(event: &Event) -> Option<PolicyRef> {
+    if event.record.evidence.latest(CheckName::Greylist).is_some() {
+        return None;
+    }
     let consulted = event.record.consulted.iter();
     let expects = |one: &&Consulted| one.kind == PolicyType::ExpectedMail;
     consulted.filter(expects).find_map(|one| one.winner)

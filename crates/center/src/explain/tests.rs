@@ -412,3 +412,22 @@ fn strangers_are_told_of_refusals_and_of_nothing_else() {
     let spam = sample(1, Reason::SpamSignature);
     assert!(public::refusal(&spam, true).is_some());
 }
+
+#[test]
+fn mail_that_was_greylisted_all_the_same_was_not_let_in_for_being_expected() {
+    let by = PolicyRef::Policy { id: PolicyId(9), version: 2 };
+    let consulted = types::Consulted {
+        kind: PolicyType::ExpectedMail,
+        winner: Some(by),
+        losers: Vec::new(),
+        observing: Vec::new(),
+    };
+    let mut event = sample(1, Reason::Accepted);
+    event.record.consulted = vec![consulted];
+    let expected = |event: &Event| why(event, &[], at(5)).sentence.contains("mail was expected");
+    assert!(expected(&event));
+    // What won takes no action, or its triplet would not have been looked at.
+    let passed = found(CheckName::Greylist, triplet(TripletState::Known, 3));
+    event.record.evidence.add(passed);
+    assert!(!expected(&event));
+}

@@ -114,7 +114,15 @@ async fn preview(api: &Api, signed: Signed, shell: Shell, asked: Asked) -> Respo
         Ok((asked, request.act, plan))
     };
     match working(api, work).await {
-        Ok((asked, act, mut plan)) => {
+        Ok((mut asked, act, mut plan)) => {
+            // `now-24h` is another time once somebody has read the plan.
+            let written = |at: Timestamp| at.to_string();
+            if let Some(from) = plan.times.from.map(written) {
+                asked.address.from = from;
+            }
+            if let Some(to) = plan.times.to.map(written) {
+                asked.address.to = to;
+            }
             let more_pairs = plan.pairs.len().saturating_sub(PAIRS_SHOWN_MAX);
             plan.pairs.truncate(PAIRS_SHOWN_MAX);
             let kept = asked.address.kept(&[]);

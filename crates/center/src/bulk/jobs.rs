@@ -1,6 +1,7 @@
 //! The jobs: each a thread of its own, its standing in memory.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -44,8 +45,9 @@ impl Jobs {
         let job = self.enter(&center, caller, request, &stop)?;
         let (jobs, caller, begun) = (self.clone(), caller.clone(), job.clone());
         let run = move || {
-            let done = super::work::run(&center, &caller, &begun, &jobs, &stop);
-            jobs.over(&center, begun.number, done);
+            jobs.run_to_its_end(&center, begun.number, || {
+                super::work::run(&center, &caller, &begun, &jobs, &stop)
+            });
         };
         let thread = std::thread::Builder::new().name("bulk".to_owned()).spawn(run);
         match thread {
@@ -109,6 +111,29 @@ impl Jobs {
         }
         entry.job.state = BulkState::Storing;
         true
+    }
+
+    /// Does the work of a job, which is over after it, whatever happens: one
+    /// that looks for ever would keep its place among those that may run.
+    pub(super) fn run_to_its_end(
+        &self,
+        center: &Center,
+        number: u64,
+        work: impl FnOnce() -> Result<super::work::Done, CenterError>,
+    ) {
+        // What the work left half done is in its own hands only: the policy
+        // set is changed in one transaction, and locks outlive a panic.
+        let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let stores = self.one(number).is_some_and(|job| job.state == BulkState::Storing);
+            Err(CenterError::invalid(match stores {
+                true => {
+                    "a part of the engine failed while it stored; the audit log says whether \
+                         anything was"
+                }
+                false => "a part of the engine failed; nothing was changed",
+            }))
+        });
+        self.over(center, number, done);
     }
 
     fn over(&self, center: &Center, number: u64, done: Result<super::work::Done, CenterError>) {

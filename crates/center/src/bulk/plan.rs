@@ -2,6 +2,7 @@
 //! of each.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::contract::TripletEntry;
@@ -15,6 +16,7 @@ use types::{
 use super::{BULK_LET_IN_MAX, BULK_PREVIEWED_MAX, BULK_ROWS_MAX, BulkAct, BulkRequest};
 use crate::explain::beyond_permits;
 use crate::letting::{SenderDecision, SenderPreview, SenderVerdict, Whom, advised, recipient_of};
+use crate::search::Span;
 use crate::{Center, CenterError, PAGE_ROWS_MAX, SearchRequest, presentable};
 
 /// One sender and recipient of a plan. Texts are presentable.
@@ -45,6 +47,10 @@ pub struct BulkPair {
 pub struct BulkPlan {
     /// In a sentence.
     pub text: String,
+    /// The time the rows were looked for in, if they were not selected: as
+    /// the search of a job, it finds no others than those that were shown.
+    #[serde(default)]
+    pub times: Span,
     /// Rows looked at.
     pub rows: u64,
     /// Distinct senders for whom something is done.
@@ -174,6 +180,16 @@ impl Center {
             self.compare_with_lists(request, &mut draft.pairs)?;
         }
         Ok(draft)
+    }
+
+    /// The time of a search as of now: what comes later is outside.
+    fn frozen(&self, caller: &Caller, request: &BulkRequest) -> Result<Span, CenterError> {
+        if !request.rows.is_empty() {
+            return Ok(Span::default());
+        }
+        let times = self.seen_by(caller).scope(&request.search)?.times;
+        let over = self.parts.clock.now() + Duration::from_millis(1);
+        Ok(Span::from(times.start..times.end.min(over)))
     }
 
     fn bulk_events(
@@ -318,7 +334,8 @@ impl Center {
                 preview,
             });
         }
-        Ok(plan(request, draft.rows, rows, draft.nothing, ends))
+        let times = self.frozen(caller, request)?;
+        Ok(BulkPlan { times, ..plan(request, draft.rows, rows, draft.nothing, ends) })
     }
 }
 
@@ -364,7 +381,20 @@ fn plan(
     };
     let left_out = nothing.into_iter().collect();
     let ends = ends.into_iter().collect();
-    BulkPlan { text, rows, senders, recipients, done, already, failed, left_out, ends, pairs }
+    let times = Span::default();
+    BulkPlan {
+        text,
+        times,
+        rows,
+        senders,
+        recipients,
+        done,
+        already,
+        failed,
+        left_out,
+        ends,
+        pairs,
+    }
 }
 
 /// Whether SPF or DMARC failed at an attempt.

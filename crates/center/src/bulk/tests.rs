@@ -135,6 +135,51 @@ fn all_that_a_query_finds_is_blocked() {
 }
 
 #[test]
+fn what_comes_after_the_plan_is_not_in_it() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    rejected(&gateway, &["ann@a.example"]);
+    let search = |from: String, to: String| SearchRequest {
+        from,
+        to,
+        view: crate::views::View::All,
+        ..SearchRequest::default()
+    };
+    let wanted = |search| BulkRequest { search, ..request(BulkAct::Block, Vec::new()) };
+    let relative = wanted(search("now-1h".to_owned(), String::new()));
+    let plan = center.preview_bulk(&root(), &relative).unwrap();
+    let (from, to) = (plan.times.from.unwrap(), plan.times.to.unwrap());
+    assert_eq!((from, plan.rows), (at(60).before(Duration::from_secs(3_600)), 1));
+    gateway.advance(Duration::from_secs(30 * 60));
+    let mut late = sample(200, Reason::RblListed);
+    late.at = at(90);
+    gateway.center.memory.of_house().record(vec![late]).unwrap();
+    let frozen = wanted(search(from.to_string(), to.to_string()));
+    assert_eq!(center.preview_bulk(&root(), &frozen).unwrap().rows, 1);
+    assert_eq!(center.preview_bulk(&root(), &relative).unwrap().rows, 2);
+}
+
+#[test]
+fn a_job_that_breaks_is_over() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let ids = rejected(&gateway, &["ann@a.example"]);
+    let job = center.start_bulk(&root(), request(BulkAct::Block, ids)).unwrap();
+    let job = over(&gateway, job.number);
+    // The same job once more, as if it had come so far.
+    for (state, told) in [
+        (BulkState::Looking, "a part of the engine failed; nothing was changed"),
+        (BulkState::Storing, "the audit log says whether anything was"),
+    ] {
+        center.bulk.note(job.number, |job| job.state = state);
+        center.bulk.run_to_its_end(center, job.number, || panic!("broken on purpose"));
+        let failed = center.bulk_job(&root(), job.number).unwrap();
+        assert_eq!(failed.state, BulkState::Failed);
+        assert!(failed.problem.unwrap().contains(told));
+    }
+}
+
+#[test]
 fn what_makes_no_sense_or_is_not_allowed_is_refused() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;

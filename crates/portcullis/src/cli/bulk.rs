@@ -118,6 +118,8 @@ fn act(
         note: arguments.note.clone(),
     };
     let plan: BulkPlan = read(server.post("/bulk/preview", &request)?)?;
+    // `now-24h` is another time once somebody has read the plan.
+    let request = frozen(request, &plan);
     match (output.is_json(), arguments.dry_run) {
         (true, true) => output.object(&json!(plan))?,
         (true, false) => {}
@@ -137,6 +139,17 @@ fn act(
         false => output.text(&ended(&job))?,
     }
     Ok(if job.state == BulkState::Done { Exit::Ok } else { Exit::Refused })
+}
+
+/// The request for exactly what the plan was made of.
+fn frozen(request: BulkRequest, plan: &BulkPlan) -> BulkRequest {
+    let written = |at: Option<Timestamp>, before: String| at.map_or(before, |at| at.to_string());
+    let search = SearchRequest {
+        from: written(plan.times.from, request.search.from),
+        to: written(plan.times.to, request.search.to),
+        ..request.search
+    };
+    BulkRequest { search, ..request }
 }
 
 fn told(plan: &BulkPlan) -> String {

@@ -4,16 +4,14 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::alerts::{
-    Alert, AlertWhen, COUNT_MAX, NewAlert, QUIET_MINUTES_MAX, WINDOW_MINUTES_MAX,
+    Alert, AlertWhen, COUNT_MAX, NewAlert, QUIET_MINUTES_MAX, SetAlert, WINDOW_MINUTES_MAX,
 };
 use center::{CenterError, SavedView};
 use serde::Deserialize;
 
-use super::senders::is_fault;
-use super::{Shell, error_page, shown, views};
+use super::{Shell, error_page, sent, shown, views};
 use crate::Api;
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
@@ -207,15 +205,17 @@ pub(super) async fn set(
 ) -> Response {
     let (caller, wanted) = (signed.caller.clone(), form.clone());
     let done = working(&api, move |center| center.set_alert(&caller, id, &wanted.read()?)).await;
-    match done {
-        Ok(done) if done.secret.is_none() => Redirect::to(&here(id)).into_response(),
-        Ok(done) => match view(&api, &signed, id).await {
+    let then = async |shell, done: SetAlert| {
+        if done.secret.is_none() {
+            return Redirect::to(&here(id)).into_response();
+        }
+        match view(&api, &signed, id).await {
             Ok(view) => shown(&AlertPage { secret: done.secret, ..AlertPage::of(shell, view) }),
             Err(problem) => error_page(shell, &problem),
-        },
-        Err(problem) if is_fault(&problem) => again(&api, &signed, shell, id, form, problem).await,
-        Err(problem) => error_page(shell, &problem),
-    }
+        }
+    };
+    let refused = async |shell, problem| again(&api, &signed, shell, id, form, problem).await;
+    sent::shown(shell, done, then, refused).await
 }
 
 /// The form once more, with all that is wrong with it.
@@ -234,8 +234,7 @@ async fn again(
             if problems.is_empty() {
                 problems.push(problem.detail);
             }
-            let page = AlertPage { form, problems, ..AlertPage::of(shell, view) };
-            (StatusCode::UNPROCESSABLE_ENTITY, shown(&page)).into_response()
+            shown(&AlertPage { form, problems, ..AlertPage::of(shell, view) })
         }
         Err(problem) => error_page(shell, &problem),
     }
@@ -261,18 +260,15 @@ pub(super) async fn test(
     Path(id): Path<u64>,
 ) -> Response {
     let caller = signed.caller.clone();
-    match working(&api, move |center| center.test_alert(&caller, id)).await {
-        Ok(_) => Redirect::to(&here(id)).into_response(),
-        Err(problem) if is_fault(&problem) => match view(&api, &signed, id).await {
-            Ok(view) => {
-                let problems = vec![problem.detail];
-                let page = AlertPage { problems, ..AlertPage::of(shell, view) };
-                (StatusCode::UNPROCESSABLE_ENTITY, shown(&page)).into_response()
-            }
-            Err(problem) => error_page(shell, &problem),
-        },
+    let done = working(&api, move |center| center.test_alert(&caller, id)).await;
+    let refused = async |shell, problem: ApiProblem| match view(&api, &signed, id).await {
+        Ok(view) => {
+            let problems = vec![problem.detail];
+            shown(&AlertPage { problems, ..AlertPage::of(shell, view) })
+        }
         Err(problem) => error_page(shell, &problem),
-    }
+    };
+    sent::answer(shell, done, |_| here(id), refused).await
 }
 
 fn here(id: u64) -> String {

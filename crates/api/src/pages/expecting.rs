@@ -4,17 +4,16 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::{CenterError, EXPECTED_FOR, Expectation, NewExpectation};
 use serde::Deserialize;
 use types::time::spoken;
 use types::{Permission, PolicyId, Timestamp};
 
-use super::senders::is_fault;
-use super::{Shell, error_page, shown};
+use super::{Shell, error_page, sent, shown};
 use crate::Api;
 use crate::auth::Signed;
+use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
 
 /// Where this page is.
@@ -94,16 +93,12 @@ pub(super) async fn begin(
     shell: Shell,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let (caller, form) = (signed.caller.clone(), wanted.clone());
-    let done = working(&api, move |center| center.expect(&caller, &form.read()?));
-    match done.await {
-        Ok(_) => Redirect::to(HERE).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let page = with(&api, signed, shell, wanted, Some(problem.detail)).await;
-            (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let (caller, typed) = (signed.caller.clone(), wanted.clone());
+    let done = working(&api, move |center| center.expect(&caller, &typed.read()?));
+    let again = async |shell, problem: ApiProblem| {
+        with(&api, signed, shell, wanted, Some(problem.detail)).await
+    };
+    sent::answer(shell, done.await, |_| HERE.to_owned(), again).await
 }
 
 pub(super) async fn end(

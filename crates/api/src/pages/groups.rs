@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use center::{CenterError, GroupRow, ImportHow, Pasted};
+use center::{CenterError, ChangeResult, GroupRow, ImportHow, Pasted};
 use serde::Deserialize;
 use types::Permission;
 use types::lists::{Group, Pattern};
 
 use super::list::address::Pairs;
-use super::senders::is_fault;
-use super::{Shell, error_page, shown};
+use super::{Shell, error_page, sent, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::client::encoded;
+use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
 
 /// Where this page is.
@@ -113,14 +113,9 @@ async fn tree(
     let caller = signed.caller;
     match working(api, move |center| center.groups(&caller)).await {
         Ok(groups) => {
-            let status = match problem {
-                Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                None => StatusCode::OK,
-            };
             let names = groups.iter().map(|row| row.group.name.clone()).collect();
             let branches = branches(&groups);
-            let page = GroupsPage { shell, branches, names, may_change, problem, wanted };
-            (status, shown(&page)).into_response()
+            shown(&GroupsPage { shell, branches, names, may_change, problem, wanted })
         }
         Err(problem) => error_page(shell, &problem),
     }
@@ -154,13 +149,11 @@ pub(super) async fn add(
         let group = Group { name: name.to_owned(), parent, members: Vec::new() };
         center.put_group(&caller, group, None, "by hand").map(drop)
     });
-    match done.await {
-        Ok(()) => Redirect::to(&href(new.name.trim())).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            tree(&api, signed, shell, Some(problem.detail), new).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let there = href(new.name.trim());
+    let again = async |shell, problem: ApiProblem| {
+        tree(&api, signed, shell, Some(problem.detail), new).await
+    };
+    sent::answer(shell, done.await, |()| there, again).await
 }
 
 /// What is said on the page of one group.
@@ -227,11 +220,7 @@ async fn one(
     let found = members.len();
     members.truncate(MEMBERS_SHOWN);
     let names = groups.into_iter().map(|row| row.group.name);
-    let status = match said.problem {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
-    let page = GroupPage {
+    shown(&GroupPage {
         shell,
         href: href(&row.group.name),
         members,
@@ -242,8 +231,7 @@ async fn one(
         may_change: may_change && !row.provenance.origin.is_file(),
         group: row.group,
         said,
-    };
-    (status, shown(&page)).into_response()
+    })
 }
 
 /// The form for pasting.
@@ -260,26 +248,26 @@ pub(super) async fn paste(
     signed: Signed,
     shell: Shell,
     Path(name): Path<String>,
-    Form(form): Form<PasteForm>,
+    Form(PasteForm { text: typed, how }): Form<PasteForm>,
 ) -> Response {
-    let how = ImportHow { partial: form.how == "good", dry_run: form.how == "check" };
-    let (caller, text, group) = (signed.caller.clone(), form.text.clone(), name.clone());
+    let how = ImportHow { partial: how == "good", dry_run: how == "check" };
+    let (caller, text, group) = (signed.caller.clone(), typed.clone(), name.clone());
     let done =
         working(&api, move |center| center.paste_members(&caller, &group, &text, how, "pasted"));
-    let said = match done.await {
-        Ok(pasted) => {
-            let text = if pasted.dry_run { form.text } else { String::new() };
-            Said { text, pasted: Some(pasted), problem: None }
-        }
-        Err(problem) if is_fault(&problem) => {
-            let pasted = Pasted { problems: problem.problems.clone(), ..Pasted::default() };
-            let why = "Nothing was added, because these lines are wrong.".to_owned();
-            let why = if problem.problems.is_empty() { problem.detail } else { why };
-            Said { text: form.text, pasted: Some(pasted), problem: Some(why) }
-        }
-        Err(problem) => return error_page(shell, &problem),
+    let (text, by, group) = (typed.clone(), signed.clone(), name.clone());
+    let then = async |shell, pasted: Pasted| {
+        let text = if pasted.dry_run { text } else { String::new() };
+        let said = Said { text, pasted: Some(pasted), problem: None };
+        one(&api, by, shell, group, String::new(), said).await
     };
-    one(&api, signed, shell, name, String::new(), said).await
+    let again = async |shell, problem: ApiProblem| {
+        let pasted = Pasted { problems: problem.problems.clone(), ..Pasted::default() };
+        let why = "Nothing was added, because these lines are wrong.".to_owned();
+        let why = if problem.problems.is_empty() { problem.detail } else { why };
+        let said = Said { text: typed, pasted: Some(pasted), problem: Some(why) };
+        one(&api, signed, shell, name, String::new(), said).await
+    };
+    sent::shown(shell, done.await, then, again).await
 }
 
 /// Takes out the members that are ticked.
@@ -303,6 +291,18 @@ pub(super) async fn remove_members(
     }
 }
 
+/// The page of a group again, with why something was not done.
+async fn refused(
+    api: &Api,
+    signed: Signed,
+    shell: Shell,
+    name: String,
+    problem: ApiProblem,
+) -> Response {
+    let said = Said { problem: Some(problem.detail), ..Said::default() };
+    one(api, signed, shell, name, String::new(), said).await
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct MoveForm {
@@ -322,14 +322,9 @@ pub(super) async fn move_below(
         let parent = Some(form.parent).filter(|parent| !parent.is_empty());
         center.move_group(&caller, &group, parent, "moved")
     });
-    match done.await {
-        Ok(_) => Redirect::to(&href(&name)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let said = Said { problem: Some(problem.detail), ..Said::default() };
-            one(&api, signed, shell, name, String::new(), said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let there = href(&name);
+    let again = async |shell, problem| refused(&api, signed, shell, name, problem).await;
+    sent::answer(shell, done.await, |_| there, again).await
 }
 
 pub(super) async fn remove(
@@ -340,14 +335,14 @@ pub(super) async fn remove(
 ) -> Response {
     let (caller, group) = (signed.caller.clone(), name.clone());
     let done = working(&api, move |center| center.remove_group(&caller, &group, None, "by hand"));
-    match done.await {
-        Ok(done) => Redirect::to(&format!("/changes/{}", done.version)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let said = Said { problem: Some(problem.detail), ..Said::default() };
-            one(&api, signed, shell, name, String::new(), said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let again = async |shell, problem| refused(&api, signed, shell, name, problem).await;
+    sent::answer(
+        shell,
+        done.await,
+        |done: ChangeResult| format!("/changes/{}", done.version),
+        again,
+    )
+    .await
 }
 
 /// The members, one per line, as they can be pasted again.

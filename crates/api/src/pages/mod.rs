@@ -25,6 +25,7 @@ mod pulse;
 mod refusal;
 mod requests;
 mod senders;
+mod sent;
 pub(crate) mod shell;
 mod simulator;
 pub(crate) mod sizes;

@@ -3,15 +3,14 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::importing::{ListFormat, ListText};
-use center::{Center, CenterError, ImportHow, Imported, SenderRow, SenderSearch};
+use center::{Center, CenterError, ChangeResult, ImportHow, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
 use types::lists::{ManagedSender, SenderAction};
 use types::{Caller, Permission, PolicyId, Timestamp};
 
-use super::{Shell, error_page, shown};
+use super::{Shell, error_page, sent, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::client::path_with;
@@ -270,22 +269,15 @@ async fn save(
         let entry = wanted.entry(id)?;
         center.put_sender(&caller, entry, "by hand")
     });
-    match done.await {
-        Ok(done) if done.differences.is_empty() => Redirect::to(HERE).into_response(),
-        Ok(done) => Redirect::to(&format!("/changes/{}", done.version)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let problem = Some(problem.detail);
-            let page = SenderPage { shell, id, form, row: None, problem, actions: ACTIONS };
-            (StatusCode::UNPROCESSABLE_ENTITY, shown(&page)).into_response()
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
-}
-
-/// Whether something is wrong with what was typed, so that the form is shown
-/// again.
-pub(super) fn is_fault(problem: &ApiProblem) -> bool {
-    matches!(problem.status, 400 | 409 | 422)
+    let there = |done: ChangeResult| match done.differences.is_empty() {
+        true => HERE.to_owned(),
+        false => format!("/changes/{}", done.version),
+    };
+    let again = async |shell, problem: ApiProblem| {
+        let problem = Some(problem.detail);
+        shown(&SenderPage { shell, id, form, row: None, problem, actions: ACTIONS })
+    };
+    sent::answer(shell, done.await, there, again).await
 }
 
 pub(super) async fn remove(
@@ -364,21 +356,23 @@ pub(super) async fn import(
 ) -> Response {
     let (caller, asked) = (signed.caller, form.clone());
     let read = move |center: &Center| asked.import(center, &caller);
-    let (told, problem) = match working(&api, read).await {
-        Ok(told) => (Some(told), None),
-        Err(problem) if is_fault(&problem) => {
-            let told = Imported {
-                stored: 0,
-                problems: problem.problems.clone(),
-                dry_run: true,
-                version: 0,
-                lines: Vec::new(),
-            };
-            let why = "Nothing was stored, because these lines are wrong.".to_owned();
-            let why = if told.problems.is_empty() { problem.detail } else { why };
-            (Some(told).filter(|told| !told.problems.is_empty()), Some(why))
-        }
-        Err(problem) => return error_page(shell, &problem),
+    let formats = ListFormat::ALL;
+    let typed = form.clone();
+    let then = async |shell, told| {
+        shown(&ImportPage { shell, form: typed, told: Some(told), problem: None, formats })
     };
-    shown(&ImportPage { shell, form, told, problem, formats: ListFormat::ALL })
+    let again = async |shell, problem: ApiProblem| {
+        let told = Imported {
+            stored: 0,
+            problems: problem.problems,
+            dry_run: true,
+            version: 0,
+            lines: Vec::new(),
+        };
+        let why = "Nothing was stored, because these lines are wrong.".to_owned();
+        let why = if told.problems.is_empty() { problem.detail } else { why };
+        let told = Some(told).filter(|told| !told.problems.is_empty());
+        shown(&ImportPage { shell, form, told, problem: Some(why), formats })
+    };
+    sent::shown(shell, working(&api, read).await, then, again).await
 }

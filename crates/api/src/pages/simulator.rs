@@ -6,10 +6,10 @@ use axum::response::Response;
 use center::{CenterError, Simulated, SimulatedMail};
 use serde::Deserialize;
 
-use super::senders::is_fault;
-use super::{Shell, error_page, shown};
+use super::{Shell, sent, shown};
 use crate::Api;
 use crate::auth::Signed;
+use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
 
 /// The form, whose values are in the address.
@@ -60,12 +60,12 @@ pub(super) async fn page(
         };
         center.simulate(&caller, &mail)
     });
-    match done.await {
-        Ok(found) => shown(&SimulatorPage { shell, form, found: Some(found), problem: None }),
-        Err(problem) if is_fault(&problem) => {
-            let problem = Some(problem.detail);
-            shown(&SimulatorPage { shell, form, found: None, problem })
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let typed = form.clone();
+    let then = async |shell, found| {
+        shown(&SimulatorPage { shell, form: typed, found: Some(found), problem: None })
+    };
+    let again = async |shell, problem: ApiProblem| {
+        shown(&SimulatorPage { shell, form, found: None, problem: Some(problem.detail) })
+    };
+    sent::shown(shell, done.await, then, again).await
 }

@@ -3,18 +3,17 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use center::CenterError;
-use center::accounts::{AccountChange, AccountRow, Accounts, NewPerson, RoleRow};
+use center::accounts::{AccountChange, AccountRow, Accounts, NewPerson, RoleRow, Secret};
 use serde::Deserialize;
 use types::policy::DomainPattern;
 use types::{Caller, RoleName, Timestamp};
 
-use super::{is_fault, status};
 use crate::Api;
 use crate::auth::Signed;
 use crate::client::encoded;
-use crate::pages::{Shell, error_page, shown};
+use crate::pages::{Shell, error_page, sent, shown};
 use crate::problem::ApiProblem;
 use crate::routes::on_accounts;
 
@@ -105,11 +104,7 @@ async fn list(
     let look =
         move |accounts: &Accounts| Ok((accounts.accounts(&caller)?, accounts.roles(&caller)?));
     match on_accounts(api, look).await {
-        Ok((rows, roles)) => {
-            let status = status(fault.as_deref());
-            let page = AccountsPage { shell, rows, roles, wanted, fault, made };
-            (status, shown(&page)).into_response()
-        }
+        Ok((rows, roles)) => shown(&AccountsPage { shell, rows, roles, wanted, fault, made }),
         Err(problem) => error_page(shell, &problem),
     }
 }
@@ -129,16 +124,15 @@ pub(in crate::pages) async fn add(
         accounts.add_account(&caller, &person)?;
         accounts.set_up_link(&caller, Some(&wanted.name))
     };
-    match on_accounts(&api, work).await {
-        Ok(link) => {
-            let made = Made { name: form.name, url: set_up_url(&api, link.reveal()) };
-            list(&api, signed.caller, shell, AccountForm::default(), None, Some(made)).await
-        }
-        Err(problem) if is_fault(&problem) => {
-            list(&api, signed.caller, shell, form, Some(problem.detail), None).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let (by, name) = (signed.caller.clone(), form.name.clone());
+    let then = async |shell, link: Secret| {
+        let made = Made { name, url: set_up_url(&api, link.reveal()) };
+        list(&api, by, shell, AccountForm::default(), None, Some(made)).await
+    };
+    let again = async |shell, problem: ApiProblem| {
+        list(&api, signed.caller, shell, form, Some(problem.detail), None).await
+    };
+    sent::shown(shell, on_accounts(&api, work).await, then, again).await
 }
 
 fn set_up_url(api: &Api, secret: &str) -> String {
@@ -193,13 +187,11 @@ async fn account(api: &Api, caller: Caller, shell: Shell, name: String, said: Sa
         Err(problem) => return error_page(shell, &problem),
     };
     let wanted = said.typed.unwrap_or_else(|| typed(&row));
-    let status = status(said.fault.as_deref());
     let own = *caller.name == *row.name;
     let href = href(&row.name);
     let (fault, made) = (said.fault, said.made);
     let provider = api.provider.is_some();
-    let page = AccountPage { shell, href, roles, wanted, own, provider, fault, made, row };
-    (status, shown(&page)).into_response()
+    shown(&AccountPage { shell, href, roles, wanted, own, provider, fault, made, row })
 }
 
 /// An account as it would be typed.
@@ -229,14 +221,11 @@ pub(in crate::pages) async fn change(
         };
         accounts.change_account(&caller, &named, &change)
     };
-    match on_accounts(&api, work).await {
-        Ok(()) => Redirect::to(HERE).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let said = Said { typed: Some(form), fault: Some(problem.detail), ..Said::default() };
-            account(&api, signed.caller, shell, name, said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let again = async |shell, problem: ApiProblem| {
+        let said = Said { typed: Some(form), fault: Some(problem.detail), ..Said::default() };
+        account(&api, signed.caller, shell, name, said).await
+    };
+    sent::answer(shell, on_accounts(&api, work).await, |()| HERE.to_owned(), again).await
 }
 
 pub(in crate::pages) async fn link(
@@ -247,26 +236,26 @@ pub(in crate::pages) async fn link(
 ) -> Response {
     let (caller, named) = (signed.caller.clone(), name.clone());
     let work = move |accounts: &Accounts| accounts.set_up_link(&caller, Some(&named));
-    let made = on_accounts(&api, work).await;
-    said(&api, signed, shell, name, made.map(|link| set_up_url(&api, link.reveal()))).await
+    let by = signed.caller.clone();
+    let then = async |shell, link: Secret| {
+        let made = Some(Made { name: name.clone(), url: set_up_url(&api, link.reveal()) });
+        account(&api, by, shell, name.clone(), Said { made, ..Said::default() }).await
+    };
+    let again =
+        async |shell, problem| refused(&api, signed.caller, shell, name.clone(), problem).await;
+    sent::shown(shell, on_accounts(&api, work).await, then, again).await
 }
 
-/// The page of an account again, with a link or why there is none.
-async fn said(
+/// The page of an account again, with why something was not done.
+async fn refused(
     api: &Api,
-    signed: Signed,
+    caller: Caller,
     shell: Shell,
     name: String,
-    made: Result<String, ApiProblem>,
+    problem: ApiProblem,
 ) -> Response {
-    let said = match made {
-        Ok(url) => Said { made: Some(Made { name: name.clone(), url }), ..Said::default() },
-        Err(problem) if is_fault(&problem) => {
-            Said { fault: Some(problem.detail), ..Said::default() }
-        }
-        Err(problem) => return error_page(shell, &problem),
-    };
-    account(api, signed.caller, shell, name, said).await
+    let said = Said { fault: Some(problem.detail), ..Said::default() };
+    account(api, caller, shell, name, said).await
 }
 
 #[derive(Deserialize)]
@@ -314,14 +303,9 @@ async fn back_to(
     name: String,
     done: Result<(), ApiProblem>,
 ) -> Response {
-    match done {
-        Ok(()) => Redirect::to(&href(&name)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let said = Said { fault: Some(problem.detail), ..Said::default() };
-            account(api, signed.caller, shell, name, said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let there = href(&name);
+    let again = async |shell, problem| refused(api, signed.caller, shell, name, problem).await;
+    sent::answer(shell, done, |()| there, again).await
 }
 
 pub(in crate::pages) async fn remove(
@@ -331,12 +315,7 @@ pub(in crate::pages) async fn remove(
     Path(name): Path<String>,
 ) -> Response {
     let (caller, named) = (signed.caller.clone(), name.clone());
-    match on_accounts(&api, move |accounts| accounts.remove_account(&caller, &named)).await {
-        Ok(()) => Redirect::to(HERE).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            let said = Said { fault: Some(problem.detail), ..Said::default() };
-            account(&api, signed.caller, shell, name, said).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let done = on_accounts(&api, move |accounts| accounts.remove_account(&caller, &named)).await;
+    let again = async |shell, problem| refused(&api, signed.caller, shell, name, problem).await;
+    sent::answer(shell, done, |()| HERE.to_owned(), again).await
 }

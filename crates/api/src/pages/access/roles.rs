@@ -8,13 +8,13 @@ use center::CenterError;
 use center::accounts::{Accounts, RoleBody, RoleRow};
 use types::{Caller, Permission, Permissions, Reach, RoleName};
 
-use super::{is_fault, status};
 use crate::Api;
 use crate::auth::Signed;
 use crate::auth::api::role_name;
 use crate::client::encoded;
 use crate::pages::list::address::Pairs;
-use crate::pages::{Shell, error_page, shown};
+use crate::pages::{Shell, error_page, sent, shown};
+use crate::problem::ApiProblem;
 use crate::routes::on_accounts;
 
 /// Where this page is.
@@ -102,10 +102,8 @@ async fn table(
 ) -> Response {
     match on_accounts(api, move |accounts| accounts.roles(&caller)).await {
         Ok(roles) => {
-            let status = status(fault.as_deref());
             let boxes = boxes(wanted.permissions, Permissions::all());
-            let page = RolesPage { shell, roles, boxes, name, note: wanted.note, fault };
-            (status, shown(&page)).into_response()
+            shown(&RolesPage { shell, roles, boxes, name, note: wanted.note, fault })
         }
         Err(problem) => error_page(shell, &problem),
     }
@@ -129,13 +127,10 @@ pub(in crate::pages) async fn add(
         }
         accounts.put_role(&caller, &name, &wanted)
     };
-    match on_accounts(&api, work).await {
-        Ok(()) => Redirect::to(HERE).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            table(&api, signed.caller, shell, (name, body), Some(problem.detail)).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let again = async |shell, problem: ApiProblem| {
+        table(&api, signed.caller, shell, (name, body), Some(problem.detail)).await
+    };
+    sent::answer(shell, on_accounts(&api, work).await, |()| HERE.to_owned(), again).await
 }
 
 #[derive(Template)]
@@ -183,16 +178,14 @@ async fn form(
         Some((wanted, fault)) => (wanted, Some(fault)),
         None => (RoleBody { permissions: role.permissions, note: role.note.clone() }, None),
     };
-    let status = status(fault.as_deref());
-    let page = RolePage {
+    shown(&RolePage {
         shell,
         href: href(&role.name),
         boxes: boxes(wanted.permissions, role.optional),
         note: wanted.note,
         role,
         fault,
-    };
-    (status, shown(&page)).into_response()
+    })
 }
 
 pub(in crate::pages) async fn change(
@@ -216,13 +209,10 @@ pub(in crate::pages) async fn change(
         let body = RoleBody { permissions: wanted.permissions.or(fixed), note };
         accounts.put_role(&caller, &role.name, &body)
     };
-    match on_accounts(&api, work).await {
-        Ok(()) => Redirect::to(HERE).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            form(&api, signed.caller, shell, &name, Some((body, problem.detail))).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let again = async |shell, problem: ApiProblem| {
+        form(&api, signed.caller, shell, &name, Some((body, problem.detail))).await
+    };
+    sent::answer(shell, on_accounts(&api, work).await, |()| HERE.to_owned(), again).await
 }
 
 pub(in crate::pages) async fn remove(

@@ -19,8 +19,7 @@ use types::policy::PolicyMode;
 use types::{Permission, PolicyId, PolicyRef, PolicyType, Timestamp};
 
 use super::list::address::Pairs;
-use super::senders::is_fault;
-use super::{Shell, error_page, shown};
+use super::{Shell, error_page, sent, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
@@ -379,20 +378,20 @@ async fn act(
             if change.differences.is_empty() { Done::Nothing } else { Done::Stored(change.version) }
         })
     });
-    match done.await {
-        Ok(Done::Stored(version)) => Redirect::to(&format!("/changes/{version}")).into_response(),
-        Ok(Done::Nothing) => Redirect::to("/policies").into_response(),
-        Ok(Done::Replayed(report)) => {
+    let (by, typed) = (signed.clone(), form.clone());
+    let then = async |shell, done| match done {
+        Done::Stored(version) => Redirect::to(&format!("/changes/{version}")).into_response(),
+        Done::Nothing => Redirect::to("/policies").into_response(),
+        Done::Replayed(report) => {
             let outcome = Outcome { report: Some(*report), problem: None };
-            opened(api, signed, shell, kind, id, Some(form), outcome).await
+            opened(api, by, shell, kind, id, Some(typed), outcome).await
         }
-        Err(problem) if is_fault(&problem) => {
-            let problem = told(problem);
-            let outcome = Outcome { report: None, problem: Some(problem) };
-            opened(api, signed, shell, kind, id, Some(form), outcome).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    };
+    let again = async |shell, problem| {
+        let outcome = Outcome { report: None, problem: Some(told(problem)) };
+        opened(api, signed, shell, kind, id, Some(form), outcome).await
+    };
+    sent::shown(shell, done.await, then, again).await
 }
 
 /// The version of the set, unless the policy was changed while its form was

@@ -4,17 +4,16 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
-use center::{ObservedPolicy, PolicyRow};
+use axum::response::Response;
+use center::{ChangeResult, ObservedPolicy, PolicyRow};
 use serde::Deserialize;
 use types::PolicyId;
 
-use super::super::senders::is_fault;
-use super::super::{Shell, error_page, shown};
+use super::super::{Shell, error_page, sent, shown};
 use super::{Report, may_change};
 use crate::Api;
 use crate::auth::Signed;
+use crate::problem::ApiProblem;
 use crate::routes::working;
 
 #[derive(Template)]
@@ -66,11 +65,7 @@ async fn with(
     };
     let ObservedPolicy { policy, since, report } = seen;
     let PolicyRow { policy, kind, provenance, .. } = policy;
-    let status = match problem {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
-    let page = ObservedPage {
+    shown(&ObservedPage {
         id,
         kind,
         narrative: center::presentable_within(&policy.narrative, 300),
@@ -81,8 +76,7 @@ async fn with(
         report: Report::of(report, &shell),
         problem,
         shell,
-    };
-    (status, shown(&page)).into_response()
+    })
 }
 
 pub(crate) async fn enforce(
@@ -96,11 +90,9 @@ pub(crate) async fn enforce(
     let done = working(&api, move |center| {
         center.enforce_policy(&caller, id, expected, "enforced after observing")
     });
-    match done.await {
-        Ok(done) => Redirect::to(&format!("/changes/{}", done.version)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            with(&api, signed, shell, id, Some(problem.detail)).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let there = |done: ChangeResult| format!("/changes/{}", done.version);
+    let again = async |shell, problem: ApiProblem| {
+        with(&api, signed, shell, id, Some(problem.detail)).await
+    };
+    sent::answer(shell, done.await, there, again).await
 }

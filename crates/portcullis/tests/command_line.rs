@@ -83,6 +83,28 @@ fn files_that_the_settings_name_are_read_too() {
 }
 
 #[test]
+fn a_sign_in_service_is_looked_at_and_asked_where_that_is_wanted() {
+    let service = |issuer: &str| {
+        let server = "[server]\npublic_url = \"https://gate.corp.example\"\n";
+        format!(
+            "{}[sign_in]\nissuer = \"{issuer}\"\nclient_id = \"p\"\notherwise_role = \"viewer\"\n",
+            GOOD.replace("[server]\n", server)
+        )
+    };
+    let checked = |settings: &str, online: &[&str]| {
+        let folder = folder(settings);
+        let words = [&["check-config", "--config", "p.toml"], online].concat();
+        text(&run(&words, folder.path()).stdout)
+    };
+    let open = checked(&service("http://id.corp.example"), &[]);
+    assert!(open.contains("sign_in.issuer: an issuer is an https:// address"), "{open}");
+    let here = service("http://127.0.0.1:1");
+    assert!(!checked(&here, &[]).contains("sign_in"));
+    let gone = checked(&here, &["--online"]);
+    assert!(gone.contains("sign_in.issuer: 127.0.0.1 cannot be reached"), "{gone}");
+}
+
+#[test]
 fn lists_and_databases_that_cannot_be_used_are_named() {
     let more = "[[list]]\nname = \"bad.example\"\nfile = \"bad.txt\"\n\
                 [geo]\ndatabase = [\"places.mmdb\"]\n";

@@ -121,6 +121,32 @@ fn values_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_sign_in_service_needs_what_people_come_back_with() {
+    check(
+        "[sign_in]\nissuer = \"https://id.corp.example\"\notherwise_role = \"viewer\"",
+        &[
+            "sign_in.client_id: is missing: it says who this gateway is there",
+            "p.toml:2: sign_in.issuer: needs server.public_url: people come back from the service \
+             to that address",
+        ],
+    );
+    check(
+        "[sign_in]\nclient_secret = \"hunter2\"",
+        &["p.toml:2: sign_in.client_secret: is taken from the variable \
+           PORTCULLIS_SIGN_IN__CLIENT_SECRET only; write it into a file of its own and name that \
+           as sign_in.client_secret_file"],
+    );
+    check(
+        "[sign_in]\nclient_id = \"portcullis\"",
+        &["warning: sign_in.issuer: is missing, so nobody signs in by a service"],
+    );
+    check(
+        "[[sign_in.group]]\ngroup = \"x\"\nrole = \"Owner of all\"",
+        &["p.toml:3: sign_in.group.0.role: \"Owner of all\" is not a role, such as \"viewer\""],
+    );
+}
+
+#[test]
 fn a_server_without_a_domain_is_warned_about() {
     assert_eq!(
         problems(""),

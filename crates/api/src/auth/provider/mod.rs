@@ -8,29 +8,22 @@
 mod claims;
 mod flows;
 mod outside;
+mod token;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use center::accounts::{Accounts, Identity, Secret};
-use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim,
-    CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreResponseType,
-    CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
-};
+use openidconnect::core::{CoreAuthPrompt, CoreGenderClaim, CoreResponseType};
 use openidconnect::{
-    AccessToken, AdditionalClaims, AuthType, AuthenticationFlow, AuthorizationCode,
-    ClaimsVerificationError, Client, ClientId, ClientSecret, CsrfToken, DiscoveryError,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken, IdTokenFields,
-    IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier,
-    PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, SubjectIdentifier,
+    AccessToken, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, ClientId,
+    CsrfToken, DiscoveryError, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout,
+    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, SubjectIdentifier,
     TokenResponse, UserInfoClaims,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::Mutex;
 use types::Timestamp;
 
@@ -39,6 +32,7 @@ use claims::Claims;
 use flows::Flows;
 pub(crate) use flows::{BACK_WITHIN, Flow, Purpose};
 use outside::{Outside, OutsideError};
+use token::{ErrorAnswer, OtherClaims, Token, Us, all_claims, read};
 
 /// How long what the service says of itself is believed.
 const KNOWN_FOR: Duration = Duration::from_secs(300);
@@ -109,49 +103,6 @@ pub(crate) enum Fault {
     #[error("the answer of {0} proves nothing: {1}")]
     Wrong(String, String),
 }
-
-/// All claims that are not standard ones.
-#[derive(Debug, Serialize, Deserialize)]
-struct OtherClaims {
-    #[serde(flatten)]
-    all: Claims,
-}
-
-impl AdditionalClaims for OtherClaims {}
-
-type Token = IdToken<
-    OtherClaims,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-type Fields = IdTokenFields<
-    OtherClaims,
-    EmptyExtraTokenFields,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-type ErrorAnswer = StandardErrorResponse<CoreErrorResponseType>;
-type Us = Client<
-    OtherClaims,
-    CoreAuthDisplay,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJsonWebKey,
-    CoreAuthPrompt,
-    ErrorAnswer,
-    StandardTokenResponse<Fields, CoreTokenType>,
-    CoreTokenIntrospectionResponse,
-    CoreRevocableToken,
-    CoreRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
 
 impl Provider {
     /// The service of these settings; it is not asked anything yet.
@@ -334,17 +285,8 @@ impl Provider {
     }
 
     fn us(&self, metadata: &ProviderMetadataWithLogout) -> Us {
-        let id = ClientId::new(self.settings.client_id.clone());
-        let secret = self.settings.client_secret.clone().map(ClientSecret::new);
-        let us = Us::from_provider_metadata(metadata.clone(), id, secret);
-        let methods = metadata.token_endpoint_auth_methods_supported();
-        let takes = |method: CoreClientAuthMethod| methods.is_none_or(|all| all.contains(&method));
-        // Without a list it takes the first (OpenID Connect Discovery section 3).
-        let auth = match takes(CoreClientAuthMethod::ClientSecretBasic) {
-            true => AuthType::BasicAuth,
-            false => AuthType::RequestBody,
-        };
-        us.set_auth_type(auth).set_redirect_uri(self.back.clone())
+        let ProviderSettings { client_id, client_secret, .. } = &self.settings;
+        token::us(metadata, client_id, client_secret.as_deref(), &self.back)
     }
 
     /// The claims of an ID token that is what it should be. If its key is not
@@ -357,12 +299,12 @@ impl Provider {
         now: Timestamp,
     ) -> Result<(SubjectIdentifier, Claims), Fault> {
         let wrong = |error: ClaimsVerificationError| self.wrong(error.to_string());
-        match read(us, token, flow, now) {
+        match read(us, token, &flow.nonce, now) {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
             )) => {
                 let renewed = self.metadata(now, LEFT_ALONE_FOR).await?;
-                read(&self.us(&renewed), token, flow, now).map_err(wrong)
+                read(&self.us(&renewed), token, &flow.nonce, now).map_err(wrong)
             }
             answer => answer.map_err(wrong),
         }
@@ -395,29 +337,6 @@ impl Provider {
             }
             error => self.wrong(error.to_string()),
         }
-    }
-}
-
-/// Verifies an ID token and reads its claims (OpenID Connect Core section
-/// 3.1.3.7).
-fn read(
-    us: &Us,
-    token: &Token,
-    flow: &Flow,
-    now: Timestamp,
-) -> Result<(SubjectIdentifier, Claims), ClaimsVerificationError> {
-    let since = u64::try_from(now.as_millis()).unwrap_or(0);
-    let present = move || (SystemTime::UNIX_EPOCH + Duration::from_millis(since)).into();
-    let verifier = us.id_token_verifier().set_time_fn(present);
-    let claims = token.claims(&verifier, &Nonce::new(flow.nonce.clone()))?;
-    Ok((claims.subject().clone(), all_claims(claims)))
-}
-
-/// Claims by name, standard ones and others.
-fn all_claims(claims: &impl Serialize) -> Claims {
-    match serde_json::to_value(claims) {
-        Ok(Value::Object(claims)) => claims,
-        _ => Claims::new(),
     }
 }
 

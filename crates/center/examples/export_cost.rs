@@ -32,8 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let from: Timestamp = "2026-11-14T00:00:00Z".parse()?;
     let until = from + Duration::from_secs(7 * 86_400);
     let index = filled(folder.path(), rows, from)?;
-    let base =
-        BasePolicies { size_max_octets: 1, greylist: Default::default(), domains: Vec::new() };
+    let base = BasePolicies {
+        size_max_octets: 1,
+        greylist: Default::default(),
+        reputation: Default::default(),
+        domains: Vec::new(),
+    };
     let (set, _) = PolicySet::compile_fitting(0, Default::default(), &base);
     let center = quiet::center(folder.path(), index, until, Arc::new(set))?;
     let caller = Caller::with_all("bench");

@@ -81,6 +81,7 @@ fn set() -> Result<PolicySet, Box<dyn Error>> {
     let base = BasePolicies {
         size_max_octets: 50_000_000,
         greylist: Default::default(),
+        reputation: Default::default(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let mut objects = PolicyObjects::default();

@@ -68,6 +68,7 @@ mod tests {
         let base = BasePolicies {
             size_max_octets: 1_000,
             greylist: GreylistTimes::default(),
+            reputation: Default::default(),
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         };
         let entry = ManagedSender {

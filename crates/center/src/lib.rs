@@ -44,6 +44,7 @@ mod queue;
 mod races;
 mod refusals;
 pub mod replay;
+mod reputation;
 mod requests;
 mod retention;
 mod saved_views;
@@ -92,6 +93,7 @@ pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
 };
+pub use reputation::{ReputationBook, ReputationRow};
 pub use requests::{
     HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX, REQUEST_NOTE_CHARS_MAX,
     REQUESTS_PAGE_MAX, RequestAnswer, RequestList, RequestedAttempt, ReviewRequest,
@@ -228,6 +230,8 @@ pub struct Center {
     saved_views: Option<Arc<dyn SavedViewState>>,
     requests: Option<Arc<dyn ReviewRequestState>>,
     alerts: Option<alerts::Alerts>,
+    reputation: Arc<dyn ReputationBook>,
+    acts_learned: reputation::ActsLearned,
     started: types::Timestamp,
     /// One replay at a time: it takes all processors it can get.
     replaying: Mutex<()>,
@@ -259,6 +263,8 @@ impl Center {
             saved_views: None,
             requests: None,
             alerts: None,
+            reputation: Arc::new(reputation::NoReputation),
+            acts_learned: reputation::ActsLearned::default(),
             started,
             replaying: Mutex::new(()),
             bulk,
@@ -270,6 +276,12 @@ impl Center {
     #[must_use]
     pub fn with_next_hops(self, next_hops: Arc<dyn NextHops>) -> Self {
         Center { next_hops, ..self }
+    }
+
+    /// The same, with a receiver beside it that learns of clients.
+    #[must_use]
+    pub fn with_reputation(self, reputation: Arc<dyn ReputationBook>) -> Self {
+        Center { reputation, ..self }
     }
 
     /// The same, with a folder for exports: without one there are none.

@@ -24,7 +24,7 @@ use types::{
 
 use crate::explain::{check_title, short};
 use crate::search::SearchRequest;
-use crate::sight::Seen;
+use crate::sight::{Seen, SeenEvents};
 use crate::views::View;
 use crate::{Center, CenterError, PAGE_ROWS_MAX, permit};
 
@@ -89,10 +89,17 @@ struct Refuser {
 
 /// How a refusal was taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TakenBack {
+pub(crate) enum TakenBack {
     Permit,
     LetIn,
     Release,
+}
+
+/// One refusal that was taken back.
+pub(crate) struct Act {
+    pub(crate) row: ActRow,
+    pub(crate) how: TakenBack,
+    pub(crate) at: Timestamp,
 }
 
 /// What was counted of one.
@@ -123,15 +130,15 @@ impl Center {
         acts.extend(releases(&seen, &times)?);
         let mut counted: BTreeMap<Refuser, Counted> = BTreeMap::new();
         let mut unknown = 0;
-        for (row, act) in acts {
-            let Some(event) = row_of(&seen, row)? else {
+        for Act { row, how, .. } in acts {
+            let Some(event) = row.event(&seen.events)? else {
                 unknown += 1;
                 continue;
             };
             // What nobody refused was not taken back either.
             let Some(refuser) = refuser(&event) else { continue };
             let counted = counted.entry(refuser).or_default();
-            match act {
+            match how {
                 TakenBack::Permit => counted.permits += 1,
                 TakenBack::LetIn => counted.let_in += 1,
                 TakenBack::Release => counted.releases += 1,
@@ -148,7 +155,7 @@ impl Center {
     }
 
     /// Permits and rows let in, from the audit log, newest first.
-    fn acts(&self, times: &Range<Timestamp>) -> Result<Vec<(Row, TakenBack)>, CenterError> {
+    pub(crate) fn acts(&self, times: &Range<Timestamp>) -> Result<Vec<Act>, CenterError> {
         let query = AuditQuery {
             actions: vec![
                 AuditAction::SendersChanged,
@@ -176,14 +183,15 @@ impl Center {
     }
 
     /// What one entry took back.
-    fn taken_back(&self, entry: &AuditEntry) -> Result<Vec<(Row, TakenBack)>, CenterError> {
+    fn taken_back(&self, entry: &AuditEntry) -> Result<Vec<Act>, CenterError> {
         let note = &entry.note;
+        let act = |row, how| Act { row, how, at: note.at };
         if note.action == AuditAction::GreylistPassed {
             let details: Value = serde_json::from_str(&note.details).unwrap_or_default();
             let many = details.get("rows").and_then(Value::as_array).into_iter().flatten();
             let many = many.filter_map(|row| row.as_str()?.parse().ok());
             let rows = note.actor.row.into_iter().chain(many);
-            return Ok(rows.map(|row| (Row::Named(row), TakenBack::LetIn)).collect());
+            return Ok(rows.map(|row| act(ActRow::Named(row), TakenBack::LetIn)).collect());
         }
         let Some(version) = note.version.filter(|_| !note.note.ends_with(UNDONE.1)) else {
             return Ok(Vec::new());
@@ -191,15 +199,15 @@ impl Center {
         let made = self.parts.policies.differences(version.saturating_sub(1), version)?;
         let row = |made: &Difference| match (&made.before, &made.after) {
             (_, Some(Object::Sender(entry))) if entry.action == SenderAction::Permit => {
-                entry.created_from.map(Row::Event)
+                entry.created_from.map(ActRow::Event)
             }
             (None, Some(Object::Policy(policy))) => {
                 let permits = PolicyOption::PermittedSenders(PermitOption::Permit);
-                note.actor.row.filter(|_| policy.option == permits).map(Row::Named)
+                note.actor.row.filter(|_| policy.option == permits).map(ActRow::Named)
             }
             _ => None,
         };
-        Ok(made.iter().filter_map(row).map(|row| (row, TakenBack::Permit)).collect())
+        Ok(made.iter().filter_map(row).map(|row| act(row, TakenBack::Permit)).collect())
     }
 }
 
@@ -240,10 +248,7 @@ fn precision_row(
 }
 
 /// Released messages, from their life-lines.
-fn releases(
-    seen: &Seen<'_>,
-    times: &Range<Timestamp>,
-) -> Result<Vec<(Row, TakenBack)>, CenterError> {
+fn releases(seen: &Seen<'_>, times: &Range<Timestamp>) -> Result<Vec<Act>, CenterError> {
     let mut page = SearchRequest {
         query: "is:released".to_owned(),
         view: View::All,
@@ -266,24 +271,28 @@ fn releases(
             None => break,
         }
     }
-    Ok(found.into_iter().map(|id| (Row::Event(id), TakenBack::Release)).collect())
-}
-
-fn row_of(seen: &Seen<'_>, row: Row) -> Result<Option<Event>, CenterError> {
-    Ok(match row {
-        Row::Event(id) => seen.events.event(id)?,
-        Row::Named(reference) => {
-            let found = seen.events.by_reference(reference)?;
-            found.into_iter().find(|event| event.reference() == reference)
-        }
-    })
+    let released = |id| Act { row: ActRow::Event(id), how: TakenBack::Release, at: times.end };
+    Ok(found.into_iter().map(released).collect())
 }
 
 /// The row an act was done from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+pub(crate) enum ActRow {
     Event(EventId),
     Named(Reference),
+}
+
+impl ActRow {
+    /// Its event, if it is kept and may be seen.
+    pub(crate) fn event(self, seen: &SeenEvents) -> Result<Option<Event>, CenterError> {
+        Ok(match self {
+            ActRow::Event(id) => seen.event(id)?,
+            ActRow::Named(reference) => {
+                let found = seen.by_reference(reference)?;
+                found.into_iter().find(|event| event.reference() == reference)
+            }
+        })
+    }
 }
 
 /// The attempt that a step on its life-line released.

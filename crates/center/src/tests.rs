@@ -97,6 +97,7 @@ impl PolicyActivator for Activator {
         BasePolicies {
             size_max_octets: 1_000_000,
             greylist: GreylistTimes::default(),
+            reputation: Default::default(),
             domains: vec![(domain, RecipientValidation::AcceptAll)],
         }
     }

@@ -18,6 +18,7 @@ mod places;
 mod rate;
 mod recipient;
 mod relay;
+mod reputation;
 mod sender_domain;
 mod smtputf8;
 
@@ -48,6 +49,7 @@ pub use lists::{
 pub use places::{PlaceFileStatus, PlaceMap, PlaceSettings, Places, PlacesError};
 pub use rate::RateLimit;
 pub use relay::{NamedBy, relay_finding};
+pub use reputation::{Reputation, Reputed};
 
 /// What one attempt shows to the checks.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,7 @@ pub struct Checks {
     rates: rate::Rates,
     lists: Lists,
     places: Places,
+    reputation: Reputation,
 }
 
 impl Checks {
@@ -109,7 +112,8 @@ impl Checks {
         let lists = Lists::new(Arc::clone(&clock));
         let places = Places::new(Arc::clone(&clock));
         let rates = rate::Rates::default();
-        Checks { clock, settings, directory, probe, triplets, rates, lists, places }
+        let reputation = Reputation::default();
+        Checks { clock, settings, directory, probe, triplets, rates, lists, places, reputation }
     }
 
     /// Puts new settings in force for the next attempt.
@@ -139,6 +143,22 @@ impl Checks {
         let (observed, source) = self.places.look(ip)?;
         let found = self.found(CheckName::Place, Stage::Connect, observed, began);
         Some(Finding { source, ..found })
+    }
+
+    /// What we have learned of clients.
+    pub fn reputation(&self) -> &Reputation {
+        &self.reputation
+    }
+
+    /// What we have learned of a client, if anything speaks against it. No
+    /// [`Need`] has to ask for it: it is in memory, and who did nothing has no
+    /// finding.
+    pub fn reputed(&self, ip: IpAddr) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let facts = self.reputation.facts(ip, self.clock.now(), &self.places);
+        let observed = (facts.score > 0).then_some(Observed::Reputation(facts))?;
+        let found = self.found(CheckName::Reputation, Stage::Connect, observed, began);
+        Some(Finding { source: Source::Memory, ..found })
     }
 
     /// Looks at what policy asks for.

@@ -35,6 +35,7 @@ fn measure(name: &str, policies: u64, senders: u64, out: &mut impl Write) -> Res
     let base = BasePolicies {
         size_max_octets: 200_000_000,
         greylist: GreylistTimes::default(),
+        reputation: Default::default(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let objects = objects(policies, senders)?;

@@ -2,7 +2,7 @@
 //! first that lacks evidence asks for it.
 
 use types::definition::{
-    DnsAuthenticationDefinition, GeographicalDefinition, ReputationDefinition,
+    DnsAuthenticationDefinition, GeographicalDefinition, LocalReputation, ReputationDefinition,
 };
 use types::evidence::{Evidence, Loss, Parties};
 use types::{Decision, DefinitionSet, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
@@ -32,6 +32,8 @@ pub(crate) struct Case<'a> {
     permits_ignored: bool,
     /// The DNS Authentication policy that applies, once it was looked for.
     authentication: Option<Option<Match<'a>>>,
+    /// The same for Reputation.
+    reputation: Option<Option<Match<'a>>>,
 }
 
 /// Decides, or says what is missing; see [`PolicySet::decide`].
@@ -109,6 +111,7 @@ impl<'a> Case<'a> {
             permit: None,
             permits_ignored: false,
             authentication: None,
+            reputation: None,
         }
     }
 
@@ -240,12 +243,34 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The Reputation policy that applies.
+    fn reputation_policy(&mut self) -> Option<Match<'a>> {
+        let found = match self.reputation {
+            Some(found) => found,
+            None => self.stored_policy(PolicyType::Reputation),
+        };
+        self.reputation = Some(found);
+        found
+    }
+
     /// What the Reputation policy that applies says.
     pub(crate) fn reputation(&mut self) -> Option<(&'a ReputationDefinition, types::PolicyRef)> {
-        let compiled = self.stored_policy(PolicyType::Reputation)?.compiled;
+        let compiled = self.reputation_policy()?.compiled;
         match compiled.definition.as_deref() {
             Some(DefinitionSet::Reputation(definition)) => Some((definition, compiled.reference)),
             _ => None,
+        }
+    }
+
+    /// What follows from the score of the client, and who says so: the policy
+    /// that applies, which may be an exception, else the settings.
+    pub(crate) fn local_reputation(&mut self) -> (LocalReputation, types::PolicyRef) {
+        match (self.reputation_policy(), self.reputation()) {
+            (_, Some((definition, by))) => (definition.local, by),
+            (Some(exception), None) => (LocalReputation::OFF, exception.compiled.reference),
+            (None, None) => {
+                (self.set.base().reputation, types::PolicyRef::Base(PolicyType::Reputation))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use types::definition::{
     AuthenticationAction, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX, ListUse,
     NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition, WEIGHT_MAX,
 };
+use types::reputation::SCORE_MAX;
 use types::{Definition, DefinitionSet};
 
 use crate::validate::{ObjectName, Problem, Wrong};
@@ -38,6 +39,9 @@ pub enum DefinitionFault {
         /// All that the lists can add.
         sum: i32,
     },
+    /// No client can reach it.
+    #[error("a score of {0}: scores go up to {SCORE_MAX}, and 0 means never")]
+    HighScore(u8),
     /// It would do nothing, or refuse everybody.
     #[error("it names no country and no network")]
     NoPlaces,
@@ -89,8 +93,11 @@ fn faults(definition: &Definition) -> Vec<DefinitionFault> {
 }
 
 fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> {
-    let ReputationDefinition { reject_weight: threshold, lists } = reputation;
+    let ReputationDefinition { reject_weight: threshold, lists, local } = reputation;
     let mut faults: Vec<DefinitionFault> = lists.iter().filter_map(list_fault).collect();
+    let scores = [local.defer_score, local.reject_score];
+    let high = scores.into_iter().filter(|score| *score > SCORE_MAX);
+    faults.extend(high.map(DefinitionFault::HighScore));
     if lists.len() > LISTS_MAX {
         faults.push(DefinitionFault::ManyLists(lists.len()));
     }

@@ -83,6 +83,7 @@ impl Desk {
     ) -> Self {
         let now = engine.now();
         connected.extend(engine.parts.checks.place(client.client.ip));
+        connected.extend(engine.parts.checks.reputed(client.client.ip));
         let visit = Visit {
             session: engine.new_session_id(now),
             client: Arc::new(client),

@@ -244,6 +244,7 @@ impl GatewaySettings {
         BasePolicies {
             size_max_octets: self.size_max_octets,
             greylist: self.greylist,
+            reputation: Default::default(),
             domains: self.domains.iter().map(|d| (d.domain.clone(), d.validation)).collect(),
         }
     }

@@ -11,12 +11,12 @@ use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
 use portcullis::notices::ReportWriter;
 use receive::{Engine, EngineParts, Tls, Wish};
-use store::{EventLog, OpenReport, Position, Store, StoreError, StoreOptions};
+use store::{EventLog, EventWatcher, OpenReport, Position, Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 use types::policy::{ClientIdentity, GreylistOption, PolicyOption};
-use types::{NodeName, PolicyId, Timestamp};
+use types::{Event, NodeName, PolicyId, Timestamp};
 use world::simulated::SimulatedClock;
 use world::{Clock, Sleep};
 
@@ -74,6 +74,17 @@ pub(crate) struct Running {
     pub(crate) report: OpenReport,
 }
 
+/// Learns of clients from every event.
+struct Learner(Arc<Checks>);
+
+impl EventWatcher for Learner {
+    fn happened(&self, events: &[Arc<Event>]) {
+        for event in events {
+            self.0.reputation().learn(event, self.0.places());
+        }
+    }
+}
+
 /// Starts the gateway on the disk of `around`; `wall_ms` is how far the wall
 /// clock is ahead of even time.
 pub(crate) fn start(
@@ -109,6 +120,7 @@ pub(crate) fn start(
         store.clone(),
     ));
     know_places(&checks, settings, around.tls_folder.path());
+    store.watch(Arc::new(Learner(Arc::clone(&checks))));
     let parts = EngineParts {
         clock: Arc::new(clock.clone()),
         chance: around.chance.clone(),

@@ -115,6 +115,8 @@ actions! {
     GreylistPassed = "greylist.pass";
     /// Forgot triplets.
     GreylistForgotten = "greylist.forget";
+    /// Forgot what was learned of a client.
+    ReputationReset = "reputation.reset";
     /// Marked what a refused sender asks as dealt with.
     RequestAnswered = "request.answered";
     /// Took up again what a refused sender asks.

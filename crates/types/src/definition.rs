@@ -100,6 +100,36 @@ pub struct ReputationDefinition {
     /// and other weights; it is asked once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<ListUse>,
+    /// What follows from what we have learned ourselves.
+    #[serde(default, skip_serializing_if = "LocalReputation::is_default")]
+    pub local: LocalReputation,
+}
+
+/// From which score of our own reckoning ([`crate::reputation`]) mail is put
+/// off, and refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocalReputation {
+    /// Put off from this score on, until a later attempt finds it no worse
+    /// (50); 0 for never.
+    pub defer_score: u8,
+    /// Refused from this score on (85); 0 for never.
+    pub reject_score: u8,
+}
+
+impl Default for LocalReputation {
+    fn default() -> Self {
+        LocalReputation { defer_score: 50, reject_score: 85 }
+    }
+}
+
+impl LocalReputation {
+    /// Nothing follows from any score.
+    pub const OFF: LocalReputation = LocalReputation { defer_score: 0, reject_score: 0 };
+
+    fn is_default(&self) -> bool {
+        *self == LocalReputation::default()
+    }
 }
 
 /// One list and what a listing in it means.

@@ -15,6 +15,7 @@ use crate::listing::{ListAnswer, ListFacts};
 use crate::place::PlaceFacts;
 use crate::policy::{ClientIdentity, RecipientValidation};
 use crate::reply::Quoted;
+use crate::reputation::ReputationFacts;
 use crate::stage::Stage;
 use crate::time::{Micros, Timestamp};
 
@@ -96,6 +97,8 @@ checks! {
     Helo = "helo";
     /// Where the domain of the sender takes its mail.
     SenderDomain = "sender_domain";
+    /// What we ourselves have learned of the client.
+    Reputation = "reputation";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -229,6 +232,8 @@ pub enum Observed {
     Helo(HeloForm),
     /// Where the domain of the sender takes its mail.
     SenderDomain(SenderDomainFacts),
+    /// What we ourselves have learned of the client.
+    Reputation(ReputationFacts),
 }
 
 impl Observed {

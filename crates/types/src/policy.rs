@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Domain, EmailAddress};
-use crate::definition::DefinitionChoice;
+use crate::definition::{DefinitionChoice, LocalReputation};
 use crate::time::Timestamp;
 
 /// The number of a stored object, never used again. People see `#30`.
@@ -451,6 +451,8 @@ pub struct BasePolicies {
     pub size_max_octets: u64,
     /// Times of greylisting.
     pub greylist: GreylistTimes,
+    /// What follows from the score of a client, where no policy says so.
+    pub reputation: LocalReputation,
     /// Our domains and how their recipients are validated.
     pub domains: Vec<(Domain, RecipientValidation)>,
 }

@@ -11,6 +11,7 @@ mod exports;
 mod letting;
 mod policies;
 mod queue;
+mod reputation;
 mod requests;
 mod senders;
 pub(crate) mod streams;
@@ -75,6 +76,8 @@ pub(crate) fn reading() -> Routes {
         .get("/queue/shape", "The queue by domain and age.", queue::shape)
         .get("/queue/{id}", "One message of the queue.", queue::show)
         .get("/greylist", "Triplets, newest first.", queue::greylist)
+        .get("/reputation", "The clients with the worst reputation.", reputation::worst)
+        .get("/reputation/{ip}", "What was learned of a client.", reputation::show)
         .get("/requests", "What refused senders wrote, newest first.", requests::list)
         .get("/requests/{number}", "One request of a refused sender.", requests::one)
         .get("/daily-logs", "The daily logs.", system::daily_logs)
@@ -130,6 +133,7 @@ pub(crate) fn writing() -> Routes {
         .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
+        .delete("/reputation/{ip}", "Forget what a client did.", reputation::reset)
         .post("/requests/{number}/answer", "Mark a request as dealt with.", requests::answer)
         .post("/requests/{number}/reopen", "Take a request up again.", requests::reopen)
         .post("/saved-views", "Save a list under a name.", views::save)

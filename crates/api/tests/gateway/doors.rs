@@ -39,6 +39,7 @@ impl PolicyActivator for Outside {
         BasePolicies {
             size_max_octets: 1_000_000,
             greylist: GreylistTimes::default(),
+            reputation: Default::default(),
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         }
     }

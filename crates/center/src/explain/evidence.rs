@@ -38,6 +38,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Place => "Location",
         CheckName::Helo => "Name in EHLO",
         CheckName::SenderDomain => "Sender's domain",
+        CheckName::Reputation => "Reputation here",
     }
 }
 
@@ -104,6 +105,7 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Reverse(facts) => names::reverse(facts),
         Observed::Helo(form) => names::helo(*form).to_owned(),
         Observed::SenderDomain(facts) => names::sender_domain(facts),
+        Observed::Reputation(facts) => crate::reputation::words(facts),
     }
 }
 

@@ -30,6 +30,7 @@ use status::Counts;
 pub use file::{ListFileError, ListFormat};
 pub use guard::Suspicion;
 pub use question::ListKey;
+pub(crate) use question::is_public;
 pub use status::{LIST_RESULTS, ListStatus};
 
 /// One list, as the settings have it.

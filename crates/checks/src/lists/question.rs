@@ -84,7 +84,7 @@ fn address_in(ip: IpAddr, zone: &Domain) -> String {
 
 /// Whether an address means the same to everybody. Those for documentation
 /// count: nobody else uses them.
-fn is_public(ip: IpAddr) -> bool {
+pub(crate) fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, ..] = ip.octets();

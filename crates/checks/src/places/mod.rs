@@ -200,6 +200,14 @@ impl Places {
         }
     }
 
+    /// The number of the autonomous system that `ip` is in, if a file knows.
+    pub(crate) fn system(&self, ip: IpAddr) -> Option<u32> {
+        match self.look(ip) {
+            Some((Observed::Place(facts), _)) => facts.network,
+            _ => None,
+        }
+    }
+
     /// The files in use.
     pub fn status(&self) -> Vec<PlaceFileStatus> {
         self.files.load().iter().map(|file| file.status.clone()).collect()

@@ -63,6 +63,7 @@ pub(crate) fn of(stage: Stage) -> &'static [Rule] {
             blocked_by_recipient,
             spf_action,
             block_lists,
+            local_reputation,
             rate,
             greylisting,
         ],

@@ -1,10 +1,13 @@
-//! What the lists that hold a client mean by the Reputation definition that
-//! applies.
+//! What the lists that hold a client, and what we have learned of it
+//! ourselves, mean by the Reputation definition that applies.
+
+use std::time::Duration;
 
 use types::definition::{ListUse, ReputationDefinition};
 use types::evidence::Need;
 use types::{
-    CheckName, Decision, Detail, ListAnswer, ListFacts, ListQuestion, Observed, Quoted, Reason,
+    CheckName, Decision, Detail, ListAnswer, ListFacts, ListQuestion, Observed, PutOff, Quoted,
+    Reason, ReputationFacts, Timestamp,
 };
 
 use super::RuleAnswer;
@@ -38,6 +41,36 @@ pub(crate) fn block_lists(case: &mut Case<'_>) -> RuleAnswer {
         Some(listing) => decision.with_detail(Detail::Quoted(explanation(listing))),
         None => decision,
     })
+}
+
+/// How long after mail was put off for its score a later attempt may pass: as
+/// with greylisting, a client that does not wait is none that queues.
+const PUT_OFF: Duration = Duration::from_secs(60);
+
+/// A client of which we have learned nothing good: refused, or put off until
+/// it comes back and is no worse. Not looked at for a sender that is permitted
+/// or learned. Who never did anything has no record, which decides nothing.
+pub(crate) fn local_reputation(case: &mut Case<'_>) -> RuleAnswer {
+    let Some(Observed::Reputation(facts)) = case.evidence.latest(CheckName::Reputation) else {
+        return RuleAnswer::NotMine;
+    };
+    if case.opinion().permit().is_some() {
+        return RuleAnswer::NotMine;
+    }
+    let (limits, by) = case.local_reputation();
+    let reaches = |limit: u8| limit > 0 && facts.score >= limit;
+    let reason = match (reaches(limits.reject_score), reaches(limits.defer_score)) {
+        (true, _) => Reason::ReputationRejected,
+        (false, true) if !is_back_unchanged(facts, case.at) => Reason::ReputationTemporary,
+        _ => return RuleAnswer::NotMine,
+    };
+    RuleAnswer::Decides(Decision::new(reason, CheckName::Reputation).by(by))
+}
+
+/// Whether the client was put off before, waited, and is no worse than then.
+fn is_back_unchanged(facts: &ReputationFacts, now: Timestamp) -> bool {
+    let waited = |before: &PutOff| now.since(before.at) >= PUT_OFF;
+    facts.put_off.filter(waited).is_some_and(|before| facts.score <= before.score)
 }
 
 /// What the listings that count weigh together.

@@ -36,6 +36,7 @@ pub(crate) fn base() -> BasePolicies {
     BasePolicies {
         size_max_octets: 1_000,
         greylist: GreylistTimes::default(),
+        reputation: Default::default(),
         domains: vec![
             ("corp.example".parse().unwrap(), RecipientValidation::Directory),
             ("open.example".parse().unwrap(), RecipientValidation::AcceptAll),

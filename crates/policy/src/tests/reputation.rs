@@ -1,6 +1,7 @@
 //! What lists weigh.
 
-use types::definition::{ListUse, ReputationDefinition};
+use types::definition::{ListUse, LocalReputation, ReputationDefinition};
+use types::{PutOff, ReputationFacts};
 
 use super::*;
 
@@ -30,6 +31,7 @@ pub(super) fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
     let set = ReputationDefinition {
         reject_weight: threshold.parse().unwrap(),
         lists: uses.split(", ").map(used).collect(),
+        local: LocalReputation::default(),
     };
     objects.definitions.push(Definition {
         name: "Lists".to_owned(),
@@ -175,4 +177,52 @@ fn a_set_knows_which_lists_it_asks_and_that_names_are_needed() {
     assert!(!set.names_hosts());
     assert!(compile(with_lists("1: bl.example host", "#1 lists")).names_hosts());
     assert!(compile(with_lists("1: bl.example", "#1 lists off")).lists().is_empty());
+}
+
+/// Mail of a client with this score, put off so long ago with that one.
+fn reputed(score: u8, put_off: Option<(i64, u8)>) -> Mail {
+    let at = |seconds: i64| Timestamp::from_millis(NOW.as_millis() - seconds * 1_000);
+    let put_off = put_off.map(|(ago_s, score)| PutOff { at: at(ago_s), score });
+    let facts = ReputationFacts { score, counted: Vec::new(), put_off };
+    mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts))
+}
+
+#[test]
+fn a_poor_score_defers_until_it_is_back_unchanged_and_a_bad_one_refuses() {
+    let put_off = "defer reputation.temporary by settings";
+    let refused = "reject reputation.rejected by settings";
+    for (score, before, expected) in [
+        (49, None, "proceed"),
+        (50, None, put_off),
+        (84, None, put_off),
+        (60, Some((59, 60)), put_off),
+        (60, Some((60, 60)), "proceed"),
+        (60, Some((86_400, 60)), "proceed"),
+        (59, Some((60, 60)), "proceed"),
+        (61, Some((60, 60)), put_off),
+        (85, None, refused),
+        (85, Some((60, 90)), refused),
+    ] {
+        let (ruling, _) = reputed(score, before).decide(&compile(objects("")));
+        assert_eq!(show(&ruling), expected, "{score} {before:?}");
+    }
+}
+
+#[test]
+fn a_policy_has_scores_of_its_own_and_an_exception_has_none() {
+    let local = |defer_score, reject_score| {
+        let mut objects = with_lists("1: bl.example", "#1 lists");
+        let DefinitionSet::Reputation(set) = &mut objects.definitions[0].set else {
+            panic!("of reputation")
+        };
+        set.local = LocalReputation { defer_score, reject_score };
+        objects
+    };
+    let decided = |score, objects| show(&reputed(score, None).decide(&compile(objects)).0);
+    assert_eq!(decided(20, local(20, 30)), "defer reputation.temporary by #1");
+    assert_eq!(decided(30, local(20, 30)), "reject reputation.rejected by #1");
+    assert_eq!(decided(100, local(20, 0)), "defer reputation.temporary by #1");
+    assert_eq!(decided(100, local(0, 0)), "proceed");
+    let exception = "#1 no_lists from sender.example";
+    assert_eq!(decided(100, with_lists("1: bl.example", exception)), "proceed");
 }

@@ -4,6 +4,7 @@ use super::authentication::strict;
 use super::geography::with_places;
 use super::reputation::with_lists;
 use super::*;
+use types::ReputationFacts;
 
 /// Policies, what the mail is like beside its parties, what of it the checks
 /// see, the end without a permit, and whether a permit skips it.
@@ -44,9 +45,15 @@ fn elsewhere(mail: Mail) -> Mail {
     mail.observed(CheckName::Relay, relay)
 }
 
+fn ill_reputed(mail: Mail) -> Mail {
+    let facts = ReputationFacts { score: 60, ..ReputationFacts::default() };
+    mail.observed(CheckName::Reputation, Observed::Reputation(facts))
+}
+
 #[rustfmt::skip] // A table: one check a line.
 const ROWS: &[Row] = &[
     ("#1 lists", "retry", listed, "reject rbl.listed", true),
+    ("", "retry", ill_reputed, "defer reputation.temporary", true),
     ("", "", plain, "defer greylist.first_seen", true),
     ("", "early", plain, "defer greylist.too_early", true),
     ("#1 places", "retry", far_away, "reject geo.blocked", false),

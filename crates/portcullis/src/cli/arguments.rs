@@ -1,6 +1,7 @@
 //! The command line as a table: nouns, then verbs. Help, completions and the
 //! reference page come from here.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,6 +134,9 @@ pub enum Command {
     /// Triplets that wait for a retry, and those that passed.
     #[command(subcommand)]
     Greylist(GreylistCommand),
+    /// What was learned of clients: their score, and of what it is made.
+    #[command(subcommand)]
+    Reputation(ReputationCommand),
     /// Permit, block or let in all that a query finds.
     #[command(subcommand)]
     Bulk(BulkCommand),
@@ -1009,6 +1013,27 @@ pub enum GreylistCommand {
     Forget {
         /// Text in client, sender or recipient.
         text: String,
+    },
+}
+
+/// `reputation …`
+#[derive(Debug, Subcommand)]
+pub enum ReputationCommand {
+    /// List the clients with the highest scores, the worst first.
+    List {
+        /// Most rows to show.
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = row_limit())]
+        limit: usize,
+    },
+    /// Show what was learned of a client.
+    Show {
+        /// Its address.
+        ip: IpAddr,
+    },
+    /// Forget what a client did; its network keeps its marks.
+    Reset {
+        /// Its address.
+        ip: IpAddr,
     },
 }
 

@@ -18,6 +18,7 @@ mod output;
 mod policies;
 mod queue;
 mod replay;
+mod reputation;
 mod requests;
 mod roles;
 mod server;
@@ -107,6 +108,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
+        Command::Reputation(command) => reputation::reputation(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
         Command::Bulk(command) => bulk::bulk(global, command),
         Command::Expect(command) => expecting::expect(global, command),

@@ -44,7 +44,6 @@ fn section(page: &mut String, reason: Reason) {
 /// Reasons whose checks do not exist yet. A test looks whether one of them is
 /// given all the same.
 pub const NOT_YET: &[Reason] = &[
-    Reason::ReputationRejected,
     Reason::VirusSignature,
     Reason::SpamSignature,
     Reason::UrlMalicious,
@@ -55,7 +54,6 @@ pub const NOT_YET: &[Reason] = &[
     Reason::TlsRequired,
     Reason::HeldRejectedByAdmin,
     Reason::HeldBlockedByUser,
-    Reason::ReputationTemporary,
     Reason::HoldSpam,
     Reason::HoldAttachment,
     Reason::HoldUrl,

@@ -71,6 +71,10 @@ impl Chores {
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "counts", gateway, move || note_hits(&parts))?;
         let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "reputation", gateway, move || {
+            parts.center.learn_acts().map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
         chores.every(SELDOM, "sessions", gateway, move || {
             parts.accounts.tidy().map_err(|error| whole(&error))
         })?;

@@ -17,6 +17,7 @@ use receive::policy_service::{AdviceMode, PolicyServiceSettings};
 use receive::{ListenerSettings, ReceiveSettings, Timeouts};
 use smtp::{ContentLimits, SessionLimits};
 use store::StoreOptions;
+use types::definition::LocalReputation;
 use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
 use world::ResolverSettings;
@@ -50,6 +51,10 @@ pub(crate) fn base_policies(settings: &Settings) -> BasePolicies {
     BasePolicies {
         size_max_octets: settings.smtp.message_size_max.0,
         greylist: greylist_times(settings),
+        reputation: LocalReputation {
+            defer_score: settings.reputation.defer_score,
+            reject_score: settings.reputation.reject_score,
+        },
         domains: settings
             .domains
             .iter()

@@ -28,6 +28,7 @@ use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
 use super::places::PlacesWatch;
 use super::policies::Policies;
+use super::reputation::LearnedReputation;
 use super::{convert, open_files};
 use crate::notices::ReportWriter;
 use crate::settings::Settings;
@@ -117,7 +118,10 @@ impl Gateway {
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
         let center = center.with_saved_views(views).with_requests(requests).with_alerts(alerts);
+        let center = center.with_reputation(Arc::new(LearnedReputation(Arc::clone(&checks))));
         let center = Arc::new(center);
+        center.restore_reputation().map_err(|error| whole(&error))?;
+        watchers.teach(Arc::clone(&checks));
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         let metrics = metrics.with(measured as _).with(Arc::clone(&lists) as _);

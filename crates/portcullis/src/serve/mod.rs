@@ -25,6 +25,7 @@ mod opened;
 mod places;
 mod policies;
 mod reload;
+mod reputation;
 mod running;
 mod sign_in;
 mod sources;

@@ -29,6 +29,6 @@ pub use row::{Row, SectionRows};
 pub use table::{
     CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings, GeoSettings,
     GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings,
-    MetricsSettings, PolicyServiceSettings, RetentionSettings, ServerSettings, Settings,
-    SignInGroupSettings, SignInSettings, SmtpSettings, SmtpTlsSettings, StoreSettings,
+    MetricsSettings, PolicyServiceSettings, ReputationSettings, RetentionSettings, ServerSettings,
+    Settings, SignInGroupSettings, SignInSettings, SmtpSettings, SmtpTlsSettings, StoreSettings,
 };

@@ -198,6 +198,14 @@ settings! {
         remember: Duration = "36d", within "1s"..="3650d";
     }
 
+    /// What follows from what was learned of a client, where no Reputation policy says so.
+    one reputation: ReputationSettings at "reputation" {
+        /// Mail is put off from this score on (0 good to 100 bad), until a later attempt finds it no worse; 0 for never.
+        defer_score: u8 = 50, within 0..=100;
+        /// Mail is refused from this score on; 0 for never.
+        reject_score: u8 = 85, within 0..=100;
+    }
+
     /// Asking the next hop whether a recipient exists.
     one call_forward: CallForwardSettings at "call_forward" {
         /// How long the next hop may take before the recipient counts as unverifiable.

@@ -207,23 +207,33 @@ impl Value for bool {
     }
 }
 
-impl Value for u32 {
-    const KIND: Kind = Kind {
-        name: "a whole number",
-        example: "100",
-        shape: Shape::Integer,
-        pattern: "",
-        names: &[],
-    };
+macro_rules! whole_numbers {
+    ($($type:ty, $high:literal;)*) => {$(
+        impl Value for $type {
+            const KIND: Kind = Kind {
+                name: "a whole number",
+                example: "100",
+                shape: Shape::Integer,
+                pattern: "",
+                names: &[],
+            };
 
-    fn read(raw: &Raw) -> Result<Self, ValueError> {
-        let number = raw.as_integer().ok_or_else(|| wrong_type(&Self::KIND, raw))?;
-        u32::try_from(number).map_err(|_| ValueError::OutOfRange { low: "0", high: "4294967295" })
-    }
+            fn read(raw: &Raw) -> Result<Self, ValueError> {
+                let number = raw.as_integer().ok_or_else(|| wrong_type(&Self::KIND, raw))?;
+                <$type>::try_from(number)
+                    .map_err(|_| ValueError::OutOfRange { low: "0", high: $high })
+            }
 
-    fn magnitude(&self) -> Option<u128> {
-        Some(u128::from(*self))
-    }
+            fn magnitude(&self) -> Option<u128> {
+                Some(u128::from(*self))
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    u8, "255";
+    u32, "4294967295";
 }
 
 impl Value for Vec<PathBuf> {

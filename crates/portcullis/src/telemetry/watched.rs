@@ -1,11 +1,12 @@
-//! What looks at every event: the log, the metrics, and the counts of what
-//! each policy decided. The store tells of an event once it is stored, so
+//! What looks at every event: the log, the metrics, the counts of what each
+//! policy decided, and what learns of clients. The store tells of an event once it is stored, so
 //! whoever writes events knows nothing of this, and none is written past it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use center::metrics::MetricsFromEvents;
+use checks::Checks;
 use store::EventWatcher;
 use store::state::HitNote;
 use types::{Event, OutcomeKind, PolicyId, PolicyRef, PolicyType, Reason, Timestamp};
@@ -17,12 +18,20 @@ pub struct Watchers {
     log: Arc<Log>,
     metrics: Arc<MetricsFromEvents>,
     hits: Mutex<HashMap<PolicyId, (u64, Timestamp)>>,
+    /// What learns of clients, once it is there.
+    learns: OnceLock<Arc<Checks>>,
 }
 
 impl Watchers {
     /// Watchers that log and count.
     pub fn new(log: Arc<Log>, metrics: Arc<MetricsFromEvents>) -> Arc<Watchers> {
-        Arc::new(Watchers { log, metrics, hits: Mutex::default() })
+        let (hits, learns) = Default::default();
+        Arc::new(Watchers { log, metrics, hits, learns })
+    }
+
+    /// Has `checks` learn from every event from now on; the first one stays.
+    pub fn teach(&self, checks: Arc<Checks>) {
+        let _kept = self.learns.set(checks);
     }
 
     /// The numbers that events are counted in.
@@ -42,6 +51,9 @@ impl EventWatcher for Watchers {
     fn happened(&self, events: &[Arc<Event>]) {
         for event in events {
             self.metrics.observe(event);
+            if let Some(checks) = self.learns.get() {
+                checks.reputation().learn(event, checks.places());
+            }
             for id in deciders(event) {
                 let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
                 let (count, last) = hits.entry(id).or_insert((0, event.at));

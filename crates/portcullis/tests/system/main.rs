@@ -29,6 +29,7 @@ mod operation;
 mod policy_service;
 mod proxy;
 mod remote;
+mod reputation;
 mod roles;
 mod smoke;
 mod tls;

@@ -1,0 +1,287 @@
+//! What was learned of clients: shown, reset, and learned again at a start.
+//!
+//! The ledger itself is kept where mail is received, in memory. Its source is
+//! what is stored anyway: the events, and what people did about refusals.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::events::ScannedRow;
+use store::search::{Direction, Filter, Query, Stop, WordColumn};
+use types::reputation::Leaning;
+use types::{
+    AuditAction, Caller, CheckName, Observed, Permission, PutOff, Reason, ReputationFacts,
+    ReputationMark, Timestamp, host_key,
+};
+
+use crate::precision::TakenBack;
+use crate::{Center, CenterError, permit};
+
+/// How far back events are learned again: after that an eleventh is left of a
+/// mark.
+const LEARNED_AGAIN: Duration = Duration::from_secs(7 * 86_400);
+/// Most clients shown at once.
+const SHOWN_MAX: usize = 200;
+/// Where resets are kept, so that a start does not undo them.
+const FACT: &str = "reputation_resets";
+
+/// Knows what was learned of clients. The binary implements it over the
+/// checks.
+pub trait ReputationBook: Send + Sync {
+    /// What is known of a client.
+    fn facts(&self, ip: IpAddr) -> ReputationFacts;
+
+    /// The worst clients, at most `count`, the worst first.
+    fn worst(&self, count: usize) -> Vec<(IpAddr, ReputationFacts)>;
+
+    /// Forgets what a client did itself; false if there was nothing.
+    fn reset(&self, ip: IpAddr) -> bool;
+
+    /// Marks a client.
+    fn mark(&self, ip: IpAddr, mark: ReputationMark, at: Timestamp);
+
+    /// Notes that mail of a client was put off for its score.
+    fn put_off(&self, ip: IpAddr, put_off: PutOff);
+}
+
+/// For a message center without a receiver beside it.
+pub(crate) struct NoReputation;
+
+impl ReputationBook for NoReputation {
+    fn facts(&self, _: IpAddr) -> ReputationFacts {
+        ReputationFacts::default()
+    }
+
+    fn worst(&self, _: usize) -> Vec<(IpAddr, ReputationFacts)> {
+        Vec::new()
+    }
+
+    fn reset(&self, _: IpAddr) -> bool {
+        false
+    }
+
+    fn mark(&self, _: IpAddr, _: ReputationMark, _: Timestamp) {}
+
+    fn put_off(&self, _: IpAddr, _: PutOff) {}
+}
+
+/// Until when people's acts were learned.
+#[derive(Default)]
+pub(crate) struct ActsLearned(Mutex<Option<Timestamp>>);
+
+impl ActsLearned {
+    /// From when on acts are still to be learned, and that they are from now.
+    fn advance(&self, from: Timestamp, now: Timestamp) -> Timestamp {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.replace(now).unwrap_or(from)
+    }
+}
+
+/// What is known of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ReputationRow {
+    /// The client: its address, or the first of its IPv6 network.
+    pub ip: IpAddr,
+    /// What is known.
+    #[serde(flatten)]
+    pub facts: ReputationFacts,
+    /// The same in words.
+    pub text: String,
+}
+
+impl ReputationRow {
+    fn new(ip: IpAddr, facts: ReputationFacts) -> Self {
+        let text = words(&facts);
+        ReputationRow { ip, facts, text }
+    }
+}
+
+/// A client whose marks were forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Reset {
+    ip: IpAddr,
+    at: Timestamp,
+}
+
+impl Center {
+    /// What is known of one client.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn reputation(&self, caller: &Caller, ip: IpAddr) -> Result<ReputationRow, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        Ok(ReputationRow::new(host_key(ip), self.reputation.facts(ip)))
+    }
+
+    /// The clients with the highest scores, the worst first; 0 rows mean 50.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn worst_reputations(
+        &self,
+        caller: &Caller,
+        rows_max: usize,
+    ) -> Result<Vec<ReputationRow>, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let rows_max = if rows_max == 0 { 50 } else { rows_max.min(SHOWN_MAX) };
+        let worst = self.reputation.worst(rows_max);
+        Ok(worst.into_iter().map(|(ip, facts)| ReputationRow::new(ip, facts)).collect())
+    }
+
+    /// Forgets what a client did itself; its network keeps its marks. False
+    /// if there was nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn reset_reputation(&self, caller: &Caller, ip: IpAddr) -> Result<bool, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        let before = self.reputation.facts(ip);
+        let details = json!({ "score": before.score, "was": words(&before) });
+        self.record(caller, AuditAction::ReputationReset, &host_key(ip).to_string(), &details)?;
+        let now = self.parts.clock.now();
+        let mut resets = self.resets(now.before(LEARNED_AGAIN))?;
+        resets.push(Reset { ip: host_key(ip), at: now });
+        let kept = serde_json::to_string(&resets);
+        let kept = kept.map_err(|error| CenterError::invalid(error.to_string()))?;
+        self.parts.policies.set_fact(FACT, Some(&kept))?;
+        Ok(self.reputation.reset(ip))
+    }
+
+    /// The resets since `from`. What cannot be understood is forgotten.
+    fn resets(&self, from: Timestamp) -> Result<Vec<Reset>, CenterError> {
+        let kept = self.parts.policies.fact(FACT)?.unwrap_or_default();
+        let resets: Vec<Reset> = serde_json::from_str(&kept).unwrap_or_default();
+        Ok(resets.into_iter().filter(|reset| reset.at >= from).collect())
+    }
+
+    /// Learns again what the stored events say, and what people did; to be
+    /// called once, before anything new is learned.
+    ///
+    /// # Errors
+    ///
+    /// The events or the state cannot be read.
+    pub fn restore_reputation(&self) -> Result<(), CenterError> {
+        let now = self.parts.clock.now();
+        let from = now.before(LEARNED_AGAIN);
+        let mut resets: HashMap<IpAddr, Timestamp> = HashMap::new();
+        for reset in self.resets(from)? {
+            resets.insert(reset.ip, reset.at);
+        }
+        let marks = Words::new();
+        let mut learn = |row: &ScannedRow<'_>| {
+            let (ip, at) = (row.ip(), row.at());
+            let is_reset = || resets.get(&host_key(ip)).is_some_and(|reset| at <= *reset);
+            if let Some(said) = marks.of(row).filter(|_| !is_reset()) {
+                self.learn_row(ip, at, said, row);
+            }
+            ControlFlow::Continue(())
+        };
+        // Events of this very moment are learned as they are written.
+        let query = Query { filter: &Filter::Everything, times: from..now, stop: Stop::default() };
+        self.memory.search_of_house().scan(&query, Direction::Ascending, &mut learn)?;
+        self.learn_acts()
+    }
+
+    fn learn_row(&self, ip: IpAddr, at: Timestamp, said: Said, row: &ScannedRow<'_>) {
+        match said {
+            Said::Mark(mark) => self.reputation.mark(ip, mark, at),
+            Said::PutOff => {
+                let event = row.event();
+                let finding =
+                    event.as_ref().and_then(|e| e.record.evidence.latest(CheckName::Reputation));
+                if let Some(Observed::Reputation(facts)) = finding {
+                    self.reputation.put_off(ip, PutOff { at, score: facts.score });
+                }
+            }
+        }
+    }
+
+    /// Learns from what people did about refusals since this was called last:
+    /// permits made from a row, rows let in. To be called from time to time.
+    ///
+    /// # Errors
+    ///
+    /// The audit log or the events cannot be read.
+    pub fn learn_acts(&self) -> Result<(), CenterError> {
+        let now = self.parts.clock.now();
+        let from = self.acts_learned.advance(now.before(LEARNED_AGAIN), now);
+        let house = self.seen_by(&Caller::with_all("portcullis")).events;
+        for act in self.acts(&(from..now))? {
+            let mark = match act.how {
+                TakenBack::Permit => ReputationMark::Permitted,
+                TakenBack::LetIn => ReputationMark::LetIn,
+                // Its step on the life-line was learned as an event.
+                TakenBack::Release => continue,
+            };
+            if let Some(event) = act.row.event(&house)? {
+                self.reputation.mark(event.subject.client.client.ip, mark, act.at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a stored row says of its client.
+#[derive(Clone, Copy)]
+enum Said {
+    Mark(ReputationMark),
+    PutOff,
+}
+
+/// The same by the words of its columns, so that no record is read.
+struct Words(HashMap<&'static str, Said>);
+
+impl Words {
+    fn new() -> Self {
+        let said = |reason: &Reason| match reason {
+            Reason::ReputationTemporary => Some(Said::PutOff),
+            reason => ReputationMark::of_reason(*reason).map(Said::Mark),
+        };
+        let reasons = Reason::ALL.iter();
+        Words(reasons.filter_map(|reason| Some((reason.slug(), said(reason)?))).collect())
+    }
+
+    fn of(&self, row: &ScannedRow<'_>) -> Option<Said> {
+        if row.word(WordColumn::State) == "released" {
+            return Some(Said::Mark(ReputationMark::Released));
+        }
+        self.0.get(row.word(WordColumn::Reason)).copied()
+    }
+}
+
+/// A reputation in words: `62 of 100: 192.0.2.7 since …: 14.0 unknown
+/// recipients …`.
+pub(crate) fn words(facts: &ReputationFacts) -> String {
+    let holders: Vec<String> = facts
+        .counted
+        .iter()
+        .map(|count| {
+            let mut marks = count.marks.clone();
+            // What speaks against it first.
+            marks.sort_by_key(|(mark, _)| mark.leaning() == Leaning::Good);
+            let marks: Vec<String> =
+                marks.iter().map(|(mark, tenths)| counted(*mark, *tenths)).collect();
+            format!("{}: {} since {}", count.holder, marks.join(", "), count.since)
+        })
+        .collect();
+    match holders.is_empty() {
+        true => "nothing is known of it".to_owned(),
+        false => format!("score {} of 100; {}", facts.score, holders.join("; ")),
+    }
+}
+
+/// `14 unknown recipients`, `0.5 viruses`: what is left of faded marks.
+fn counted(mark: ReputationMark, tenths: u32) -> String {
+    match tenths % 10 {
+        0 => format!("{} {}", tenths / 10, mark.words()),
+        rest => format!("{}.{rest} {}", tenths / 10, mark.words()),
+    }
+}

@@ -1,0 +1,89 @@
+//! What we ourselves have learned of clients: from every attempt that ends,
+//! and from what people do with its mail. It is kept in memory, and learned
+//! again from the stored events at a start.
+
+mod ledger;
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use types::{
+    CheckName, Event, Observed, PutOff, Reason, ReputationFacts, ReputationMark, Timestamp,
+};
+
+use crate::lists::is_public;
+use crate::places::Places;
+use ledger::Ledger;
+
+/// The reputation of all clients.
+#[derive(Default)]
+pub struct Reputation {
+    ledger: Mutex<Ledger>,
+}
+
+/// One client with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reputed {
+    /// Its address; the first of an IPv6 network.
+    pub ip: IpAddr,
+    /// What is known.
+    pub facts: ReputationFacts,
+}
+
+impl Reputation {
+    /// Learns what an event says of its client.
+    pub fn learn(&self, event: &Event, places: &Places) {
+        let ip = event.subject.client.client.ip;
+        if let Some(mark) = ReputationMark::of(event) {
+            self.mark(ip, mark, event.at, places);
+        }
+        if let Some(put_off) = put_off(event) {
+            self.put_off(ip, put_off);
+        }
+    }
+
+    /// Notes that mail of a client was put off for its score.
+    pub fn put_off(&self, ip: IpAddr, put_off: PutOff) {
+        self.ledger().put_off(ip, put_off);
+    }
+
+    /// Marks a client. One whose address means something else to others is
+    /// not marked: behind it there may be everybody.
+    pub fn mark(&self, ip: IpAddr, mark: ReputationMark, at: Timestamp, places: &Places) {
+        if is_public(ip.to_canonical()) {
+            self.ledger().mark(ip, places.system(ip), mark, at);
+        }
+    }
+
+    /// What is known of a client.
+    pub fn facts(&self, ip: IpAddr, now: Timestamp, places: &Places) -> ReputationFacts {
+        self.ledger().facts(ip, places.system(ip), now)
+    }
+
+    /// Forgets what a client did itself; false if there was nothing.
+    pub fn reset(&self, ip: IpAddr) -> bool {
+        self.ledger().reset(ip)
+    }
+
+    /// The worst clients, at most `count`, the worst first.
+    pub fn worst(&self, count: usize, now: Timestamp, places: &Places) -> Vec<Reputed> {
+        let worst = self.ledger().worst(count, now);
+        let told = worst.into_iter().map(|ip| Reputed { ip, facts: self.facts(ip, now, places) });
+        let mut told: Vec<Reputed> = told.collect();
+        told.sort_by_key(|one| std::cmp::Reverse(one.facts.score));
+        told
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// That mail was put off for the score of its client, and what it was.
+fn put_off(event: &Event) -> Option<PutOff> {
+    event.outcome().filter(|outcome| outcome.reason() == Reason::ReputationTemporary)?;
+    match event.record.evidence.latest(CheckName::Reputation) {
+        Some(Observed::Reputation(facts)) => Some(PutOff { at: event.started, score: facts.score }),
+        _ => None,
+    }
+}

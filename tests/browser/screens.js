@@ -74,6 +74,7 @@ export const screens = {
   versions: at('/policies/versions'),
   rollback: at('/policies/rollback/0'),
   precision: at('/reports/precision'),
+  reputation: at('/reports/reputation'),
   simulator: at('/policies/simulator?to=ann%40corp.example&from=somebody%40outside.example&ip=192.0.2.1'),
   downloads: at('/reports/downloads'),
   'export-new': at('/reports/downloads/new?view=rejected&from=now-7d'),

@@ -90,13 +90,13 @@ pub struct ReputationRow {
     /// What is known.
     #[serde(flatten)]
     pub facts: ReputationFacts,
-    /// The same in words.
+    /// What was counted, in words.
     pub text: String,
 }
 
 impl ReputationRow {
     fn new(ip: IpAddr, facts: ReputationFacts) -> Self {
-        let text = words(&facts);
+        let text = counted(&facts);
         ReputationRow { ip, facts, text }
     }
 }
@@ -257,9 +257,14 @@ impl Words {
     }
 }
 
-/// A reputation in words: `62 of 100: 192.0.2.7 since …: 14.0 unknown
-/// recipients …`.
+/// A reputation in words, with its score.
 pub(crate) fn words(facts: &ReputationFacts) -> String {
+    format!("score {} of 100; {}", facts.score, counted(facts))
+}
+
+/// What was counted: `192.0.2.7 since …: unknown recipients 14, accepted
+/// messages 2; 192.0.2.0/24 since …: …`.
+fn counted(facts: &ReputationFacts) -> String {
     let holders: Vec<String> = facts
         .counted
         .iter()
@@ -268,20 +273,21 @@ pub(crate) fn words(facts: &ReputationFacts) -> String {
             // What speaks against it first.
             marks.sort_by_key(|(mark, _)| mark.leaning() == Leaning::Good);
             let marks: Vec<String> =
-                marks.iter().map(|(mark, tenths)| counted(*mark, *tenths)).collect();
-            format!("{}: {} since {}", count.holder, marks.join(", "), count.since)
+                marks.iter().map(|(mark, tenths)| some(*mark, *tenths)).collect();
+            format!("{} since {}: {}", count.holder, count.since, marks.join(", "))
         })
         .collect();
     match holders.is_empty() {
         true => "nothing is known of it".to_owned(),
-        false => format!("score {} of 100; {}", facts.score, holders.join("; ")),
+        false => holders.join("; "),
     }
 }
 
-/// `14 unknown recipients`, `0.5 viruses`: what is left of faded marks.
-fn counted(mark: ReputationMark, tenths: u32) -> String {
-    match tenths % 10 {
-        0 => format!("{} {}", tenths / 10, mark.words()),
-        rest => format!("{}.{rest} {}", tenths / 10, mark.words()),
+/// `unknown recipients 14`, `spam messages 0.5`: what is left of faded marks.
+fn some(mark: ReputationMark, tenths: u32) -> String {
+    let (whole, rest) = (tenths / 10, tenths % 10);
+    match rest {
+        0 => format!("{} {whole}", mark.words()),
+        rest => format!("{} {whole}.{rest}", mark.words()),
     }
 }

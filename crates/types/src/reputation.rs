@@ -48,7 +48,7 @@ macro_rules! marks {
                 match self { $(ReputationMark::$name => $weight,)* }
             }
 
-            /// What people read after a number: `unknown recipients`.
+            /// What people read before a number: `unknown recipients`.
             pub const fn words(self) -> &'static str {
                 match self { $(ReputationMark::$name => $words,)* }
             }

@@ -142,6 +142,8 @@ routes! {
     POST "/views/{id}/alert/remove" Needs(SeeMetadata);
     POST "/views/{id}/alert/test" Needs(SeeMetadata);
     GET "/reports/precision" Needs(SeePolicies);
+    GET "/reports/reputation" Needs(SeePolicies);
+    POST "/reports/reputation/{ip}/forget" Needs(EditPolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
@@ -204,6 +206,9 @@ routes! {
     GET "/api/v1/daily-logs" Needs(DailyLogs);
     GET "/api/v1/daily-logs/{name}" Needs(DailyLogs);
     // What refused senders wrote.
+    GET "/api/v1/reputation" Needs(SeePolicies);
+    GET "/api/v1/reputation/{ip}" Needs(SeePolicies);
+    DELETE "/api/v1/reputation/{ip}" Needs(EditPolicies);
     GET "/api/v1/requests" Needs(SeeMetadata);
     GET "/api/v1/requests/{number}" Needs(SeeMetadata);
     POST "/api/v1/requests/{number}/answer" Needs(AnswerRequests);

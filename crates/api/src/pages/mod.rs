@@ -23,6 +23,7 @@ mod policies;
 mod precision;
 mod pulse;
 mod refusal;
+mod reputation;
 mod requests;
 mod senders;
 mod sent;
@@ -59,6 +60,8 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/live", get(live::page))
         .route("/console/pulse", get(pulse::pulse))
         .route("/reports/precision", get(precision::page))
+        .route("/reports/reputation", get(reputation::page))
+        .route("/reports/reputation/{ip}/forget", post(reputation::forget))
         .route("/reports/downloads", get(downloads::page).post(downloads::start))
         .route("/reports/downloads/new", get(downloads::ask))
         .route("/reports/downloads/{id}/cancel", post(downloads::cancel))

@@ -101,6 +101,7 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
     ("/policies/versions", "Versions", Permission::SeePolicies),
     ("/reports/precision", "Precision", Permission::SeePolicies),
+    ("/reports/reputation", "Reputation", Permission::SeePolicies),
 ];
 
 /// The pages about the system: address, name, and what they need; without

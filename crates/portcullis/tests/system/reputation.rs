@@ -60,7 +60,7 @@ fn a_client_is_known_by_what_it_did_until_it_is_forgotten() {
     let row = &gateway.trace(refused.reference().unwrap())[0];
     assert_eq!(row["reason"], "reputation.temporary");
     let why = gateway.ask(&["why", refused.reference().unwrap()]).out;
-    assert!(why.contains("8 unknown recipients") && why.contains("1 accepted messages"), "{why}");
+    assert!(why.contains("unknown recipients 8") && why.contains("accepted messages 1"), "{why}");
 
     gateway.kill();
     gateway.launch();
@@ -68,7 +68,7 @@ fn a_client_is_known_by_what_it_did_until_it_is_forgotten() {
     let listed = &gateway.ask_json(&["reputation", "list"])[0];
     assert_eq!(listed["ip"], CLIENT);
     let shown = gateway.ask(&["reputation", "show", CLIENT]);
-    assert!(shown.out.contains("8 unknown recipients"), "{}", shown.out);
+    assert!(shown.out.contains("unknown recipients 8"), "{}", shown.out);
 
     let reset = gateway.ask(&["--yes", "reputation", "reset", CLIENT]);
     assert_eq!(reset.code, 0, "{}", reset.err);

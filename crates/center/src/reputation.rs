@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -75,10 +75,8 @@ impl ReputationBook for NoReputation {
 pub(crate) struct ActsLearned(Mutex<Option<Timestamp>>);
 
 impl ActsLearned {
-    /// From when on acts are still to be learned, and that they are from now.
-    fn advance(&self, from: Timestamp, now: Timestamp) -> Timestamp {
-        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        until.replace(now).unwrap_or(from)
+    fn until(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,15 +169,15 @@ impl Center {
     pub fn restore_reputation(&self) -> Result<(), CenterError> {
         let now = self.parts.clock.now();
         let from = now.before(LEARNED_AGAIN);
-        let mut resets: HashMap<IpAddr, Timestamp> = HashMap::new();
-        for reset in self.resets(from)? {
-            resets.insert(reset.ip, reset.at);
-        }
+        // In the order in which they were done, as the events are.
+        let mut resets = self.resets(from)?.into_iter().peekable();
         let marks = Words::new();
         let mut learn = |row: &ScannedRow<'_>| {
             let (ip, at) = (row.ip(), row.at());
-            let is_reset = || resets.get(&host_key(ip)).is_some_and(|reset| at <= *reset);
-            if let Some(said) = marks.of(row).filter(|_| !is_reset()) {
+            while let Some(reset) = resets.next_if(|reset| reset.at < at) {
+                self.reputation.reset(reset.ip);
+            }
+            if let Some(said) = marks.of(row) {
                 self.learn_row(ip, at, said, row);
             }
             ControlFlow::Continue(())
@@ -187,6 +185,7 @@ impl Center {
         // Events of this very moment are learned as they are written.
         let query = Query { filter: &Filter::Everything, times: from..now, stop: Stop::default() };
         self.memory.search_of_house().scan(&query, Direction::Ascending, &mut learn)?;
+        resets.for_each(|reset| drop(self.reputation.reset(reset.ip)));
         self.learn_acts()
     }
 
@@ -212,7 +211,12 @@ impl Center {
     /// The audit log or the events cannot be read.
     pub fn learn_acts(&self) -> Result<(), CenterError> {
         let now = self.parts.clock.now();
-        let from = self.acts_learned.advance(now.before(LEARNED_AGAIN), now);
+        let mut learned = self.acts_learned.until();
+        let from = learned.unwrap_or(now.before(LEARNED_AGAIN));
+        let resets = self.resets(from)?;
+        let is_reset = |ip: IpAddr, at: Timestamp| {
+            resets.iter().any(|reset| reset.ip == host_key(ip) && at <= reset.at)
+        };
         let house = self.seen_by(&Caller::with_all("portcullis")).events;
         for act in self.acts(&(from..now))? {
             let mark = match act.how {
@@ -221,10 +225,13 @@ impl Center {
                 // Its step on the life-line was learned as an event.
                 TakenBack::Release => continue,
             };
-            if let Some(event) = act.row.event(&house)? {
-                self.reputation.mark(event.subject.client.client.ip, mark, act.at);
+            let client = act.row.event(&house)?.map(|event| event.subject.client.client.ip);
+            if let Some(ip) = client.filter(|ip| !is_reset(*ip, act.at)) {
+                self.reputation.mark(ip, mark, act.at);
             }
         }
+        // Never back: what was learned would be learned twice.
+        *learned = Some(now.max(from));
         Ok(())
     }
 }

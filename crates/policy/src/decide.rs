@@ -265,12 +265,11 @@ impl<'a> Case<'a> {
     /// What follows from the score of the client, and who says so: the policy
     /// that applies, which may be an exception, else the settings.
     pub(crate) fn local_reputation(&mut self) -> (LocalReputation, types::PolicyRef) {
+        let base = (self.set.base().reputation, types::PolicyRef::Base(PolicyType::Reputation));
         match (self.reputation_policy(), self.reputation()) {
-            (_, Some((definition, by))) => (definition.local, by),
+            (_, Some((definition, by))) => definition.local.map_or(base, |local| (local, by)),
             (Some(exception), None) => (LocalReputation::OFF, exception.compiled.reference),
-            (None, None) => {
-                (self.set.base().reputation, types::PolicyRef::Base(PolicyType::Reputation))
-            }
+            (None, None) => base,
         }
     }
 

@@ -95,8 +95,8 @@ fn faults(definition: &Definition) -> Vec<DefinitionFault> {
 fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> {
     let ReputationDefinition { reject_weight: threshold, lists, local } = reputation;
     let mut faults: Vec<DefinitionFault> = lists.iter().filter_map(list_fault).collect();
-    let scores = [local.defer_score, local.reject_score];
-    let high = scores.into_iter().filter(|score| *score > SCORE_MAX);
+    let scores = local.iter().flat_map(|local| [local.defer_score, local.reject_score]);
+    let high = scores.filter(|score| *score > SCORE_MAX);
     faults.extend(high.map(DefinitionFault::HighScore));
     if lists.len() > LISTS_MAX {
         faults.push(DefinitionFault::ManyLists(lists.len()));

@@ -100,9 +100,10 @@ pub struct ReputationDefinition {
     /// and other weights; it is asked once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<ListUse>,
-    /// What follows from what we have learned ourselves.
-    #[serde(default, skip_serializing_if = "LocalReputation::is_default")]
-    pub local: LocalReputation,
+    /// What follows from what we have learned ourselves; what the settings say
+    /// if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalReputation>,
 }
 
 /// From which score of our own reckoning ([`crate::reputation`]) mail is put
@@ -126,10 +127,6 @@ impl Default for LocalReputation {
 impl LocalReputation {
     /// Nothing follows from any score.
     pub const OFF: LocalReputation = LocalReputation { defer_score: 0, reject_score: 0 };
-
-    fn is_default(&self) -> bool {
-        *self == LocalReputation::default()
-    }
 }
 
 /// One list and what a listing in it means.

@@ -179,11 +179,25 @@ pub struct PutOff {
     pub score: u8,
 }
 
+/// A score this much above that of before is no worse: some marks of a session
+/// are learned while the next one has begun.
+const NO_WORSE_WITHIN: u8 = 5;
+
+impl PutOff {
+    /// Whether `score` is no worse than it was then.
+    pub fn is_no_worse(&self, score: u8) -> bool {
+        score <= self.score.saturating_add(NO_WORSE_WITHIN)
+    }
+}
+
 /// What is known of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReputationFacts {
     /// How bad it is, from 0 to [`SCORE_MAX`].
     pub score: u8,
+    /// The same by its own marks alone: nobody is refused for his neighbours.
+    #[serde(default)]
+    pub own: u8,
     /// Of what it is made: the client, its network, its autonomous system, as
     /// far as there are marks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

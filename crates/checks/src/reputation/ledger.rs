@@ -13,6 +13,10 @@ use types::{
 /// Half of a mark is left after this time.
 const HALF_LIFE: Duration = Duration::from_secs(2 * 86_400);
 
+/// How long it counts that mail was put off: a client that has been bad again
+/// a month later waits again.
+const PUT_OFF_COUNTS_FOR: Duration = Duration::from_secs(14 * 86_400);
+
 /// What less than this is left of counts as nothing.
 const FAINT: f32 = 0.05;
 
@@ -25,9 +29,7 @@ const HOLDERS_MAX: usize = 200_000;
 /// little: how many it takes until what a holder did itself counts for half.
 const PRIOR: [f32; 3] = [5.0, 20.0, 200.0];
 
-/// How much of the share of those around it a holder starts with. Below the
-/// score from which mail is refused, so that neighbours alone can delay mail
-/// and never refuse it.
+/// How much of the share of those around it a holder starts with.
 const INHERITED: f32 = 0.75;
 
 const MARKS: usize = ReputationMark::ALL.len();
@@ -49,8 +51,8 @@ impl Marks {
 
     /// The same later. A time before the last mark changes nothing.
     fn faded(mut self, now: Timestamp) -> Self {
-        let half_lives = now.since(self.at).as_secs_f32() / HALF_LIFE.as_secs_f32();
-        let left = (-half_lives).exp2();
+        let left = left_after(now.since(self.at));
+        self.put_off = self.put_off.filter(|put| now.since(put.at) < PUT_OFF_COUNTS_FOR);
         self.counts =
             self.counts.map(|count| if count * left < FAINT { 0.0 } else { count * left });
         self.at = self.at.max(now);
@@ -65,8 +67,10 @@ impl Marks {
         if self.is_nothing() {
             self.since = at;
         }
+        self.since = self.since.min(at);
         if let Some(count) = self.counts.get_mut(place(mark)) {
-            *count += 1.0;
+            // What is learned late has faded since.
+            *count += left_after(self.at.since(at));
         }
     }
 
@@ -98,6 +102,11 @@ impl Marks {
         let marks: Vec<_> = marks.filter(|(_, tenths)| *tenths > 0).collect();
         (!marks.is_empty()).then_some(ReputationCount { holder, since: self.since, marks })
     }
+}
+
+/// What is left of a mark after this time.
+fn left_after(time: Duration) -> f32 {
+    (-time.as_secs_f32() / HALF_LIFE.as_secs_f32()).exp2()
 }
 
 fn place(mark: ReputationMark) -> usize {
@@ -137,7 +146,7 @@ impl Ledger {
     pub(super) fn put_off(&mut self, ip: IpAddr, put_off: PutOff) {
         let holder = ReputationHolder::Address(host_key(ip));
         let mut marks = self.marks(holder, put_off.at);
-        let before = marks.put_off.filter(|before| put_off.score <= before.score);
+        let before = marks.put_off.filter(|before| before.is_no_worse(put_off.score));
         marks.put_off = Some(before.unwrap_or(put_off));
         self.holders.insert(holder, marks);
     }
@@ -149,16 +158,17 @@ impl Ledger {
 
     /// What is known of a client.
     pub(super) fn facts(&self, ip: IpAddr, system: Option<u32>, now: Timestamp) -> ReputationFacts {
-        let (mut around, mut counted, mut put_off) = (0.0, Vec::new(), None);
+        let (mut around, mut own, mut counted, mut put_off) = (0.0, 0.0, Vec::new(), None);
         // From the outermost inwards: each starts from those around it.
         for (holder, prior) in holders(ip, system).into_iter().zip(PRIOR).rev() {
             let marks = self.marks(holder, now);
             around = marks.share(prior, around);
+            own = marks.share(prior, 0.0);
             put_off = marks.put_off;
             counted.extend(marks.told(holder));
         }
         counted.reverse();
-        ReputationFacts { score: score(around), counted, put_off }
+        ReputationFacts { score: score(around), own: score(own), counted, put_off }
     }
 
     /// The clients whose own marks are the worst, at most `count`.
@@ -262,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_learned_late_has_faded_and_having_been_put_off_ends() {
+        let (mark, old) = (ReputationMark::Permitted, hours(0));
+        let mut ledger = Ledger::default();
+        ledger.mark(ip(CLIENT), None, mark, hours(48));
+        ledger.mark(ip(CLIENT), None, mark, old);
+        let told = &ledger.facts(ip(CLIENT), None, hours(48)).counted[0];
+        assert_eq!((told.marks[0], told.since), ((mark, 15), old), "one and a half");
+        ledger.put_off(ip(CLIENT), PutOff { at: hours(48), score: 60 });
+        let put_off = |after| ledger.facts(ip(CLIENT), None, hours(after)).put_off;
+        assert!(put_off(48 + 13 * 24).is_some() && put_off(48 + 14 * 24).is_none());
+    }
+
+    #[test]
     fn a_reset_forgets_the_client_and_not_its_network() {
         let mut ledger = marked(&[(CLIENT, ReputationMark::Spam, 50)]);
         let put_off = PutOff { at: hours(0), score: 60 };
@@ -269,7 +292,7 @@ mod tests {
         assert_eq!(ledger.facts(ip(CLIENT), None, hours(1)).put_off, Some(put_off));
         ledger.put_off(ip(CLIENT), PutOff { at: hours(1), score: 60 });
         assert_eq!(ledger.facts(ip(CLIENT), None, hours(1)).put_off, Some(put_off), "no worse");
-        let worse = PutOff { at: hours(1), score: 61 };
+        let worse = PutOff { at: hours(1), score: 66 };
         ledger.put_off(ip(CLIENT), worse);
         assert_eq!(ledger.facts(ip(CLIENT), None, hours(1)).put_off, Some(worse));
         assert_eq!(ledger.worst(5, hours(0)), [ip(CLIENT)]);

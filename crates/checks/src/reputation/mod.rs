@@ -51,13 +51,15 @@ impl Reputation {
     /// not marked: behind it there may be everybody.
     pub fn mark(&self, ip: IpAddr, mark: ReputationMark, at: Timestamp, places: &Places) {
         if is_public(ip.to_canonical()) {
-            self.ledger().mark(ip, places.system(ip), mark, at);
+            let system = places.system(ip);
+            self.ledger().mark(ip, system, mark, at);
         }
     }
 
     /// What is known of a client.
     pub fn facts(&self, ip: IpAddr, now: Timestamp, places: &Places) -> ReputationFacts {
-        self.ledger().facts(ip, places.system(ip), now)
+        let system = places.system(ip);
+        self.ledger().facts(ip, system, now)
     }
 
     /// Forgets what a client did itself; false if there was nothing.

@@ -58,8 +58,10 @@ pub(crate) fn local_reputation(case: &mut Case<'_>) -> RuleAnswer {
         return RuleAnswer::NotMine;
     }
     let (limits, by) = case.local_reputation();
-    let reaches = |limit: u8| limit > 0 && facts.score >= limit;
-    let reason = match (reaches(limits.reject_score), reaches(limits.defer_score)) {
+    let reaches = |score: u8, limit: u8| limit > 0 && score >= limit;
+    // Whoever the neighbours are, only what it did itself has it refused.
+    let bad = reaches(facts.own, limits.reject_score);
+    let reason = match (bad, reaches(facts.score, limits.defer_score)) {
         (true, _) => Reason::ReputationRejected,
         (false, true) if !is_back_unchanged(facts, case.at) => Reason::ReputationTemporary,
         _ => return RuleAnswer::NotMine,
@@ -70,7 +72,7 @@ pub(crate) fn local_reputation(case: &mut Case<'_>) -> RuleAnswer {
 /// Whether the client was put off before, waited, and is no worse than then.
 fn is_back_unchanged(facts: &ReputationFacts, now: Timestamp) -> bool {
     let waited = |before: &PutOff| now.since(before.at) >= PUT_OFF;
-    facts.put_off.filter(waited).is_some_and(|before| facts.score <= before.score)
+    facts.put_off.filter(waited).is_some_and(|before| before.is_no_worse(facts.score))
 }
 
 /// What the listings that count weigh together.

@@ -31,7 +31,7 @@ pub(super) fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
     let set = ReputationDefinition {
         reject_weight: threshold.parse().unwrap(),
         lists: uses.split(", ").map(used).collect(),
-        local: LocalReputation::default(),
+        local: None,
     };
     objects.definitions.push(Definition {
         name: "Lists".to_owned(),
@@ -183,7 +183,7 @@ fn a_set_knows_which_lists_it_asks_and_that_names_are_needed() {
 fn reputed(score: u8, put_off: Option<(i64, u8)>) -> Mail {
     let at = |seconds: i64| Timestamp::from_millis(NOW.as_millis() - seconds * 1_000);
     let put_off = put_off.map(|(ago_s, score)| PutOff { at: at(ago_s), score });
-    let facts = ReputationFacts { score, counted: Vec::new(), put_off };
+    let facts = ReputationFacts { score, own: score, counted: Vec::new(), put_off };
     mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts))
 }
 
@@ -199,7 +199,8 @@ fn a_poor_score_defers_until_it_is_back_unchanged_and_a_bad_one_refuses() {
         (60, Some((60, 60)), "proceed"),
         (60, Some((86_400, 60)), "proceed"),
         (59, Some((60, 60)), "proceed"),
-        (61, Some((60, 60)), put_off),
+        (65, Some((60, 60)), "proceed"),
+        (66, Some((60, 60)), put_off),
         (85, None, refused),
         (85, Some((60, 90)), refused),
     ] {
@@ -215,7 +216,7 @@ fn a_policy_has_scores_of_its_own_and_an_exception_has_none() {
         let DefinitionSet::Reputation(set) = &mut objects.definitions[0].set else {
             panic!("of reputation")
         };
-        set.local = LocalReputation { defer_score, reject_score };
+        set.local = Some(LocalReputation { defer_score, reject_score });
         objects
     };
     let decided = |score, objects| show(&reputed(score, None).decide(&compile(objects)).0);
@@ -223,6 +224,16 @@ fn a_policy_has_scores_of_its_own_and_an_exception_has_none() {
     assert_eq!(decided(30, local(20, 30)), "reject reputation.rejected by #1");
     assert_eq!(decided(100, local(20, 0)), "defer reputation.temporary by #1");
     assert_eq!(decided(100, local(0, 0)), "proceed");
+    let silent = with_lists("1: bl.example", "#1 lists");
+    assert_eq!(decided(60, silent), "defer reputation.temporary by settings");
     let exception = "#1 no_lists from sender.example";
     assert_eq!(decided(100, with_lists("1: bl.example", exception)), "proceed");
+}
+
+#[test]
+fn neighbours_alone_delay_and_never_refuse() {
+    let facts = ReputationFacts { score: 95, own: 40, ..ReputationFacts::default() };
+    let mail = mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts));
+    let (ruling, _) = mail.decide(&compile(objects("")));
+    assert_eq!(show(&ruling), "defer reputation.temporary by settings");
 }

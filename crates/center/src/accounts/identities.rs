@@ -13,8 +13,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::StoreError;
-use store::state::AccountChanges;
 use store::state::accounts::{NewAccount, StoredAccount, StoredIdentity};
 use types::{AccountId, Actor, AuditAction, AuditNote, Caller, Timestamp};
 
@@ -59,6 +57,15 @@ pub enum IdentityRefusal {
         provider: String,
         /// Who can give one.
         owners: Vec<String>,
+    },
+    /// What it says of their groups cannot be understood, or is missing where
+    /// they had some: nothing follows from that.
+    #[error("{provider} knows you, but does not say your groups: {why}; ask whoever runs it")]
+    NoGroups {
+        /// The service.
+        provider: String,
+        /// What is wrong.
+        why: String,
     },
     /// They have no account, and the service does not make one.
     #[error("{provider} knows you, but you have no account here{}", granted_by(owners))]
@@ -128,7 +135,7 @@ impl Accounts {
         check_subject(&identity.subject)?;
         let known = self.state.identity(&rules.issuer, &identity.subject);
         let account = match known.map_err(CenterError::from)? {
-            Some(known) => self.known(&rules, &known, &identity.groups),
+            Some(known) => self.known(&rules, &known, identity),
             None => self.newcomer(&rules, identity),
         };
         let account = account.inspect_err(|refusal| {
@@ -143,7 +150,7 @@ impl Accounts {
         &self,
         rules: &ProviderRules,
         known: &StoredIdentity,
-        groups: &BTreeSet<String>,
+        identity: &Identity,
     ) -> Result<StoredAccount, IdentityRefusal> {
         let account = self.stored(known.account)?;
         if account.disabled {
@@ -152,13 +159,19 @@ impl Accounts {
         if !known.gives_role {
             return Ok(account);
         }
-        let Some(given) = self.given(rules, groups)? else {
+        let (groups, said) = groups_of(rules, identity)?;
+        let given = self.given(rules, &groups)?;
+        if given.as_ref().is_some_and(|g| account.role == g.role && account.sight == g.sight) {
+            return Ok(account);
+        }
+        if !said {
+            // A claim that went missing gives nobody more, and takes nothing away.
+            return Err(no_groups(rules, "it says none at all"));
+        }
+        let Some(given) = given else {
             self.withdraw(rules, &account)?;
             return Err(self.no_role(rules));
         };
-        if account.role == given.role && account.sight == given.sight {
-            return Ok(account);
-        }
         let details = json!({
             "before": { "role": account.role, "domains": account.sight.domains() },
             "after": { "role": given.role, "domains": given.sight.domains() },
@@ -177,7 +190,8 @@ impl Accounts {
         rules: &ProviderRules,
         identity: &Identity,
     ) -> Result<StoredAccount, IdentityRefusal> {
-        let given = self.given(rules, &identity.groups)?.ok_or_else(|| self.no_role(rules))?;
+        let (groups, _) = groups_of(rules, identity)?;
+        let given = self.given(rules, &groups)?.ok_or_else(|| self.no_role(rules))?;
         let provider = rules.name.clone();
         if rules.newcomers == Newcomers::Refused {
             let owners = self.owners().unwrap_or_default();
@@ -254,6 +268,7 @@ impl Accounts {
             IdentityRefusal::NoAccount { .. } => "no account",
             IdentityRefusal::NameTaken { .. } => "the name is somebody else's",
             IdentityRefusal::NoName { .. } => "no name",
+            IdentityRefusal::NoGroups { .. } => "its groups were not said",
             IdentityRefusal::Disabled => "the account is disabled",
             IdentityRefusal::Failed(_) => "it could not be done",
         };
@@ -354,6 +369,11 @@ impl Accounts {
         let rules = self.rules()?;
         linkable(account)?;
         check_subject(subject)?;
+        if account.role_is_given {
+            // By a second link its role would hang on no group.
+            let text = format!("{} decides about this account; unlink it first", rules.name);
+            return Err(CenterError::invalid(text));
+        }
         if self.state.identities(Some(account.id))?.len() >= IDENTITIES_MAX {
             let text = format!("an account has at most {IDENTITIES_MAX} links");
             return Err(CenterError::invalid(text));
@@ -413,18 +433,40 @@ impl Accounts {
         let found = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
         let details = json!({ "issuer": found.issuer, "subject": found.subject });
         let note = self.note(caller, AuditAction::IdentityUnlinked, &account.name);
-        let removed = self
-            .changed(&note.with_details(details.to_string()), |to| removed(to, account.id, id))?;
+        let of_oneself = caller.account() == Some(account.id);
+        let removed = self.changed(&note.with_details(details.to_string()), |to| {
+            if !to.remove_identity(account.id, id)? {
+                return Ok(None);
+            }
+            if !of_oneself {
+                // Whoever came in by it is out.
+                to.end_sessions(account.id, None)?;
+            }
+            Ok(Some(()))
+        })?;
         removed.ok_or_else(missing)
     }
 }
 
-fn removed(to: &dyn AccountChanges, account: AccountId, id: u64) -> Result<Option<()>, StoreError> {
-    Ok(to.remove_identity(account, id)?.then_some(()))
-}
-
 /// The account for emergencies is there for the day on which the service is
 /// not, and its use is to be noticed.
+/// The groups that somebody is in, none if the service says nothing of groups;
+/// and whether it does.
+fn groups_of(
+    rules: &ProviderRules,
+    identity: &Identity,
+) -> Result<(BTreeSet<String>, bool), IdentityRefusal> {
+    match &identity.groups {
+        Ok(Some(groups)) => Ok((groups.clone(), true)),
+        Ok(None) => Ok((BTreeSet::new(), false)),
+        Err(why) => Err(no_groups(rules, why)),
+    }
+}
+
+fn no_groups(rules: &ProviderRules, why: &str) -> IdentityRefusal {
+    IdentityRefusal::NoGroups { provider: rules.name.clone(), why: why.to_owned() }
+}
+
 fn linkable(account: &StoredAccount) -> Result<(), CenterError> {
     match account.emergency {
         true => Err(CenterError::invalid("an account for emergencies is not linked")),

@@ -35,7 +35,7 @@ fn with(newcomers: Newcomers) -> House {
 
 fn person(subject: &str, name: &str, groups: &[&str]) -> Identity {
     let groups = groups.iter().map(|group| (*group).to_owned()).collect();
-    Identity { subject: subject.into(), name: Ok(name.into()), groups }
+    Identity { subject: subject.into(), name: Ok(name.into()), groups: Ok(Some(groups)) }
 }
 
 impl House {
@@ -112,6 +112,40 @@ fn without_a_role_nobody_comes_in_and_what_they_had_ends() {
     let shown = house.accounts.token(&token.secret, visitor().address);
     assert!(shown.is_err(), "the token is revoked");
     assert_eq!(house.told(2)[1], "Corp account.withdrawn eve");
+}
+
+#[test]
+fn a_claim_that_is_missing_or_broken_gives_nothing_and_takes_nothing() {
+    let house = house();
+    let rules = ProviderRules { otherwise: Some(Role::Viewer.into()), ..rules(Newcomers::Welcome) };
+    let house = House { accounts: house.accounts.with_provider(rules), ..house };
+    let limited = house.enter(&person("1", "ana", &["desk"])).unwrap();
+    for groups in [Ok(None), Err("it is no list".to_owned())] {
+        let refused = house.refused(&Identity { groups, ..person("1", "ana", &[]) });
+        assert!(refused.contains("does not say your groups"), "{refused}");
+        let rows = house.accounts.accounts(&machine()).unwrap();
+        assert_eq!(rows[0].domains.len(), 1, "she does not see more than before");
+        assert_eq!(house.accounts.sessions(&limited.caller).unwrap().len(), 1);
+    }
+    // A service that says nothing of groups to whoever has none.
+    let nothing = Identity { groups: Ok(None), ..person("2", "bob", &[]) };
+    assert_eq!(house.enter(&nothing).unwrap().role, Role::Viewer);
+    assert_eq!(house.enter(&nothing).unwrap().role, Role::Viewer);
+    house.enter(&person("2", "bob", &["operators"])).unwrap();
+    assert!(house.refused(&nothing).contains("does not say your groups"));
+}
+
+#[test]
+fn where_the_service_makes_all_owners_others_can_still_be_closed() {
+    let house = with(Newcomers::Welcome);
+    house.enter(&person("1", "olga", &["owners"])).unwrap();
+    house.enter(&person("2", "bob", &["operators"])).unwrap();
+    let closed = AccountChange { disabled: Some(true), ..AccountChange::default() };
+    house.accounts.change_account(&machine(), "bob", &closed).unwrap();
+    assert!(house.refused(&person("2", "bob", &["operators"])).contains("disabled"));
+    // By a second link her role would hang on no group.
+    let refused = house.accounts.link_account(&machine(), "olga", "9").unwrap_err();
+    assert!(refused.to_string().contains("decides about this account"), "{refused}");
 }
 
 #[test]

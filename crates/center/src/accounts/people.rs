@@ -189,7 +189,7 @@ impl Accounts {
             if let Some(disabled) = change.disabled {
                 to.set_disabled(account.id, disabled)?;
             }
-            owner_left(to)
+            owner_left(to, &account)
         })?;
         given.ok_or_else(last_owner)
     }
@@ -207,7 +207,7 @@ impl Accounts {
             .with_details(details.to_string());
         let removed = self.changed(&note, |to| {
             to.remove_account(account.id)?;
-            owner_left(to)
+            owner_left(to, &account)
         })?;
         removed.ok_or_else(last_owner)
     }
@@ -279,16 +279,21 @@ pub(super) fn no_way_around(account: &StoredAccount) -> Result<(), CenterError> 
     }
 }
 
-/// Nothing if nobody would be left who may do everything. Asked inside the
-/// change: two owners who demote each other at once must not both succeed.
-fn owner_left(changed: &dyn AccountChanges) -> Result<Option<()>, StoreError> {
-    Ok(changed.accounts()?.iter().any(stays_owner).then_some(()))
+/// Nothing if `before` was an owner and nobody is left who may do everything.
+/// Asked inside the change: two owners who demote each other at once must not
+/// both succeed.
+fn owner_left(
+    changed: &dyn AccountChanges,
+    before: &StoredAccount,
+) -> Result<Option<()>, StoreError> {
+    let left = !stays_owner(before) || changed.accounts()?.iter().any(stays_owner);
+    Ok(left.then_some(()))
 }
 
-/// Whether an account is an owner whom nobody makes less without being asked
-/// here: a sign-in service can, at any time.
+/// Whether an account is an owner who comes in by a password, and whom nobody
+/// makes less without being asked here: a sign-in service can, at any time.
 fn stays_owner(account: &StoredAccount) -> bool {
-    is_owner(account) && !account.role_is_given
+    is_owner(account) && !account.role_is_given && account.password.is_some()
 }
 
 /// Whether an account may do everything, every day: one for emergencies does

@@ -63,8 +63,9 @@ pub struct Identity {
     /// What they are called, to be the name of an account; or why that is not
     /// known, as a sentence without its full stop.
     pub name: Result<String, String>,
-    /// The groups they are in.
-    pub groups: BTreeSet<String>,
+    /// The groups they are in; nothing if it says nothing of groups, or why
+    /// what it says cannot be understood.
+    pub groups: Result<Option<BTreeSet<String>>, String>,
 }
 
 impl ProviderRules {

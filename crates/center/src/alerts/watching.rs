@@ -110,7 +110,8 @@ impl Center {
         let noted = self.parts.policies.fact(NOTED)?;
         let noted = noted.and_then(|text| text.parse().ok()).map(Timestamp::from_millis);
         let from = noted.unwrap_or_else(|| self.memory.search_of_house().now_at().seen_before());
-        Ok(FollowPosition::at(from))
+        // A clock that was ahead for a moment must not blind all alerts.
+        Ok(FollowPosition::at(from.min(self.parts.clock.now())))
     }
 
     fn note_position(&self, watch: &mut Watch, at: FollowPosition) -> Result<(), CenterError> {

@@ -120,7 +120,10 @@ impl Gateway {
         let center = center.with_saved_views(views).with_requests(requests).with_alerts(alerts);
         let center = center.with_reputation(Arc::new(LearnedReputation(Arc::clone(&checks))));
         let center = Arc::new(center);
-        center.restore_reputation().map_err(|error| whole(&error))?;
+        if let Err(error) = center.restore_reputation() {
+            // What was learned only advises: without it mail is taken all the same.
+            log.say(&Message::WorkFailed { work: "reputation", problem: whole(&error) });
+        }
         watchers.teach(Arc::clone(&checks));
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);

@@ -26,7 +26,12 @@ impl FollowPosition {
 
     /// Everything before this has been seen by whoever is here.
     pub fn seen_before(&self) -> Timestamp {
-        self.at.before(Self::MARGIN)
+        match self.id {
+            // Events are written somewhat out of the order of their times.
+            Some(_) => self.at.before(Self::MARGIN),
+            // Nobody followed up to here: this is where it begins.
+            None => self.at,
+        }
     }
 
     /// From this time on.
@@ -114,6 +119,9 @@ mod tests {
             let position = FollowPosition { at, id, by_time };
             assert_eq!(position.to_string().parse(), Ok(position));
         }
+        let begins = FollowPosition::at(at);
+        assert_eq!(begins.seen_before(), at, "nothing lies between it and what is followed");
+        assert!(FollowPosition { id, ..begins }.seen_before() < at);
         for wrong in ["", "x", "5_", "5_x", "_"] {
             assert_eq!(wrong.parse::<FollowPosition>(), Err(PositionError), "{wrong}");
         }

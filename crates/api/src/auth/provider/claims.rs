@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 /// Everything that is said, by the name of the claim.
 pub(super) type Claims = Map<String, Value>;
 
-/// Most groups looked at; the rest of a longer list is not.
+/// Most groups of somebody. Of a longer list a part would be looked at only,
+/// and what is left out could be what limits them.
 const GROUPS_MAX: usize = 5_000;
 
 /// A claim by its name, or by a path: `realm_access.roles`. A name that has
@@ -22,14 +23,25 @@ pub(super) fn find<'a>(claims: &'a Claims, name: &str) -> Option<&'a Value> {
     find(claims.get(first)?.as_object()?, rest)
 }
 
-/// The groups of a claim: a list of texts, or one text.
-pub(super) fn groups(claims: &Claims, name: &str) -> BTreeSet<String> {
+/// The groups of a claim, a list of texts or one text; nothing if there is no
+/// such claim, and why what there is cannot be used.
+pub(super) fn groups(claims: &Claims, name: &str) -> Result<Option<BTreeSet<String>>, String> {
+    // So a service says that they are too many to be said here (OpenID Connect
+    // Core section 5.6.2).
+    let elsewhere = claims.get("_claim_names").and_then(|names| names.get(name)).is_some();
     match find(claims, name) {
-        Some(Value::String(one)) => BTreeSet::from([one.clone()]),
-        Some(Value::Array(all)) => {
-            all.iter().take(GROUPS_MAX).filter_map(Value::as_str).map(str::to_owned).collect()
+        Some(Value::String(one)) => Ok(Some(BTreeSet::from([one.clone()]))),
+        Some(Value::Array(all)) if all.len() > GROUPS_MAX => {
+            Err(format!("the claim {name:?} has more than {GROUPS_MAX}"))
         }
-        _ => BTreeSet::new(),
+        Some(Value::Array(all)) => {
+            let texts = all.iter().map(|one| one.as_str().map(str::to_owned));
+            let groups: Option<BTreeSet<String>> = texts.collect();
+            groups.map(Some).ok_or_else(|| format!("the claim {name:?} has more than texts"))
+        }
+        None if elsewhere => Err(format!("the claim {name:?} is said to be elsewhere")),
+        None => Ok(None),
+        Some(_) => Err(format!("the claim {name:?} is no list of texts")),
     }
 }
 
@@ -59,7 +71,9 @@ mod tests {
     #[test]
     fn groups_are_found_wherever_they_are() {
         let claims = claims(json!({
-            "groups": ["a", "b", 7, {"x": 1}],
+            "groups": ["a", "b"],
+            "mixed": ["a", 7],
+            "_claim_names": { "far": "src1" },
             "role": "admin",
             "https://corp.example/roles": ["c"],
             "realm_access": { "roles": ["d"], "x.y": ["e"] },
@@ -70,12 +84,16 @@ mod tests {
             ("https://corp.example/roles", "c"),
             ("realm_access.roles", "d"),
             ("realm_access.x.y", "e"),
-            ("realm_access", ""),
-            ("role.admin", ""),
-            ("nothing", ""),
         ] {
-            let groups: Vec<String> = groups(&claims, name).into_iter().collect();
+            let groups: Vec<String> =
+                groups(&claims, name).unwrap().into_iter().flatten().collect();
             assert_eq!(groups.join(" "), found, "{name}");
+        }
+        for name in ["nothing", "role.admin"] {
+            assert_eq!(groups(&claims, name), Ok(None), "{name}");
+        }
+        for name in ["mixed", "realm_access", "far"] {
+            assert!(groups(&claims, name).is_err(), "{name}");
         }
     }
 

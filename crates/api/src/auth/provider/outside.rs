@@ -84,6 +84,10 @@ impl Outside {
 
     async fn asked(&self, request: HttpRequest) -> Result<HttpResponse, OutsideError> {
         let to = Address::of(request.uri())?;
+        if !to.secure && self.tls.is_some() {
+            // An issuer far away must not send us to ports of this machine.
+            return Err(OutsideError::Open(request.uri().to_string().chars().take(200).collect()));
+        }
         let unreachable = |why: String| OutsideError::Unreachable { host: to.host.clone(), why };
         let connected = TcpStream::connect((to.host.as_str(), to.port)).await;
         let stream = connected.map_err(|error| unreachable(error.to_string()))?;

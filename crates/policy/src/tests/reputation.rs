@@ -233,7 +233,7 @@ fn a_policy_has_scores_of_its_own_and_an_exception_has_none() {
 #[test]
 fn neighbours_alone_delay_and_never_refuse() {
     let facts = ReputationFacts { score: 95, own: 40, ..ReputationFacts::default() };
-    let mail = mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts));
+    let mut mail = mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts));
     let (ruling, _) = mail.decide(&compile(objects("")));
     assert_eq!(show(&ruling), "defer reputation.temporary by settings");
 }

@@ -52,8 +52,6 @@ fn every_scenario_ends_as_written() {
 /// Reasons that this issue can give, which is all but those of checks to come.
 const NOT_YET: &[Reason] = &[
     Reason::AcceptedAutoAllowed,
-    Reason::ReputationRejected,
-    Reason::ReputationTemporary,
     Reason::VirusSignature,
     Reason::SpamSignature,
     Reason::UrlMalicious,

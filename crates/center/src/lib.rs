@@ -74,7 +74,7 @@ use types::{Caller, NodeName, Permission};
 use world::{Chance, Clock};
 
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
-pub use definitions::DefinitionRow;
+pub use definitions::{DefinitionRow, DefinitionText, definition_example};
 pub use error::{CenterError, Problem};
 pub use expecting::{EXPECTED_FOR, Expectation, NewExpectation};
 pub use explain::Explanation;

@@ -112,6 +112,12 @@ routes! {
     POST "/groups/{name}/move" Needs(EditLists);
     POST "/groups/{name}/remove" Needs(EditLists);
     GET "/groups/{name}/export" Needs(SeePolicies);
+    GET "/definitions" Needs(SeePolicies);
+    GET "/definitions/new" Needs(EditPolicies);
+    POST "/definitions/new" Needs(EditPolicies);
+    GET "/definitions/{name}" Needs(SeePolicies);
+    POST "/definitions/{name}" Needs(EditPolicies);
+    POST "/definitions/{name}/remove" Needs(EditPolicies);
     GET "/policies" Needs(SeePolicies);
     GET "/policies/new/{kind}" Needs(EditPolicies);
     POST "/policies/new/{kind}" Needs(EditPolicies);

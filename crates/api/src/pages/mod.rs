@@ -119,6 +119,7 @@ pub(crate) fn router() -> Router<Api> {
         .route(assets::ROUTE, get(assets::serve))
         .merge(acting())
         .merge(saved_views())
+        .merge(definitions())
 }
 
 /// Lists under a name of their own, and what is told of them.
@@ -129,6 +130,16 @@ fn saved_views() -> Router<Api> {
         .route("/views/{id}/alert", get(alerts::page).post(alerts::set))
         .route("/views/{id}/alert/remove", post(alerts::remove))
         .route("/views/{id}/alert/test", post(alerts::test))
+}
+
+/// What policies refer to by name.
+fn definitions() -> Router<Api> {
+    use policies::definitions::{new, one, page, remove, save, save_new};
+    Router::new()
+        .route("/definitions", get(page))
+        .route("/definitions/new", get(new).post(save_new))
+        .route("/definitions/{name}", get(one).post(save))
+        .route("/definitions/{name}/remove", post(remove))
 }
 
 /// From rows to what is done about them.

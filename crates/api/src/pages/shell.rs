@@ -98,6 +98,7 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/senders", "Managed senders", Permission::SeeSenders),
     ("/expecting", "Expected mail", Permission::SeeSenders),
     ("/groups", "Groups", Permission::SeePolicies),
+    ("/definitions", "Definitions", Permission::SeePolicies),
     ("/policies/simulator", "Simulator", Permission::SeePolicies),
     ("/policies/versions", "Versions", Permission::SeePolicies),
     ("/reports/precision", "Precision", Permission::SeePolicies),

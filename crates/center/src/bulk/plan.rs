@@ -1,12 +1,11 @@
 //! What a job is made of: the rows, the pairs in them, and what would become
 //! of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::contract::TripletEntry;
-use store::state::SenderQuery;
 use types::finding::Observed;
 use types::lists::Pattern;
 use types::{
@@ -285,14 +284,20 @@ impl Center {
             BulkAct::Block => SenderVerdict::Block,
             BulkAct::Permit | BulkAct::LetIn => SenderVerdict::Permit,
         };
-        for pair in pairs {
-            let query = SenderQuery {
-                recipient: Some(pair.recipient.key().to_owned()),
-                sender: Some(pair.sender.to_string()),
-                ..SenderQuery::default()
+        let key = |sender: &Pattern, recipient: &EmailAddress| {
+            let sender = match sender {
+                Pattern::Address(address) => address.key().to_owned(),
+                Pattern::Domain(domain) => domain.to_string(),
             };
-            let known = self.parts.policies.senders(&query, None, 1)?.pop();
-            let Some(stored) = known else { continue };
+            (recipient.key().to_owned(), sender)
+        };
+        let wanted: Vec<_> = pairs.iter().map(|pair| key(&pair.sender, &pair.recipient)).collect();
+        let known = self.parts.policies.senders_of(&wanted)?.into_iter();
+        let known: HashMap<_, _> = known
+            .map(|stored| (key(&stored.sender.sender, &stored.sender.recipient), stored))
+            .collect();
+        for (pair, key) in pairs.iter_mut().zip(&wanted) {
+            let Some(stored) = known.get(key) else { continue };
             let same_end = stored.sender.valid_until == request.until;
             pair.already = stored.sender.action == verdict.action() && same_end;
             if !pair.already && stored.provenance.origin.is_file() {

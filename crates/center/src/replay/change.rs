@@ -65,6 +65,10 @@ impl Center {
                 let what = format!("{action} {sender} for {}", entry.recipient);
                 (what, Edit::Put(Object::Sender(entry.as_ref().clone())))
             }
+            ReplayChange::Definition(definition) => {
+                let what = format!("definition {:?} changed", definition.name);
+                (what, Edit::Put(Object::Definition(definition.as_ref().clone())))
+            }
             ReplayChange::Document(text) => {
                 let document = Document::parse(text).map_err(unreadable)?;
                 self.checked(&document, text)?;

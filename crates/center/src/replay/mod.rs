@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use types::lists::ManagedSender;
-use types::{Caller, Permission, Policy, PolicyId, Timestamp};
+use types::{Caller, Definition, Permission, Policy, PolicyId, Timestamp};
 
 use crate::{Center, CenterError, permit};
 use comparison::Comparison;
@@ -59,6 +59,8 @@ pub enum ReplayChange {
     RemovePolicy(PolicyId),
     /// A managed sender is added, or replaces the one of its pair.
     Sender(Box<ManagedSender>),
+    /// A definition is added, or replaces the one of its name.
+    Definition(Box<Definition>),
     /// A whole document is imported.
     Document(String),
     /// The set goes back to an older version.

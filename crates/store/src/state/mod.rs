@@ -85,6 +85,10 @@ pub trait PolicyState: Send + Sync {
         max: usize,
     ) -> Result<Vec<StoredSender>, StoreError>;
 
+    /// The managed senders of these pairs of recipient and sender, in the form
+    /// in which they are compared, as far as there are any, in any order.
+    fn senders_of(&self, pairs: &[(String, String)]) -> Result<Vec<StoredSender>, StoreError>;
+
     /// Makes one new version out of `edits`, all or none. Edits that change
     /// nothing make no version.
     ///

@@ -19,6 +19,10 @@ use super::rows::{self, KEPT, number};
 use super::{PolicyState, document, history};
 use crate::contract::StoreError;
 
+/// Pairs looked for with one statement; SQLite takes no more than some
+/// thousands of values.
+const PAIRS_AT_ONCE: usize = 500;
+
 /// The embedded implementation of [`PolicyState`]: one file, changed by one
 /// connection, read as a whole over further ones.
 #[derive(Debug)]
@@ -139,6 +143,27 @@ impl PolicyState for SqliteState {
             found.push(rows::sender(row)?);
             Ok(())
         })?;
+        Ok(found)
+    }
+
+    fn senders_of(&self, pairs: &[(String, String)]) -> Result<Vec<StoredSender>, StoreError> {
+        let connection = self.connection();
+        let mut found = Vec::new();
+        for pairs in pairs.chunks(PAIRS_AT_ONCE) {
+            let values: Vec<Value> = pairs
+                .iter()
+                .flat_map(|(recipient, sender)| [recipient.clone().into(), sender.clone().into()])
+                .collect();
+            let wanted = vec!["(?, ?)"; pairs.len()].join(", ");
+            let sql = format!(
+                "SELECT {KEPT}, hits, last_hit FROM senders
+                WHERE (recipient, sender) IN (VALUES {wanted})"
+            );
+            each(&connection, &sql, &values, |row| {
+                found.push(rows::sender(row)?);
+                Ok(())
+            })?;
+        }
         Ok(found)
     }
 

@@ -219,6 +219,13 @@ fn senders_are_found_by_recipient_sender_text_and_action_page_by_page() {
     };
     let none = SenderQuery::default();
     assert_eq!(count(none.clone()), 50);
+    let pair = |n: u32| (format!("r{}@corp.example", n % 5), format!("s{n}@x.example"));
+    let mut pairs: Vec<_> = (0..50).map(pair).collect();
+    pairs.extend((0..600).map(|n| ("r0@corp.example".to_owned(), format!("none{n}@x.example"))));
+    assert_eq!(state.senders_of(&pairs).unwrap().len(), 50, "in two questions");
+    let crossed = vec![("r1@corp.example".to_owned(), "s0@x.example".to_owned())];
+    assert_eq!(state.senders_of(&crossed).unwrap(), [], "both belong to others");
+    assert_eq!(state.senders_of(&[]).unwrap(), []);
     let recipient = Some("r3@corp.example".to_owned());
     assert_eq!(count(SenderQuery { recipient: recipient.clone(), ..none.clone() }), 10);
     let action = Some(SenderAction::Block);

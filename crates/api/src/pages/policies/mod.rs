@@ -1,5 +1,6 @@
 //! Policies: the list by type, the editor with its replay, the versions.
 
+pub(super) mod definitions;
 mod form;
 pub(super) mod observed;
 

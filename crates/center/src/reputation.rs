@@ -185,7 +185,9 @@ impl Center {
         // Events of this very moment are learned as they are written.
         let query = Query { filter: &Filter::Everything, times: from..now, stop: Stop::default() };
         self.memory.search_of_house().scan(&query, Direction::Ascending, &mut learn)?;
-        resets.for_each(|reset| drop(self.reputation.reset(reset.ip)));
+        for reset in resets {
+            self.reputation.reset(reset.ip);
+        }
         self.learn_acts()
     }
 

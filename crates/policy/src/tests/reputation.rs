@@ -184,7 +184,9 @@ fn reputed(score: u8, put_off: Option<(i64, u8)>) -> Mail {
     let at = |seconds: i64| Timestamp::from_millis(NOW.as_millis() - seconds * 1_000);
     let put_off = put_off.map(|(ago_s, score)| PutOff { at: at(ago_s), score });
     let facts = ReputationFacts { score, own: score, counted: Vec::new(), put_off };
-    mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts))
+    let mut mail = mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts));
+    mail.lists = said("bl.example not");
+    mail
 }
 
 #[test]

@@ -5,14 +5,13 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use center::replay::ReplayReport;
 use center::{Center, CenterError, DefinitionRow, DefinitionText, definition_example};
 use serde::Deserialize;
 use types::{PolicyId, PolicyType};
 
-use super::super::senders::is_fault;
-use super::super::{Shell, error_page, shown};
+use super::super::{Shell, error_page, sent, shown};
 use super::{Report, may_change, told};
 use crate::Api;
 use crate::auth::Signed;
@@ -192,17 +191,18 @@ async fn act(
             false => Done::Stored(change.version),
         })
     });
-    match done.await {
-        Ok(Done::Stored(version)) => Redirect::to(&format!("/changes/{version}")).into_response(),
-        Ok(Done::Nothing) => Redirect::to(HERE).into_response(),
+    let there = match done.await {
         Ok(Done::Replayed(report)) => {
-            opened(api, signed, shell, name, Some(form), Ok(Some(*report))).await
+            return opened(api, signed, shell, name, Some(form), Ok(Some(*report))).await;
         }
-        Err(problem) if is_fault(&problem) => {
-            opened(api, signed, shell, name, Some(form), Err(told(problem))).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+        Ok(Done::Stored(version)) => Ok(format!("/changes/{version}")),
+        Ok(Done::Nothing) => Ok(HERE.to_owned()),
+        Err(problem) => Err(problem),
+    };
+    let again = async |shell, problem: ApiProblem| {
+        opened(api, signed, shell, name, Some(form), Err(told(problem))).await
+    };
+    sent::answer(shell, there, |there| there, again).await
 }
 
 /// The page: of what was sent, or of what is stored.
@@ -256,11 +256,8 @@ pub(crate) async fn remove(
 ) -> Response {
     let (caller, of) = (signed.caller.clone(), name.clone());
     let done = working(&api, move |center| center.remove_definition(&caller, &of, None, "by hand"));
-    match done.await {
-        Ok(done) => Redirect::to(&format!("/changes/{}", done.version)).into_response(),
-        Err(problem) if is_fault(&problem) => {
-            opened(&api, signed, shell, Some(name), None, Err(problem)).await
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
+    let again = async |shell, problem: ApiProblem| {
+        opened(&api, signed, shell, Some(name), None, Err(problem)).await
+    };
+    sent::answer(shell, done.await, |done| format!("/changes/{}", done.version), again).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -74,14 +74,14 @@ pub(crate) struct Running {
     pub(crate) report: OpenReport,
 }
 
-/// Learns of clients from every event.
-struct Learner(Arc<Checks>);
+/// Learns of clients from every event. It does not keep alive what has the
+/// store, because the store has it.
+struct Learner(Weak<Checks>);
 
 impl EventWatcher for Learner {
     fn happened(&self, events: &[Arc<Event>]) {
-        for event in events {
-            self.0.reputation().learn(event, self.0.places());
-        }
+        let Some(checks) = self.0.upgrade() else { return };
+        events.iter().for_each(|event| checks.reputation().learn(event, checks.places()));
     }
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn start(
         store.clone(),
     ));
     know_places(&checks, settings, around.tls_folder.path());
-    store.watch(Arc::new(Learner(Arc::clone(&checks))));
+    store.watch(Arc::new(Learner(Arc::downgrade(&checks))));
     let parts = EngineParts {
         clock: Arc::new(clock.clone()),
         chance: around.chance.clone(),

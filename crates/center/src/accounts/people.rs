@@ -290,10 +290,10 @@ fn owner_left(
     Ok(left.then_some(()))
 }
 
-/// Whether an account is an owner who comes in by a password, and whom nobody
-/// makes less without being asked here: a sign-in service can, at any time.
+/// Whether an account is an owner whom nobody makes less without being asked
+/// here: a sign-in service can, at any time.
 fn stays_owner(account: &StoredAccount) -> bool {
-    is_owner(account) && !account.role_is_given && account.password.is_some()
+    is_owner(account) && !account.role_is_given
 }
 
 /// Whether an account may do everything, every day: one for emergencies does

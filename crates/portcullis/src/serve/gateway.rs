@@ -124,7 +124,7 @@ impl Gateway {
             // What was learned only advises: without it mail is taken all the same.
             log.say(&Message::WorkFailed { work: "reputation", problem: whole(&error) });
         }
-        watchers.teach(Arc::clone(&checks));
+        watchers.teach(&checks);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
         let metrics = metrics.with(measured as _).with(Arc::clone(&lists) as _);

@@ -3,7 +3,7 @@
 //! whoever writes events knows nothing of this, and none is written past it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use center::metrics::MetricsFromEvents;
 use checks::Checks;
@@ -18,8 +18,9 @@ pub struct Watchers {
     log: Arc<Log>,
     metrics: Arc<MetricsFromEvents>,
     hits: Mutex<HashMap<PolicyId, (u64, Timestamp)>>,
-    /// What learns of clients, once it is there.
-    learns: OnceLock<Arc<Checks>>,
+    /// What learns of clients, once it is there. Not kept alive from here: it
+    /// has the store, and the store has its watchers.
+    learns: OnceLock<Weak<Checks>>,
 }
 
 impl Watchers {
@@ -30,8 +31,8 @@ impl Watchers {
     }
 
     /// Has `checks` learn from every event from now on; the first one stays.
-    pub fn teach(&self, checks: Arc<Checks>) {
-        let _kept = self.learns.set(checks);
+    pub fn teach(&self, checks: &Arc<Checks>) {
+        let _kept = self.learns.set(Arc::downgrade(checks));
     }
 
     /// The numbers that events are counted in.
@@ -51,7 +52,7 @@ impl EventWatcher for Watchers {
     fn happened(&self, events: &[Arc<Event>]) {
         for event in events {
             self.metrics.observe(event);
-            if let Some(checks) = self.learns.get() {
+            if let Some(checks) = self.learns.get().and_then(Weak::upgrade) {
                 checks.reputation().learn(event, checks.places());
             }
             for id in deciders(event) {

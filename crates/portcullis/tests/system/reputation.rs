@@ -15,10 +15,12 @@ const CLIENT: &str = "198.51.100.7";
 const POLICIES: &str = r#"
 [[policy]]
 narrative = "No greylisting"
+override = true
 option = { type = "greylisting", set = "no_action" }
 
 [[policy]]
 narrative = "Strict"
+override = true
 option = { type = "reputation", set = { apply = "Strict" } }
 
 [[definition]]

@@ -53,9 +53,10 @@ fn a_client_is_known_by_what_it_did_until_it_is_forgotten() {
     let mut gateway = gateway.start();
     assert_eq!(deliver(door).code, 250, "nothing speaks against it");
     let mut bad = client(door);
+    assert_eq!(bad.say(&format!("MAIL FROM:<{STRANGER}>")).unwrap().code, 250);
     for number in 0..8 {
-        let to = format!("nobody{number}@corp.example");
-        assert_eq!(bad.envelope(STRANGER, &to).unwrap().code, 550);
+        let refused = bad.say(&format!("RCPT TO:<nobody{number}@corp.example>")).unwrap();
+        assert_eq!(refused.code, 550, "{refused}");
     }
     let refused = deliver(door);
     assert_eq!(refused.code, 451, "{refused}");

@@ -21,7 +21,7 @@ for (const javaScriptEnabled of [true, false]) {
       // A policy uses it.
       await page.goto('/policies/new/dns_authentication');
       await page.getByLabel('Narrative: what it is for').fill(`Uses ${name}`);
-      await page.getByLabel('Option', { exact: true }).selectOption({ label: name });
+      await page.getByLabel('Option', { exact: true }).selectOption({ label: `apply: ${name}` });
       await page.getByLabel('Applies from').selectOption('domain');
       await page.getByLabel('Which, from').fill('nobody-writes-from.example');
       await page.getByRole('button', { name: 'Save' }).click();

@@ -77,10 +77,18 @@ impl Center {
             Some(position) => position,
             None => self.noted_position()?,
         };
-        if watch.position == Some(self.memory.search_of_house().now_at()) {
+        let here = self.memory.search_of_house().now_at();
+        if watch.position == Some(here) {
             return Ok(());
         }
         let watching = self.watching(alerts)?;
+        if watching.is_empty() {
+            // Nobody asks: what came needs no look, which costs as much as an
+            // attempt. An alert to come fills its window from what is stored.
+            watch.windows.clear();
+            watch.position = Some(here);
+            return self.note_position(watch, here);
+        }
         self.remember(watch, &watching, position.seen_before())?;
         loop {
             let filters: Vec<Filter> = watching.iter().map(|one| one.filter.clone()).collect();

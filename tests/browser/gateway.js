@@ -41,28 +41,11 @@ export async function startGateway({ history = 3000, weeks = 2, rate = 120, seed
       '--history', `${history}`, '--weeks', `${weeks}`, '--rate', `${rate}`, '--seed', `${seed}`],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  const said = [];
-  child.stdout.on('data', (text) => said.push(`${text}`));
-  child.stderr.on('data', (text) => said.push(`${text}`));
-  const ended = new Promise((done) => child.once('exit', done));
-  const stop = async () => {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      const slow = setTimeout(() => child.kill('SIGKILL'), 20_000);
-      await ended;
-      clearTimeout(slow);
-    }
-    if (!data) rmSync(folder, { recursive: true, force: true });
-  };
   const url = `http://127.0.0.1:${http}`;
   const deadline = Date.now() + START_LIMIT_MS;
-  while (!(await answers(`${url}/healthz`))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
-      await stop();
-      throw new Error(`the gateway did not start:\n${said.join('')}`);
-    }
-    await new Promise((later) => setTimeout(later, 100));
-  }
+  const { said, stop } = await started(child, url, deadline, () => {
+    if (!data) rmSync(folder, { recursive: true, force: true });
+  });
   // The page line is printed once everything runs.
   while (!said.join('').includes(`:${http}/`) && Date.now() < deadline) {
     await new Promise((later) => setTimeout(later, 50));
@@ -97,7 +80,16 @@ listen = "127.0.0.1:${http}"
 listen = "off"
 ${settings}`);
   const child = spawn(binary, ['--config', file, 'serve'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { stop } = await started(child, url, Date.now() + START_LIMIT_MS, () => rmSync(folder, { recursive: true, force: true }));
+  const command = (words, input = '') =>
+    execFileSync(binary, ['--config', file, '--yes', ...words], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
+  return { url, stop, command };
+}
+
+/** Waits until a server that was launched answers; what it said so far, and how to stop it and clear up after it. */
+async function started(child, url, deadline, clear) {
   const said = [];
+  child.stdout.on('data', (text) => said.push(`${text}`));
   child.stderr.on('data', (text) => said.push(`${text}`));
   const ended = new Promise((done) => child.once('exit', done));
   const stop = async () => {
@@ -107,9 +99,8 @@ ${settings}`);
       await ended;
       clearTimeout(slow);
     }
-    rmSync(folder, { recursive: true, force: true });
+    clear();
   };
-  const deadline = Date.now() + START_LIMIT_MS;
   while (!(await answers(`${url}/healthz`))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       await stop();
@@ -117,9 +108,7 @@ ${settings}`);
     }
     await new Promise((later) => setTimeout(later, 100));
   }
-  const command = (words, input = '') =>
-    execFileSync(binary, ['--config', file, '--yes', ...words], { input, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] });
-  return { url, stop, command };
+  return { said, stop };
 }
 
 async function answers(url) {

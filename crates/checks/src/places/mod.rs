@@ -208,6 +208,14 @@ impl Places {
         }
     }
 
+    /// The databases of the settings of which nothing could be read so far.
+    pub fn unread(&self) -> Vec<PathBuf> {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = self.files.load();
+        let is_read = |path: &PathBuf| files.iter().any(|file| file.path == *path);
+        settings.databases.iter().filter(|path| !is_read(path)).cloned().collect()
+    }
+
     /// The files in use.
     pub fn status(&self) -> Vec<PlaceFileStatus> {
         self.files.load().iter().map(|file| file.status.clone()).collect()

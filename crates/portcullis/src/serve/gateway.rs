@@ -100,7 +100,7 @@ impl Gateway {
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
-        let (lists, places) = watches(settings, &checks, &policies)?;
+        let (lists, places) = watches(settings, &checks, &policies, &log);
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -293,12 +293,13 @@ fn watches(
     settings: &Settings,
     checks: &Arc<Checks>,
     policies: &Policies,
-) -> Result<(Arc<ListsWatch>, Arc<PlacesWatch>), String> {
+    log: &Log,
+) -> (Arc<ListsWatch>, Arc<PlacesWatch>) {
     let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
-    lists.start(convert::lists(settings))?;
+    lists.start(convert::lists(settings), log);
     let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
-    places.start(convert::places(settings))?;
-    Ok((lists, places))
+    places.start(convert::places(settings), log);
+    (lists, places)
 }
 
 /// Where exports go, and how much of the disk they must leave alone.

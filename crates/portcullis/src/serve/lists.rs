@@ -16,6 +16,9 @@ use super::inspect::whole;
 use crate::settings::Settings;
 use crate::telemetry::{Log, Message};
 
+/// What fails where a file cannot be used.
+const WORK: &str = "files of lists";
+
 /// What is known of the lists.
 pub(crate) struct ListsWatch {
     checks: Arc<Checks>,
@@ -29,14 +32,12 @@ impl ListsWatch {
         Arc::new(ListsWatch { checks, policy, told: Mutex::default() })
     }
 
-    /// Puts the lists of the settings in force at the start.
-    ///
-    /// # Errors
-    /// A file cannot be used.
-    pub(super) fn start(&self, lists: Vec<ListSettings>) -> Result<(), String> {
-        match self.checks.lists().replace(lists).first() {
-            Some(error) => Err(whole(error)),
-            None => Ok(()),
+    /// Puts the lists of the settings in force at the start. A file that
+    /// cannot be used lists nobody until it can: mail that is not kept out is
+    /// the smaller harm than a server that does not start after a power cut.
+    pub(super) fn start(&self, lists: Vec<ListSettings>, log: &Log) {
+        for error in self.checks.lists().replace(lists) {
+            log.say(&Message::WorkFailed { work: WORK, problem: whole(&error) });
         }
     }
 
@@ -132,8 +133,5 @@ impl MetricSource for ListsWatch {
 /// Puts the lists of new settings in force. Their files were checked with
 /// the settings; one that has become unreadable since leaves the old content.
 pub(super) fn replace(gateway: &Gateway, settings: &Settings) {
-    for error in gateway.checks.lists().replace(convert::lists(settings)) {
-        let problem = whole(&error);
-        gateway.log.say(&Message::WorkFailed { work: "files of lists", problem });
-    }
+    gateway.lists.start(convert::lists(settings), &gateway.log);
 }

@@ -15,10 +15,13 @@ use super::convert;
 use super::gateway::Gateway;
 use super::inspect::whole;
 use crate::settings::Settings;
-use crate::telemetry::Message;
+use crate::telemetry::{Log, Message};
 
 /// Data older than this are told of: blocks of addresses move.
 const OLD: Duration = Duration::from_secs(90 * 86_400);
+
+/// What fails where a file cannot be used.
+const WORK: &str = "files of places";
 
 /// What is known of the files of places.
 pub(crate) struct PlacesWatch {
@@ -31,14 +34,12 @@ impl PlacesWatch {
         Arc::new(PlacesWatch { checks, policy })
     }
 
-    /// Puts the files of the settings in force at the start.
-    ///
-    /// # Errors
-    /// One cannot be used.
-    pub(super) fn start(&self, settings: PlaceSettings) -> Result<(), String> {
-        match self.checks.places().replace(settings).first() {
-            Some(error) => Err(whole(error)),
-            None => Ok(()),
+    /// Puts the files of the settings in force at the start. One that cannot
+    /// be used knows no place until it can, as where there is none: the server
+    /// starts all the same.
+    pub(super) fn start(&self, settings: PlaceSettings, log: &Log) {
+        for error in self.checks.places().replace(settings) {
+            log.say(&Message::WorkFailed { work: WORK, problem: whole(&error) });
         }
     }
 
@@ -56,21 +57,19 @@ impl PlacesWatch {
     pub(super) fn check(&self) -> ReadyCheck {
         let asked = self.policy.load().asks_places();
         let ages = self.ages();
+        let unread = self.checks.places().unread();
         let old = ages.iter().any(|(_, age)| *age > OLD);
-        let (ok, text) = match (ages.is_empty(), asked) {
+        let mut told: Vec<String> =
+            unread.iter().map(|path| format!("{} cannot be used", path.display())).collect();
+        told.extend(ages.iter().map(|(name, age)| format!("{name} is {} old", spoken(*age))));
+        let (ok, text) = match (told.is_empty(), asked) {
             (true, false) => (true, "no file, and no policy asks for one".to_owned()),
             (true, true) => {
                 let text = "a policy restricts places, but no file says where clients are: name a \
                             geo.database, or use portcullis geo import";
                 (false, text.to_owned())
             }
-            (false, _) => {
-                let told: Vec<String> = ages
-                    .iter()
-                    .map(|(name, age)| format!("{name} is {} old", spoken(*age)))
-                    .collect();
-                (!old, told.join("; "))
-            }
+            (false, _) => (unread.is_empty() && !old, told.join("; ")),
         };
         ReadyCheck { name: "places".to_owned(), ok, needed: false, text }
     }
@@ -94,8 +93,5 @@ impl MetricSource for PlacesWatch {
 /// Puts the files of new settings in force. They were checked with the
 /// settings; one that has become unreadable since leaves the old content.
 pub(super) fn replace(gateway: &Gateway, settings: &Settings) {
-    for error in gateway.checks.places().replace(convert::places(settings)) {
-        let problem = whole(&error);
-        gateway.log.say(&Message::WorkFailed { work: "files of places", problem });
-    }
+    gateway.places.start(convert::places(settings), &gateway.log);
 }

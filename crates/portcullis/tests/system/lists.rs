@@ -82,3 +82,30 @@ fn lists_and_places_are_read_again_and_told_of() {
     assert!(status.out.contains("places.map is "), "{}", status.out);
     gateway.audit_conservation();
 }
+
+#[test]
+fn files_that_cannot_be_used_do_not_keep_the_server_from_starting() {
+    let sink = Sink::start();
+    let gateway = Gateway::before(&sink, "");
+    gateway.write("bad.txt", "spam.example\n192.0.2.999\n");
+    gateway.write("places.mmdb", "nothing");
+    gateway.write("policy.toml", POLICIES);
+    let (list, places) = (gateway.path("bad.txt"), gateway.path("places.mmdb"));
+    gateway.write_settings(&format!(
+        "[[list]]\nname = \"mine.example\"\nfile = {list:?}\n[geo]\ndatabase = [{places:?}]\n"
+    ));
+    let gateway = gateway.start();
+    assert_eq!(code_of(&gateway, "eve@spam.example"), 451, "half a list lists nobody");
+    let status = gateway.ask(&["status"]);
+    assert!(status.out.contains("the file of mine.example was not read"), "{}", status.out);
+    assert!(status.out.contains("places.mmdb cannot be used"), "{}", status.out);
+    assert_eq!(status.code, 0, "mail is taken all the same");
+    gateway.wait_logged("work_failed");
+    assert!(gateway.log().contains("bad.txt:2"), "{}", gateway.log());
+
+    gateway.write("bad.txt", "spam.example\n");
+    wait_for(REREAD, "the mended list counts", || {
+        (code_of(&gateway, "eve@spam.example") == 550).then_some(())
+    });
+    gateway.audit_conservation();
+}

@@ -8,16 +8,17 @@ use smtp::session::MailQuestion;
 use smtp::{Answer, Question};
 use types::finding::Unavailable;
 use types::{
-    Attempt, CheckName, ClientFacts, Decision, Evidence, Finding, ForwardPath, Micros, Observed,
-    Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject, TlsFacts, Verdict,
+    Attempt, CheckName, ClientFacts, Decision, Domain, Evidence, Finding, ForwardPath, Micros,
+    Observed, Outcome, Reason, Reply, ReversePath, SessionId, Source, Stage, Subject, TlsFacts,
+    Verdict,
 };
 
 use crate::attempt::{End, OpenAttempt};
 use crate::engine::{Engine, Live};
 use crate::judge::judge;
-use crate::pending::Pending;
+use crate::pending::{About, Pending};
 use crate::session_lists::SessionLists;
-use crate::spf::PendingSpf;
+use crate::spf::AskedSpf;
 use crate::transaction::Transaction;
 
 /// Who is here and what he has said so far.
@@ -32,8 +33,8 @@ pub(crate) struct Visit {
     pub(crate) host_name_unknown: bool,
     /// The look-up while it goes on.
     pub(crate) host_name: Option<Pending<Arc<Finding>>>,
-    /// Where the sender's domain takes its mail, while that is looked up.
-    pub(crate) sender_domain: Option<Pending<Arc<Finding>>>,
+    /// Where the sender's domain takes its mail, as it is looked up.
+    pub(crate) sender_domain: Option<About<Domain>>,
     /// The same once it was.
     pub(crate) sender_domain_found: Option<Finding>,
     /// What lists say of the session.
@@ -41,7 +42,7 @@ pub(crate) struct Visit {
     /// Who names the recipients.
     pub(crate) named_by: NamedBy,
     /// SPF of the transaction, if the policies in force look at it.
-    pub(crate) spf: Option<PendingSpf>,
+    pub(crate) spf: Option<AskedSpf>,
 }
 
 impl Visit {
@@ -201,7 +202,6 @@ impl Desk {
 
     async fn mail(&mut self, mail: MailQuestion) -> Answer {
         self.transaction = None;
-        self.visit.spf = None;
         self.visit.reverse_path = Some(Arc::new(mail.reverse_path));
         self.visit.declared_size = mail.parameters.size;
         let connection = self.connection.take();

@@ -7,8 +7,8 @@ use checks::SpfQuestion;
 use types::{Domain, Evidence, Finding, Observed, ReverseFacts};
 
 use crate::desk::Desk;
-use crate::pending::Pending;
-use crate::spf::PendingSpf;
+use crate::pending::{About, Pending};
+use crate::spf;
 
 impl Desk {
     /// Looks up what needs the client's address alone, as far as a policy in
@@ -38,26 +38,34 @@ impl Desk {
         let domain = sender.and_then(|address| address.domain_key().parse::<Domain>().ok());
         let looked_up = self.engine.parts.checks.looks_at_sender_domains();
         let domain = domain.filter(|domain| looked_up && !domain.as_str().starts_with('['));
+        let before = self.visit.sender_domain.take();
+        let engine = &self.engine;
         self.visit.sender_domain = domain.map(|domain| {
-            let engine = Arc::clone(&self.engine);
-            Pending::begin(async move {
-                let parts = &engine.parts;
-                Arc::new(parts.checks.sender_domain(&domain, &*parts.resolver).await)
+            About::once(before, domain, |domain| {
+                let (engine, domain) = (Arc::clone(engine), domain.clone());
+                Pending::begin(async move {
+                    let parts = &engine.parts;
+                    Arc::new(parts.checks.sender_domain(&domain, &*parts.resolver).await)
+                })
             })
         });
     }
 
     /// Asks SPF, if a policy in force looks at it.
     fn begin_spf(&mut self) {
+        let before = self.visit.spf.take();
         let Some(reverse_path) = &self.visit.reverse_path else { return };
-        if self.engine.parts.policy.load().asks_spf() {
-            let client = &self.visit.client;
-            let host_name = &self.live.settings.host_name;
-            let now = self.engine.now();
-            let helo = client.helo.as_deref();
-            let question = SpfQuestion::about(client.client.ip, helo, reverse_path, host_name, now);
-            self.visit.spf = Some(PendingSpf::ask(&self.engine, question));
+        if !self.engine.parts.policy.load().asks_spf() {
+            return;
         }
+        let client = &self.visit.client;
+        let about = (client.helo.clone(), Arc::clone(reverse_path));
+        self.visit.spf = Some(About::once(before, about, |(helo, reverse_path)| {
+            let host_name = &self.live.settings.host_name;
+            let (ip, now) = (client.client.ip, self.engine.now());
+            let question = SpfQuestion::about(ip, helo.as_deref(), reverse_path, host_name, now);
+            spf::ask(&self.engine, question)
+        }));
     }
 
     /// Looks up the client's name, once a session, if a policy in force asks
@@ -85,8 +93,8 @@ impl Desk {
 
     /// Waits for what is looked up of the sender, once a transaction.
     pub(crate) async fn seek_sender_domain(&mut self) {
-        if let Some(pending) = self.visit.sender_domain.take() {
-            self.visit.sender_domain_found = Some(Finding::clone(&*pending.answer().await));
+        if let (Some(asked), None) = (&self.visit.sender_domain, &self.visit.sender_domain_found) {
+            self.visit.sender_domain_found = Some(asked.finding().await);
         }
     }
 

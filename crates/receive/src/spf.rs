@@ -3,28 +3,25 @@
 use std::sync::Arc;
 
 use checks::SpfQuestion;
-use types::{Finding, Observed, SpfFacts};
+use types::{Finding, Observed, ReversePath, SpfFacts};
 
 use crate::engine::Engine;
-use crate::pending::Pending;
+use crate::pending::{About, Pending};
 
-/// A question that is under way, or answered. It ends with the transaction.
-pub(crate) struct PendingSpf(Pending<Arc<Finding>>);
+/// What the answer depends on within one session: the name in EHLO and the
+/// reverse-path.
+pub(crate) type SpfSubject = (Option<Arc<str>>, Arc<ReversePath>);
 
-impl PendingSpf {
-    /// Asks, and goes on asking whether anybody waits or not.
-    pub(crate) fn ask(engine: &Arc<Engine>, question: SpfQuestion) -> Self {
-        let engine = Arc::clone(engine);
-        PendingSpf(Pending::begin(async move {
-            let parts = &engine.parts;
-            Arc::new(parts.checks.spf(&question, &*parts.resolver).await)
-        }))
-    }
+/// A question that is under way, or answered.
+pub(crate) type AskedSpf = About<SpfSubject>;
 
-    /// The answer, when it is there.
-    pub(crate) async fn finding(&self) -> Finding {
-        Finding::clone(&*self.0.answer().await)
-    }
+/// Asks, and goes on asking whether anybody waits or not.
+pub(crate) fn ask(engine: &Arc<Engine>, question: SpfQuestion) -> Pending<Arc<Finding>> {
+    let engine = Arc::clone(engine);
+    Pending::begin(async move {
+        let parts = &engine.parts;
+        Arc::new(parts.checks.spf(&question, &*parts.resolver).await)
+    })
 }
 
 /// The facts in a finding of SPF.

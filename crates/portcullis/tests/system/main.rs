@@ -28,6 +28,7 @@ mod lists;
 mod operation;
 mod policy_service;
 mod proxy;
+mod questions;
 mod remote;
 mod reputation;
 mod roles;

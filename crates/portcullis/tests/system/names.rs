@@ -1,41 +1,83 @@
-//! A name server that knows no names: every question is answered at once, so
-//! that no test waits for a network that is not there.
+//! A name server that knows no names: every question is answered, at once
+//! unless a test wants it late, so that no test waits for a network that is
+//! not there.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 /// Octets of the header of a DNS message (RFC 1035 section 4.1.1).
 const HEADER_OCTETS: usize = 12;
 /// Type and class behind the name of a question.
 const QUESTION_TAIL_OCTETS: usize = 4;
 
-/// Where it answers; one for all tests of the process.
-pub(crate) fn nobody_known() -> SocketAddr {
-    static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
-    *ADDRESS.get_or_init(|| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = socket.local_addr().unwrap();
-        std::thread::spawn(move || serve(&socket));
-        address
-    })
+/// What was asked: the name and the number of the record type.
+pub(crate) type Asked = (String, u16);
+
+/// A name server; it answers until the process ends.
+pub(crate) struct NameServer {
+    /// Where it answers.
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-fn serve(socket: &UdpSocket) {
+impl NameServer {
+    /// A server that answers questions about a name after `wait`. An answer
+    /// has no SOA beside it, so that nobody may keep it (RFC 2308 section 5).
+    pub(crate) fn start(wait: fn(&str) -> Duration) -> NameServer {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = Arc::default();
+        let told = Arc::clone(&asked);
+        std::thread::spawn(move || serve(&socket, wait, &told));
+        NameServer { address, asked }
+    }
+
+    /// All questions so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// Where one answers at once; the same for all tests of the process.
+pub(crate) fn nobody_known() -> SocketAddr {
+    static SERVER: OnceLock<NameServer> = OnceLock::new();
+    SERVER.get_or_init(|| NameServer::start(|_| Duration::ZERO)).address
+}
+
+fn serve(socket: &UdpSocket, wait: fn(&str) -> Duration, asked: &Mutex<Vec<Asked>>) {
     let mut octets = [0; 4_096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets) {
-        if let Some(answer) = no_such_name(&octets[..length]) {
+        let Some((question, answer)) = no_such_name(&octets[..length]) else { continue };
+        let late = wait(&question.0);
+        asked.lock().unwrap().push(question);
+        let socket = socket.try_clone().unwrap();
+        let send = move || {
+            std::thread::sleep(late);
             let _ = socket.send_to(&answer, peer);
+        };
+        match late.is_zero() {
+            true => send(),
+            false => drop(std::thread::spawn(send)),
         }
     }
 }
 
-/// The question alone with NXDOMAIN.
-fn no_such_name(query: &[u8]) -> Option<Vec<u8>> {
-    let name = query.get(HEADER_OCTETS..)?.iter().position(|octet| *octet == 0)? + 1;
-    let mut answer = query.get(..HEADER_OCTETS + name + QUESTION_TAIL_OCTETS)?.to_vec();
+/// The question, and itself alone with NXDOMAIN.
+fn no_such_name(query: &[u8]) -> Option<(Asked, Vec<u8>)> {
+    let mut labels = Vec::new();
+    let mut rest = query.get(HEADER_OCTETS..)?;
+    while let Some((length @ 1.., tail)) = rest.split_first() {
+        let (label, tail) = tail.split_at_checked(usize::from(*length))?;
+        labels.push(String::from_utf8_lossy(label).to_ascii_lowercase());
+        rest = tail;
+    }
+    let kind = u16::from_be_bytes(rest.get(1..3)?.try_into().ok()?);
+    let end = query.len() - rest.len() + 1 + QUESTION_TAIL_OCTETS;
+    let mut answer = query.get(..end)?.to_vec();
     // An answer, recursion available, no such name; one question, nothing else.
     answer[2] |= 0x80;
     answer[3] = 0x83;
     answer[4..HEADER_OCTETS].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, 0]);
-    Some(answer)
+    Some(((labels.join("."), kind), answer))
 }

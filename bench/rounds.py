@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """rounds.py RUNS.jsonl ROUNDS [SCENARIO...] : the scenarios of the gate in paired rounds, the canned limit and ours in turn,
-and a table of their ratios with what is due and what is aimed at. Started by bench/gate, which starts the servers.
+and a table of their ratios with what is due and what is aimed at. Started by bench/gate, which starts the servers; with
+CHECKS set by bench/checks, where our own gateway without checks is the limit.
 
 The ratio of a scenario is the median of the ratios of its rounds: both halves of a round meet the same machine.
 Exit status 1 if a ratio that must be reached is not."""
@@ -24,6 +25,16 @@ SCENARIOS = [
     ("retry-tls", ["retry", "--count", "2000", "--window", "4", "--starttls"], None, None, None),
 ]
 OURS = ("ours", 2525, "portcullis")
+# bench/checks: the gateway with every check of stages 1 to 5 against the one without, for public clients of which 200 come
+# again and again, so that every answer is cached.
+BARE, CHECKING = ("bare", 2532, "bare"), ("checking", 2526, "portcullis")
+KNOWN_CLIENTS = ["--proxy", "--proxy-count", "200", "--src-count", "0"]
+SIGNED = ["--message", f"{os.environ.get('BENCH_DIR', '')}/signed.eml"]
+CHECKS = [
+    ("greylist-defer", ["greylist-defer", *KNOWN_CLIENTS], BARE, 2, 1.5),
+    ("accept-4k", ["accept", *KNOWN_CLIENTS], BARE, 2, 1.5),
+    ("accept-4k-signed", ["accept", *KNOWN_CLIENTS, *SIGNED], BARE, 2, 1.5),
+]
 # 10,000 idle connections: what each takes, and what a light load beside them notices; must, aim, and what counts.
 IDLE = [("KiB of memory for each idle connection", 6, 2.5, lambda rounds: rounds[0]),
         ("p99 of a light load with 10,000 idle connections ÷ without", 1.5, 1.1, statistics.median)]
@@ -41,7 +52,7 @@ def run(server, arguments, out):
     command = ["taskset", "-c", os.environ["CLIENT_CPU"], f"{os.environ['BIN']}/smtpload", "--target", f"127.0.0.1:{port}",
                "--label", label, "--duration", os.environ.get("DURATION", "3"), "--cgroup", group(cgroup),
                "--cgroup-sink", group("sink"), "--scenario", *arguments]
-    if arguments[0] == "accept" and server is OURS and "--conns" not in arguments:
+    if arguments[0] == "accept" and server in (OURS, BARE, CHECKING) and "--conns" not in arguments:
         command += ["--drain", "20"]  # what is still queued is delivered, and its work counted
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     for line in lines:
@@ -101,8 +112,10 @@ def idle_table(rounds):
 
 def main():
     path, rounds, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    chosen = [s for s in SCENARIOS if not wanted or s[0] in wanted]
-    with_idle = not wanted or "idle" in wanted
+    checks = "CHECKS" in os.environ
+    scenarios, ours_is = (CHECKS, CHECKING) if checks else (SCENARIOS, OURS)
+    chosen = [s for s in scenarios if not wanted or s[0] in wanted]
+    with_idle = not checks and (not wanted or "idle" in wanted)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with open(path, "a") as out:
@@ -111,7 +124,7 @@ def main():
         for _ in range(rounds):
             for name, arguments, limit, *_due in chosen:
                 least = run(limit, arguments, out)[0] if limit else None
-                ours, result = run(OURS, arguments, out)
+                ours, result = run(ours_is, arguments, out)
                 measured[name].append((least, ours, result["p99_ms"], result["foreign_cpu_cores"]))
             if with_idle:
                 idled.append((idle(DURABLE, out), idle(OURS, out)))

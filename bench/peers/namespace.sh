@@ -47,7 +47,7 @@ stop() {
 }
 # enter a namespace function in background: bgns NAME CPU NS CMD...
 bgns() { local n=$1 cpu=$2 s=$3; shift 3; bg "$n" "$cpu" bash -c '. "$0"; s=$1; shift; ns "$s" "$@"' "$HERE/namespace.sh" "$s" "$@"; }
-# a resolver that answers NXDOMAIN at 127.0.0.9:53 (loopback only): no peer waits for reverse look-ups
-dns_up() { grep -q . "$(cgdir dns9)/cgroup.procs" 2>/dev/null || bg dns9 "$CLIENT_CPU" python3 "$HERE/dns_stub.py" 53 127.0.0.9; }
+# a resolver at 127.0.0.9:53 (loopback only) that answers at once: no peer waits for reverse look-ups
+dns_up() { grep -q . "$(cgdir dns9)/cgroup.procs" 2>/dev/null || bg dns9 "$CLIENT_CPU" python3 "$HERE/dns_stub.py" 53 127.0.0.9 "$(cat "$BENCH_DIR/signed.key" 2>/dev/null)"; }
 wait_port() { local i; for i in $(seq ${2:-150}); do (exec 3<>/dev/tcp/127.0.0.1/"$1") 2>/dev/null && return 0; sleep 0.1; done; echo "port $1 did not open" >&2; return 1; }
 export BENCH_DIR SERVER_CPU CLIENT_CPU SINK_PORT BIN HERE

@@ -175,6 +175,10 @@ pub(crate) const CAST: &[Sender] = &[
     row(6, Writes(Patiently), crate::names::MUTE, 51, CROWD),
     row(5, Writes(Patiently), "overseas.example", 50, &["export", "shipping"]),
     row(45, Guesses, "harvest.test", ANY_NET, CROWD),
+    // From the same few servers all week, so that their reputation is learned.
+    row(16, Guesses, "wordlist.test", 52, CROWD),
+    row(8, Relays, "wordlist.test", 52, CROWD),
+    row(6, Writes(Patiently), "wordlist.test", 52, CROWD),
     row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
     row(14, Misspells, "broken-script.test", ANY_NET, CROWD),
     row(5, Smuggles, "smuggler.test", 43, &["two.in.one"]),

@@ -63,6 +63,14 @@ const EXPECTED: &[Reason] = &[
     Reason::GeoBlocked,
     Reason::HoldGeo,
     Reason::SenderNullMx,
+    Reason::ReputationTemporary,
+    Reason::SpoofingEnvelope,
+    Reason::SpoofingHeader,
+    Reason::AuthSpf,
+    Reason::AuthDkim,
+    Reason::AuthDmarc,
+    Reason::AuthTemporary,
+    Reason::HoldDmarcQuarantine,
 ];
 
 const NOW: &str = "2026-11-21T12:34:56Z";

@@ -144,6 +144,8 @@ impl Center {
         let before = self.reputation.facts(ip);
         let details = json!({ "score": before.score, "was": words(&before) });
         self.record(caller, AuditAction::ReputationReset, &host_key(ip).to_string(), &details)?;
+        // One reset at a time, and none while acts are learned: each reads what the other writes.
+        let _alone = self.acts_learned.until();
         let now = self.parts.clock.now();
         let mut resets = self.resets(now.before(LEARNED_AGAIN))?;
         resets.push(Reset { ip: host_key(ip), at: now });

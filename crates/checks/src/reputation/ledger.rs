@@ -171,22 +171,31 @@ impl Ledger {
         ReputationFacts { score: score(around), own: score(own), counted, put_off }
     }
 
-    /// The clients whose own marks are the worst, at most `count`.
-    pub(super) fn worst(&self, count: usize, now: Timestamp) -> Vec<IpAddr> {
-        let own = |(holder, marks): (&ReputationHolder, &Marks)| match holder {
-            ReputationHolder::Address(ip) => {
-                Some((score(marks.faded(now).share(PRIOR[0], 0.0)), *ip))
-            }
+    /// The own marks of all clients, to be looked at without the ledger.
+    pub(super) fn clients(&self) -> Clients {
+        let client = |(holder, marks): (&ReputationHolder, &Marks)| match holder {
+            ReputationHolder::Address(ip) => Some((*ip, *marks)),
             _ => None,
         };
-        let mut all: Vec<(u8, IpAddr)> = self.holders.iter().filter_map(own).collect();
-        all.retain(|(score, _)| *score > 0);
-        all.sort_by_key(|(score, ip)| (std::cmp::Reverse(*score), *ip));
-        all.into_iter().take(count).map(|(_, ip)| ip).collect()
+        Clients(self.holders.iter().filter_map(client).collect())
     }
 
     fn marks(&self, holder: ReputationHolder, now: Timestamp) -> Marks {
         self.holders.peek(&holder).map_or_else(|| Marks::none(now), |marks| marks.faded(now))
+    }
+}
+
+/// The own marks of clients, as they were at one moment.
+pub(super) struct Clients(Vec<(IpAddr, Marks)>);
+
+impl Clients {
+    /// Those whose marks are the worst, at most `count`.
+    pub(super) fn worst(self, count: usize, now: Timestamp) -> Vec<IpAddr> {
+        let own = |(ip, marks): (IpAddr, Marks)| (score(marks.faded(now).share(PRIOR[0], 0.0)), ip);
+        let mut all: Vec<(u8, IpAddr)> = self.0.into_iter().map(own).collect();
+        all.retain(|(score, _)| *score > 0);
+        all.sort_unstable_by_key(|(score, ip)| (std::cmp::Reverse(*score), *ip));
+        all.into_iter().take(count).map(|(_, ip)| ip).collect()
     }
 }
 
@@ -295,12 +304,12 @@ mod tests {
         let worse = PutOff { at: hours(1), score: 66 };
         ledger.put_off(ip(CLIENT), worse);
         assert_eq!(ledger.facts(ip(CLIENT), None, hours(1)).put_off, Some(worse));
-        assert_eq!(ledger.worst(5, hours(0)), [ip(CLIENT)]);
+        assert_eq!(ledger.clients().worst(5, hours(0)), [ip(CLIENT)]);
         assert!(ledger.reset(ip(CLIENT)) && !ledger.reset(ip(CLIENT)));
         let facts = ledger.facts(ip(CLIENT), None, hours(1));
         assert_eq!(facts.put_off, None);
         assert_eq!(facts.counted[0].holder, ReputationHolder::Network(ip("192.0.2.0")));
-        assert_eq!(ledger.worst(5, hours(0)), Vec::<IpAddr>::new());
+        assert_eq!(ledger.clients().worst(5, hours(0)), Vec::<IpAddr>::new());
     }
 
     #[test]

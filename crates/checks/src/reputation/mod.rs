@@ -69,7 +69,9 @@ impl Reputation {
 
     /// The worst clients, at most `count`, the worst first.
     pub fn worst(&self, count: usize, now: Timestamp, places: &Places) -> Vec<Reputed> {
-        let worst = self.ledger().worst(count, now);
+        // Sessions wait for the ledger, so it is not held while all are compared.
+        let clients = self.ledger().clients();
+        let worst = clients.worst(count, now);
         let told = worst.into_iter().map(|ip| Reputed { ip, facts: self.facts(ip, now, places) });
         let mut told: Vec<Reputed> = told.collect();
         told.sort_by_key(|one| std::cmp::Reverse(one.facts.score));

@@ -70,7 +70,7 @@ impl ApiProblem {
         let doc = permission.doc().trim_end_matches('.');
         let over_all = !caller.sight.is_everything() && permission.reach() == Reach::House;
         let because = match over_all {
-            true => ", which nobody has who sees only some domains",
+            true => ", which nobody has who sees only some domains or groups",
             false => "",
         };
         let detail =

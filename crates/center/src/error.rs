@@ -16,11 +16,11 @@ pub enum CenterError {
         permission: Permission,
     },
     /// It belongs to somebody whom the caller does not see.
-    #[error("{domain} is none of the domains you see; those are {limits}")]
+    #[error("you do not see the mail of {recipient}; you see that of {limits}")]
     OutOfSight {
-        /// Whose domain it is.
-        domain: String,
-        /// The domains the caller sees.
+        /// Whose it is.
+        recipient: String,
+        /// The domains and groups the caller sees.
         limits: String,
     },
     /// There is no such thing.
@@ -84,6 +84,7 @@ impl From<StoreError> for CenterError {
             StoreError::Conflict { expected, found } => CenterError::Conflict { expected, found },
             StoreError::NotFound(what) => CenterError::NotFound(what),
             StoreError::FileManaged(what) => CenterError::FileManaged(what),
+            needed @ StoreError::Needed { .. } => CenterError::invalid(needed.to_string()),
             other => CenterError::Store(other),
         }
     }

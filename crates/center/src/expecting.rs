@@ -211,7 +211,7 @@ fn is_short(validity: &Validity) -> bool {
 /// Whether it is about a recipient whom the caller sees.
 fn sees(caller: &Caller, stored: &StoredPolicy) -> bool {
     match &stored.policy.to {
-        Scope::Address(address) => caller.sight.sees_domain(address.domain_key()),
+        Scope::Address(address) => caller.sight.sees_address(address),
         _ => false,
     }
 }

@@ -347,7 +347,7 @@ fn words(reference: Reference, texts: &[&str], attempt: Option<&RequestedAttempt
 fn sees(caller: &Caller, request: &ReviewRequest) -> bool {
     let to = request.attempt.as_ref().and_then(|attempt| attempt.to.parse().ok());
     caller.sight.is_everything()
-        || to.is_some_and(|to: types::EmailAddress| caller.sight.sees_domain(to.domain_key()))
+        || to.is_some_and(|to: types::EmailAddress| caller.sight.sees_address(&to))
 }
 
 fn requested(event: &Event) -> RequestedAttempt {

@@ -380,7 +380,7 @@ impl Center {
 
 /// Whether an entry belongs to a recipient whom the caller sees.
 pub(crate) fn sees(caller: &Caller, entry: &ManagedSender) -> bool {
-    caller.sight.sees_domain(entry.recipient.domain_key())
+    caller.sight.sees_address(&entry.recipient)
 }
 
 /// Entries that are new or other than they were.

@@ -4,7 +4,7 @@
 //! A question goes to [`Seen`], never to the event log itself, which nothing
 //! else in this crate can reach: rows, counts, facets, histograms, exports,
 //! deep links and the live tail are answered from the same rows. Whoever is
-//! limited to some domains sees what concerns recipients there; whoever may
+//! limited to some domains or groups sees what concerns recipients there; whoever may
 //! not see subjects gets events without them, and finds nothing by them.
 
 use std::borrow::Cow;
@@ -102,16 +102,17 @@ pub(crate) fn permit_recipient(
     match caller.sight.sees_path(recipient) {
         true => Ok(()),
         false => Err(CenterError::OutOfSight {
-            domain: recipient.domain_key().to_owned(),
+            recipient: crate::presentable_within(recipient.as_str(), 300),
             limits: names(&caller.sight),
         }),
     }
 }
 
-/// The domains of a limit, for people.
+/// The domains and groups of a limit, for people.
 fn names(sight: &Sight) -> String {
-    let names: Vec<String> = sight.domains().iter().map(ToString::to_string).collect();
-    names.join(", ")
+    let domains = sight.domains().iter().map(ToString::to_string);
+    let groups = sight.groups().iter().map(|name| format!("the group {name:?}"));
+    domains.chain(groups).collect::<Vec<String>>().join(", ")
 }
 
 /// The events one caller sees.
@@ -247,12 +248,15 @@ fn asked<'f>(query: &Query<'_>, filter: &'f Filter) -> Query<'f> {
     Query { filter, times: query.times.clone(), stop: query.stop.clone() }
 }
 
-/// Events of recipients in these domains.
+/// Events of recipients in these domains and groups. All members are one
+/// condition, which costs the same however many they are.
 fn limit(sight: &Sight) -> Option<Filter> {
-    match sight {
-        Sight::Everything => None,
-        Sight::Domains(domains) => Some(Filter::Any(domains.iter().map(of_domain).collect())),
-    }
+    let limited = sight.limited()?;
+    let domains = limited.limit().domains().iter().map(of_domain);
+    let among = TextMatch::Among(Arc::clone(limited.members()));
+    let members = Filter::Text(TextColumn::To, among);
+    let groups = (!limited.limit().groups().is_empty()).then_some(members);
+    Some(Filter::Any(domains.chain(groups).collect()))
 }
 
 fn of_domain(pattern: &DomainPattern) -> Filter {

@@ -1,18 +1,22 @@
-//! Whoever is limited to some domains sees nothing of others, whichever way
-//! they ask.
+//! Whoever is limited to some domains or to the members of a group sees
+//! nothing of others, whichever way they ask.
+
+use std::cell::Cell;
+use std::sync::Arc;
 
 use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState};
 use types::lists::{ManagedSender, SenderAction};
 use types::{
-    Caller, CheckName, Decision, Event, EventKind, ForwardPath, Outcome, Permission, PolicyId,
-    PolicyRef, Reason, Sight,
+    AddressSet, Caller, CheckName, Decision, Event, EventKind, ForwardPath, Limit, Outcome,
+    Permission, PolicyId, PolicyRef, Reason, Sight,
 };
 
 use crate::search::SearchRequest;
 use crate::tests::{Gateway, at, queue_id, sample};
 use crate::views::View;
 use crate::{
-    CenterError, ExportFormat, ExportRequest, NewRequest, QueueCommand, RequestList, SenderSearch,
+    CenterError, ExportFormat, ExportRequest, NewExpectation, NewRequest, QueueCommand,
+    RequestList, SenderSearch,
 };
 
 const OWN: &str = "bob@corp.example";
@@ -22,9 +26,80 @@ fn owner() -> Caller {
     Caller::with_all("root")
 }
 
-/// The help desk of one domain.
+thread_local! {
+    /// Whether the desk of this test is limited to a group.
+    static BY_GROUP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A help desk for some recipients: those of one domain, or where a test says
+/// so the same by their addresses, as members of a group.
 fn desk() -> Caller {
-    owner().seeing(Sight::of(vec!["corp.example".parse().unwrap()]).unwrap())
+    owner().seeing(match BY_GROUP.get() {
+        false => Sight::of(vec!["corp.example".parse().unwrap()]).unwrap(),
+        true => group(&[OWN, "ANN@corp.example", "cid@corp.example"]),
+    })
+}
+
+/// What a group of these leaves.
+fn group(members: &[&str]) -> Sight {
+    let members: Vec<types::lists::Pattern> =
+        members.iter().map(|member| member.parse().unwrap()).collect();
+    let limit = Limit::new(Vec::new(), vec!["Desk".to_owned()]).unwrap();
+    Sight::within(limit, Arc::new(AddressSet::new(&members, "")))
+}
+
+/// Every rule of this file holds for a group as for a domain.
+#[test]
+fn the_members_of_a_group_are_seen_as_the_recipients_of_a_domain() {
+    BY_GROUP.set(true);
+    lists_counts_and_pictures_have_the_same_rows();
+    asking_for_others_by_name_finds_nothing();
+    no_link_leads_to_others();
+    the_other_recipients_of_a_message_are_not_named();
+    exports_have_the_same_rows();
+    names_of_policies_are_told_to_those_who_may_see_policies();
+    the_live_tail_has_the_same_rows();
+    the_overview_counts_the_same_rows();
+    managed_senders_are_those_of_ones_own_recipients();
+    requests_are_those_about_ones_own_recipients();
+    of_a_queued_message_everybody_sees_and_moves_their_own_recipients();
+    who_expects_a_mail_is_a_recipient_of_ones_own();
+}
+
+#[test]
+fn of_a_domain_only_the_members_are_seen() {
+    let (gateway, _) = gateway();
+    let one = owner().seeing(group(&["ann@corp.example", "labs.example", "*.corp.example"]));
+    let page = gateway.center.search(&one, &all()).unwrap();
+    let mut to: Vec<String> = page.rows.iter().filter_map(|row| row.to.clone()).collect();
+    to.sort_unstable();
+    let expected =
+        ["Ann@CORP.example", "eve@labs.example", "eve@labs.example", "eve@sub.corp.example"];
+    assert_eq!(to, expected);
+    assert_eq!(gateway.center.count(&one, &all()).unwrap().count, 4);
+    let emptied = owner().seeing(group(&[]));
+    assert_eq!(gateway.center.count(&emptied, &all()).unwrap().count, 0, "never everything");
+    assert!(gateway.center.search(&emptied, &all()).unwrap().rows.is_empty());
+}
+
+#[test]
+fn who_expects_a_mail_is_a_recipient_of_ones_own() {
+    let (gateway, _) = gateway();
+    let expect = |caller: &Caller, recipient: &str| {
+        let (recipient, note) = (recipient.parse().unwrap(), String::new());
+        gateway.center.expect(caller, &NewExpectation { recipient, note, row: None })
+    };
+    let out = expect(&desk(), "eve@labs.example");
+    assert!(out.is_err(), "{out:?}");
+    expect(&desk(), OWN).unwrap();
+    assert_eq!(gateway.center.expectations(&desk()).unwrap().len(), 1);
+    let elsewhere = owner().seeing(group(&["cid@corp.example"]));
+    assert!(gateway.center.expectations(&elsewhere).unwrap().is_empty());
+    let out = expect(&elsewhere, OWN).unwrap_err().to_string();
+    assert_eq!(
+        out,
+        "you do not see the mail of bob@corp.example; you see that of the group \"Desk\""
+    );
 }
 
 fn to(number: u64, reason: Reason, recipient: Option<&str>) -> Event {
@@ -284,7 +359,7 @@ fn managed_senders_are_those_of_ones_own_recipients() {
     assert!(export(&desk).contains(OWN) && !export(&lab).contains(OWN));
     let out = center.put_sender(&lab, entry("c@x.example", OWN), "");
     assert!(
-        matches!(&out, Err(CenterError::OutOfSight { domain, .. }) if domain == "corp.example"),
+        matches!(&out, Err(CenterError::OutOfSight { recipient, .. }) if recipient == OWN),
         "{out:?}"
     );
     let id = list(&owner)[0].sender.id;

@@ -4,6 +4,14 @@ use std::collections::HashMap;
 
 use types::lists::{Group, Pattern};
 
+/// The members of some groups and of all groups below them, as the scopes of
+/// policies have them: for whoever is limited to groups. A group that is not
+/// there has none.
+pub fn members<'a>(groups: &'a [Group], names: &[String]) -> Vec<&'a Pattern> {
+    let tree = GroupTree::new(groups);
+    names.iter().flat_map(|name| tree.members(name)).collect()
+}
+
 /// Groups by name, and what stands below each.
 #[derive(Debug)]
 pub(crate) struct GroupTree<'a> {

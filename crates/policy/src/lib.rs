@@ -34,6 +34,7 @@ mod validate;
 
 pub use definitions::DefinitionFault;
 pub use document::{Document, DocumentError};
+pub use groups::members;
 pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPolicy, defaults};
 pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;

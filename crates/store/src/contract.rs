@@ -61,6 +61,14 @@ pub enum StoreError {
     /// The object is read-only here.
     #[error("{0} comes from the policy file and can only be changed there")]
     FileManaged(String),
+    /// An account is limited to the group that is to go.
+    #[error("the account {account} is limited to {what}; give it another limit first")]
+    Needed {
+        /// The group.
+        what: String,
+        /// The account.
+        account: String,
+    },
     /// Another instance has the data folder.
     #[error("the data folder is in use by another instance")]
     InUse,

@@ -67,7 +67,7 @@ pub use reason::{Reason, ReasonKind};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use reputation::{PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark};
 pub use role::{Role, RoleName};
-pub use sight::Sight;
+pub use sight::{AddressSet, Limit, LimitError, Sight};
 pub use stage::Stage;
 pub use time::{Micros, Timestamp, spoken};
 pub use verdict::{Decision, Detail, Verdict};

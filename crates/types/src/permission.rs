@@ -42,9 +42,9 @@ macro_rules! permissions {
 /// What a permission is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Recipients: whoever is limited to some domains has it for those.
+    /// Recipients: whoever is limited to some domains or groups has it for those.
     Recipients,
-    /// The gateway as a whole: whoever is limited to some domains has it not.
+    /// The gateway as a whole: whoever is limited to some domains or groups has it not.
     House,
 }
 
@@ -145,11 +145,17 @@ impl Permissions {
     /// What is left of them for somebody who sees this much only.
     #[must_use]
     pub fn within(self, sight: &Sight) -> Permissions {
-        let reaches = |permission: &Permission| permission.reach() == Reach::Recipients;
         match sight {
             Sight::Everything => self,
-            Sight::Domains(_) => self.iter().filter(reaches).collect(),
+            Sight::Limited(_) => self.of_recipients(),
         }
+    }
+
+    /// Those that are about recipients: what is left for whoever is limited.
+    #[must_use]
+    pub fn of_recipients(self) -> Permissions {
+        let reaches = |permission: &Permission| permission.reach() == Reach::Recipients;
+        self.iter().filter(reaches).collect()
     }
 
     /// Those that are in either set.

@@ -53,11 +53,35 @@ for (const javaScriptEnabled of [true, false]) {
     expect(facets.find((facet) => facet.key === 'to_domain').values.map((one) => one.value)).toEqual([OWN]);
     const refused = await desk.goto('/policies');
     expect(refused.status()).toBe(403);
-    await expect(desk.locator('main')).toContainText('which nobody has who sees only some domains; an owner can grant it: demo');
+    await expect(desk.locator('main')).toContainText('which nobody has who sees only some domains or groups; an owner can grant it: demo');
     await desk.goto('/');
     await expect(desk.getByRole('heading', { level: 1 })).toBeVisible();
     expect(await desk.locator('main').textContent()).not.toContain(`@${OTHER}`);
     await expect(desk.locator('.rail').getByRole('link', { name: 'System' })).toHaveCount(0);
+
+    // The same desk for the one member of a group, from the next request on.
+    const member = (await attempts(page.request, `to:@${OTHER}`)).find((one) => one.to.includes('@')).to;
+    const group = `Ward of ${name}`;
+    await page.goto('/groups');
+    await page.getByLabel('New group').fill(group);
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.goto(`/groups/${encodeURIComponent(group)}`);
+    await page.getByLabel(/one per line/).fill(member);
+    await page.getByRole('button', { name: 'Add all or nothing' }).click();
+    await expect(page.getByText(member).first()).toBeVisible();
+    await page.goto(`/system/access/${encodeURIComponent(`${name}@${OWN}`)}`);
+    await page.getByLabel(/only the mail of/).fill('');
+    await page.getByLabel(/members of these groups/).fill('No such group');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByRole('alert')).toContainText('there is no group "No such group"');
+    await page.getByLabel(/members of these groups/).fill(group);
+    await page.getByRole('button', { name: 'Save' }).click();
+    await expect(page.getByRole('row', { name: new RegExp(name) })).toContainText(`group ${group}`);
+    await desk.goto('/messages?view=all&from=now-7d&cols=time,is,to&rows=100');
+    expect(await rows.count()).toBeGreaterThan(0);
+    for (const text of await rows.allTextContents()) expect(text).toContain(member);
+    await desk.goto('/me');
+    await expect(desk.locator('main')).toContainText(`limited to the mail of the group ${group}`);
 
     await page.goto(`/system/access/${encodeURIComponent(`${name}@${OWN}`)}`);
     await page.getByLabel(/^Disabled/).check();

@@ -54,16 +54,19 @@ const DONE: Json<Done> = Json(Done { done: true });
 pub(crate) struct Me {
     name: String,
     permissions: Permissions,
-    /// The recipient domains whose mail they see; everybody's if empty.
+    /// The recipient domains whose mail they see; everybody's if there are
+    /// neither domains nor groups.
     domains: Vec<DomainPattern>,
+    /// The groups whose members' mail they see, by name.
+    groups: Vec<String>,
     preferences: Preferences,
 }
 
 pub(crate) async fn me(signed: Signed) -> Json<Me> {
     let Signed { caller, preferences, .. } = signed;
     let (name, permissions) = (caller.name.to_string(), caller.permissions);
-    let domains = caller.sight.domains().to_vec();
-    Json(Me { name, permissions, domains, preferences: (*preferences).clone() })
+    let (domains, groups) = (caller.sight.domains().to_vec(), caller.sight.groups().to_vec());
+    Json(Me { name, permissions, domains, groups, preferences: (*preferences).clone() })
 }
 
 pub(crate) async fn list(

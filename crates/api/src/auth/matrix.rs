@@ -15,7 +15,7 @@ const HEAD: &str = "\
 # Who may ask for which route. Made from the router, auth/access.rs and types/role.rs:
 #     UPDATE=1 cargo test -p api matrix
 # Columns: visitor (nobody is signed in), then each role; + may ask, - is refused.
-# The columns behind the bar are the same roles limited to some domains.
+# The columns behind the bar are the same roles limited to some domains or groups.
 ";
 
 #[test]

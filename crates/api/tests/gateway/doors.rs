@@ -97,7 +97,7 @@ pub(crate) fn gateway() -> Gateway {
 pub(crate) fn with_owner(mut gateway: Gateway) -> Gateway {
     let accounts = &gateway.accounts;
     let machine = Caller::with_all("test");
-    let person = NewPerson { name: OWNER.into(), role: Role::Owner.into(), domains: Vec::new() };
+    let person = NewPerson { name: OWNER.into(), role: Role::Owner.into(), domains: Vec::new(), groups: Vec::new() };
     accounts.add_account(&machine, &person).unwrap();
     accounts.set_password(&machine, OWNER, OWNER_PASSWORD, Tokens::Keep).unwrap();
     let token = NewToken {

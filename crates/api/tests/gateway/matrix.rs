@@ -50,7 +50,12 @@ fn filled(path: &str) -> String {
 fn token(gateway: &Gateway, role: Role, domains: &[DomainPattern]) -> String {
     let machine = Caller::with_all("test");
     let name = format!("{}{}", role.slug().replace('_', "-"), domains.len());
-    let person = NewPerson { name: name.clone(), role: role.into(), domains: domains.to_vec() };
+    let person = NewPerson {
+        name: name.clone(),
+        role: role.into(),
+        domains: domains.to_vec(),
+        groups: Vec::new(),
+    };
     gateway.accounts.add_account(&machine, &person).unwrap();
     let token = NewToken {
         name: "matrix".into(),

@@ -108,7 +108,12 @@ impl<'a> Browser<'a> {
 
 fn viewer(gateway: &Gateway) -> Browser<'_> {
     let machine = Caller::with_all("root");
-    let person = NewPerson { name: "vera".into(), role: Role::Viewer.into(), domains: Vec::new() };
+    let person = NewPerson {
+        name: "vera".into(),
+        role: Role::Viewer.into(),
+        domains: Vec::new(),
+        groups: Vec::new(),
+    };
     gateway.accounts.add_account(&machine, &person).unwrap();
     gateway.accounts.set_password(&machine, "vera", "quiet harbour lamp", Tokens::Keep).unwrap();
     Browser::new(gateway)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::state::accounts::{NewAccount, StoredAccount};
-use types::{AuditAction, Caller, Role, Sight, Timestamp, Via};
+use types::{AuditAction, Caller, Role, Timestamp, Via};
 
 use super::people::{check_name, comparable, name_taken};
 use super::{Accounts, Secret, Tokens, permit_accounts};
@@ -73,17 +73,17 @@ impl Accounts {
                     to.set_disabled(account.id, false)?;
                     // Whatever was made of it: this is the way back in.
                     to.set_role(account.id, &Role::Owner.into())?;
-                    to.set_sight(account.id, &Sight::Everything)?;
+                    to.set_limit(account.id, None)?;
                     to.set_password(account.id, &Tokens::Revoke.with(&hash, None))
                 })?;
                 self.forget_proofs(account.id);
             }
             Some(_) => return Err(name_taken()),
             None => {
-                let (role, sight) = (Role::Owner.into(), Sight::Everything);
+                let (role, limit) = (Role::Owner.into(), None);
                 let (at, by) = (self.clock.now(), caller.name.to_string());
                 let new =
-                    NewAccount { name, role, sight, emergency: true, password: Some(hash), at, by };
+                    NewAccount { name, role, limit, emergency: true, password: Some(hash), at, by };
                 self.changed(&note, |to| to.add_account(&new))?.ok_or_else(name_taken)?;
             }
         }

@@ -18,7 +18,7 @@ use types::{AccountId, Actor, AuditAction, AuditNote, Caller, Timestamp};
 
 use super::people::{check_name, comparable, not_oneself};
 use super::provider::Given;
-use super::{Accounts, Identity, Newcomers, ProviderRules, Secret, Visitor, permit_accounts};
+use super::{Accounts, Identity, Newcomers, ProviderRules, Secret, Visitor, limits, permit_accounts};
 use crate::{CenterError, presentable_within};
 
 /// Longest subject, in octets (OpenID Connect Core section 2).
@@ -161,7 +161,7 @@ impl Accounts {
         }
         let (groups, said) = groups_of(rules, identity)?;
         let given = self.given(rules, &groups)?;
-        if given.as_ref().is_some_and(|g| account.role == g.role && account.sight == g.sight) {
+        if given.as_ref().is_some_and(|g| account.role == g.role && account.limit == g.limit) {
             return Ok(account);
         }
         if !said {
@@ -173,13 +173,13 @@ impl Accounts {
             return Err(self.no_role(rules));
         };
         let details = json!({
-            "before": { "role": account.role, "domains": account.sight.domains() },
-            "after": { "role": given.role, "domains": given.sight.domains() },
+            "before": limits::told(&account.role, account.limit.as_ref()),
+            "after": limits::told(&given.role, given.limit.as_ref()),
         });
         let note = self.note_of(rules, AuditAction::RoleGiven, &account.name);
         self.done(&note.with_details(details.to_string()), |to| {
             to.set_role(account.id, &given.role)?;
-            to.set_sight(account.id, &given.sight)
+            to.set_limit(account.id, given.limit.as_ref())
         })?;
         Ok(self.stored(account.id)?)
     }
@@ -201,12 +201,11 @@ impl Accounts {
         let name = comparable(identity.name.as_ref().map_err(|why| nameless(why.clone()))?);
         let shown = presentable_within(&name, 80);
         check_name(&name).map_err(|error| nameless(format!("{shown:?} is no name: {error}")))?;
-        let details = json!({
-            "role": given.role, "domains": given.sight.domains(), "subject": identity.subject,
-        });
+        let told = limits::told(&given.role, given.limit.as_ref());
+        let details = json!({ "given": told, "subject": identity.subject });
         let (at, by) = (self.clock.now(), rules.name.clone());
-        let Given { role, sight } = given;
-        let new = NewAccount { name, role, sight, emergency: false, password: None, at, by };
+        let Given { role, limit } = given;
+        let new = NewAccount { name, role, limit, emergency: false, password: None, at, by };
         let note = self.note_of(rules, AuditAction::AccountAdded, &new.name);
         let made = self.changed(&note.with_details(details.to_string()), |to| {
             let Some(id) = to.add_account(&new)? else { return Ok(None) };

@@ -13,6 +13,7 @@ fn rules(newcomers: Newcomers) -> ProviderRules {
         group: group.into(),
         role: role.into(),
         domains: domains.iter().map(|domain| domain.parse().unwrap()).collect(),
+        groups: Vec::new(),
     };
     ProviderRules {
         name: "Corp".into(),
@@ -21,6 +22,7 @@ fn rules(newcomers: Newcomers) -> ProviderRules {
             group("owners", Role::Owner, &[]),
             group("operators", Role::Operator, &[]),
             group("desk", Role::Viewer, &["corp.example"]),
+            GroupRole { groups: vec!["Clinic".into()], ..group("clinic", Role::Viewer, &[]) },
         ],
         otherwise: None,
         newcomers,
@@ -69,9 +71,12 @@ fn a_group_gives_an_account_with_a_role_and_a_change_there_counts_at_the_next_si
         ("ana@corp.example", RoleName::from(Role::Viewer))
     );
     assert_eq!(first.caller.sight.domains()[0].to_string(), "corp.example");
+    let clinic = house.enter(&person("c", "cid", &["clinic"])).unwrap().caller.sight;
+    assert!(!clinic.is_everything() && clinic.groups() == ["Clinic"], "{clinic:?}");
+    house.enter(&person("8f3", "Ana@Corp.example", &["staff", "desk"])).unwrap();
     assert_eq!(
         house.told(2),
-        ["ana@corp.example sign_in.done with Corp", "Corp account.added ana@corp.example"]
+        ["ana@corp.example sign_in.done with Corp", "cid sign_in.done with Corp"]
     );
     // Her name there may be another one by now; who she is may not.
     let again = house.enter(&person("8f3", "ana.new", &["operators"])).unwrap();
@@ -82,7 +87,7 @@ fn a_group_gives_an_account_with_a_role_and_a_change_there_counts_at_the_next_si
     house.enter(&person("8f3", "ana", &["operators"])).unwrap();
     assert_eq!(house.told(2)[1], "ana@corp.example sign_in.done with Corp", "nothing changed");
     let rows = house.accounts.accounts(&machine()).unwrap();
-    assert_eq!(rows.len(), 1);
+    assert_eq!(rows.len(), 2);
     assert_eq!((&*rows[0].identities[0].subject, rows[0].identities[0].gives_role), ("8f3", true));
 }
 

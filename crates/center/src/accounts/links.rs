@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
-use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Sight, Timestamp, Via};
+use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Timestamp, Via};
 
 use super::people::{check_name, comparable, name_taken, no_way_around, not_oneself};
-use super::sessions::caller_of;
 use super::{Accounts, Secret, Tokens, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
 
@@ -121,7 +120,7 @@ impl Accounts {
                 let account = self.stored(id)?;
                 password::check(password, &account.name)?;
                 let hash = self.hasher.hash(password)?;
-                let person = caller_of(&account).from_address(from.address);
+                let person = self.caller_of(&account)?.from_address(from.address);
                 let note = self.note(&person, AuditAction::SetUp, "a new password");
                 let link = secret::hash(link);
                 let new = tokens.with(&hash, None);
@@ -242,7 +241,7 @@ impl Accounts {
 
     fn take(&self, link: &str, account: &StoredAccount, from: &Visitor) -> Result<(), CenterError> {
         let hash = secret::hash(link);
-        let person = caller_of(account).from_address(from.address);
+        let person = self.caller_of(account)?.from_address(from.address);
         let note = self.note(&person, AuditAction::SetUp, "a link that signs in");
         let taken = self.changed(&note, |to| Ok(to.take_link(&hash)?.map(drop)))?;
         taken.ok_or_else(used_up)
@@ -251,8 +250,8 @@ impl Accounts {
 
 /// An account that may do everything.
 fn owner(name: String, at: Timestamp, by: String) -> NewAccount {
-    let (role, sight) = (Role::Owner.into(), Sight::Everything);
-    NewAccount { name, role, sight, emergency: false, password: None, at, by }
+    let (role, limit) = (Role::Owner.into(), None);
+    NewAccount { name, role, limit, emergency: false, password: None, at, by }
 }
 
 fn used_up() -> CenterError {

@@ -18,6 +18,9 @@ mod emergency;
 mod form;
 mod identities;
 #[cfg(test)]
+mod limit_tests;
+mod limits;
+#[cfg(test)]
 mod identity_tests;
 mod links;
 mod noted;
@@ -140,6 +143,7 @@ pub struct Accounts {
     memory: Mutex<Memory>,
     alarm: Option<Arc<dyn EmergencyAlarm>>,
     provider: Option<Arc<ProviderRules>>,
+    groups: Mutex<limits::Groups>,
 }
 
 /// What is forgotten when the process ends.
@@ -162,8 +166,8 @@ impl Accounts {
         let AccountParts { state, audit, clock, chance, times } = parts;
         let hasher = Hasher::new(Arc::clone(&chance));
         let memory = Mutex::default();
-        let (alarm, provider) = (None, None);
-        Accounts { state, audit, clock, chance, times, hasher, memory, alarm, provider }
+        let (alarm, provider, groups) = (None, None, Mutex::default());
+        Accounts { state, audit, clock, chance, times, hasher, memory, alarm, provider, groups }
     }
 
     /// The names of those who may do everything: they can grant permissions.
@@ -191,11 +195,11 @@ impl Accounts {
         let Some(account) = self.state.account(account)?.filter(|account| !account.disabled) else {
             return Ok(None);
         };
-        let Some(token) = token else { return Ok(Some(sessions::caller_of(&account))) };
+        let Some(token) = token else { return self.caller_of(&account).map(Some) };
         let tokens = self.state.tokens(Some(account.id))?;
         let valid = |end: Option<types::Timestamp>| end.is_none_or(|end| end > self.clock.now());
         let found = tokens.iter().find(|one| one.id == token && valid(one.expires));
-        Ok(found.map(|token| tokens::of_token(&account, token)))
+        found.map(|token| self.of_token(&account, token)).transpose()
     }
 
     /// The present, as ends of tokens are reckoned from.

@@ -6,9 +6,9 @@ use store::StoreError;
 use store::state::AccountChanges;
 use store::state::accounts::{NewAccount, StoredAccount};
 use types::policy::DomainPattern;
-use types::{AuditAction, Caller, Role, RoleName, Sight, Timestamp};
+use types::{AuditAction, Caller, Limit, Role, RoleName, Timestamp};
 
-use super::{Accounts, IdentityRow, Tokens, password, permit_accounts, permit_all};
+use super::{Accounts, IdentityRow, Tokens, limits, password, permit_accounts, permit_all};
 use crate::CenterError;
 
 /// Longest name of an account, in characters.
@@ -21,9 +21,13 @@ pub struct NewPerson {
     pub name: String,
     /// What they may do.
     pub role: RoleName,
-    /// The recipient domains whose mail they see; everybody's if empty.
+    /// The recipient domains whose mail they see; everybody's if there are
+    /// neither domains nor groups.
     #[serde(default)]
     pub domains: Vec<DomainPattern>,
+    /// The groups whose members' mail they see, by name.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// What is to be different about an account; what is absent stays.
@@ -33,9 +37,13 @@ pub struct AccountChange {
     /// What it may do.
     #[serde(default)]
     pub role: Option<RoleName>,
-    /// The recipient domains whose mail it sees; empty for everybody's.
+    /// The recipient domains whose mail it sees. Without domains and groups
+    /// it sees everybody's.
     #[serde(default)]
     pub domains: Option<Vec<DomainPattern>>,
+    /// The groups whose members' mail it sees, by name.
+    #[serde(default)]
+    pub groups: Option<Vec<String>>,
     /// Whether nobody can come in with it.
     #[serde(default)]
     pub disabled: Option<bool>,
@@ -48,9 +56,16 @@ pub struct AccountRow {
     pub name: String,
     /// What they may do, by name.
     pub role: RoleName,
-    /// The recipient domains whose mail they see; everybody's if empty.
+    /// The recipient domains whose mail they see; everybody's if there are
+    /// neither domains nor groups.
     #[serde(default)]
     pub domains: Vec<DomainPattern>,
+    /// The groups whose members' mail they see, by name.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Those of them that are not there any more: of these they see nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups_missing: Vec<String>,
     /// Whether nobody can come in with it.
     #[serde(default)]
     pub disabled: bool,
@@ -85,9 +100,11 @@ impl Accounts {
         let filled = |account: StoredAccount| {
             let of_it = linked.extract_if(.., |(of, _)| *of == account.id);
             let identities = of_it.map(|(_, identity)| identity).collect();
-            AccountRow { identities, ..row(account) }
+            let row = row(account);
+            let groups_missing = self.missing(&row.groups)?;
+            Ok(AccountRow { identities, groups_missing, ..row })
         };
-        Ok(accounts.map(filled).collect())
+        accounts.map(filled).collect()
     }
 
     /// Adds an account, which nobody can use before a password was chosen:
@@ -103,9 +120,9 @@ impl Accounts {
         let name = comparable(&new.name);
         check_name(&name)?;
         let (at, by) = (self.clock.now(), caller.name.to_string());
-        let (role, sight) = (new.role.clone(), sight(&new.domains)?);
-        let details = json!({ "role": role, "domains": new.domains });
-        let new = NewAccount { name, role, sight, emergency: false, password: None, at, by };
+        let (role, limit) = (new.role.clone(), self.limit(&new.domains, &new.groups)?);
+        let details = limits::told(&role, limit.as_ref());
+        let new = NewAccount { name, role, limit, emergency: false, password: None, at, by };
         let note = self
             .note(caller, AuditAction::AccountAdded, &new.name)
             .with_details(details.to_string());
@@ -143,14 +160,15 @@ impl Accounts {
         change: &AccountChange,
     ) -> Result<(), CenterError> {
         let account = self.other(caller, name)?;
-        let sight = change.domains.as_deref().map(sight).transpose()?;
+        let limit = self.changed_limit(&account, change)?;
         // What the account may do now was asked for by [`Self::other`]; here,
         // what it will do: a role, or a limit taken away, can give more.
         let allowed = match &change.role {
             Some(role) => self.allowed_by(role)?,
             None => account.role.permissions(account.of_role),
         };
-        permit_all(caller, allowed.within(sight.as_ref().unwrap_or(&account.sight)))?;
+        let is_limited = limit.as_ref().unwrap_or(&account.limit).is_some();
+        permit_all(caller, if is_limited { allowed.of_recipients() } else { allowed })?;
         let own = caller.account() == Some(account.id);
         if own && change.disabled == Some(true) {
             return Err(CenterError::invalid(
@@ -160,19 +178,27 @@ impl Accounts {
         let before = row(account.clone());
         let mut after = before.clone();
         after.role = change.role.clone().unwrap_or(after.role);
-        after.domains = change.domains.clone().unwrap_or(after.domains);
+        if let Some(limit) = &limit {
+            after.domains = limits::domains(limit.as_ref());
+            after.groups = limits::groups(limit.as_ref());
+        }
         after.disabled = change.disabled.unwrap_or(after.disabled);
         if before == after {
             return Ok(());
         }
-        if account.role_is_given && (&before.role, &before.domains) != (&after.role, &after.domains)
-        {
+        let given = |row: &AccountRow| (row.role.clone(), row.domains.clone(), row.groups.clone());
+        if account.role_is_given && given(&before) != given(&after) {
             return Err(CenterError::invalid(
                 "what this account may do and see is decided by the sign-in service, each time its \
                  person comes in; change it there, or unlink the account first",
             ));
         }
-        let told = |row: &AccountRow| json!({ "role": row.role, "domains": row.domains, "disabled": row.disabled });
+        let told = |row: &AccountRow| {
+            json!({
+                "role": row.role, "domains": row.domains, "groups": row.groups,
+                "disabled": row.disabled,
+            })
+        };
         let details = json!({ "before": told(&before), "after": told(&after) });
         let action = match before.role == after.role {
             true => AuditAction::AccountChanged,
@@ -183,8 +209,8 @@ impl Accounts {
             if let Some(role) = &change.role {
                 to.set_role(account.id, role)?;
             }
-            if let Some(sight) = &sight {
-                to.set_sight(account.id, sight)?;
+            if let Some(limit) = &limit {
+                to.set_limit(account.id, limit.as_ref())?;
             }
             if let Some(disabled) = change.disabled {
                 to.set_disabled(account.id, disabled)?;
@@ -192,6 +218,28 @@ impl Accounts {
             owner_left(to, &account)
         })?;
         given.ok_or_else(last_owner)
+    }
+
+    /// The limit that a change makes; nothing if it leaves it as it is. What
+    /// it does not name of domains and groups stays.
+    fn changed_limit(
+        &self,
+        account: &StoredAccount,
+        change: &AccountChange,
+    ) -> Result<Option<Option<Limit>>, CenterError> {
+        let before = account.limit.as_ref();
+        let (domains, groups) = match (&change.domains, &change.groups) {
+            (None, None) => return Ok(None),
+            (domains, groups) => (
+                domains.clone().unwrap_or_else(|| limits::domains(before)),
+                groups.clone().unwrap_or_else(|| limits::groups(before)),
+            ),
+        };
+        // What is limited to a group that is gone can be saved as it is.
+        match groups == limits::groups(before) {
+            true => limits::limit(&domains, &groups).map(Some),
+            false => self.limit(&domains, &groups).map(Some),
+        }
     }
 
     /// Removes an account with its sessions, tokens, links and identities.
@@ -300,17 +348,9 @@ fn stays_owner(account: &StoredAccount) -> bool {
 /// not count, since it is not there to be used.
 pub(super) fn is_owner(account: &StoredAccount) -> bool {
     account.role == Role::Owner
-        && account.sight.is_everything()
+        && account.limit.is_none()
         && !account.disabled
         && !account.emergency
-}
-
-/// Whose mail somebody sees who is limited to these domains.
-pub(super) fn sight(domains: &[DomainPattern]) -> Result<Sight, CenterError> {
-    match domains.is_empty() {
-        true => Ok(Sight::Everything),
-        false => Sight::of(domains.to_vec()).map_err(|e| CenterError::invalid(e.to_string())),
-    }
 }
 
 fn last_owner() -> CenterError {
@@ -346,7 +386,9 @@ fn row(account: StoredAccount) -> AccountRow {
     AccountRow {
         name: account.name,
         role: account.role,
-        domains: account.sight.domains().to_vec(),
+        domains: limits::domains(account.limit.as_ref()),
+        groups: limits::groups(account.limit.as_ref()),
+        groups_missing: Vec::new(),
         disabled: account.disabled,
         emergency: account.emergency,
         has_password: account.password.is_some(),

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use types::policy::DomainPattern;
-use types::{RoleName, Sight};
+use types::{Limit, RoleName};
 
-use super::people::sight;
+use super::limits::limit;
 use crate::CenterError;
 
 /// A group of the service, and what it gives here.
@@ -19,8 +19,11 @@ pub struct GroupRole {
     pub group: String,
     /// What whoever is in it may do.
     pub role: RoleName,
-    /// The recipient domains whose mail they see; everybody's if empty.
+    /// The recipient domains whose mail they see; everybody's if there are
+    /// neither domains nor groups.
     pub domains: Vec<DomainPattern>,
+    /// The groups of ours whose members' mail they see, by name.
+    pub groups: Vec<String>,
 }
 
 /// What becomes of people of whom the service says that they have a role, and
@@ -52,7 +55,7 @@ pub struct ProviderRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Given {
     pub(super) role: RoleName,
-    pub(super) sight: Sight,
+    pub(super) limit: Option<Limit>,
 }
 
 /// Somebody, as the service knows them.
@@ -70,19 +73,22 @@ pub struct Identity {
 
 impl ProviderRules {
     /// What these groups give. Whoever is in several that give the same role
-    /// sees the domains of them all.
+    /// sees the domains and groups of them all. A group of ours that is not
+    /// there lets them see nothing.
     pub(super) fn given(&self, groups: &BTreeSet<String>) -> Result<Option<Given>, CenterError> {
         let of_theirs = || self.groups.iter().filter(|rule| groups.contains(&rule.group));
         let Some(first) = of_theirs().next() else {
-            let given = |role: &RoleName| Given { role: role.clone(), sight: Sight::Everything };
+            let given = |role: &RoleName| Given { role: role.clone(), limit: None };
             return Ok(self.otherwise.as_ref().map(given));
         };
         let same = || of_theirs().filter(|rule| rule.role == first.role);
-        let domains: Vec<DomainPattern> = match same().any(|rule| rule.domains.is_empty()) {
-            true => Vec::new(),
-            false => same().flat_map(|rule| rule.domains.iter().cloned()).collect(),
-        };
-        Ok(Some(Given { role: first.role.clone(), sight: sight(&domains)? }))
+        let role = first.role.clone();
+        if same().any(|rule| rule.domains.is_empty() && rule.groups.is_empty()) {
+            return Ok(Some(Given { role, limit: None }));
+        }
+        let domains: Vec<_> = same().flat_map(|rule| rule.domains.iter().cloned()).collect();
+        let groups: Vec<_> = same().flat_map(|rule| rule.groups.iter().cloned()).collect();
+        Ok(Some(Given { role, limit: limit(&domains, &groups)? }))
     }
 }
 
@@ -94,7 +100,7 @@ mod tests {
 
     fn group(group: &str, role: Role, domains: &[&str]) -> GroupRole {
         let domains = domains.iter().map(|domain| domain.parse().unwrap()).collect();
-        GroupRole { group: group.into(), role: role.into(), domains }
+        GroupRole { group: group.into(), role: role.into(), domains, groups: Vec::new() }
     }
 
     fn given(otherwise: Option<Role>, groups: &[&str]) -> Option<(RoleName, Vec<String>)> {
@@ -113,7 +119,8 @@ mod tests {
         };
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         let given = rules.given(&groups).unwrap()?;
-        Some((given.role, given.sight.domains().iter().map(ToString::to_string).collect()))
+        let domains = given.limit.map_or_else(Vec::new, |limit| limit.domains().to_vec());
+        Some((given.role, domains.iter().map(ToString::to_string).collect()))
     }
 
     #[test]

@@ -117,7 +117,8 @@ fn roles_are_made_changed_and_removed() {
         let vera = accounts.state.account_named("vera").unwrap().unwrap();
         vera.permissions()
     };
-    let wants = NewPerson { name: "vera".into(), role: desk.clone(), domains: vec![] };
+    let wants =
+        NewPerson { name: "vera".into(), role: desk.clone(), domains: vec![], groups: vec![] };
     let unknown = accounts.add_account(&owner, &wants).unwrap_err();
     assert!(unknown.to_string().contains("there is no role desk"), "{unknown}");
     accounts.put_role(&owner, &desk, &body(vec![Permission::SeeMetadata])).unwrap();

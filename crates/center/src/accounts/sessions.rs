@@ -7,7 +7,6 @@ use serde::Serialize;
 use store::state::accounts::{StoredAccount, StoredSession};
 use types::{AuditAction, Caller, RoleName, Timestamp, Via};
 
-use super::tokens::of_token;
 use super::{Accounts, Preferences, Tokens, password, secret};
 use crate::CenterError;
 
@@ -82,7 +81,7 @@ impl Accounts {
             let _ = self.state.touch_session(session.id, now, from);
         }
         Ok(Some(Session {
-            caller: caller_of(&account).from_address(from),
+            caller: self.caller_of(&account)?.from_address(from),
             id: session.id,
             role: account.role.clone(),
             emergency: account.emergency,
@@ -187,11 +186,28 @@ impl Accounts {
             let tokens = self.state.tokens(Some(account.id))?;
             let found = tokens.into_iter().find(|found| found.id == token);
             let living = found.filter(|found| found.expires.is_none_or(|end| end > now));
-            return Ok(living.map(|token| same_place(of_token(&account, &token))));
+            let caller = living.map(|token| self.of_token(&account, &token)).transpose()?;
+            return Ok(caller.map(same_place));
         }
         let sessions = self.state.sessions(account.id)?;
         let living = |found: &StoredSession| Some(found.id) == session && self.lives(found, now);
-        Ok(sessions.iter().any(living).then(|| same_place(caller_of(&account))))
+        match sessions.iter().any(living) {
+            true => self.caller_of(&account).map(|caller| Some(same_place(caller))),
+            false => Ok(None),
+        }
+    }
+
+    /// The caller that an account is, with the members that the groups it is
+    /// limited to have now.
+    pub(super) fn caller_of(&self, account: &StoredAccount) -> Result<Caller, CenterError> {
+        Ok(Caller {
+            name: account.name.as_str().into(),
+            permissions: account.permissions(),
+            sight: self.sight(account.limit.as_ref())?,
+            via: Via::Account(account.id),
+            from: None,
+            row: None,
+        })
     }
 
     /// Sets the caller's preferences.
@@ -212,18 +228,6 @@ impl Accounts {
         let note =
             self.note(caller, AuditAction::PreferencesSet, &account.name).with_details(details);
         self.done(&note, |to| to.set_preferences(account.id, &text))
-    }
-}
-
-/// The caller that an account is.
-pub(super) fn caller_of(account: &StoredAccount) -> Caller {
-    Caller {
-        name: account.name.as_str().into(),
-        permissions: account.permissions(),
-        sight: account.sight.clone(),
-        via: Via::Account(account.id),
-        from: None,
-        row: None,
     }
 }
 

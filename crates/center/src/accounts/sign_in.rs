@@ -11,7 +11,6 @@ use types::{AccountId, AuditAction, Timestamp};
 
 use super::password::Busy;
 use super::people::comparable;
-use super::sessions::caller_of;
 use super::{Accounts, Secret, Visitor, secret};
 use crate::{CenterError, presentable_within};
 
@@ -170,7 +169,7 @@ impl Accounts {
             agent: presentable_within(&from.agent, AGENT_CHARS_MAX),
         };
         let hash = secret::hash(secret.reveal());
-        let person = caller_of(account).from_address(session.address);
+        let person = self.caller_of(account)?.from_address(session.address);
         let details = json!({ "browser": session.agent });
         let action = match account.emergency {
             true => AuditAction::EmergencySignIn,

@@ -17,7 +17,7 @@ pub(super) const PASSWORD: &str = "four quiet words here";
 pub(super) struct House {
     pub(super) accounts: Accounts,
     pub(super) clock: SimulatedClock,
-    pub(super) _folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 pub(super) fn house() -> House {
@@ -30,7 +30,7 @@ pub(super) fn house() -> House {
         chance: Arc::new(SystemChance),
         times: SessionTimes::default(),
     });
-    House { accounts, clock, _folder: folder }
+    House { accounts, clock, folder }
 }
 
 pub(super) fn machine() -> Caller {
@@ -44,7 +44,7 @@ pub(super) fn visitor() -> Visitor {
 impl House {
     pub(super) fn person(&self, name: &str, role: impl Into<types::RoleName>) -> Caller {
         let (role, domains) = (role.into(), Vec::new());
-        let person = NewPerson { name: name.into(), role, domains };
+        let person = NewPerson { name: name.into(), role, domains, groups: Vec::new() };
         self.accounts.add_account(&machine(), &person).unwrap();
         self.accounts.set_password(&machine(), name, PASSWORD, Tokens::Keep).unwrap();
         self.session(name).caller
@@ -72,6 +72,7 @@ fn nobody_gives_or_takes_more_than_they_have() {
         name: name.into(),
         role: role.into(),
         domains: Vec::new(),
+        groups: Vec::new(),
     };
     assert!(denied(accounts.accounts(&viewer)));
     assert!(denied(accounts.add_account(&viewer, &wants("x", Role::Viewer))));
@@ -242,7 +243,12 @@ fn what_a_browser_says_of_itself_is_cut_and_made_visible() {
 fn names_are_plain_and_without_case() {
     let house = house();
     let add = |name: &str| {
-        let new = NewPerson { name: name.into(), role: Role::Viewer.into(), domains: Vec::new() };
+        let new = NewPerson {
+            name: name.into(),
+            role: Role::Viewer.into(),
+            domains: Vec::new(),
+            groups: Vec::new(),
+        };
         house.accounts.add_account(&machine(), &new)
     };
     assert!(add(" Ana@Corp.example ").is_ok());
@@ -270,7 +276,12 @@ fn whatever_happens_to_an_account_is_in_the_audit_log() {
     let ana = house.person("ana", Role::Owner);
     assert!(matches!(accounts.sign_in("ana", "wrong", &visitor()), Err(SignInRefusal::Wrong)));
     assert!(accounts.sign_in("my own password", "x", &visitor()).is_err());
-    let bob = NewPerson { name: "bob".into(), role: Role::Viewer.into(), domains: Vec::new() };
+    let bob = NewPerson {
+        name: "bob".into(),
+        role: Role::Viewer.into(),
+        domains: Vec::new(),
+        groups: Vec::new(),
+    };
     accounts.add_account(&ana, &bob).unwrap();
     assert!(accounts.add_account(&ana, &bob).is_err(), "not noted");
     accounts.set_role(&ana, "bob", Role::Owner).unwrap();

@@ -126,7 +126,7 @@ impl Accounts {
             // As with sessions: the next use notes it.
             let _ = self.state.touch_token(token.id, now, from);
         }
-        Ok(of_token(&account, &token).from_address(from))
+        Ok(self.of_token(&account, &token)?.from_address(from))
     }
 
     /// Makes a token.
@@ -140,7 +140,7 @@ impl Accounts {
         permit_all(caller, new.permissions)?;
         let owner = self.owner_of(caller, new)?;
         permit_all(caller, owner.permissions())?;
-        permit_all(&super::sessions::caller_of(&owner), new.permissions)?;
+        permit_all(&self.caller_of(&owner)?, new.permissions)?;
         self.check_token(new)?;
         if self.state.tokens(Some(owner.id))?.len() >= TOKENS_MAX {
             return Err(CenterError::invalid("this account has too many tokens; remove some"));
@@ -249,17 +249,21 @@ impl Accounts {
         let removed = self.changed(&note, |to| Ok(to.remove_token(id)?.then_some(())))?;
         removed.ok_or_else(not_there)
     }
-}
 
-/// The caller that a token of this account is.
-pub(super) fn of_token(account: &StoredAccount, token: &StoredToken) -> Caller {
-    Caller {
-        name: format!("{} (token {})", account.name, token.name).into(),
-        permissions: token.permissions.and(account.permissions()),
-        sight: account.sight.clone(),
-        via: Via::Token { account: account.id, token: token.id },
-        from: None,
-        row: None,
+    /// The caller that a token of this account is: it sees what the account
+    /// sees.
+    pub(super) fn of_token(
+        &self,
+        account: &StoredAccount,
+        token: &StoredToken,
+    ) -> Result<Caller, CenterError> {
+        let person = self.caller_of(account)?;
+        Ok(Caller {
+            name: format!("{} (token {})", account.name, token.name).into(),
+            permissions: token.permissions.and(person.permissions),
+            via: Via::Token { account: account.id, token: token.id },
+            ..person
+        })
     }
 }
 

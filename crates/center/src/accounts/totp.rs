@@ -161,7 +161,7 @@ impl Accounts {
             return Ok(self.state.use_totp_step(account.id, step)?);
         }
         let code = recovery_hash(account.id, code);
-        let person = super::sessions::caller_of(account).from_address(from);
+        let person = self.caller_of(account)?.from_address(from);
         let note = self.note(&person, AuditAction::RecoveryCodeUsed, &account.name);
         let used =
             self.changed(&note, |to| Ok(to.use_recovery_code(account.id, &code)?.then_some(())))?;

@@ -77,7 +77,12 @@ impl House {
     /// An account that sees the mail of these domains.
     fn account(&self, name: &str, domains: &[&str]) -> Caller {
         let domains = domains.iter().map(|domain| domain.parse().unwrap()).collect();
-        let person = NewPerson { name: name.to_owned(), role: Role::Viewer.into(), domains };
+        let person = NewPerson {
+            name: name.to_owned(),
+            role: Role::Viewer.into(),
+            domains,
+            groups: Vec::new(),
+        };
         self.accounts.add_account(&self.owner(), &person).unwrap();
         let id = self.state.account_named(name).unwrap().unwrap().id;
         self.accounts.as_it_is_now(id, None).unwrap().unwrap()
@@ -248,7 +253,12 @@ fn an_alert_sees_what_its_owner_sees_and_stops_with_them() {
     house.center.watch_alerts().unwrap();
     assert_eq!(house.alert(&desk, view).fired, Some(at(10)));
     assert_eq!(house.alert(&desk, view).waiting, 2);
-    let ana = NewPerson { name: "ana".to_owned(), role: Role::Owner.into(), domains: Vec::new() };
+    let ana = NewPerson {
+        name: "ana".to_owned(),
+        role: Role::Owner.into(),
+        domains: Vec::new(),
+        groups: Vec::new(),
+    };
     house.accounts.add_account(&house.owner(), &ana).unwrap();
     let password = "four quiet words here";
     house.accounts.set_password(&house.owner(), "ana", password, Tokens::Keep).unwrap();

@@ -123,6 +123,12 @@ pub struct ExportJob {
     /// The domains whose mail it has, where it has not everybody's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainPattern>,
+    /// The groups whose members' mail it has, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Tells the members those had when it was asked for from others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub members: String,
     /// How far it is.
     pub state: ExportState,
     /// When it was asked for.

@@ -108,6 +108,8 @@ impl Jobs {
             owner,
             request,
             domains: plan.sight().domains().to_vec(),
+            groups: plan.sight().groups().to_vec(),
+            members: plan.sight().mark().to_owned(),
             state: ExportState::Queued,
             created: shared.clock.now(),
             started: None,

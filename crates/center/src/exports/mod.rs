@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use types::{AuditAction, Caller, ExportId, Permission, Permissions, Sight};
+use types::{AuditAction, Caller, ExportId, Limit, Permission, Permissions};
 use world::DiskSpace;
 
 use crate::{Center, CenterError, permit};
@@ -196,11 +196,12 @@ pub(crate) fn described(request: &ExportRequest) -> String {
 
 /// Whether this is theirs to see: queries name people. An account's number
 /// counts and not its name, which a later account can have again. A file that
-/// was made when they saw more is theirs no longer.
+/// was made when they saw more is theirs no longer; one made for the members
+/// of a group is as long as the group has the same.
 fn may_see(caller: &Caller, job: &ExportJob) -> bool {
     let own = job.owner.is_some() && job.owner == caller.account();
-    let is_seen = match Sight::of(job.domains.clone()) {
-        Ok(domains) => caller.sight.covers(&domains),
+    let is_seen = match Limit::new(job.domains.clone(), job.groups.clone()) {
+        Ok(limit) => caller.sight.covers(&limit, &job.members),
         Err(_) => caller.sight.is_everything(),
     };
     let has_subjects = job.columns.iter().any(|column| column == rows::SUBJECT);

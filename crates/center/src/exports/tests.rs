@@ -430,6 +430,28 @@ fn an_export_is_of_what_its_maker_sees_and_no_longer_theirs_once_they_see_less()
 }
 
 #[test]
+fn an_export_of_a_groups_members_is_theirs_while_the_group_has_them() {
+    let house = House::with(with_subjects(&["one"]));
+    let desk = |domains: &[&str], mark: &str| {
+        let domains = domains.iter().map(|domain| domain.parse().unwrap()).collect();
+        let members = ["bob@corp.example".parse().unwrap()];
+        let set = types::AddressSet::new(&members, mark);
+        let limit = types::Limit::new(domains, vec!["Desk".to_owned()]).unwrap();
+        ana().seeing(types::Sight::within(limit, Arc::new(set)))
+    };
+    let limited = desk(&[], "as it was");
+    let job = house.center.start_export(&limited, request(ExportFormat::Csv, "to")).unwrap();
+    let job = house.wait(job.id, |job| job.state.is_over());
+    assert_eq!((&*job.groups, &*job.members), (&["Desk".to_owned()][..], "as it was"));
+    assert!(house.center.export(&limited, job.id).is_ok());
+    assert!(house.center.export(&ana(), job.id).is_ok(), "whoever sees everything");
+    for other in [desk(&[], "as it is now"), desk(&["corp.example"], "as it is now")] {
+        assert!(house.center.export(&other, job.id).is_err(), "somebody in it is gone");
+        assert!(house.center.open_export(&other, job.id).is_err());
+    }
+}
+
+#[test]
 fn what_comes_after_the_start_is_not_in_the_file() {
     let mut events = with_subjects(&["before"]);
     let mut late = sample(9, Reason::RecipientUnknown);

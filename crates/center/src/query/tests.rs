@@ -142,6 +142,7 @@ fn how_shown(how: &TextMatch) -> String {
         TextMatch::Wildcard(text) => format!("*{text}*"),
         TextMatch::Domain { domain, below: true } => format!("@*.{domain}"),
         TextMatch::Domain { domain, below: false } => format!("@{domain}"),
+        TextMatch::Among(set) => format!("in {}", set.mark()),
         TextMatch::Regex(pattern) => format!("/{}/", pattern.as_str()),
     }
 }

@@ -16,6 +16,7 @@ const ACCOUNTS: &[Column] = &[
     ("Name", "/name"),
     ("Role", "/role"),
     ("Sees mail of", "/domains"),
+    ("And of groups", "/groups"),
     ("Disabled", "/disabled"),
     ("Password", "/has_password"),
     ("Codes", "/has_totp"),
@@ -46,21 +47,24 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
             let none = "there are no accounts; `account setup-link` lets the first owner in";
             output.found(ACCOUNTS, &rows, none)?;
         }
-        AccountCommand::Add { name, role, domains } => {
+        AccountCommand::Add { name, role, domains, groups } => {
             let (role, domains) = (role_of(role)?, domains_of(domains)?);
             confirm(global, &format!("add the account {name:?} as {role}"))?;
-            let body = json!({ "name": name, "role": role, "domains": domains });
+            let body = json!({ "name": name, "role": role, "domains": domains, "groups": groups });
             server.post("/accounts", &body)?;
             link(&server, output, Some(name))?;
         }
-        AccountCommand::Limit { name, domains } => {
+        AccountCommand::Limit { name, domains, groups } => {
             let domains = domains_of(domains)?;
-            let seen = match domains.is_empty() {
-                true => "everybody's mail".to_owned(),
-                false => "the mail of these domains alone".to_owned(),
+            let seen = match (domains.is_empty(), groups.is_empty()) {
+                (true, true) => "everybody's mail",
+                (false, true) => "the mail of these domains alone",
+                (true, false) => "the mail of these groups alone",
+                (false, false) => "the mail of these domains and groups alone",
             };
             confirm(global, &format!("let {name:?} see {seen}"))?;
-            let done = server.put(&at(name, ""), &json!({ "domains": domains }))?;
+            let body = json!({ "domains": domains, "groups": groups });
+            let done = server.put(&at(name, ""), &body)?;
             output.object(&done)?;
         }
         AccountCommand::Disable { name } => {

@@ -849,14 +849,20 @@ pub enum AccountCommand {
         /// Recipient domains whose mail alone they see: `corp.example`, or `*.corp.example` for all below.
         #[arg(long = "domain", value_delimiter = ',', value_name = "DOMAIN")]
         domains: Vec<String>,
+        /// A group whose members' mail they see; may be given again. `group list` has them.
+        #[arg(long = "group", value_name = "NAME")]
+        groups: Vec<String>,
     },
     /// Change whose mail an account sees.
     Limit {
         /// Its name.
         name: String,
-        /// Recipient domains whose mail alone it sees; without any, it sees everything again.
+        /// Recipient domains whose mail alone it sees; without domains and groups, it sees everything again.
         #[arg(long = "domain", value_delimiter = ',', value_name = "DOMAIN")]
         domains: Vec<String>,
+        /// A group whose members' mail it sees; may be given again.
+        #[arg(long = "group", value_name = "NAME")]
+        groups: Vec<String>,
     },
     /// Let nobody in with an account any more; its sessions end, its tokens do not work.
     Disable {

@@ -24,7 +24,7 @@ pub fn page() -> String {
     for permission in Permission::ALL {
         let limited = match permission.reach() {
             Reach::Recipients => "",
-            Reach::House => " Not for who is limited to some domains.",
+            Reach::House => " Not for who is limited to some domains or groups.",
         };
         let _ = writeln!(page, "- `{}`: {}{limited}", permission.slug(), permission.doc());
     }
@@ -40,7 +40,7 @@ fn cell(role: Role, permission: Permission) -> &'static str {
     }
 }
 
-const INTRODUCTION: &str = "An account has one role, and may be limited to the mail of some recipient domains; docs/operating/sign-in.md says how. A token
+const INTRODUCTION: &str = "An account has one role, and may be limited to the mail of some recipient domains and groups; docs/operating/sign-in.md says how. A token
 for a program has some of the permissions of its account, and its limits. `portcullis role set` and the page *Roles* of the console
 make further roles of any of these permissions.
 

@@ -47,6 +47,7 @@ pub(super) fn rules(settings: &Settings) -> Option<ProviderRules> {
         group: group.group.0.clone(),
         role: group.role.clone(),
         domains: group.domain.clone(),
+        groups: group.address_group.iter().map(|name| name.0.clone()).collect(),
     });
     Some(ProviderRules {
         name: sign_in.name.0.clone(),

@@ -347,14 +347,17 @@ settings! {
     }
 
     /// Which groups of the sign-in service give which role. Of several that somebody is in, the
-    /// first says the role; all that give this same role say the domains.
+    /// first says the role; all that give this same role say the domains and groups of addresses.
     many sign_in_groups: SignInGroupSettings at "sign_in.group" {
         /// The group, as the service writes it.
         group: Words = required, like "mail-operators";
         /// What whoever is in it may do.
         role: RoleName = required, like "operator";
-        /// The recipient domains whose mail alone they see; empty for everything.
+        /// The recipient domains whose mail alone they see; without domains and groups, everything.
         domain: Vec<DomainPattern> = [], like ["corp.example", "*.corp.example"];
+        /// The groups kept here, under *Groups*, whose members' mail they see. Of one that is not
+        /// there they see nothing.
+        address_group: Vec<Words> = [], like ["Clinic"];
     }
 
     /// Numbers and health for monitoring.

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
+use types::AddressSet;
 
 use super::bits::{BLOCK_ROWS, Bits};
 use super::columns::TextView;
@@ -45,6 +47,8 @@ enum Shape {
     Domain { domain: Vec<u8>, below: bool },
     /// The pattern is found in a value.
     Regex(Pattern, Box<LanesPlan>),
+    /// A value is an address of this set.
+    Among(Arc<AddressSet>),
     /// There is a value that is not empty.
     Present,
     /// The text has a character that no cell has.
@@ -60,7 +64,7 @@ impl TextTest {
             | TextMatch::EndsWith(text)
             | TextMatch::Wildcard(text)
             | TextMatch::Domain { domain: text, .. } => text.as_str(),
-            TextMatch::Regex(_) => "",
+            TextMatch::Regex(_) | TextMatch::Among(_) => "",
         };
         if text.bytes().any(is_separator) {
             return TextTest { needles: Vec::new(), shape: Shape::Never };
@@ -84,6 +88,7 @@ impl TextTest {
                 needles = pattern.required().iter().map(Needle::required).collect();
                 Shape::Regex(pattern.clone(), Box::new(LanesPlan::new(pattern)))
             }
+            TextMatch::Among(set) => Shape::Among(Arc::clone(set)),
         };
         TextTest { needles: needles.into_iter().flatten().collect(), shape }
     }
@@ -98,7 +103,7 @@ impl TextTest {
         match (&self.shape, self.needles.as_slice()) {
             (Shape::Never, _) => 0,
             (Shape::Present, _) => 2,
-            (Shape::Regex(..), []) => 50,
+            (Shape::Regex(..) | Shape::Among(_), []) => 50,
             (Shape::Regex(..), _) => 20,
             (_, []) => 10,
             (_, _) => 5,
@@ -130,6 +135,7 @@ impl TextTest {
                     || domain.strip_suffix(&**wanted).is_some_and(|front| front.ends_with(b"."));
                 domain == wanted || (*below && is_under())
             }
+            Shape::Among(set) => std::str::from_utf8(value).is_ok_and(|value| set.has(value)),
             Shape::Contains | Shape::Never | Shape::Present => false,
         }
     }

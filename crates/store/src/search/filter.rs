@@ -1,9 +1,10 @@
 //! Which rows are wanted.
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 use ipnet::IpNet;
-use types::{EventId, LifeLineId, OutcomeKind, Reason, SessionId, Timestamp};
+use types::{AddressSet, EventId, LifeLineId, OutcomeKind, Reason, SessionId, Timestamp};
 
 use super::column::{Column, NumberColumn, TextColumn, WordColumn};
 use super::pattern::Pattern;
@@ -77,4 +78,7 @@ pub enum TextMatch {
     },
     /// A regular expression found anywhere in a value.
     Regex(Pattern),
+    /// The address is in this set, itself or by its domain. A look at a value
+    /// costs the same however large the set is.
+    Among(Arc<AddressSet>),
 }

@@ -8,7 +8,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use types::{AccountId, AuditNote, Permissions, RoleName, Sight, Timestamp, TokenId};
+use types::lists::Group;
+use types::{AccountId, AuditNote, Limit, Permissions, RoleName, Timestamp, TokenId};
 
 use crate::contract::StoreError;
 
@@ -26,8 +27,8 @@ pub struct StoredAccount {
     pub role: RoleName,
     /// What is kept about that role.
     pub of_role: Option<Permissions>,
-    /// Whose mail it sees.
-    pub sight: Sight,
+    /// To whose mail it is limited; nothing if to nobody's.
+    pub limit: Option<Limit>,
     /// Whether nobody can come in with it.
     pub disabled: bool,
     /// Whether it is for emergencies: whoever comes in with it is told of.
@@ -53,7 +54,8 @@ pub struct StoredAccount {
 impl StoredAccount {
     /// What it may do.
     pub fn permissions(&self) -> Permissions {
-        self.role.permissions(self.of_role).within(&self.sight)
+        let allowed = self.role.permissions(self.of_role);
+        if self.limit.is_some() { allowed.of_recipients() } else { allowed }
     }
 }
 
@@ -80,8 +82,8 @@ pub struct NewAccount {
     pub name: String,
     /// What it may do.
     pub role: RoleName,
-    /// Whose mail it sees.
-    pub sight: Sight,
+    /// To whose mail it is limited; nothing if to nobody's.
+    pub limit: Option<Limit>,
     /// Whether it is for emergencies.
     pub emergency: bool,
     /// The password's hash, if it has one already.
@@ -206,6 +208,10 @@ pub trait AccountState: Send + Sync {
     /// The identities of an account, or all, oldest first.
     fn identities(&self, account: Option<AccountId>) -> Result<Vec<StoredIdentity>, StoreError>;
 
+    /// All groups that accounts can be limited to, with the version of the
+    /// policy set they are of; nothing if that is still `known`.
+    fn groups(&self, known: Option<u64>) -> Result<Option<(u64, Vec<Group>)>, StoreError>;
+
     /// What is kept about roles, by name.
     fn roles(&self) -> Result<Vec<StoredRole>, StoreError>;
 
@@ -267,8 +273,8 @@ pub trait AccountChanges {
     /// Gives an account another role.
     fn set_role(&self, id: AccountId, role: &RoleName) -> Result<(), StoreError>;
 
-    /// Sets whose mail an account sees.
-    fn set_sight(&self, id: AccountId, sight: &Sight) -> Result<(), StoreError>;
+    /// Sets to whose mail an account is limited; nothing for everybody's.
+    fn set_limit(&self, id: AccountId, limit: Option<&Limit>) -> Result<(), StoreError>;
 
     /// Lets nobody in with an account any more, and ends its sessions and the
     /// links made for it; or lets them in again.

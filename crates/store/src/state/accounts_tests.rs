@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use types::lists::Group;
 use types::{
-    AccountId, Actor, AuditAction, AuditNote, Permission, Permissions, Role, RoleName, Sight,
+    AccountId, Actor, AuditAction, AuditNote, Limit, Permission, Permissions, Role, RoleName,
     Timestamp, TokenId,
 };
 
@@ -12,7 +13,10 @@ use super::accounts::{
     LinkKind, NewAccount, NewPassword, SecretHash, StoredIdentity, StoredLink, StoredRole,
     StoredSession, StoredToken,
 };
-use super::{AccountChanges, AccountState, PolicyState, SqliteAccounts, SqliteState};
+use super::{
+    AccountChanges, AccountState, Authorship, Edit, Object, ObjectKey, Plan, PolicyDocument,
+    PolicyState, SqliteAccounts, SqliteState,
+};
 use crate::contract::StoreError;
 
 fn at(seconds: i64) -> Timestamp {
@@ -57,7 +61,7 @@ noted! {
     add_account(new: &NewAccount) -> Option<AccountId>;
     remove_account(id: AccountId) -> bool;
     set_role(id: AccountId, role: &RoleName) -> ();
-    set_sight(id: AccountId, sight: &Sight) -> ();
+    set_limit(id: AccountId, limit: Option<&Limit>) -> ();
     set_disabled(id: AccountId, disabled: bool) -> ();
     add_identity(new: &StoredIdentity) -> bool;
     remove_identity(account: AccountId, id: u64) -> bool;
@@ -84,7 +88,7 @@ fn new(name: &str) -> NewAccount {
     NewAccount {
         name: name.into(),
         role: Role::Viewer.into(),
-        sight: Sight::Everything,
+        limit: None,
         emergency: false,
         password: None,
         at: at(0),
@@ -351,19 +355,24 @@ fn a_database_of_the_first_format_is_renewed_with_all_that_is_in_it() {
 fn limits_roles_and_a_closed_account_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let state = open(folder.path());
-    let sight = Sight::of(vec!["corp.example".parse().unwrap()]).unwrap();
+    let limit = Limit::new(vec!["corp.example".parse().unwrap()], Vec::new()).unwrap();
+    let limit = Some(limit);
     let desk: RoleName = "desk".parse().unwrap();
-    let limited = NewAccount { role: desk.clone(), sight: sight.clone(), ..new("ana") };
+    let limited = NewAccount { role: desk.clone(), limit: limit.clone(), ..new("ana") };
     let ana = state.add_account(&limited).unwrap().unwrap();
     let found = || open(folder.path()).account(ana).unwrap().unwrap();
-    assert_eq!((&found().sight, found().permissions()), (&sight, Permissions::NONE), "no role");
+    assert_eq!((&found().limit, found().permissions()), (&limit, Permissions::NONE), "no role");
     let permissions = Permissions::from(vec![Permission::SeeMetadata, Permission::SeeAudit]);
     let (note, changed_by) = ("Help desk".to_owned(), "root".to_owned());
     let role = StoredRole { name: desk.clone(), permissions, note, changed: at(1), changed_by };
     state.put_role(&role).unwrap();
     assert_eq!(state.roles().unwrap(), [role]);
     assert_eq!(Vec::from(found().permissions()), [Permission::SeeMetadata], "within the limit");
-    state.set_sight(ana, &Sight::Everything).unwrap();
+    let grouped = Limit::new(Vec::new(), vec!["Desk".to_owned()]).unwrap();
+    state.set_limit(ana, Some(&grouped)).unwrap();
+    assert_eq!(found().limit, Some(grouped));
+    assert_eq!(Vec::from(found().permissions()), [Permission::SeeMetadata], "by a group alone");
+    state.set_limit(ana, None).unwrap();
     assert_eq!(found().permissions(), permissions);
     state.add_session(&[1; 32], &session(ana, 1), 9).unwrap();
     state.set_disabled(ana, true).unwrap();
@@ -371,8 +380,49 @@ fn limits_roles_and_a_closed_account_are_kept() {
     state.set_disabled(ana, false).unwrap();
     assert!(!found().disabled && !found().emergency);
     assert!(state.remove_role(&desk).unwrap() && !state.remove_role(&desk).unwrap());
-    let missing = state.set_sight(AccountId(99), &sight);
+    let missing = state.set_limit(AccountId(99), limit.as_ref());
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
+}
+
+#[test]
+fn a_group_that_limits_an_account_is_not_removed_by_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let policies = SqliteState::open(&folder.path().join("state.db")).unwrap();
+    let group = |name: &str| Group { name: name.into(), parent: None, members: Vec::new() };
+    let who = || Authorship {
+        actor: Actor::machine("ann"),
+        note: String::new(),
+        at: at(1),
+        expected: None,
+    };
+    let put = |name: &str| Edit::Put(Object::Group(group(name)));
+    policies.change(&who(), vec![put("Desk"), put("Other")]).unwrap();
+    let (version, groups) = state.groups(None).unwrap().unwrap();
+    assert_eq!((version, groups.len()), (1, 2));
+    assert_eq!(state.groups(Some(version)).unwrap(), None, "known already");
+    let limit = Limit::new(Vec::new(), vec!["Desk".to_owned()]).unwrap();
+    state.add_account(&NewAccount { limit: Some(limit), ..new("ana") }).unwrap();
+    let remove = |name: &str| vec![Edit::Remove(ObjectKey::Group(name.into()))];
+    for refused in [
+        policies.change(&who(), remove("Desk")),
+        policies.plan(&who(), Plan::Edits(remove("Desk"))),
+        policies.import(&who(), PolicyDocument::default()),
+        policies.roll_back(&who(), 0),
+    ] {
+        let account = match refused {
+            Err(StoreError::Needed { account, .. }) => account,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(account, "ana");
+    }
+    policies.change(&who(), remove("Other")).unwrap();
+    // The policy file is not held up: its groups go, and ana sees nothing.
+    let document = PolicyDocument { groups: vec![group("Desk")], ..PolicyDocument::default() };
+    policies.apply_file(&who(), document).unwrap();
+    policies.apply_file(&who(), PolicyDocument::default()).unwrap();
+    let (now, groups) = state.groups(Some(version)).unwrap().unwrap();
+    assert!(now > version && groups.is_empty());
 }
 
 #[test]

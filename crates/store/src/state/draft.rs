@@ -8,6 +8,7 @@ use types::PolicyId;
 use types::lists::ManagedSender;
 
 use super::database::refused;
+use super::limits;
 use super::noted::Made;
 use super::objects::{
     Authorship, Changed, Difference, Edit, Object, ObjectKey, Origin, Provenance,
@@ -183,6 +184,11 @@ impl<'a> Draft<'a> {
         if differences.is_empty() {
             return Ok(Changed { version: self.version - 1, differences: Vec::new() });
         }
+        // What the policy file no longer has is gone: a start must not hang on
+        // who is limited to what. They then see nothing there.
+        if !matches!(made, Made::FromFile) {
+            self.refuse_needed(&differences)?;
+        }
         self.note(made.restores(), &differences)?;
         let differences: Vec<_> = differences.into_iter().map(Difference::from).collect();
         let note = made.noted(&self.transaction, self.who, self.version, &differences)?;
@@ -194,9 +200,23 @@ impl<'a> Draft<'a> {
     /// What the version would be; nothing is stored.
     pub(super) fn preview(self) -> Result<Changed, StoreError> {
         let differences = self.touched_differences()?;
+        self.refuse_needed(&differences)?;
         let version = self.version - u64::from(differences.is_empty());
         let differences = differences.into_iter().map(Difference::from).collect();
         Ok(Changed { version, differences })
+    }
+
+    /// Refuses to take a group away from an account that is limited to it.
+    fn refuse_needed(&self, differences: &[Touched]) -> Result<(), StoreError> {
+        let gone = differences.iter().filter(|touched| touched.after.is_none());
+        for touched in gone {
+            if let ObjectKey::Group(name) = &touched.key
+                && let Some(account) = limits::whom(&self.transaction, name)?
+            {
+                return Err(StoreError::Needed { what: touched.key.to_string(), account });
+            }
+        }
+        Ok(())
     }
 
     /// The touched objects that are not what they were.

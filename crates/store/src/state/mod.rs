@@ -21,6 +21,7 @@ mod database;
 mod document;
 mod draft;
 mod history;
+mod limits;
 mod noted;
 mod objects;
 mod requests;

@@ -2,13 +2,14 @@
 //! the audit log.
 
 use rusqlite::{Connection, Params, Row, params};
-use types::{AccountId, RoleName, Sight, Timestamp, TokenId};
+use types::{AccountId, Limit, RoleName, Timestamp, TokenId};
 
 use super::accounts::{
     AccountChanges, NewAccount, NewPassword, SecretHash, StoredAccount, StoredIdentity, StoredLink,
     StoredRole, StoredSession, StoredToken,
 };
 use super::database::refused;
+use super::limits;
 use super::rows::{json, number};
 use super::sqlite_accounts::{ACCOUNT, account, kept_kind, link, unsigned};
 use crate::contract::StoreError;
@@ -58,14 +59,6 @@ impl Inside<'_> {
     }
 }
 
-/// The domains of an account as they are kept; nothing where all is seen.
-fn domains(sight: &Sight) -> Result<Option<String>, StoreError> {
-    match sight {
-        Sight::Everything => Ok(None),
-        Sight::Domains(domains) => json(&domains.to_vec()).map(Some),
-    }
-}
-
 impl AccountChanges for Inside<'_> {
     fn accounts(&self) -> Result<Vec<StoredAccount>, StoreError> {
         let sql = format!("SELECT {ACCOUNT} FROM accounts a ORDER BY a.name");
@@ -76,8 +69,9 @@ impl AccountChanges for Inside<'_> {
         let sql = "INSERT INTO accounts
             (name, role, password, preferences, created, created_by, domains, emergency)
             VALUES (?1, ?2, ?3, '{}', ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING RETURNING id";
-        let NewAccount { name, role, sight, emergency, password, at, by } = new;
-        let (role, domains, at) = (role.as_str(), domains(sight)?, at.as_millis());
+        let NewAccount { name, role, limit, emergency, password, at, by } = new;
+        let (role, at) = (role.as_str(), at.as_millis());
+        let domains = limits::kept(limit.as_ref())?;
         let values = params![name, role, password, at, by, domains, emergency];
         Ok(self.one(sql, values, |row| unsigned(row, 0))?.map(AccountId))
     }
@@ -91,9 +85,9 @@ impl AccountChanges for Inside<'_> {
         self.on_account(id, sql, params![number(id.0), role.as_str()])
     }
 
-    fn set_sight(&self, id: AccountId, sight: &Sight) -> Result<(), StoreError> {
+    fn set_limit(&self, id: AccountId, limit: Option<&Limit>) -> Result<(), StoreError> {
         let sql = "UPDATE accounts SET domains = ?2 WHERE id = ?1";
-        self.on_account(id, sql, params![number(id.0), domains(sight)?])
+        self.on_account(id, sql, params![number(id.0), limits::kept(limit)?])
     }
 
     fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<(), StoreError> {

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params};
-use types::{AccountId, AuditNote, Sight, Timestamp, TokenId};
+use types::lists::Group;
+use types::{AccountId, AuditNote, Timestamp, TokenId};
 
 use super::accounts::{
     AccountChanges, AccountState, LinkKind, SecretHash, StoredAccount, StoredIdentity, StoredLink,
@@ -14,6 +15,7 @@ use super::accounts::{
 };
 use super::database::{self, refused};
 use super::rows::{number, parse};
+use super::{draft, limits};
 use super::sqlite_account_changes::Inside;
 use super::sqlite_audit;
 use crate::contract::StoreError;
@@ -112,6 +114,21 @@ impl AccountState for SqliteAccounts {
             "SELECT {IDENTITY} FROM identities WHERE ?1 IS NULL OR account = ?1 ORDER BY id"
         );
         self.all(&sql, [account.map(|id| number(id.0))], identity)
+    }
+
+    fn groups(&self, known: Option<u64>) -> Result<Option<(u64, Vec<Group>)>, StoreError> {
+        let connection = self.connection();
+        // Before they are read: a change in between is noticed the next time.
+        let version = draft::version(&connection)?;
+        if known == Some(version) {
+            return Ok(None);
+        }
+        let sql = "SELECT body FROM groups ORDER BY name";
+        let groups = Inside(&connection).all(sql, (), |row| {
+            let body: String = row.get(0).map_err(refused)?;
+            parse(&body, "stored group")
+        })?;
+        Ok(Some((version, groups)))
     }
 
     fn roles(&self) -> Result<Vec<StoredRole>, StoreError> {
@@ -226,7 +243,7 @@ pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, Stor
         name: row.get(first + 1).map_err(refused)?,
         role,
         of_role: of_role.map(|text| parse(&text, "permissions of a role")).transpose()?,
-        sight: sight(domains.as_deref())?,
+        limit: limits::read(domains.as_deref())?,
         disabled: row.get(first + 11).map_err(refused)?,
         emergency: row.get(first + 12).map_err(refused)?,
         role_is_given: row.get(first + 14).map_err(refused)?,
@@ -238,14 +255,6 @@ pub(super) fn account(row: &Row<'_>, first: usize) -> Result<StoredAccount, Stor
         signed_in: time_or_none(row, first + 8)?,
         recovery_codes_left: row.get(first + 9).map_err(refused)?,
     })
-}
-
-/// Whose mail an account sees. A list that is damaged or empty is no reason
-/// to show everything.
-fn sight(domains: Option<&str>) -> Result<Sight, StoreError> {
-    let Some(text) = domains else { return Ok(Sight::Everything) };
-    let damaged = |error| StoreError::Damaged(format!("domains of an account: {error}"));
-    Sight::of(parse(text, "domains of an account")?).map_err(damaged)
 }
 
 /// A role out of its five columns.

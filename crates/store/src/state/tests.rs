@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use types::lists::{Group, ManagedSender, SenderAction};
@@ -240,6 +241,10 @@ fn senders_are_found_by_recipient_sender_text_and_action_page_by_page() {
         let within = types::Sight::of(vec![domain.parse().unwrap()]).unwrap();
         assert_eq!(count(SenderQuery { within, ..none.clone() }), found, "{domain}");
     }
+    let members = ["R3@corp.example".parse().unwrap()];
+    let limit = types::Limit::new(Vec::new(), vec!["Desk".to_owned()]).unwrap();
+    let within = types::Sight::within(limit, Arc::new(types::AddressSet::new(&members, "")));
+    assert_eq!(count(SenderQuery { within, ..none.clone() }), 10, "of the members of a group");
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(in crate::pages) struct AccountForm {
     name: String,
     role: String,
     domains: String,
+    groups: String,
     /// A checkbox: absent if it is not ticked.
     disabled: String,
 }
@@ -46,6 +47,12 @@ impl AccountForm {
         };
         words.map(read).collect()
     }
+}
+
+/// The names of groups, one a line: they can have spaces.
+fn lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(str::to_owned).collect()
 }
 
 fn invalid(error: &impl ToString) -> CenterError {
@@ -79,9 +86,14 @@ fn href(name: &str) -> String {
     format!("{HERE}/{}", encoded(name))
 }
 
-/// The domains of an account, for people.
-fn seen(domains: &[DomainPattern]) -> String {
-    let names: Vec<String> = domains.iter().map(ToString::to_string).collect();
+/// The domains and groups of an account, for people.
+fn seen(row: &AccountRow) -> String {
+    let domains = row.domains.iter().map(ToString::to_string);
+    let group = |name: &String| match row.groups_missing.contains(name) {
+        true => format!("group {name} (which is gone)"),
+        false => format!("group {name}"),
+    };
+    let names: Vec<String> = domains.chain(row.groups.iter().map(group)).collect();
     if names.is_empty() { "everything".to_owned() } else { names.join(", ") }
 }
 
@@ -120,7 +132,8 @@ pub(in crate::pages) async fn add(
     let (caller, wanted) = (signed.caller.clone(), form.clone());
     let work = move |accounts: &Accounts| {
         let (role, domains) = (wanted.role()?, wanted.domains()?);
-        let person = NewPerson { name: wanted.name.clone(), role, domains };
+        let (name, groups) = (wanted.name.clone(), lines(&wanted.groups));
+        let person = NewPerson { name, role, domains, groups };
         accounts.add_account(&caller, &person)?;
         accounts.set_up_link(&caller, Some(&wanted.name))
     };
@@ -201,6 +214,7 @@ fn typed(row: &AccountRow) -> AccountForm {
         name: row.name.clone(),
         role: row.role.to_string(),
         domains: domains.join("\n"),
+        groups: row.groups.join("\n"),
         disabled: if row.disabled { "on".to_owned() } else { String::new() },
     }
 }
@@ -217,6 +231,7 @@ pub(in crate::pages) async fn change(
         let change = AccountChange {
             role: Some(wanted.role()?),
             domains: Some(wanted.domains()?),
+            groups: Some(lines(&wanted.groups)),
             disabled: Some(!wanted.disabled.is_empty()),
         };
         accounts.change_account(&caller, &named, &change)

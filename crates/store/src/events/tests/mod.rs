@@ -73,6 +73,12 @@ fn contains(column: TextColumn, wanted: &str) -> Filter {
     text(column, TextMatch::Contains(wanted.into()))
 }
 
+fn among(members: &[&str]) -> Filter {
+    let members: Vec<types::lists::Pattern> =
+        members.iter().map(|member| member.parse().unwrap()).collect();
+    text(TextColumn::To, TextMatch::Among(Arc::new(types::AddressSet::new(&members, ""))))
+}
+
 /// At least one filter of each kind.
 fn filters() -> Vec<Filter> {
     let net = |text: &str| Filter::Ip(text.parse::<IpNet>().unwrap());
@@ -95,6 +101,10 @@ fn filters() -> Vec<Filter> {
         text(TextColumn::From, TextMatch::Equals("".into())),
         text(TextColumn::To, TextMatch::Equals("ANNA7@Corp.Example".into())),
         text(TextColumn::To, TextMatch::Equals("postmaster".into())),
+        among(&["ANNA7@Corp.Example", "anna11@corp.example", "nobody@else.example"]),
+        among(&["corp.example"]),
+        among(&["*.example"]),
+        among(&[]),
         text(TextColumn::From, domain("sender.example", false)),
         text(TextColumn::From, domain("sender.example", true)),
         text(TextColumn::From, domain("xn--bcher-kva.example", false)),

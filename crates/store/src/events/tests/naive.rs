@@ -171,6 +171,7 @@ fn text_matches(value: &str, wanted: &TextMatch) -> bool {
             let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
             wildcard(&value.chars().collect::<Vec<_>>(), &pattern)
         }
+        TextMatch::Among(set) => set.has(value),
         TextMatch::Domain { domain, below } => {
             let own = value.rsplit_once('@').map_or(value, |(_, own)| own);
             own == domain || (*below && own.ends_with(&format!(".{domain}")))

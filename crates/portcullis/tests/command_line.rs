@@ -99,7 +99,10 @@ fn a_sign_in_service_is_looked_at_and_asked_where_that_is_wanted() {
     let open = checked(&service("http://id.corp.example"), &[]);
     assert!(open.contains("sign_in.issuer: an issuer is an https:// address"), "{open}");
     let here = service("http://127.0.0.1:1");
-    assert!(!checked(&here, &[]).contains("sign_in"));
+    let all = checked(&here, &[]);
+    assert!(all.contains("sign_in.otherwise_role: everybody whom the service knows"), "{all}");
+    let known = format!("{here}newcomers = \"refused\"\n");
+    assert!(!checked(&known, &[]).contains("sign_in"));
     let gone = checked(&here, &["--online"]);
     assert!(gone.contains("sign_in.issuer: 127.0.0.1 cannot be reached"), "{gone}");
 }

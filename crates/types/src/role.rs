@@ -149,7 +149,21 @@ pub enum RoleName {
     Custom(Box<str>),
 }
 
+/// The name of the role that allows nothing.
+const WITHDRAWN: &str = "withdrawn";
+
 impl RoleName {
+    /// The role of an account from which a sign-in service has taken its own:
+    /// it allows nothing, and nobody can make one of this name.
+    pub fn withdrawn() -> Self {
+        RoleName::Custom(WITHDRAWN.into())
+    }
+
+    /// Whether it is the one of [`RoleName::withdrawn`].
+    pub fn is_withdrawn(&self) -> bool {
+        self.as_str() == WITHDRAWN
+    }
+
     /// As it is stored, sent and typed.
     pub fn as_str(&self) -> &str {
         match self {
@@ -173,6 +187,7 @@ impl RoleName {
         match (self, kept) {
             (RoleName::BuiltIn(role), Some(on)) => role.with(on),
             (RoleName::BuiltIn(role), None) => role.permissions(),
+            (RoleName::Custom(_), _) if self.is_withdrawn() => Permissions::NONE,
             (RoleName::Custom(_), kept) => kept.unwrap_or(Permissions::NONE),
         }
     }
@@ -283,6 +298,9 @@ mod tests {
         let made: RoleName = "desk-eu".parse().unwrap();
         assert_eq!(made.permissions(None), Permissions::NONE, "gone");
         assert!(made.permissions(Some(vec![EditPolicies].into())).has(EditPolicies));
+        let nothing = RoleName::withdrawn();
+        assert_eq!(nothing.permissions(Some(vec![EditPolicies].into())), Permissions::NONE);
+        assert!("withdrawn".parse::<RoleName>().unwrap().is_withdrawn() && !made.is_withdrawn());
         for wrong in ["", "Desk", "1desk", "a b", "a.b", &"x".repeat(41), "ä"] {
             assert_eq!(wrong.parse::<RoleName>(), Err(RoleNameError), "{wrong}");
         }

@@ -50,7 +50,10 @@ pub(super) async fn begin(
             let cookie = Cookie::Provider.set(Some(secret.reveal()), &guest.origin);
             with_cookies(Redirect::to(&url).into_response(), [cookie])
         }
-        Err(fault) => faulty(&api, &guest, next, &fault),
+        Err(fault) => {
+            note_lost(&api, &guest, fault.to_string()).await;
+            faulty(&api, &guest, next, &fault)
+        }
     }
 }
 
@@ -160,7 +163,7 @@ fn status(fault: &Fault) -> StatusCode {
 
 /// The sign-in page with what went wrong on the way: the other way in stays.
 fn faulty(api: &Api, guest: &Guest, next: &str, fault: &Fault) -> Response {
-    let text = sentence(&fault.to_string());
+    let text = sentence(&fault.told());
     (status(fault), shown(&page(api, guest, next, text))).into_response()
 }
 
@@ -249,13 +252,13 @@ pub(super) async fn sign_out(State(api): State<Api>) -> Response {
     let Some(provider) = api.provider.clone() else {
         return Redirect::to("/signed-out").into_response();
     };
-    let (status, words) = match provider.way_out(api.accounts.now()).await {
+    let (status, words) = match provider.way_out().await {
         Ok(Some(url)) => return Redirect::to(&url).into_response(),
         Ok(None) => {
             let words = format!("{} has no page that signs you out.", provider.name());
             (StatusCode::NOT_FOUND, words)
         }
-        Err(fault) => (status(&fault), sentence(&fault.to_string())),
+        Err(fault) => (status(&fault), sentence(&fault.told())),
     };
     let css = assets::path("console.css");
     let title = "You are signed out here only";

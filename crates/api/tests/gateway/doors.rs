@@ -1,5 +1,6 @@
 //! The three doors over a real message center and the real embedded store.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use api::{Api, bind_admin, bind_console, bind_loopback};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
-use center::accounts::{AccountParts, Accounts, NewPerson, NewToken, SessionTimes, Tokens};
+use center::accounts::{
+    AccountParts, Accounts, NewPerson, NewToken, ProviderRules, SessionTimes, Tokens,
+};
 use center::metrics::{Metrics, MetricsFromEvents};
 use center::{
     Activation, Center, ChangeResult, Explanation, ExportParts, Parts, PolicyActivator, Readiness,
@@ -73,6 +76,7 @@ impl Readiness for Outside {
 pub(crate) struct Gateway {
     pub(crate) api: Api,
     pub(crate) accounts: Arc<Accounts>,
+    pub(crate) center: Arc<Center>,
     pub(crate) clock: SimulatedClock,
     pub(crate) log: Arc<Store>,
     pub(crate) folder: TempDir,
@@ -97,7 +101,12 @@ pub(crate) fn gateway() -> Gateway {
 pub(crate) fn with_owner(mut gateway: Gateway) -> Gateway {
     let accounts = &gateway.accounts;
     let machine = Caller::with_all("test");
-    let person = NewPerson { name: OWNER.into(), role: Role::Owner.into(), domains: Vec::new(), groups: Vec::new() };
+    let person = NewPerson {
+        name: OWNER.into(),
+        role: Role::Owner.into(),
+        domains: Vec::new(),
+        groups: Vec::new(),
+    };
     accounts.add_account(&machine, &person).unwrap();
     accounts.set_password(&machine, OWNER, OWNER_PASSWORD, Tokens::Keep).unwrap();
     let token = NewToken {
@@ -109,6 +118,24 @@ pub(crate) fn with_owner(mut gateway: Gateway) -> Gateway {
     };
     gateway.token = accounts.add_token(&machine, &token).unwrap().secret;
     gateway
+}
+
+/// The same gateway with accounts that believe a sign-in service.
+pub(crate) fn believing(gateway: Gateway, rules: ProviderRules) -> Gateway {
+    let (clock, folder) = (gateway.clock.clone(), gateway.folder.path());
+    let accounts = Arc::new(accounts(clock, folder).with_provider(rules));
+    let api = Api::new(Arc::clone(&gateway.center), Arc::clone(&accounts), Metrics::new());
+    Gateway { api, accounts, ..gateway }
+}
+
+fn accounts(clock: SimulatedClock, folder: &Path) -> Accounts {
+    Accounts::new(AccountParts {
+        state: Arc::new(SqliteAccounts::open(&folder.join("state.db")).unwrap()),
+        audit: Arc::new(SqliteAudit::open(&folder.join("state.db")).unwrap()),
+        clock: Arc::new(clock),
+        chance: Arc::new(SystemChance),
+        times: SessionTimes::default(),
+    })
 }
 
 /// A gateway as it is at first start.
@@ -151,15 +178,9 @@ pub(crate) fn gateway_over(search: impl FnOnce(Arc<Store>) -> Arc<dyn EventSearc
     let requests = SqliteRequests::open(&folder.path().join("state.db")).unwrap();
     let center = Arc::new(center.with_requests(Arc::new(requests)));
     let metrics = Metrics::new().with(center.clone()).with(events);
-    let accounts = Arc::new(Accounts::new(AccountParts {
-        state: Arc::new(SqliteAccounts::open(&folder.path().join("state.db")).unwrap()),
-        audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
-        clock: Arc::new(clock.clone()),
-        chance: Arc::new(SystemChance),
-        times: SessionTimes::default(),
-    }));
-    let api = Api::new(center, Arc::clone(&accounts), metrics);
-    Gateway { api, accounts, clock, log, folder, token: String::new() }
+    let accounts = Arc::new(accounts(clock.clone(), folder.path()));
+    let api = Api::new(Arc::clone(&center), Arc::clone(&accounts), metrics);
+    Gateway { api, accounts, center, clock, log, folder, token: String::new() }
 }
 
 pub(crate) const HOSTILE: &str =

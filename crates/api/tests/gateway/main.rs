@@ -13,6 +13,8 @@ mod encrypted;
 #[cfg(test)]
 mod exporting;
 #[cfg(test)]
+mod hostile_service;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod messages;

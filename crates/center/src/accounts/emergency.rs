@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::state::accounts::{NewAccount, StoredAccount};
 use types::{AuditAction, Caller, Role, Timestamp, Via};
 
-use super::people::{check_name, comparable, name_taken};
+use super::names::{check_name, comparable, name_taken};
 use super::{Accounts, Secret, Tokens, permit_accounts};
 use crate::CenterError;
 

@@ -1,5 +1,4 @@
-//! People whom a sign-in service vouches for: letting them in, and linking
-//! them to accounts.
+//! People whom a sign-in service vouches for: letting them in.
 //!
 //! An account is only ever found by issuer and subject (OpenID Connect Core
 //! section 5.7). A name or an address proves nothing: whoever can choose
@@ -11,52 +10,25 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::state::accounts::{NewAccount, StoredAccount, StoredIdentity};
-use types::{AccountId, Actor, AuditAction, AuditNote, Caller, Timestamp};
+use types::{Actor, AuditAction, AuditNote, RoleName};
 
-use super::people::{check_name, comparable, not_oneself};
+use super::linking::{check_subject, stored};
+use super::names::{check_free_name, comparable};
 use super::provider::Given;
-use super::{Accounts, Identity, Newcomers, ProviderRules, Secret, Visitor, limits, permit_accounts};
+use super::{Accounts, Identity, Newcomers, ProviderRules, Secret, Visitor, limits};
 use crate::{CenterError, presentable_within};
-
-/// Longest subject, in octets (OpenID Connect Core section 2).
-const SUBJECT_OCTETS_MAX: usize = 255;
-/// Most identities of one account.
-const IDENTITIES_MAX: usize = 10;
-
-/// Who an account is at a sign-in service, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct IdentityRow {
-    /// Its number.
-    pub id: u64,
-    /// The service.
-    pub issuer: String,
-    /// Who it is there.
-    pub subject: String,
-    /// Whether the service decides what the account may do and see.
-    pub gives_role: bool,
-    /// Since when.
-    pub linked: Timestamp,
-    /// Who linked it.
-    pub linked_by: String,
-}
 
 /// Why somebody whom the service vouches for was not let in. The sentence is
 /// for that person.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityRefusal {
     /// Their groups give no role.
-    #[error(
-        "{provider} knows you, but none of your groups there has a role here{}",
-        granted_by(owners)
-    )]
+    #[error("{provider} knows you, but none of your groups there has a role here; {GRANTED}")]
     NoRole {
         /// The service.
         provider: String,
-        /// Who can give one.
-        owners: Vec<String>,
     },
     /// What it says of their groups cannot be understood, or is missing where
     /// they had some: nothing follows from that.
@@ -68,12 +40,10 @@ pub enum IdentityRefusal {
         why: String,
     },
     /// They have no account, and the service does not make one.
-    #[error("{provider} knows you, but you have no account here{}", granted_by(owners))]
+    #[error("{provider} knows you, but you have no account here; {GRANTED}")]
     NoAccount {
         /// The service.
         provider: String,
-        /// Who can make one.
-        owners: Vec<String>,
     },
     /// An account has their name, and nobody said that it is theirs.
     #[error(
@@ -95,17 +65,14 @@ pub enum IdentityRefusal {
     /// The account is closed.
     #[error("your account here is disabled; an owner can enable it")]
     Disabled,
-    /// Our failure, or a mistake in the settings.
-    #[error(transparent)]
+    /// Our failure, or a mistake in the settings, which is for the audit log.
+    #[error("you could not be signed in; the audit log here says why")]
     Failed(#[from] CenterError),
 }
 
-fn granted_by(owners: &[String]) -> String {
-    match owners.is_empty() {
-        true => "; an owner can grant it".to_owned(),
-        false => format!("; an owner can grant it: {}", owners.join(", ")),
-    }
-}
+/// Who they are is told to nobody who is not signed in: their names are half
+/// of what a password needs.
+const GRANTED: &str = "an owner can grant it";
 
 impl Accounts {
     /// The same, believing this sign-in service.
@@ -114,7 +81,7 @@ impl Accounts {
         Accounts { provider: Some(Arc::new(rules)), ..self }
     }
 
-    fn rules(&self) -> Result<Arc<ProviderRules>, CenterError> {
+    pub(super) fn rules(&self) -> Result<Arc<ProviderRules>, CenterError> {
         let text = "no sign-in service is set up; see [sign_in] of the settings";
         self.provider.clone().ok_or_else(|| CenterError::invalid(text))
     }
@@ -142,7 +109,8 @@ impl Accounts {
             // That nobody comes in does not hang on its entry.
             let _ = self.note_refusal(&rules, identity, refusal, from.address);
         })?;
-        Ok(self.new_session(&account, from, &format!("with {}", rules.name))?)
+        let lasts = self.times.by_provider;
+        Ok(self.session_of(&account, from, &format!("with {}", rules.name), lasts)?)
     }
 
     /// Somebody who was here, or was linked.
@@ -194,13 +162,13 @@ impl Accounts {
         let given = self.given(rules, &groups)?.ok_or_else(|| self.no_role(rules))?;
         let provider = rules.name.clone();
         if rules.newcomers == Newcomers::Refused {
-            let owners = self.owners().unwrap_or_default();
-            return Err(IdentityRefusal::NoAccount { provider, owners });
+            return Err(IdentityRefusal::NoAccount { provider });
         }
         let nameless = |why: String| IdentityRefusal::NoName { provider: provider.clone(), why };
         let name = comparable(identity.name.as_ref().map_err(|why| nameless(why.clone()))?);
         let shown = presentable_within(&name, 80);
-        check_name(&name).map_err(|error| nameless(format!("{shown:?} is no name: {error}")))?;
+        check_free_name(&name)
+            .map_err(|error| nameless(format!("{shown:?} is no name: {error}")))?;
         let told = limits::told(&given.role, given.limit.as_ref());
         let details = json!({ "given": told, "subject": identity.subject });
         let (at, by) = (self.clock.now(), rules.name.clone());
@@ -231,18 +199,24 @@ impl Accounts {
     }
 
     fn no_role(&self, rules: &ProviderRules) -> IdentityRefusal {
-        let owners = self.owners().unwrap_or_default();
-        IdentityRefusal::NoRole { provider: rules.name.clone(), owners }
+        IdentityRefusal::NoRole { provider: rules.name.clone() }
     }
 
-    /// Ends what somebody still has who has no role any more.
+    /// Ends what somebody still has who has no role any more: the account is
+    /// left with one that allows nothing, so that it counts for nothing and
+    /// its alerts see no rows.
     fn withdraw(&self, rules: &ProviderRules, account: &StoredAccount) -> Result<(), CenterError> {
+        let details = json!({ "before": limits::told(&account.role, account.limit.as_ref()) });
         let note = self.note_of(rules, AuditAction::RoleWithdrawn, &account.name);
         let tokens = self.state.tokens(Some(account.id))?;
-        self.changed(&note, |to| {
+        self.changed(&note.with_details(details.to_string()), |to| {
             let mut ended = to.end_sessions(account.id, None)?;
             for token in &tokens {
                 ended += usize::from(to.remove_token(token.id)?);
+            }
+            if !account.role.is_withdrawn() {
+                to.set_role(account.id, &RoleName::withdrawn())?;
+                ended += 1;
             }
             Ok((ended > 0).then_some(()))
         })?;
@@ -263,13 +237,13 @@ impl Accounts {
     ) -> Result<(), CenterError> {
         let who = identity.name.as_deref().unwrap_or(&identity.subject);
         let why = match refusal {
-            IdentityRefusal::NoRole { .. } => "no role",
-            IdentityRefusal::NoAccount { .. } => "no account",
-            IdentityRefusal::NameTaken { .. } => "the name is somebody else's",
-            IdentityRefusal::NoName { .. } => "no name",
-            IdentityRefusal::NoGroups { .. } => "its groups were not said",
-            IdentityRefusal::Disabled => "the account is disabled",
-            IdentityRefusal::Failed(_) => "it could not be done",
+            IdentityRefusal::NoRole { .. } => "no role".to_owned(),
+            IdentityRefusal::NoAccount { .. } => "no account".to_owned(),
+            IdentityRefusal::NameTaken { .. } => "the name is somebody else's".to_owned(),
+            IdentityRefusal::NoName { .. } => "no name".to_owned(),
+            IdentityRefusal::NoGroups { .. } => "its groups were not said".to_owned(),
+            IdentityRefusal::Disabled => "the account is disabled".to_owned(),
+            IdentityRefusal::Failed(error) => format!("it could not be done: {error}"),
         };
         let subject = format!("{} with {}: {why}", presentable_within(who, 80), rules.name);
         let details = json!({ "issuer": rules.issuer, "subject": identity.subject });
@@ -284,171 +258,10 @@ impl Accounts {
     pub fn note_lost_on_the_way(&self, why: &str, from: IpAddr) -> Result<(), CenterError> {
         let rules = self.rules()?;
         let subject = format!("with {}: {}", rules.name, presentable_within(why, 200));
-        self.note_refused(&subject, None, from)
-    }
-
-    /// Whom an account is linked to, oldest first.
-    pub(super) fn identity_rows(
-        &self,
-        account: Option<AccountId>,
-    ) -> Result<Vec<(AccountId, IdentityRow)>, CenterError> {
-        Ok(self.state.identities(account)?.into_iter().map(row).collect())
-    }
-
-    /// The caller's own identities.
-    ///
-    /// # Errors
-    ///
-    /// The caller is no person, or the store fails.
-    pub fn identities(&self, caller: &Caller) -> Result<Vec<IdentityRow>, CenterError> {
-        let account = self.myself(caller)?;
-        Ok(self.identity_rows(Some(account.id))?.into_iter().map(|(_, row)| row).collect())
-    }
-
-    /// Whether a person who is signed in may go and link who they are at the
-    /// service: asks for the password, as whoever has got hold of a session
-    /// would otherwise have a way in that lasts.
-    ///
-    /// # Errors
-    ///
-    /// The password is wrong or none, the account is for emergencies, the
-    /// caller is no person, or the store fails.
-    pub fn may_link(
-        &self,
-        caller: &Caller,
-        password: &str,
-        from: IpAddr,
-    ) -> Result<(), CenterError> {
-        self.rules()?;
-        let account = self.myself(caller)?;
-        linkable(&account)?;
-        if account.password.is_none() {
-            let text = "this account has no password to prove that it is you; whoever manages \
-                        accounts can link it";
-            return Err(CenterError::invalid(text));
-        }
-        self.prove(&account, password, from)
-    }
-
-    /// Links the caller's account to who they are at the service. That they
-    /// may was found out by [`Accounts::may_link`] on the way there.
-    ///
-    /// # Errors
-    ///
-    /// They are somebody else here already, the caller is no person, or the
-    /// store fails.
-    pub fn link_oneself(&self, caller: &Caller, subject: &str) -> Result<(), CenterError> {
-        let account = self.myself(caller)?;
-        self.add_link(caller, &account, subject)
-    }
-
-    /// Links an account to who somebody is at the service. It keeps its role.
-    ///
-    /// # Errors
-    ///
-    /// The caller may not, it is their own, that subject is somebody already,
-    /// there is no such account, or the store fails.
-    pub fn link_account(
-        &self,
-        caller: &Caller,
-        name: &str,
-        subject: &str,
-    ) -> Result<(), CenterError> {
-        let account = self.other(caller, name)?;
-        not_oneself(caller, &account)?;
-        self.add_link(caller, &account, subject)
-    }
-
-    fn add_link(
-        &self,
-        caller: &Caller,
-        account: &StoredAccount,
-        subject: &str,
-    ) -> Result<(), CenterError> {
-        let rules = self.rules()?;
-        linkable(account)?;
-        check_subject(subject)?;
-        if account.role_is_given {
-            // By a second link its role would hang on no group.
-            let text = format!("{} decides about this account; unlink it first", rules.name);
-            return Err(CenterError::invalid(text));
-        }
-        if self.state.identities(Some(account.id))?.len() >= IDENTITIES_MAX {
-            let text = format!("an account has at most {IDENTITIES_MAX} links");
-            return Err(CenterError::invalid(text));
-        }
-        let identity = stored(&rules, subject, account.id, false, self.clock.now(), &caller.name);
-        let details = json!({ "issuer": rules.issuer, "subject": subject });
-        let note = self.note(caller, AuditAction::IdentityLinked, &account.name);
-        let added = self.changed(&note.with_details(details.to_string()), |to| {
-            Ok(to.add_identity(&identity)?.then_some(()))
-        })?;
-        added.ok_or_else(|| {
-            let text = format!(
-                "{} knows this person as somebody who has an account here already; \
-                unlink that first",
-                rules.name
-            );
-            CenterError::invalid(text)
-        })
-    }
-
-    /// Forgets one of the caller's identities.
-    ///
-    /// # Errors
-    ///
-    /// There is no such identity, it is the only way in, the caller is no
-    /// person, or the store fails.
-    pub fn unlink_oneself(&self, caller: &Caller, id: u64) -> Result<(), CenterError> {
-        let account = self.myself(caller)?;
-        if account.password.is_none() {
-            let text = "this account has no password, so nobody could come in with it any more";
-            return Err(CenterError::invalid(text));
-        }
-        self.remove_link(caller, &account, id)
-    }
-
-    /// Forgets one identity of an account, which from then on keeps the role
-    /// it has.
-    ///
-    /// # Errors
-    ///
-    /// The caller may not, there is no such account or identity, or the store
-    /// fails.
-    pub fn unlink_account(&self, caller: &Caller, name: &str, id: u64) -> Result<(), CenterError> {
-        permit_accounts(caller)?;
-        let account = self.other(caller, name)?;
-        self.remove_link(caller, &account, id)
-    }
-
-    fn remove_link(
-        &self,
-        caller: &Caller,
-        account: &StoredAccount,
-        id: u64,
-    ) -> Result<(), CenterError> {
-        let missing = || CenterError::NotFound("such link of this account".to_owned());
-        let rows = self.state.identities(Some(account.id))?;
-        let found = rows.into_iter().find(|row| row.id == id).ok_or_else(missing)?;
-        let details = json!({ "issuer": found.issuer, "subject": found.subject });
-        let note = self.note(caller, AuditAction::IdentityUnlinked, &account.name);
-        let of_oneself = caller.account() == Some(account.id);
-        let removed = self.changed(&note.with_details(details.to_string()), |to| {
-            if !to.remove_identity(account.id, id)? {
-                return Ok(None);
-            }
-            if !of_oneself {
-                // Whoever came in by it is out.
-                to.end_sessions(account.id, None)?;
-            }
-            Ok(Some(()))
-        })?;
-        removed.ok_or_else(missing)
+        self.note_stray(&subject, from)
     }
 }
 
-/// The account for emergencies is there for the day on which the service is
-/// not, and its use is to be noticed.
 /// The groups that somebody is in, none if the service says nothing of groups;
 /// and whether it does.
 fn groups_of(
@@ -464,38 +277,4 @@ fn groups_of(
 
 fn no_groups(rules: &ProviderRules, why: &str) -> IdentityRefusal {
     IdentityRefusal::NoGroups { provider: rules.name.clone(), why: why.to_owned() }
-}
-
-fn linkable(account: &StoredAccount) -> Result<(), CenterError> {
-    match account.emergency {
-        true => Err(CenterError::invalid("an account for emergencies is not linked")),
-        false => Ok(()),
-    }
-}
-
-fn check_subject(subject: &str) -> Result<(), CenterError> {
-    let fits = (1..=SUBJECT_OCTETS_MAX).contains(&subject.len());
-    match fits && !subject.chars().any(char::is_control) {
-        true => Ok(()),
-        false => Err(CenterError::invalid(
-            "a subject has 1 to 255 characters: what the service writes into the claim sub",
-        )),
-    }
-}
-
-fn stored(
-    rules: &ProviderRules,
-    subject: &str,
-    account: AccountId,
-    gives_role: bool,
-    linked: Timestamp,
-    by: &str,
-) -> StoredIdentity {
-    let (issuer, subject, linked_by) = (rules.issuer.clone(), subject.to_owned(), by.to_owned());
-    StoredIdentity { id: 0, issuer, subject, account, gives_role, linked, linked_by }
-}
-
-fn row(stored: StoredIdentity) -> (AccountId, IdentityRow) {
-    let StoredIdentity { id, issuer, subject, account, gives_role, linked, linked_by } = stored;
-    (account, IdentityRow { id, issuer, subject, gives_role, linked, linked_by })
 }

@@ -1,7 +1,7 @@
 //! People whom a sign-in service vouches for, over the real embedded store.
 
 use store::state::audit::{AuditEntry, AuditQuery};
-use types::{Caller, Permission, Role, RoleName};
+use types::{Caller, Permission, Permissions, Role, RoleName};
 
 use super::tests::{House, PASSWORD, house, machine, visitor};
 use super::*;
@@ -98,8 +98,7 @@ fn without_a_role_nobody_comes_in_and_what_they_had_ends() {
     let refused = house.refused(&person("1", "eve", &["staff"]));
     assert_eq!(
         refused,
-        "Corp knows you, but none of your groups there has a role here; an owner can grant it: \
-         root-anna"
+        "Corp knows you, but none of your groups there has a role here; an owner can grant it"
     );
     assert!(house.accounts.accounts(&machine()).unwrap().iter().all(|row| row.name != "eve"));
     assert_eq!(house.told(1), [" sign_in.failed eve with Corp: no role"]);
@@ -117,6 +116,24 @@ fn without_a_role_nobody_comes_in_and_what_they_had_ends() {
     let shown = house.accounts.token(&token.secret, visitor().address);
     assert!(shown.is_err(), "the token is revoked");
     assert_eq!(house.told(2)[1], "Corp account.withdrawn eve");
+    // What she set up goes on with nothing: an alert that asks who she is now.
+    let eve = session.caller.account().unwrap();
+    let now = house.accounts.as_it_is_now(eve, None).unwrap().unwrap();
+    assert_eq!(now.permissions, Permissions::NONE);
+    assert_eq!(house.accounts.owners().unwrap(), ["root-anna"], "she counts for nothing");
+    assert!(house.refused(&person("1", "eve", &["staff"])).contains("none of your groups"));
+    assert_eq!(house.told(2)[1], " sign_in.failed eve with Corp: no role", "told once");
+    let made = RoleBody { permissions: Permissions::all(), note: String::new() };
+    let wrong = house.accounts.put_role(&machine(), &RoleName::withdrawn(), &made);
+    assert!(wrong.is_err(), "nobody makes something of it");
+    // The same form with nothing changed, and closing it, still work.
+    let role = Some(RoleName::withdrawn());
+    let closed = AccountChange { role, disabled: Some(true), ..AccountChange::default() };
+    house.accounts.change_account(&machine(), "eve", &closed).unwrap();
+    let open = AccountChange { disabled: Some(false), ..AccountChange::default() };
+    house.accounts.change_account(&machine(), "eve", &open).unwrap();
+    let back = house.enter(&person("1", "eve", &["operators"])).unwrap();
+    assert_eq!(back.role, Role::Operator, "a group gives it back");
 }
 
 #[test]
@@ -188,7 +205,7 @@ fn somebody_who_manages_accounts_links_them() {
     let owner = house.person("olga", Role::Owner);
     let vera = house.person("vera", Role::Viewer);
     let refused = house.refused(&person("v", "vera2", &["owners"]));
-    assert!(refused.contains("you have no account here; an owner can grant it: olga"), "{refused}");
+    assert!(refused.contains("you have no account here; an owner can grant it"), "{refused}");
     assert!(house.accounts.link_account(&vera, "olga", "v").is_err(), "may not");
     assert!(house.accounts.link_account(&owner, "olga", "v").is_err(), "not one's own");
     for wrong in ["", "a\nb", &*"x".repeat(256)] {
@@ -241,4 +258,103 @@ fn a_name_that_is_none_or_unknown_makes_no_account() {
     let plain = super::tests::house();
     assert!(plain.accounts.link_account(&without, "x", "y").is_err());
     assert!(plain.accounts.sign_in_by_identity(&person("1", "a", &["desk"]), &visitor()).is_err());
+}
+
+#[test]
+fn a_new_password_by_somebody_else_ends_the_links_that_the_old_one_made() {
+    let house = with(Newcomers::Refused);
+    let ana = house.person("ana", Role::Viewer);
+    let link = |subject: &str| {
+        house.accounts.may_link(&ana, PASSWORD, visitor().address).unwrap();
+        house.accounts.link_oneself(&ana, subject).unwrap();
+    };
+    let linked = || house.accounts.identities(&ana).unwrap().len();
+    link("thief");
+    house.accounts.set_password(&machine(), "ana", PASSWORD, Tokens::Keep).unwrap();
+    assert_eq!(linked(), 0);
+    assert!(house.refused(&person("thief", "x", &[])).contains("none of your groups"));
+    link("thief");
+    let secret = house.accounts.set_up_link(&machine(), Some("ana")).unwrap();
+    let (keep, here) = (Tokens::Keep, visitor());
+    house.accounts.set_up(secret.reveal(), "", PASSWORD, keep, &here).unwrap();
+    assert_eq!(linked(), 0, "by a link");
+    // Her own change leaves what she sees beside it.
+    link("ana-there");
+    let change = PasswordChange { present: PASSWORD, new: "five other quiet words", tokens: None };
+    house.accounts.change_password(&ana, &change, here.address, None).unwrap();
+    assert_eq!(linked(), 1);
+    // Linked before the first password was chosen: that stays.
+    let (name, role) = ("bob".to_owned(), Role::Viewer.into());
+    let bob = NewPerson { name, role, domains: Vec::new(), groups: Vec::new() };
+    house.accounts.add_account(&machine(), &bob).unwrap();
+    house.accounts.link_account(&machine(), "bob", "bob-there").unwrap();
+    house.accounts.set_password(&machine(), "bob", PASSWORD, Tokens::Keep).unwrap();
+    assert!(house.enter(&person("bob-there", "bob", &[])).is_ok());
+}
+
+#[test]
+fn a_session_by_the_service_ends_within_the_day() {
+    let house = with(Newcomers::Welcome);
+    house.person("ana", Role::Viewer);
+    let by_password = house.session("ana");
+    let secret = house.accounts.sign_in_by_identity(&person("1", "olga", &["owners"]), &visitor());
+    let secret = secret.unwrap();
+    let lasts = |secret: &Secret| {
+        house.accounts.session(secret.reveal(), visitor().address).unwrap().is_some()
+    };
+    for _ in 0..9 {
+        house.clock.advance(std::time::Duration::from_secs(3_600));
+        assert!(lasts(&secret));
+    }
+    house.clock.advance(std::time::Duration::from_secs(3_600));
+    assert!(!lasts(&secret), "however busy it is");
+    let rows = house.accounts.sessions(&by_password.caller).unwrap();
+    assert_eq!(rows.len(), 2, "one with a password goes on");
+}
+
+#[test]
+fn strangers_at_the_door_of_the_service_hide_no_other_failure() {
+    let house = with(Newcomers::Welcome);
+    let from = visitor().address;
+    for _ in 0..600 {
+        house.accounts.note_lost_on_the_way("an answer nobody was sent for", from).unwrap();
+    }
+    let _ = house.accounts.sign_in("nobody", "wrong wrong wrong", &visitor());
+    assert_eq!(house.told(1), [" sign_in.failed a name that nobody has"]);
+    house.clock.advance(std::time::Duration::from_secs(3_601));
+    house.accounts.tidy().unwrap();
+    let told = "portcullis sign_in.failed_many 100 more came back from the sign-in service with \
+                no proof within an hour";
+    assert_eq!(house.told(1), [told]);
+}
+
+#[test]
+fn an_owner_who_never_chose_a_password_is_not_the_last_one() {
+    let house = house();
+    house.person("ana", Role::Owner);
+    let (name, role) = ("olga".to_owned(), Role::Owner.into());
+    let new = NewPerson { name, role, domains: Vec::new(), groups: Vec::new() };
+    house.accounts.add_account(&machine(), &new).unwrap();
+    let closed = AccountChange { disabled: Some(true), ..AccountChange::default() };
+    let last = house.accounts.change_account(&machine(), "ana", &closed).unwrap_err();
+    assert!(last.to_string().contains("last owner who has a password"), "{last}");
+    assert!(house.accounts.remove_account(&machine(), "ana").is_err());
+    house.accounts.set_password(&machine(), "olga", PASSWORD, Tokens::Keep).unwrap();
+    house.accounts.change_account(&machine(), "ana", &closed).unwrap();
+}
+
+#[test]
+fn the_name_of_the_account_for_emergencies_is_kept_for_it() {
+    let house = with(Newcomers::Welcome);
+    let (name, role) = ("Emergency ".to_owned(), Role::Owner.into());
+    let new = NewPerson { name, role, domains: Vec::new(), groups: Vec::new() };
+    let kept = house.accounts.add_account(&machine(), &new).unwrap_err();
+    assert!(kept.to_string().contains("is kept for the account for emergencies"), "{kept}");
+    let refused = house.refused(&person("1", "emergency", &["owners"]));
+    assert!(refused.contains("does not say what to call you"), "{refused}");
+    let link = house.accounts.first_link().unwrap().unwrap();
+    let taken =
+        house.accounts.set_up(link.reveal(), "emergency", PASSWORD, Tokens::Keep, &visitor());
+    assert!(taken.is_err());
+    house.accounts.emergency_account(&machine(), "emergency").unwrap();
 }

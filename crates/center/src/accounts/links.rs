@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use store::state::accounts::{LinkKind, NewAccount, StoredAccount, StoredLink};
 use types::{Actor, AuditAction, AuditNote, Caller, Permissions, Role, Timestamp, Via};
 
-use super::people::{check_name, comparable, name_taken, no_way_around, not_oneself};
+use super::names::{check_free_name, comparable, name_taken};
+use super::people::{no_way_around, not_oneself};
 use super::{Accounts, Secret, Tokens, Visitor, password, permit_accounts, permit_all, secret};
 use crate::CenterError;
 
@@ -122,8 +123,9 @@ impl Accounts {
                 let hash = self.hasher.hash(password)?;
                 let person = self.caller_of(&account)?.from_address(from.address);
                 let note = self.note(&person, AuditAction::SetUp, "a new password");
+                let note = note.with_details(self.told_unlinked(&account)?);
                 let link = secret::hash(link);
-                let new = tokens.with(&hash, None);
+                let new = tokens.anew(&hash, &account);
                 let done = self.changed(&note, |to| {
                     if to.take_link(&link)?.is_none() {
                         return Ok(None);
@@ -150,7 +152,7 @@ impl Accounts {
         from: &Visitor,
     ) -> Result<StoredAccount, CenterError> {
         let name = comparable(name);
-        check_name(&name)?;
+        check_free_name(&name)?;
         password::check(password, &name)?;
         if self.state.account_named(&name)?.is_some() {
             return Err(name_taken());

@@ -18,11 +18,13 @@ mod emergency;
 mod form;
 mod identities;
 #[cfg(test)]
+mod identity_tests;
+#[cfg(test)]
 mod limit_tests;
 mod limits;
-#[cfg(test)]
-mod identity_tests;
+mod linking;
 mod links;
+mod names;
 mod noted;
 mod password;
 mod people;
@@ -52,10 +54,12 @@ use world::{Chance, Clock};
 
 pub use emergency::{EMERGENCY_TOLD_FOR, EmergencyAlarm, EmergencyUse};
 pub use form::FormToken;
-pub use identities::{IdentityRefusal, IdentityRow};
+pub use identities::IdentityRefusal;
+pub use linking::IdentityRow;
 pub use links::{Demo, LINK_VALID, LinkPurpose};
+pub use names::NAME_CHARS_MAX;
 pub use password::{PASSWORD_CHARS_MIN, PASSWORD_OCTETS_MAX};
-pub use people::{AccountChange, AccountRow, NAME_CHARS_MAX, NewPerson};
+pub use people::{AccountChange, AccountRow, NewPerson};
 pub use preferences::{COLUMNS_MAX, Density, Preferences, Theme};
 pub use provider::{GroupRole, Identity, Newcomers, ProviderRules};
 pub use roles::{ROLES_MAX, RoleBody, RoleRow};
@@ -76,6 +80,9 @@ pub struct SessionTimes {
     pub idle: Duration,
     /// However busy it is.
     pub at_most: Duration,
+    /// The same for one that a sign-in service began: then it is asked anew
+    /// who the person is and what their groups give.
+    pub by_provider: Duration,
 }
 
 impl Default for SessionTimes {
@@ -83,6 +90,7 @@ impl Default for SessionTimes {
         SessionTimes {
             idle: Duration::from_secs(12 * 3_600),
             at_most: Duration::from_secs(7 * 86_400),
+            by_provider: Duration::from_secs(10 * 3_600),
         }
     }
 }
@@ -119,7 +127,14 @@ pub enum Tokens {
 impl Tokens {
     /// The new password of this hash; all sessions but one end.
     fn with(self, hash: &str, keep_session: Option<u64>) -> NewPassword<'_> {
-        NewPassword { hash, keep_session, end_tokens: self == Tokens::Revoke }
+        let end_tokens = self == Tokens::Revoke;
+        NewPassword { hash, keep_session, end_tokens, end_identities: false }
+    }
+
+    /// The same where somebody else gives it, or a link. Whoever had the old
+    /// one may have linked the account to themselves, and would still come in.
+    fn anew<'a>(self, hash: &'a str, account: &StoredAccount) -> NewPassword<'a> {
+        NewPassword { end_identities: account.password.is_some(), ..self.with(hash, None) }
     }
 }
 
@@ -156,6 +171,8 @@ struct Memory {
     enrolling: totp::Enrolling,
     /// Failed sign-ins of this hour.
     failures: noted::Failures,
+    /// Those of this hour who came back from the sign-in service in vain.
+    strays: noted::Failures,
     /// The last use of an account for emergencies, once it was looked up.
     emergency: Option<Option<EmergencyUse>>,
 }

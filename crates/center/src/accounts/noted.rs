@@ -11,10 +11,12 @@ use store::StoreError;
 use store::state::AccountChanges;
 use types::{Actor, AuditAction, AuditNote, Caller, Timestamp};
 
-use super::Accounts;
+use super::{Accounts, Memory};
 use crate::CenterError;
 
-/// Failed sign-ins that get an entry each, per hour.
+/// Failed sign-ins that get an entry each, per hour; those at the door of the
+/// sign-in service have as many of their own, because they cost a stranger
+/// neither a password nor a wait.
 const FAILURES_MAX: u32 = 500;
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -101,9 +103,25 @@ impl Accounts {
         details: Option<String>,
         from: IpAddr,
     ) -> Result<(), CenterError> {
+        self.note_counted(|memory| &mut memory.failures, subject, details, from)
+    }
+
+    /// Notes that somebody came back from the sign-in service with nothing
+    /// that proves anything.
+    pub(super) fn note_stray(&self, subject: &str, from: IpAddr) -> Result<(), CenterError> {
+        self.note_counted(|memory| &mut memory.strays, subject, None, from)
+    }
+
+    fn note_counted(
+        &self,
+        of: fn(&mut Memory) -> &mut Failures,
+        subject: &str,
+        details: Option<String>,
+        from: IpAddr,
+    ) -> Result<(), CenterError> {
         let now = self.clock.now();
         self.tell_failures(now)?;
-        if !self.memory().failures.count() {
+        if !of(&mut self.memory()).count() {
             return Ok(());
         }
         let actor = Actor::visitor(from.to_canonical());
@@ -114,9 +132,16 @@ impl Accounts {
 
     /// Tells once an hour of failed sign-ins that got no entry of their own.
     pub(super) fn tell_failures(&self, now: Timestamp) -> Result<(), CenterError> {
-        let untold = self.memory().failures.turn(now);
-        if untold > 0 {
-            let subject = format!("{untold} more sign-ins failed within an hour");
+        let (failures, strays) = {
+            let mut memory = self.memory();
+            (memory.failures.turn(now), memory.strays.turn(now))
+        };
+        let told = [
+            (failures, "sign-ins failed"),
+            (strays, "came back from the sign-in service with no proof"),
+        ];
+        for (untold, what) in told.into_iter().filter(|(untold, _)| *untold > 0) {
+            let subject = format!("{untold} more {what} within an hour");
             let actor = Actor::machine("portcullis");
             let note = AuditNote::new(actor, AuditAction::SignInsFailed, &subject, now)
                 .with_details(json!({ "count": untold }).to_string());

@@ -8,11 +8,9 @@ use store::state::accounts::{NewAccount, StoredAccount};
 use types::policy::DomainPattern;
 use types::{AuditAction, Caller, Limit, Role, RoleName, Timestamp};
 
+use super::names::{check_free_name, comparable, name_taken};
 use super::{Accounts, IdentityRow, Tokens, limits, password, permit_accounts, permit_all};
 use crate::CenterError;
-
-/// Longest name of an account, in characters.
-pub const NAME_CHARS_MAX: usize = 64;
 
 /// A person to be given an account.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -118,7 +116,7 @@ impl Accounts {
         permit_accounts(caller)?;
         permit_all(caller, self.allowed_by(&new.role)?)?;
         let name = comparable(&new.name);
-        check_name(&name)?;
+        check_free_name(&name)?;
         let (at, by) = (self.clock.now(), caller.name.to_string());
         let (role, limit) = (new.role.clone(), self.limit(&new.domains, &new.groups)?);
         let details = limits::told(&role, limit.as_ref());
@@ -164,8 +162,8 @@ impl Accounts {
         // What the account may do now was asked for by [`Self::other`]; here,
         // what it will do: a role, or a limit taken away, can give more.
         let allowed = match &change.role {
-            Some(role) => self.allowed_by(role)?,
-            None => account.role.permissions(account.of_role),
+            Some(role) if *role != account.role => self.allowed_by(role)?,
+            _ => account.role.permissions(account.of_role),
         };
         let is_limited = limit.as_ref().unwrap_or(&account.limit).is_some();
         permit_all(caller, if is_limited { allowed.of_recipients() } else { allowed })?;
@@ -261,7 +259,8 @@ impl Accounts {
     }
 
     /// Sets the password of an account, which ends its sessions and the links
-    /// made for it; `tokens` says what becomes of those.
+    /// made for it, and unlinks it from the sign-in service; `tokens` says
+    /// what becomes of those.
     ///
     /// # Errors
     ///
@@ -280,7 +279,8 @@ impl Accounts {
         password::check(new, &account.name)?;
         let hash = self.hasher.hash(new)?;
         let note = self.note(caller, AuditAction::PasswordSet, &account.name);
-        self.change(&note, &account, &tokens.with(&hash, None))
+        let note = note.with_details(self.told_unlinked(&account)?);
+        self.change(&note, &account, &tokens.anew(&hash, &account))
     }
 
     /// Turns codes off for a person who has lost them, and ends their
@@ -296,6 +296,17 @@ impl Accounts {
         self.done(&note, |to| {
             to.set_totp(account.id, None, &[])?;
             to.end_sessions(account.id, None).map(drop)
+        })
+    }
+
+    /// Who an account is at the sign-in service, for the entry about a new
+    /// password, with which that ends.
+    pub(super) fn told_unlinked(&self, account: &StoredAccount) -> Result<String, CenterError> {
+        let linked = self.identity_rows(Some(account.id))?;
+        let subjects: Vec<String> = linked.into_iter().map(|(_, row)| row.subject).collect();
+        Ok(match subjects.is_empty() || account.password.is_none() {
+            true => String::new(),
+            false => json!({ "unlinked": subjects }).to_string(),
         })
     }
 
@@ -338,10 +349,11 @@ fn owner_left(
     Ok(left.then_some(()))
 }
 
-/// Whether an account is an owner whom nobody makes less without being asked
-/// here: a sign-in service can, at any time.
+/// Whether an account is an owner who can come in, whatever becomes of the
+/// sign-in service: one that never chose a password cannot, and whom the
+/// service made an owner it can make less at any time.
 fn stays_owner(account: &StoredAccount) -> bool {
-    is_owner(account) && !account.role_is_given
+    is_owner(account) && !account.role_is_given && account.password.is_some()
 }
 
 /// Whether an account may do everything, every day: one for emergencies does
@@ -354,32 +366,9 @@ pub(super) fn is_owner(account: &StoredAccount) -> bool {
 }
 
 fn last_owner() -> CenterError {
-    let text = "this is the last owner who can come in and sees everything; make another one \
-                first, or nobody could give permissions any more";
+    let text = "this is the last owner who has a password and sees everything; make another one \
+                first, who has chosen theirs, or nobody could give permissions any more";
     CenterError::invalid(text)
-}
-
-/// Somebody else is called so.
-pub(super) fn name_taken() -> CenterError {
-    CenterError::invalid("there is an account of this name already")
-}
-
-/// The form in which names are the same: without spaces around, in lower case.
-pub(super) fn comparable(name: &str) -> String {
-    name.trim().chars().flat_map(char::to_lowercase).take(NAME_CHARS_MAX + 1).collect()
-}
-
-/// Refuses a name that could not be told from another or typed: letters,
-/// digits and a few signs of ASCII, as an address has.
-pub(super) fn check_name(name: &str) -> Result<(), CenterError> {
-    let sign = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
-    let fits = (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(sign);
-    match fits && name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        true => Ok(()),
-        false => Err(CenterError::invalid(
-            "a name has up to 64 letters, digits and @ . _ + - and begins with a letter or digit",
-        )),
-    }
 }
 
 fn row(account: StoredAccount) -> AccountRow {

@@ -172,6 +172,10 @@ fn check(name: &RoleName, body: &RoleBody) -> Result<(), CenterError> {
     if note.chars().count() > NOTE_CHARS_MAX || presentable(note) != note {
         return Err(CenterError::invalid("a note is one line of up to 200 plain characters"));
     }
+    if name.is_withdrawn() {
+        let text = "whoever has the role withdrawn may nothing; give yours another name";
+        return Err(CenterError::invalid(text));
+    }
     let RoleName::BuiltIn(role) = name else {
         return match body.permissions == Permissions::NONE {
             true => Err(CenterError::invalid("a role needs at least one permission")),

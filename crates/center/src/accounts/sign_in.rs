@@ -9,8 +9,8 @@ use store::state::accounts::{SecretHash, StoredAccount, StoredSession};
 use types::time::spoken;
 use types::{AccountId, AuditAction, Timestamp};
 
+use super::names::comparable;
 use super::password::Busy;
-use super::people::comparable;
 use super::{Accounts, Secret, Visitor, secret};
 use crate::{CenterError, presentable_within};
 
@@ -157,6 +157,17 @@ impl Accounts {
         from: &Visitor,
         how: &str,
     ) -> Result<Secret, CenterError> {
+        self.session_of(account, from, how, self.times.at_most)
+    }
+
+    /// The same for one that ends after this time however busy it is.
+    pub(super) fn session_of(
+        &self,
+        account: &StoredAccount,
+        from: &Visitor,
+        how: &str,
+        lasts: Duration,
+    ) -> Result<Secret, CenterError> {
         let now = self.clock.now();
         let secret = Secret::fresh(&*self.chance);
         let session = StoredSession {
@@ -164,7 +175,7 @@ impl Accounts {
             account: account.id,
             created: now,
             last_seen: now,
-            expires: now + self.times.at_most,
+            expires: now + lasts,
             address: from.address.to_canonical(),
             agent: presentable_within(&from.agent, AGENT_CHARS_MAX),
         };

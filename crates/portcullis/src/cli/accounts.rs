@@ -55,17 +55,7 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
             link(&server, output, Some(name))?;
         }
         AccountCommand::Limit { name, domains, groups } => {
-            let domains = domains_of(domains)?;
-            let seen = match (domains.is_empty(), groups.is_empty()) {
-                (true, true) => "everybody's mail",
-                (false, true) => "the mail of these domains alone",
-                (true, false) => "the mail of these groups alone",
-                (false, false) => "the mail of these domains and groups alone",
-            };
-            confirm(global, &format!("let {name:?} see {seen}"))?;
-            let body = json!({ "domains": domains, "groups": groups });
-            let done = server.put(&at(name, ""), &body)?;
-            output.object(&done)?;
+            limit(global, &server, output, name, &domains_of(domains)?, groups)?;
         }
         AccountCommand::Disable { name } => {
             confirm(global, &format!("let nobody in as {name:?} any more"))?;
@@ -110,6 +100,27 @@ pub(super) fn account(global: &Global, command: &AccountCommand) -> Result<Exit,
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Changes whose mail an account sees.
+fn limit(
+    global: &Global,
+    server: &Server,
+    output: Output,
+    name: &str,
+    domains: &[DomainPattern],
+    groups: &[String],
+) -> Result<(), Failure> {
+    let seen = match (domains.is_empty(), groups.is_empty()) {
+        (true, true) => "everybody's mail",
+        (false, true) => "the mail of these domains alone",
+        (true, false) => "the mail of these groups alone",
+        (false, false) => "the mail of these domains and groups alone",
+    };
+    confirm(global, &format!("let {name:?} see {seen}"))?;
+    let body = json!({ "domains": domains, "groups": groups });
+    let done = server.put(&format!("/accounts/{}", encoded(name)), &body)?;
+    output.object(&done)
 }
 
 /// Ends a link of an account to who somebody is at the sign-in service.

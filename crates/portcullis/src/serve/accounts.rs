@@ -32,6 +32,7 @@ pub(super) fn accounts(
         times: SessionTimes {
             idle: settings.http.session_idle_max,
             at_most: settings.http.session_max,
+            by_provider: settings.sign_in.session_max.min(settings.http.session_max),
         },
     };
     let accounts = Accounts::new(parts).with_alarm(Arc::new(Alarm(Arc::clone(log))));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use types::Domain;
 
-use super::kinds::{Listen, NextHop, Recipients};
+use super::kinds::{Listen, NextHop, Recipients, SignInNewcomers};
 use super::read::{FoundValues, Origin, Problem};
 use super::table::{DomainSettings, Settings};
 
@@ -194,6 +194,15 @@ impl Check<'_> {
             let text = "nobody has a role: add a [[sign_in.group]], or sign_in.otherwise_role; who \
                         is linked to an account comes in";
             self.warning("sign_in.issuer", text);
+        }
+        if let Some(role) = &sign_in.otherwise_role
+            && sign_in.newcomers == SignInNewcomers::Welcome
+        {
+            let text = format!(
+                "everybody whom the service knows gets an account with the role {role}, whatever \
+                 their groups; with sign_in.newcomers = \"refused\" only whom you know"
+            );
+            self.warning("sign_in.otherwise_role", text);
         }
     }
 

@@ -342,6 +342,9 @@ settings! {
         /// Whether people with a role who have no account get one at their first sign-in
         /// (`welcome`), or are refused until somebody has made and linked one (`refused`).
         newcomers: SignInNewcomers = "welcome";
+        /// How long somebody who came in by the service stays signed in at most. Then it is asked
+        /// anew who they are and what their groups give; `http.session_max` counts too.
+        session_max: Duration = "10h", within "1m"..="90d";
         /// The authorities that the service's certificate may be of, PEM. Default: those of the system.
         ca_file: Option<PathBuf> = none, like "/etc/portcullis/id-ca.crt";
     }

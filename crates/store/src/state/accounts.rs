@@ -183,6 +183,8 @@ pub struct NewPassword<'a> {
     pub keep_session: Option<u64>,
     /// Whether the account's tokens end too.
     pub end_tokens: bool,
+    /// Whether it is forgotten who its person is at sign-in services.
+    pub end_identities: bool,
 }
 
 /// The accounts and everything that lets somebody in.

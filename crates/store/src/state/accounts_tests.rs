@@ -167,7 +167,7 @@ fn what_is_set_of_an_account_is_kept_over_a_restart() {
 
 /// A new password that ends as little as one can.
 fn password(hash: &str) -> NewPassword<'_> {
-    NewPassword { hash, keep_session: None, end_tokens: false }
+    NewPassword { hash, keep_session: None, end_tokens: false, end_identities: false }
 }
 
 #[test]

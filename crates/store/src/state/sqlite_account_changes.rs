@@ -138,6 +138,9 @@ impl AccountChanges for Inside<'_> {
         if new.end_tokens {
             self.run("DELETE FROM tokens WHERE account = ?1", [account])?;
         }
+        if new.end_identities {
+            self.run("DELETE FROM identities WHERE account = ?1", [account])?;
+        }
         Ok(())
     }
 

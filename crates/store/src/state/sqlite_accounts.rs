@@ -15,9 +15,9 @@ use super::accounts::{
 };
 use super::database::{self, refused};
 use super::rows::{number, parse};
-use super::{draft, limits};
 use super::sqlite_account_changes::Inside;
 use super::sqlite_audit;
+use super::{draft, limits};
 use crate::contract::StoreError;
 
 /// The columns of an account, in this order.

@@ -7,6 +7,7 @@
 
 mod claims;
 mod flows;
+mod known;
 mod outside;
 mod token;
 
@@ -19,25 +20,23 @@ use center::accounts::{Accounts, Identity, Secret};
 use openidconnect::core::{CoreAuthPrompt, CoreGenderClaim, CoreResponseType};
 use openidconnect::{
     AccessToken, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, ClientId,
-    CsrfToken, DiscoveryError, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout,
-    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, SubjectIdentifier,
-    TokenResponse, UserInfoClaims,
+    CsrfToken, IssuerUrl, LogoutRequest, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, SubjectIdentifier, TokenResponse,
+    UserInfoClaims,
 };
-use tokio::sync::Mutex;
 use types::Timestamp;
 
 use crate::client::is_here;
 use claims::Claims;
 use flows::Flows;
 pub(crate) use flows::{BACK_WITHIN, Flow, Purpose};
+use known::{Known, LEFT_ALONE_FOR};
 use outside::{Outside, OutsideError};
 use token::{ErrorAnswer, OtherClaims, Token, Us, all_claims, read};
 
 /// How long what the service says of itself is believed.
 const KNOWN_FOR: Duration = Duration::from_secs(300);
-/// How long one that does not answer is not asked again.
-const LEFT_ALONE_FOR: Duration = Duration::from_secs(5);
 /// Where people come back to, below the address of the console.
 pub(crate) const BACK: &str = "/sign-in/provider/back";
 
@@ -79,15 +78,8 @@ pub struct Provider {
     issuer: IssuerUrl,
     back: RedirectUrl,
     outside: Outside,
-    known: Mutex<Known>,
+    known: Known,
     flows: Flows,
-}
-
-/// What was found out about the service.
-#[derive(Default)]
-struct Known {
-    metadata: Option<(Timestamp, Arc<ProviderMetadataWithLogout>)>,
-    failed: Option<(Timestamp, String)>,
 }
 
 /// Why somebody does not come in by the service.
@@ -102,6 +94,21 @@ pub(crate) enum Fault {
     /// Its answer proves nothing.
     #[error("the answer of {0} proves nothing: {1}")]
     Wrong(String, String),
+}
+
+impl Fault {
+    /// As much of it as a stranger is told: how our network and the service
+    /// look from inside is for the audit log.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Fault::Away(name, _) => format!("{name} cannot be asked at the moment"),
+            Fault::Refused(..) => self.to_string(),
+            Fault::Wrong(name, _) => format!(
+                "the answer of {name} proves nothing, so it was not looked at further; the audit \
+                 log here says why"
+            ),
+        }
+    }
 }
 
 impl Provider {
@@ -122,7 +129,7 @@ impl Provider {
             true => Outside::secure(settings.ca_file.as_deref())?,
             false => Outside::here(),
         };
-        let (known, flows) = (Mutex::default(), Flows::default());
+        let (known, flows) = (Known::default(), Flows::default());
         Ok(Provider { settings, issuer, back, outside, known, flows })
     }
 
@@ -137,9 +144,7 @@ impl Provider {
     ///
     /// It does not answer, or is somebody else. A sentence for the operator.
     pub async fn ask(&self) -> Result<(), String> {
-        let discovered =
-            ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &self.outside);
-        let metadata = discovered.await.map_err(|error| why_unknown(&error))?;
+        let metadata = known::asked(&self.issuer, &self.outside).await?;
         match metadata.token_endpoint() {
             Some(_) => Ok(()),
             None => Err("it has no token endpoint".to_owned()),
@@ -154,7 +159,7 @@ impl Provider {
         accounts: &Accounts,
     ) -> Result<(String, Secret), Fault> {
         let now = accounts.now();
-        let us = self.us(&*self.metadata(now, KNOWN_FOR).await?);
+        let us = self.us(&*self.metadata(KNOWN_FOR).await?);
         let secret = accounts.visitor_secret();
         let [state, nonce, verifier] =
             [(); 3].map(|()| accounts.visitor_secret().reveal().to_owned());
@@ -204,7 +209,7 @@ impl Provider {
         flow: &Flow,
         now: Timestamp,
     ) -> Result<Identity, Fault> {
-        let metadata = self.metadata(now, KNOWN_FOR).await?;
+        let metadata = self.metadata(KNOWN_FOR).await?;
         let us = self.us(&metadata);
         let asked = us
             .exchange_code(AuthorizationCode::new(code))
@@ -228,8 +233,8 @@ impl Provider {
 
     /// Where somebody also signs out of the service, if it has such a page
     /// (OpenID Connect RP-Initiated Logout).
-    pub(crate) async fn way_out(&self, now: Timestamp) -> Result<Option<String>, Fault> {
-        let metadata = self.metadata(now, KNOWN_FOR).await?;
+    pub(crate) async fn way_out(&self) -> Result<Option<String>, Fault> {
+        let metadata = self.metadata(KNOWN_FOR).await?;
         let Some(end) = metadata.additional_metadata().end_session_endpoint.clone() else {
             return Ok(None);
         };
@@ -250,38 +255,12 @@ impl Provider {
         Fault::Away(self.settings.name.clone(), why)
     }
 
-    /// What the service says of itself, with its keys; asked at most once at
-    /// a time, and not again at once if it does not answer.
     async fn metadata(
         &self,
-        now: Timestamp,
         known_for: Duration,
     ) -> Result<Arc<ProviderMetadataWithLogout>, Fault> {
-        let mut known = self.known.lock().await;
-        if let Some((at, metadata)) = &known.metadata
-            && now.since(*at) < known_for
-        {
-            return Ok(Arc::clone(metadata));
-        }
-        if let Some((at, why)) = &known.failed
-            && now.since(*at) < LEFT_ALONE_FOR
-        {
-            return Err(self.away(why.clone()));
-        }
-        let discovered =
-            ProviderMetadataWithLogout::discover_async(self.issuer.clone(), &self.outside);
-        match discovered.await {
-            Ok(metadata) => {
-                let metadata = Arc::new(metadata);
-                *known = Known { metadata: Some((now, Arc::clone(&metadata))), failed: None };
-                Ok(metadata)
-            }
-            Err(error) => {
-                let why = why_unknown(&error);
-                known.failed = Some((now, why.clone()));
-                Err(self.away(why))
-            }
-        }
+        let known = self.known.metadata(&self.issuer, &self.outside, known_for).await;
+        known.map_err(|why| self.away(why))
     }
 
     fn us(&self, metadata: &ProviderMetadataWithLogout) -> Us {
@@ -303,7 +282,7 @@ impl Provider {
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey,
             )) => {
-                let renewed = self.metadata(now, LEFT_ALONE_FOR).await?;
+                let renewed = self.metadata(LEFT_ALONE_FOR).await?;
                 read(&self.us(&renewed), token, &flow.nonce, now).map_err(wrong)
             }
             answer => answer.map_err(wrong),
@@ -342,14 +321,6 @@ impl Provider {
 
 fn shortened(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(200).collect()
-}
-
-fn why_unknown(error: &DiscoveryError<OutsideError>) -> String {
-    match error {
-        DiscoveryError::Request(error) => error.to_string(),
-        DiscoveryError::Response(status, ..) => format!("it answers with {status}"),
-        error => shortened(&error.to_string()),
-    }
 }
 
 /// Refuses an issuer that somebody in between could be.
@@ -416,10 +387,11 @@ mod tests {
     #[tokio::test]
     async fn a_service_that_is_gone_is_told_at_once_and_again_without_asking() {
         let provider = Provider::new(settings("http://127.0.0.1:1")).unwrap();
-        let now = "2026-11-30T10:00:00Z".parse().unwrap();
         for _ in 0..2 {
-            let fault = provider.metadata(now, KNOWN_FOR).await.unwrap_err().to_string();
-            assert!(fault.starts_with("Corp cannot be asked at the moment: 127.0.0.1"), "{fault}");
+            let fault = provider.metadata(KNOWN_FOR).await.unwrap_err();
+            let text = fault.to_string();
+            assert!(text.starts_with("Corp cannot be asked at the moment: 127.0.0.1"), "{text}");
+            assert_eq!(fault.told(), "Corp cannot be asked at the moment");
         }
         assert!(provider.ask().await.is_err());
         assert!(provider.is_of_another(Some("https://evil.example")));

@@ -159,6 +159,8 @@ struct AccountPage {
     row: AccountRow,
     href: String,
     roles: Vec<RoleRow>,
+    /// Whether its role is none of these: withdrawn, or gone.
+    role_gone: bool,
     wanted: AccountForm,
     /// Whether it is the reader's own.
     own: bool,
@@ -204,7 +206,8 @@ async fn account(api: &Api, caller: Caller, shell: Shell, name: String, said: Sa
     let href = href(&row.name);
     let (fault, made) = (said.fault, said.made);
     let provider = api.provider.is_some();
-    shown(&AccountPage { shell, href, roles, wanted, own, provider, fault, made, row })
+    let role_gone = roles.iter().all(|role| role.name != row.role);
+    shown(&AccountPage { shell, href, roles, role_gone, wanted, own, provider, fault, made, row })
 }
 
 /// An account as it would be typed.

@@ -20,6 +20,7 @@ use crate::keys::{Keys, KeysBuilder, Party};
 use crate::objects::{PolicyObjects, StoredPolicy};
 use crate::patterns::Rank;
 use crate::sources::{ANYWHERE, Sources, host_domain};
+use crate::spans::Spans;
 
 /// All policies of a set that are not switched off.
 #[derive(Debug)]
@@ -31,9 +32,9 @@ pub(crate) struct PolicyIndex {
     table: FastMap<[u32; 3], Vec<u32>>,
     validations: FastMap<Box<str>, RecipientValidation>,
     lists: Vec<ListQuestion>,
-    authenticates: bool,
+    authenticates: Spans,
     asks_places: bool,
-    asks_spf: bool,
+    asks_spf: Spans,
 }
 
 /// Definitions by name.
@@ -134,13 +135,12 @@ impl PolicyIndex {
             base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
         let lists = list_questions(&policies);
         let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
-        let authenticates = policies.iter().any(|compiled| looks(compiled.policy.kind()));
+        let authenticates = when(&policies, looks);
         let restricts =
             |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
         let asks_places =
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
-        let expects = |one: &Compiled| one.policy.kind() == PolicyType::ExpectedMail;
-        let asks_spf = authenticates || policies.iter().any(expects);
+        let asks_spf = when(&policies, |kind| looks(kind) || kind == PolicyType::ExpectedMail);
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -167,9 +167,9 @@ impl PolicyIndex {
         self.sources.names_hosts() || self.lists.iter().any(by_name)
     }
 
-    /// Whether any policy looks at sender authentication.
-    pub(crate) fn authenticates(&self) -> bool {
-        self.authenticates
+    /// Whether any policy that is valid at `at` looks at sender authentication.
+    pub(crate) fn authenticates(&self, at: Timestamp) -> bool {
+        self.authenticates.covers(at)
     }
 
     /// Whether any policy looks at where a client is.
@@ -177,9 +177,9 @@ impl PolicyIndex {
         self.asks_places
     }
 
-    /// Whether any policy looks at SPF.
-    pub(crate) fn asks_spf(&self) -> bool {
-        self.asks_spf
+    /// Whether any policy that is valid at `at` looks at SPF.
+    pub(crate) fn asks_spf(&self, at: Timestamp) -> bool {
+        self.asks_spf.covers(at)
     }
 
     /// What the policies ask of lists, each once.
@@ -227,6 +227,12 @@ impl PolicyIndex {
 pub(crate) fn authors<'a>(who: &Parties<'a>) -> impl Iterator<Item = Party<'a>> {
     let nobody = who.header_from.is_empty().then_some(Party::Nobody);
     nobody.into_iter().chain(who.header_from.iter().map(|author| Party::Address(author)))
+}
+
+/// When any of the policies of these types is valid.
+fn when(policies: &[Compiled], kinds: impl Fn(PolicyType) -> bool) -> Spans {
+    let of_kind = policies.iter().filter(|compiled| kinds(compiled.policy.kind()));
+    Spans::of(of_kind.map(|compiled| compiled.policy.validity))
 }
 
 /// What the definitions of these policies ask of lists, each once.

@@ -28,6 +28,7 @@ mod select;
 mod senders;
 mod set;
 mod sources;
+mod spans;
 mod texts;
 pub mod trial;
 mod validate;

@@ -132,10 +132,11 @@ impl PolicySet {
         self.policies.names_hosts()
     }
 
-    /// Whether any policy, observing ones included, looks at SPF, DKIM or
-    /// DMARC; without one, nothing is asked and no results are written.
-    pub fn authenticates(&self) -> bool {
-        self.policies.authenticates()
+    /// Whether any policy valid at `at`, observing ones included, looks at
+    /// SPF, DKIM or DMARC; without one, nothing is asked and no results are
+    /// written.
+    pub fn authenticates(&self, at: Timestamp) -> bool {
+        self.policies.authenticates(at)
     }
 
     /// Whether any policy, observing ones included, looks at where a client
@@ -144,10 +145,10 @@ impl PolicySet {
         self.policies.asks_places()
     }
 
-    /// Whether any policy, observing ones included, looks at SPF, which is
-    /// begun at MAIL.
-    pub fn asks_spf(&self) -> bool {
-        self.policies.asks_spf()
+    /// Whether any policy valid at `at`, observing ones included, looks at
+    /// SPF, which is begun at MAIL.
+    pub fn asks_spf(&self, at: Timestamp) -> bool {
+        self.policies.asks_spf(at)
     }
 
     /// What the policies in force, observing ones included, ask of lists:

@@ -7,7 +7,7 @@ use types::event::Record;
 use types::outcome::Ending;
 use types::{
     Attempt, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId, MessageFacts, Micros,
-    Outcome, PolicyType, Reply, Stage, Subject,
+    Outcome, PolicyType, Reason, Reply, Stage, Subject,
 };
 
 use crate::desk::Visit;
@@ -47,6 +47,15 @@ impl OpenAttempt {
             hold: None,
             policy_version: 0,
             life_line,
+        }
+    }
+
+    /// Why it gets past: what permits it, or else `unpermitted`.
+    pub(crate) fn let_past(&self, unpermitted: Reason) -> Reason {
+        match self.permit {
+            Some(permit) if permit.auto => Reason::AcceptedAutoAllowed,
+            Some(_) => Reason::AcceptedPermitted,
+            None => unpermitted,
         }
     }
 

@@ -14,7 +14,7 @@ use types::{
 
 use crate::attempt::{End, OpenAttempt};
 use crate::content_buffer::ContentBuffer;
-use crate::desk::{Desk, finding, unavailable};
+use crate::desk::{Desk, finding, not_stored, unavailable};
 use crate::judge::judge;
 use crate::transaction::Content;
 
@@ -86,11 +86,16 @@ impl Desk {
     /// What the signatures and the author's policy say, if a policy in force
     /// looks at it; the same for all recipients.
     async fn authenticate(&mut self, buffer: &Arc<ContentBuffer>, from: &[String]) -> Vec<Finding> {
-        let parts = &self.engine.parts;
-        let anybody = self.transaction.as_ref().is_some_and(|open| !open.accepted.is_empty());
-        if !anybody || !parts.policy.load().authenticates() {
+        // As the recipients are judged, by the time at which their attempts began.
+        let looks = self.transaction.as_ref().is_some_and(|transaction| {
+            let policy = self.engine.parts.policy.load();
+            let mut accepted = transaction.accepted.iter();
+            accepted.any(|open| policy.authenticates(open.attempt.started()))
+        });
+        if !looks {
             return Vec::new();
         }
+        let parts = &self.engine.parts;
         let spf = match &self.visit.spf {
             Some(pending) => Some(pending.finding().await),
             None => None,
@@ -311,14 +316,10 @@ impl Desk {
         facts: Option<&Arc<MessageFacts>>,
     ) -> Answer {
         let missing = unavailable(error);
-        let reason = match missing {
-            types::finding::Unavailable::Disk => Reason::SystemStorageFull,
-            _ => Reason::SystemUnavailable,
-        };
         for open in &mut open {
             open.evidence.add(checks::unavailable(missing, Stage::Content));
         }
-        let decided = || Outcome::Deferred(Decision::new(reason, CheckName::System));
+        let decided = || Outcome::Deferred(not_stored(error));
         let Some(reply) = open.first().map(|open| self.reply(&decided(), open)) else {
             return Answer::Close;
         };
@@ -423,11 +424,7 @@ fn refused_by_all(judged: &[(OpenAttempt, Verdict)]) -> Option<Option<Decision>>
 
 /// What the verdict makes of an attempt whose message is taken over.
 fn outcome(queue: QueueId, open: &OpenAttempt, verdict: Verdict) -> Outcome {
-    let reason = match open.permit {
-        Some(permit) if permit.auto => Reason::AcceptedAutoAllowed,
-        Some(_) => Reason::AcceptedPermitted,
-        None => Reason::Accepted,
-    };
+    let reason = open.let_past(Reason::Accepted);
     match (verdict, &open.hold) {
         (Verdict::Reject(decision), _) => Outcome::Rejected(decision),
         (Verdict::Hold(decision), _) => Outcome::Held { queue, decision },

@@ -231,6 +231,7 @@ impl Desk {
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
         self.seek_host_name().await;
         self.seek_sender_domain().await;
+        self.begin_late_spf();
         let attempt = self.next_attempt();
         let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         // A next hop may have to be asked, and if the session is dropped
@@ -362,13 +363,19 @@ pub(crate) const UNAVAILABLE: Reply = Reply::fixed(
 
 /// The reply to a failure of the store.
 pub(crate) fn unavailable_reply(error: &store::StoreError) -> Reply {
+    let reason = not_stored(error).reason;
+    reason.reply(&types::ReplyParameters::default()).unwrap_or(UNAVAILABLE)
+}
+
+/// What is decided where the store fails.
+pub(crate) fn not_stored(error: &store::StoreError) -> Decision {
     let reason = match unavailable(error) {
         Unavailable::Disk => Reason::SystemStorageFull,
         Unavailable::Store | Unavailable::Stopping | Unavailable::Engine => {
             Reason::SystemUnavailable
         }
     };
-    reason.reply(&types::ReplyParameters::default()).unwrap_or(UNAVAILABLE)
+    Decision::new(reason, CheckName::System)
 }
 
 /// What a failure of the store means for the client.

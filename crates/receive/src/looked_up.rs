@@ -55,17 +55,25 @@ impl Desk {
     fn begin_spf(&mut self) {
         let before = self.visit.spf.take();
         let Some(reverse_path) = &self.visit.reverse_path else { return };
-        if !self.engine.parts.policy.load().asks_spf() {
+        let now = self.engine.now();
+        if !self.engine.parts.policy.load().asks_spf(now) {
             return;
         }
         let client = &self.visit.client;
         let about = (client.helo.clone(), Arc::clone(reverse_path));
         self.visit.spf = Some(About::once(before, about, |(helo, reverse_path)| {
             let host_name = &self.live.settings.host_name;
-            let (ip, now) = (client.client.ip, self.engine.now());
+            let ip = client.client.ip;
             let question = SpfQuestion::about(ip, helo.as_deref(), reverse_path, host_name, now);
             spf::ask(&self.engine, question)
         }));
+    }
+
+    /// The same for a policy that became valid, or came into force, after MAIL.
+    pub(crate) fn begin_late_spf(&mut self) {
+        if self.visit.spf.is_none() {
+            self.begin_spf();
+        }
     }
 
     /// Looks up the client's name, once a session, if a policy in force asks

@@ -1,5 +1,7 @@
 //! The rules of RCPT and of the data, and the order in which they ask.
 
+use std::time::Duration;
+
 use types::finding::Unavailable;
 
 use super::*;
@@ -230,6 +232,26 @@ fn spf_is_asked_for_expected_mail_alone_and_the_record_says_who_expected_it() {
     let (consulted, asked) = expects("<ann@sender.example> to <eve@corp.example> spf pass");
     assert!(consulted.is_none() && !asked.contains(&Need::Spf), "{asked:?}");
     let set = compile(objects("#9 expect"));
-    assert!(set.asks_spf() && !set.authenticates());
-    assert!(!compile(objects("#9 greylist")).asks_spf());
+    assert!(set.asks_spf(NOW) && !set.authenticates(NOW));
+    assert!(!compile(objects("#9 greylist")).asks_spf(NOW));
+}
+
+#[test]
+fn spf_is_asked_while_a_policy_that_wants_it_is_valid() {
+    let (before, after) = (NOW.before(Duration::from_millis(1)), NOW + Duration::from_millis(1));
+    for kind in ["expect", "guard from internal"] {
+        let asks = |line: &str| {
+            let set = compile(objects(&format!("#9 {kind} {line}")));
+            [before, NOW, after].map(|at| set.asks_spf(at))
+        };
+        assert_eq!(asks(""), [true, true, true]);
+        assert_eq!(asks(&format!("until {NOW}")), [true, false, false], "it is over");
+        assert_eq!(asks(&format!("since {NOW}")), [false, true, true], "it is not yet");
+        assert_eq!(asks(&format!("since {before} until {NOW}")), [true, false, false]);
+    }
+    // One that is over takes nothing from another.
+    let set =
+        compile(objects(&format!("#9 expect until {NOW}\n#10 guard from internal since {NOW}")));
+    assert!([before, NOW, after].iter().all(|at| set.asks_spf(*at)));
+    assert_eq!([before, NOW].map(|at| set.authenticates(at)), [false, true]);
 }

@@ -14,7 +14,7 @@ use types::{
 
 use super::AdviceMode;
 use crate::attempt::{End, OpenAttempt};
-use crate::desk::{Desk, unavailable_reply};
+use crate::desk::{Desk, not_stored, unavailable_reply};
 use crate::engine::Engine;
 use crate::judge::judge;
 
@@ -44,6 +44,7 @@ impl Desk {
         mode: AdviceMode,
     ) -> PolicyAdvice {
         self.seek_sender_domain().await;
+        self.begin_late_spf();
         let attempt = self.next_attempt();
         let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         // If the task is dropped meanwhile, the attempt still gets its end.
@@ -66,11 +67,7 @@ impl Desk {
     }
 
     async fn pass(&mut self, open: OpenAttempt) -> PolicyAdvice {
-        let reason = match open.permit {
-            Some(permit) if permit.auto => Reason::AcceptedAutoAllowed,
-            Some(_) => Reason::AcceptedPermitted,
-            None => Reason::AcceptedPassed,
-        };
+        let reason = open.let_past(Reason::AcceptedPassed);
         let end = End {
             outcome: Outcome::Passed { reason },
             stage: Stage::Rcpt,
@@ -98,7 +95,7 @@ impl Desk {
     /// open window would end in a retry that never came.
     async fn would_refuse(&mut self, mut open: OpenAttempt, decision: Decision) -> PolicyAdvice {
         if let Err(error) = self.take_as_returned(&open) {
-            return self.advise_against(open, Outcome::Deferred(unstored(&error)));
+            return self.advise_against(open, Outcome::Deferred(not_stored(&error)));
         }
         open.would = Some(decision);
         self.pass(open).await
@@ -132,12 +129,4 @@ impl Desk {
     fn no_advice(&self) -> PolicyAdvice {
         PolicyAdvice::Refuse(crate::desk::UNAVAILABLE)
     }
-}
-
-fn unstored(error: &store::StoreError) -> Decision {
-    let reason = match crate::desk::unavailable(error) {
-        types::finding::Unavailable::Disk => Reason::SystemStorageFull,
-        _ => Reason::SystemUnavailable,
-    };
-    Decision::new(reason, CheckName::System)
 }

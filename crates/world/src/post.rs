@@ -61,6 +61,12 @@ impl WebAddress {
         self.secure
     }
 
+    /// All of it that is no secret: what stands after the host often is one.
+    pub fn origin(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// What stands in the Host field: without the port where it is the usual.
     fn authority(&self) -> String {
         let host = match self.host.contains(':') {

@@ -10,6 +10,7 @@ use center::alerts::{
 };
 use center::{CenterError, SavedView};
 use serde::Deserialize;
+use types::Permission;
 
 use super::{Shell, error_page, sent, shown, views};
 use crate::Api;
@@ -145,6 +146,7 @@ struct AlertPage {
     alert: Option<Shown>,
     problems: Vec<String>,
     secret: Option<String>,
+    may_post: bool,
     count_max: u32,
     minutes_max: u32,
     quiet_max: u32,
@@ -163,6 +165,7 @@ impl AlertPage {
             alert: view.alert.map(|alert| Shown::of(alert, &shell)),
             problems: Vec::new(),
             secret: None,
+            may_post: shell.caller().is_some_and(|caller| caller.may(Permission::ExportMetadata)),
             count_max: COUNT_MAX,
             minutes_max: WINDOW_MINUTES_MAX,
             quiet_max: QUIET_MINUTES_MAX,

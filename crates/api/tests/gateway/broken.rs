@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::StatusCode;
 use store::events::ScannedRow;
 use store::search::{
-    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FollowedEach,
+    Arrival, Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed,
     FoundRows, Order, Query, RowsPage, Scanned, Tallied, TallyPlan,
 };
 use store::{EventLog, Store, StoreError};
-use types::Timestamp;
+use types::{EventId, Timestamp};
 
 use super::doors::{gateway_over, get, refusal, with_owner};
 
@@ -69,10 +69,15 @@ impl EventSearch for Failing {
     fn follow_each(
         &self,
         filters: &[Filter],
-        after: &FollowPosition,
-        rows_max: usize,
-    ) -> Result<FollowedEach, StoreError> {
-        self.store()?.follow_each(filters, after, rows_max)
+        after: &Arrival,
+        now: Timestamp,
+        visit: &mut dyn FnMut(usize, Timestamp, EventId) -> ControlFlow<()>,
+    ) -> Result<Arrival, StoreError> {
+        self.store()?.follow_each(filters, after, now, visit)
+    }
+
+    fn arrived(&self, now: Timestamp) -> Arrival {
+        self.store.arrived(now)
     }
 
     fn parts(&self, times: &Range<Timestamp>) -> Result<EventParts, StoreError> {

@@ -16,8 +16,9 @@
 //! no event is in two firings. When it fired and what is to be told are
 //! written down together.
 //!
-//! Only what comes is looked at, once for all alerts: the cost is that of the
-//! events that come, however many are stored.
+//! Only what comes is looked at, in its columns and in one pass for all
+//! alerts: the cost is that of the filters over the events that come, however
+//! many are stored.
 
 mod message;
 mod setting;
@@ -33,13 +34,13 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 use store::state::{AlertState, StoredAlert};
 use types::{EmailAddress, Timestamp};
-use world::Post;
+use world::{Post, WebAddress};
 
 use crate::accounts::Accounts;
 use crate::metrics::Sample;
 
 pub use message::{AlertMessage, AlertedRow, AlertedView, SIGNED_FIELDS, signature};
-pub use telling::{AlertTold, DueTelling};
+pub use telling::{AlertTold, DueTelling, TELLINGS_AT_ONCE_MAX};
 
 /// Most alerts of all accounts together: what they hold in memory is bounded
 /// by this and [`COUNT_MAX`].
@@ -139,7 +140,7 @@ pub struct Alert {
 pub struct AlertFailure {
     /// When it was tried.
     pub at: Timestamp,
-    /// Whom: an address of mail or of the web.
+    /// Whom: an address of mail, or the host of a webhook.
     pub whom: String,
     /// Why not.
     pub why: String,
@@ -165,6 +166,20 @@ struct Terms {
     mail: Vec<EmailAddress>,
     webhook: Option<String>,
     by: setting::SetBy,
+}
+
+impl Terms {
+    /// The same for the audit log, which others read: what stands after the
+    /// host of a webhook often is a secret.
+    fn without_secrets(&self) -> Terms {
+        let webhook = self.webhook.as_deref().map(origin_of);
+        Terms { webhook, ..self.clone() }
+    }
+}
+
+/// The part of a webhook's address that is no secret.
+fn origin_of(webhook: &str) -> String {
+    webhook.parse().map_or_else(|_| String::new(), |address: WebAddress| address.origin())
 }
 
 /// What alerts are made of.

@@ -12,7 +12,7 @@ use super::{
 use crate::error::Problem;
 use crate::saved_views::SavedView;
 use crate::sight::permit_recipient;
-use crate::{Center, CenterError};
+use crate::{Center, CenterError, permit};
 
 /// Octets of a secret: as many as the hash has.
 const SECRET_OCTETS: usize = 32;
@@ -49,8 +49,9 @@ impl Center {
     ///
     /// # Errors
     ///
-    /// [`CenterError::NotFound`] for a view of somebody else; what is wrong
-    /// with the alert; a list or query that says only later what is in it.
+    /// [`CenterError::NotFound`] for a view of somebody else;
+    /// [`CenterError::Denied`] for a webhook of who may not export, because it
+    /// takes out what they see; what is wrong with the alert; a list or query that says only later what is in it.
     pub fn set_alert(
         &self,
         caller: &Caller,
@@ -59,6 +60,7 @@ impl Center {
     ) -> Result<SetAlert, CenterError> {
         let (alerts, view) = self.view_for_alert(caller, view)?;
         self.seen_by(caller).scope_to_come(&view.request)?;
+        needed(new.webhook.is_some()).iter().try_for_each(|needed| permit(caller, *needed))?;
         let webhook = self.checked_alert(caller, new)?;
         self.permit_one_more(alerts, &view)?;
         let before = alerts.parts.state.alert(view.id)?;
@@ -72,7 +74,7 @@ impl Center {
         };
         let document = document(&terms)?;
         let note = self.audit_note(caller, AuditAction::AlertSet, &view.name);
-        let note = note.with_details(document.clone());
+        let note = note.with_details(self::document(&terms.without_secrets())?);
         let (secret, now) = (secret.as_deref(), self.parts.clock.now());
         if !alerts.parts.state.set_alert(view.id, &document, secret, now, &note)? {
             return Err(missing());
@@ -117,13 +119,16 @@ impl Center {
         let message = self.test_message(&terms, &view, now);
         let firing = Firing {
             view: view.id,
+            since: stored.since,
             event: None,
-            tellings: super::telling::documents(&terms, &message)?,
+            tellings: super::telling::tellings(&terms, &message)?,
             at: now,
         };
         let note = self.audit_note(caller, AuditAction::AlertTested, &view.name);
-        alerts.parts.state.fire(&firing, Some(&note))?;
-        self.alert_of(view.id)?.ok_or_else(missing)
+        match alerts.parts.state.fire(&firing, Some(&note))? {
+            true => self.alert_of(view.id)?.ok_or_else(missing),
+            false => Err(missing()),
+        }
     }
 
     /// The alert of a view, where alerts are kept and it has one.
@@ -261,9 +266,9 @@ impl Center {
 pub(super) type Owner = Result<Caller, String>;
 
 impl Alerts {
-    /// Who set an alert, as they are now.
-    pub(super) fn owner(&self, name: &str, by: &SetBy) -> Result<Owner, CenterError> {
-        let (account, token) = match by {
+    /// Who set an alert, as they are now, if they still may.
+    pub(super) fn owner(&self, name: &str, terms: &Terms) -> Result<Owner, CenterError> {
+        let (account, token) = match &terms.by {
             SetBy::Machine => return Ok(Ok(Caller::with_all(name))),
             SetBy::Account(account) => (*account, None),
             SetBy::Token(account, token) => (*account, Some(*token)),
@@ -271,13 +276,20 @@ impl Alerts {
         let Some(caller) = self.parts.accounts.as_it_is_now(account, token)? else {
             return Ok(Err(format!("{name} has no access any more")));
         };
-        Ok(match caller.may(Permission::SeeMetadata) {
-            true => Ok(caller),
-            false => {
-                let needed = Permission::SeeMetadata.slug();
-                Err(format!("{name} has lost the permission {needed}"))
-            }
+        let lost = needed(terms.webhook.is_some()).iter().find(|needed| !caller.may(**needed));
+        Ok(match lost {
+            None => Ok(caller),
+            Some(lost) => Err(format!("{name} has lost the permission {}", lost.slug())),
         })
+    }
+}
+
+/// What whoever has an alert must be permitted. A webhook takes out of the
+/// house what they see; mail goes to our own domains.
+fn needed(webhook: bool) -> &'static [Permission] {
+    match webhook {
+        true => &[Permission::SeeMetadata, Permission::ExportMetadata],
+        false => &[Permission::SeeMetadata],
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use content::{Limits, Notification};
 use serde::{Deserialize, Serialize};
-use store::state::{StoredTelling, TellingDone};
+use store::state::{NewTelling, StoredTelling, TellingDone};
 use store::{Acceptance, QueuedMessage, QueuedRecipient, RecipientState, StoreError};
 use types::{
     Client, ClientFacts, EmailAddress, EventId, ForwardPath, LifeLineId, QueueId, Rate,
@@ -22,11 +22,14 @@ use world::WebAddress;
 use super::message::{AlertMessage, SIGNED_FIELDS, signature};
 use super::setting::document;
 use super::watching::OWN_LISTENER;
-use super::{AlertFailure, Alerts, Terms};
+use super::{ALERTS_MAX, AlertFailure, Alerts, Terms, origin_of};
 use crate::{Center, CenterError};
 
-/// Tellings tried at once.
-const DUE_MAX: usize = 32;
+/// Tellings that go to one destination at once.
+const EACH_AT_ONCE_MAX: usize = 2;
+/// Tellings under way at once: some for every destination there can be, mail
+/// being one, so that none waits until those that go elsewhere have failed.
+pub const TELLINGS_AT_ONCE_MAX: usize = (ALERTS_MAX + 1) * EACH_AT_ONCE_MAX;
 /// The pauses before each further try: six hours and a half in all.
 const PAUSES: [Duration; 8] = [
     Duration::from_secs(5),
@@ -60,16 +63,32 @@ impl Whom {
     fn text(&self) -> String {
         match self {
             Whom::Mail(address) => address.to_string(),
-            Whom::Webhook(address) => address.clone(),
+            Whom::Webhook(address) => origin_of(address),
+        }
+    }
+
+    /// What is slow together: our own queue, or one host.
+    fn destination(&self) -> String {
+        match self {
+            Whom::Mail(_) => "mail".to_owned(),
+            Whom::Webhook(address) => origin_of(address),
         }
     }
 }
 
-/// What an alert is to tell, a document for each receiver.
-pub(super) fn documents(terms: &Terms, message: &AlertMessage) -> Result<Vec<String>, CenterError> {
+/// What an alert is to tell, once for each receiver.
+pub(super) fn tellings(
+    terms: &Terms,
+    message: &AlertMessage,
+) -> Result<Vec<NewTelling>, CenterError> {
     let mail = terms.mail.iter().cloned().map(Whom::Mail);
     let whom = mail.chain(terms.webhook.clone().map(Whom::Webhook));
-    whom.map(|to| document(&Telling { to, message: message.clone() })).collect()
+    let telling = |to: Whom| {
+        let destination = to.destination();
+        let document = document(&Telling { to, message: message.clone() })?;
+        Ok(NewTelling { destination, document })
+    };
+    whom.map(telling).collect()
 }
 
 /// Something that is due to be told.
@@ -101,19 +120,27 @@ pub enum AlertTold {
 }
 
 impl Center {
-    /// What is due to be told.
+    /// What is due to be told, what is under way included: so a destination
+    /// that is slow takes no more than its share. An alert of somebody who
+    /// may not any more is stopped instead.
     ///
     /// # Errors
     ///
     /// The store fails.
     pub fn due_tellings(&self) -> Result<Vec<DueTelling>, CenterError> {
         let Some(alerts) = &self.alerts else { return Ok(Vec::new()) };
-        let state = &alerts.parts.state;
+        let (state, now) = (&alerts.parts.state, self.parts.clock.now());
         let mut due = Vec::new();
-        for stored in state.due_tellings(self.parts.clock.now(), DUE_MAX)? {
+        for stored in state.due_tellings(now, EACH_AT_ONCE_MAX, TELLINGS_AT_ONCE_MAX)? {
+            let Some(alert) = state.alert(stored.view)? else { continue };
+            if let Ok(terms) = serde_json::from_str::<Terms>(&alert.document)
+                && let Err(why) = alerts.owner(&alert.view.owner, &terms)?
+            {
+                self.stop_alert(alerts, &alert, &why)?;
+                continue;
+            }
             let telling = serde_json::from_str(&stored.document).ok();
-            let secret = state.alert(stored.view)?.and_then(|alert| alert.secret);
-            due.push(DueTelling { stored, telling, secret });
+            due.push(DueTelling { stored, telling, secret: alert.secret });
         }
         Ok(due)
     }

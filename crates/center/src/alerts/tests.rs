@@ -74,15 +74,15 @@ impl House {
         Caller::with_all("root")
     }
 
-    /// An account that sees the mail of these domains.
+    /// An operator who sees the mail of these domains.
     fn account(&self, name: &str, domains: &[&str]) -> Caller {
+        self.account_of(name, Role::Operator, domains)
+    }
+
+    fn account_of(&self, name: &str, role: Role, domains: &[&str]) -> Caller {
         let domains = domains.iter().map(|domain| domain.parse().unwrap()).collect();
-        let person = NewPerson {
-            name: name.to_owned(),
-            role: Role::Viewer.into(),
-            domains,
-            groups: Vec::new(),
-        };
+        let person =
+            NewPerson { name: name.to_owned(), role: role.into(), domains, groups: Vec::new() };
         self.accounts.add_account(&self.owner(), &person).unwrap();
         let id = self.state.account_named(name).unwrap().unwrap().id;
         self.accounts.as_it_is_now(id, None).unwrap().unwrap()
@@ -122,9 +122,18 @@ impl House {
 }
 
 fn process(gateway: &Gateway, accounts: &Arc<Accounts>, receiver: &Arc<Receiver>) -> Center {
+    with_alerts(gateway.another_process(), gateway, accounts, receiver)
+}
+
+fn with_alerts(
+    center: Center,
+    gateway: &Gateway,
+    accounts: &Arc<Accounts>,
+    receiver: &Arc<Receiver>,
+) -> Center {
     let file = gateway.state_file();
     let views = Arc::new(SqliteViews::open(&file).unwrap());
-    gateway.another_process().with_saved_views(views).with_alerts(AlertParts {
+    center.with_saved_views(views).with_alerts(AlertParts {
         state: Arc::new(SqliteAlerts::open(&file).unwrap()),
         accounts: accounts.clone(),
         post: receiver.clone(),
@@ -348,6 +357,7 @@ async fn a_webhook_that_does_not_take_it_is_asked_again_and_given_up() {
     assert_eq!(house.alert(&owner, view).failure, None);
     // One that never does.
     *house.receiver.refuses.lock().unwrap() = Some(500);
+    house.gateway.advance(Duration::from_secs(100));
     house.record(rejected(2, 100, BOB));
     house.center.watch_alerts().unwrap();
     for _ in 0..20 {
@@ -418,4 +428,102 @@ fn what_makes_no_alert_is_refused_with_the_reason() {
     assert!(house.center.set_alert(&owner, view, &again).unwrap().secret.is_some());
     house.center.remove_alert(&owner, view).unwrap();
     assert_eq!(house.center.saved_view(&owner, view).unwrap().alert, None);
+}
+
+/// An alert by mail alone.
+fn mailed() -> NewAlert {
+    NewAlert { mail: vec![BOB.parse().unwrap()], webhook: None, ..more_than(0, 1) }
+}
+
+#[tokio::test]
+async fn a_webhook_takes_mail_data_out_which_not_everybody_may() {
+    let house = House::new();
+    let viewer = house.account_of("vera", Role::Viewer, &[]);
+    let view = house.view(&viewer, "rejected", View::Rejected);
+    let denied = house.center.set_alert(&viewer, view, &more_than(0, 1)).unwrap_err();
+    let export = types::Permission::ExportMetadata;
+    assert!(matches!(denied, CenterError::Denied { permission } if permission == export));
+    house.center.set_alert(&viewer, view, &mailed()).unwrap();
+    // Who loses the permission while something is still to be told.
+    let operator = house.account("otto", &[]);
+    let [posts, mails] = ["posts", "mails"].map(|name| house.view(&operator, name, View::Rejected));
+    house.center.set_alert(&operator, posts, &more_than(0, 1)).unwrap();
+    house.center.set_alert(&operator, mails, &mailed()).unwrap();
+    house.record(rejected(1, 1, BOB));
+    house.center.watch_alerts().unwrap();
+    let lower = AccountChange { role: Some(Role::Viewer.into()), ..AccountChange::default() };
+    house.accounts.change_account(&house.owner(), "otto", &lower).unwrap();
+    house.tell().await;
+    assert!(house.posted().is_empty(), "no longer theirs to send out");
+    let alert = house.alert(&operator, posts);
+    let why = "otto has lost the permission export_metadata";
+    assert_eq!((alert.stopped.as_deref(), alert.waiting), (Some(why), 0));
+    let alert = house.alert(&operator, mails);
+    assert_eq!((alert.stopped, alert.told.is_some()), (None, true), "mail stays in the house");
+}
+
+#[tokio::test]
+async fn what_may_be_a_secret_of_a_webhook_is_shown_to_its_owner_alone() {
+    let house = House::new();
+    let owner = house.owner();
+    let address = "https://hooks.example:8443/services/s3cret?key=s3cret";
+    let alert = NewAlert { webhook: Some(address.to_owned()), ..more_than(0, 1) };
+    let (view, _) = house.set(&owner, &alert);
+    assert_eq!(house.alert(&owner, view).webhook.as_deref(), Some(address));
+    *house.receiver.refuses.lock().unwrap() = Some(503);
+    house.record(rejected(1, 1, BOB));
+    house.center.watch_alerts().unwrap();
+    house.tell().await;
+    assert_eq!(house.alert(&owner, view).failure.unwrap().whom, "https://hooks.example:8443");
+    let search = AuditSearch { action: "alert.set".to_owned(), ..AuditSearch::default() };
+    let entries = house.center.audit(&owner, &search, None, 10).unwrap();
+    let details = format!("{:?}", entries.rows[0].details);
+    assert!(details.contains("https://hooks.example:8443") && !details.contains("s3cret"));
+}
+
+#[test]
+fn one_destination_that_is_slow_leaves_room_for_others() {
+    let house = House::new();
+    let owner = house.owner();
+    for number in 0..19 {
+        let view = house.view(&owner, &format!("slow {number}"), View::Rejected);
+        let webhook = Some(format!("https://slow.example/{number}"));
+        let alert = NewAlert { webhook, ..more_than(0, 1) };
+        house.center.set_alert(&owner, view, &alert).unwrap();
+    }
+    let last = house.view(&owner, "other", View::Rejected);
+    let both = NewAlert { mail: vec![BOB.parse().unwrap()], ..more_than(0, 1) };
+    house.center.set_alert(&owner, last, &both).unwrap();
+    house.record(rejected(1, 1, BOB));
+    house.center.watch_alerts().unwrap();
+    let due = house.center.due_tellings().unwrap();
+    let slow = due.iter().filter(|due| format!("{due:?}").contains("slow.example")).count();
+    assert_eq!((slow, due.len()), (2, 4), "the mail and the other webhook are due as well");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_wrote_keeps_no_alert_silent() {
+    let mut house = House::new();
+    let owner = house.owner();
+    let (early, _) = house.set(&owner, &more_than(1, 60));
+    // Two days ahead: one alert fires, another is set.
+    let days = 2 * 86_400;
+    house.gateway.advance(Duration::from_secs(days as u64));
+    (1..=2).for_each(|number| house.record(rejected(number, days, BOB)));
+    house.center.watch_alerts().unwrap();
+    assert_eq!(house.alert(&owner, early).fired, Some(at(days)));
+    let late = house.view(&owner, "late", View::Rejected);
+    house.center.set_alert(&owner, late, &more_than(1, 60)).unwrap();
+    // The clock was put right and the server started again.
+    let clock = world::simulated::SimulatedClock::new(at(100));
+    let parts = crate::Parts { clock: Arc::new(clock), ..house.gateway.parts().clone() };
+    let center = Center::new(parts);
+    house.center = with_alerts(center, &house.gateway, &house.accounts, &house.receiver);
+    house.record(rejected(3, 100, BOB));
+    house.center.watch_alerts().unwrap();
+    house.record(rejected(4, 101, BOB));
+    house.record(rejected(5, 102, BOB));
+    house.center.watch_alerts().unwrap();
+    assert_eq!(house.alert(&owner, early).fired, Some(at(101)));
+    assert_eq!(house.alert(&owner, late).fired, Some(at(102)), "100 was before it was known");
 }

@@ -1,26 +1,25 @@
 //! Looking at what came, once for all alerts.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use store::search::{
-    Exactness, Filter, FollowPosition, Order, Query, RowsPage, Stop, TextColumn, TextMatch,
+    Arrival, Exactness, Filter, Order, Query, RowsPage, Stop, TextColumn, TextMatch,
 };
 use store::state::{Firing, StoredAlert};
 use types::{Actor, AuditAction, AuditNote, Caller, Timestamp};
 
 use super::message::{AlertedRow, Finds, ROWS_MAX};
 use super::setting::Owner;
-use super::window::Window;
+use super::window::{Key, Window};
 use super::{AlertWhen, Alerts, Terms, minutes_of, shown, telling};
 use crate::search::SearchRequest;
 use crate::sight::Seen;
 use crate::{Center, CenterError};
 
-/// Events looked at in one go.
-const LOOK_AT_MAX: usize = 2_000;
 /// How often it is noted how far the log was looked at.
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 /// Under which key it is noted.
@@ -34,7 +33,7 @@ const COUNT_EXACT_MAX: u64 = 10_000;
 /// How far the log was looked at, and what is remembered of it.
 #[derive(Default)]
 pub(super) struct Watch {
-    position: Option<FollowPosition>,
+    position: Option<Arrival>,
     noted_at: Option<Timestamp>,
     windows: HashMap<u64, Watched>,
 }
@@ -56,7 +55,7 @@ struct Watching {
 
 impl Center {
     /// Looks at what came since the last time and lets alerts fire. Called
-    /// every second; the cost is that of the events that came.
+    /// every second; of the events that came only the columns are looked at.
     ///
     /// # Errors
     ///
@@ -73,12 +72,15 @@ impl Center {
     }
 
     fn look(&self, alerts: &Alerts, watch: &mut Watch) -> Result<(), CenterError> {
-        let mut position = match watch.position {
+        let now = self.parts.clock.now();
+        let search = self.memory.search_of_house();
+        let here = search.arrived(now);
+        let position = match watch.position {
             Some(position) => position,
-            None => self.noted_position()?,
+            None => self.noted_position(here)?,
         };
-        let here = self.memory.search_of_house().now_at();
-        if watch.position == Some(here) {
+        if position.is_where(&here) {
+            watch.position = Some(here);
             return Ok(());
         }
         let watching = self.watching(alerts)?;
@@ -89,40 +91,54 @@ impl Center {
             watch.position = Some(here);
             return self.note_position(watch, here);
         }
-        self.remember(watch, &watching, position.seen_before())?;
-        loop {
-            let filters: Vec<Filter> = watching.iter().map(|one| one.filter.clone()).collect();
-            let search = self.memory.search_of_house();
-            let came = search.follow_each(&filters, &position, LOOK_AT_MAX)?;
-            for (one, places) in watching.iter().zip(&came.matching) {
-                let Some(watched) = watch.windows.get_mut(&one.stored.view.id) else { continue };
-                for event in places.iter().filter_map(|&place| came.events.get(place)) {
-                    if let Some(at) = watched.window.came((event.at, event.id)) {
-                        self.fire(alerts, one, at)?;
-                        watched.window.fired(at);
-                    }
+        self.remember(watch, &watching, position.seen_before(), here)?;
+        let filters: Vec<Filter> = watching.iter().map(|one| one.filter.clone()).collect();
+        let windows = &mut watch.windows;
+        let mut failed = None;
+        let position = search.follow_each(&filters, &position, now, &mut |place, at, id| {
+            let Some(one) = watching.get(place) else { return ControlFlow::Continue(()) };
+            match self.came(alerts, windows, one, (at, id)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
             }
-            position = came.position;
-            watch.position = Some(position);
-            if !came.more {
-                break;
-            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
         }
+        watch.position = Some(position);
         self.note_position(watch, position)
+    }
+
+    /// An event that matches came.
+    fn came(
+        &self,
+        alerts: &Alerts,
+        windows: &mut HashMap<u64, Watched>,
+        one: &Watching,
+        key: Key,
+    ) -> Result<(), CenterError> {
+        let Some(watched) = windows.get_mut(&one.stored.view.id) else { return Ok(()) };
+        if let Some(at) = watched.window.came(key) {
+            self.fire(alerts, one, at)?;
+            watched.window.fired(at);
+        }
+        Ok(())
     }
 
     /// How far the log was looked at for certain; from now on where it never
     /// was.
-    fn noted_position(&self) -> Result<FollowPosition, CenterError> {
+    fn noted_position(&self, here: Arrival) -> Result<Arrival, CenterError> {
         let noted = self.parts.policies.fact(NOTED)?;
         let noted = noted.and_then(|text| text.parse().ok()).map(Timestamp::from_millis);
         let from = noted.unwrap_or_else(|| self.memory.search_of_house().now_at().seen_before());
         // A clock that was ahead for a moment must not blind all alerts.
-        Ok(FollowPosition::at(from.min(self.parts.clock.now())))
+        Ok(Arrival::at(from.min(here.seen_before())))
     }
 
-    fn note_position(&self, watch: &mut Watch, at: FollowPosition) -> Result<(), CenterError> {
+    fn note_position(&self, watch: &mut Watch, at: Arrival) -> Result<(), CenterError> {
         let now = self.parts.clock.now();
         if watch.noted_at.is_none_or(|noted| now.since(noted) >= NOTE_EVERY) {
             let seen = at.seen_before().as_millis().to_string();
@@ -142,11 +158,11 @@ impl Center {
                 continue;
             }
             let Ok(terms) = serde_json::from_str::<Terms>(&stored.document) else { continue };
-            let who = format!("{:?}", terms.by);
+            let who = format!("{:?} {}", terms.by, terms.webhook.is_some());
             let owner = match owners.get(&who) {
                 Some(owner) => owner.clone(),
                 None => {
-                    let owner = alerts.owner(&stored.view.owner, &terms.by)?;
+                    let owner = alerts.owner(&stored.view.owner, &terms)?;
                     owners.insert(who, owner.clone());
                     owner
                 }
@@ -154,8 +170,8 @@ impl Center {
             match owner.map(|caller| self.watching_one(stored.clone(), terms, caller)) {
                 Ok(Ok(one)) => watching.push(one),
                 Ok(Err(CenterError::Store(error))) => return Err(CenterError::Store(error)),
-                Ok(Err(error)) => self.stop(alerts, &stored, &error.to_string())?,
-                Err(why) => self.stop(alerts, &stored, &why)?,
+                Ok(Err(error)) => self.stop_alert(alerts, &stored, &error.to_string())?,
+                Err(why) => self.stop_alert(alerts, &stored, &why)?,
             }
         }
         Ok(watching)
@@ -175,7 +191,12 @@ impl Center {
         Ok(Watching { stored, terms, request, caller, filter })
     }
 
-    fn stop(&self, alerts: &Alerts, stored: &StoredAlert, why: &str) -> Result<(), CenterError> {
+    pub(super) fn stop_alert(
+        &self,
+        alerts: &Alerts,
+        stored: &StoredAlert,
+        why: &str,
+    ) -> Result<(), CenterError> {
         let (actor, now) = (Actor::machine("alerts"), self.parts.clock.now());
         let note = AuditNote::new(actor, AuditAction::AlertStopped, &stored.view.name, now);
         let note = AuditNote { note: why.to_owned(), ..note };
@@ -183,12 +204,14 @@ impl Center {
     }
 
     /// Makes the windows of alerts that have none, of what came before
-    /// `until`, and forgets those of alerts that are gone.
+    /// `until`, and forgets those of alerts that are gone. What a clock that
+    /// was ahead wrote down of an alert counts as if it were from now.
     fn remember(
         &self,
         watch: &mut Watch,
         watching: &[Watching],
         until: Timestamp,
+        here: Arrival,
     ) -> Result<(), CenterError> {
         let ids: HashSet<u64> = watching.iter().map(|one| one.stored.view.id).collect();
         watch.windows.retain(|id, _| ids.contains(id));
@@ -199,7 +222,9 @@ impl Center {
                 continue;
             }
             let Terms { when, quiet_minutes, .. } = one.terms;
-            let mut window = Window::new(when, quiet_minutes, *since, *fired);
+            let since = (*since).min(self.parts.clock.now());
+            let fired = fired.filter(|fired| *fired < here.end());
+            let mut window = Window::new(when, quiet_minutes, since, fired);
             let from = window.reaches_back_to(until);
             if from < until {
                 let (filter, times) = (&one.filter, from..until);
@@ -221,12 +246,14 @@ impl Center {
         let message = self.alert_message(&one.terms, of_view, finds, at);
         let firing = Firing {
             view: view.id,
+            since: one.stored.since,
             event: Some(at),
-            tellings: telling::documents(&one.terms, &message)?,
+            tellings: telling::tellings(&one.terms, &message)?,
             at: self.parts.clock.now(),
         };
-        alerts.parts.state.fire(&firing, None)?;
-        alerts.counts.fired.fetch_add(1, Ordering::Relaxed);
+        if alerts.parts.state.fire(&firing, None)? {
+            alerts.counts.fired.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -239,7 +266,9 @@ fn finds(seen: &Seen<'_>, one: &Watching, at: Timestamp) -> Result<Finds, Center
         AlertWhen::MoreThan { minutes, .. } => end.before(minutes_of(minutes)),
         AlertWhen::First => at,
     };
-    let times = start.max(one.stored.since)..end;
+    // A clock that was ahead may have set the alert.
+    let since = Some(one.stored.since).filter(|since| *since <= at);
+    let times = since.map_or(start, |since| start.max(since))..end;
     let query = Query { filter: &one.filter, times: times.clone(), stop: seen.patience() };
     let count = seen.events.count(&query, COUNT_EXACT_MAX)?;
     let page = RowsPage { after: None, rows_max: ROWS_MAX };

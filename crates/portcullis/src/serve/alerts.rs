@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use center::alerts::{AlertTold, DueTelling};
+use center::alerts::{AlertTold, DueTelling, TELLINGS_AT_ONCE_MAX};
 use tokio::task::JoinSet;
 
 use super::gateway::Gateway;
@@ -14,8 +14,6 @@ use crate::telemetry::Message;
 
 /// How often it is looked what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Most tellings under way at once.
-const AT_ONCE_MAX: usize = 64;
 
 /// Tells what is due until `stopped`. What is under way then is told again
 /// after the next start, under the same name.
@@ -42,7 +40,7 @@ pub(super) async fn tell(gateway: Arc<Gateway>, stopped: impl Future<Output = ()
         match blocking(&gateway, |gateway| gateway.center.due_tellings()).await {
             Err(problem) => say(&gateway, &mut failed, Some(problem)),
             Ok(due) => {
-                let room = AT_ONCE_MAX.saturating_sub(under_way.len());
+                let room = TELLINGS_AT_ONCE_MAX.saturating_sub(under_way.len());
                 let new = due.into_iter().filter(|due| !numbers.contains(&due.id())).take(room);
                 for due in new.collect::<Vec<_>>() {
                     numbers.insert(due.id());

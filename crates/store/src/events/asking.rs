@@ -13,11 +13,11 @@ use super::record::RecordReader;
 use super::scan::ScannedRow;
 use super::story::StoryTest;
 use super::unit::{Place, Unit, Window};
-use super::{EventIndex, Rows, count, order, page, parts, scan, tally};
+use super::{EventIndex, Rows, arrival, count, order, page, parts, scan, tally};
 use crate::contract::{Found, Page, StoreError};
 use crate::search::{
-    Column, Count, Cursor, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed,
-    FollowedEach, FoundRows, Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
+    Arrival, Column, Count, Cursor, Direction, EventParts, EventSearch, Filter, FollowPosition,
+    Followed, FoundRows, Order, Query, RowsPage, Scanned, Stop, Tallied, TallyPlan,
 };
 
 /// What there is at one moment; it does not change any more.
@@ -176,16 +176,14 @@ impl EventIndex {
         Came { events, from, position, more, repeated: after.id.is_some(), too_old: false }
     }
 
-    /// For each filter the places of the events in `came` that match it.
-    fn matching_of(&self, came: &Came, filters: &[&Filter]) -> Vec<Vec<usize>> {
+    /// The places of the events in `came` that match.
+    fn matching_of(&self, came: &Came, filter: &Filter) -> Vec<usize> {
         if came.events.is_empty() {
-            return vec![Vec::new(); filters.len()];
+            return Vec::new();
         }
         let times = came.from..Timestamp::from_millis(i64::MAX);
-        let snapshot = self.snapshot(&times);
-        let stop = Stop::never();
-        let tests = filters.iter().map(|filter| snapshot.test(filter, &times, &stop)).collect();
-        follow::matching(&came.events, tests)
+        let test = self.snapshot(&times).test(filter, &times, &Stop::never());
+        follow::matching(&came.events, &test)
     }
 }
 
@@ -284,7 +282,7 @@ impl EventSearch for EventIndex {
         rows_max: usize,
     ) -> Result<Followed, StoreError> {
         let came = self.came(after, rows_max.max(1));
-        let places = self.matching_of(&came, &[filter]).into_iter().flatten();
+        let places = self.matching_of(&came, filter).into_iter();
         let event = |place: usize| came.events.get(place).map(|event| Event::clone(event));
         let events = places.filter_map(event).collect();
         let Came { position, more, repeated, too_old, .. } = came;
@@ -294,14 +292,38 @@ impl EventSearch for EventIndex {
     fn follow_each(
         &self,
         filters: &[Filter],
-        after: &FollowPosition,
-        rows_max: usize,
-    ) -> Result<FollowedEach, StoreError> {
-        let came = self.came(after, rows_max.max(1));
-        let filters: Vec<&Filter> = filters.iter().collect();
-        let matching = self.matching_of(&came, &filters);
-        let Came { events, position, more, too_old, .. } = came;
-        Ok(FollowedEach { events, matching, position, more, too_old })
+        after: &Arrival,
+        now: Timestamp,
+        visit: &mut dyn FnMut(usize, Timestamp, EventId) -> ControlFlow<()>,
+    ) -> Result<Arrival, StoreError> {
+        let (arrival, new_units) = {
+            let rows = self.read();
+            let units = after.number.and_then(|number| arrival::units_after(&rows, number));
+            (Arrival { number: Some(rows.arrived()), at: now }, units)
+        };
+        let (seen_before, end) = (after.seen_before(), arrival.end());
+        let (units, from) = match new_units {
+            Some(units) => (units, Timestamp::EPOCH),
+            None => (self.snapshot(&(seen_before..end)).units, seen_before),
+        };
+        let stop = Stop::never();
+        let life_lines = seen_before..Timestamp::from_millis(i64::MAX);
+        for (place, filter) in filters.iter().enumerate() {
+            let test = Test::new(filter, &|inner| {
+                let units = self.snapshot(&life_lines).units;
+                StoryTest::new(inner, &units, Window::new(&life_lines), &stop)
+            });
+            let mut hand = |row: &ScannedRow<'_>| visit(place, row.at(), row.id());
+            let window = Window::new(&(from..end));
+            if scan::scan(&units, &test, window, Direction::Ascending, &stop, &mut hand).stopped {
+                return Ok(*after);
+            }
+        }
+        Ok(arrival)
+    }
+
+    fn arrived(&self, now: Timestamp) -> Arrival {
+        Arrival { number: Some(self.read().arrived()), at: now }
     }
 
     fn now_at(&self) -> FollowPosition {

@@ -1,10 +1,11 @@
 //! Rows in memory: the newest chunk grows, full ones are only read.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use types::Event;
 
-use super::columns::{Columns, RowKey};
+use super::columns::{Columns, RowKey, part};
 use super::segment::{IndexedBy, count};
 use crate::contract::{Position, Totals};
 use crate::search::WordColumn;
@@ -25,9 +26,42 @@ pub(super) struct Chunk {
     pub(super) positions: Option<(Position, Position)>,
     pub(super) totals: Totals,
     newest: RowKey,
+    /// How many events had come before its first.
+    first: u64,
 }
 
 impl Chunk {
+    /// An empty one, for what comes after so many events.
+    pub(super) fn starting_at(first: u64) -> Chunk {
+        Chunk { first, ..Chunk::default() }
+    }
+
+    /// Its events, counted in the order of arrival.
+    pub(super) fn arrived(&self) -> Range<u64> {
+        self.first..self.first + self.rows() as u64
+    }
+
+    /// What came with and after the event of this number, to be searched; it
+    /// is not to be sealed.
+    pub(super) fn after(&self, number: u64) -> Chunk {
+        let first = number.clamp(self.first, self.arrived().end);
+        let start = usize::try_from(first - self.first).unwrap_or(usize::MAX);
+        let rest = start..self.rows();
+        let columns = self.columns.part(&rest);
+        let newest = {
+            let view = columns.view();
+            (0..columns.len()).map(|row| view.key(row)).max().unwrap_or_default()
+        };
+        Chunk {
+            columns,
+            events: part(&self.events, &rest),
+            own: part(&self.own, &rest),
+            life_lines: part(&self.life_lines, &rest),
+            newest,
+            first,
+            ..Chunk::default()
+        }
+    }
     pub(super) fn push(&mut self, position: Position, event: Arc<Event>) {
         self.own.push(event.id.reference().as_u64());
         self.life_lines.push(event.life_line.reference().as_u64());

@@ -5,6 +5,7 @@
 //! nothing else.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use types::Event;
 
@@ -45,6 +46,15 @@ impl TextArena {
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.octets.extend_from_slice(cell);
         self.end_cell();
+    }
+
+    /// The cells `cells` alone.
+    fn part(&self, cells: &Range<usize>) -> TextArena {
+        let view = self.view();
+        let octets = part(&self.octets, &(view.start(cells.start)..view.start(cells.end)));
+        let ends = self.offsets.get(cells.start..=cells.end).unwrap_or(&[0]);
+        let first = ends.first().copied().unwrap_or(0);
+        TextArena { octets, offsets: ends.iter().map(|end| end - first).collect() }
     }
 
     pub(super) fn view(&self) -> TextView<'_> {
@@ -223,6 +233,18 @@ impl Columns {
         }
     }
 
+    /// The rows `rows` alone.
+    pub(super) fn part(&self, rows: &Range<usize>) -> Columns {
+        Columns {
+            time: part(&self.time, rows),
+            wide: self.wide.each_ref().map(|column| part(column, rows)),
+            codes: self.codes.each_ref().map(|column| part(column, rows)),
+            numbers: self.numbers.each_ref().map(|column| part(column, rows)),
+            texts: self.texts.each_ref().map(|column| column.part(rows)),
+            written: self.written.each_ref().map(|column| column.part(rows)),
+        }
+    }
+
     /// Rows.
     pub(super) fn len(&self) -> usize {
         self.time.len()
@@ -304,6 +326,11 @@ impl<'a> View<'a> {
         let time = self.time.get(row).copied().unwrap_or(i64::MIN);
         (time, self.wide(WideField::Id).get(row).copied().unwrap_or_default())
     }
+}
+
+/// Part of a column.
+pub(super) fn part<T: Clone>(column: &[T], rows: &Range<usize>) -> Vec<T> {
+    column.get(rows.clone()).unwrap_or_default().to_vec()
 }
 
 /// A cell as text. Cells are written from text; damage is shown as such.

@@ -65,20 +65,16 @@ pub(super) fn position_of(event: &Event) -> FollowPosition {
     FollowPosition { at: event.at, id: Some(event.id), by_time: false }
 }
 
-/// For each test the places of the events that match, in order. What is
-/// tested is made of the events once, however many tests there are.
-pub(super) fn matching(events: &[Arc<Event>], tests: Vec<Test>) -> Vec<Vec<usize>> {
-    let mut matching = vec![Vec::new(); tests.len()];
+/// The places of the events that match, in order.
+pub(super) fn matching(events: &[Arc<Event>], test: &Test) -> Vec<usize> {
+    let mut places = Vec::new();
     for (block, events) in events.chunks(BLOCK_ROWS).enumerate() {
         let mut columns = Columns::default();
         events.iter().for_each(|event| columns.push(event));
         let view = columns.view();
         let first = block * BLOCK_ROWS;
-        for (test, places) in tests.iter().zip(&mut matching) {
-            let rows = Bits::first(events.len());
-            let found = test.prepare(&view).matching(0, events.len(), &rows);
-            places.extend(found.rows().map(|row| first + row));
-        }
+        let found = test.prepare(&view).matching(0, events.len(), &Bits::first(events.len()));
+        places.extend(found.rows().map(|row| first + row));
     }
-    matching
+    places
 }

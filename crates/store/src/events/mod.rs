@@ -9,6 +9,7 @@
 //! references, because one would cost more than the SMTP session that made
 //! the event. This module knows neither journal nor query language.
 
+mod arrival;
 mod asking;
 mod bits;
 mod chunk;
@@ -46,6 +47,7 @@ use types::{Event, EventId, LifeLineId, Reference, Timestamp};
 
 use crate::contract::{Position, StoreError, Totals};
 use crate::disk::Disk;
+use arrival::Sealings;
 use chunk::{CHUNK_ROWS, Chunk};
 use columns::RowKey;
 #[cfg(test)]
@@ -81,6 +83,8 @@ struct Rows {
     sealed_to: Option<Position>,
     /// The last events in the order in which they came.
     recent: Recent,
+    /// What became of the chunks that were sealed last.
+    sealings: Sealings,
 }
 
 /// What [`EventIndex::seal`] wrote.
@@ -224,6 +228,7 @@ impl EventIndex {
         let mut rows = self.write();
         rows.full.retain(|chunk| !due.iter().any(|sealed| Arc::ptr_eq(chunk, sealed)));
         rows.sealed_to = rows.sealed_to.max(written.iter().map(|s| s.name.last).max());
+        rows.sealings.push(&due, &written);
         Arc::make_mut(&mut rows.segments).extend(written);
         Ok(sealed)
     }
@@ -335,8 +340,13 @@ impl Rows {
     }
 
     fn turn_chunk(&mut self) {
-        let full = std::mem::take(&mut self.newest);
-        self.full.push(Arc::new(full));
+        let next = Chunk::starting_at(self.arrived());
+        self.full.push(Arc::new(std::mem::replace(&mut self.newest, next)));
+    }
+
+    /// How many events have come since the start.
+    fn arrived(&self) -> u64 {
+        self.newest.arrived().end
     }
 
     /// The chunks to seal now. They stay where they are until they are sealed.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::arrival::Sealings;
 use super::chunk::Chunk;
 use super::follow::Recent;
 use super::name::{SegmentName, UNFINISHED};
@@ -41,7 +42,8 @@ pub(super) fn open(disk: &dyn Disk, folder: &Path) -> io::Result<Rows> {
     let sealed_to = names.iter().map(|name| name.last).max();
     let segments = Arc::new(segments);
     let (newest, full, recent) = (Chunk::default(), Vec::new(), Recent::default());
-    Ok(Rows { newest, full, segments, damaged, sealed_to, recent })
+    let sealings = Sealings::default();
+    Ok(Rows { newest, full, segments, damaged, sealed_to, recent, sealings })
 }
 
 type Opened = (SegmentName, Result<Segment, String>);

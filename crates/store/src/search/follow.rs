@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use types::{Event, EventId, Timestamp};
@@ -91,20 +90,40 @@ pub struct Followed {
     pub too_old: bool,
 }
 
-/// What came, for several who ask for different things.
-#[derive(Clone, Debug)]
-pub struct FollowedEach {
-    /// All events that came, in the order in which they came. Some may have
-    /// been seen before: see [`Followed::repeated`].
-    pub events: Vec<Arc<Event>>,
-    /// For each filter the places of the events that match it.
-    pub matching: Vec<Vec<usize>>,
-    /// Where to go on.
-    pub position: FollowPosition,
-    /// Whether there is more right now.
-    pub more: bool,
-    /// Whether events were missed for good, as [`Followed::too_old`].
-    pub too_old: bool,
+/// How far somebody who stays in this process has looked at what came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// How many events had come since the start of the process; nothing for a
+    /// place in time.
+    pub(crate) number: Option<u64>,
+    /// When that was.
+    pub(crate) at: Timestamp,
+}
+
+impl Arrival {
+    /// From this time on.
+    pub fn at(at: Timestamp) -> Self {
+        Arrival { number: None, at }
+    }
+
+    /// Everything before this has been looked at by whoever is here.
+    pub fn seen_before(&self) -> Timestamp {
+        match self.number {
+            Some(_) => self.at.before(FollowPosition::MARGIN),
+            None => self.at,
+        }
+    }
+
+    /// Events of this time and later are passed over by whoever looks from
+    /// here: a clock that was ahead wrote them.
+    pub fn end(&self) -> Timestamp {
+        self.at + FollowPosition::MARGIN
+    }
+
+    /// Whether nothing came between the two.
+    pub fn is_where(&self, other: &Arrival) -> bool {
+        self.number.is_some() && self.number == other.number
+    }
 }
 
 #[cfg(test)]

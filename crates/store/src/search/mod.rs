@@ -23,11 +23,11 @@ use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use types::Timestamp;
+use types::{EventId, Timestamp};
 
 pub use column::{Column, NumberColumn, TextColumn, VALUE_SEPARATOR, WordColumn};
 pub use filter::{Filter, TextMatch};
-pub use follow::{FollowPosition, Followed, FollowedEach, PositionError};
+pub use follow::{Arrival, FollowPosition, Followed, PositionError};
 pub use parts::{EventPart, EventParts};
 pub(crate) use pattern::{LANES, Lanes, LanesPlan, Required};
 pub use pattern::{Pattern, PatternError};
@@ -101,17 +101,27 @@ pub trait EventSearch: Send + Sync {
         rows_max: usize,
     ) -> Result<Followed, StoreError>;
 
-    /// The same for several filters at once, at the cost of one look at each
-    /// event.
+    /// Hands what came after `after` and matches one of `filters` to `visit`,
+    /// until it breaks off: the place of the filter, and the time and the
+    /// identifier of the event, for each filter by time. Returns how far it
+    /// was looked `now`; `after` if it was broken off.
+    ///
+    /// Only columns are read and no event is decoded, so what comes costs what
+    /// the filters need. What was handed over before may be again. See
+    /// [`Arrival::end`] for what is passed over.
     ///
     /// # Errors
     /// As [`EventSearch::rows`].
     fn follow_each(
         &self,
         filters: &[Filter],
-        after: &FollowPosition,
-        rows_max: usize,
-    ) -> Result<FollowedEach, StoreError>;
+        after: &Arrival,
+        now: Timestamp,
+        visit: &mut dyn FnMut(usize, Timestamp, EventId) -> ControlFlow<()>,
+    ) -> Result<Arrival, StoreError>;
+
+    /// How much has come until `now`, to follow from.
+    fn arrived(&self, now: Timestamp) -> Arrival;
 
     /// The position of the newest event there is, to follow from.
     fn now_at(&self) -> FollowPosition;

@@ -63,13 +63,25 @@ pub struct StoredTelling {
 pub struct Firing {
     /// The list whose alert it is.
     pub view: u64,
+    /// From when on the alert watches. One that was set anew meanwhile is
+    /// another, and does not fire.
+    pub since: Timestamp,
     /// The time of the event at which it fires; nothing for a test, which
     /// counts as no firing.
     pub event: Option<Timestamp>,
-    /// What is to be told, a document for each receiver.
-    pub tellings: Vec<String>,
+    /// What is to be told, one for each receiver.
+    pub tellings: Vec<NewTelling>,
     /// When.
     pub at: Timestamp,
+}
+
+/// Something to be told from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTelling {
+    /// What holds up only what goes there too, if it is slow.
+    pub destination: String,
+    /// What to tell and whom.
+    pub document: String,
 }
 
 /// How a telling went.
@@ -119,11 +131,18 @@ pub trait AlertState: Send + Sync {
     fn stop_alert(&self, view: u64, why: &str, note: &AuditNote) -> Result<(), StoreError>;
 
     /// Notes that an alert fires, and what is to be told of it. The audit log
-    /// gets `note`, where there is one.
-    fn fire(&self, firing: &Firing, note: Option<&AuditNote>) -> Result<(), StoreError>;
+    /// gets `note`, where there is one. Says whether there is still that
+    /// alert; nothing is noted if not.
+    fn fire(&self, firing: &Firing, note: Option<&AuditNote>) -> Result<bool, StoreError>;
 
-    /// What is due to be told, the longest due first, at most `max`.
-    fn due_tellings(&self, now: Timestamp, max: usize) -> Result<Vec<StoredTelling>, StoreError>;
+    /// What is due to be told: of each destination the `each_max` that are
+    /// due the longest, at most `max` in all.
+    fn due_tellings(
+        &self,
+        now: Timestamp,
+        each_max: usize,
+        max: usize,
+    ) -> Result<Vec<StoredTelling>, StoreError>;
 
     /// Notes how a telling went; one that is gone meanwhile is passed over.
     fn telling_done(&self, id: u64, done: &TellingDone) -> Result<(), StoreError>;
@@ -260,36 +279,48 @@ impl AlertState for SqliteAlerts {
         })
     }
 
-    fn fire(&self, firing: &Firing, note: Option<&AuditNote>) -> Result<(), StoreError> {
+    fn fire(&self, firing: &Firing, note: Option<&AuditNote>) -> Result<bool, StoreError> {
         let view = number(firing.view);
         self.change(|transaction| {
-            if let Some(event) = firing.event {
-                let sql = "UPDATE alerts SET fired = ?2 WHERE view = ?1";
-                let values = params![view, event.as_millis()];
-                if transaction.execute(sql, values).map_err(refused)? == 0 {
-                    return Ok(());
-                }
+            let sql = "UPDATE alerts SET fired = coalesce(?2, fired)
+                WHERE view = ?1 AND since = ?3 AND stopped IS NULL";
+            let event = firing.event.map(Timestamp::as_millis);
+            let values = params![view, event, firing.since.as_millis()];
+            if transaction.execute(sql, values).map_err(refused)? == 0 {
+                return Ok(false);
             }
-            let insert = "INSERT INTO alert_tellings (view, document, made, tries, due)
-                VALUES (?1, ?2, ?3, 0, ?3)";
-            for telling in &firing.tellings {
-                let values = params![view, telling, firing.at.as_millis()];
+            let insert =
+                "INSERT INTO alert_tellings (view, document, made, tries, due, destination)
+                VALUES (?1, ?2, ?3, 0, ?3, ?4)";
+            for NewTelling { destination, document } in &firing.tellings {
+                let values = params![view, document, firing.at.as_millis(), destination];
                 transaction.execute(insert, values).map_err(refused)?;
             }
             let drop_oldest = "DELETE FROM alert_tellings WHERE view = ?1 AND id NOT IN
                 (SELECT id FROM alert_tellings WHERE view = ?1 ORDER BY id DESC LIMIT ?2)";
             let values = params![view, TELLINGS_WAITING_MAX];
             transaction.execute(drop_oldest, values).map_err(refused)?;
-            note.map_or(Ok(()), |note| sqlite_audit::append(transaction, note).map(drop))
+            note.map_or(Ok(()), |note| sqlite_audit::append(transaction, note).map(drop))?;
+            Ok(true)
         })
     }
 
-    fn due_tellings(&self, now: Timestamp, max: usize) -> Result<Vec<StoredTelling>, StoreError> {
+    fn due_tellings(
+        &self,
+        now: Timestamp,
+        each_max: usize,
+        max: usize,
+    ) -> Result<Vec<StoredTelling>, StoreError> {
         let sql = "SELECT id, view, document, made, tries FROM alert_tellings
-            WHERE due <= ?1 ORDER BY due, id LIMIT ?2";
+            WHERE id IN (
+                SELECT id FROM (
+                    SELECT id, row_number() OVER (PARTITION BY destination ORDER BY due, id) AS place
+                    FROM alert_tellings WHERE due <= ?1
+                ) WHERE place <= ?2
+            ) ORDER BY due, id LIMIT ?3";
         let connection = self.connection();
         let mut statement = connection.prepare_cached(sql).map_err(refused)?;
-        let values = params![now.as_millis(), number(max as u64)];
+        let values = params![now.as_millis(), number(each_max as u64), number(max as u64)];
         let rows = statement.query_map(values, read_telling).map_err(refused)?;
         rows.collect::<Result<_, _>>().map_err(refused)
     }
@@ -346,8 +377,12 @@ mod tests {
     }
 
     fn firing(view: u64, second: i64, tellings: usize) -> Firing {
-        let tellings = (0..tellings).map(|one| format!("{second}/{one}")).collect();
-        Firing { view, event: Some(at(second)), tellings, at: at(second) }
+        let telling = |one| NewTelling {
+            destination: format!("to {one}"),
+            document: format!("{second}/{one}"),
+        };
+        let tellings = (0..tellings).map(telling).collect();
+        Firing { view, since: at(1), event: Some(at(second)), tellings, at: at(second) }
     }
 
     struct State {
@@ -383,8 +418,8 @@ mod tests {
         assert_eq!((&stored.view, stored.since, stored.fired), (&view, at(1), None));
         assert_eq!(stored.secret.as_deref(), Some(&b"secret"[..]));
         alerts.fire(&firing(view.id, 5, 2), None).unwrap();
-        assert_eq!(alerts.due_tellings(at(4), 9).unwrap(), []);
-        assert_eq!(alerts.due_tellings(at(5), 9).unwrap().len(), 2);
+        assert_eq!(alerts.due_tellings(at(4), 9, 9).unwrap(), []);
+        assert_eq!(alerts.due_tellings(at(5), 9, 9).unwrap().len(), 2);
         let stored = alerts.alerts().unwrap().remove(0);
         assert_eq!((stored.fired, stored.waiting), (Some(at(5)), 2));
         // Another list under the same name is another question: it begins anew.
@@ -393,7 +428,7 @@ mod tests {
         assert_eq!((stored.since, stored.fired), (at(7), None));
         assert!(views.forget_view(view.id, &note()).unwrap());
         assert_eq!(alerts.alerts().unwrap(), []);
-        assert_eq!(alerts.due_tellings(at(99), 9).unwrap(), []);
+        assert_eq!(alerts.due_tellings(at(99), 9, 9).unwrap(), []);
         assert!(!alerts.set_alert(view.id, "d", None, at(9), &note()).unwrap());
     }
 
@@ -401,7 +436,7 @@ mod tests {
     fn a_telling_is_put_off_told_or_given_up_and_the_alert_says_so() {
         let State { alerts, view, .. } = state();
         alerts.fire(&firing(view.id, 5, 3), None).unwrap();
-        let due = alerts.due_tellings(at(5), 9).unwrap();
+        let due = alerts.due_tellings(at(5), 9, 9).unwrap();
         let again = TellingDone::Again { due: at(60), failed: Some("no answer".to_owned()) };
         alerts.telling_done(due[0].id, &again).unwrap();
         let failed = || alerts.alert(view.id).unwrap().unwrap().failed;
@@ -413,14 +448,14 @@ mod tests {
         let stored = alerts.alert(view.id).unwrap().unwrap();
         assert_eq!((stored.told, stored.waiting), (Some(at(6)), 1));
         assert_eq!(stored.failed.as_deref(), Some("refused"));
-        assert_eq!(alerts.due_tellings(at(59), 9).unwrap(), []);
-        assert_eq!(alerts.due_tellings(at(60), 9).unwrap()[0].tries, 1);
+        assert_eq!(alerts.due_tellings(at(59), 9, 9).unwrap(), []);
+        assert_eq!(alerts.due_tellings(at(60), 9, 9).unwrap()[0].tries, 1);
         // Waiting for its turn is no try.
         let wait = TellingDone::Again { due: at(70), failed: None };
         alerts.telling_done(due[0].id, &wait).unwrap();
-        assert_eq!(alerts.due_tellings(at(70), 9).unwrap()[0].tries, 1);
+        assert_eq!(alerts.due_tellings(at(70), 9, 9).unwrap()[0].tries, 1);
         alerts.stop_alert(view.id, "may not", &note()).unwrap();
-        assert_eq!(alerts.due_tellings(at(99), 9).unwrap(), []);
+        assert_eq!(alerts.due_tellings(at(99), 9, 9).unwrap(), []);
         let stored = alerts.alert(view.id).unwrap().unwrap();
         assert_eq!(stored.stopped.as_deref(), Some("may not"));
     }
@@ -428,11 +463,40 @@ mod tests {
     #[test]
     fn what_waits_for_a_receiver_that_is_gone_does_not_grow_for_ever() {
         let State { alerts, view, .. } = state();
-        for second in 0..50 {
+        for second in 2..52 {
             alerts.fire(&firing(view.id, second, 1), None).unwrap();
         }
-        let due = alerts.due_tellings(at(99), 99).unwrap();
+        let due = alerts.due_tellings(at(99), 99, 99).unwrap();
         assert_eq!(due.len(), TELLINGS_WAITING_MAX as usize);
-        assert_eq!(due[0].document, "30/0", "the newest are kept");
+        assert_eq!(due[0].document, "32/0", "the newest are kept");
+    }
+
+    #[test]
+    fn of_each_destination_only_the_oldest_are_due() {
+        let State { alerts, view, .. } = state();
+        for second in 2..7 {
+            alerts.fire(&firing(view.id, second, 2), None).unwrap();
+        }
+        let due = |each, max| {
+            let due = alerts.due_tellings(at(99), each, max).unwrap();
+            due.into_iter().map(|telling| telling.document).collect::<Vec<_>>()
+        };
+        assert_eq!(due(2, 99), ["2/0", "2/1", "3/0", "3/1"]);
+        assert_eq!(due(1, 1), ["2/0"]);
+    }
+
+    #[test]
+    fn an_alert_that_was_set_anew_or_stopped_is_not_the_one_that_fires() {
+        let State { alerts, view, .. } = state();
+        let before = firing(view.id, 5, 1);
+        assert!(alerts.set_alert(view.id, "other", None, at(3), &note()).unwrap());
+        assert!(!alerts.fire(&before, Some(&note())).unwrap());
+        let now = Firing { since: at(3), ..before };
+        assert!(alerts.fire(&Firing { event: None, ..now.clone() }, None).unwrap());
+        assert_eq!(alerts.alert(view.id).unwrap().unwrap().fired, None, "a test is no firing");
+        assert!(alerts.fire(&now, None).unwrap());
+        alerts.stop_alert(view.id, "may not", &note()).unwrap();
+        assert!(!alerts.fire(&now, None).unwrap());
+        assert_eq!(alerts.due_tellings(at(99), 9, 9).unwrap(), []);
     }
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::contract::StoreError;
 
 /// The format this program writes.
-const FORMAT: u32 = 10;
+const FORMAT: u32 = 11;
 /// The steps from each format to the next.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("schema.sql"),
@@ -24,6 +24,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("audit_rows.sql"),
     include_str!("identities.sql"),
     include_str!("alerts.sql"),
+    include_str!("destinations.sql"),
 ];
 /// How long to wait for another process that holds the database.
 const BUSY: Duration = Duration::from_secs(2);

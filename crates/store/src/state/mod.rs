@@ -36,7 +36,8 @@ mod views;
 
 pub use accounts::{AccountChanges, AccountState};
 pub use alerts::{
-    AlertState, Firing, SqliteAlerts, StoredAlert, StoredTelling, TELLINGS_WAITING_MAX, TellingDone,
+    AlertState, Firing, NewTelling, SqliteAlerts, StoredAlert, StoredTelling, TELLINGS_WAITING_MAX,
+    TellingDone,
 };
 pub use audit::AuditState;
 pub use objects::{

@@ -2,13 +2,13 @@
 
 use std::ops::{ControlFlow, Range};
 
-use types::Timestamp;
+use types::{EventId, Timestamp};
 
 use super::Store;
 use crate::contract::StoreError;
 use crate::events::ScannedRow;
 use crate::search::{
-    Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed, FollowedEach,
+    Arrival, Count, Direction, EventParts, EventSearch, Filter, FollowPosition, Followed,
     FoundRows, Order, Query, RowsPage, Scanned, Tallied, TallyPlan,
 };
 
@@ -55,10 +55,15 @@ impl EventSearch for Store {
     fn follow_each(
         &self,
         filters: &[Filter],
-        after: &FollowPosition,
-        rows_max: usize,
-    ) -> Result<FollowedEach, StoreError> {
-        self.events.follow_each(filters, after, rows_max)
+        after: &Arrival,
+        now: Timestamp,
+        visit: &mut dyn FnMut(usize, Timestamp, EventId) -> ControlFlow<()>,
+    ) -> Result<Arrival, StoreError> {
+        self.events.follow_each(filters, after, now, visit)
+    }
+
+    fn arrived(&self, now: Timestamp) -> Arrival {
+        self.events.arrived(now)
     }
 
     fn now_at(&self) -> FollowPosition {

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use types::EventId;
+
 use super::*;
-use crate::search::{EventSearch, FollowPosition};
+use crate::search::{Arrival, EventSearch, FollowPosition};
 
 /// Follows to the end; the identifiers and whether some may have repeated.
 fn follow(index: &EventIndex, position: &mut FollowPosition, most: usize) -> (Vec<Event>, bool) {
@@ -107,22 +109,114 @@ fn an_empty_store_can_be_followed() {
     assert_eq!(follow(&index, &mut position, 10).0, [event]);
 }
 
+/// What a look from `after` hands over, for each filter by time, and where
+/// it is then. It is looked at the time of event `now`.
+fn look(
+    index: &EventIndex,
+    filters: &[Filter],
+    after: &mut Arrival,
+    now: &Event,
+) -> Vec<Vec<EventId>> {
+    let mut found = vec![Vec::new(); filters.len()];
+    let mut last = vec![Timestamp::EPOCH; filters.len()];
+    let arrival = index.follow_each(filters, after, now.at, &mut |place, at, id| {
+        assert!(at >= last[place], "by time");
+        last[place] = at;
+        found[place].push(id);
+        ControlFlow::Continue(())
+    });
+    *after = arrival.unwrap();
+    found
+}
+
+fn ids<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<EventId> {
+    events.into_iter().map(|event| event.id).collect()
+}
+
 #[test]
-fn several_filters_are_answered_from_one_look_as_each_is_alone() {
-    let events = events(0..2_500, start(), Duration::from_millis(40));
+fn who_looks_again_and_again_gets_from_the_columns_what_is_new() {
+    let events = events(0..6_000, start(), Duration::from_millis(40));
     let index = open(&SimulatedDisk::new());
-    push_all(&index, &events);
-    let after = FollowPosition { at: events[9].at, id: Some(events[9].id), by_time: false };
     let filters =
         [Filter::Everything, Filter::Outcome(OutcomeKind::Rejected), Filter::Reason(Vec::new())];
-    let each = index.follow_each(&filters, &after, 10_000).unwrap();
-    assert!(!each.more && each.events.len() == 2_490);
-    for (filter, places) in filters.iter().zip(&each.matching) {
-        let alone = index.follow(filter, &after, 10_000).unwrap();
-        let found: Vec<_> = places.iter().map(|&place| (*each.events[place]).clone()).collect();
-        assert_eq!(found, alone.events);
-        assert_eq!(each.position, alone.position);
+    let mut after = index.arrived(start());
+    let mut looked = 0;
+    for (number, event) in events.iter().enumerate() {
+        index.push(Position(number as u64 + 1), Arc::new(event.clone()));
+        // Across chunks, in the middle of one, and nothing at all.
+        if [10, 10, 700, 1_023, 1_024, 1_900, 5_000, 5_999].contains(&number) {
+            let new = &events[looked..=number];
+            let found = look(&index, &filters, &mut after, event);
+            assert_eq!(found[0], ids(new));
+            let rejected = new.iter().filter(|event| naive::matches(&filters[1], event, &[]));
+            assert_eq!(found[1], ids(rejected));
+            assert!(found[2].is_empty());
+            assert!(after.is_where(&index.arrived(event.at)));
+            looked = number + 1;
+        }
     }
-    let first = index.follow_each(&filters, &after, 10).unwrap();
-    assert!(first.more && first.matching[0] == (0..10).collect::<Vec<_>>());
+    let last = &events[5_999];
+    assert!(look(&index, &filters, &mut after, last).iter().all(Vec::is_empty));
+    // One that is written late, with the time of one that was looked at.
+    let late = synthetic::event(77_777, last.at.before(Duration::from_secs(20)));
+    index.push(Position(6_001), Arc::new(late.clone()));
+    assert_eq!(look(&index, &filters, &mut after, last)[0], [late.id]);
+}
+
+#[test]
+fn what_is_sealed_or_merged_between_two_looks_is_not_missed() {
+    let events = events(0..9_000, start(), Duration::from_millis(300));
+    let index = open(&SimulatedDisk::new());
+    let filters = [Filter::Everything];
+    push_all(&index, &events[..1_500]);
+    let mut after = index.arrived(events[1_499].at);
+    push_all(&index, &events[1_500..2_200]);
+    index.seal(SealWhat::All, start()).unwrap();
+    push_all(&index, &events[2_200..3_000]);
+    let found = look(&index, &filters, &mut after, &events[2_999]);
+    // The sealed rows are looked at as a whole.
+    assert_eq!(found[0], ids(&events[..3_000]));
+    let found = look(&index, &filters, &mut after, &events[2_999]);
+    assert!(found[0].is_empty());
+    // More sealings than are remembered, and all of them merged.
+    for part in events[3_000..].chunks(200) {
+        push_all(&index, part);
+        index.seal(SealWhat::All, start()).unwrap();
+    }
+    let seen = after.seen_before();
+    assert!(index.merge(events[8_999].at + 48 * HOUR).unwrap() > 0);
+    let found = look(&index, &filters, &mut after, &events[8_999]);
+    assert_eq!(found[0], ids(events.iter().filter(|event| event.at >= seen)));
+    assert!(events.iter().filter(|event| event.at >= seen).count() < 6_200, "the margin only");
+}
+
+#[test]
+fn a_place_in_time_is_followed_up_to_what_a_clock_that_was_ahead_wrote() {
+    let events = events(0..3_000, start(), Duration::from_millis(100));
+    let index = open(&SimulatedDisk::new());
+    push_all(&index, &events);
+    index.seal(SealWhat::All, start()).unwrap();
+    let ahead = synthetic::event(77_777, events[2_999].at + HOUR);
+    index.push(Position(3_001), Arc::new(ahead));
+    let mut after = Arrival::at(events[500].at);
+    let found = look(&index, &[Filter::Everything], &mut after, &events[2_999]);
+    assert_eq!(found[0], ids(&events[500..]));
+    // Broken off, it has got nowhere.
+    let from = Arrival::at(events[500].at);
+    let broken =
+        index.follow_each(&[Filter::Everything], &from, events[2_999].at, &mut |_, _, _| {
+            ControlFlow::Break(())
+        });
+    assert_eq!(broken.unwrap(), from);
+}
+
+#[test]
+fn what_became_of_it_is_asked_of_all_rows() {
+    let events = events(0..2_000, start(), Duration::from_millis(10));
+    let index = open(&SimulatedDisk::new());
+    push_all(&index, &events);
+    let filter = Filter::Story(Box::new(Filter::Everything));
+    let mut after = Arrival::at(start());
+    let found = look(&index, &[filter], &mut after, &events[1_999]);
+    assert_eq!(found[0], ids(&events), "each is on its own life-line");
 }

@@ -7,6 +7,8 @@
 //! does not count. Rows that are no longer kept cannot be asked who refused
 //! them, so the report reaches as far back as attempts are kept.
 
+mod recent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -27,6 +29,8 @@ use crate::search::SearchRequest;
 use crate::sight::{Seen, SeenEvents};
 use crate::views::View;
 use crate::{Center, CenterError, PAGE_ROWS_MAX, permit};
+
+pub(crate) use recent::RecentPrecision;
 
 /// Entries of the audit log read at once.
 const ENTRIES_AT_ONCE: usize = 1_000;

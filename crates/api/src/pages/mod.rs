@@ -82,17 +82,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/groups/{name}/move", post(groups::move_below))
         .route("/groups/{name}/remove", post(groups::remove))
         .route("/groups/{name}/export", get(groups::export))
-        .route("/policies", get(policies::page))
-        .route("/policies/new/{kind}", get(policies::new).post(policies::save_new))
-        .route("/policies/versions", get(policies::versions))
-        .route(
-            "/policies/rollback/{number}",
-            get(policies::roll_back_form).post(policies::roll_back),
-        )
-        .route("/policies/{number}", get(policies::edit).post(policies::save_edited))
-        .route("/policies/{number}/remove", post(policies::remove))
-        .route("/policies/{number}/observed", get(policies::observed::page))
-        .route("/policies/{number}/enforce", post(policies::observed::enforce))
         .route("/policies/simulator", get(simulator::page))
         .route("/lifelines/{name}", get(life_line::page))
         .route("/compare", get(compare::page))
@@ -119,6 +108,7 @@ pub(crate) fn router() -> Router<Api> {
         .route(assets::ROUTE, get(assets::serve))
         .merge(acting())
         .merge(saved_views())
+        .merge(policies())
         .merge(definitions())
 }
 
@@ -130,6 +120,23 @@ fn saved_views() -> Router<Api> {
         .route("/views/{id}/alert", get(alerts::page).post(alerts::set))
         .route("/views/{id}/alert/remove", post(alerts::remove))
         .route("/views/{id}/alert/test", post(alerts::test))
+}
+
+/// The list of policies, their editor and their versions.
+fn policies() -> Router<Api> {
+    use policies::{editor, list, observed, versions};
+    Router::new()
+        .route("/policies", get(list::page))
+        .route("/policies/new/{kind}", get(editor::new).post(editor::save_new))
+        .route("/policies/versions", get(versions::page))
+        .route(
+            "/policies/rollback/{number}",
+            get(versions::roll_back_form).post(versions::roll_back),
+        )
+        .route("/policies/{number}", get(editor::edit).post(editor::save_edited))
+        .route("/policies/{number}/remove", post(editor::remove))
+        .route("/policies/{number}/observed", get(observed::page))
+        .route("/policies/{number}/enforce", post(observed::enforce))
 }
 
 /// What policies refer to by name.

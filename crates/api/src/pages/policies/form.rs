@@ -85,7 +85,7 @@ pub(super) fn option_choices(kind: PolicyType, definitions: &[String]) -> Vec<Op
     found
 }
 
-/// `apply: network`, `no action`, `25000000`.
+/// `apply: network`, `no action`, `25000000 octets`.
 pub(super) fn option_words(option: &PolicyOption) -> String {
     fn words(value: &Json) -> String {
         match value {
@@ -101,8 +101,10 @@ pub(super) fn option_words(option: &PolicyOption) -> String {
         }
     }
     let set = json!(option).get("set").map(words).unwrap_or_default();
-    match option {
-        PolicyOption::EmailSizeLimits(_) => format!("{set} octets"),
+    match (option, option.definition()) {
+        // A name is what somebody called it, and not one of our words.
+        (_, Some(name)) => format!("apply: {name}"),
+        (PolicyOption::EmailSizeLimits(_), None) => format!("{set} octets"),
         _ => set,
     }
 }
@@ -302,4 +304,29 @@ fn validity(from: &str, until: &str) -> Result<Json, CenterError> {
     fields.extend(time("valid from", from, "00:00:00")?.map(|at| ("from".to_owned(), at)));
     fields.extend(time("valid until", until, "23:59:59")?.map(|at| ("until".to_owned(), at)));
     Ok(Json::Object(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use types::definition::DefinitionChoice;
+    use types::policy::{ClientIdentity, GreylistOption};
+
+    use super::*;
+
+    #[test]
+    fn an_option_is_said_in_words_and_the_name_of_a_definition_as_it_is() {
+        let named = |name: &str| DefinitionChoice::Apply(name.to_owned());
+        for (option, words) in [
+            (PolicyOption::Greylisting(GreylistOption::NoAction), "no action"),
+            (
+                PolicyOption::Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
+                "apply: network",
+            ),
+            (PolicyOption::EmailSizeLimits(25_000), "25000 octets"),
+            (PolicyOption::Reputation(named("our_lists 2")), "apply: our_lists 2"),
+            (PolicyOption::Reputation(DefinitionChoice::NoAction), "no action"),
+        ] {
+            assert_eq!(option_words(&option), words);
+        }
+    }
 }

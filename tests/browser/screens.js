@@ -64,6 +64,7 @@ export const screens = {
   },
   bulk: at('/messages/bulk?act=permit&all=1&view=rejected&from=now-7d&q=type%3Areputation%20OR%20type%3Ablocked'),
   senders: at('/senders'),
+  'auto-allow': at('/senders/auto'),
   'sender-new': at('/senders/new'),
   'senders-import': at('/senders/import'),
   expecting: at('/expecting?recipient=ann%40corp.example'),

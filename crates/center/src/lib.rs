@@ -15,6 +15,7 @@ mod attempts;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+mod auto_allow;
 pub mod bulk;
 pub mod command;
 mod conservation;
@@ -68,11 +69,12 @@ use std::time::Duration;
 use policy::{PolicySet, SenderChange};
 use store::search::EventSearch;
 use store::state::{AuditState, PolicyState, ReviewRequestState, SavedViewState};
-use store::{EventLog, MessageQueue, TripletTable};
+use store::{CorrespondenceTable, EventLog, MessageQueue, TripletTable};
 use types::policy::BasePolicies;
 use types::{Caller, NodeName, Permission};
 use world::{Chance, Clock};
 
+pub use auto_allow::{AutoAllowImported, AutoAllowRow, AutoAllowSearch};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
 pub use definitions::{DefinitionRow, DefinitionText, definition_example};
 pub use error::{CenterError, Problem};
@@ -149,6 +151,8 @@ pub struct Parts {
     pub queue: Arc<dyn MessageQueue>,
     /// The triplet table.
     pub triplets: Arc<dyn TripletTable>,
+    /// Who of ours wrote to whom.
+    pub correspondences: Arc<dyn CorrespondenceTable>,
     /// Policies, groups and managed senders with their history.
     pub policies: Arc<dyn PolicyState>,
     /// The audit log.
@@ -182,6 +186,7 @@ pub struct Parts {
 struct Kept {
     queue: Arc<dyn MessageQueue>,
     triplets: Arc<dyn TripletTable>,
+    correspondences: Arc<dyn CorrespondenceTable>,
     policies: Arc<dyn PolicyState>,
     audit: Arc<dyn AuditState>,
     activator: Arc<dyn PolicyActivator>,
@@ -201,6 +206,7 @@ impl Parts {
         let kept = Kept {
             queue: self.queue,
             triplets: self.triplets,
+            correspondences: self.correspondences,
             policies: self.policies,
             audit: self.audit,
             activator: self.activator,

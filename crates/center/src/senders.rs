@@ -346,8 +346,7 @@ impl Center {
         let (base, now) = (self.parts.activator.base(), self.parts.clock.now());
         for record in reader.records() {
             let record = record.map_err(|e| csv_error(&e))?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let line = usize::try_from(line).unwrap_or(0);
+            let line = csv_line(&record);
             let read = columns
                 .entry(&record)
                 .and_then(|entry| sender_problem(&entry, &base, now).map_or(Ok(entry), Err));
@@ -402,11 +401,18 @@ fn query(search: &SenderSearch) -> SenderQuery {
     }
 }
 
-fn csv_error(error: &csv::Error) -> CenterError {
+pub(crate) fn csv_error(error: &csv::Error) -> CenterError {
     let line = error.position().map(|at| usize::try_from(at.line()).unwrap_or(0));
     CenterError::Invalid {
         problems: vec![Problem { line, object: None, message: error.to_string() }],
     }
+}
+
+/// The line at which a record begins.
+pub(crate) fn csv_line(record: &csv::StringRecord) -> usize {
+    // Of lines that end with CR LF the reader counts the LF to the next one.
+    let line = record.position().map_or(0, |at| at.line().max(at.record() + 1));
+    usize::try_from(line).unwrap_or(0)
 }
 
 fn record(sender: &ManagedSender) -> [String; 5] {

@@ -40,11 +40,29 @@ pub struct Simulated {
     pub version: u64,
     /// For each type the one that applies, and those that lost.
     pub policies: Vec<PolicyLine>,
+    /// That the recipient wrote to the sender, in words, if he did: then Auto
+    /// Allow counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<String>,
     /// Types of which nothing matches, and that the settings do not decide.
     pub none: Vec<String>,
 }
 
 impl Center {
+    /// That the recipient wrote to the sender, in words for whoever sees it.
+    fn wrote_words(
+        &self,
+        caller: &Caller,
+        sender: &ReversePath,
+        recipient: &ForwardPath,
+        at: Timestamp,
+    ) -> Option<String> {
+        let (own, other) = (recipient.address()?, sender.address()?);
+        let pair = self.parts.correspondences.between(own, other, at)?;
+        let is_seen = caller.sight.sees_path(recipient);
+        is_seen.then(|| crate::presentable(&crate::explain::wrote_words(&pair)).into_owned())
+    }
+
     /// Which policy of each type would apply to a mail, which lost, and why.
     ///
     /// # Errors
@@ -101,6 +119,8 @@ impl Center {
         }
         let missing = |kind: &&PolicyType| chosen.iter().all(|consulted| consulted.kind != **kind);
         let none = PolicyType::ALL.iter().filter(missing).map(|kind| kind.title().to_owned());
-        Ok(Simulated { version: set.version(), policies, none: none.collect() })
+        let none = none.collect();
+        let wrote = self.wrote_words(caller, &reverse_path, &recipient, at);
+        Ok(Simulated { version: set.version(), policies, wrote, none })
     }
 }

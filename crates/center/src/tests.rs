@@ -54,6 +54,7 @@ pub(crate) fn sample(number: u64, reason: Reason) -> Event {
         ip: format!("192.0.2.{}", number % 250 + 1).parse().unwrap(),
         port: 40_000,
         listener: "127.0.0.1:2525".into(),
+        direction: types::Direction::Inbound,
     };
     let helo = Some("mail.sender.example".into());
     let mailbox = HeaderMailbox { name: None, address: "ann@sender.example".to_owned() };
@@ -160,7 +161,8 @@ impl Gateway {
             log: store.clone(),
             search: store.clone(),
             queue: store.clone(),
-            triplets: store,
+            triplets: store.clone(),
+            correspondences: store,
             policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),
             audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
             activator: activator.clone(),

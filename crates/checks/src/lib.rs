@@ -6,6 +6,7 @@
 //! costly or stateful check runs only where it can still matter.
 
 mod authentication;
+mod auto_allow;
 mod connections;
 mod data;
 mod directory;
@@ -39,6 +40,7 @@ use world::{Clock, RecipientProbe, Resolver};
 pub use authentication::{
     Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion, authenticate, spf,
 };
+pub use auto_allow::auto_allow_finding;
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directory, DirectoryError, DirectoryFile};

@@ -107,7 +107,27 @@ fn take(field: &Field<'_>, facts: &mut MessageFacts) {
         facts.subject = Some(text(field.value_up_to(VALUE_OCTETS_MAX), SUBJECT_CHARS_MAX));
     } else if field.is("Message-ID") && facts.message_id.is_none() {
         facts.message_id = Some(message_id(field.value_up_to(VALUE_OCTETS_MAX)));
+    } else if facts.automatic.is_none() {
+        facts.automatic = says_automatic(field).map(str::to_owned);
     }
+}
+
+/// The name of a field that says that no person wrote the message to its
+/// recipients: RFC 3834 section 5 for automatic replies, RFC 2919 and RFC
+/// 2369 for lists and mailings, and the customary Precedence.
+fn says_automatic(field: &Field<'_>) -> Option<&'static str> {
+    let value = || {
+        let value = String::from_utf8_lossy(field.value_up_to(VALUE_OCTETS_MAX));
+        value.split([';', '(']).next().unwrap_or("").trim().to_ascii_lowercase()
+    };
+    const MAILINGS: [&str; 4] = ["List-Id", "List-Unsubscribe", "List-Post", "List-Help"];
+    if field.is("Auto-Submitted") {
+        return (value() != "no").then_some("Auto-Submitted");
+    }
+    if field.is("Precedence") {
+        return ["bulk", "list", "junk"].contains(&value().as_str()).then_some("Precedence");
+    }
+    MAILINGS.into_iter().find(|name| field.is(name))
 }
 
 /// Whether a header field says that the message is more than one plain text.

@@ -156,7 +156,12 @@ mod tests {
 
     fn client() -> ClientFacts {
         ClientFacts {
-            client: Client { ip: "192.0.2.7".parse().unwrap(), port: 4025, listener: "x".into() },
+            client: Client {
+                ip: "192.0.2.7".parse().unwrap(),
+                port: 4025,
+                listener: "x".into(),
+                direction: Default::default(),
+            },
             host_name: Some("mail.sender.example".into()),
             helo: Some("mail.sender.example".into()),
             esmtp: true,

@@ -96,7 +96,10 @@ async fn send(
     };
     let settings = shared.settings();
     let now = shared.parts.clock.now();
-    if !shared.bounce_rate.take(to.domain_key(), &settings.bounces, now) {
+    // The reverse-path of mail that came in can be forged; one of mail that our
+    // own servers sent is that of our own people, who must be told of each.
+    let limited = message.client.client.direction.is_inbound();
+    if limited && !shared.bounce_rate.take(to.domain_key(), &settings.bounces, now) {
         return Err(NotSent::Suppressed(BounceSuppression::RateLimited));
     }
     let retry_until = settings.schedule.expires(message.arrived);

@@ -102,8 +102,9 @@ impl Deliverer {
     pub fn next_hop_of(&self, to: &ForwardPath, mail: Mail) -> Result<HopStatus, RouteFailure> {
         let settings = self.shared.settings();
         let next_hop = settings.routes.next_hop(to, mail)?;
-        // Accepted mail goes by the settings, notices where senders say.
-        let ours = mail == Mail::Accepted;
+        // Accepted mail goes by the settings, other mail where senders say
+        // unless the settings name its hosts.
+        let ours = mail == Mail::Accepted || next_hop.is_ours(&settings.routes.named_hosts());
         let known = self.shared.hops.find(&next_hop).map(|hop| hop.status(ours));
         Ok(known.unwrap_or_else(|| HopStatus::untried(&next_hop, ours)))
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use store::QueuedMessage;
 use types::address::literal_ip;
-use types::{Domain, EnhancedCode, ForwardPath};
+use types::{Direction, Domain, EnhancedCode, ForwardPath};
 use world::{Chance, DnsError, MxAnswer, MxHost, Resolver, is_inward};
 
 use crate::settings::OwnHosts;
@@ -135,6 +135,8 @@ pub struct RoutingTable {
     domains: HashMap<Box<str>, Route>,
     /// Where everything else goes: bounces to senders.
     elsewhere: Route,
+    /// Where mail of our own servers to the world goes.
+    outbound: Route,
     /// The domain whose next hop gets mail for the bare postmaster.
     postmaster: Option<Domain>,
     /// The port of mail exchangers.
@@ -153,6 +155,7 @@ impl RoutingTable {
         RoutingTable {
             domains: HashMap::new(),
             elsewhere: Route::Mx,
+            outbound: Route::Mx,
             postmaster: None,
             mx_port: SMTP_PORT,
         }
@@ -168,6 +171,11 @@ impl RoutingTable {
     /// Sends everything that has no entry (bounces) by `route`.
     pub fn set_elsewhere(&mut self, route: Route) {
         self.elsewhere = route;
+    }
+
+    /// Sends mail of our own servers to the world by `route`.
+    pub fn set_outbound(&mut self, route: Route) {
+        self.outbound = route;
     }
 
     /// Connects to mail exchangers at this port.
@@ -186,20 +194,24 @@ impl RoutingTable {
         {
             return Err(not_ours_any_more(address.domain_key()));
         }
+        let otherwise = match mail {
+            Mail::Outbound => &self.outbound,
+            Mail::Accepted | Mail::Notice => &self.elsewhere,
+        };
         match (path, &self.postmaster) {
             (ForwardPath::Postmaster, Some(domain)) => self.of_domain(domain.as_str()),
             // It was accepted while there was one: the operator's to mend.
             (ForwardPath::Postmaster, None) => Err(RouteFailure::Temporary {
                 why: "no domain is set up that could have a postmaster".into(),
             }),
-            (ForwardPath::Address(address), _) => self.of_domain(address.domain_key()),
+            (ForwardPath::Address(address), _) => self.by(address.domain_key(), otherwise),
         }
     }
 
     /// The lists of hosts that the settings name. A host that only an address
     /// literal of a sender names is in none of them.
     pub(crate) fn named_hosts(&self) -> HashSet<&FixedHosts> {
-        let routes = self.domains.values().chain([&self.elsewhere]);
+        let routes = self.domains.values().chain([&self.elsewhere, &self.outbound]);
         let hosts = routes.filter_map(|route| match route {
             Route::Hosts(hosts) => Some(hosts.as_ref()),
             Route::Mx => None,
@@ -212,9 +224,14 @@ impl RoutingTable {
     /// # Errors
     /// The text is no domain.
     pub fn of_domain(&self, domain: &str) -> Result<NextHop, RouteFailure> {
+        self.by(domain, &self.elsewhere)
+    }
+
+    /// The next hop for `domain`; by `otherwise` if it is none of ours.
+    fn by(&self, domain: &str, otherwise: &Route) -> Result<NextHop, RouteFailure> {
         let (route, chosen) = match self.domains.get(domain) {
             Some(route) => (route, Chosen::ByOperator),
-            None => (&self.elsewhere, Chosen::BySender),
+            None => (otherwise, Chosen::BySender),
         };
         match route {
             Route::Hosts(hosts) => Ok(NextHop::Hosts(Arc::clone(hosts))),
@@ -265,12 +282,18 @@ pub enum Mail {
     Accepted,
     /// One that we wrote to a sender: it may go anywhere.
     Notice,
+    /// One of our own servers to the world.
+    Outbound,
 }
 
 impl Mail {
     /// The kind of a queued message.
     pub fn of(message: &QueuedMessage) -> Self {
-        if message.notice { Mail::Notice } else { Mail::Accepted }
+        match (message.notice, message.client.client.direction) {
+            (true, _) => Mail::Notice,
+            (false, Direction::Outbound) => Mail::Outbound,
+            (false, Direction::Inbound) => Mail::Accepted,
+        }
     }
 }
 
@@ -297,8 +320,8 @@ pub enum Chosen {
     /// there is his mistake, and mail that was accepted waits until it is
     /// mended.
     ByOperator,
-    /// The sender, by his reverse-path: a notice goes there, and what is
-    /// wrong there is his business.
+    /// The sender, by the reverse-path of mail that came in or the recipients
+    /// of mail that leaves us: what is wrong there is nobody's to mend here.
     BySender,
 }
 
@@ -511,6 +534,27 @@ mod tests {
         table.set_elsewhere(Route::parse(&["smart.example:587"]).unwrap());
         assert_eq!(hop(&table, "bob@other.example"), "smart.example:587");
         assert!(Route::parse(&[]).is_err());
+    }
+
+    #[test]
+    fn mail_that_leaves_us_has_a_route_of_its_own_and_our_domains_keep_theirs() {
+        let mut table = RoutingTable::new();
+        table.insert(&domain("corp.example"), Route::parse(&["a:25"]).unwrap());
+        table.set_elsewhere(Route::parse(&["bounces.example:25"]).unwrap());
+        let hop = |table: &RoutingTable, path: &str, mail| {
+            let path = ForwardPath::Address(path.parse().unwrap());
+            table.next_hop(&path, mail).unwrap().to_string()
+        };
+        assert_eq!(hop(&table, "x@other.example", Mail::Outbound), "mx of other.example");
+        table.set_outbound(Route::parse(&["smart.example:587"]).unwrap());
+        assert_eq!(hop(&table, "x@other.example", Mail::Outbound), "smart.example:587");
+        assert_eq!(hop(&table, "x@other.example", Mail::Notice), "bounces.example:25");
+        assert_eq!(hop(&table, "bob@corp.example", Mail::Outbound), "a:25");
+        let literal = ForwardPath::Address("x@[127.0.0.1]".parse().unwrap());
+        table.set_outbound(Route::Mx);
+        assert!(table.next_hop(&literal, Mail::Outbound).is_err());
+        let accepted = ForwardPath::Address("x@other.example".parse().unwrap());
+        assert!(table.next_hop(&accepted, Mail::Accepted).is_err());
     }
 
     /// The order of hosts for these exchangers, or why there are none.

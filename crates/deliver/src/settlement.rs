@@ -172,8 +172,12 @@ mod tests {
     const ARRIVED: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
     fn message(attempts: u32, warned: bool) -> QueuedMessage {
-        let client =
-            Client { ip: [192, 0, 2, 1].into(), port: 25, listener: "192.0.2.2:25".into() };
+        let client = Client {
+            ip: [192, 0, 2, 1].into(),
+            port: 25,
+            listener: "192.0.2.2:25".into(),
+            direction: Default::default(),
+        };
         let (host_name, helo, tls) = (None, None, None);
         QueuedMessage {
             id: QueueId::from_bytes([1; 16]),

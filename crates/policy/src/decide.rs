@@ -5,11 +5,15 @@ use types::definition::{
     DnsAuthenticationDefinition, GeographicalDefinition, LocalReputation, ReputationDefinition,
 };
 use types::evidence::{Evidence, Loss, Parties};
-use types::{Decision, DefinitionSet, PolicyType, ReasonKind, Stage, Timestamp, Verdict};
+use types::policy::{AutoAllowCreationOption, AutoAllowOption, PolicyOption};
+use types::{
+    CheckName, Decision, DefinitionSet, Direction, Observed, PolicyType, ReasonKind, Stage,
+    Timestamp, Verdict,
+};
 
 use crate::index::{Match, authors};
 use crate::keys::Party;
-use crate::precedence::{Entry, Opinion, take_permits, weigh};
+use crate::precedence::{Entry, Opinion, take_learned, take_permits, weigh};
 use crate::rules::{self, RuleAnswer};
 use crate::ruling::{Permit, Ruling, Step};
 use crate::select::{Selection, select};
@@ -79,15 +83,32 @@ pub(crate) fn selections(
     let nothing = Evidence::new();
     let mut case = Case::new(set, stage, at, who, &nothing);
     case.opinion();
+    // What was weighed has been consulted; what outbound mail teaches is no
+    // question of mail that comes in.
+    let elsewhere = [
+        PolicyType::PermittedSenders,
+        PolicyType::BlockedSenders,
+        PolicyType::ManagedSenders,
+        PolicyType::AutoAllowCreation,
+    ];
     for &kind in PolicyType::ALL {
-        let weighed =
-            [PolicyType::PermittedSenders, PolicyType::BlockedSenders, PolicyType::ManagedSenders];
-        if !weighed.contains(&kind) {
+        let learned = kind == PolicyType::AutoAllow && case.has_consulted(kind);
+        if !elsewhere.contains(&kind) && !learned {
             case.policy(kind);
         }
     }
     case.consulted.sort_by_key(|consulted| consulted.kind);
     case.consulted
+}
+
+/// Whether a mail from one of ours teaches that its recipient may answer; see
+/// [`PolicySet::learns`].
+pub(crate) fn learns(set: &PolicySet, at: Timestamp, who: &Parties<'_>) -> bool {
+    let nothing = Evidence::new();
+    let mut case = Case::new(set, Stage::Rcpt, at, who, &nothing);
+    let found = case.policy(PolicyType::AutoAllowCreation).map(|found| found.compiled);
+    let never = PolicyOption::AutoAllowCreation(AutoAllowCreationOption::DoNotCreate);
+    found.is_none_or(|compiled| compiled.policy.option != never)
 }
 
 impl<'a> Case<'a> {
@@ -119,7 +140,7 @@ impl<'a> Case<'a> {
         // To take a message and keep it back is weaker than any refusal: what
         // comes later can still refuse it.
         let mut held: Option<Decision> = None;
-        let mut rules = rules::of(self.stage).iter();
+        let mut rules = rules::of(self.stage, self.direction()).iter();
         while let Some(rule) = rules.next() {
             match rule(self) {
                 RuleAnswer::NotMine => {}
@@ -156,6 +177,19 @@ impl<'a> Case<'a> {
             Some(RuleAnswer::Needs(need)) => Decision { next_lacks: Some(need), ..decision },
             Some(RuleAnswer::NotMine) | None => decision,
         }
+    }
+
+    /// Which way the mail goes: a listener for outbound mail has a finding of
+    /// its clients from the start.
+    fn direction(&self) -> Direction {
+        match self.evidence.latest(CheckName::Outbound) {
+            Some(_) => Direction::Outbound,
+            None => Direction::Inbound,
+        }
+    }
+
+    fn has_consulted(&self, kind: PolicyType) -> bool {
+        self.consulted.iter().any(|consulted| consulted.kind == kind)
     }
 
     fn is_observed(&self) -> bool {
@@ -314,10 +348,38 @@ impl<'a> Case<'a> {
             permitted.lost(Loss::NotAuthenticated);
             ignored = take_permits(&mut entries);
         }
-        let mut opinion = weigh(permitted, blocked, &entries);
+        let learned = self.learned(&mut entries, ignores_permits);
+        let mut opinion = weigh(permitted, blocked, &entries, learned);
         opinion.note_ignored(ignored);
         self.consulted.extend(opinion.consulted.iter().cloned());
         opinion
+    }
+
+    /// What was learned from outbound mail, as far as an Auto Allow policy
+    /// lets it count: that the recipient wrote to the sender, which is permit
+    /// enough; and entries of lists that were taken over, which are taken out
+    /// where it does not.
+    fn learned(&mut self, entries: &mut Vec<Entry>, ignores_permits: bool) -> Option<Permit> {
+        let wrote = match self.evidence.latest(CheckName::AutoAllow) {
+            Some(Observed::Correspondence(pair)) => pair.covers(self.at),
+            _ => false,
+        };
+        if !wrote && !entries.iter().any(Entry::is_learned) {
+            return None;
+        }
+        let (kind, observing) = (PolicyType::AutoAllow, self.observing);
+        let mut selection = select(self.matches(), kind, observing);
+        let by = *selection.consulted.winner.get_or_insert(types::PolicyRef::Base(kind));
+        let never = PolicyOption::AutoAllow(AutoAllowOption::NoAction);
+        let applies = selection.winner.is_none_or(|found| found.compiled.policy.option != never);
+        if !applies {
+            take_learned(entries);
+        }
+        if ignores_permits {
+            selection.lost(Loss::NotAuthenticated);
+        }
+        self.consulted.push(selection.consulted);
+        (wrote && applies && !ignores_permits).then_some(Permit { by, auto: true })
     }
 
     fn matches(&mut self) -> &[Match<'a>] {

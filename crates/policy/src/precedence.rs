@@ -73,6 +73,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// Whether it was learned from outbound mail, here or elsewhere.
+    pub(crate) fn is_learned(&self) -> bool {
+        self.found.facts.action == SenderAction::Auto
+    }
+
     fn reference(&self) -> PolicyRef {
         PolicyRef::ManagedSender { id: self.found.facts.id }
     }
@@ -104,6 +109,7 @@ pub(crate) fn weigh<'a>(
     mut permitted: Selection<'a>,
     mut blocked: Selection<'a>,
     entries: &[Entry],
+    learned: Option<Permit>,
 ) -> Opinion {
     let permit = permitted.winner.filter(permits);
     let block = blocked.winner.filter(blocks);
@@ -126,13 +132,18 @@ pub(crate) fn weigh<'a>(
             .filter(|_| block_stands)
             .map(|block| Block { by: block.compiled.reference, by_envelope: block.by_envelope }),
         recipient,
-        permit: permit.map(administrators_permit).or_else(|| entries_permit(entries)),
+        permit: permit.map(administrators_permit).or_else(|| entries_permit(entries)).or(learned),
         consulted: [Some(permitted.consulted), Some(blocked.consulted), managed]
             .into_iter()
             .flatten()
             .filter(has_something)
             .collect(),
     }
+}
+
+/// Takes what was learned out of the entries.
+pub(crate) fn take_learned(entries: &mut Vec<Entry>) {
+    entries.retain(|entry| !entry.is_learned());
 }
 
 /// Takes the permits out of the entries and gives their names.

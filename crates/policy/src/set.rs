@@ -198,6 +198,12 @@ impl PolicySet {
         decide::decide(self, stage, at, who, evidence)
     }
 
+    /// Whether a mail that leaves us teaches that its recipient may answer its
+    /// sender: `who` are the parties of the mail that leaves.
+    pub fn learns(&self, at: Timestamp, who: &Parties<'_>) -> bool {
+        decide::learns(self, at, who)
+    }
+
     /// Which policy of each type applies to these parties at `at`, and which
     /// matched and lost, and why: what a simulator shows. From
     /// [`Stage::Data`] on the authors count too. Types for which nothing

@@ -221,7 +221,9 @@ fn policy_faults(
     }
     match &policy.option {
         PolicyOption::EmailSizeLimits(0) => faults.push(Wrong::NoSize),
-        PolicyOption::Greylisting(_)
+        PolicyOption::AutoAllow(_)
+        | PolicyOption::AutoAllowCreation(_)
+        | PolicyOption::Greylisting(_)
         | PolicyOption::ExpectedMail(_)
         | PolicyOption::Reputation(_)
         | PolicyOption::GeographicalRestriction(_)

@@ -60,19 +60,40 @@ fn unknown_keys_are_refused_with_a_suggestion() {
 #[test]
 fn what_comes_later_is_not_silently_accepted() {
     check(
-        "[[smtp.listener]]\nlisten = \"127.0.0.1:26\"\nrole = \"outbound\"\nallow_from = [\"192.0.2.0/28\"]",
-        &[
-            "p.toml:3: smtp.listener.0.role: an outbound listener is not available in this version",
-            "p.toml:4: smtp.listener.0.allow_from: an outbound listener is not available in this version",
-        ],
-    );
-    check(
         "[store]\nstate = \"postgres://db/p\"\nsegments = \"s3://bucket/prefix\"",
         &[
             "p.toml:2: store.state: a PostgreSQL store is not available in this version",
             "p.toml:3: store.segments: an S3-compatible object store is not available in this version",
         ],
     );
+}
+
+#[test]
+fn an_outbound_listener_is_never_an_open_relay() {
+    let listener = "[[domain]]\nname = \"a.example\"\nnext_hop = [\"mx\"]\n\
+                    [[smtp.listener]]\nlisten = \"127.0.0.1:26\"\n";
+    let with = |lines: &str| format!("{listener}{lines}");
+    check(&with("role = \"outbound\"\nallow_from = [\"192.0.2.0/28\", \"2001:db8::/32\"]"), &[]);
+    check(
+        &with("role = \"outbound\""),
+        &[
+            "p.toml:6: smtp.listener.0.role: an outbound listener needs allow_from: the networks of your own servers",
+        ],
+    );
+    check(
+        &with("allow_from = [\"192.0.2.0/28\"]"),
+        &[
+            "p.toml:6: smtp.listener.0.allow_from: is for an outbound listener: anybody may bring mail for your domains",
+        ],
+    );
+    for net in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3"] {
+        check(
+            &with(&format!("role = \"outbound\"\nallow_from = [\"{net}\"]")),
+            &[&format!(
+                "p.toml:7: smtp.listener.0.allow_from: {net} is more than anybody's own network (at least /8, or /19 of IPv6): this would be an open relay"
+            )],
+        );
+    }
 }
 
 #[test]

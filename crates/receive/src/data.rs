@@ -92,7 +92,7 @@ impl Desk {
             let mut accepted = transaction.accepted.iter();
             accepted.any(|open| policy.authenticates(open.attempt.started()))
         });
-        if !looks {
+        if !looks || self.visit.is_outbound() {
             return Vec::new();
         }
         let parts = &self.engine.parts;
@@ -136,6 +136,10 @@ impl Desk {
 
     /// The fields of the message that claim to be ours.
     fn left_out(&self, buffer: &ContentBuffer) -> Vec<LeftOut> {
+        // What our own servers pass on may have been found by us before.
+        if self.visit.is_outbound() {
+            return Vec::new();
+        }
         let by = &self.live.settings.host_name;
         let place = |at: usize| u64::try_from(at).unwrap_or(u64::MAX);
         content::claimed_results(buffer.octets(), by)
@@ -172,6 +176,9 @@ impl Desk {
 
     /// Notes an author who shows the name of somebody of ours.
     fn note_display_name(&self, open: &mut OpenAttempt, facts: &MessageFacts) {
+        if self.visit.is_outbound() {
+            return;
+        }
         let parts = &self.engine.parts;
         let Some(recipient) = open.recipient.as_ref().and_then(|path| path.address()) else {
             return;
@@ -246,6 +253,7 @@ impl Desk {
             events.push(open.finish(&self.engine, &self.visit, end));
         }
         let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
+        let taught = self.taught_by(&recipients, facts, now);
         let message = self.queued_message(recipients, &taken, facts, now);
         let acceptance = Acceptance { message: Some(message), events };
         // On return message and events are durable.
@@ -253,6 +261,7 @@ impl Desk {
             Ok(_) => {
                 kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
                 permitted.iter().for_each(|recipient| self.close_open_window(recipient));
+                self.learn(&taught);
                 Answer::ProceedWith(reply)
             }
             Err(error) => {

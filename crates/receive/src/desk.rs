@@ -46,6 +46,11 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
+    /// Whether it is a server of our own that sends to the world.
+    pub(crate) fn is_outbound(&self) -> bool {
+        !self.client.client.direction.is_inbound()
+    }
+
     /// The subject of an event about `recipient`.
     pub(crate) fn subject(&self, recipient: Option<ForwardPath>) -> Subject {
         Subject {
@@ -84,7 +89,10 @@ impl Desk {
     ) -> Self {
         let now = engine.now();
         connected.extend(engine.parts.checks.place(client.client.ip));
-        connected.extend(engine.parts.checks.reputed(client.client.ip));
+        // What strangers did is no measure of our own servers.
+        if client.client.direction.is_inbound() {
+            connected.extend(engine.parts.checks.reputed(client.client.ip));
+        }
         let visit = Visit {
             session: engine.new_session_id(now),
             client: Arc::new(client),
@@ -342,6 +350,12 @@ impl Desk {
             let policy = self.engine.parts.policy.load();
             let is_ours = |domain: &str| policy.is_internal(domain);
             evidence.add(checks::relay_finding(recipient, self.visit.named_by, is_ours));
+            let sender = self.visit.reverse_path.as_deref();
+            let wrote = sender.filter(|_| !self.visit.is_outbound()).and_then(|sender| {
+                let table = &*self.engine.parts.correspondences;
+                checks::auto_allow_finding(sender, recipient, attempt.started(), table)
+            });
+            wrote.into_iter().for_each(|finding| evidence.add(finding));
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }

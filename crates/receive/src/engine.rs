@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use checks::{Checks, ConnectionCounts, ConnectionLimits, DataLimits};
 use policy::PolicySet;
 use smtp::{SessionLimits, SessionProfile};
-use store::{EventLog, TripletTable};
+use store::{CorrespondenceTable, EventLog, TripletTable};
 use types::finding::Unavailable;
 use types::id::{EventId, LifeLineId, NodeName, QueueId, SessionId};
 use types::{Reference, ReplyParameters, Timestamp};
@@ -72,6 +72,8 @@ pub struct EngineParts {
     pub log: Arc<dyn EventLog>,
     /// Where open greylist windows are closed.
     pub triplets: Arc<dyn TripletTable>,
+    /// Who of ours wrote to whom.
+    pub correspondences: Arc<dyn CorrespondenceTable>,
     /// Our name in events.
     pub node: NodeName,
     /// TLS, if STARTTLS is offered.

@@ -1,7 +1,7 @@
 //! Sockets that take connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use types::{CheckName, Client, ClientFacts, Finding, Observed, Stage};
+use types::{CheckName, Client, ClientFacts, Direction, Finding, Observed, Stage};
 use world::Stream;
 
 use crate::connection::{Arrival, Wish, serve};
@@ -26,6 +26,42 @@ pub struct ListenerSettings {
     pub ipv6_only: bool,
     /// Peers that must send a PROXY header; others must not.
     pub proxy_protocol_from: Vec<IpNet>,
+    /// What it is for.
+    pub role: DoorRole,
+}
+
+/// What a listener is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DoorRole {
+    /// Mail from the world.
+    #[default]
+    Inbound,
+    /// Mail of our own servers to the world.
+    Outbound {
+        /// The networks that may send.
+        allow_from: Arc<[IpNet]>,
+    },
+}
+
+impl DoorRole {
+    fn direction(&self) -> Direction {
+        match self {
+            DoorRole::Inbound => Direction::Inbound,
+            DoorRole::Outbound { .. } => Direction::Outbound,
+        }
+    }
+
+    /// What there is to say of a client before the dialogue.
+    fn findings(&self, ip: IpAddr) -> Vec<Finding> {
+        match self {
+            DoorRole::Inbound => Vec::new(),
+            DoorRole::Outbound { allow_from } => {
+                let listed = allow_from.iter().any(|net| net.contains(&ip));
+                let observed = Observed::Outbound { listed };
+                vec![finding(CheckName::Outbound, Stage::Connect, observed)]
+            }
+        }
+    }
 }
 
 /// Connections that wait to be accepted.
@@ -56,7 +92,7 @@ impl Listener {
         socket.set_nonblocking(true)?;
         socket.bind(&settings.listen.into())?;
         socket.listen(BACKLOG)?;
-        Listener::from_std(socket.into(), &settings.proxy_protocol_from)
+        Listener::from_std(socket.into(), &settings.proxy_protocol_from, settings.role.clone())
     }
 
     /// Takes a socket that was bound by somebody else, such as systemd.
@@ -66,6 +102,7 @@ impl Listener {
     pub fn from_std(
         socket: std::net::TcpListener,
         proxy_protocol_from: &[IpNet],
+        role: DoorRole,
     ) -> io::Result<Listener> {
         socket.set_nonblocking(true)?;
         // Replies are small and each is waited for. Accepted sockets inherit
@@ -74,7 +111,7 @@ impl Listener {
         let _undelayed = SockRef::from(&socket).set_tcp_nodelay(true);
         let socket = TcpListener::from_std(socket)?;
         let name = socket.local_addr()?.to_string().into();
-        let door = Door { name, proxies: proxy_protocol_from.into() };
+        let door = Door { name, proxies: proxy_protocol_from.into(), role };
         Ok(Listener { socket, door })
     }
 
@@ -124,6 +161,8 @@ pub struct Door {
     pub name: Arc<str>,
     /// Peers that must send a PROXY header; others must not.
     pub proxies: Arc<[IpNet]>,
+    /// What it is for.
+    pub role: DoorRole,
 }
 
 /// Serves one connection that came through `door`, from its PROXY header, if
@@ -137,11 +176,13 @@ pub async fn welcome<S: Stream>(
 ) {
     let (ip, port) = proxy::canonical(peer);
     let proxied = door.proxies.iter().any(|net| net.contains(&ip));
-    let client = Client { ip, port, listener: door.name };
+    let Door { name, role, .. } = door;
+    let client = Client { ip, port, listener: name, direction: role.direction() };
     if proxied {
-        behind_proxy(engine, stream, client, wishes).await;
+        behind_proxy(engine, stream, client, &role, wishes).await;
     } else {
-        counted(engine, stream, client, Vec::new(), wishes).await;
+        let found = role.findings(ip);
+        counted(engine, stream, client, (found, Vec::new()), wishes).await;
     }
 }
 
@@ -150,6 +191,7 @@ async fn behind_proxy<S: Stream>(
     engine: Arc<Engine>,
     mut stream: S,
     client: Client,
+    role: &DoorRole,
     wishes: watch::Receiver<Wish>,
 ) {
     let limit = engine.parts.clock.sleep(engine.live().settings.timeouts.handshake);
@@ -162,11 +204,15 @@ async fn behind_proxy<S: Stream>(
         Ok(header) => {
             let (ip, port) = header.client.map_or((client.ip, client.port), proxy::canonical);
             let client = Client { ip, port, ..client };
-            counted(engine, stream, client, header.rest, wishes).await;
+            let found = role.findings(ip);
+            counted(engine, stream, client, (found, header.rest), wishes).await;
         }
         Err(_) => {
             let invalid = finding(CheckName::Proxy, Stage::Connect, Observed::ProxyInvalid);
-            let (client, findings) = (facts(client), vec![invalid]);
+            // The network that may send is that of whoever is behind it.
+            let mut findings = role.findings(IpAddr::from([0, 0, 0, 0]));
+            findings.push(invalid);
+            let client = facts(client);
             let arrival = Arrival { stream, client, findings, read: Vec::new() };
             serve(engine, arrival, wishes).await;
         }
@@ -175,16 +221,20 @@ async fn behind_proxy<S: Stream>(
 
 /// Serves a connection and counts it for as long as it lasts. Public for
 /// those whose connections do not come by a [`Listener`]: a simulated network
-/// has no sockets. `read` is what was read of the dialogue already.
+/// has no sockets. `before` is what was found and what was read of the dialogue
+/// already.
 pub async fn counted<S: Stream>(
     engine: Arc<Engine>,
     stream: S,
     client: Client,
-    read: Vec<u8>,
+    before: (Vec<Finding>, Vec<u8>),
     wishes: watch::Receiver<Wish>,
 ) {
+    let (found, read) = before;
     let limits = engine.live().settings.connections;
-    let (_held, findings): (_, Vec<Finding>) = engine.counts.enter(client.ip, engine.now(), limits);
+    let (_held, mut findings): (_, Vec<Finding>) =
+        engine.counts.enter(client.ip, engine.now(), limits);
+    findings.extend(found);
     let arrival = Arrival { stream, client: facts(client), findings, read };
     serve(engine, arrival, wishes).await;
 }

@@ -14,6 +14,9 @@ impl Desk {
     /// Looks up what needs the client's address alone, as far as a policy in
     /// force looks at it, while the client goes on.
     pub(crate) fn begin_by_address(&mut self) {
+        if self.visit.is_outbound() {
+            return;
+        }
         self.visit.lists.begin_by_address(&self.engine, &self.visit);
         if !self.engine.parts.policy.load().names_hosts() {
             return;
@@ -27,6 +30,9 @@ impl Desk {
 
     /// The same for what needs the envelope's sender.
     pub(crate) fn begin_by_envelope(&mut self) {
+        if self.visit.is_outbound() {
+            return;
+        }
         self.begin_spf();
         self.begin_sender_domain();
         self.visit.lists.begin_by_envelope(&self.engine, &self.visit);
@@ -55,6 +61,10 @@ impl Desk {
     fn begin_spf(&mut self) {
         let before = self.visit.spf.take();
         let Some(reverse_path) = &self.visit.reverse_path else { return };
+        // Our own servers are known by their network.
+        if self.visit.is_outbound() {
+            return;
+        }
         let now = self.engine.now();
         if !self.engine.parts.policy.load().asks_spf(now) {
             return;
@@ -79,7 +89,10 @@ impl Desk {
     /// Looks up the client's name, once a session, if a policy in force asks
     /// for it. A name that cannot be had matches nothing; the record says so.
     pub(crate) async fn seek_host_name(&mut self) {
-        if self.visit.host_name_sought || !self.engine.parts.policy.load().names_hosts() {
+        if self.visit.is_outbound()
+            || self.visit.host_name_sought
+            || !self.engine.parts.policy.load().names_hosts()
+        {
             return;
         }
         self.visit.host_name_sought = true;
@@ -112,6 +125,8 @@ impl Desk {
         let own = &*self.live.settings.host_name;
         let is_ours = |name: &str| name.eq_ignore_ascii_case(own) || policy.is_internal(name);
         let found = self.engine.parts.checks.helo(&self.visit.client, is_ours);
+        // That one of our own servers shows a name of ours is as it should be.
+        let found = found.filter(|_| !self.visit.is_outbound());
         found.into_iter().for_each(|finding| evidence.add(finding));
         if let Some(finding) = &self.visit.sender_domain_found {
             evidence.add(finding.clone());

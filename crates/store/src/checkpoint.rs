@@ -1,4 +1,5 @@
-//! Queue and triplets in one file, so that the journal before it can go.
+//! Queue, triplets and who wrote to whom in one file, so that the journal
+//! before it can go.
 //!
 //! A checkpoint is written beside the old one, flushed, and becomes the
 //! checkpoint by its name; only then is anything let go that only the old
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{Position, StoreError};
+use crate::correspondence::{Correspondences, PairCuts, StoredPairs};
 use crate::disk::{Disk, DiskFile};
 use crate::journal::batch::to_message_pack;
 use crate::journal::record::{self, Kind};
@@ -19,8 +21,13 @@ use crate::journal::{Journal, io_error};
 use crate::queue::{Queue, StoredMessage, StoredQueue};
 use crate::triplets::{Cuts, StoredClosed, StoredShard, Triplets};
 
-/// Raised when the parts, or the division of the triplets, change.
-const FORMAT: u32 = 1;
+/// Raised when the parts, or the division of the tables, change. What is older
+/// and can still be read begins with [`OLDEST_FORMAT`]: 1 had not yet who
+/// wrote to whom.
+const FORMAT: u32 = 2;
+const OLDEST_FORMAT: u32 = 1;
+/// The first format with who wrote to whom.
+const CORRESPONDENCES_FROM: u32 = 2;
 /// Messages in one part.
 const MESSAGES_PER_PART: usize = 1_000;
 /// Checkpoints are smaller than 2 to the power of this.
@@ -38,6 +45,7 @@ enum Part {
     Queue(StoredQueue),
     Triplets(StoredShard),
     ClosedWindows(StoredClosed),
+    Correspondences(StoredPairs),
     /// The last part.
     End,
 }
@@ -50,6 +58,7 @@ pub(crate) struct Loaded {
     pub(crate) events_from: u64,
     pub(crate) queue_cut: u64,
     pub(crate) cuts: Cuts,
+    pub(crate) pair_cuts: PairCuts,
     /// What could not be read, in words for an operator.
     pub(crate) damage: Vec<String>,
 }
@@ -57,7 +66,29 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The first record that has to be read again.
     pub(crate) fn journal_from(&self) -> Position {
+        self.without_pairs_from().min(self.pair_cuts.first())
+    }
+
+    fn without_pairs_from(&self) -> Position {
         self.cuts.first().min(Position(self.queue_cut)).min(Position(self.events_from))
+    }
+}
+
+/// The tables in memory that the journal makes.
+#[derive(Clone, Copy)]
+pub(crate) struct Tables<'a> {
+    pub(crate) queue: &'a Queue,
+    pub(crate) triplets: &'a Triplets,
+    pub(crate) correspondences: &'a Correspondences,
+}
+
+impl<'a> Tables<'a> {
+    pub(crate) fn new(
+        queue: &'a Queue,
+        triplets: &'a Triplets,
+        correspondences: &'a Correspondences,
+    ) -> Self {
+        Tables { queue, triplets, correspondences }
     }
 }
 
@@ -68,14 +99,14 @@ pub(crate) fn write(
     folder: &Path,
     number: u64,
     events_from: Position,
-    (journal, queue, triplets): (&Journal, &Queue, &Triplets),
+    (journal, tables): (&Journal, Tables<'_>),
 ) -> Result<Position, StoreError> {
     let path = path(folder, number);
     let being_made = path.with_extension("new");
     let file = disk.create(&being_made, 0).map_err(writing)?;
     let mut parts = Writer { file, number, offset: 0 };
     parts.write(&Part::Head { format: FORMAT, events_from: events_from.0 })?;
-    let (queue_cut, messages) = queue.store(journal);
+    let (queue_cut, messages) = tables.queue.store(journal);
     for messages in messages.chunks(MESSAGES_PER_PART) {
         let stored = |(message, place): &(Arc<_>, _)| StoredMessage {
             message: crate::QueuedMessage::clone(message),
@@ -88,13 +119,18 @@ pub(crate) fn write(
         parts.write(&Part::Queue(StoredQueue { cut: queue_cut, messages: Vec::new() }))?;
     }
     let mut needed = events_from.0.min(queue_cut);
-    for shard in (0..).map_while(|shard| triplets.store_shard(journal, shard)) {
+    for shard in (0..).map_while(|shard| tables.triplets.store_shard(journal, shard)) {
         needed = needed.min(shard.cut);
         parts.write(&Part::Triplets(shard))?;
     }
-    let closed = triplets.store_closed(journal);
+    let closed = tables.triplets.store_closed(journal);
     needed = needed.min(closed.cut);
     parts.write(&Part::ClosedWindows(closed))?;
+    let stored = |shard| tables.correspondences.store_shard(journal, shard);
+    for pairs in (0..).map_while(stored) {
+        needed = needed.min(pairs.cut);
+        parts.write(&Part::Correspondences(pairs))?;
+    }
     parts.write(&Part::End)?;
     parts.file.sync_data().map_err(writing)?;
     // What the parts contain may be written and not flushed; once the journal
@@ -115,12 +151,11 @@ pub(crate) fn remove_others(disk: &dyn Disk, folder: &Path, number: u64) -> std:
     Ok(())
 }
 
-/// Fills queue and triplets from the newest checkpoint, if there is one.
+/// Fills the tables from the newest checkpoint, if there is one.
 pub(crate) fn load(
     disk: &dyn Disk,
     folder: &Path,
-    queue: &Queue,
-    triplets: &Triplets,
+    tables: Tables<'_>,
 ) -> Result<Loaded, StoreError> {
     let reading = |error| io_error("reading the checkpoint", error);
     let names = disk.list(folder).map_err(reading)?;
@@ -131,27 +166,33 @@ pub(crate) fn load(
     loaded.number = number;
     let octets = disk.read(&path(folder, number)).map_err(reading)?;
     let mut ended = false;
-    let mut unknown_format = None;
+    let mut found_format = FORMAT;
     let mut damage = Vec::new();
     read_parts(&octets, number, &mut damage, &mut |part| match part {
         Part::Head { format, events_from } => {
             loaded.events_from = events_from;
-            unknown_format = (format != FORMAT).then_some(format);
+            found_format = format;
         }
         Part::Queue(stored) => {
             loaded.queue_cut = stored.cut;
             for StoredMessage { message, place } in stored.messages {
-                queue.restore(message, place);
+                tables.queue.restore(message, place);
             }
         }
-        Part::Triplets(shard) => triplets.load_shard(shard, &mut loaded.cuts),
-        Part::ClosedWindows(closed) => triplets.load_closed(closed, &mut loaded.cuts),
+        Part::Triplets(shard) => tables.triplets.load_shard(shard, &mut loaded.cuts),
+        Part::ClosedWindows(closed) => tables.triplets.load_closed(closed, &mut loaded.cuts),
+        Part::Correspondences(pairs) => {
+            tables.correspondences.load_shard(pairs, &mut loaded.pair_cuts);
+        }
         Part::End => ended = true,
     });
     loaded.damage = damage;
-    if let Some(format) = unknown_format {
-        let error = std::io::Error::other(format!("it has the unknown format {format}"));
+    if !(OLDEST_FORMAT..=FORMAT).contains(&found_format) {
+        let error = std::io::Error::other(format!("it has the unknown format {found_format}"));
         return Err(reading(error));
+    }
+    if found_format < CORRESPONDENCES_FROM {
+        loaded.pair_cuts = PairCuts::all_at(loaded.without_pairs_from());
     }
     if !ended {
         loaded.damage.push(format!("checkpoint {number} cannot be read to its end"));
@@ -221,4 +262,36 @@ fn position(number: u64, offset: u64) -> u64 {
 
 fn writing(error: std::io::Error) -> StoreError {
     io_error("writing the checkpoint", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimulatedDisk;
+
+    /// A checkpoint of the version before there was auto allow: the journal
+    /// before its cuts is gone, and must not be asked for.
+    #[test]
+    fn a_checkpoint_without_correspondences_needs_no_journal_for_them() {
+        let disk = SimulatedDisk::new();
+        let folder = Path::new("/data");
+        disk.create_folder(folder).unwrap();
+        let file = disk.create(&path(folder, 7), 0).unwrap();
+        let mut parts = Writer { file, number: 7, offset: 0 };
+        let cut = 4_096;
+        parts.write(&Part::Head { format: 1, events_from: cut }).unwrap();
+        parts.write(&Part::Queue(StoredQueue { cut, messages: Vec::new() })).unwrap();
+        for number in 0..64 {
+            let stored = StoredShard { number, cut, windows: Vec::new(), remembered: Vec::new() };
+            parts.write(&Part::Triplets(stored)).unwrap();
+        }
+        parts.write(&Part::ClosedWindows(StoredClosed { cut, windows: Vec::new() })).unwrap();
+        parts.write(&Part::End).unwrap();
+        let (queue, triplets) = (Queue::default(), Triplets::new(10));
+        let correspondences = Correspondences::new(10);
+        let tables = Tables::new(&queue, &triplets, &correspondences);
+        let loaded = load(&disk, folder, tables).unwrap();
+        assert_eq!((loaded.number, loaded.damage.len()), (7, 0));
+        assert_eq!(loaded.journal_from(), Position(cut));
+    }
 }

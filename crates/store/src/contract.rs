@@ -12,8 +12,8 @@ use std::sync::Arc;
 use types::finding::TripletFacts;
 use types::policy::{ClientIdentity, GreylistTimes};
 use types::{
-    Event, EventId, ForwardPath, LifeLineId, QueueId, Reference, ReversePath, SessionId, Subject,
-    Timestamp,
+    Correspondence, EmailAddress, Event, EventId, ForwardPath, LifeLineId, QueueId, Reference,
+    ReversePath, SessionId, Subject, Timestamp,
 };
 
 use crate::message::{QueuedMessage, RecipientState};
@@ -360,6 +360,48 @@ pub trait TripletTable: Send + Sync {
 
     /// Entries waiting for a retry, and entries remembered as passed.
     fn size(&self) -> (usize, usize);
+}
+
+/// What came of learning who wrote to whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Pairs that were not known.
+    pub new: usize,
+    /// Known pairs that now count longer.
+    pub renewed: usize,
+    /// New pairs for which the table has no room.
+    pub left_out: usize,
+}
+
+/// Who of ours wrote to whom outside, and when last.
+pub trait CorrespondenceTable: Send + Sync {
+    /// Enters that somebody wrote to somebody, or renews it; what is older
+    /// than what is known changes nothing. On return it survives the death of
+    /// the process; it is flushed with the next group.
+    fn wrote(&self, pairs: &[Correspondence]) -> Result<Learned, StoreError>;
+
+    /// That `own` wrote to `other` so lately that at `at` an answer is
+    /// expected.
+    fn between(
+        &self,
+        own: &EmailAddress,
+        other: &EmailAddress,
+        at: Timestamp,
+    ) -> Option<Correspondence>;
+
+    /// Pairs that count at `at` and are wanted, newest first, at most `max`.
+    fn find(
+        &self,
+        wanted: &dyn Fn(&Correspondence) -> bool,
+        at: Timestamp,
+        max: usize,
+    ) -> Vec<Correspondence>;
+
+    /// As if they had never written; says how many there were.
+    fn forget(&self, pairs: &[Correspondence]) -> Result<usize, StoreError>;
+
+    /// How many pairs there are.
+    fn count(&self) -> usize;
 }
 
 /// One row of the triplet table, for people.

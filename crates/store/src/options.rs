@@ -28,6 +28,9 @@ pub struct StoreOptions {
     ///
     /// [`StoreError::TableFull`]: crate::StoreError::TableFull
     pub triplets_max: usize,
+    /// Pairs of who wrote to whom at most (2 million). At this number no new
+    /// one is learned.
+    pub correspondences_max: usize,
     /// Longest time until a refusal is flushed (40 ms, so that it is durable
     /// within 50).
     pub flush_interval: Duration,
@@ -52,6 +55,7 @@ impl StoreOptions {
             content_memory_octets: 64 << 20,
             reserve_octets: 256 << 20,
             triplets_max: 4_000_000,
+            correspondences_max: 2_000_000,
             flush_interval: Duration::from_millis(40),
             checkpoint_interval: Duration::from_secs(60 * 60),
             retention: Some(Duration::from_secs(7 * 24 * 60 * 60)),

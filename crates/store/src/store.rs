@@ -12,6 +12,7 @@ use types::Timestamp;
 
 use crate::checkpoint;
 use crate::contract::{ContentReader, EventWatcher, Position, StoreError};
+use crate::correspondence::Correspondences;
 use crate::disk::Disk;
 use crate::events::{EventIndex, SealWhat};
 use crate::journal::{Journal, io_error};
@@ -42,6 +43,7 @@ pub struct Store {
     publisher: Arc<Publisher>,
     queue: Arc<Queue>,
     triplets: Triplets,
+    correspondences: Correspondences,
     drafts: Arc<Drafts>,
     /// Held for reading from before an event is written until it can be
     /// found or waits to be published. Whoever has it for writing knows that
@@ -128,6 +130,7 @@ impl Store {
         }
         if interval_over {
             self.triplets.forget(now);
+            self.correspondences.drop_old(now);
             self.events.merge(now)?;
             if let Some(retention) = self.options.retention {
                 self.events.drop_before(now - retention)?;
@@ -223,8 +226,9 @@ impl Store {
         housekeeping.checkpoint_number = number;
         self.repack(housekeeping, number, self.journal.segment_start(events_from))?;
         let folder = self.options.checkpoint_folder();
-        let parts = (&*self.journal, &*self.queue, &self.triplets);
-        let needed = checkpoint::write(&*self.disk, &folder, number, events_from, parts)?;
+        let tables = checkpoint::Tables::new(&self.queue, &self.triplets, &self.correspondences);
+        let needed =
+            checkpoint::write(&*self.disk, &folder, number, events_from, (&self.journal, tables))?;
         housekeeping.checkpoint_at = now;
         housekeeping.checkpoint_end = end;
         // Drafts first: a commit enters its message before it forgets the

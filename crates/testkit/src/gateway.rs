@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Document;
-use receive::{Door, Engine, TallySnapshot, Wish, welcome};
+use receive::{Door, DoorRole, Engine, TallySnapshot, Wish, welcome};
 use store::disk::{Crash, SimulatedDisk};
 use store::{EventLog, MessageQueue, Position, Store, StoreError};
 use tempfile::TempDir;
@@ -171,12 +171,22 @@ impl Gateway {
 
     /// The same as a bare stream, for a client that does its own talking.
     pub fn open(&mut self, ip: IpAddr) -> DuplexStream {
+        self.open_at("192.0.2.1:25", DoorRole::Inbound, ip)
+    }
+
+    /// Opens a connection of a server of our own at the outbound listener.
+    pub fn connect_outbound(&mut self, ip: IpAddr) -> Client {
+        let allow_from = self.settings.outbound_from.as_slice().into();
+        Client::new(self.open_at("192.0.2.1:2526", DoorRole::Outbound { allow_from }, ip))
+    }
+
+    fn open_at(&mut self, name: &str, role: DoorRole, ip: IpAddr) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(SOCKET_OCTETS);
         self.next_port = self.next_port.checked_add(1).unwrap_or(40_000);
         let peer = SocketAddr::new(ip, self.next_port);
         if let Some(running) = &mut self.running {
             let proxies = self.settings.proxies.as_slice().into();
-            let door = Door { name: "192.0.2.1:25".into(), proxies };
+            let door = Door { name: name.into(), proxies, role };
             let wishes = running.wishes.subscribe();
             let served = welcome(Arc::clone(&running.engine), theirs, peer, door, wishes);
             running.tasks.retain(|task| !task.is_finished());

@@ -76,6 +76,8 @@ pub struct GatewaySettings {
     pub authentication_deadline: Duration,
     /// Peers that must send a PROXY header.
     pub proxies: Vec<IpNet>,
+    /// Networks that may send through the outbound listener.
+    pub outbound_from: Vec<IpNet>,
     /// Whether STARTTLS is offered.
     pub tls: bool,
     /// Triplets the table holds.
@@ -112,6 +114,7 @@ impl Default for GatewaySettings {
             look_up_deadline: Duration::from_secs(15),
             authentication_deadline: Duration::from_secs(20),
             proxies: Vec::new(),
+            outbound_from: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 0, 0, 0].into(), 8))],
             tls: false,
             triplets_max: 100_000,
             retention: Some(Duration::from_secs(7 * 86_400)),

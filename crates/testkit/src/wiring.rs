@@ -129,6 +129,7 @@ pub(crate) fn start(
         resolver: around.resolver.clone(),
         log: store.clone(),
         triplets: store.clone(),
+        correspondences: store.clone(),
         node: NodeName("gate".into()),
         tls: settings.tls.then(|| tls(around, &settings.host_name)).flatten(),
     };

@@ -51,7 +51,6 @@ fn every_scenario_ends_as_written() {
 
 /// Reasons that this issue can give, which is all but those of checks to come.
 const NOT_YET: &[Reason] = &[
-    Reason::AcceptedAutoAllowed,
     Reason::VirusSignature,
     Reason::SpamSignature,
     Reason::UrlMalicious,

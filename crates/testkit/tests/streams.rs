@@ -108,6 +108,7 @@ async fn a_listener_takes_connections_until_the_process_drains() {
         listen: "127.0.0.1:0".parse().unwrap(),
         ipv6_only: false,
         proxy_protocol_from: vec![],
+        role: Default::default(),
     };
     let listener = Listener::bind(&settings).unwrap();
     let at = listener.local_addr().unwrap();

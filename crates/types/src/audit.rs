@@ -117,6 +117,10 @@ actions! {
     GreylistForgotten = "greylist.forget";
     /// Forgot what was learned of a client.
     ReputationReset = "reputation.reset";
+    /// Took over who may answer from a list.
+    AutoAllowImported = "auto_allow.imported";
+    /// Forgot to whom people wrote.
+    AutoAllowPurged = "auto_allow.purged";
     /// Marked what a refused sender asks as dealt with.
     RequestAnswered = "request.answered";
     /// Took up again what a refused sender asks.

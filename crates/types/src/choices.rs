@@ -3,8 +3,9 @@
 
 use crate::definition::DefinitionChoice;
 use crate::policy::{
-    AntiSpoofingOption, BlockOption, ClientIdentity, ExpectedMailOption, GreylistOption,
-    PermitOption, PolicyOption, PolicyType, RecipientValidation,
+    AntiSpoofingOption, AutoAllowCreationOption, AutoAllowOption, BlockOption, ClientIdentity,
+    ExpectedMailOption, GreylistOption, PermitOption, PolicyOption, PolicyType,
+    RecipientValidation,
 };
 
 /// Stands for the name of a definition where any can be given.
@@ -19,6 +20,14 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
             .to_vec(),
         PolicyType::BlockedSenders => {
             [BlockOption::Block, BlockOption::NoAction].map(PolicyOption::BlockedSenders).to_vec()
+        }
+        PolicyType::AutoAllow => [AutoAllowOption::Apply, AutoAllowOption::NoAction]
+            .map(PolicyOption::AutoAllow)
+            .to_vec(),
+        PolicyType::AutoAllowCreation => {
+            [AutoAllowCreationOption::Create, AutoAllowCreationOption::DoNotCreate]
+                .map(PolicyOption::AutoAllowCreation)
+                .to_vec()
         }
         PolicyType::Greylisting => [
             GreylistOption::Apply(ClientIdentity::Network),

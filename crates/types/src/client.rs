@@ -17,6 +17,36 @@ pub struct Client {
     pub port: u16,
     /// The listener that took the connection, as `address:port`.
     pub listener: Arc<str>,
+    /// Which way its mail goes.
+    pub direction: Direction,
+}
+
+/// Which way mail goes, by the listener it came through.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the world to us.
+    #[default]
+    Inbound,
+    /// From servers of our own to the world.
+    Outbound,
+}
+
+impl Direction {
+    /// The name in events, searches and the API.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        }
+    }
+
+    /// Whether it comes from the world; serde hands over references.
+    pub fn is_inbound(&self) -> bool {
+        *self == Direction::Inbound
+    }
 }
 
 /// What is known of the client once it has spoken; grows with the session.
@@ -45,6 +75,8 @@ struct FlatFacts {
     ip: IpAddr,
     port: u16,
     listener: Arc<str>,
+    #[serde(default, skip_serializing_if = "Direction::is_inbound")]
+    direction: Direction,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     host_name: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,16 +89,17 @@ struct FlatFacts {
 
 impl From<FlatFacts> for ClientFacts {
     fn from(flat: FlatFacts) -> Self {
-        let FlatFacts { ip, port, listener, host_name, helo, esmtp, tls } = flat;
-        ClientFacts { client: Client { ip, port, listener }, host_name, helo, esmtp, tls }
+        let FlatFacts { ip, port, listener, direction, host_name, helo, esmtp, tls } = flat;
+        let client = Client { ip, port, listener, direction };
+        ClientFacts { client, host_name, helo, esmtp, tls }
     }
 }
 
 impl From<ClientFacts> for FlatFacts {
     fn from(facts: ClientFacts) -> Self {
         let ClientFacts { client, host_name, helo, esmtp, tls } = facts;
-        let Client { ip, port, listener } = client;
-        FlatFacts { ip, port, listener, host_name, helo, esmtp, tls }
+        let Client { ip, port, listener, direction } = client;
+        FlatFacts { ip, port, listener, direction, host_name, helo, esmtp, tls }
     }
 }
 

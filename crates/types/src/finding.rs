@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, SpfFacts, SpfResult,
 };
+use crate::correspondence::Correspondence;
 use crate::id::{EventId, LifeLineId};
 use crate::identity::{HeloForm, ReverseFacts, SenderDomainFacts};
 use crate::listing::{ListAnswer, ListFacts};
@@ -99,6 +100,10 @@ checks! {
     SenderDomain = "sender_domain";
     /// What we ourselves have learned of the client.
     Reputation = "reputation";
+    /// Whether the recipient wrote to the sender lately.
+    AutoAllow = "auto_allow";
+    /// Whether the client of an outbound listener may send through it.
+    Outbound = "outbound";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -234,6 +239,13 @@ pub enum Observed {
     SenderDomain(SenderDomainFacts),
     /// What we ourselves have learned of the client.
     Reputation(ReputationFacts),
+    /// A client of an outbound listener.
+    Outbound {
+        /// Whether it comes from one of the networks that may send.
+        listed: bool,
+    },
+    /// The recipient wrote to the sender, whose answer is expected.
+    Correspondence(Correspondence),
 }
 
 impl Observed {

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod authentication;
 pub mod choices;
 pub mod client;
+pub mod correspondence;
 pub mod definition;
 pub mod event;
 pub mod evidence;
@@ -46,7 +47,8 @@ pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
-pub use client::{Client, ClientFacts, TlsFacts, host_key};
+pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key};
+pub use correspondence::Correspondence;
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};

@@ -23,6 +23,10 @@ pub struct MessageFacts {
     /// Attachments, at most [`ATTACHMENTS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<AttachmentFacts>,
+    /// The field by which the message says that no person wrote it to its
+    /// recipients: an automatic reply, a mailing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<String>,
     /// What kept a part of the message from being read, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,

@@ -74,6 +74,10 @@ policy_types! {
     PermittedSenders = "permitted_senders", "Permitted Senders";
     /// Who is refused.
     BlockedSenders = "blocked_senders", "Blocked Senders";
+    /// Whether those to whom somebody wrote may answer without a wait.
+    AutoAllow = "auto_allow", "Auto Allow";
+    /// From whose outbound mail it is learned who may answer.
+    AutoAllowCreation = "auto_allow_creation", "Auto Allow Creation";
     /// Whether first contacts have to come back.
     Greylisting = "greylisting", "Greylisting";
     /// Whose mail is expected, so that proven senders need not come back.
@@ -156,6 +160,10 @@ pub enum PolicyOption {
     PermittedSenders(PermitOption),
     /// Blocked Senders.
     BlockedSenders(BlockOption),
+    /// Auto Allow.
+    AutoAllow(AutoAllowOption),
+    /// Auto Allow Creation.
+    AutoAllowCreation(AutoAllowCreationOption),
     /// Greylisting.
     Greylisting(GreylistOption),
     /// Expected Mail.
@@ -180,6 +188,8 @@ impl PolicyOption {
         match self {
             PolicyOption::PermittedSenders(_) => PolicyType::PermittedSenders,
             PolicyOption::BlockedSenders(_) => PolicyType::BlockedSenders,
+            PolicyOption::AutoAllow(_) => PolicyType::AutoAllow,
+            PolicyOption::AutoAllowCreation(_) => PolicyType::AutoAllowCreation,
             PolicyOption::Greylisting(_) => PolicyType::Greylisting,
             PolicyOption::ExpectedMail(_) => PolicyType::ExpectedMail,
             PolicyOption::Reputation(_) => PolicyType::Reputation,
@@ -199,6 +209,8 @@ impl PolicyOption {
             | PolicyOption::DnsAuthentication(choice) => choice.definition(),
             PolicyOption::PermittedSenders(_)
             | PolicyOption::BlockedSenders(_)
+            | PolicyOption::AutoAllow(_)
+            | PolicyOption::AutoAllowCreation(_)
             | PolicyOption::Greylisting(_)
             | PolicyOption::ExpectedMail(_)
             | PolicyOption::AntiSpoofing(_)
@@ -226,6 +238,26 @@ pub enum BlockOption {
     Block,
     /// Make an exception from a less specific block.
     NoAction,
+}
+
+/// Options of Auto Allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoAllowOption {
+    /// What was learned from outbound mail lets answers past what a permit skips.
+    Apply,
+    /// It does not.
+    NoAction,
+}
+
+/// Options of Auto Allow Creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoAllowCreationOption {
+    /// Outbound mail teaches who may answer.
+    Create,
+    /// It teaches nothing.
+    DoNotCreate,
 }
 
 /// Options of Greylisting.

@@ -98,6 +98,9 @@ routes! {
     POST "/senders/new" Needs(EditSenders);
     GET "/senders/import" Needs(EditLists);
     POST "/senders/import" Needs(EditLists);
+    GET "/senders/auto" Needs(SeeSenders);
+    POST "/senders/auto/forget" Needs(EditSenders);
+    POST "/senders/auto/import" Needs(EditLists);
     GET "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}" Needs(EditSenders);
     POST "/senders/{number}/remove" Needs(EditSenders);
@@ -250,6 +253,10 @@ routes! {
     // Managed senders.
     GET "/api/v1/senders" Needs(SeeSenders);
     POST "/api/v1/senders" Needs(EditSenders);
+    GET "/api/v1/senders/auto" Needs(SeeSenders);
+    DELETE "/api/v1/senders/auto" Needs(EditSenders);
+    GET "/api/v1/senders/auto/export" Needs(SeeSenders);
+    POST "/api/v1/senders/auto/import" Needs(EditLists);
     GET "/api/v1/senders/{number}" Needs(SeeSenders);
     DELETE "/api/v1/senders/{number}" Needs(EditSenders);
     GET "/api/v1/senders/export" Needs(SeeSenders);

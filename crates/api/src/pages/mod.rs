@@ -6,6 +6,7 @@ mod access;
 mod alerts;
 pub(crate) mod assets;
 mod audit;
+mod auto_allow;
 mod bulk;
 mod chart;
 pub(crate) mod clock;
@@ -48,9 +49,23 @@ pub(crate) use pulse::Looks;
 pub use refusal::RefusalPages;
 pub(crate) use shell::Shell;
 
+/// The lists of senders.
+fn senders_router() -> Router<Api> {
+    Router::new()
+        .route("/senders", get(senders::page))
+        .route("/senders/new", get(senders::new).post(senders::save_new))
+        .route("/senders/import", get(senders::import_form).post(senders::import))
+        .route("/senders/auto", get(auto_allow::page))
+        .route("/senders/auto/forget", post(auto_allow::forget))
+        .route("/senders/auto/import", post(auto_allow::import))
+        .route("/senders/{number}", get(senders::edit).post(senders::save_edited))
+        .route("/senders/{number}/remove", post(senders::remove))
+}
+
 /// The pages and what they load.
 pub(crate) fn router() -> Router<Api> {
     Router::new()
+        .merge(senders_router())
         .route("/", get(overview::page))
         .route("/messages", get(list::page))
         .route("/messages/figures", get(list::tools::figures))
@@ -70,11 +85,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/{name}/life", get(message::life))
         .route("/messages/{name}/verdict", get(message::verdict))
         .route("/messages/{name}/raw", get(message::raw))
-        .route("/senders", get(senders::page))
-        .route("/senders/new", get(senders::new).post(senders::save_new))
-        .route("/senders/import", get(senders::import_form).post(senders::import))
-        .route("/senders/{number}", get(senders::edit).post(senders::save_edited))
-        .route("/senders/{number}/remove", post(senders::remove))
         .route("/groups", get(groups::page).post(groups::add))
         .route("/groups/{name}", get(groups::show))
         .route("/groups/{name}/paste", post(groups::paste))

@@ -4,6 +4,7 @@
 mod answers;
 pub(crate) mod attempts;
 mod audit;
+mod auto_allow;
 mod bulk;
 pub(crate) mod definitions;
 mod expecting;
@@ -67,6 +68,8 @@ pub(crate) fn reading() -> Routes {
         .get("/definitions", "All definitions.", definitions::list)
         .get("/definitions/{name}", "One definition.", definitions::show)
         .get("/senders", "Managed senders.", senders::list)
+        .get("/senders/auto", "Who may answer whom.", auto_allow::list)
+        .get("/senders/auto/export", "Who may answer whom, as CSV.", auto_allow::export)
         .get("/senders/{number}", "One managed sender.", senders::show)
         .get("/senders/export", "Managed senders as CSV.", senders::export)
         .get("/bulk", "The jobs since the start.", bulk::list)
@@ -104,6 +107,7 @@ pub(crate) fn writing() -> Routes {
         .post("/policies/check", "Check a document of policies.", policies::check)
         .post("/policies/import", "Put a document in place of all policies.", policies::import)
         .post("/policies/replay", "What a change would have changed.", policies::replay)
+        .post("/senders/auto/import", "Take over who may answer whom.", auto_allow::import)
         .post("/senders/import", "Import a list of senders or clients.", senders::import)
         .with(|router| router.layer(large()));
     Routes::new()
@@ -124,6 +128,7 @@ pub(crate) fn writing() -> Routes {
         .post("/groups/{name}/paste", "Add members from a text.", policies::paste)
         .post("/policies/simulate", "Which policies apply to a mail.", policies::simulate)
         .post("/senders", "Permit or block a sender.", senders::put)
+        .delete("/senders/auto", "Forget who may answer whom.", auto_allow::purge)
         .delete("/senders/{number}", "Remove a managed sender.", senders::remove)
         .post("/bulk", "Permit, block or let in many rows.", bulk::start)
         .post("/bulk/preview", "What that would do.", bulk::preview)

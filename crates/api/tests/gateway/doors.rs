@@ -156,6 +156,7 @@ pub(crate) fn gateway_over(search: impl FnOnce(Arc<Store>) -> Arc<dyn EventSearc
         search: search(log.clone()),
         queue: log.clone(),
         triplets: log.clone(),
+        correspondences: log.clone(),
         policies: Arc::new(SqliteState::open(&folder.path().join("state.db")).unwrap()),
         audit: Arc::new(SqliteAudit::open(&folder.path().join("state.db")).unwrap()),
         activator: Arc::new(Outside),
@@ -193,6 +194,7 @@ pub(crate) fn refusal(number: u8) -> Event {
         ip: "192.0.2.7".parse().unwrap(),
         port: 4_000,
         listener: "127.0.0.1:25".into(),
+        direction: types::Direction::Inbound,
     };
     let mailbox = HeaderMailbox { name: Some(HOSTILE.to_owned()), address: HOSTILE.to_owned() };
     Event {

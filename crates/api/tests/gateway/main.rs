@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod auto_allow;
+#[cfg(test)]
 mod broken;
 #[cfg(test)]
 mod console;

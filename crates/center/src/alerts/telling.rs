@@ -247,7 +247,8 @@ impl Center {
         let chance = &self.parts.chance;
         let id = QueueId::new(now, chance.id_bytes());
         let ip = std::net::Ipv4Addr::LOCALHOST.into();
-        let client = Client { ip, port: 0, listener: OWN_LISTENER.into() };
+        let client =
+            Client { ip, port: 0, listener: OWN_LISTENER.into(), direction: Default::default() };
         let host_name = None;
         let queued = QueuedMessage {
             id,

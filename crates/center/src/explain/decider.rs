@@ -149,6 +149,10 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
             "the setting \u{201c}recipients\u{201d} of the recipient's domain",
             "portcullis config help domain.recipients",
         ),
+        PolicyType::AutoAllow | PolicyType::AutoAllowCreation => (
+            "auto allow, which counts where no policy says otherwise",
+            "portcullis senders auto list",
+        ),
         PolicyType::PermittedSenders
         | PolicyType::BlockedSenders
         | PolicyType::Reputation

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{authentication, listings, names};
 use types::finding::{RecipientAnswer, TripletState, Unavailable};
 use types::policy::RecipientValidation;
-use types::{CheckName, Inconclusive, Observed, PlaceFacts, Source, spoken};
+use types::{CheckName, Correspondence, Inconclusive, Observed, PlaceFacts, Source, spoken};
 
 /// What people call a check.
 pub fn check_title(check: CheckName) -> &'static str {
@@ -39,6 +39,8 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Helo => "Name in EHLO",
         CheckName::SenderDomain => "Sender's domain",
         CheckName::Reputation => "Reputation here",
+        CheckName::AutoAllow => "Auto allow",
+        CheckName::Outbound => "Outbound listener",
     }
 }
 
@@ -106,7 +108,20 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Helo(form) => names::helo(*form).to_owned(),
         Observed::SenderDomain(facts) => names::sender_domain(facts),
         Observed::Reputation(facts) => crate::reputation::words(facts),
+        Observed::Correspondence(pair) => wrote(pair),
+        Observed::Outbound { listed: true } => {
+            "the client is in a network that may send to the world".to_owned()
+        }
+        Observed::Outbound { listed: false } => {
+            "the client is in no network that may send to the world".to_owned()
+        }
     }
+}
+
+/// Who wrote to whom, in words.
+pub(crate) fn wrote(pair: &Correspondence) -> String {
+    let Correspondence { own, other, wrote } = pair;
+    format!("{own} wrote to {other} on {}; an answer is expected until {}", wrote, pair.ends())
 }
 
 /// A place in words.

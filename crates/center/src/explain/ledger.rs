@@ -103,7 +103,8 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (11, Stage::Connect, CheckName::Connections, ""),
     (12, Stage::Connect, CheckName::Rate, "within the limit, or none is set"),
     (13, Stage::Connect, CheckName::EarlyTalk, "the client waited for the greeting"),
-    (14, Stage::Connect, CheckName::Place, ""),
+    (14, Stage::Connect, CheckName::Outbound, ""),
+    (15, Stage::Connect, CheckName::Place, ""),
     (20, Stage::Helo, CheckName::Tls, ""),
     (21, Stage::Helo, CheckName::Protocol, "commands in order"),
     (22, Stage::Helo, CheckName::Helo, ""),
@@ -116,9 +117,10 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (44, Stage::Rcpt, CheckName::Spf, "no policy asks for it"),
     (45, Stage::Rcpt, CheckName::Spoofing, ""),
     (46, Stage::Rcpt, CheckName::Senders, ""),
-    (47, Stage::Rcpt, CheckName::Rbl, ""),
-    (48, Stage::Rcpt, CheckName::Rate, "no limit is set"),
-    (49, Stage::Rcpt, CheckName::Greylist, ""),
+    (47, Stage::Rcpt, CheckName::AutoAllow, ""),
+    (48, Stage::Rcpt, CheckName::Rbl, ""),
+    (49, Stage::Rcpt, CheckName::Rate, "no limit is set"),
+    (50, Stage::Rcpt, CheckName::Greylist, ""),
     (60, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
     (61, Stage::Data, CheckName::Size, ""),
     (62, Stage::Data, CheckName::Hops, ""),
@@ -354,6 +356,9 @@ impl<'a> Case<'a> {
         }
         match (permitted, by_permit) {
             (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),
+            (None, true) if self.outcome.reason() == Reason::AcceptedAutoAllowed => {
+                (LedgerResult::SkippedByPermit, "skipped: the recipient wrote to him".to_owned())
+            }
             (None, true) => (LedgerResult::SkippedByPermit, "skipped by a permit".to_owned()),
             (None, false) => match self.winner(&[kind]) {
                 Some(by) => (LedgerResult::NotNeeded, format!("no action, says {}", short(by))),
@@ -369,8 +374,12 @@ impl<'a> Case<'a> {
 
     /// What the lists of senders said.
     fn lists(&self) -> String {
-        const LISTS: [PolicyType; 3] =
-            [PolicyType::PermittedSenders, PolicyType::BlockedSenders, PolicyType::ManagedSenders];
+        const LISTS: [PolicyType; 4] = [
+            PolicyType::PermittedSenders,
+            PolicyType::BlockedSenders,
+            PolicyType::ManagedSenders,
+            PolicyType::AutoAllow,
+        ];
         let named = self.event.record.consulted.iter().filter(|one| LISTS.contains(&one.kind));
         named.map(list_words).collect::<Vec<_>>().join("; ")
     }

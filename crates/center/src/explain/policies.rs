@@ -245,7 +245,11 @@ pub(super) fn permit_of(event: &Event) -> Option<PolicyRef> {
         let consulted = event.record.consulted.iter().find(|one| one.kind == kind)?;
         consulted.winner.filter(|by| !matches!(by, PolicyRef::Base(_)))
     };
-    winner(PolicyType::PermittedSenders).or_else(|| winner(PolicyType::ManagedSenders))
+    let kinds = match reason {
+        Reason::AcceptedAutoAllowed => [PolicyType::ManagedSenders, PolicyType::AutoAllow],
+        _ => [PolicyType::PermittedSenders, PolicyType::ManagedSenders],
+    };
+    kinds.into_iter().find_map(winner)
 }
 
 /// The page of a policy that is still there.

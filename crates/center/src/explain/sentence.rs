@@ -11,7 +11,7 @@ use types::{
 
 use super::authentication;
 use super::decider::{PolicyView, Since};
-use super::evidence::{grouped, octets};
+use super::evidence::{grouped, octets, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
@@ -44,14 +44,19 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
     let from = || subject.reverse_path.as_ref().map(|path| path.to_string());
     let to = || subject.recipient.as_ref().map(|path| path.to_string());
     match reason {
+        // Which way it went, and what was wrong, is in the decision.
+        Reason::RelayDenied if evidence.latest(CheckName::Outbound).is_some() => None,
         Reason::RecipientUnknown | Reason::RelayDenied | Reason::RecipientUnverifiable => {
             to().map(|to| format!("It is addressed to {to}."))
         }
         Reason::BlockedPolicyEnvelope
         | Reason::BlockedManualEnvelope
         | Reason::SpoofingEnvelope
-        | Reason::AcceptedPermitted
-        | Reason::AcceptedAutoAllowed => from().map(|from| format!("The sender is {from}.")),
+        | Reason::AcceptedPermitted => from().map(|from| format!("The sender is {from}.")),
+        Reason::AcceptedAutoAllowed => match evidence.latest(CheckName::AutoAllow) {
+            Some(Observed::Correspondence(pair)) => Some(ended(wrote(pair))),
+            _ => from().map(|from| format!("The sender is {from}.")),
+        },
         Reason::BlockedPolicyHeader | Reason::BlockedManualHeader | Reason::SpoofingHeader => {
             match evidence.latest(CheckName::HeaderFrom)? {
                 Observed::HeaderFrom { addresses } if !addresses.is_empty() => {

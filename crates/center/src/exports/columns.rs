@@ -68,6 +68,7 @@ const SOURCES: &[(&str, Source)] = &[
     ("lists", Source::Texts(TextColumn::Lists)),
     ("asn", Source::Text(TextColumn::Network)),
     ("country", Source::Text(TextColumn::Country)),
+    ("direction", Source::Text(TextColumn::Direction)),
     ("listener", Source::Always(TextColumn::Listener)),
     ("header_from", Source::Mailboxes),
     ("subject", Source::Text(TextColumn::Subject)),

@@ -95,6 +95,9 @@ pub struct Row {
     /// The client's port.
     #[serde(default)]
     pub port: u16,
+    /// `outbound` of mail of our own servers; absent of mail from the world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<String>,
     /// The listener that took the connection.
     #[serde(default)]
     pub listener: String,
@@ -187,6 +190,9 @@ impl Row {
             tls: text(client.tls.as_ref().map(|tls| tls.version.as_ref())),
             cipher: text(client.tls.as_ref().map(|tls| tls.cipher.as_ref())),
             port: client.client.port,
+            direction: Some(client.client.direction)
+                .filter(|direction| !direction.is_inbound())
+                .map(|direction| direction.slug().to_owned()),
             listener: client.client.listener.to_string(),
             message_id: text(message.and_then(|facts| facts.message_id.as_deref())),
             size: message.map(|facts| facts.size_octets).or(event.subject.declared_size),

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use types::{
-    CheckName, Event, Observed, PutOff, Reason, ReputationFacts, ReputationMark, Timestamp,
+    CheckName, Client, Direction, Event, Observed, PutOff, Reason, ReputationFacts, ReputationMark,
+    Timestamp,
 };
 
 use crate::lists::is_public;
@@ -33,7 +34,11 @@ pub struct Reputed {
 impl Reputation {
     /// Learns what an event says of its client.
     pub fn learn(&self, event: &Event, places: &Places) {
-        let ip = event.subject.client.client.ip;
+        let Client { ip, direction, .. } = event.subject.client.client;
+        // What our own servers send says nothing of a stranger.
+        if direction == Direction::Outbound {
+            return;
+        }
         if let Some(mark) = ReputationMark::of(event) {
             self.mark(ip, mark, event.at, places);
         }

@@ -123,6 +123,7 @@ impl House {
             ip: "203.0.113.1".parse().unwrap(),
             port: 40_000,
             listener: "192.0.2.1:25".into(),
+            direction: types::Direction::Inbound,
         };
         let recipient = |path: &&str| QueuedRecipient {
             path: ForwardPath::Address(path.parse().unwrap()),

@@ -4,6 +4,7 @@ mod authentication;
 mod connection;
 mod geography;
 mod message;
+mod outbound;
 mod recipient;
 mod reputation;
 mod sender;
@@ -11,7 +12,7 @@ mod sender;
 use types::PolicyRef;
 use types::evidence::Need;
 use types::policy::PolicyOption;
-use types::{CheckName, Decision, Detail, Observed, PolicyType, Reason, Stage};
+use types::{CheckName, Decision, Detail, Direction, Observed, PolicyType, Reason, Stage};
 
 use crate::decide::Case;
 
@@ -19,6 +20,7 @@ pub(crate) use authentication::*;
 pub(crate) use connection::*;
 pub(crate) use geography::*;
 pub(crate) use message::*;
+pub(crate) use outbound::*;
 pub(crate) use recipient::*;
 pub(crate) use reputation::*;
 pub(crate) use sender::*;
@@ -44,7 +46,26 @@ pub(crate) type Rule = fn(&mut Case<'_>) -> RuleAnswer;
 /// accepting it would make the gateway send bounces to forged senders;
 /// greylisting comes last, because looking enters the attempt into the table
 /// of triplets, which a mail refused for another reason should not do.
-pub(crate) fn of(stage: Stage) -> &'static [Rule] {
+pub(crate) fn of(stage: Stage, direction: Direction) -> &'static [Rule] {
+    match direction {
+        Direction::Inbound => of_inbound(stage),
+        Direction::Outbound => of_outbound(stage),
+    }
+}
+
+/// The rules for mail of our own servers: who may send at all, and what keeps
+/// the queue whole. Nobody asks our own people to come back, and whether their
+/// recipients exist is known to those who have them.
+fn of_outbound(stage: Stage) -> &'static [Rule] {
+    match stage {
+        Stage::Connect | Stage::Helo | Stage::Mail | Stage::Content => of_inbound(stage),
+        Stage::Rcpt => &[unavailable, outbound_relay_control, declared_size],
+        Stage::Data => &[unavailable, line_endings, line_length, received_size, hops],
+        Stage::Deliver => &[],
+    }
+}
+
+fn of_inbound(stage: Stage) -> &'static [Rule] {
     match stage {
         Stage::Connect => &[unavailable, proxy_header, connections, connection_rate, early_talk],
         Stage::Helo | Stage::Content => &[unavailable],

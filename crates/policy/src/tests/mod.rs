@@ -2,10 +2,12 @@
 //! line of mail, one line of what is expected.
 
 mod authentication;
+mod auto_allow;
 mod changes;
 mod connection;
 mod documents;
 mod geography;
+mod outbound;
 mod precedence;
 mod properties;
 mod recipient;
@@ -137,6 +139,10 @@ fn option(word: &str) -> PolicyOption {
         "greylist" => Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
         "greylist_by_address" => Greylisting(GreylistOption::Apply(ClientIdentity::Address)),
         "no_greylist" => Greylisting(GreylistOption::NoAction),
+        "auto_allow" => AutoAllow(AutoAllowOption::Apply),
+        "no_auto_allow" => AutoAllow(AutoAllowOption::NoAction),
+        "learn" => AutoAllowCreation(AutoAllowCreationOption::Create),
+        "no_learning" => AutoAllowCreation(AutoAllowCreationOption::DoNotCreate),
         "expect" => ExpectedMail(ExpectedMailOption::PassWhenAuthenticated),
         "no_expect" => ExpectedMail(ExpectedMailOption::NoAction),
         "accept_all" => {
@@ -263,6 +269,7 @@ pub(crate) fn mail(line: &str) -> Mail {
             }
             "unauthored" => mail.stage = Stage::Data,
             "unknown" => mail.recipient = answered(RecipientAnswer::Unknown),
+            "wrote" => mail = mail.wrote_before(words.next().unwrap().parse().unwrap()),
             "retry" => mail.triplet = TripletState::Passed,
             "early" => mail.triplet = TripletState::TooEarly,
             "fast" => mail.rate_exceeded = true,
@@ -296,6 +303,20 @@ impl Mail {
     pub(crate) fn observed(mut self, check: CheckName, observed: Observed) -> Self {
         self.evidence.add(finding(check, self.stage, observed));
         self
+    }
+
+    /// The recipient wrote to the sender so many days ago.
+    pub(crate) fn wrote_before(self, days: u64) -> Self {
+        let (Some(own), Some(other)) = (self.to.address(), self.from.address()) else {
+            return self;
+        };
+        let wrote = NOW.before(std::time::Duration::from_secs(days * 86_400));
+        let pair = Correspondence { own: own.clone(), other: other.clone(), wrote };
+        // At RCPT, where it is looked up, whatever stage is decided on.
+        let mut seen = self;
+        let observed = Observed::Correspondence(pair);
+        seen.evidence.add(finding(CheckName::AutoAllow, Stage::Rcpt, observed));
+        seen
     }
 
     pub(crate) fn parties(&self) -> Parties<'_> {

@@ -61,7 +61,12 @@ fn lists_and_places_are_replayed_from_the_record() {
 }
 
 fn event_of(mail: Mail, outcome: Outcome) -> Event {
-    let client = Client { ip: mail.ip, port: 25, listener: Arc::from("127.0.0.1:25") };
+    let client = Client {
+        ip: mail.ip,
+        port: 25,
+        listener: Arc::from("127.0.0.1:25"),
+        direction: Direction::Inbound,
+    };
     let client = ClientFacts { client, host_name: None, helo: None, esmtp: true, tls: None };
     let subject = Subject {
         client: Arc::new(client),

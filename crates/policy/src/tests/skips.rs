@@ -66,29 +66,34 @@ const ROWS: &[Row] = &[
     ("#1 guard_always from sender.example", "retry", plain, "reject spoofing.envelope", false),
 ];
 
-const PERMITS: &[&str] = &[
-    "#9 permit from sender.example",
-    "#9 permit for bob@corp.example from ann@sender.example",
-    "#9 auto for bob@corp.example from ann@sender.example",
+/// Policies and entries that let the sender past, and words of the mail.
+const PERMITS: &[(&str, &str)] = &[
+    ("#9 permit from sender.example", ""),
+    ("#9 permit for bob@corp.example from ann@sender.example", ""),
+    ("#9 auto for bob@corp.example from ann@sender.example", ""),
+    // Learned from outbound mail: the settings apply it, or a policy does.
+    ("", "wrote 119"),
+    ("#9 auto_allow to bob@corp.example", "wrote 0"),
 ];
 
 #[test]
 fn a_permit_skips_lists_and_greylisting_and_nothing_else() {
-    let end = |row: &Row, permit: &str| {
+    let end = |row: &Row, (permit, more): &(&str, &str)| {
         let (lines, words, seen, ..) = row;
         let mut objects = with_lists("1: bl.example", &format!("{lines}\n{permit}"));
         objects.definitions.extend(with_places("block XA", "").definitions);
         objects.definitions.extend(strict("spf fail reject", "").definitions);
-        let line = format!("<ann@sender.example> to <bob@corp.example> {words}");
+        let line = format!("<ann@sender.example> to <bob@corp.example> {words} {more}");
         show(&seen(mail(&line)).decide(&compile(objects)).0)
     };
     for row in ROWS {
         let (.., refused, skipped) = row;
-        assert!(end(row, "").starts_with(refused), "{row:?}: {}", end(row, ""));
+        let without = end(row, &("", ""));
+        assert!(without.starts_with(refused), "{row:?}: {without}");
         for permit in PERMITS {
             let expected = if *skipped { "proceed" } else { refused };
             let found = end(row, permit);
-            assert!(found.starts_with(expected), "{row:?} with {permit}: {found}");
+            assert!(found.starts_with(expected), "{row:?} with {permit:?}: {found}");
         }
     }
 }

@@ -752,6 +752,54 @@ pub enum SendersCommand {
     },
     /// Print all entries as CSV.
     Export,
+    /// To whom people wrote, and who may therefore answer.
+    #[command(subcommand)]
+    Auto(AutoAllowCommand),
+}
+
+/// `senders auto …`
+#[derive(Debug, Subcommand)]
+pub enum AutoAllowCommand {
+    /// List who may answer whom, the newest mail first.
+    List {
+        /// Only pairs with this text in one of the addresses.
+        #[arg(default_value = "")]
+        text: String,
+        /// Most rows to show; the server gives 1,000 at most.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
+        limit: usize,
+    },
+    /// Forget pairs, as if nobody had written.
+    Purge {
+        /// Pairs with this text in one of the addresses.
+        #[arg(default_value = "")]
+        text: String,
+        /// Pairs of this person outside.
+        #[arg(long, value_name = "ADDRESS")]
+        sender: Option<String>,
+        /// Pairs of this person of ours.
+        #[arg(long, value_name = "ADDRESS")]
+        recipient: Option<String>,
+    },
+    /// Take over pairs from CSV with the columns sender, recipient and, if
+    /// there is one, wrote; nothing changes unless all lines are good, or only
+    /// the good ones are asked for.
+    Import {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// Only say what would be taken over.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take over the good lines though others are bad.
+        #[arg(long, conflicts_with = "dry_run")]
+        partial: bool,
+    },
+    /// Print pairs as CSV.
+    Export {
+        /// Only pairs with this text in one of the addresses.
+        #[arg(default_value = "")]
+        text: String,
+    },
 }
 
 /// What of the audit log is wanted.

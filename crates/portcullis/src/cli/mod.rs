@@ -5,6 +5,7 @@ mod accounts;
 mod arguments;
 mod attempts;
 mod audit;
+mod auto_allow;
 mod bulk;
 mod config;
 mod definitions;

@@ -11,6 +11,7 @@ use types::lists::Pattern;
 use types::{EmailAddress, Policy, Timestamp};
 
 use super::arguments::{Change, Global, GroupCommand, PolicyCommand, SendersCommand};
+use super::auto_allow;
 use super::exit::{Exit, Failure};
 use super::importing::{self, Import};
 use super::letting;
@@ -391,6 +392,7 @@ pub(super) fn senders(global: &Global, command: &SendersCommand) -> Result<Exit,
             let import = Import { file, format, action, recipient, dry_run, partial, note };
             return importing::import(global, &import);
         }
+        SendersCommand::Auto(command) => return auto_allow::auto_allow(global, command),
         SendersCommand::Export => output.document(&server.text("/senders/export")?)?,
     }
     Ok(Exit::Ok)

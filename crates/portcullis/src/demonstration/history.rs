@@ -263,14 +263,19 @@ async fn take_mail(
 ) {
     let name: Arc<str> = listener.local_addr().to_string().into();
     while let Some((mut stream, peer)) = listener.accept().await {
-        let client = Client { ip: peer.ip(), port: peer.port(), listener: Arc::clone(&name) };
+        let client = Client {
+            ip: peer.ip(),
+            port: peer.port(),
+            listener: Arc::clone(&name),
+            direction: Default::default(),
+        };
         let (engine, wished) = (Arc::clone(&gateway.engine), wished.clone());
         tokio::spawn(async move {
             // Who speaks first has spoken by now: there is no wire between.
             tokio::task::yield_now().await;
             let mut read = Vec::new();
             let _ = poll_immediate(stream.read_buf(&mut read)).await;
-            receive::counted(engine, stream, client, read, wished).await;
+            receive::counted(engine, stream, client, (Vec::new(), read), wished).await;
         });
     }
 }

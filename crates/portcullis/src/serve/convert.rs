@@ -14,7 +14,7 @@ use deliver::settings::{
 };
 use deliver::{FixedHosts, Host, Preference, RetrySchedule, Route, RoutingTable, Target};
 use receive::policy_service::{AdviceMode, PolicyServiceSettings};
-use receive::{ListenerSettings, ReceiveSettings, Timeouts};
+use receive::{DoorRole, ListenerSettings, ReceiveSettings, Timeouts};
 use smtp::{ContentLimits, SessionLimits};
 use store::StoreOptions;
 use types::definition::LocalReputation;
@@ -22,7 +22,9 @@ use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
 use world::ResolverSettings;
 
-use crate::settings::kinds::{HopHost, HopTls, ListFormat, NextHop, PolicyServiceMode, Recipients};
+use crate::settings::kinds::{
+    HopHost, HopTls, ListFormat, ListenerRole, NextHop, PolicyServiceMode, Recipients,
+};
 use crate::settings::value::Rate;
 use crate::settings::{Settings, recipients_of};
 
@@ -164,6 +166,12 @@ pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
         listen: listener.listen,
         ipv6_only: is_named((Ipv4Addr::UNSPECIFIED, listener.listen.port()).into()),
         proxy_protocol_from: listener.proxy_protocol_from.clone(),
+        role: match listener.role {
+            ListenerRole::Inbound => DoorRole::Inbound,
+            ListenerRole::Outbound => {
+                DoorRole::Outbound { allow_from: listener.allow_from.as_slice().into() }
+            }
+        },
     };
     settings.listeners.iter().map(|numbered| listener(numbered)).collect()
 }
@@ -298,6 +306,7 @@ fn routes(settings: &Settings) -> RoutingTable {
         routes.insert(&domain.name, route(&domain.next_hop));
     }
     routes.set_elsewhere(route(&settings.delivery.bounce_hop));
+    routes.set_outbound(route(&settings.delivery.outbound_hop));
     if let Ok(port) = u16::try_from(settings.delivery.mx_port) {
         routes.set_mx_port(port);
     }
@@ -314,7 +323,8 @@ pub(super) fn needs_names(settings: &Settings) -> bool {
 /// The hosts that the settings name as next hops, as events and metrics do.
 pub(super) fn next_hop_names(settings: &Settings) -> impl Iterator<Item = String> + '_ {
     let of_domains = settings.domains.iter().flat_map(|domain| &domain.next_hop);
-    let hops = of_domains.chain(&settings.delivery.bounce_hop);
+    let delivery = &settings.delivery;
+    let hops = of_domains.chain(&delivery.bounce_hop).chain(&delivery.outbound_hop);
     hops.filter_map(target).map(|target| target.to_string())
 }
 

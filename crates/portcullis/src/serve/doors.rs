@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use listenfd::ListenFd;
-use receive::Listener;
 use receive::policy_service::PolicyService;
+use receive::{DoorRole, Listener};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::convert;
@@ -31,7 +31,9 @@ impl SmtpDoors {
             };
             let place = given.iter().position(|(_, address)| *address == wanted.listen);
             let listener = match place.map(|place| given.remove(place)) {
-                Some((socket, _)) => Listener::from_std(socket, &wanted.proxy_protocol_from),
+                Some((socket, _)) => {
+                    Listener::from_std(socket, &wanted.proxy_protocol_from, wanted.role.clone())
+                }
                 None => Listener::bind(&wanted),
             };
             let listener = listener.map_err(failed)?;
@@ -39,7 +41,7 @@ impl SmtpDoors {
             doors.push((listener, address));
         }
         for (socket, address) in given {
-            let listener = Listener::from_std(socket, &[])
+            let listener = Listener::from_std(socket, &[], DoorRole::Inbound)
                 .map_err(|error| format!("cannot use the socket of systemd: {error}"))?;
             doors.push((listener, address));
         }

@@ -14,7 +14,7 @@ use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
 use store::state::{AccountState, AlertState, AuditState, PolicyState};
-use store::{EventLog, MessageQueue, Store, TripletTable};
+use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
 
@@ -165,6 +165,7 @@ struct Shared {
     search: Arc<dyn EventSearch>,
     queue: Arc<dyn MessageQueue>,
     triplets: Arc<dyn TripletTable>,
+    correspondences: Arc<dyn CorrespondenceTable>,
     audit: Arc<dyn AuditState>,
 }
 
@@ -200,6 +201,7 @@ impl Shared {
             search: Arc::clone(store) as _,
             queue: Arc::clone(store) as _,
             triplets: Arc::clone(store) as _,
+            correspondences: Arc::clone(store) as _,
             audit,
         })
     }
@@ -254,6 +256,7 @@ impl Shared {
             resolver: Arc::clone(&self.resolver),
             log: Arc::clone(&self.events),
             triplets: Arc::clone(&self.triplets),
+            correspondences: Arc::clone(&self.correspondences),
             node: self.node.clone(),
             tls,
         }
@@ -272,6 +275,7 @@ impl Shared {
             search: self.search,
             queue: self.queue,
             triplets: self.triplets,
+            correspondences: self.correspondences,
             policies: Arc::clone(state),
             audit: self.audit,
             activator: Arc::clone(policies) as _,

@@ -146,6 +146,7 @@ mod tests {
                 "smtp.listener.0.listen",
                 "smtp.listener.0.proxy_protocol_from",
                 "smtp.listener.0.role",
+                "smtp.listener.0.allow_from",
             ]
         );
         assert_eq!(changed_for_restart(&before, &before), Vec::<String>::new());

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use ipnet::IpNet;
 use types::Domain;
 
-use super::kinds::{Listen, NextHop, Recipients, SignInNewcomers};
+use super::kinds::{Listen, ListenerRole, NextHop, Recipients, SignInNewcomers};
 use super::read::{FoundValues, Origin, Problem};
-use super::table::{DomainSettings, Settings};
+use super::table::{DomainSettings, ListenerSettings, Settings};
 
 /// Checks the settings as a whole. Only files that are named are looked at;
 /// nothing is opened beyond them.
@@ -106,6 +107,7 @@ impl Check<'_> {
     fn listeners(&mut self, settings: &Settings) {
         let mut used = HashMap::new();
         for listener in &settings.listeners {
+            self.role(&format!("smtp.listener.{}", listener.number.unwrap_or(0)), listener);
             let key = format!("smtp.listener.{}.listen", listener.number.unwrap_or(0));
             // Port 0 is a new port each time, so two of them do not collide.
             if listener.listen.port() == 0 {
@@ -125,6 +127,31 @@ impl Check<'_> {
             }
         }
         self.reach(settings);
+    }
+
+    /// Who may send to the world: our own networks and never everybody.
+    fn role(&mut self, at: &str, listener: &ListenerSettings) {
+        let key = format!("{at}.allow_from");
+        match (listener.role, listener.allow_from.is_empty()) {
+            (ListenerRole::Inbound, false) => {
+                let text = "is for an outbound listener: anybody may bring mail for your domains";
+                self.error(&key, text);
+            }
+            (ListenerRole::Outbound, true) => {
+                let text =
+                    "an outbound listener needs allow_from: the networks of your own servers";
+                self.error(&format!("{at}.role"), text);
+            }
+            _ => {}
+        }
+        let shortest = |net: &IpNet| if net.addr().is_ipv4() { 8 } else { 19 };
+        if let Some(net) = listener.allow_from.iter().find(|net| net.prefix_len() < shortest(net)) {
+            let text = format!(
+                "{net} is more than anybody's own network (at least /8, or /19 of IPv6): this \
+                 would be an open relay"
+            );
+            self.error(&key, text);
+        }
     }
 
     /// Passwords do not cross a network in clear text, and numbers without a
@@ -214,6 +241,7 @@ impl Check<'_> {
         }
         let delivery = &settings.delivery;
         self.hops("delivery.bounce_hop", &delivery.bounce_hop);
+        self.hops("delivery.outbound_hop", &delivery.outbound_hop);
         let waits = &delivery.retry_schedule.0;
         if waits.iter().sum::<std::time::Duration>() > delivery.expire_after {
             let text = "the last tries come after delivery.expire_after and are never made";

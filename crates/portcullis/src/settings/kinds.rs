@@ -302,7 +302,8 @@ choices! {
     ListenerRole, "a role" {
         /// Mail from the world.
         Inbound = "inbound",
-        @later "outbound" as "an outbound listener",
+        /// Mail of your own servers to the world.
+        Outbound = "outbound",
     }
     /// What the answers of a policy service are worth.
     PolicyServiceMode, "a mode" {
@@ -415,10 +416,6 @@ mod tests {
     #[test]
     fn what_belongs_to_a_later_version_is_named_and_refused() {
         let refused = |error: Result<(), String>| error.unwrap_err();
-        assert_eq!(
-            refused(read::<ListenerRole>("\"outbound\"").map(drop)),
-            "an outbound listener is not available in this version"
-        );
         assert_eq!(
             refused(read::<StateStore>("\"postgres://db/portcullis\"").map(drop)),
             "a PostgreSQL store is not available in this version"

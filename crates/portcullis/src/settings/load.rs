@@ -133,8 +133,12 @@ fn assemble(found: FoundValues, mut problems: Vec<Problem>, files: Vec<PathBuf>)
 /// privilege, from this machine only.
 fn default_listener() -> Numbered<ListenerSettings> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 2525));
-    let entry =
-        ListenerSettings { listen, proxy_protocol_from: Vec::new(), role: ListenerRole::Inbound };
+    let entry = ListenerSettings {
+        listen,
+        proxy_protocol_from: Vec::new(),
+        role: ListenerRole::Inbound,
+        allow_from: Vec::new(),
+    };
     Numbered { number: None, entry }
 }
 

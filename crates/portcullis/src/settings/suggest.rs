@@ -6,7 +6,6 @@ use super::table::Settings;
 /// What later versions will have, by the beginning of its key. Refusing it by
 /// name is kinder than calling it unknown, and safer than taking no notice.
 const LATER: &[(&str, &str)] = &[
-    ("smtp.listener[].allow_from", "an outbound listener"),
     ("domain[].ldap", "an LDAP directory"),
     ("directory", "an LDAP directory"),
     ("ldap", "an LDAP directory"),

@@ -110,8 +110,11 @@ settings! {
         /// Networks whose connections begin with a PROXY header (v1 or v2).
         /// From others such a header is refused.
         proxy_protocol_from: Vec<IpNet> = [], like ["10.0.0.0/24"];
-        /// What the listener is for.
+        /// What the listener is for: mail from the world (`inbound`), or mail of your own servers
+        /// to the world (`outbound`).
         role: ListenerRole = "inbound";
+        /// Networks that may send through an outbound listener, from senders of the domains here.
+        allow_from: Vec<IpNet> = [], like ["192.0.2.0/28"];
     }
 
     /// Where another mail server asks what to do with a recipient (`check_policy_service` of
@@ -257,6 +260,10 @@ settings! {
         /// loopback or other inward addresses, because whoever writes a reverse-path would choose
         /// them; senders in your own networks need a host here.
         bounce_hop: Vec<NextHop> = ["mx"], like ["smarthost.corp.example:25"];
+        /// Where mail goes that came through an outbound listener, except for domains here: hosts
+        /// with ports, or `mx`, which means the mail servers of the recipient's domain. With `mx`
+        /// nothing is sent to private, loopback or other inward addresses.
+        outbound_hop: Vec<NextHop> = ["mx"], like ["smarthost.isp.example:25"];
         /// The port of hosts that MX records name.
         mx_port: u32 = 25, within 1..=65535;
         /// The local address to connect from; its family decides which next hops can be reached.

@@ -26,6 +26,7 @@ mod interop;
 mod kill;
 mod lists;
 mod operation;
+mod outbound;
 mod policy_service;
 mod proxy;
 mod questions;

@@ -139,6 +139,7 @@ impl Asked {
                 ip: request.client_ip,
                 port: request.client_port,
                 listener: Arc::clone(&self.counter.name),
+                direction: types::Direction::Inbound,
             },
             host_name: request.client_name.clone(),
             helo: request.helo.clone(),

@@ -27,6 +27,7 @@ pub(crate) fn subject(n: u64) -> Subject {
                 ip: std::net::Ipv4Addr::from_bits(0x0A00_0000 + n as u32 % 100_000).into(),
                 port: 40_000,
                 listener: "192.0.2.1:25".into(),
+                direction: types::Direction::Inbound,
             },
             host_name: None,
             helo: Some(format!("host{}.sender.example", n % 5000).into()),

@@ -214,6 +214,7 @@ fn subject(dice: &mut Dice, reason: Reason) -> Subject {
             ip: client(dice.skewed(CLIENTS, 2.0)),
             port: 1_024 + dice.roll(60_000) as u16,
             listener: "192.0.2.25:25".into(),
+            direction: types::Direction::Inbound,
         },
         host_name: None,
         helo: Some(format!("mx{}.{domain}", dice.roll(40)).into()),

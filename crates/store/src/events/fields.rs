@@ -262,6 +262,7 @@ impl TextColumn {
                     take.value(&format!("AS{network}"));
                 }
             }
+            TextColumn::Direction => direction(event, take),
             TextColumn::Would => would(event, take),
             TextColumn::HeaderFrom
             | TextColumn::Address
@@ -280,6 +281,14 @@ fn place(event: &Event) -> Option<&PlaceFacts> {
     match event.record.evidence.latest(CheckName::Place) {
         Some(Observed::Place(facts)) => Some(facts),
         _ => None,
+    }
+}
+
+/// Which way the mail goes, where that is not from the world to us.
+fn direction(event: &Event, take: &mut dyn TakeValue) {
+    let direction = event.subject.client.client.direction;
+    if !direction.is_inbound() {
+        take.value(direction.slug());
     }
 }
 

@@ -8,6 +8,7 @@ use types::{Event, EventId, QueueId};
 
 use super::record::{self, Kind};
 use crate::contract::{QueueStep, StoreError};
+use crate::correspondence::CorrespondenceChange;
 use crate::message::QueuedMessage;
 use crate::spool::Piece;
 use crate::triplets::{Key, TripletChange};
@@ -27,6 +28,9 @@ pub struct BatchRef<'a> {
     /// A change of a triplet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub triplet: Option<&'a TripletChange>,
+    /// A change of who wrote to whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correspondence: Option<&'a CorrespondenceChange>,
     /// Windows whose expiry is now told by an event of this batch.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub expired: &'a [(Key, EventId)],
@@ -44,6 +48,8 @@ pub struct Batch {
     pub settle: Option<Settle>,
     /// A change of a triplet.
     pub triplet: Option<TripletChange>,
+    /// A change of who wrote to whom.
+    pub correspondence: Option<CorrespondenceChange>,
     /// Windows whose expiry is told by an event of this batch.
     pub expired: Vec<(Key, EventId)>,
 }

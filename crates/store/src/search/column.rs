@@ -96,6 +96,8 @@ columns! {
     Country = "country",
     /// The client's autonomous system, `AS64500`.
     Network = "asn",
+    /// `outbound` of mail of our own servers; nothing of mail from the world.
+    Direction = "direction",
     /// What policies in observe mode would have decided: the outcome and what
     /// does it (`rejected`, `reject`), the reason with each beginning of it up
     /// to a dot, and the policy as `#3`.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use types::{QueueId, Timestamp};
 
 use super::{Housekeeping, OpenReport, Publisher, Store};
-use crate::checkpoint::{self, Loaded};
+use crate::checkpoint::{self, Loaded, Tables};
 use crate::contract::{Position, StoreError};
+use crate::correspondence::Correspondences;
 use crate::disk::Disk;
 use crate::events::EventIndex;
 use crate::journal::record::{Kind, Record};
@@ -36,12 +37,13 @@ impl Store {
         let lock = lock.map_err(|error| io_error("locking the data folder", error))?;
         let lock = lock.ok_or(StoreError::InUse)?;
         let queue = Arc::new(Queue::default());
-        let triplets = Triplets::new(options.triplets_max);
+        let (triplets, correspondences) = empty_tables(&options);
         let events = Arc::new(EventIndex::open(Arc::clone(&disk), options.events_folder())?);
         let publisher = Arc::new(Publisher::new(Arc::clone(&events)));
         let folder = options.checkpoint_folder();
-        let mut loaded = checkpoint::load(&*disk, &folder, &queue, &triplets)?;
-        let mut replay = Replay::new(&queue, &triplets, &events, &loaded);
+        let tables = Tables::new(&queue, &triplets, &correspondences);
+        let mut loaded = checkpoint::load(&*disk, &folder, tables)?;
+        let mut replay = Replay::new(tables, &events, &loaded);
         let durable = (Arc::clone(&publisher), Arc::clone(&queue));
         let opened = Journal::open(
             Arc::clone(&disk),
@@ -91,6 +93,7 @@ impl Store {
             publisher,
             queue,
             triplets,
+            correspondences,
             drafts: Arc::new(drafts),
             gate: RwLock::new(()),
             low: AtomicBool::new(false),
@@ -100,6 +103,10 @@ impl Store {
         store.look_at_disk();
         Ok((store, report))
     }
+}
+
+fn empty_tables(options: &StoreOptions) -> (Triplets, Correspondences) {
+    (Triplets::new(options.triplets_max), Correspondences::new(options.correspondences_max))
 }
 
 fn make_folders(disk: &dyn Disk, options: &StoreOptions) -> Result<(), StoreError> {
@@ -127,8 +134,7 @@ fn journal_options(options: &StoreOptions) -> JournalOptions {
 
 /// Applies the journal to what the checkpoint left.
 struct Replay<'a> {
-    queue: &'a Queue,
-    triplets: &'a Triplets,
+    tables: Tables<'a>,
     events: &'a EventIndex,
     loaded: &'a Loaded,
     /// Content records that were seen: position and octets of content.
@@ -139,14 +145,9 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn new(
-        queue: &'a Queue,
-        triplets: &'a Triplets,
-        events: &'a EventIndex,
-        loaded: &'a Loaded,
-    ) -> Self {
+    fn new(tables: Tables<'a>, events: &'a EventIndex, loaded: &'a Loaded) -> Self {
         let (pieces, older, damage) = (HashMap::new(), Vec::new(), Vec::new());
-        Replay { queue, triplets, events, loaded, pieces, older, damage }
+        Replay { tables, events, loaded, pieces, older, damage }
     }
 
     fn apply(&mut self, position: u64, record: Record<'_>) {
@@ -174,10 +175,11 @@ impl<'a> Replay<'a> {
                 return;
             }
             if let Some(settle) = &batch.settle {
-                self.queue.replay_settle(settle.id, &settle.steps);
+                self.tables.queue.replay_settle(settle.id, &settle.steps);
             }
         }
-        self.triplets.replay(position, &mut batch, &self.loaded.cuts);
+        self.tables.triplets.replay(position, &mut batch, &self.loaded.cuts);
+        self.tables.correspondences.replay(position, &mut batch, &self.loaded.pair_cuts);
         if position >= self.loaded.events_from {
             for event in batch.events {
                 self.events.push(Position(position), Arc::new(event));
@@ -207,7 +209,7 @@ impl<'a> Replay<'a> {
                 self.older.push((accept.message.id, older));
             }
         }
-        self.queue.restore(accept.message, place);
+        self.tables.queue.restore(accept.message, place);
         true
     }
 }

@@ -4,13 +4,16 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, MutexGuard, PoisonError, RwLockReadGuard};
 
 use types::finding::TripletFacts;
-use types::{Event, EventId, ForwardPath, LifeLineId, QueueId, Reference, ReversePath, Timestamp};
+use types::{
+    Correspondence, EmailAddress, Event, EventId, ForwardPath, LifeLineId, QueueId, Reference,
+    ReversePath, Timestamp,
+};
 
 use super::Store;
 use crate::contract::{
-    Acceptance, ContentReader, ContentWriter, EventLog, ExpiredTriplet, Filter, Found, Later,
-    MessageQueue, Page, Position, QueueDepth, QueueStep, StoreError, Totals, TripletAttempt,
-    TripletEntry, TripletSteer, TripletTable,
+    Acceptance, ContentReader, ContentWriter, CorrespondenceTable, EventLog, ExpiredTriplet,
+    Filter, Found, Later, Learned, MessageQueue, Page, Position, QueueDepth, QueueStep, StoreError,
+    Totals, TripletAttempt, TripletEntry, TripletSteer, TripletTable,
 };
 use crate::journal::{AcceptRef, BatchRef, io_error};
 use crate::message::QueuedMessage;
@@ -229,6 +232,38 @@ impl MessageQueue for Store {
 
     fn depth(&self) -> QueueDepth {
         self.queue.depth()
+    }
+}
+
+impl CorrespondenceTable for Store {
+    fn wrote(&self, pairs: &[Correspondence]) -> Result<Learned, StoreError> {
+        self.correspondences.wrote(&self.journal, pairs)
+    }
+
+    fn between(
+        &self,
+        own: &EmailAddress,
+        other: &EmailAddress,
+        at: Timestamp,
+    ) -> Option<Correspondence> {
+        self.correspondences.between(own, other, at)
+    }
+
+    fn find(
+        &self,
+        wanted: &dyn Fn(&Correspondence) -> bool,
+        at: Timestamp,
+        max: usize,
+    ) -> Vec<Correspondence> {
+        self.correspondences.find(wanted, at, max)
+    }
+
+    fn forget(&self, pairs: &[Correspondence]) -> Result<usize, StoreError> {
+        self.correspondences.forget(&self.journal, pairs)
+    }
+
+    fn count(&self) -> usize {
+        self.correspondences.len()
     }
 }
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::disk::{Crash, Disk, RealDisk, SimulatedDisk};
-use store::{EventLog, MessageQueue, Store, StoreOptions, TripletTable};
+use store::{CorrespondenceTable, EventLog, MessageQueue, Store, StoreOptions, TripletTable};
 use types::Timestamp;
 
 /// A place in which a store is, one at a time.
 pub(crate) trait Backend {
-    type Store: EventLog + MessageQueue + TripletTable;
+    type Store: CorrespondenceTable + EventLog + MessageQueue + TripletTable;
 
     /// Opens what is there.
     fn open(&mut self, now: Timestamp) -> Self::Store;

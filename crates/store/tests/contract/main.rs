@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod correspondence;
+#[cfg(test)]
 mod messages;
 #[cfg(test)]
 mod remembering;
@@ -50,6 +52,10 @@ contract! {
         an_event_is_found_at_once_and_after_a_restart,
         many_events_survive_checkpoints_once,
         events_older_than_asked_are_dropped;
+    correspondence:
+        who_was_written_to_is_known_for_120_days_after_the_last_mail,
+        who_wrote_to_whom_survives_checkpoints_and_restarts,
+        pairs_are_found_newest_first;
     triplets:
         the_numbers_of_the_product_hold,
         a_late_retry_opens_a_new_window_and_the_old_one_expires,

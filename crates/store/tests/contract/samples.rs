@@ -55,6 +55,7 @@ pub(crate) fn subject(number: u64) -> Subject {
                 ip: format!("192.0.2.{}", number % 250 + 1).parse().unwrap(),
                 port: 40_000,
                 listener: "127.0.0.1:2525".into(),
+                direction: types::Direction::Inbound,
             },
             host_name: None,
             helo: Some("mail.sender.example".into()),

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use store::contract::StoreError;
 use store::disk::{Crash, SimulatedDisk};
 use store::{
-    EventLog, EventWatcher, MessageQueue, QueueStep, RecipientState, Store, StoreOptions,
-    TripletTable,
+    CorrespondenceTable, EventLog, EventWatcher, MessageQueue, QueueStep, RecipientState, Store,
+    StoreOptions, TripletTable,
 };
 use types::{Event, EventId};
 
@@ -173,6 +173,21 @@ fn at_the_limit_of_triplets_known_ones_go_on() {
     let due = store.due(at(12 * 60 * 60 + 1), 10);
     store.expired(vec![expiry(50, &due[0])]).unwrap();
     assert_eq!(enter(3, 7, 63).unwrap(), 1);
+}
+
+#[test]
+fn at_the_limit_of_pairs_known_ones_go_on() {
+    let options = StoreOptions { correspondences_max: 1, ..StoreOptions::simulated("/data") };
+    let (store, _) = Store::open(Arc::new(SimulatedDisk::new()), options, at(0)).unwrap();
+    let wrote = |other: &str, seconds| {
+        let own = "bob@corp.example".parse().unwrap();
+        let pair = types::Correspondence { own, other: other.parse().unwrap(), wrote: at(seconds) };
+        let learned = store.wrote(&[pair]).unwrap();
+        (learned.new, learned.renewed, learned.left_out)
+    };
+    assert_eq!(wrote("ann@x.example", 0), (1, 0, 0));
+    assert_eq!(wrote("eve@x.example", 1), (0, 0, 1));
+    assert_eq!(wrote("ann@x.example", 2), (0, 1, 0));
 }
 
 /// A store with something of everything, closed or just left.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use types::{Domain, Timestamp};
+use types::{Domain, EmailAddress, Timestamp};
 use world::DnsError;
 
 use crate::settings::span;
@@ -29,6 +29,8 @@ pub(super) enum Line {
     Reverse(IpAddr, Option<Domain>),
     /// The address a name has, or why none is found.
     Address(String, Result<IpAddr, DnsError>),
+    /// Somebody of ours wrote to somebody outside.
+    Wrote(EmailAddress, EmailAddress),
     /// A line of the map of places.
     Place(String),
     /// Where a domain takes its mail.
@@ -36,6 +38,11 @@ pub(super) enum Line {
     /// One text more at a name; nothing if its name servers fail.
     Text(String, Option<String>),
     Connect {
+        ip: IpAddr,
+        name: String,
+    },
+    /// A server of our own, at the outbound listener.
+    Outbound {
         ip: IpAddr,
         name: String,
     },
@@ -68,6 +75,9 @@ pub(super) enum Exchanger {
 
 /// Where clients come from if the author does not care.
 const SOMEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
+
+/// Where servers of our own are if the author does not care.
+const INSIDE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 5));
 
 impl Line {
     /// Reads a line.
@@ -103,7 +113,11 @@ impl Line {
             "policy" => Line::Policy,
             "next-hop" => Line::NextHop(rest.to_owned()),
             "senders-host" => Line::SendersHost(rest.to_owned()),
-            "connect" => connect(rest).ok_or_else(error)?,
+            "connect" => connect(rest, SOMEWHERE).ok_or_else(error)?,
+            "outbound" => match connect(rest, INSIDE).ok_or_else(error)? {
+                Line::Connect { ip, name } => Line::Outbound { ip, name },
+                other => other,
+            },
             "with" => Line::With(rest.to_owned()),
             "drop" => Line::Drop,
             "drain" => Line::Drain,
@@ -127,6 +141,7 @@ fn around(word: &str, rest: &str) -> Option<Line> {
     }
     let (of, said) = rest.split_once(' ')?;
     Some(match word {
+        "wrote" => Line::Wrote(of.parse().ok()?, said.strip_prefix("to ")?.parse().ok()?),
         "reverse" => {
             let name = (said != "fails").then(|| said.parse().ok());
             Line::Reverse(of.parse().ok()?, name.map_or(Some(None), |name| name.map(Some))?)
@@ -173,9 +188,9 @@ fn signed(text: &str) -> Option<i64> {
     Some(sign * i64::try_from(span(rest)?.as_millis()).ok()?)
 }
 
-fn connect(rest: &str) -> Option<Line> {
+fn connect(rest: &str, otherwise: IpAddr) -> Option<Line> {
     let mut words = rest.split_whitespace().peekable();
-    let ip = words.next_if(|word| *word != "as").map_or(Some(SOMEWHERE), |ip| ip.parse().ok())?;
+    let ip = words.next_if(|word| *word != "as").map_or(Some(otherwise), |ip| ip.parse().ok())?;
     let name = match words.next() {
         Some("as") => words.next()?.to_owned(),
         Some(_) => return None,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use policy::Document;
 use receive::Wish;
+use store::CorrespondenceTable;
 use store::disk::Crash;
 use types::finding::Unavailable;
-use types::{Event, EventId, EventKind, FollowUp, Timestamp};
+use types::{Correspondence, EmailAddress, Event, EventId, EventKind, FollowUp, Timestamp};
 use world::{DnsError, MxAnswer};
 
 use super::ScenarioError;
@@ -118,6 +119,7 @@ impl Story {
             Line::Address(name, found) => {
                 self.gateway.around.resolver.set_addresses(&name, found.map(|ip| vec![ip]));
             }
+            Line::Wrote(own, other) => self.wrote(own, other).await?,
             Line::Place(line) => {
                 self.gateway.settings.places.push(line);
                 self.gateway.reload();
@@ -153,11 +155,23 @@ impl Story {
         Ok(())
     }
 
+    async fn wrote(&mut self, own: EmailAddress, other: EmailAddress) -> Result<(), String> {
+        self.start().await?;
+        let pair = Correspondence { own, other, wrote: self.gateway.now() };
+        let store = self.gateway.store().ok_or("the gateway is not running")?;
+        store.wrote(&[pair]).map(drop).map_err(|error| error.to_string())
+    }
+
     async fn client_does(&mut self, line: Line) -> Result<(), String> {
         match line {
             Line::Connect { ip, name } => {
                 self.start().await?;
                 self.clients.insert(name.clone(), self.gateway.connect(ip));
+                self.speaker = name;
+            }
+            Line::Outbound { ip, name } => {
+                self.start().await?;
+                self.clients.insert(name.clone(), self.gateway.connect_outbound(ip));
                 self.speaker = name;
             }
             Line::With(name) => self.speaker = name,

@@ -143,6 +143,10 @@ pub const FIELDS: &[Field] = &[
         .shown("Country", "country", Drawn::Text),
     field(Envelope, Number(NumberColumn::Port, Unit::Plain), "port", "port:25", "The client's TCP port.")
         .shown("Port", "port", Drawn::Number),
+    field(Envelope, Exact(TextColumn::Direction), "direction", "direction:outbound",
+        "`outbound` finds the mail of your own servers to the world; without it both ways are found, \
+         and -direction:outbound leaves it out.")
+        .shown("Direction", "direction", Drawn::Text),
     field(Envelope, Text(TextColumn::Listener), "listener", "listener:2525",
         "The listener that took the connection, as address:port or a part of it.")
         .shown("Listener", "listener", Drawn::Code),

@@ -170,7 +170,8 @@ fn finding(check: CheckName, stage: Stage, observed: Observed) -> Finding {
 
 fn subject(mail: &Mail<'_>) -> Subject {
     let ip = mail.ip.parse().unwrap();
-    let client = Client { ip, port: 25, listener: "192.0.2.25:25".into() };
+    let client =
+        Client { ip, port: 25, listener: "192.0.2.25:25".into(), direction: Default::default() };
     let helo = Some("mail.sender.example".into());
     let mailbox = HeaderMailbox { name: None, address: mail.from.to_owned() };
     let facts = MessageFacts {

@@ -119,7 +119,8 @@ fn subject(dice: &mut Dice) -> Subject {
         _ => format!("203.0.{}.{}", dice.roll(113), dice.roll(255)).parse().unwrap(),
     };
     let port = 40_000 + dice.roll(300) as u16;
-    let client = Client { ip, port, listener: "127.0.0.1:2525".into() };
+    let client =
+        Client { ip, port, listener: "127.0.0.1:2525".into(), direction: Default::default() };
     let client = ClientFacts {
         client,
         host_name: (dice.roll(4) > 0).then(|| format!("mail{}.{domain}", dice.roll(9)).into()),

@@ -1,0 +1,96 @@
+//! `senders auto …`: to whom people wrote, and who may therefore answer.
+
+use api::client::path_with;
+use serde_json::{Value as Json, json};
+use types::EmailAddress;
+
+use super::arguments::{AutoAllowCommand, Global};
+use super::exit::{Exit, Failure};
+use super::output::{Column, Output};
+use super::policies::typed;
+use super::server::{Server, confirm, read_text};
+
+const PAIRS: &[Column] = &[
+    ("May answer", "/sender"),
+    ("Wrote to them", "/recipient"),
+    ("Last", "/wrote"),
+    ("Until", "/until"),
+];
+
+/// `senders auto …`
+///
+/// # Errors
+/// The server cannot be asked, or refuses; a file cannot be read.
+pub(super) fn auto_allow(global: &Global, command: &AutoAllowCommand) -> Result<Exit, Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    let given = |text: &'_ str| !text.is_empty();
+    match command {
+        AutoAllowCommand::List { text, limit } => {
+            let limit = limit.to_string();
+            let text = Some(text.as_str()).filter(|text| given(text));
+            let parameters = [("text", text), ("limit", Some(limit.as_str()))];
+            let rows: Vec<Json> = server.get(&path_with("/senders/auto", &parameters))?;
+            let otherwise = match text {
+                None => "nobody has written to anybody yet",
+                Some(_) => "no pair has this text in an address; without a text all are listed",
+            };
+            output.found(PAIRS, &rows, otherwise)?;
+        }
+        AutoAllowCommand::Purge { text, sender, recipient } => {
+            let address = |what, text: &Option<String>| {
+                text.as_deref().map(|text| typed::<EmailAddress>(what, text)).transpose()
+            };
+            let sender = address("--sender", sender)?;
+            let recipient = address("--recipient", recipient)?;
+            confirm(global, "forget who may answer")?;
+            let parameters = [
+                ("text", Some(text.as_str()).filter(|text| given(text))),
+                ("sender", sender.as_ref().map(EmailAddress::as_str)),
+                ("recipient", recipient.as_ref().map(EmailAddress::as_str)),
+            ];
+            output.object(&server.delete(&path_with("/senders/auto", &parameters))?)?;
+        }
+        AutoAllowCommand::Import { file, dry_run, partial } => {
+            let text = read_text(file)?;
+            if !*dry_run {
+                confirm(global, "take over the list")?;
+            }
+            let is = |yes: bool| Some(if yes { "true" } else { "false" });
+            let parameters = [("dry_run", is(*dry_run)), ("partial", is(*partial))];
+            let path = path_with("/senders/auto/import", &parameters);
+            let told = server.post_text(&path, text)?;
+            match output.is_json() {
+                true => output.object(&told)?,
+                false => output.text(&report(&told))?,
+            }
+        }
+        AutoAllowCommand::Export { text } => {
+            let text = Some(text.as_str()).filter(|text| given(text));
+            output
+                .document(&server.text(&path_with("/senders/auto/export", &[("text", text)]))?)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Every bad line, and the sums.
+fn report(told: &Json) -> String {
+    let number = |name: &str| told.get(name).and_then(Json::as_u64).unwrap_or(0);
+    let none = json!([]);
+    let problems = told.get("problems").unwrap_or(&none).as_array().cloned().unwrap_or_default();
+    let mut text = String::new();
+    for problem in &problems {
+        let line = problem.get("line").and_then(Json::as_u64);
+        let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let message = problem.get("message").and_then(Json::as_str).unwrap_or_default();
+        text += &format!("BAD: {line}{message}\n");
+    }
+    let dry_run = told.get("dry_run").and_then(Json::as_bool).unwrap_or(false);
+    let (new, renewed, unchanged) = (number("new"), number("renewed"), number("unchanged"));
+    text + &format!(
+        "{new} pairs {}, {renewed} renewed, {unchanged} without a change, {} bad lines{}",
+        if dry_run { "would be new" } else { "are new" },
+        problems.len(),
+        if dry_run { "; nothing is changed" } else { "" },
+    )
+}

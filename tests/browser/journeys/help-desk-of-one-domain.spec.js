@@ -82,6 +82,9 @@ for (const javaScriptEnabled of [true, false]) {
     for (const text of await rows.allTextContents()) expect(text).toContain(member);
     await desk.goto('/me');
     await expect(desk.locator('main')).toContainText(`limited to the mail of the group ${group}`);
+    await page.goto(`/groups/${encodeURIComponent(group)}`);
+    await page.getByRole('button', { name: 'Remove the group' }).click();
+    await expect(page.getByRole('alert')).toContainText(`the account ${name}@${OWN} is limited to group`);
 
     await page.goto(`/system/access/${encodeURIComponent(`${name}@${OWN}`)}`);
     await page.getByLabel(/^Disabled/).check();

@@ -49,10 +49,22 @@ struct Written {
     nonce: String,
     key: &'static str,
     ends_in_s: i64,
+    /// Whether anybody could have written it.
+    unsigned: bool,
 }
 
 impl Written {
     fn token(&self) -> String {
+        let signed = self.signed();
+        let claims = signed.split('.').nth(1).unwrap();
+        match self.unsigned {
+            // {"alg":"none"}
+            true => format!("eyJhbGciOiJub25lIn0.{claims}."),
+            false => signed,
+        }
+    }
+
+    fn signed(&self) -> String {
         let moment = |seconds: i64| {
             let at = now().as_millis() + seconds * 1_000;
             let at = Duration::from_millis(u64::try_from(at).unwrap());
@@ -172,6 +184,7 @@ impl Service {
             nonce: asked("nonce"),
             key: KEY,
             ends_in_s: 300,
+            unsigned: false,
         };
         make(&mut written);
         *self.token.lock().unwrap() = written.token();
@@ -192,9 +205,10 @@ type Change = fn(&mut Written);
 async fn an_id_token_that_is_not_what_it_should_be_lets_nobody_in() {
     let service = Service::start().await;
     let gateway = service.gateway();
-    let broken: [(&str, Change); 5] = [
+    let broken: [(&str, Change); 6] = [
         ("nonce", |written| written.nonce = "of another sign-in".into()),
         ("Signature verification failed", |written| written.key = STRANGERS_KEY),
+        ("sign", |written| written.unsigned = true),
         ("audience", |written| written.audience = "another client"),
         ("expired", |written| written.ends_in_s = -1),
         ("issuer", |written| written.issuer = "https://evil.example".into()),

@@ -7,6 +7,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use store::EventLog;
 use tower::ServiceExt;
+use types::lists::Group;
 use types::policy::DomainPattern;
 use types::{Caller, Permissions, Role};
 
@@ -46,15 +47,26 @@ fn filled(path: &str) -> String {
     path.split('/').map(name).collect::<Vec<_>>().join("/")
 }
 
+/// Whose mail the accounts of the roles see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Limited {
+    No,
+    ToDomain,
+    ToGroup,
+}
+
+const GROUP: &str = "Clinic";
+
 /// A token of a new account of this role.
-fn token(gateway: &Gateway, role: Role, domains: &[DomainPattern]) -> String {
+fn token(gateway: &Gateway, role: Role, limited: Limited) -> String {
     let machine = Caller::with_all("test");
-    let name = format!("{}{}", role.slug().replace('_', "-"), domains.len());
+    let name = format!("{}-{limited:?}", role.slug().replace('_', "-")).to_lowercase();
+    let domain: DomainPattern = "corp.example".parse().unwrap();
     let person = NewPerson {
         name: name.clone(),
         role: role.into(),
-        domains: domains.to_vec(),
-        groups: Vec::new(),
+        domains: if limited == Limited::ToDomain { vec![domain] } else { Vec::new() },
+        groups: if limited == Limited::ToGroup { vec![GROUP.to_owned()] } else { Vec::new() },
     };
     gateway.accounts.add_account(&machine, &person).unwrap();
     let token = NewToken {
@@ -66,14 +78,15 @@ fn token(gateway: &Gateway, role: Role, domains: &[DomainPattern]) -> String {
     };
     // More than the account may is refused to be given.
     assert!(
-        role == Role::Owner && domains.is_empty() || {
+        role == Role::Owner && limited == Limited::No || {
             let more = gateway.accounts.add_token(&machine, &token);
             more.is_err()
         }
     );
-    let caller = Caller::new("x", role.permissions());
-    let sight = types::Sight::of(domains.to_vec()).unwrap_or_default();
-    let permissions = caller.permissions.within(&sight);
+    let permissions = match limited {
+        Limited::No => role.permissions(),
+        Limited::ToDomain | Limited::ToGroup => role.permissions().of_recipients(),
+    };
     gateway.accounts.add_token(&machine, &NewToken { permissions, ..token }).unwrap().secret
 }
 
@@ -98,16 +111,21 @@ async fn ask(gateway: &Gateway, line: &Line, token: Option<&str>) -> (StatusCode
 async fn every_route_lets_in_whom_the_matrix_says_and_nobody_else() {
     let gateway = gateway();
     gateway.log.record(vec![refusal(1)]).unwrap();
-    let domains: Vec<DomainPattern> = vec!["corp.example".parse().unwrap()];
-    let all = Role::ALL.iter().map(|role| token(&gateway, *role, &[]));
-    let limited = Role::ALL.iter().map(|role| token(&gateway, *role, &domains));
-    let tokens: Vec<String> = all.chain(limited).collect();
+    let members = vec!["bob@corp.example".parse().unwrap()];
+    let group = Group { name: GROUP.to_owned(), parent: None, members };
+    gateway.center.put_group(&Caller::with_all("test"), group, None, "").unwrap();
+    let of = |limited| Role::ALL.iter().map(move |role| (*role, limited));
+    let all = of(Limited::No).chain(of(Limited::ToDomain)).chain(of(Limited::ToGroup));
+    let tokens: Vec<String> = all.map(|(role, limited)| token(&gateway, role, limited)).collect();
     let lines = lines();
     assert!(lines.len() > 150, "the matrix is read: {}", lines.len());
     for line in &lines {
-        assert_eq!(line.signs.len(), 1 + tokens.len(), "{}", line.path);
+        // Whoever is limited to a group may what they may in a domain.
+        let limited = line.signs.iter().skip(1 + Role::ALL.len());
+        let signs: Vec<bool> = line.signs.iter().chain(limited).copied().collect();
+        assert_eq!(signs.len(), 1 + tokens.len(), "{}", line.path);
         let askers = std::iter::once(None).chain(tokens.iter().map(|token| Some(&**token)));
-        for (place, (asker, may)) in askers.zip(&line.signs).enumerate() {
+        for (place, (asker, may)) in askers.zip(&signs).enumerate() {
             let (status, text) = ask(&gateway, line, asker).await;
             // Without the secret of our own page nobody sends a form; who may
             // is another question.

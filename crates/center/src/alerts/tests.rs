@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::state::{AccountState, SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteViews};
-use types::{Caller, Event, ForwardPath, Reason, Role, Timestamp};
+use types::lists::Group;
+use types::{
+    Actor, AuditAction, AuditNote, Caller, Event, ForwardPath, Reason, Role, RoleName, Timestamp,
+};
 use world::post::{Fields, Post, PostError};
 use world::{BoxFuture, SystemChance, WebAddress};
 
@@ -244,6 +247,55 @@ async fn nothing_is_counted_twice_and_nothing_lost_at_restarts() {
     house.center.watch_alerts().unwrap();
     assert_eq!(fired(&house), Some(at(106)), "told late rather than never");
     assert_eq!(house.center.due_tellings().unwrap().len(), 2);
+}
+
+#[test]
+fn an_alert_sees_the_members_that_its_owners_group_has_now() {
+    let house = House::new();
+    let put = |members: &[&str]| {
+        let members = members.iter().map(|member| member.parse().unwrap()).collect();
+        let group = Group { name: "Desk".to_owned(), parent: None, members };
+        house.center.put_group(&house.owner(), group, None, "").unwrap();
+    };
+    put(&[]);
+    let desk = house.account("desk", &[]);
+    let groups = Some(vec!["Desk".to_owned()]);
+    let limited = AccountChange { groups, ..AccountChange::default() };
+    house.accounts.change_account(&house.owner(), "desk", &limited).unwrap();
+    let alert = NewAlert { mail: vec!["cid@corp.example".parse().unwrap()], ..more_than(1, 5) };
+    let (view, _) = house.set(&desk, &alert);
+    let came = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            house.record(rejected(number, number as i64, BOB));
+        }
+        house.center.watch_alerts().unwrap();
+    };
+    came(1..5);
+    assert_eq!(house.alert(&desk, view).fired, None, "nobody is in the group");
+    put(&[BOB]);
+    came(5..7);
+    assert_eq!(house.alert(&desk, view).fired, Some(at(6)));
+}
+
+#[test]
+fn an_alert_stops_whose_owner_was_left_without_a_role() {
+    let house = House::new();
+    let desk = house.account("desk", &[]);
+    let (view, _) =
+        house.set(&desk, &NewAlert { mail: vec![BOB.parse().unwrap()], ..more_than(1, 5) });
+    let note = AuditNote::new(Actor::machine("Corp"), AuditAction::RoleWithdrawn, "desk", at(0));
+    let id = desk.account().unwrap();
+    house
+        .state
+        .change(&note, &mut |to| to.set_role(id, &RoleName::withdrawn()).map(|()| true))
+        .unwrap();
+    for number in 1..5 {
+        house.record(rejected(number, number as i64, BOB));
+    }
+    house.center.watch_alerts().unwrap();
+    let alert = house.alert(&desk, view);
+    assert_eq!(alert.stopped.as_deref(), Some("desk has lost the permission see_metadata"));
+    assert_eq!((alert.fired, alert.waiting), (None, 0));
 }
 
 #[test]

@@ -71,6 +71,8 @@ const FIELDS: &str = r#"## Fields of a policy
 | `parent` | the group it stands below; its members count there too |
 | `members` | addresses (`ann@sender.example`), domains (`sender.example`), everything below one (`*.sender.example`) |
 
+Accounts can be limited to groups (docs/operating/sign-in.md). A group that a policy names, or to which an account is limited, cannot be removed.
+
 ## Fields of a definition
 
 What a policy does, spelled out once under a name, for any number of policies: `option = { type = "reputation", set = { apply = "NAME" } }`.

@@ -67,6 +67,19 @@ pub const CLINIC_MAILBOXES: &[Mailbox] = &[
 /// The mailboxes of [`UNREACHABLE_DOMAIN`].
 pub const BRANCH_MAILBOXES: &[Mailbox] = &[("desk", Takes), ("manager", Takes)];
 
+/// Who of [`DIRECTORY_DOMAIN`], by mailbox, wrote to whom before the demo
+/// begins: they may answer without coming back.
+pub const WRITTEN_TO: &[(&str, &str)] = &[
+    ("ann", "maria.rossi@customer.example"),
+    ("ann", "j.smith@customer.example"),
+    ("ann", "maria.rossi@supplier.example"),
+    ("bob", "maria.rossi@customer.example"),
+    ("bob", "office@lawyers.example"),
+    ("info", "maria.rossi@supplier.example"),
+    ("carla", "tomasz@university.example"),
+    ("sales", "j.smith@customer.example"),
+];
+
 /// How many seats the training course of [`DIRECTORY_DOMAIN`] has, each with
 /// a mailbox: more than one transaction may have recipients.
 pub const COURSE_SEATS: u16 = 106;

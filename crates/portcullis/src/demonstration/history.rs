@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, week};
+use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, corp, week};
 use futures_util::future::poll_immediate;
 use receive::Wish;
-use store::MessageQueue;
+use store::{CorrespondenceTable, MessageQueue};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{oneshot, watch};
-use types::{Client, Timestamp};
+use types::{Client, Correspondence, Timestamp};
 use world::simulated::{SimulatedClock, SimulatedListener, SimulatedNetwork};
 use world::{BoxFuture, Clock, SystemChance};
 
@@ -83,6 +83,7 @@ pub(crate) async fn make(
     };
     let opened = Opened::open_in(&settings, world)?;
     let gateway = Gateway::join(&settings, opened, Arc::clone(log), vec![LISTENER])?;
+    write_before(&gateway, start)?;
     let gateway = Arc::new(gateway);
     let past = Past::begin(Arc::clone(&gateway), &network, wanted.sink);
     let plan =
@@ -106,6 +107,16 @@ pub(crate) async fn make(
          ({rate:.0} a second), {lost}."
     ));
     Ok(made)
+}
+
+/// What people wrote before the weeks that are made.
+fn write_before(gateway: &Gateway, at: Timestamp) -> Result<(), String> {
+    let pair = |&(mailbox, other): &(&str, &str)| {
+        let own = format!("{mailbox}@{}", corp::DIRECTORY_DOMAIN).parse().ok()?;
+        Some(Correspondence { own, other: other.parse().ok()?, wrote: at })
+    };
+    let pairs: Vec<Correspondence> = corp::WRITTEN_TO.iter().filter_map(pair).collect();
+    gateway.store.wrote(&pairs).map(drop).map_err(|error| whole(&error))
 }
 
 /// Waits until nobody has the data folder any more, so that it can be opened

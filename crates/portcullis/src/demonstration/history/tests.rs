@@ -30,6 +30,7 @@ use crate::serve::open_log;
 const EXPECTED: &[Reason] = &[
     Reason::Accepted,
     Reason::AcceptedPermitted,
+    Reason::AcceptedAutoAllowed,
     Reason::RelayDenied,
     Reason::RecipientUnknown,
     Reason::SenderMalformed,

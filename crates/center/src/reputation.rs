@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::events::ScannedRow;
-use store::search::{Direction, Filter, Query, Stop, WordColumn};
+use store::search::{Direction, Filter, Query, Stop, TextColumn, WordColumn};
 use types::reputation::Leaning;
 use types::{
     AuditAction, Caller, CheckName, Observed, Permission, PutOff, Reason, ReputationFacts,
@@ -261,10 +261,13 @@ impl Words {
     }
 
     fn of(&self, row: &ScannedRow<'_>) -> Option<Said> {
-        if row.word(WordColumn::State) == "released" {
-            return Some(Said::Mark(ReputationMark::Released));
-        }
-        self.0.get(row.word(WordColumn::Reason)).copied()
+        let said = match row.word(WordColumn::State) {
+            "released" => Said::Mark(ReputationMark::Released),
+            _ => self.0.get(row.word(WordColumn::Reason)).copied()?,
+        };
+        // What our own servers send says nothing of a stranger. Of mail from
+        // the world the column is empty.
+        row.text(TextColumn::Direction).is_empty().then_some(said)
     }
 }
 
@@ -300,5 +303,52 @@ fn some(mark: ReputationMark, tenths: u32) -> String {
     match rest {
         0 => format!("{} {whole}", mark.words()),
         rest => format!("{} {whole}.{rest}", mark.words()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::tests::{Gateway, at, sample};
+
+    /// Notes who was marked.
+    #[derive(Default)]
+    struct Noted(Mutex<Vec<IpAddr>>);
+
+    impl ReputationBook for Noted {
+        fn facts(&self, _: IpAddr) -> ReputationFacts {
+            ReputationFacts::default()
+        }
+
+        fn worst(&self, _: usize) -> Vec<(IpAddr, ReputationFacts)> {
+            Vec::new()
+        }
+
+        fn reset(&self, _: IpAddr) -> bool {
+            false
+        }
+
+        fn mark(&self, ip: IpAddr, _: ReputationMark, _: Timestamp) {
+            self.0.lock().unwrap().push(ip);
+        }
+
+        fn put_off(&self, _: IpAddr, _: PutOff) {}
+    }
+
+    #[test]
+    fn what_our_own_servers_sent_is_not_learned_again() {
+        let gateway = Gateway::new(at(60));
+        let inbound = sample(1, Reason::RelayDenied);
+        let mut outbound = sample(2, Reason::RelayDenied);
+        let subject = &mut outbound.subject;
+        Arc::make_mut(&mut subject.client).client.direction = types::Direction::Outbound;
+        let marked = inbound.subject.client.client.ip;
+        gateway.parts().log.record(vec![inbound, outbound]).unwrap();
+        let noted = Arc::new(Noted::default());
+        let center = gateway.another_process().with_reputation(Arc::clone(&noted) as _);
+        center.restore_reputation().unwrap();
+        assert_eq!(*noted.0.lock().unwrap(), [marked]);
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::contract::{TripletEntry, TripletSteer};
 use types::finding::TripletState;
+use types::policy::ClientIdentity;
 use types::{AuditAction, Caller, LifeLineId, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit, presentable};
@@ -16,8 +17,11 @@ const STEERED_MAX: usize = 10_000;
 /// One triplet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GreylistRow {
-    /// The client's address or network.
+    /// The client's address or network, or the domain whose servers count as
+    /// one.
     pub client: String,
+    /// Which of these it is.
+    pub identity: ClientIdentity,
     /// The reverse-path, normalised.
     pub from: String,
     /// The recipient.
@@ -126,6 +130,7 @@ fn row(entry: &TripletEntry) -> GreylistRow {
     let shown = |text: &str| presentable(text).into_owned();
     GreylistRow {
         client: shown(&entry.facts.client),
+        identity: entry.facts.identity,
         from: shown(&entry.facts.sender),
         to: shown(entry.recipient.as_str()),
         state: state.to_owned(),

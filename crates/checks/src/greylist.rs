@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use store::contract::TripletAttempt;
 use store::{StoreError, TripletTable};
-use types::finding::Unavailable;
+use types::finding::{HistoryFacts, NoPool, TripletFacts, TripletState, Unavailable};
 use types::policy::{ClientIdentity, GreylistTimes};
-use types::triplet::{identity_text, normalised};
+use types::triplet::{Identified, identified, network_text, normalised};
 use types::{Inconclusive, Observed, Source};
 
 use crate::{Seen, TransactionView};
@@ -19,14 +19,65 @@ use crate::{Seen, TransactionView};
 /// nothing, which lets first contacts pass: whoever floods it with names
 /// must not be able to shut out everybody else.
 pub(crate) fn look(
-    identity: ClientIdentity,
+    wanted: ClientIdentity,
     times: GreylistTimes,
     transaction: &TransactionView<'_>,
     triplets: &dyn TripletTable,
 ) -> Seen {
+    let (found, mut attempt) = identified_attempt(wanted, times, transaction);
+    let no_pool = found.no_pool.or_else(|| by_its_network(&found, &mut attempt, triplets));
+    let observed = match triplets.enter(&attempt) {
+        Ok(facts) => Observed::Triplet(TripletFacts { no_pool, ..facts }),
+        Err(StoreError::TableFull) => Observed::Inconclusive(Inconclusive::Limited),
+        Err(StoreError::Full) => Observed::Unavailable(Unavailable::Disk),
+        Err(_) => Observed::Unavailable(Unavailable::Store),
+    };
+    (observed, Source::Memory)
+}
+
+/// Counts the pairs with which the client has come back. A triplet of a client
+/// that is known is used by this, as if it had been looked up: it must not be
+/// forgotten because its client is spared.
+pub(crate) fn history(
+    wanted: ClientIdentity,
+    times: GreylistTimes,
+    transaction: &TransactionView<'_>,
+    triplets: &dyn TripletTable,
+    score: u8,
+) -> Seen {
+    let (Identified { mut identity, mut client, mut no_pool }, attempt) =
+        identified_attempt(wanted, times, transaction);
+    let mut pairs = triplets.pairs_of(identity, &client);
+    if identity == ClientIdentity::Pool {
+        let network = network_text(transaction.subject.client.client.ip);
+        let by_network = triplets.pairs_of(ClientIdentity::Network, &network);
+        if by_network > pairs {
+            (identity, client, pairs) = (ClientIdentity::Network, network, by_network);
+            no_pool = Some(NoPool::SeenBefore);
+        }
+    }
+    let facts = HistoryFacts { identity, client, pairs, score, no_pool };
+    if facts.is_known() {
+        let attempt = TripletAttempt { identity, client: Arc::clone(&facts.client), ..attempt };
+        if triplets.stands(&attempt) == TripletState::Known {
+            // What cannot be written is forgotten a little earlier, no more.
+            let _ = triplets.enter(&attempt);
+        }
+    }
+    (Observed::History(facts), Source::Memory)
+}
+
+/// The attempt as the table wants it, with its client identified.
+fn identified_attempt<'a>(
+    wanted: ClientIdentity,
+    times: GreylistTimes,
+    transaction: &TransactionView<'a>,
+) -> (Identified, TripletAttempt<'a>) {
+    let ip = transaction.subject.client.client.ip;
+    let found = identified(ip, wanted, transaction.reverse_path, transaction.spf);
     let attempt = TripletAttempt {
-        identity,
-        client: identity_text(transaction.subject.client.client.ip, identity),
+        identity: found.identity,
+        client: Arc::clone(&found.client),
         sender: Arc::from(normalised(transaction.reverse_path)),
         recipient: transaction.recipient,
         at: transaction.at,
@@ -36,11 +87,30 @@ pub(crate) fn look(
         session: transaction.session,
         subject: transaction.subject,
     };
-    let observed = match triplets.enter(&attempt) {
-        Ok(facts) => Observed::Triplet(facts),
-        Err(StoreError::TableFull) => Observed::Inconclusive(Inconclusive::Limited),
-        Err(StoreError::Full) => Observed::Unavailable(Unavailable::Disk),
-        Err(_) => Observed::Unavailable(Unavailable::Store),
+    (found, attempt)
+}
+
+/// Where the table holds the network of a client and not yet its pool, the
+/// network goes on counting: a sender that has passed, or waits, does not
+/// begin anew because a policy now asks for pools, or because SPF could not
+/// be asked at its first attempt.
+fn by_its_network(
+    found: &Identified,
+    attempt: &mut TripletAttempt<'_>,
+    triplets: &dyn TripletTable,
+) -> Option<NoPool> {
+    let is_new = |attempt: &TripletAttempt<'_>| triplets.stands(attempt) == TripletState::FirstSeen;
+    if found.identity != ClientIdentity::Pool || !is_new(attempt) {
+        return None;
+    }
+    let by_network = TripletAttempt {
+        identity: ClientIdentity::Network,
+        client: network_text(attempt.subject.client.client.ip),
+        ..attempt.clone()
     };
-    (observed, Source::Memory)
+    if is_new(&by_network) {
+        return None;
+    }
+    *attempt = by_network;
+    Some(NoPool::SeenBefore)
 }

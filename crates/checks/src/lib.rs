@@ -62,6 +62,8 @@ pub struct TransactionView<'a> {
     pub reverse_path: &'a ReversePath,
     /// RCPT TO.
     pub recipient: &'a ForwardPath,
+    /// What SPF said of it, if that was asked.
+    pub spf: Option<&'a SpfFacts>,
     /// All that is known of the attempt, for what is written later.
     pub subject: &'a Subject,
     /// The event the attempt will become.
@@ -187,6 +189,13 @@ impl Checks {
             Need::Lists => (CheckName::Rbl, UNKNOWN),
             Need::Spf => (CheckName::Spf, UNKNOWN),
             Need::Authentication => (CheckName::Dkim, UNKNOWN),
+            Need::History(identity) => {
+                let ip = transaction.subject.client.client.ip;
+                let score = self.reputation.facts(ip, transaction.at, &self.places).score;
+                let times = settings.greylist;
+                let known = greylist::history(identity, times, transaction, &*self.triplets, score);
+                (CheckName::History, known)
+            }
             Need::Triplet(identity) => {
                 let times = settings.greylist;
                 (CheckName::Greylist, greylist::look(identity, times, transaction, &*self.triplets))

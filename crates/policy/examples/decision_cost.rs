@@ -116,6 +116,7 @@ fn evidence() -> Evidence {
         first_event: EventId::from_bytes([0; 16]),
         attempts: 1,
         let_in: false,
+        no_pool: None,
     };
     let rate = Observed::Rate { exceeded: false, per_minute_max: 60, retry_in_s: 0 };
     [

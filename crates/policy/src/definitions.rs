@@ -104,7 +104,8 @@ fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> 
     let sum = lists.iter().fold(0_i32, |sum, list| sum.saturating_add(list.weight.max(0)));
     match *threshold {
         threshold if threshold < 1 => faults.push(DefinitionFault::LowThreshold(threshold)),
-        threshold if !lists.is_empty() && threshold > sum => {
+        // Lists of the good alone refuse nobody: they are there for greylisting.
+        threshold if sum > 0 && threshold > sum => {
             faults.push(DefinitionFault::UnreachableThreshold { threshold, sum });
         }
         _ => {}

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use types::definition::{ListQuestion, ListSubject, ListUse};
 use types::evidence::Parties;
-use types::policy::{AddressBasis, BasePolicies, Policy, PolicyMode, RecipientValidation};
+use types::policy::{
+    AddressBasis, BasePolicies, ClientIdentity, Policy, PolicyMode, PolicyOption,
+    RecipientValidation,
+};
 use types::{DefinitionSet, PolicyId, PolicyRef, PolicyType, Timestamp};
 
 use crate::hashing::FastMap;
@@ -140,7 +143,8 @@ impl PolicyIndex {
             |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
         let asks_places =
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
-        let asks_spf = when(&policies, |kind| looks(kind) || kind == PolicyType::ExpectedMail);
+        let asks = |one: &&Compiled| looks(one.policy.kind()) || looks_at_spf(one);
+        let asks_spf = Spans::of(policies.iter().filter(asks).map(|one| one.policy.validity));
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -249,6 +253,16 @@ fn list_questions(policies: &[Compiled]) -> Vec<ListQuestion> {
     questions.sort_unstable();
     questions.dedup();
     questions
+}
+
+/// Whether a policy can only be applied by who knows what SPF says, beside
+/// those about authentication itself.
+fn looks_at_spf(one: &Compiled) -> bool {
+    match one.policy.option {
+        PolicyOption::ExpectedMail(_) => true,
+        PolicyOption::Greylisting(option) => option.identity() == Some(ClientIdentity::Pool),
+        _ => false,
+    }
 }
 
 /// The sources a policy stands under: each network; else each host; else

@@ -260,6 +260,7 @@ impl Trial {
             Need::Place => (CheckName::Place, NOT_FOUND_OUT),
             Need::Spf => (CheckName::Spf, NOT_FOUND_OUT),
             Need::Authentication => (CheckName::Dkim, NOT_FOUND_OUT),
+            Need::History(_) => (CheckName::History, NOT_FOUND_OUT),
             Need::Triplet(identity) => {
                 (CheckName::Greylist, Observed::Triplet(self.triplet(identity, mail.at)))
             }
@@ -285,6 +286,7 @@ impl Trial {
             first_event: EventId::from_bytes([0; 16]),
             attempts: 1,
             let_in: false,
+            no_pool: None,
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use policy::{PolicySet, Step};
 use types::finding::Unavailable;
 use types::{
-    CheckName, Decision, Detail, Finding, Micros, Need, Observed, Parties, Reason, Source, Stage,
-    Verdict,
+    CheckName, Decision, Detail, Finding, Micros, Need, Observed, Parties, Reason, Source,
+    SpfFacts, Stage, Verdict,
 };
 
 use crate::attempt::OpenAttempt;
@@ -94,12 +94,21 @@ async fn look(
         at: open.attempt.started(),
         reverse_path,
         recipient,
+        spf: spf_facts(open),
         subject: &subject,
         event: open.attempt.id(),
         life_line: open.life_line,
         session: visit.session,
     };
     engine.parts.checks.look(need, &view).await
+}
+
+/// What SPF said of the attempt.
+fn spf_facts(open: &OpenAttempt) -> Option<&SpfFacts> {
+    match open.evidence.latest(CheckName::Spf) {
+        Some(Observed::Spf(facts)) => Some(facts),
+        _ => None,
+    }
 }
 
 /// A retry belongs to the life-line its first attempt opened.

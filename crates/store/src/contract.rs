@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use types::finding::TripletFacts;
+use types::finding::{TripletFacts, TripletState};
 use types::policy::{ClientIdentity, GreylistTimes};
 use types::{
     Correspondence, EmailAddress, Event, EventId, ForwardPath, LifeLineId, QueueId, Reference,
@@ -333,6 +333,14 @@ pub trait TripletTable: Send + Sync {
     /// message of its triplet (RFC 5321 section 4.5.4.1: the message whose
     /// transaction failed after a pass comes again).
     fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError>;
+
+    /// Where the triplet of this attempt would stand; changes nothing. The
+    /// table has an entry of it unless that is [`TripletState::FirstSeen`].
+    fn stands(&self, attempt: &TripletAttempt<'_>) -> TripletState;
+
+    /// How many pairs of sender and recipient of this client have come back
+    /// and are remembered.
+    fn pairs_of(&self, identity: ClientIdentity, client: &str) -> u32;
 
     /// Takes out windows that closed before `now` without a pass (at the
     /// instant of closing a retry still passes), at most `max`, oldest first. They are gone for good only once

@@ -31,7 +31,11 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         }
         PolicyType::Greylisting => [
             GreylistOption::Apply(ClientIdentity::Network),
+            GreylistOption::Apply(ClientIdentity::Pool),
             GreylistOption::Apply(ClientIdentity::Address),
+            GreylistOption::ApplyToStrangers(ClientIdentity::Network),
+            GreylistOption::ApplyToStrangers(ClientIdentity::Pool),
+            GreylistOption::ApplyToStrangers(ClientIdentity::Address),
             GreylistOption::NoAction,
         ]
         .map(PolicyOption::Greylisting)

@@ -87,6 +87,8 @@ pub enum Need {
     Spf,
     /// DKIM, DMARC and ARC of the message, known at end of data.
     Authentication,
+    /// Whether the client has come back before, identified in this way.
+    History(ClientIdentity),
     /// The triplet, with the client identified in this way. Looking enters
     /// the attempt into the table, so this is asked last.
     Triplet(ClientIdentity),

@@ -60,6 +60,8 @@ checks! {
     Senders = "senders";
     /// Recipients offered by one network in a time.
     Rate = "rate";
+    /// Whether a client has come back before, and what speaks against it.
+    History = "history";
     /// Whether network, sender and recipient were seen together before.
     Greylist = "greylist";
     /// Declared and real size.
@@ -175,6 +177,8 @@ pub enum Observed {
         /// After how many seconds the next one passes.
         retry_in_s: u64,
     },
+    /// What is known of the client where strangers alone are greylisted.
+    History(HistoryFacts),
     /// What the triplet table says.
     Triplet(TripletFacts),
     /// The size of the message.
@@ -287,7 +291,7 @@ pub enum RecipientAnswer {
 pub struct TripletFacts {
     /// How the client is identified.
     pub identity: ClientIdentity,
-    /// The client part of the key: an address or a network.
+    /// The client part of the key: an address, a network or a domain.
     pub client: Arc<str>,
     /// The sender part of the key: the reverse-path normalised.
     pub sender: Arc<str>,
@@ -304,6 +308,69 @@ pub struct TripletFacts {
     /// Whether it passes before its time because somebody let it in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub let_in: bool,
+    /// Why it is the network, where the pool was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_pool: Option<NoPool>,
+}
+
+impl TripletFacts {
+    /// Whether this is what the table says to those who ask for clients to be
+    /// identified like that.
+    pub fn answers(&self, wanted: ClientIdentity) -> bool {
+        self.identity == wanted || (wanted == ClientIdentity::Pool && self.no_pool.is_some())
+    }
+}
+
+/// What is known of a client where strangers alone are greylisted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct HistoryFacts {
+    /// How the client is identified.
+    pub identity: ClientIdentity,
+    /// Its address, its network or its domain.
+    pub client: Arc<str>,
+    /// Pairs of sender and recipient with which it has come back, as far as
+    /// they are remembered.
+    pub pairs: u32,
+    /// What speaks against it, from 0 to 100: its score here.
+    pub score: u8,
+    /// Why it is the network, where the pool was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_pool: Option<NoPool>,
+}
+
+impl HistoryFacts {
+    /// Fewest pairs of a client that is known to come back; postgrey takes as
+    /// many for its own list of clients.
+    pub const PAIRS_MIN: u32 = 5;
+    /// Over this score a client is not in good standing, however often it
+    /// came back.
+    pub const SCORE_MAX: u8 = 20;
+
+    /// Whether it is no stranger: it has come back often enough, and nothing
+    /// much speaks against it.
+    pub fn is_known(&self) -> bool {
+        self.pairs >= Self::PAIRS_MIN && self.score <= Self::SCORE_MAX
+    }
+
+    /// Whether this is what is known by those who ask for clients to be
+    /// identified like that.
+    pub fn answers(&self, wanted: ClientIdentity) -> bool {
+        self.identity == wanted || (wanted == ClientIdentity::Pool && self.no_pool.is_some())
+    }
+}
+
+/// Why a client is identified by its network though its pool was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoPool {
+    /// SPF did not pass. With `temperror`, nobody could know whether it would.
+    Spf(SpfResult),
+    /// The reverse-path is null, so that it names no domain whose client this
+    /// could be.
+    NullReversePath,
+    /// Its network was known before its pool was: what waits or has passed
+    /// does not begin anew.
+    SeenBefore,
 }
 
 /// Where a triplet stands at an attempt.

@@ -266,8 +266,24 @@ pub enum AutoAllowCreationOption {
 pub enum GreylistOption {
     /// First contacts have to come back; the client is identified like this.
     Apply(ClientIdentity),
+    /// The same, but neither for clients that came back with five pairs of
+    /// sender and recipient before and are in good standing, nor for those on
+    /// an allow list of the Reputation definition that applies.
+    ApplyToStrangers(ClientIdentity),
     /// No greylisting.
     NoAction,
+}
+
+impl GreylistOption {
+    /// How it identifies clients; nothing if it takes no action.
+    pub fn identity(self) -> Option<ClientIdentity> {
+        match self {
+            GreylistOption::Apply(identity) | GreylistOption::ApplyToStrangers(identity) => {
+                Some(identity)
+            }
+            GreylistOption::NoAction => None,
+        }
+    }
 }
 
 /// Options of Expected Mail.
@@ -305,6 +321,10 @@ pub enum ClientIdentity {
     /// neighbouring machine.
     #[default]
     Network,
+    /// The domain of the reverse-path where SPF says that this client may
+    /// send for it, so that all machines of a large sender are one client;
+    /// else the network.
+    Pool,
 }
 
 /// How it is found out whether a recipient exists.

@@ -9,18 +9,65 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::address::ReversePath;
+use crate::authentication::{SpfFacts, SpfIdentity, SpfResult};
+use crate::finding::NoPool;
 use crate::policy::ClientIdentity;
 
-/// The client part of a triplet's key, as people read it: the address, or
-/// its /24 (IPv4) or /64 (IPv6).
-pub fn identity_text(ip: IpAddr, identity: ClientIdentity) -> Arc<str> {
-    match (identity, ip) {
-        (ClientIdentity::Address, ip) => ip.to_string().into(),
-        (ClientIdentity::Network, IpAddr::V4(v4)) => {
+/// The client part of a triplet's key, and how it came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// How the client is identified.
+    pub identity: ClientIdentity,
+    /// As people read it: the address, its /24 (IPv4) or /64 (IPv6), or the
+    /// domain that lets it send.
+    pub client: Arc<str>,
+    /// Why it is the network, where the pool was asked for.
+    pub no_pool: Option<NoPool>,
+}
+
+/// Identifies the client of an attempt; `spf` is what SPF said of it, and is
+/// looked at only where pools are asked for.
+pub fn identified(
+    ip: IpAddr,
+    wanted: ClientIdentity,
+    reverse_path: &ReversePath,
+    spf: Option<&SpfFacts>,
+) -> Identified {
+    let no_pool = match wanted {
+        ClientIdentity::Address | ClientIdentity::Network => None,
+        ClientIdentity::Pool => match (reverse_path.address(), spf) {
+            (None, _) => Some(NoPool::NullReversePath),
+            (Some(sender), Some(facts))
+                if facts.result == SpfResult::Pass && facts.identity == SpfIdentity::MailFrom =>
+            {
+                let client = sender.domain_key().into();
+                return Identified { identity: wanted, client, no_pool: None };
+            }
+            // What was not asked could not be found out.
+            (Some(_), facts) => {
+                Some(NoPool::Spf(facts.map_or(SpfResult::TempError, |facts| facts.result)))
+            }
+        },
+    };
+    match wanted {
+        ClientIdentity::Address => {
+            Identified { identity: wanted, client: ip.to_string().into(), no_pool }
+        }
+        ClientIdentity::Network | ClientIdentity::Pool => {
+            Identified { identity: ClientIdentity::Network, client: network_text(ip), no_pool }
+        }
+    }
+}
+
+/// The network of an address as the triplet table names it: its /24 (IPv4) or
+/// /64 (IPv6).
+pub fn network_text(ip: IpAddr) -> Arc<str> {
+    match ip {
+        IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
             format!("{}/24", Ipv4Addr::new(a, b, c, 0)).into()
         }
-        (ClientIdentity::Network, IpAddr::V6(v6)) => format!("{}/64", prefix_v6(v6)).into(),
+        IpAddr::V6(v6) => format!("{}/64", prefix_v6(v6)).into(),
     }
 }
 
@@ -144,8 +191,49 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ] {
             let ip = ip.parse().unwrap();
-            assert_eq!(&*identity_text(ip, ClientIdentity::Address), address);
-            assert_eq!(&*identity_text(ip, ClientIdentity::Network), network);
+            let of = |wanted| identified(ip, wanted, &ReversePath::Null, None);
+            assert_eq!(&*of(ClientIdentity::Address).client, address);
+            assert_eq!(&*of(ClientIdentity::Network).client, network);
         }
+    }
+
+    /// How a client of 192.0.2.0/24 is identified where pools are asked for.
+    fn pool_of(sender: &str, identity: SpfIdentity, result: SpfResult) -> Identified {
+        let ip = "192.0.2.77".parse().unwrap();
+        let path = sender.parse().map_or(ReversePath::Null, ReversePath::Address);
+        let facts = SpfFacts {
+            identity,
+            domain: "what a stranger wrote".to_owned(),
+            ip,
+            result,
+            flaw: None,
+            questions: 1,
+            explanation: None,
+        };
+        identified(ip, ClientIdentity::Pool, &path, Some(&facts))
+    }
+
+    #[test]
+    fn a_pool_is_the_domain_that_lets_the_client_send_and_else_the_network() {
+        let mail_from = |sender, result| pool_of(sender, SpfIdentity::MailFrom, result);
+        let found = mail_from("Ann@Sender.EXAMPLE", SpfResult::Pass);
+        let domain: Arc<str> = "sender.example".into();
+        let pool = Identified { identity: ClientIdentity::Pool, client: domain, no_pool: None };
+        assert_eq!(found, pool);
+        let network = |no_pool| Identified {
+            identity: ClientIdentity::Network,
+            client: "192.0.2.0/24".into(),
+            no_pool: Some(no_pool),
+        };
+        for &result in SpfResult::ALL.iter().filter(|result| **result != SpfResult::Pass) {
+            assert_eq!(mail_from("ann@sender.example", result), network(NoPool::Spf(result)));
+        }
+        // A name that the client gives itself is nobody's pool.
+        let greeted = pool_of("", SpfIdentity::Helo, SpfResult::Pass);
+        assert_eq!(greeted, network(NoPool::NullReversePath));
+        let ip = "192.0.2.77".parse().unwrap();
+        let sender = ReversePath::Address("ann@sender.example".parse().unwrap());
+        let unasked = identified(ip, ClientIdentity::Pool, &sender, None);
+        assert_eq!(unasked, network(NoPool::Spf(SpfResult::TempError)));
     }
 }

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::{authentication, listings, names};
-use types::finding::{RecipientAnswer, TripletState, Unavailable};
-use types::policy::RecipientValidation;
-use types::{CheckName, Correspondence, Inconclusive, Observed, PlaceFacts, Source, spoken};
+use types::finding::{
+    HistoryFacts, NoPool, RecipientAnswer, TripletFacts, TripletState, Unavailable,
+};
+use types::policy::{ClientIdentity, RecipientValidation};
+use types::{
+    CheckName, Correspondence, Event, Inconclusive, Observed, PlaceFacts, Source, SpfResult, spoken,
+};
 
 /// What people call a check.
 pub fn check_title(check: CheckName) -> &'static str {
@@ -21,6 +25,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Smtputf8 => "Internationalized addresses",
         CheckName::Senders => "Permitted and blocked senders",
         CheckName::Rate => "Rate limit",
+        CheckName::History => "History of the client",
         CheckName::Greylist => "Greylisting",
         CheckName::Size => "Size",
         CheckName::Hops => "Hop count",
@@ -70,19 +75,8 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Rate { exceeded, per_minute_max, retry_in_s } => {
             rate(*exceeded, *per_minute_max, *retry_in_s)
         }
-        Observed::Triplet(facts) => {
-            let state = match facts.state {
-                TripletState::FirstSeen => "first seen",
-                TripletState::TooEarly => "back too early",
-                TripletState::Passed if facts.let_in => "back too early: let in by hand",
-                TripletState::Passed => "back inside the window: passed",
-                TripletState::Known => "known: passed before",
-            };
-            format!(
-                "{} \u{b7} <{}>: {state}, attempt {}, window opened {}",
-                facts.client, facts.sender, facts.attempts, facts.first_seen
-            )
-        }
+        Observed::History(facts) => history(facts),
+        Observed::Triplet(facts) => triplet(facts),
         Observed::Size { declared, received } => size(*declared, *received),
         Observed::Hops { received_fields, max } => {
             let fields = if *received_fields == 1 { "field" } else { "fields" };
@@ -122,6 +116,84 @@ pub(super) fn observed(observed: &Observed) -> String {
 pub(crate) fn wrote(pair: &Correspondence) -> String {
     let Correspondence { own, other, wrote } = pair;
     format!("{own} wrote to {other} on {}; an answer is expected until {}", wrote, pair.ends())
+}
+
+/// Where a triplet stood.
+fn triplet(facts: &TripletFacts) -> String {
+    let state = match facts.state {
+        TripletState::FirstSeen => "first seen",
+        TripletState::TooEarly => "back too early",
+        TripletState::Passed if facts.let_in => "back too early: let in by hand",
+        TripletState::Passed => "back inside the window: passed",
+        TripletState::Known => "known: passed before",
+    };
+    format!(
+        "{} ({}) \u{b7} <{}>: {state}, attempt {}, window opened {}",
+        facts.client,
+        identified_by(facts.identity, &facts.client, facts.no_pool),
+        facts.sender,
+        facts.attempts,
+        facts.first_seen
+    )
+}
+
+/// What is known of a client where strangers alone are greylisted.
+fn history(facts: &HistoryFacts) -> String {
+    let HistoryFacts { identity, client, pairs, score, no_pool } = facts;
+    let by = identified_by(*identity, client, *no_pool);
+    let pairs = match pairs {
+        0 => "has not come back before".to_owned(),
+        1 => "has come back with 1 pair of sender and recipient".to_owned(),
+        pairs => format!("has come back with {pairs} pairs of sender and recipient"),
+    };
+    let verdict = if facts.is_known() { "known here" } else { "a stranger here" };
+    format!("{client} ({by}) {pairs}, its score is {score}: {verdict}")
+}
+
+/// Why an attempt was not greylisted where strangers alone are. The history is
+/// looked at only there, and before the triplet; what it does not explain, a
+/// list of the good does.
+pub(super) fn spared_because(event: &Event) -> Option<String> {
+    let evidence = &event.record.evidence;
+    let Some(Observed::History(facts)) = evidence.latest(CheckName::History) else { return None };
+    if evidence.latest(CheckName::Greylist).is_some() {
+        return None;
+    }
+    Some(match facts.is_known() {
+        true => format!(
+            "{} is known here: it came back with {} pairs of sender and recipient before, and its \
+             score is {}",
+            facts.client, facts.pairs, facts.score
+        ),
+        false => "an allow list has its client".to_owned(),
+    })
+}
+
+/// How a client is identified, and why not by its pool where that was asked
+/// for.
+pub(super) fn identified_by(
+    identity: ClientIdentity,
+    client: &str,
+    no_pool: Option<NoPool>,
+) -> String {
+    let by = match identity {
+        ClientIdentity::Address => "identified by the very address",
+        ClientIdentity::Network => "identified by its network",
+        ClientIdentity::Pool => return format!("identified by its SPF domain {client}"),
+    };
+    match no_pool {
+        None => by.to_owned(),
+        Some(NoPool::Spf(SpfResult::TempError)) => {
+            format!("{by}, because SPF could not be asked")
+        }
+        Some(NoPool::Spf(result)) => format!("{by}, because SPF says {}", result.slug()),
+        Some(NoPool::NullReversePath) => {
+            format!("{by}, because the null reverse-path names no domain")
+        }
+        Some(NoPool::SeenBefore) => {
+            format!("{by}, which was known before its SPF domain was")
+        }
+    }
 }
 
 /// A place in words.

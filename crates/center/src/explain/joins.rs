@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use types::address::parent_of;
 use types::finding::TripletFacts;
+use types::policy::ClientIdentity;
 use types::{CheckName, Event, EventId, EventKind, Observed, Reference};
 
 /// How long the same Message-ID joins, in milliseconds: five days.
@@ -85,6 +86,16 @@ pub(crate) fn window_rule(earlier: &Event, event: &Event) -> Option<(u8, String)
             2,
             format!("same sender and recipient, and {other} is of the same {width} as {one}"),
         ));
+    }
+    if known.identity == ClientIdentity::Pool
+        && facts.identity == ClientIdentity::Pool
+        && known.client == facts.client
+    {
+        let domain = &facts.client;
+        let why = format!(
+            "same sender and recipient, and SPF lets both {other} and {one} send for {domain}"
+        );
+        return Some((2, why));
     }
     let pool = pool(earlier)?;
     (Some(pool) == self::pool(event)).then(|| {

@@ -8,7 +8,7 @@ use types::{
 };
 
 pub use super::evidence::check_title;
-use super::evidence::{observed, source};
+use super::evidence::{observed, source, spared_because};
 use super::sentence::loss;
 use crate::presentable;
 
@@ -120,7 +120,8 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (47, Stage::Rcpt, CheckName::AutoAllow, ""),
     (48, Stage::Rcpt, CheckName::Rbl, ""),
     (49, Stage::Rcpt, CheckName::Rate, "no limit is set"),
-    (50, Stage::Rcpt, CheckName::Greylist, ""),
+    (50, Stage::Rcpt, CheckName::History, ""),
+    (51, Stage::Rcpt, CheckName::Greylist, ""),
     (60, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
     (61, Stage::Data, CheckName::Size, ""),
     (62, Stage::Data, CheckName::Hops, ""),
@@ -353,6 +354,11 @@ impl<'a> Case<'a> {
         if let Some(by) = expected_by(self.event) {
             let text = format!("not asked: {} expects mail, and SPF proved the sender", short(by));
             return (LedgerResult::NotNeeded, text);
+        }
+        if kind == PolicyType::Greylisting
+            && let Some(because) = spared_because(self.event)
+        {
+            return (LedgerResult::NotNeeded, format!("not asked: {because}"));
         }
         match (permitted, by_permit) {
             (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),

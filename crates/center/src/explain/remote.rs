@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use types::finding::{TripletFacts, TripletState};
-use types::policy::{ClientIdentity, GreylistTimes};
+use types::policy::GreylistTimes;
 use types::{Event, EventKind, FollowUp, RelayAttempt, spoken};
 
 use super::Fact;
-use super::evidence::octets;
+use super::evidence::{identified_by, octets};
 use super::joins::triplet;
 use super::life_line::retry_in_s;
 use crate::presentable;
@@ -107,11 +107,8 @@ fn next_hop(relay: &RelayAttempt) -> Vec<Fact> {
 /// The greylist triplet, with its window.
 pub(super) fn greylist(event: &Event, times: GreylistTimes) -> Vec<Fact> {
     let Some(known) = triplet(event) else { return Vec::new() };
-    let TripletFacts { identity, client, sender, first_seen, attempts, .. } = known;
-    let identity = match identity {
-        ClientIdentity::Address => "by the very address",
-        ClientIdentity::Network => "by network",
-    };
+    let TripletFacts { client, sender, first_seen, attempts, .. } = known;
+    let identity = identified_by(known.identity, client, known.no_pool);
     let waits = matches!(known.state, TripletState::FirstSeen | TripletState::TooEarly);
     let opens = match retry_in_s(event) {
         Some(seconds) => event.at + Duration::from_secs(seconds),

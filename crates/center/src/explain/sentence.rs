@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use types::event::{RelayAnswer, RelayAttempt};
-use types::finding::TripletState;
+use types::finding::{TripletFacts, TripletState};
+use types::policy::ClientIdentity;
 use types::{
     CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
 };
 
 use super::authentication;
 use super::decider::{PolicyView, Since};
-use super::evidence::{grouped, octets, wrote};
+use super::evidence::{grouped, identified_by, octets, spared_because, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
@@ -76,7 +77,9 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
             authentication::observed(seen).map(|words| ended(format!("The result: {words}")))
         }
         Reason::GreylistFirstSeen | Reason::GreylistTooEarly => greylisted(event),
-        Reason::Accepted | Reason::AcceptedPassed => greylisted(event).or_else(|| expected(event)),
+        Reason::Accepted | Reason::AcceptedPassed => {
+            greylisted(event).or_else(|| expected(event)).or_else(|| spared(event))
+        }
         Reason::TlsFailed => match evidence.latest(CheckName::Tls)? {
             Observed::TlsFailed { cause } => Some(ended(format!("The cause: {cause}"))),
             _ => None,
@@ -93,10 +96,11 @@ fn greylisted(event: &Event) -> Option<String> {
     let facts = triplet(event)?;
     let waited = spoken(event.started.since(facts.first_seen));
     match facts.state {
-        TripletState::FirstSeen => Some(format!("It came from {}.", facts.client)),
+        TripletState::FirstSeen => Some(format!("It came from {}.", client(facts))),
         TripletState::TooEarly => Some(format!(
             "It is attempt {} from {}, {waited} after the first.",
-            facts.attempts, facts.client
+            facts.attempts,
+            client(facts)
         )),
         TripletState::Passed if facts.let_in => Some(format!(
             "The sender came back {waited} after its first attempt, and did not have to wait \
@@ -109,6 +113,19 @@ fn greylisted(event: &Event) -> Option<String> {
     }
 }
 
+/// Who came, as the triplet table tells clients apart.
+fn client(facts: &TripletFacts) -> String {
+    match (facts.identity, facts.no_pool) {
+        (ClientIdentity::Pool, _) => {
+            format!("a server of {}, identified by its SPF domain", facts.client)
+        }
+        (identity, no_pool @ Some(_)) => {
+            format!("{}, {}", facts.client, identified_by(identity, &facts.client, no_pool))
+        }
+        (_, None) => facts.client.to_string(),
+    }
+}
+
 /// Why an attempt did not have to come back that was expected.
 fn expected(event: &Event) -> Option<String> {
     let by = expected_by(event)?;
@@ -116,6 +133,12 @@ fn expected(event: &Event) -> Option<String> {
         "It did not have to come back, because mail was expected ({}) and SPF proved its sender.",
         short(by)
     ))
+}
+
+/// Why an attempt did not have to come back where strangers alone do.
+fn spared(event: &Event) -> Option<String> {
+    let because = spared_because(event)?;
+    Some(format!("It did not have to come back, because {because}."))
 }
 
 fn detail(detail: &Detail, reason: Reason) -> Option<String> {

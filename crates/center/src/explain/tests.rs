@@ -53,6 +53,7 @@ fn triplet(state: TripletState, attempts: u32) -> Observed {
         first_event: event_id(1),
         attempts,
         let_in: false,
+        no_pool: None,
     })
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn greylisted(gateway: &Gateway, from: &str) -> Event {
         first_event: event.id,
         attempts: 1,
         let_in: false,
+        no_pool: None,
     };
     let observed = [(CheckName::Rate, rate), (CheckName::Greylist, Observed::Triplet(triplet))];
     let findings = observed.into_iter().map(|(check, observed)| Finding {

@@ -305,6 +305,7 @@ fn passed(event: &Event, stage: Stage, identity: ClientIdentity) -> Finding {
         first_event: event.id,
         attempts: 1,
         let_in: false,
+        no_pool: None,
     };
     Finding {
         check: CheckName::Greylist,

@@ -10,10 +10,10 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 use types::evidence::Need;
-use types::finding::TripletState;
+use types::finding::{TripletFacts, TripletState};
 use types::policy::{ClientIdentity, GreylistTimes};
-use types::triplet::{identity_text, normalised};
-use types::{Event, Timestamp};
+use types::triplet::{identified, normalised};
+use types::{CheckName, Event, Observed, SpfFacts, Timestamp};
 
 use super::{End, Forecast, Lack, recorded_triplet};
 
@@ -38,12 +38,13 @@ impl TripletKeys {
     pub fn of(&self, event: &Event, identity: ClientIdentity) -> Option<TripletKey> {
         let subject = &event.subject;
         let recipient = subject.recipient.as_ref()?.key();
-        match recorded_triplet(event).filter(|facts| facts.identity == identity) {
-            Some(facts) => Some(self.key(identity, &facts.client, &facts.sender, recipient)),
+        match recorded_triplet(event).filter(|facts| stands_for(facts, identity)) {
+            Some(facts) => Some(self.key(facts.identity, &facts.client, &facts.sender, recipient)),
             None => {
-                let client = identity_text(subject.client.client.ip, identity);
-                let sender = normalised(subject.reverse_path.as_ref()?);
-                Some(self.key(identity, &client, &sender, recipient))
+                let path = subject.reverse_path.as_ref()?;
+                let ip = subject.client.client.ip;
+                let found = identified(ip, identity, path, recorded_spf(event));
+                Some(self.key(found.identity, &found.client, &normalised(path), recipient))
             }
         }
     }
@@ -52,6 +53,22 @@ impl TripletKeys {
         let parts = (by, client, sender, recipient);
         let [high, low] = self.halves.each_ref().map(|half| u128::from(half.hash_one(parts)));
         TripletKey(high << 64 | low)
+    }
+}
+
+/// Whether what was recorded is what a policy would have looked up that wants
+/// clients identified like this. A network that had passed is looked up by
+/// pools too, as at a session: nobody begins anew.
+fn stands_for(facts: &TripletFacts, wanted: ClientIdentity) -> bool {
+    let has_passed = matches!(facts.state, TripletState::Passed | TripletState::Known);
+    let network = facts.identity == ClientIdentity::Network;
+    facts.answers(wanted) || (wanted == ClientIdentity::Pool && network && has_passed)
+}
+
+fn recorded_spf(event: &Event) -> Option<&SpfFacts> {
+    match event.record.evidence.latest(CheckName::Spf) {
+        Some(Observed::Spf(facts)) => Some(facts),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use types::{
     CheckName, Decision, Detail, EnhancedCode, Observed, PolicyRef, PolicyType, Reason, SpfResult,
 };
 
-use super::{RuleAnswer, over_size, size_limit};
+use super::{RuleAnswer, is_allow_listed, over_size, size_limit};
 use crate::decide::Case;
 use crate::precedence::Block;
 
@@ -178,21 +178,39 @@ pub(crate) fn greylisting(case: &mut Case<'_>) -> RuleAnswer {
     }
     let kind = PolicyType::Greylisting;
     let compiled = case.policy(kind).map(|found| found.compiled);
-    let (wanted, by) = match compiled.map(|c| (&c.policy.option, c.reference)) {
-        Some((PolicyOption::Greylisting(GreylistOption::NoAction), _)) => {
-            return RuleAnswer::NotMine;
-        }
-        Some((PolicyOption::Greylisting(GreylistOption::Apply(identity)), by)) => (*identity, by),
-        _ => (ClientIdentity::default(), PolicyRef::Base(kind)),
+    let (option, by) = match compiled.map(|c| (&c.policy.option, c.reference)) {
+        Some((PolicyOption::Greylisting(option), by)) => (*option, by),
+        _ => (GreylistOption::Apply(ClientIdentity::default()), PolicyRef::Base(kind)),
     };
+    let Some(wanted) = option.identity() else { return RuleAnswer::NotMine };
     if let Some(answer) = expected(case) {
         return answer;
     }
+    if wanted == ClientIdentity::Pool && case.evidence.latest(CheckName::Spf).is_none() {
+        return RuleAnswer::Needs(Need::Spf);
+    }
+    if matches!(option, GreylistOption::ApplyToStrangers(_))
+        && let Some(answer) = no_stranger(case, wanted)
+    {
+        return answer;
+    }
     match case.evidence.latest(CheckName::Greylist) {
-        Some(Observed::Triplet(facts)) if facts.identity == wanted => triplet(case, facts, by),
+        Some(Observed::Triplet(facts)) if facts.answers(wanted) => triplet(case, facts, by),
         Some(Observed::Inconclusive(_)) => RuleAnswer::NotMine,
         _ => RuleAnswer::Needs(Need::Triplet(wanted)),
     }
+}
+
+/// Who has come back often enough, or is on a list of the good, has nothing to
+/// prove. The history is asked for in either case, so that the record tells
+/// who was spared, and that he was.
+fn no_stranger(case: &mut Case<'_>, wanted: ClientIdentity) -> Option<RuleAnswer> {
+    let is_known = match case.evidence.latest(CheckName::History) {
+        Some(Observed::History(facts)) if facts.answers(wanted) => facts.is_known(),
+        Some(Observed::Inconclusive(_)) => false,
+        _ => return Some(RuleAnswer::Needs(Need::History(wanted))),
+    };
+    (is_known || is_allow_listed(case)).then_some(RuleAnswer::NotMine)
 }
 
 /// Mail that the recipient expects does not have to come back if SPF proves

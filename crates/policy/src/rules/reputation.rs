@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use types::definition::{ListUse, ReputationDefinition};
+use types::definition::{ListSubject, ListUse, ReputationDefinition};
 use types::evidence::Need;
 use types::{
     CheckName, Decision, Detail, ListAnswer, ListFacts, ListQuestion, Observed, PutOff, Quoted,
@@ -41,6 +41,16 @@ pub(crate) fn block_lists(case: &mut Case<'_>) -> RuleAnswer {
         Some(listing) => decision.with_detail(Detail::Quoted(explanation(listing))),
         None => decision,
     })
+}
+
+/// Whether a list of the good that counts has the client: its address, or the
+/// name that its address confirms. Other names are what the client says.
+pub(crate) fn is_allow_listed(case: &mut Case<'_>) -> bool {
+    let Some((definition, _)) = case.reputation() else { return false };
+    let Some(Observed::Lists(facts)) = case.evidence.latest(CheckName::Rbl) else { return false };
+    let of_client = |used: &&ListUse| matches!(used.of, ListSubject::Ip | ListSubject::HostName);
+    let mut good = definition.lists.iter().filter(|used| used.weight < 0).filter(of_client);
+    good.any(|used| counts(used, facts).is_some())
 }
 
 /// How long after mail was put off for its score a later attempt may pass: as

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use types::definition::DefinitionChoice;
 use types::evidence::{Evidence, Need, Parties};
-use types::finding::{Finding, RecipientAnswer, TripletFacts, TripletState};
+use types::finding::{Finding, HistoryFacts, RecipientAnswer, TripletFacts, TripletState};
 use types::lists::{Group, ManagedSender, Pattern, SenderAction};
 use types::policy::*;
 use types::*;
@@ -138,6 +138,10 @@ fn option(word: &str) -> PolicyOption {
         "no_block" => BlockedSenders(BlockOption::NoAction),
         "greylist" => Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
         "greylist_by_address" => Greylisting(GreylistOption::Apply(ClientIdentity::Address)),
+        "greylist_by_pool" => Greylisting(GreylistOption::Apply(ClientIdentity::Pool)),
+        "greylist_strangers" => {
+            Greylisting(GreylistOption::ApplyToStrangers(ClientIdentity::Network))
+        }
         "no_greylist" => Greylisting(GreylistOption::NoAction),
         "auto_allow" => AutoAllow(AutoAllowOption::Apply),
         "no_auto_allow" => AutoAllow(AutoAllowOption::NoAction),
@@ -349,6 +353,7 @@ impl Mail {
             Need::Place => (CheckName::Place, self.place.clone()),
             Need::Spf => (CheckName::Spf, Observed::Spf(self.spf_facts())),
             Need::Authentication => (CheckName::Dkim, Observed::Dkim(self.dkim_facts())),
+            Need::History(identity) => (CheckName::History, history(identity, 0, 0)),
             Need::Triplet(identity) => {
                 (CheckName::Greylist, Observed::Triplet(self.triplet_facts(identity)))
             }
@@ -401,6 +406,7 @@ impl Mail {
             first_event: EventId::from_bytes([1; 16]),
             attempts: 1,
             let_in: false,
+            no_pool: None,
         }
     }
 
@@ -419,6 +425,12 @@ impl Mail {
             self.evidence.add(self.look(need));
         }
     }
+}
+
+/// A client that came back with so many pairs.
+pub(crate) fn history(identity: ClientIdentity, pairs: u32, score: u8) -> Observed {
+    let client = Arc::from("192.0.2.0/24");
+    Observed::History(HistoryFacts { identity, client, pairs, score, no_pool: None })
 }
 
 pub(crate) fn compile(objects: PolicyObjects) -> PolicySet {

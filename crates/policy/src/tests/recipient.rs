@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use types::finding::Unavailable;
+use types::finding::{NoPool, Unavailable};
 
 use super::*;
 
@@ -29,6 +29,56 @@ fn evidence_is_asked_for_in_order_and_only_where_it_can_decide() {
     assert_eq!(asked(lines, ANN), [call, Need::Rate, by_address]);
     let utf8 = "<b\u{fc}ro@sender.example> to <x@open.example>";
     assert_eq!(asked("", utf8), [Need::Smtputf8, Need::Rate, triplet]);
+}
+
+#[test]
+fn a_pool_is_looked_up_with_what_spf_says_and_the_network_stands_in_for_it() {
+    let directory = Need::Recipient(RecipientValidation::Directory);
+    let (pools, pool) = ("#1 greylist_by_pool", Need::Triplet(ClientIdentity::Pool));
+    assert_eq!(asked(pools, ANN), [directory, Need::Rate, Need::Spf, pool]);
+    assert!(compile(objects(pools)).asks_spf(NOW) && !compile(objects(pools)).authenticates(NOW));
+    // Where the table looked by the network, that answers, and no other.
+    for (no_pool, answers) in [(Some(NoPool::Spf(SpfResult::TempError)), true), (None, false)] {
+        let mut mail = mail(ANN);
+        let facts = mail.triplet_facts(ClientIdentity::Network);
+        let spf = Observed::Spf(mail.spf_facts());
+        mail.evidence.add(finding(CheckName::Spf, Stage::Rcpt, spf));
+        let facts = Observed::Triplet(TripletFacts { no_pool, ..facts });
+        mail.evidence.add(finding(CheckName::Greylist, Stage::Rcpt, facts));
+        let (_, asked) = mail.decide(&compile(objects(pools)));
+        assert_eq!(!asked.contains(&pool), answers, "{asked:?}");
+    }
+}
+
+#[test]
+fn where_strangers_alone_are_greylisted_a_history_and_an_allow_list_speak_for_a_client() {
+    use super::reputation::{said, with_lists};
+    let network = ClientIdentity::Network;
+    let strangers = "#1 greylist_strangers";
+    let first = "defer greylist.first_seen by #1";
+    assert!(asked(strangers, ANN).ends_with(&[Need::History(network), Need::Triplet(network)]));
+    for (pairs, score, expected) in
+        [(0, 0, first), (4, 0, first), (5, 0, "proceed"), (5, 20, "proceed"), (500, 21, first)]
+    {
+        let mut mail = mail(ANN).observed(CheckName::History, history(network, pairs, score));
+        let (ruling, _) = mail.decide(&compile(objects(strangers)));
+        assert_eq!(show(&ruling), expected, "{pairs} pairs, score {score}");
+    }
+    // Of a list of the good, not of a bad one; and only where a policy says so.
+    for (list, policy, expected) in [
+        ("9: ok.example -2", strangers, "proceed"),
+        ("3: ok.example 2, other.example 1", strangers, first),
+        ("9: other.example -2", strangers, first),
+        ("9: ok.example -2", "#1 greylist", first),
+    ] {
+        let mut mail = mail(ANN);
+        mail.lists = said("ok.example 127.0.5.3, other.example not");
+        let set = compile(with_lists(list, &format!("{policy}\n#2 lists")));
+        let (ruling, asked) = mail.decide(&set);
+        assert_eq!(show(&ruling), expected, "{list}, {policy}");
+        let triplet = asked.iter().any(|need| matches!(need, Need::Triplet(_)));
+        assert_eq!(triplet, expected != "proceed", "{asked:?}");
+    }
 }
 
 #[test]

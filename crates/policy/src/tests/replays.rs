@@ -204,6 +204,36 @@ fn the_triplet_table_is_simulated_where_it_goes_another_way() {
 }
 
 #[test]
+fn a_pool_is_one_client_in_a_replay_and_without_spf_nobody_knows() {
+    let pools = "#1 greylist_by_pool";
+    for state in ["spf pass", "spf fail", "retry spf pass", "early spf pass"] {
+        check_replay(pools, &format!("{ANN} {state}"), pools, "same");
+    }
+    check_replay("", ANN, pools, "unknown: Spf");
+    let (set, keys) = (compile(objects(pools)), TripletKeys::new(7));
+    let mut table = Triplets::new(GreylistTimes::default(), 10);
+    let mut ends =
+        [("192.0.2.1", 0, "pass"), ("198.51.100.1", 60, "pass"), ("203.0.113.1", 90, "fail")].map(
+            |(ip, seconds, spf)| {
+                let mut event = event("#1 no_greylist\n#2 expect", &format!("{ANN} spf {spf}"));
+                Arc::make_mut(&mut event.subject.client).client.ip = ip.parse().unwrap();
+                event.started = Timestamp::from_millis(NOW.as_millis() + seconds * 1_000);
+                let spf = Observed::Spf(mail(&format!("{ANN} spf {spf}")).spf_facts());
+                event.record.evidence.add(finding(CheckName::Spf, Stage::Rcpt, spf));
+                show_end(&settle(&keys, &mut table, &set, &event))
+            },
+        );
+    ends.sort();
+    let first = "greylist.first_seen by #1";
+    assert_eq!(ends, ["accepted", first, first]);
+    // Who passed by its network before goes on passing.
+    let mut known = event("", &format!("{ANN} retry"));
+    let spf = Observed::Spf(mail(&format!("{ANN} spf pass")).spf_facts());
+    known.record.evidence.add(finding(CheckName::Spf, Stage::Rcpt, spf));
+    assert_eq!(show_end(&settled(&set, &known)), "accepted");
+}
+
+#[test]
 fn a_table_that_is_full_knows_nothing_more() {
     let set = compile(objects(""));
     let event = event("#1 no_greylist", ANN);

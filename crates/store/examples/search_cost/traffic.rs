@@ -296,6 +296,7 @@ fn record(
         first_event: id,
         attempts: if is_retry { 2 } else { 1 },
         let_in: false,
+        no_pool: None,
     };
     let evidence = Evidence::from_iter([Finding {
         check: CheckName::Greylist,

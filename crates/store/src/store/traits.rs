@@ -3,7 +3,8 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, MutexGuard, PoisonError, RwLockReadGuard};
 
-use types::finding::TripletFacts;
+use types::finding::{TripletFacts, TripletState};
+use types::policy::ClientIdentity;
 use types::{
     Correspondence, EmailAddress, Event, EventId, ForwardPath, LifeLineId, QueueId, Reference,
     ReversePath, Timestamp,
@@ -270,6 +271,14 @@ impl CorrespondenceTable for Store {
 impl TripletTable for Store {
     fn enter(&self, attempt: &TripletAttempt<'_>) -> Result<TripletFacts, StoreError> {
         self.triplets.enter(&self.journal, attempt)
+    }
+
+    fn stands(&self, attempt: &TripletAttempt<'_>) -> TripletState {
+        self.triplets.stands(attempt)
+    }
+
+    fn pairs_of(&self, identity: ClientIdentity, client: &str) -> u32 {
+        self.triplets.pairs_of(identity, client)
     }
 
     fn due(&self, now: Timestamp, max: usize) -> Vec<ExpiredTriplet> {

@@ -78,6 +78,7 @@ impl Window {
             first_event: self.first_event,
             attempts,
             let_in: false,
+            no_pool: None,
         }
     }
 
@@ -187,6 +188,7 @@ impl Remembered {
             first_event: self.first_event,
             attempts: self.attempts,
             let_in: false,
+            no_pool: None,
         }
     }
 }

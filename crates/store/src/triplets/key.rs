@@ -35,12 +35,22 @@ impl Key {
         sender: &str,
         recipient: &ForwardPath,
     ) -> Key {
+        Key::of_parts(identity, &[client, sender, recipient.key()])
+    }
+
+    /// The key of a client whatever it sends to whom.
+    pub(super) fn of_client(identity: ClientIdentity, client: &str) -> Key {
+        Key::of_parts(identity, &[client])
+    }
+
+    fn of_parts(identity: ClientIdentity, parts: &[&str]) -> Key {
         let mut hash = Sha256::new();
         hash.update([match identity {
             ClientIdentity::Address => 0,
             ClientIdentity::Network => 1,
+            ClientIdentity::Pool => 2,
         }]);
-        for part in [client, sender, recipient.key()] {
+        for part in parts {
             // With lengths, or "a" + "bc" would be "ab" + "c".
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);

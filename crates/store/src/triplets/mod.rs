@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use types::event::FollowUp;
-use types::finding::TripletFacts;
+use types::finding::{TripletFacts, TripletState};
+use types::policy::ClientIdentity;
 use types::{
     Event, EventId, EventKind, ForwardPath, LifeLineId, Observed, Outcome, ReversePath, Timestamp,
 };
@@ -29,6 +30,7 @@ use types::{
 use crate::contract::{ExpiredTriplet, StoreError, TripletAttempt, TripletEntry, TripletSteer};
 use crate::journal::{BatchRef, Journal, Written};
 
+mod clients;
 mod closed;
 mod entry;
 mod key;
@@ -36,6 +38,7 @@ mod pair;
 mod shard;
 mod stored;
 
+use clients::Clients;
 use closed::Closed;
 pub use entry::{Remembered, TripletChange, Window};
 pub use key::Key;
@@ -48,6 +51,7 @@ pub(crate) use stored::{Cuts, StoredClosed, StoredShard};
 pub(crate) struct Triplets {
     shards: Vec<Mutex<Shard>>,
     pairs: Arc<Pairs>,
+    clients: Arc<Clients>,
     /// Locked after a shard, never before one.
     closed: Mutex<Closed>,
     entries: AtomicUsize,
@@ -56,10 +60,10 @@ pub(crate) struct Triplets {
 
 impl Triplets {
     pub(crate) fn new(entries_max: usize) -> Self {
-        let pairs = Arc::default();
-        let shards = (0..key::SHARDS).map(|_| Mutex::new(Shard::new(&pairs))).collect();
+        let (pairs, clients) = (Arc::default(), Arc::default());
+        let shards = (0..key::SHARDS).map(|_| Mutex::new(Shard::new(&pairs, &clients))).collect();
         let entries = AtomicUsize::new(0);
-        Triplets { shards, pairs, closed: Mutex::default(), entries, entries_max }
+        Triplets { shards, pairs, clients, closed: Mutex::default(), entries, entries_max }
     }
 
     fn shard(&self, key: Key) -> Result<MutexGuard<'_, Shard>, StoreError> {
@@ -84,6 +88,20 @@ impl Triplets {
         // that of another connection before it, takes this along.
         self.change(journal, &mut shard, step.change, Journal::append_batch_along)?;
         Ok(step.facts)
+    }
+
+    /// See [`crate::TripletTable::stands`].
+    pub(crate) fn stands(&self, attempt: &TripletAttempt<'_>) -> TripletState {
+        let key = Key::new(attempt.identity, &attempt.client, &attempt.sender, attempt.recipient);
+        match self.shard(key) {
+            Ok(shard) => shard.step(key, attempt).facts.state,
+            Err(_) => TripletState::FirstSeen,
+        }
+    }
+
+    /// See [`crate::TripletTable::pairs_of`].
+    pub(crate) fn pairs_of(&self, identity: ClientIdentity, client: &str) -> u32 {
+        self.clients.count(identity, client)
     }
 
     /// Closes the life-lines on which these messages were accepted.

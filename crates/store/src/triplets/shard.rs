@@ -9,6 +9,7 @@ use std::time::Duration;
 use types::Timestamp;
 use types::finding::{TripletFacts, TripletState};
 
+use super::clients::Clients;
 use super::entry::{Remembered, TripletChange, Window, seconds};
 use super::key::Key;
 use super::pair::{Pair, Pairs};
@@ -23,6 +24,8 @@ pub(super) struct Shard {
     by_close: BTreeSet<(Timestamp, Key)>,
     /// Where its windows are also found by sender and recipient.
     pairs: Arc<Pairs>,
+    /// How many remembered triplets each client has.
+    clients: Arc<Clients>,
 }
 
 /// What an attempt is, and what it changes.
@@ -32,12 +35,13 @@ pub(super) struct Step {
 }
 
 impl Shard {
-    pub(super) fn new(pairs: &Arc<Pairs>) -> Self {
+    pub(super) fn new(pairs: &Arc<Pairs>, clients: &Arc<Clients>) -> Self {
         Shard {
             windows: HashMap::new(),
             remembered: HashMap::new(),
             by_close: BTreeSet::new(),
             pairs: Arc::clone(pairs),
+            clients: Arc::clone(clients),
         }
     }
 
@@ -89,7 +93,7 @@ impl Shard {
         match change {
             TripletChange::Opened(window) => {
                 let key = window.key();
-                self.remembered.remove(&key);
+                self.forget_one(key);
                 let old = self.remove_window(key);
                 let told = old.filter(|old| old.first_event != window.first_event);
                 self.insert_window(key, window);
@@ -103,7 +107,7 @@ impl Shard {
             }
             TripletChange::Passed { key, at, remember_s } => {
                 if let Some(window) = self.remove_window(key) {
-                    self.remembered.insert(key, Remembered::of(&window, at, remember_s));
+                    self.remember(key, Remembered::of(&window, at, remember_s));
                 }
             }
             TripletChange::Used { key, at, remember_s } => {
@@ -125,7 +129,7 @@ impl Shard {
             }
             TripletChange::Forgotten { key } => {
                 self.remove_window(key);
-                self.remembered.remove(&key);
+                self.forget_one(key);
             }
         }
         None
@@ -144,6 +148,19 @@ impl Shard {
         Some(window)
     }
 
+    pub(super) fn remember(&mut self, key: Key, known: Remembered) {
+        self.clients.add(&known);
+        if let Some(old) = self.remembered.insert(key, known) {
+            self.clients.remove(&old);
+        }
+    }
+
+    fn forget_one(&mut self, key: Key) {
+        if let Some(known) = self.remembered.remove(&key) {
+            self.clients.remove(&known);
+        }
+    }
+
     /// Takes out a window that closed before `now`, the oldest first; at the
     /// very instant a retry still passes.
     pub(super) fn take_closed(&mut self, now: Timestamp) -> Option<Box<Window>> {
@@ -153,8 +170,13 @@ impl Shard {
 
     /// Drops what was remembered and not used for too long.
     pub(super) fn forget(&mut self, now: Timestamp) {
+        let clients = &self.clients;
         self.remembered.retain(|_, known| {
-            !known.is_forgotten(now, Duration::from_secs(known.remember_s.into()))
+            let kept = !known.is_forgotten(now, Duration::from_secs(known.remember_s.into()));
+            if !kept {
+                clients.remove(known);
+            }
+            kept
         });
     }
 

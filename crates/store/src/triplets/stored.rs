@@ -77,7 +77,7 @@ impl Triplets {
             shard.insert_window(window.key(), Box::new(window));
         }
         for known in stored.remembered {
-            shard.remembered.insert(known.key(), known);
+            shard.remember(known.key(), known);
         }
         self.count(before, shard.len());
     }

@@ -58,6 +58,8 @@ contract! {
         pairs_are_found_newest_first;
     triplets:
         the_numbers_of_the_product_hold,
+        what_is_held_is_known_without_entering_and_by_its_own_identity,
+        the_pairs_of_a_client_are_counted_as_long_as_they_are_remembered,
         a_late_retry_opens_a_new_window_and_the_old_one_expires,
         a_passed_triplet_is_remembered_36_days_after_its_last_use,
         a_life_line_goes_on_until_a_message_is_accepted,

@@ -1,9 +1,10 @@
 //! The contract of greylisting's memory, with the numbers of the product.
 
-use store::contract::TripletSteer;
+use store::contract::{TripletAttempt, TripletSteer};
 use store::{Acceptance, EventLog, TripletTable};
 use types::finding::TripletFacts;
 use types::finding::TripletState::{self, FirstSeen, Known, Passed, TooEarly};
+use types::policy::ClientIdentity;
 use types::{CheckName, Event, Finding, Micros, Observed, Source, Stage};
 
 use crate::backend::Backend;
@@ -38,6 +39,67 @@ pub(crate) async fn the_numbers_of_the_product_hold(mut backend: impl Backend) {
     // Another recipient is another triplet.
     assert_eq!(state(&store, 9, 90, 61), FirstSeen);
     assert_eq!(store.size(), (2, 3));
+}
+
+pub(crate) async fn what_is_held_is_known_without_entering_and_by_its_own_identity(
+    mut backend: impl Backend,
+) {
+    let store = backend.open(at(0));
+    let trying = trying(1);
+    let by = |identity, seconds| TripletAttempt {
+        identity,
+        client: "sender.example".into(),
+        ..trying.attempt(10, at(seconds))
+    };
+    let held = |seconds| {
+        [ClientIdentity::Address, ClientIdentity::Network, ClientIdentity::Pool]
+            .map(|identity| store.stands(&by(identity, seconds)) != FirstSeen)
+    };
+    assert_eq!((held(0), store.size()), ([false; 3], (0, 0)));
+    store.enter(&by(ClientIdentity::Pool, 0)).unwrap();
+    assert_eq!((held(12 * HOUR), store.size()), ([false, false, true], (1, 0)));
+    assert_eq!(held(12 * HOUR + 1), [false; 3], "the window is over");
+    assert_eq!(store.enter(&by(ClientIdentity::Pool, 60)).unwrap().state, Passed);
+    assert_eq!(held(36 * DAY), [false, false, true]);
+    assert_eq!(held(36 * DAY + 61), [false; 3], "forgotten");
+    drop(store);
+    let store = backend.open(at(61));
+    assert_eq!(store.stands(&by(ClientIdentity::Pool, 61)), Known, "and kept over a start");
+}
+
+pub(crate) async fn the_pairs_of_a_client_are_counted_as_long_as_they_are_remembered(
+    mut backend: impl Backend,
+) {
+    let store = backend.open(at(0));
+    let (network, pool) = (ClientIdentity::Network, ClientIdentity::Pool);
+    let client = "198.51.100.0/24";
+    let enter = |store: &_, pair: u64, seconds: i64| {
+        let trying = trying(pair);
+        let attempt = TripletAttempt { client: client.into(), ..trying.attempt(pair, at(seconds)) };
+        TripletTable::enter(store, &attempt).unwrap().state
+    };
+    for pair in 1..=3 {
+        enter(&store, pair, 0);
+        assert_eq!(store.pairs_of(network, client), 0, "who waits has not come back");
+    }
+    for pair in 1..=3 {
+        assert_eq!(enter(&store, pair, 60), Passed);
+    }
+    // Again is no other pair, and another identity is another client.
+    assert_eq!(enter(&store, 1, 20 * DAY), Known);
+    assert_eq!((store.pairs_of(network, client), store.pairs_of(pool, client)), (3, 0));
+    drop(store);
+    let store = backend.open(at(20 * DAY));
+    assert_eq!(store.pairs_of(network, client), 3);
+    let known = store.list(client, 10);
+    let gone = known.iter().find(|entry| entry.last_used == at(60)).cloned().unwrap();
+    store.steer(&[gone], TripletSteer::Forget).unwrap();
+    assert_eq!(store.pairs_of(network, client), 2);
+    // One is used again too late, and begins anew.
+    let old = store.list(client, 10).into_iter().find(|entry| entry.last_used == at(60)).unwrap();
+    let pair = (1..=3).find(|pair| recipient(*pair) == old.recipient).unwrap();
+    assert_eq!(enter(&store, pair, 40 * DAY), FirstSeen);
+    assert_eq!(store.pairs_of(network, client), 1);
 }
 
 pub(crate) async fn a_late_retry_opens_a_new_window_and_the_old_one_expires(

@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 
 use types::event::{BounceSuppression, QueueAction, RelayAnswer};
-use types::{Decision, Event, EventKind, FollowUp, LifeLineId, Outcome, PolicyRef, Timestamp};
+use types::finding::NoPool;
+use types::policy::ClientIdentity;
+use types::{
+    CheckName, Decision, Event, EventKind, FollowUp, LifeLineId, Observed, Outcome, PolicyRef,
+    Timestamp,
+};
 
 /// Gives life-lines short names in the order in which they appear.
 #[derive(Default)]
@@ -43,9 +48,32 @@ fn attempt(event: &Event, outcome: &Outcome) -> String {
     if let Some(decision) = outcome.decision() {
         decided(&mut line, decision);
     }
+    put(&mut line, "client", pool(event));
+    if let Some(Observed::History(facts)) = event.record.evidence.latest(CheckName::History) {
+        put(&mut line, "pairs", Some(facts.pairs.to_string()));
+    }
+    if let Some(Observed::ShowsOwnName { own, .. }) =
+        event.record.evidence.latest(CheckName::DisplayName)
+    {
+        put(&mut line, "shows", Some(own.clone()));
+    }
     let would = event.record.would.as_ref();
     put(&mut line, "would", would.map(|decision| decision.reason.to_string()));
     line
+}
+
+/// How the triplet's client was identified, where pools were asked for.
+fn pool(event: &Event) -> Option<String> {
+    let Some(Observed::Triplet(facts)) = event.record.evidence.latest(CheckName::Greylist) else {
+        return None;
+    };
+    let why_not = match facts.no_pool {
+        None => return (facts.identity == ClientIdentity::Pool).then(|| facts.client.to_string()),
+        Some(NoPool::Spf(result)) => format!("spf-{}", result.slug()),
+        Some(NoPool::NullReversePath) => "null-reverse-path".to_owned(),
+        Some(NoPool::SeenBefore) => "seen-before".to_owned(),
+    };
+    Some(format!("{} because={why_not}", facts.client))
 }
 
 fn decided(line: &mut String, decision: &Decision) {

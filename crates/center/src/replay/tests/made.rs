@@ -10,7 +10,7 @@ use types::evidence::{Evidence, Need, Parties};
 use types::finding::{RecipientAnswer, TripletFacts, TripletState};
 use types::message::HeaderMailbox;
 use types::outcome::{Attempt, Ending};
-use types::triplet::{identity_text, normalised};
+use types::triplet::{identified, normalised};
 use types::*;
 
 /// Makes attempts and remembers triplets between them.
@@ -134,7 +134,8 @@ impl<'a> Maker<'a> {
         id: EventId,
         life_line: &mut LifeLineId,
     ) -> TripletFacts {
-        let client = identity_text(subject.client.client.ip, identity);
+        let ip = subject.client.client.ip;
+        let client = identified(ip, identity, &ReversePath::Null, None).client;
         let sender = subject.reverse_path.as_deref().map(normalised).unwrap_or_default();
         let to = subject.recipient.as_ref().map_or("", ForwardPath::key);
         let window = self.windows.entry(format!("{client} {sender} {to}"));
@@ -160,6 +161,7 @@ impl<'a> Maker<'a> {
             first_event: id,
             attempts: 1,
             let_in: false,
+            no_pool: None,
         }
     }
 }

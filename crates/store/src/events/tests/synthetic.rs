@@ -224,6 +224,7 @@ fn record(
         first_event: id,
         attempts: 1 + dice.roll(4) as u32,
         let_in: false,
+        no_pool: None,
     };
     let evidence = Evidence::from_iter([
         finding(CheckName::Connections, Stage::Connect, connections),

@@ -26,8 +26,9 @@ pub(crate) fn look(
         if address.is_ok_and(|address| is_internal(address.domain_key())) {
             return None;
         }
+        let read: String = shown.chars().filter(|c| !is_invisible(*c)).collect();
         let own =
-            own_address(shown, &is_internal).or_else(|| own_name(shown, domain, directory, at))?;
+            own_address(&read, &is_internal).or_else(|| own_name(&read, domain, directory, at))?;
         Some(Observed::ShowsOwnName {
             shown: shown.to_owned(),
             own,
@@ -47,7 +48,17 @@ fn own_address(shown: &str, is_internal: impl Fn(&str) -> bool) -> Option<String
         .map(|address| address.key().to_owned())
 }
 
-/// The address in the directory that the words of the name make.
+/// Whether a character is not seen where it stands: with one of them inside, a
+/// name looks like that of somebody and compares as that of nobody.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+    )
+}
+
+/// The address in the directory that two words of the name make: titles and
+/// initials may stand beside them.
 fn own_name(shown: &str, domain: &str, directory: &DirectoryFile, at: Timestamp) -> Option<String> {
     let words: Vec<String> = shown
         .split(|c: char| !c.is_alphanumeric())
@@ -55,10 +66,10 @@ fn own_name(shown: &str, domain: &str, directory: &DirectoryFile, at: Timestamp)
         .take(WORDS_MAX)
         .map(str::to_lowercase)
         .collect();
-    let (first, others) = words.split_first()?;
-    let last = others.last()?;
-    let pairs = [(first, last), (last, first)];
-    let locals = pairs.into_iter().flat_map(|(one, other)| {
+    let pairs = words.iter().enumerate().flat_map(|(place, one)| {
+        words.iter().skip(place + 1).flat_map(move |other| [(one, other), (other, one)])
+    });
+    let locals = pairs.flat_map(|(one, other)| {
         [".", "_", "-", ""].map(|between| format!("{one}{between}{other}"))
     });
     locals
@@ -96,7 +107,12 @@ mod tests {
         let stranger = "x@elsewhere.example";
         check("Ann Miller", stranger, Some("ann.miller@corp.example"));
         check("MILLER, Ann", stranger, Some("ann.miller@corp.example"));
-        check("Dr. Ann B. Miller", stranger, None);
+        check("Dr. Ann B. Miller", stranger, Some("ann.miller@corp.example"));
+        check("Ann Miller (Accounts)", stranger, Some("ann.miller@corp.example"));
+        check("A\u{200b}nn Mil\u{ad}ler", stranger, Some("ann.miller@corp.example"));
+        check("bo\u{2060}ss@corp.example", stranger, Some("boss@corp.example"));
+        check("Ann Other", stranger, None);
+        check("One Two Three Four Ann Miller", stranger, None);
         check("Jo Li", stranger, Some("jo_li@corp.example"));
         check("boss@corp.example", stranger, Some("boss@corp.example"));
         check("\"Boss\" <boss@corp.example>", "not an address", Some("boss@corp.example"));

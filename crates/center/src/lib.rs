@@ -48,6 +48,7 @@ pub mod replay;
 mod reputation;
 mod requests;
 mod retention;
+mod returns;
 mod saved_views;
 mod schema;
 pub mod search;
@@ -100,6 +101,7 @@ pub use requests::{
     HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX, REQUEST_NOTE_CHARS_MAX,
     REQUESTS_PAGE_MAX, RequestAnswer, RequestList, RequestedAttempt, ReviewRequest,
 };
+pub use returns::{DelayRow, DelaySuggestion, GreylistDelays, ReturnPrior};
 pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
 pub use senders::{ImportHow, Imported, SenderRow, SenderSearch};
@@ -232,6 +234,7 @@ pub struct Center {
     hours: hours::Hours,
     refusals: refusals::Refusals,
     recent_precision: precision::RecentPrecision,
+    returns: returns::Returns,
     next_hops: Arc<dyn NextHops>,
     exports: Option<exports::Jobs>,
     saved_views: Option<Arc<dyn SavedViewState>>,
@@ -266,6 +269,7 @@ impl Center {
             hours,
             refusals: refusals::Refusals::default(),
             recent_precision: precision::RecentPrecision::default(),
+            returns: returns::Returns::default(),
             next_hops,
             exports: None,
             saved_views: None,

@@ -152,6 +152,7 @@ routes! {
     POST "/views/{id}/alert/test" Needs(SeeMetadata);
     GET "/reports/precision" Needs(SeePolicies);
     GET "/reports/reputation" Needs(SeePolicies);
+    GET "/reports/delays" Needs(SeeGreylist);
     POST "/reports/reputation/{ip}/forget" Needs(EditPolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
@@ -277,6 +278,7 @@ routes! {
     GET "/api/v1/queue/{id}" Needs(SeeQueue);
     POST "/api/v1/queue/actions" ON_QUEUE;
     GET "/api/v1/greylist" Needs(SeeGreylist);
+    GET "/api/v1/greylist/delays" Needs(SeeGreylist);
     POST "/api/v1/greylist/pass" Needs(SteerGreylist);
     POST "/api/v1/greylist/forget" Needs(SteerGreylist);
     // The audit log; without the permission one's own entries only.

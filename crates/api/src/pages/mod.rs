@@ -11,6 +11,7 @@ mod bulk;
 mod chart;
 pub(crate) mod clock;
 mod compare;
+mod delays;
 mod downloads;
 mod expecting;
 mod groups;
@@ -74,13 +75,6 @@ pub(crate) fn router() -> Router<Api> {
         .route("/messages/chosen", get(list::tools::chosen))
         .route("/messages/live", get(live::page))
         .route("/console/pulse", get(pulse::pulse))
-        .route("/reports/precision", get(precision::page))
-        .route("/reports/reputation", get(reputation::page))
-        .route("/reports/reputation/{ip}/forget", post(reputation::forget))
-        .route("/reports/downloads", get(downloads::page).post(downloads::start))
-        .route("/reports/downloads/new", get(downloads::ask))
-        .route("/reports/downloads/{id}/cancel", post(downloads::cancel))
-        .route("/reports/downloads/{id}/remove", post(downloads::remove))
         .route("/messages/{name}", get(message::details))
         .route("/messages/{name}/life", get(message::life))
         .route("/messages/{name}/verdict", get(message::verdict))
@@ -117,9 +111,23 @@ pub(crate) fn router() -> Router<Api> {
         .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))
         .merge(acting())
+        .merge(reports())
         .merge(saved_views())
         .merge(policies())
         .merge(definitions())
+}
+
+/// What is counted and summed up, and what can be taken away.
+fn reports() -> Router<Api> {
+    Router::new()
+        .route("/reports/precision", get(precision::page))
+        .route("/reports/reputation", get(reputation::page))
+        .route("/reports/reputation/{ip}/forget", post(reputation::forget))
+        .route("/reports/delays", get(delays::page))
+        .route("/reports/downloads", get(downloads::page).post(downloads::start))
+        .route("/reports/downloads/new", get(downloads::ask))
+        .route("/reports/downloads/{id}/cancel", post(downloads::cancel))
+        .route("/reports/downloads/{id}/remove", post(downloads::remove))
 }
 
 /// Lists under a name of their own, and what is told of them.

@@ -103,6 +103,20 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/policies/versions", "Versions", Permission::SeePolicies),
     ("/reports/precision", "Precision", Permission::SeePolicies),
     ("/reports/reputation", "Reputation", Permission::SeePolicies),
+    ("/reports/delays", "Delays", Permission::SeeGreylist),
+];
+
+/// Where the pages about policies begin.
+const POLICY_PATHS: &[&str] = &[
+    "/senders",
+    "/expecting",
+    "/groups",
+    "/definitions",
+    "/policies",
+    "/changes",
+    "/reports/precision",
+    "/reports/reputation",
+    "/reports/delays",
 ];
 
 /// The pages about the system: address, name, and what they need; without
@@ -242,11 +256,7 @@ impl Shell {
             "/" => self.path == "/",
             "/system/audit" => self.path.starts_with("/system"),
             // The rail has one place for all pages about policies.
-            "/policies" => {
-                ["/senders", "/expecting", "/groups", "/policies", "/changes", "/reports/precision"]
-                    .iter()
-                    .any(|start| self.path.starts_with(start))
-            }
+            "/policies" => POLICY_PATHS.iter().any(|start| self.path.starts_with(start)),
             // A message, its life-line, and two side by side.
             "/messages" => {
                 let below = ["/messages", "/lifelines", "/compare"];

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use center::{GreylistRow, QueueCommand, QueueDone, QueueRow, QueueShape};
+use center::{GreylistDelays, GreylistRow, QueueCommand, QueueDone, QueueRow, QueueShape};
 use serde::{Deserialize, Serialize};
 use types::{Caller, QueueId};
 
@@ -70,6 +70,22 @@ pub(crate) async fn greylist(
     Params(GreylistParams { text, limit }): Params<GreylistParams>,
 ) -> Result<Json<Vec<GreylistRow>>, ApiProblem> {
     working(&api, move |center| center.greylist_list(&caller, &text, limit)).await.map(Json)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct DelayParams {
+    #[serde(default)]
+    days: u32,
+    #[serde(default)]
+    limit: usize,
+}
+
+pub(crate) async fn greylist_delays(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(DelayParams { days, limit }): Params<DelayParams>,
+) -> Result<Json<GreylistDelays>, ApiProblem> {
+    working(&api, move |center| center.greylist_delays(&caller, days, limit)).await.map(Json)
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -43,7 +43,7 @@ impl Seen<'_> {
         }
         story.continued_by = continued_by.filter(|other| Some(*other) != life);
         if let Some(attempt) = attempt.as_ref().filter(|_| story.window.is_some()) {
-            story.prior = self.return_prior(attempt)?;
+            story.prior = Some(self.return_prior(attempt)?);
         }
         if let Some(attempt) = attempt.filter(|attempt| attempt.subject.recipient.is_some()) {
             story.lanes = self.lanes(&attempt)?;

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use types::event::QueueAction;
-use types::finding::TripletState;
-use types::policy::GreylistTimes;
+use types::finding::{TripletFacts, TripletState};
+use types::policy::{ClientIdentity, GreylistTimes};
 use types::{
     CheckName, Detail, Event, EventId, EventKind, FollowUp, LifeLineId, Observed, Outcome,
     OutcomeKind, Reason, Reference, Stage, Timestamp, spoken,
 };
 
 use super::delay::{Delay, delay, millis_between};
+use super::evidence::identified_by;
 use super::follow_up::{follow_up_class, follow_up_text};
 use super::joins::{Join, join, triplet};
-use super::prior::ReturnPrior;
 use crate::presentable;
+use crate::returns::ReturnPrior;
 
 pub use super::follow_up::follow_up_title;
 
@@ -308,10 +309,11 @@ fn notes(event: &Event) -> Vec<String> {
         let waited = spoken(event.started.since(facts.first_seen));
         notes.extend(match facts.state {
             TripletState::FirstSeen => Some(format!(
-                "New triplet ({} \u{b7} {} \u{b7} {}).",
+                "New triplet ({} \u{b7} {} \u{b7} {}){}.",
                 facts.client,
                 facts.sender,
                 event.subject.recipient.as_ref().map_or("-", |path| path.as_str()),
+                pool(facts),
             )),
             TripletState::TooEarly => Some(format!("{waited} after the first attempt.")),
             TripletState::Passed if facts.let_in => Some(format!(
@@ -329,6 +331,13 @@ fn notes(event: &Event) -> Vec<String> {
         notes.push(format!("{}.", super::evidence::octets(*octets)));
     }
     notes
+}
+
+/// How the client was identified, where pools are asked for.
+fn pool(facts: &TripletFacts) -> String {
+    let asked_for = facts.identity == ClientIdentity::Pool || facts.no_pool.is_some();
+    let by = identified_by(facts.identity, &facts.client, facts.no_pool);
+    if asked_for { format!("; the client is {by}") } else { String::new() }
 }
 
 /// The window of the last attempt, if it still waits for a retry.

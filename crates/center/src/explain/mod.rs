@@ -22,7 +22,6 @@ mod listings;
 mod names;
 mod neighbours;
 mod policies;
-pub mod prior;
 pub mod public;
 mod remote;
 mod sentence;

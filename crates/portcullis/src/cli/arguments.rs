@@ -1063,6 +1063,16 @@ pub enum GreylistCommand {
         /// The reference of the attempt that was asked to come back.
         reference: String,
     },
+    /// Show how long greylisting delayed the mail of each sender domain, from
+    /// counts of the last 30 days.
+    Delays {
+        /// Days to look back on.
+        #[arg(long, default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=30))]
+        days: u32,
+        /// Most domains to show.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
+        limit: usize,
+    },
     /// Forget the matching triplets, as if they had never been seen.
     Forget {
         /// Text in client, sender or recipient.

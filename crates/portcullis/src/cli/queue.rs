@@ -22,12 +22,22 @@ const QUEUE: &[Column] = &[
 
 const TRIPLETS: &[Column] = &[
     ("Client", "/client"),
+    ("Known by", "/identity"),
     ("From", "/from"),
     ("To", "/to"),
     ("State", "/state"),
     ("First seen", "/first_seen"),
     ("Last used", "/last_used"),
     ("Attempts", "/attempts"),
+];
+
+const DELAYS: &[Column] = &[
+    ("Sender domain", "/domain"),
+    ("Came back", "/returned"),
+    ("Never did", "/never"),
+    ("p50", "/p50"),
+    ("p95", "/p95"),
+    ("Suggestion", "/suggestion/text"),
 ];
 
 /// Most messages the server lists at once.
@@ -218,6 +228,13 @@ pub(super) fn greylist(global: &Global, command: &GreylistCommand) -> Result<Exi
         }
         GreylistCommand::LetIn { reference } => {
             return super::letting::let_in(global, reference);
+        }
+        GreylistCommand::Delays { days, limit } => {
+            let (days, limit) = (days.to_string(), limit.to_string());
+            let parameters = [("days", Some(days.as_str())), ("limit", Some(limit.as_str()))];
+            let report: Json = server.get(&path_with("/greylist/delays", &parameters))?;
+            let rows = report.get("rows").and_then(Json::as_array).cloned().unwrap_or_default();
+            output.found(DELAYS, &rows, "nothing was counted yet, or nobody had to come back")?;
         }
         GreylistCommand::Forget { text } => {
             confirm(global, &format!("forget the triplets that contain {text:?}"))?;

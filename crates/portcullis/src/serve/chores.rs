@@ -172,10 +172,12 @@ pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
 }
 
 /// Keeps what is counted in memory: how often each policy decided, the
-/// conservation sum by the hour, and the refusals of the hours that are over.
+/// conservation sum by the hour, and the refusals and the returns of the hours
+/// that are over.
 pub(crate) fn note_hits(gateway: &Gateway) -> Result<(), String> {
     gateway.center.keep_hours().map_err(|error| whole(&error))?;
     gateway.center.keep_refusals().map_err(|error| whole(&error))?;
+    gateway.center.keep_returns().map_err(|error| whole(&error))?;
     let hits = gateway.watchers.take_hits();
     if hits.is_empty() {
         return Ok(());

@@ -13,12 +13,12 @@ use types::{PolicyId, PolicyType};
 
 use super::super::list::address::Pairs;
 use super::super::{Shell, error_page, sent, shown};
-use super::form::{BASES, MODES, OptionChoice, PolicyForm, SCOPES, option_choices};
+use super::form::{BASES, Filled, MODES, OptionChoice, PolicyForm, SCOPES, option_choices};
 use super::{Report, may_change, told};
 use crate::Api;
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
-use crate::routes::working;
+use crate::routes::{Params, working};
 
 #[derive(Template)]
 #[template(path = "policy.html")]
@@ -68,10 +68,12 @@ pub(crate) async fn new(
     signed: Signed,
     shell: Shell,
     Path(kind): Path<String>,
+    Params(filled): Params<Filled>,
 ) -> Response {
     match kind.parse::<PolicyType>() {
         Ok(kind) if !choices(kind).is_empty() => {
-            opened(&api, signed, shell, kind, None, None, Outcome::default()).await
+            let form = Some(PolicyForm::filled(filled));
+            opened(&api, signed, shell, kind, None, form, Outcome::default()).await
         }
         _ => error_page(shell, &ApiProblem::nothing_here()),
     }

@@ -2,6 +2,7 @@
 //! types and options, so that a new type needs no page of its own.
 
 use center::CenterError;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use types::choices::{ANY_DEFINITION, choices};
 use types::policy::{DomainPattern, PolicyOption, Scope};
@@ -54,6 +55,20 @@ pub(super) struct PolicyForm {
     pub(super) expected: String,
     pub(super) note: String,
 }
+
+/// What the address of a new policy can fill in: who suggests one prepares it
+/// so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Filled {
+    narrative: String,
+    option: String,
+    from: String,
+    from_name: String,
+}
+
+/// Most characters of a field that an address fills in.
+const FILLED_CHARS_MAX: usize = 300;
 
 /// One choice of the option.
 pub(super) struct OptionChoice {
@@ -139,6 +154,23 @@ impl PolicyForm {
             to: "everyone".to_owned(),
             mode: "observe".to_owned(),
             ..PolicyForm::default()
+        }
+    }
+
+    /// The form of a new policy, with what an address fills in; nothing is
+    /// stored before somebody sends it.
+    pub(super) fn filled(filled: Filled) -> PolicyForm {
+        let cut = |text: String| text.chars().take(FILLED_CHARS_MAX).collect::<String>();
+        let side = |kind: &str| SCOPES.iter().find(|(slug, ..)| *slug == kind);
+        let new = PolicyForm::new();
+        // As the choices are written; an option of another shape is none.
+        let option = serde_json::from_str::<PolicyOption>(&filled.option);
+        PolicyForm {
+            narrative: cut(filled.narrative),
+            option: option.map(|option| json!(option).to_string()).unwrap_or_default(),
+            from: side(&filled.from).map_or(new.from.clone(), |(slug, ..)| (*slug).to_owned()),
+            from_name: cut(filled.from_name),
+            ..new
         }
     }
 

@@ -1,0 +1,240 @@
+//! How soon the servers of each sender domain and each network come back, and
+//! how many never do: counted by the hour, kept for a month, which is longer
+//! than the events are.
+//!
+//! An hour is counted from the columns of the event log once it is over, as
+//! [`crate::refusals`] does; no page looks at events for this. What is counted
+//! is kept by recipient domain too, so that whoever sees only some domains
+//! sees what was counted of those.
+
+mod estimate;
+mod report;
+mod waits;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::{Bound, ControlFlow};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use store::events::ScannedRow;
+use store::search::{Direction, Filter, NumberColumn, Query, Stop, TextColumn, WordColumn};
+use types::triplet::network_text;
+use types::{EmailAddress, Reason, Sight, Timestamp};
+
+use crate::hours::{HOUR, hour_of};
+use crate::{Center, CenterError};
+
+pub use estimate::ReturnPrior;
+pub use report::{DelayRow, DelaySuggestion, GreylistDelays};
+use waits::Waits;
+
+/// Days kept.
+const DAYS_KEPT: u32 = 30;
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long after its end an hour is counted: the clock writes expiries a
+/// little late.
+const SETTLE: Duration = Duration::from_secs(120);
+/// Most counts of one day; later ones of that day are left out, and their
+/// number is told.
+const COUNTS_MAX: usize = 4_000;
+/// Most of these that begin with somebody who never came back: what is made
+/// up to fill the table must not shut out those who come back.
+const NEVER_MAX: usize = 1_000;
+/// Under which name a day is kept in the state database, before its number.
+const FACT: &str = "returns_of_day_";
+
+/// Whose servers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    /// Those that send for a domain; empty for the null reverse-path.
+    Domain(String),
+    /// Those of a network.
+    Network(String),
+}
+
+/// Whose servers, and to which domain of ours.
+type Counts = BTreeMap<(Of, String), Waits>;
+
+/// What was counted of one day.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Day {
+    /// Which of its hours were counted, by bits.
+    hours: u32,
+    counts: Counts,
+    /// What found no place.
+    left_out: u64,
+}
+
+/// The same as it is written.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredDay {
+    hours: u32,
+    counts: Vec<(Of, String, Waits)>,
+    left_out: u64,
+}
+
+/// The days by their numbers since 1970.
+type Days = BTreeMap<i64, Day>;
+
+/// What was counted; nothing before it was first asked for.
+#[derive(Default)]
+pub(crate) struct Returns(Mutex<Option<Days>>);
+
+impl Center {
+    /// Counts the hours that are over; to be called from time to time. Cheap
+    /// if none has ended since.
+    ///
+    /// # Errors
+    ///
+    /// An event log or a state database that cannot be read or written; the
+    /// next call takes it up again.
+    pub fn keep_returns(&self) -> Result<(), CenterError> {
+        let over = hour_of(self.parts.clock.now().before(SETTLE));
+        let Some(oldest) = self.memory.search_of_house().oldest() else { return Ok(()) };
+        let first_day = day_of(over) - i64::from(DAYS_KEPT) + 1;
+        let mut counted = self.counted_days()?;
+        let Some(days) = counted.as_mut() else { return Ok(()) };
+        let mut changed = BTreeSet::new();
+        let mut hour = hour_of(oldest).max(day_begin(first_day));
+        while hour < over {
+            let number = day_of(hour);
+            let day = days.entry(number).or_default();
+            if day.hours & bit_of(hour) == 0 {
+                self.count_hour(hour, day)?;
+                day.hours |= bit_of(hour);
+                changed.insert(number);
+            }
+            hour = hour + HOUR;
+        }
+        for number in changed {
+            let kept = days.get(&number).map(|day| serde_json::to_string(&StoredDay::of(day)));
+            let kept = kept.transpose().map_err(|error| CenterError::invalid(error.to_string()))?;
+            self.parts.policies.set_fact(&fact_of(number), kept.as_deref())?;
+        }
+        while let Some(old) = days.keys().next().copied().filter(|old| *old < first_day) {
+            self.parts.policies.set_fact(&fact_of(old), None)?;
+            days.remove(&old);
+        }
+        Ok(())
+    }
+
+    /// What was counted so far, read once. What cannot be understood is
+    /// counted anew, as far back as there are events.
+    fn counted_days(&self) -> Result<MutexGuard<'_, Option<Days>>, CenterError> {
+        let mut days = self.returns.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if days.is_none() {
+            let today = day_of(self.parts.clock.now());
+            let mut found = Days::new();
+            // One more: a day that was kept and is too old now is forgotten.
+            for number in today - i64::from(DAYS_KEPT)..=today {
+                if let Some(kept) = self.parts.policies.fact(&fact_of(number))? {
+                    let stored: StoredDay = serde_json::from_str(&kept).unwrap_or_default();
+                    found.insert(number, stored.read());
+                }
+            }
+            *days = Some(found);
+        }
+        Ok(days)
+    }
+
+    fn count_hour(&self, hour: Timestamp, day: &mut Day) -> Result<(), CenterError> {
+        let passed = Filter::Word(WordColumn::Triplet, vec!["passed".to_owned()]);
+        let expired = Filter::Reason(vec![Reason::GreylistExpired]);
+        let filter = Filter::Any(vec![passed, expired]);
+        let query = Query { filter: &filter, times: hour..hour + HOUR, stop: Stop::never() };
+        let mut take = |row: &ScannedRow<'_>| {
+            day.take(row);
+            ControlFlow::Continue(())
+        };
+        self.memory.search_of_house().scan(&query, Direction::Ascending, &mut take)?;
+        Ok(())
+    }
+}
+
+impl Day {
+    fn take(&mut self, row: &ScannedRow<'_>) {
+        let to = domain_of(&row.text(TextColumn::To));
+        let wait = row.number(NumberColumn::Wait).map(Duration::from_millis);
+        // A let-in before its time has no wait worth a number of its own.
+        let never = row.word(WordColumn::Reason) == Reason::GreylistExpired.slug();
+        let ways =
+            [Of::Domain(domain_of(&row.text(TextColumn::From))), Of::Network(network_of(row.ip()))];
+        for of in ways {
+            match self.place(of, to.clone(), never) {
+                Some(waits) if never => waits.add_never(),
+                Some(waits) => waits.add(wait.unwrap_or_default()),
+                None => self.left_out = self.left_out.saturating_add(1),
+            }
+        }
+    }
+
+    fn place(&mut self, of: Of, to: String, never: bool) -> Option<&mut Waits> {
+        let room = if never { NEVER_MAX } else { COUNTS_MAX };
+        let key = (of, to);
+        let has_room = self.counts.len() < room || self.counts.contains_key(&key);
+        has_room.then(|| self.counts.entry(key).or_default())
+    }
+}
+
+/// All that was counted of one sender domain or network, as far as it is in
+/// sight.
+fn sum_of(days: &Days, of: &Of, sight: &Sight) -> Waits {
+    let mut sum = Waits::default();
+    for day in days.values() {
+        let from = Bound::Included((of.clone(), String::new()));
+        let all = day.counts.range((from, Bound::Unbounded)).take_while(|((one, _), _)| one == of);
+        let seen = all.filter(|((_, to), _)| sight.sees_domain(to));
+        seen.for_each(|(_, waits)| sum.merge(waits));
+    }
+    sum
+}
+
+impl StoredDay {
+    fn of(day: &Day) -> StoredDay {
+        let counts = day.counts.iter();
+        let counts = counts.map(|((of, to), waits)| (of.clone(), to.clone(), waits.clone()));
+        StoredDay { hours: day.hours, counts: counts.collect(), left_out: day.left_out }
+    }
+
+    fn read(self) -> Day {
+        let counts = self.counts.into_iter().map(|(of, to, waits)| ((of, to), waits));
+        Day { hours: self.hours, counts: counts.collect(), left_out: self.left_out }
+    }
+}
+
+/// The domain of an address in comparable form; empty where it has none.
+fn domain_of(address: &str) -> String {
+    let parsed = address.parse::<EmailAddress>();
+    parsed.map(|address| address.domain_key().to_owned()).unwrap_or_default()
+}
+
+fn network_of(ip: IpAddr) -> String {
+    network_text(ip.to_canonical()).to_string()
+}
+
+fn day_of(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(day_millis())
+}
+
+fn day_begin(number: i64) -> Timestamp {
+    Timestamp::from_millis(number.saturating_mul(day_millis()))
+}
+
+fn bit_of(hour: Timestamp) -> u32 {
+    let hours = hour.as_millis().rem_euclid(day_millis()) / 3_600_000;
+    1 << hours
+}
+
+fn day_millis() -> i64 {
+    i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn fact_of(number: i64) -> String {
+    format!("{FACT}{number}")
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,194 @@
+//! Counting, over a real event log whose clock is ours.
+
+use std::sync::Arc;
+
+use types::event::FollowUp;
+use types::finding::{TripletFacts, TripletState};
+use types::policy::ClientIdentity;
+use types::{
+    Caller, CheckName, Event, EventKind, Finding, ForwardPath, Micros, Observed, ReversePath,
+    Source, Stage,
+};
+
+use super::*;
+use crate::tests::{Gateway, at, sample};
+
+fn root() -> Caller {
+    Caller::with_all("root")
+}
+
+/// The attempt `number` that came back after so many seconds; `story` is
+/// `from@sender.example to@corp.example 192.0.2.1`.
+pub(crate) fn returned(number: u64, story: &str, began_s: i64, after_s: i64) -> Event {
+    let mut event = of(sample(number, Reason::Accepted), story, began_s + after_s);
+    let observed = Observed::Triplet(TripletFacts {
+        identity: ClientIdentity::Network,
+        client: "192.0.2.0/24".into(),
+        sender: "ann@sender.example".into(),
+        state: TripletState::Passed,
+        life_line: event.life_line,
+        first_seen: at(began_s),
+        first_event: event.id,
+        attempts: 2,
+        let_in: false,
+        no_pool: None,
+    });
+    let finding = Finding {
+        check: CheckName::Greylist,
+        stage: Stage::Rcpt,
+        observed,
+        source: Source::Memory,
+        took: Micros(7),
+    };
+    event.record.evidence = [finding].into_iter().collect();
+    event
+}
+
+/// The end of a window to which nobody came back.
+fn never(number: u64, story: &str, closed_s: i64) -> Event {
+    let mut event = of(sample(number, Reason::GreylistFirstSeen), story, closed_s);
+    let what = FollowUp::GreylistExpired { attempts: 1 };
+    event.kind = EventKind::FollowUp { of: event.id, what };
+    event
+}
+
+fn of(event: Event, story: &str, seconds: i64) -> Event {
+    let mut words = story.split(' ');
+    let from = words.next().unwrap().parse().map_or(ReversePath::Null, ReversePath::Address);
+    let to = ForwardPath::Address(words.next().unwrap().parse().unwrap());
+    let mut event = Event { at: at(seconds), started: at(seconds), ..event };
+    event.subject.reverse_path = Some(Arc::new(from));
+    event.subject.recipient = Some(to);
+    Arc::make_mut(&mut event.subject.client).client.ip = words.next().unwrap().parse().unwrap();
+    event
+}
+
+const SHOP: &str = "news@shop.example ann@corp.example 198.51.100.7";
+
+/// A gateway two hours later, with 30 mails of a shop that came back after
+/// six to fifteen minutes, one of a stranger that did to another domain of
+/// ours, and one that did not.
+fn counted() -> Gateway {
+    let gateway = Gateway::new(at(7_300));
+    let mut events: Vec<Event> =
+        (1..=30).map(|n| returned(n, SHOP, 0, 350 + 18 * n as i64)).collect();
+    events.push(returned(31, "eve@one.example bob@other.example 203.0.113.9", 0, 90));
+    events.push(never(32, "bot@flood.example bob@corp.example 203.0.113.66", 60));
+    // Of the hour that is not over yet.
+    events.push(returned(33, SHOP, 7_000, 90));
+    gateway.center.memory.of_house().record(events).unwrap();
+    gateway.center.keep_returns().unwrap();
+    gateway
+}
+
+fn told(delays: &GreylistDelays) -> Vec<String> {
+    let row = |row: &DelayRow| {
+        format!(
+            "{}: {} back, {} never, {} / {}",
+            row.domain, row.returned, row.never, row.p50, row.p95
+        )
+    };
+    delays.rows.iter().map(row).collect()
+}
+
+#[test]
+fn delays_are_told_by_sender_domain_from_hours_that_are_over() {
+    let gateway = counted();
+    let delays = gateway.center.greylist_delays(&root(), 7, 0).unwrap();
+    assert_eq!(
+        told(&delays),
+        [
+            "shop.example: 30 back, 0 never, 12 min / 15 min",
+            "one.example: 1 back, 0 never, 1 min 30 s / 1 min 30 s",
+            "flood.example: 0 back, 1 never, - / -",
+        ]
+    );
+    assert_eq!((delays.from, delays.to), (Some(at(0)), Some(at(3_600))));
+    let suggested = delays.rows[0].suggestion.as_ref().unwrap();
+    let text = "All 30 mails of shop.example came back; consider \u{201c}no action\u{201d} for it.";
+    assert_eq!((&*suggested.text, &*suggested.domain), (text, "shop.example"));
+    assert!(delays.rows[1..].iter().all(|row| row.suggestion.is_none()));
+    let first = gateway.center.greylist_delays(&root(), 0, 1).unwrap();
+    assert_eq!((first.rows.len(), first.more), (1, 2));
+}
+
+#[test]
+fn what_was_counted_is_kept_and_no_hour_is_counted_twice() {
+    let gateway = counted();
+    let before = gateway.center.greylist_delays(&root(), 7, 0).unwrap();
+    gateway.center.keep_returns().unwrap();
+    assert_eq!(gateway.center.greylist_delays(&root(), 7, 0).unwrap(), before);
+    let again = gateway.another_process();
+    assert_eq!(again.greylist_delays(&root(), 7, 0).unwrap(), before);
+    again.keep_returns().unwrap();
+    assert_eq!(again.greylist_delays(&root(), 7, 0).unwrap(), before);
+}
+
+#[test]
+fn whoever_sees_some_domains_is_told_of_their_mail_alone() {
+    let gateway = counted();
+    let some = Sight::of(vec!["other.example".parse().unwrap()]).unwrap();
+    let caller = root().seeing(some);
+    let delays = gateway.center.greylist_delays(&caller, 7, 0).unwrap();
+    assert_eq!(told(&delays), ["one.example: 1 back, 0 never, 1 min 30 s / 1 min 30 s"]);
+    let event = of(sample(1, Reason::GreylistFirstSeen), SHOP, 7_290);
+    let seen = |caller: &Caller| gateway.center.seen_by(caller).return_prior(&event).unwrap();
+    assert_eq!((seen(&caller).returned, seen(&caller).usual_from_s), (1, None));
+    assert_eq!(seen(&root()).returned, 30);
+}
+
+#[test]
+fn an_estimate_comes_from_the_nearest_of_which_enough_is_known() {
+    let gateway = counted();
+    let prior = |story: &str| {
+        let event = of(sample(1, Reason::GreylistFirstSeen), story, 7_290);
+        gateway.center.seen_by(&root()).return_prior(&event).unwrap()
+    };
+    let by_network = prior("somebody@new.example ann@corp.example 198.51.100.200");
+    assert_eq!(
+        by_network.text,
+        "Servers of 198.51.100.0/24 usually return after 6\u{2013}15 minutes (from 30 returns in \
+         30 days; none stayed away)."
+    );
+    let by_domain = prior("other@shop.example ann@corp.example 192.0.2.1");
+    assert_eq!(by_domain.like, "Servers that send for shop.example");
+    let of_all = prior("other@new.example ann@corp.example 192.0.2.1");
+    assert_eq!((&*of_all.like, of_all.returned, of_all.never), ("Servers of all senders", 31, 1));
+    let nothing = Gateway::new(at(0));
+    let event = of(sample(1, Reason::GreylistFirstSeen), SHOP, 0);
+    let unknown = nothing.center.seen_by(&root()).return_prior(&event).unwrap();
+    assert!(unknown.text.starts_with("How soon it comes back cannot be said"), "{}", unknown.text);
+    assert_eq!((unknown.returned, unknown.usual_to_s), (0, None));
+}
+
+#[test]
+fn a_flood_that_never_comes_back_leaves_room_for_those_who_do() {
+    let mut day = Day::default();
+    for number in 0..3 * COUNTS_MAX {
+        let of = Of::Domain(format!("{number}.example"));
+        if day.place(of, String::new(), true).is_none() {
+            day.left_out += 1;
+        }
+    }
+    assert_eq!((day.counts.len(), day.left_out), (NEVER_MAX, (3 * COUNTS_MAX - NEVER_MAX) as u64));
+    for number in 0..COUNTS_MAX {
+        day.place(Of::Domain(format!("real{number}.example")), String::new(), false);
+    }
+    assert_eq!(day.counts.len(), COUNTS_MAX);
+    assert!(day.place(Of::Domain("real0.example".to_owned()), String::new(), false).is_some());
+}
+
+#[test]
+fn days_that_are_too_old_are_forgotten() {
+    let gateway = counted();
+    let fact = fact_of(day_of(at(0)));
+    let kept = gateway.center.parts.policies.fact(&fact).unwrap();
+    let later = Gateway::new(at(30 * 86_400));
+    later.center.parts.policies.set_fact(&fact, kept.as_deref()).unwrap();
+    let event = returned(1, SHOP, 30 * 86_400 - 7_200, 90);
+    later.center.memory.of_house().record(vec![event]).unwrap();
+    later.center.keep_returns().unwrap();
+    assert_eq!(later.center.parts.policies.fact(&fact).unwrap(), None);
+    let delays = later.center.greylist_delays(&root(), 0, 0).unwrap();
+    assert_eq!(told(&delays), ["shop.example: 1 back, 0 never, 1 min 30 s / 1 min 30 s"]);
+}

@@ -1,3 +1,5 @@
+import { beThere } from './identity.js';
+
 /** Every screen by name: how to open it in a page that is signed in. Pictures and accessibility checks share it. */
 const at = (path) => async (page, url) => {
   await page.goto(url + path);
@@ -10,6 +12,28 @@ const firstRow = (path, side = '') => async (page, url) => {
   const href = new URL(await page.locator('tbody a.open').first().getAttribute('href'), url);
   href.pathname += side;
   await at(href.pathname + href.search)(page, url);
+};
+
+/**
+ * A page of the server whose people come in by a sign-in service, for `subject` there if anybody; where that leads without a
+ * `path`.
+ */
+const byService = (path, subject) => async (page) => {
+  const home = process.env.SERVICE_URL;
+  await page.context().clearCookies();
+  await at('/sign-in')(page, home);
+  if (subject) {
+    await page.getByRole('link', { name: 'Sign in with Corp' }).click();
+    await beThere(page, subject);
+    await page.waitForURL((url) => url.origin === home);
+  }
+  if (path) await at(path)(page, home);
+};
+
+/** Who the sign-in service of these screens knows. */
+export const people = {
+  'p-olga': { preferred_username: 'olga', groups: ['mail-owners'] },
+  'p-eve': { preferred_username: 'eve', groups: ['staff'] },
 };
 
 /** The story of a message that was greylisted, came back too early, and was delivered. */
@@ -72,6 +96,13 @@ export const screens = {
   group: at('/groups/Permitted%20Senders'),
   policies: at('/policies'),
   'policy-new': at('/policies/new/greylisting'),
+  definitions: at('/definitions'),
+  definition: async (page, url) => {
+    await at('/definitions')(page, url);
+    await page.locator('main tbody a').first().click();
+    await page.waitForLoadState('load');
+  },
+  'definition-new': at('/definitions/new?kind=dns_authentication'),
   versions: at('/policies/versions'),
   rollback: at('/policies/rollback/0'),
   precision: at('/reports/precision'),
@@ -107,9 +138,20 @@ export const screens = {
     await at(`/r/${await page.locator('tbody tr[data-ref]').first().getAttribute('data-ref')}`)(page, url);
   },
   'public-page-unknown': at('/r/AAAAAAAAAAAA'),
-  // The last one: nobody is signed in after it.
+  // The last ones: nobody is signed in after them.
   'sign-in': async (page, url) => {
     await page.context().clearCookies();
     await at('/sign-in')(page, url);
+  },
+  'sign-in-by-service': byService(),
+  'sign-in-by-service-refused': byService('', 'p-eve'),
+  'sign-in-by-service-too-late': byService('/sign-in/provider/back?code=x&state=y'),
+  'me-by-service': byService('/me', 'p-olga'),
+  'account-by-service': byService('/system/access/olga', 'p-olga'),
+  'signed-out-of-service': async (page, url) => {
+    await byService('/me', 'p-olga')(page, url);
+    await page.locator('details', { has: page.locator('form[action="/sign-out"]') }).locator('summary').first().click();
+    await page.locator('form[action="/sign-out"] button').click();
+    await page.waitForURL(/\/signed-out$/);
   },
 };

@@ -5,12 +5,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGateway } from './gateway.js';
 import { enter, leaveRequests } from './entrance.js';
-import { screens } from './screens.js';
+import { people, screens } from './screens.js';
+import { startService } from './service.js';
 
 const [folder = 'target/browser/shots', ...names] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 const running = process.env.SHOTS_URL;
 const gateway = running ? { entrance: running, url: new URL(running).origin, stop: async () => {} } : await startGateway({});
+const service = await startService(people);
+process.env.SERVICE_URL = service.server.url;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-dev-shm-usage'],
@@ -45,5 +48,6 @@ try {
 } finally {
   await browser.close();
   await gateway.stop();
+  await service.stop();
 }
 for (const line of new Set(broken)) console.error(line);

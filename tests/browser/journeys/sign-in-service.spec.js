@@ -1,12 +1,8 @@
 // People come in by the sign-in service of their organisation: a real OpenID Connect provider, whose groups say who may what.
 import { expect, test } from '@playwright/test';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { freePort, startServer } from '../gateway.js';
-import { answerOf, beThere, CLIENT, startIdentity } from '../identity.js';
+import { answerOf, beThere, startIdentity } from '../identity.js';
+import { addAccount, PASSWORD, startService } from '../service.js';
 
-const PASSWORD = 'four quiet words for tests';
 const nobody = { cookies: [], origins: [] };
 
 /** Who the provider knows; a test changes the groups of its own person only. */
@@ -21,46 +17,21 @@ const people = {
 
 test.describe.configure({ mode: 'serial' });
 
+let service;
 let identity;
 let server;
-let folder;
 
 test.beforeAll(async () => {
   test.setTimeout(120_000);
-  const http = await freePort();
-  folder = mkdtempSync(join(tmpdir(), 'portcullis-secret-'));
-  writeFileSync(join(folder, 'secret'), `${CLIENT.secret}\n`, { mode: 0o600 });
-  identity = await startIdentity({ console: `http://127.0.0.1:${http}`, people });
-  server = await startServer({
-    http,
-    settings: `
-[sign_in]
-issuer = "${identity.issuer}"
-name = "Corp"
-client_id = "${CLIENT.id}"
-client_secret_file = ${JSON.stringify(join(folder, 'secret'))}
-[[sign_in.group]]
-group = "mail-owners"
-role = "owner"
-[[sign_in.group]]
-group = "mail-operators"
-role = "operator"
-[[sign_in.group]]
-group = "mail-desk"
-role = "viewer"
-domain = ["corp.example"]
-`,
-  });
-  for (const [name, role] of [['root', 'owner'], ['ana', 'viewer']]) {
-    server.command(['account', 'add', name, '--role', role]);
-    server.command(['account', 'password', name], `${PASSWORD}\n`);
-  }
+  service = await startService(people);
+  ({ server, identity } = service);
+  addAccount(server, 'ana', 'viewer');
 });
 
 test.afterAll(async () => {
-  await server?.stop();
-  await identity?.stop();
-  if (folder) rmSync(folder, { recursive: true, force: true });
+  // Not that which the service's last journey started in its place.
+  if (identity !== service?.identity) await identity?.stop();
+  await service?.stop();
 });
 
 /** A browser of its own. */

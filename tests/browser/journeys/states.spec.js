@@ -207,7 +207,7 @@ test('who may not is told which permission is missing and who can grant it', asy
   await viewer.goto(`/messages/${row}`);
   await expect(viewer.getByRole('heading', { level: 1 })).toContainText('rejected');
   await expect(viewer.getByRole('link', { name: /^(Permit|Block) for recipient/ })).toHaveCount(0);
-  for (const [path, lacks] of [[`/messages/${row}/permit`, 'edit_senders'], ['/messages/bulk?act=permit&all=1&view=rejected', 'edit_policies'], ['/reports/downloads/new?view=rejected', 'export_metadata']]) {
+  for (const [path, lacks] of [[`/messages/${row}/permit`, 'edit_senders'], ['/definitions/new?kind=reputation', 'edit_policies'], ['/messages/bulk?act=permit&all=1&view=rejected', 'edit_policies'], ['/reports/downloads/new?view=rejected', 'export_metadata']]) {
     expect((await viewer.goto(path)).status(), path).toBe(403);
     await expect(viewer.locator('main')).toContainText(lacks);
     await expectAccessible(viewer);

@@ -20,9 +20,9 @@ test('it counts down, and stops where it is paused', async ({ page, request }) =
   await expect(page.getByRole('button', { name: 'Count down' })).toHaveAttribute('aria-pressed', 'true');
 });
 
-test('it says what became of others like it, with the size of the sample', async ({ page, request }) => {
+test('it says when servers like it usually return, and from how many that is known', async ({ page, request }) => {
   await open(page, request);
-  await expect(page.locator('.waiting')).toContainText(/Of the last \d+ first contacts .* whose window is over, \d+ % came back/);
+  await expect(page.locator('.waiting')).toContainText(/usually return after .+ \(from \d+ returns in 30 days; .+\)\./);
 });
 
 test.describe('whoever prefers less motion', () => {

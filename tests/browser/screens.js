@@ -108,6 +108,7 @@ export const screens = {
   precision: at('/reports/precision'),
   reputation: at('/reports/reputation'),
   delays: at('/reports/delays'),
+  recipients: at('/reports/recipients'),
   simulator: at('/policies/simulator?to=ann%40corp.example&from=somebody%40outside.example&ip=192.0.2.1'),
   downloads: at('/reports/downloads'),
   'export-new': at('/reports/downloads/new?view=rejected&from=now-7d'),

@@ -43,6 +43,7 @@ mod present;
 pub mod query;
 mod queue;
 mod races;
+mod recipients;
 mod refusals;
 pub mod replay;
 mod reputation;
@@ -95,6 +96,10 @@ pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
+};
+pub use recipients::{
+    DirectoryRow, RecipientBook, RecipientDomain, RecipientImport, RecipientSearch, RecipientShown,
+    RecipientsImported,
 };
 pub use reputation::{ReputationBook, ReputationRow};
 pub use requests::{
@@ -241,6 +246,7 @@ pub struct Center {
     requests: Option<Arc<dyn ReviewRequestState>>,
     alerts: Option<alerts::Alerts>,
     reputation: Arc<dyn ReputationBook>,
+    recipients: Arc<dyn RecipientBook>,
     acts_learned: reputation::ActsLearned,
     started: types::Timestamp,
     /// One replay at a time: it takes all processors it can get.
@@ -276,6 +282,7 @@ impl Center {
             requests: None,
             alerts: None,
             reputation: Arc::new(reputation::NoReputation),
+            recipients: Arc::new(recipients::NoRecipients),
             acts_learned: reputation::ActsLearned::default(),
             started,
             replaying: Mutex::new(()),
@@ -294,6 +301,12 @@ impl Center {
     #[must_use]
     pub fn with_reputation(self, reputation: Arc<dyn ReputationBook>) -> Self {
         Center { reputation, ..self }
+    }
+
+    /// The same, with a receiver beside it that knows recipients.
+    #[must_use]
+    pub fn with_recipients(self, recipients: Arc<dyn RecipientBook>) -> Self {
+        Center { recipients, ..self }
     }
 
     /// The same, with a folder for exports: without one there are none.

@@ -171,6 +171,7 @@ impl Center {
         let who = Parties {
             ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
             host_name: None,
+            tls: None,
             reverse_path: Some(&reverse_path),
             recipient: Some(&recipient),
             header_from: &[],

@@ -98,6 +98,7 @@ impl Center {
         let who = Parties {
             ip: mail.ip.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
             host_name: Some(mail.host.trim()).filter(|host| !host.is_empty()),
+            tls: None,
             reverse_path: Some(&reverse_path),
             recipient: Some(&recipient),
             header_from: &authors,

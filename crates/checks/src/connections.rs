@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use types::finding::RateHolder;
 use types::{CheckName, Finding, Micros, Observed, Source, Stage, Timestamp, host_key};
 
 use crate::rate::{RateLimit, Rates};
@@ -61,9 +62,14 @@ impl ConnectionCounts {
                 in_all_max: limits.in_all_max,
             },
         )];
-        if let Some(retry_in_s) = self.rates.count(ip, at, limits.rate) {
+        if let Some(retry_in_s) = self.rates.of_client(ip, at, limits.rate) {
             let per_minute_max = limits.rate.per_minute_max;
-            let rate = Observed::Rate { exceeded: true, per_minute_max, retry_in_s };
+            let rate = Observed::Rate {
+                exceeded: true,
+                per_minute_max,
+                retry_in_s,
+                of: RateHolder::Client,
+            };
             findings.push(at_connect(CheckName::Rate, rate));
         }
         (held, findings)

@@ -4,9 +4,9 @@
 //! A fact and nothing more: namesakes exist, and people write home from
 //! private addresses.
 
-use types::{EmailAddress, HeaderMailbox, Observed, Timestamp};
+use types::{EmailAddress, HeaderMailbox, Observed};
 
-use crate::directory::DirectoryFile;
+use crate::directory::Directories;
 
 /// Most words of a name that are put together.
 const WORDS_MAX: usize = 4;
@@ -17,8 +17,7 @@ pub(crate) fn look(
     authors: &[HeaderMailbox],
     domain: &str,
     is_internal: impl Fn(&str) -> bool,
-    directory: &DirectoryFile,
-    at: Timestamp,
+    directory: &Directories,
 ) -> Option<Observed> {
     authors.iter().find_map(|author| {
         let shown = author.name.as_deref()?;
@@ -28,7 +27,7 @@ pub(crate) fn look(
         }
         let read: String = shown.chars().filter(|c| !is_invisible(*c)).collect();
         let own =
-            own_address(&read, &is_internal).or_else(|| own_name(&read, domain, directory, at))?;
+            own_address(&read, &is_internal).or_else(|| own_name(&read, domain, directory))?;
         Some(Observed::ShowsOwnName {
             shown: shown.to_owned(),
             own,
@@ -59,7 +58,7 @@ fn is_invisible(c: char) -> bool {
 
 /// The address in the directory that two words of the name make: titles and
 /// initials may stand beside them.
-fn own_name(shown: &str, domain: &str, directory: &DirectoryFile, at: Timestamp) -> Option<String> {
+fn own_name(shown: &str, domain: &str, directory: &Directories) -> Option<String> {
     let words: Vec<String> = shown
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -74,7 +73,7 @@ fn own_name(shown: &str, domain: &str, directory: &DirectoryFile, at: Timestamp)
     });
     locals
         .filter_map(|local| format!("{local}@{domain}").parse::<EmailAddress>().ok())
-        .find(|address| directory.contains(address, at).is_some_and(|(known, _)| known))
+        .find(|address| directory.knows(address))
         .map(|address| address.key().to_owned())
 }
 
@@ -89,12 +88,12 @@ mod tests {
     fn check(name: &str, address: &str, own: Option<&str>) {
         let domain: types::Domain = "corp.example".parse().unwrap();
         let people = "ann.miller\nboss\njo_li\n";
-        let at = Timestamp::EPOCH;
+        let at = types::Timestamp::EPOCH;
         let directory = Directory::parse(Path::new("people.txt"), people, &domain, at).unwrap();
-        let directory = DirectoryFile::new(HashMap::from([(domain, directory)]));
+        let directory = Directories::new(HashMap::from([(domain, directory)]));
         let author = HeaderMailbox { name: Some(name.to_owned()), address: address.to_owned() };
         let internal = |domain: &str| domain == "corp.example";
-        let found = look(&[author], "corp.example", internal, &directory, at);
+        let found = look(&[author], "corp.example", internal, &directory);
         let found = found.map(|seen| match seen {
             Observed::ShowsOwnName { own, .. } => own,
             other => panic!("{other:?}"),

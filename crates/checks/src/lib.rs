@@ -12,8 +12,10 @@ mod data;
 mod directory;
 mod display_name;
 mod greylist;
+mod harvest;
 mod helo;
 mod host_name;
+mod known;
 mod lists;
 mod places;
 mod rate;
@@ -29,11 +31,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use store::TripletTable;
-use types::policy::GreylistTimes;
+use types::policy::{GreylistTimes, RecipientValidation};
 use types::{
-    CheckName, ClientFacts, Domain, EventId, Finding, Flaw, ForwardPath, Inconclusive, LifeLineId,
-    MessageFacts, Micros, Need, Observed, ReversePath, SessionId, Source, SpfFacts, SpfResult,
-    Stage, Subject, Timestamp,
+    CheckName, ClientFacts, Domain, EmailAddress, Event, EventId, Finding, Flaw, ForwardPath,
+    Inconclusive, LifeLineId, MessageFacts, Micros, Need, Observed, ReversePath, SessionId, Source,
+    SpfFacts, SpfResult, Stage, Subject, Timestamp,
 };
 use world::{Clock, RecipientProbe, Resolver};
 
@@ -43,13 +45,17 @@ pub use authentication::{
 pub use auto_allow::auto_allow_finding;
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
-pub use directory::{Directory, DirectoryError, DirectoryFile};
+pub use directory::{Directories, Directory, DirectoryError, DirectoryStatus};
+pub use harvest::{Harvest, HarvestCounts, HarvestLimits, HeldBack};
+pub use known::{KnownDomain, KnownLimits, KnownQuery, KnownRecipients};
 pub use lists::{
     LIST_RESULTS, ListFileError, ListFormat, ListKey, ListSettings, ListSource, ListStatus, Lists,
     Suspicion, needs_address_only, unknown_subject,
 };
 pub use places::{PlaceFileStatus, PlaceMap, PlaceSettings, Places, PlacesError};
-pub use rate::RateLimit;
+pub use rate::{RateLimit, RateLimits};
+use recipient::RecipientSources;
+pub use recipient::{RecipientSettings, WhenStale};
 pub use relay::{NamedBy, relay_finding};
 pub use reputation::{Reputation, Reputed};
 
@@ -79,8 +85,12 @@ pub struct TransactionView<'a> {
 pub struct CheckSettings {
     /// The three times of greylisting.
     pub greylist: GreylistTimes,
-    /// Recipients one network may offer.
-    pub rate: RateLimit,
+    /// Recipients that may be offered in a time.
+    pub rate: RateLimits,
+    /// Unknown recipients that may be asked for.
+    pub harvest: HarvestLimits,
+    /// What recipients are looked up by.
+    pub recipients: RecipientSettings,
     /// How long a look-up may take before it counts as not answered.
     pub deadline: Duration,
     /// How long SPF, then the keys of signatures, then the policy of the
@@ -94,10 +104,12 @@ pub struct CheckSettings {
 pub struct Checks {
     clock: Arc<dyn Clock>,
     settings: ArcSwap<CheckSettings>,
-    directory: Arc<DirectoryFile>,
+    directories: Arc<Directories>,
+    known: KnownRecipients,
     probe: Arc<dyn RecipientProbe>,
     triplets: Arc<dyn TripletTable>,
     rates: rate::Rates,
+    harvest: Arc<Harvest>,
     lists: Lists,
     places: Places,
     reputation: Reputation,
@@ -108,7 +120,7 @@ impl Checks {
     pub fn new(
         clock: Arc<dyn Clock>,
         settings: CheckSettings,
-        directory: Arc<DirectoryFile>,
+        directories: Arc<Directories>,
         probe: Arc<dyn RecipientProbe>,
         triplets: Arc<dyn TripletTable>,
     ) -> Self {
@@ -116,8 +128,21 @@ impl Checks {
         let lists = Lists::new(Arc::clone(&clock));
         let places = Places::new(Arc::clone(&clock));
         let rates = rate::Rates::default();
+        let harvest = Arc::default();
         let reputation = Reputation::default();
-        Checks { clock, settings, directory, probe, triplets, rates, lists, places, reputation }
+        Checks {
+            clock,
+            settings,
+            directories,
+            known: KnownRecipients::default(),
+            probe,
+            triplets,
+            rates,
+            harvest,
+            lists,
+            places,
+            reputation,
+        }
     }
 
     /// Puts new settings in force for the next attempt.
@@ -165,13 +190,75 @@ impl Checks {
         Some(Finding { source: Source::Memory, ..found })
     }
 
+    /// Recipients known by name.
+    pub fn known(&self) -> &KnownRecipients {
+        &self.known
+    }
+
+    /// Directories of recipients.
+    pub fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// What recipients are looked up by at present.
+    pub fn recipient_settings(&self) -> RecipientSettings {
+        self.settings.load().recipients
+    }
+
+    /// Learns what an event says of its client and of its recipient.
+    pub fn learn(&self, event: &Event) {
+        self.reputation.learn(event, &self.places);
+        self.known.learn(event, self.recipient_settings().known);
+    }
+
+    /// What is known here of a recipient whose domain is validated in this
+    /// way; a next hop is not asked.
+    pub fn recipient(
+        &self,
+        validation: RecipientValidation,
+        recipient: &EmailAddress,
+    ) -> (Observed, Source) {
+        let sources = self.recipient_sources(self.recipient_settings());
+        sources.look(validation, recipient, self.clock.now())
+    }
+
+    fn recipient_sources(&self, settings: RecipientSettings) -> RecipientSources<'_> {
+        RecipientSources { directories: &self.directories, known: &self.known, settings }
+    }
+
+    /// Who asks for unknown recipients.
+    pub fn harvest(&self) -> &Harvest {
+        &self.harvest
+    }
+
+    /// That a client or its network asked for too many unknown recipients, if
+    /// it did. No [`Need`] has to ask for it: it is in memory, and has to be
+    /// known before anything is said of a recipient.
+    pub fn harvested(&self, ip: IpAddr) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let observed = self.harvest.look(ip, self.clock.now(), self.settings.load().harvest)?;
+        let found = self.found(CheckName::Harvest, Stage::Rcpt, observed, began);
+        Some(Finding { source: Source::Memory, ..found })
+    }
+
+    /// Counts an unknown recipient that a client asked for. From half of the
+    /// limit on the reply is to be held back for the time given, and its place
+    /// among such replies be kept for as long.
+    pub fn asked_for_unknown(&self, ip: IpAddr) -> Option<(Duration, HeldBack)> {
+        let limits = self.settings.load().harvest;
+        let is_many = self.harvest.count(ip, self.clock.now(), limits);
+        let held = (is_many && !limits.delay.is_zero()).then(|| self.harvest.hold(limits))?;
+        held.map(|place| (limits.delay, place))
+    }
+
     /// Looks at what policy asks for.
     pub async fn look(&self, need: Need, transaction: &TransactionView<'_>) -> Finding {
         let began = self.clock.elapsed();
         let settings = self.settings.load();
         let (check, (observed, source)) = match need {
             Need::Recipient(way) => {
-                let answer = recipient::look(way, transaction, &self.directory, &*self.probe);
+                let sources = self.recipient_sources(settings.recipients);
+                let answer = recipient::look(way, transaction, sources, &*self.probe);
                 (CheckName::Recipient, self.in_time(settings.deadline, answer).await)
             }
             Need::Smtputf8 => {
@@ -180,10 +267,7 @@ impl Checks {
             Need::Place => {
                 (CheckName::Place, self.places.seen(transaction.subject.client.client.ip))
             }
-            Need::Rate => {
-                let ip = transaction.subject.client.client.ip;
-                (CheckName::Rate, self.rates.look(ip, transaction.at, settings.rate))
-            }
+            Need::Rate => (CheckName::Rate, self.rates.look(transaction, settings.rate)),
             // They belong to the session or the transaction, and are looked up
             // once for all recipients; whoever has it answers these.
             Need::Lists => (CheckName::Rbl, UNKNOWN),
@@ -298,9 +382,8 @@ impl Checks {
         is_internal: impl Fn(&str) -> bool,
     ) -> Option<Finding> {
         let began = self.clock.elapsed();
-        let now = self.clock.now();
         let authors = &facts.header_from;
-        let seen = display_name::look(authors, domain, is_internal, &self.directory, now)?;
+        let seen = display_name::look(authors, domain, is_internal, &self.directories)?;
         Some(self.found(CheckName::DisplayName, Stage::Data, seen, began))
     }
 

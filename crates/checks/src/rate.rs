@@ -1,16 +1,18 @@
-//! How many recipients one client offers in a time.
+//! How many recipients one client, one network or one sender offers in a
+//! time, and how many mails one recipient is offered.
 //!
-//! A cell per client (IPv6: per /64), which is one number (see
-//! [`types::rate`]). The table is bounded; forgetting a quiet client is harmless.
+//! A cell each, which is one number (see [`types::rate`]). The table is
+//! bounded; forgetting who was quiet is harmless.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use quick_cache::sync::Cache;
-use types::{Observed, Rate, Source, Timestamp, host_key};
+use types::finding::RateHolder;
+use types::{Observed, Rate, Source, Timestamp, host_key, network_key, triplet};
 
-use crate::Seen;
+use crate::{Seen, TransactionView};
 
 /// A rate, and how much may come at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,41 +23,107 @@ pub struct RateLimit {
     pub burst_max: u32,
 }
 
-/// Clients whose rate is remembered.
-const CLIENTS_MAX: usize = 200_000;
+impl RateLimit {
+    /// No limit.
+    pub const NONE: RateLimit = RateLimit { per_minute_max: 0, burst_max: 0 };
+}
 
-/// One cell per client.
+/// The rates of recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Offered by one client (IPv6: by one /64).
+    pub client: RateLimit,
+    /// Offered by one network.
+    pub network: RateLimit,
+    /// Offered by one sender, whatever numbers its address has; null
+    /// reverse-paths have no sender.
+    pub sender: RateLimit,
+    /// Mails offered to one recipient.
+    pub recipient: RateLimit,
+}
+
+/// Holders whose rate is remembered.
+const REMEMBERED_MAX: usize = 200_000;
+
+/// Whose cell it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    Client(IpAddr),
+    Network(IpAddr),
+    Sender(Box<str>),
+    Recipient(Box<str>),
+}
+
+/// One cell per holder.
 pub(crate) struct Rates {
-    cells: Cache<IpAddr, Arc<AtomicI64>>,
+    cells: Cache<Holder, Arc<AtomicI64>>,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { cells: Cache::new(CLIENTS_MAX) }
+        Rates { cells: Cache::new(REMEMBERED_MAX) }
     }
 }
 
 impl Rates {
-    /// Counts one recipient of this client, unless it is over the limit.
-    pub(crate) fn look(&self, ip: IpAddr, at: Timestamp, limit: RateLimit) -> Seen {
-        let over = self.count(ip, at, limit);
-        let observed = Observed::Rate {
-            exceeded: over.is_some(),
-            per_minute_max: limit.per_minute_max,
-            retry_in_s: over.unwrap_or(0),
+    /// Counts one recipient with everybody whose rate is limited, unless one
+    /// of them is over the limit: then it is counted with nobody behind that
+    /// one.
+    pub(crate) fn look(&self, transaction: &TransactionView<'_>, limits: RateLimits) -> Seen {
+        let ip = transaction.subject.client.client.ip;
+        let at = transaction.at;
+        let sender = || {
+            let path = transaction.reverse_path;
+            path.address().map(|_| Holder::Sender(triplet::normalised(path).into()))
         };
-        (observed, Source::Memory)
+        let recipient = || {
+            let address = transaction.recipient.address();
+            address.map(|address| Holder::Recipient(address.key().into()))
+        };
+        let limited = [
+            (RateHolder::Client, limits.client),
+            (RateHolder::Network, limits.network),
+            (RateHolder::Sender, limits.sender),
+            (RateHolder::Recipient, limits.recipient),
+        ];
+        let limited = limited.into_iter().filter(|(_, limit)| limit.per_minute_max > 0);
+        let (shown, shown_limit) =
+            limited.clone().next().unwrap_or((RateHolder::Client, RateLimit::NONE));
+        for (of, limit) in limited {
+            let holder = match of {
+                RateHolder::Client => Some(Holder::Client(host_key(ip))),
+                RateHolder::Network => Some(Holder::Network(network_key(ip))),
+                RateHolder::Sender => sender(),
+                RateHolder::Recipient => recipient(),
+            };
+            if let Some(retry_in_s) = holder.and_then(|holder| self.count(holder, at, limit)) {
+                return (observed(of, limit, Some(retry_in_s)), Source::Memory);
+            }
+        }
+        (observed(shown, shown_limit, None), Source::Memory)
     }
 
-    /// Counts one event of this client; over the limit, says in how many
-    /// seconds the next one passes and counts nothing.
-    pub(crate) fn count(&self, ip: IpAddr, at: Timestamp, limit: RateLimit) -> Option<u64> {
+    /// Counts one event of this client alone; over the limit, says in how
+    /// many seconds the next one passes and counts nothing.
+    pub(crate) fn of_client(&self, ip: IpAddr, at: Timestamp, limit: RateLimit) -> Option<u64> {
+        self.count(Holder::Client(host_key(ip)), at, limit)
+    }
+
+    fn count(&self, holder: Holder, at: Timestamp, limit: RateLimit) -> Option<u64> {
         let rate = Rate::per_minute(limit.per_minute_max, limit.burst_max)?;
-        let key = host_key(ip);
-        let Ok(cell) = self.cells.get_or_insert_with(&key, || {
+        let Ok(cell) = self.cells.get_or_insert_with(&holder, || {
             Ok::<_, std::convert::Infallible>(Arc::new(AtomicI64::new(i64::MIN)))
         });
         take(&cell, at, rate)
+    }
+}
+
+fn observed(of: RateHolder, limit: RateLimit, over: Option<u64>) -> Observed {
+    Observed::Rate {
+        exceeded: over.is_some(),
+        per_minute_max: limit.per_minute_max,
+        retry_in_s: over.unwrap_or(0),
+        of,
     }
 }
 
@@ -103,11 +171,11 @@ mod tests {
         let one = "192.0.2.1".parse().unwrap();
         let none = RateLimit { per_minute_max: 0, burst_max: 0 };
         for _ in 0..10 {
-            assert_eq!(rates.count(one, at(0), none), None);
+            assert_eq!(rates.of_client(one, at(0), none), None);
         }
         let single = RateLimit { per_minute_max: 1, burst_max: 1 };
-        assert_eq!(rates.count(one, at(0), single), None);
-        assert_eq!(rates.count(one, at(0), single), Some(60));
-        assert_eq!(rates.count("192.0.2.2".parse().unwrap(), at(0), single), None);
+        assert_eq!(rates.of_client(one, at(0), single), None);
+        assert_eq!(rates.of_client(one, at(0), single), Some(60));
+        assert_eq!(rates.of_client("192.0.2.2".parse().unwrap(), at(0), single), None);
     }
 }

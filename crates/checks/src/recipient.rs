@@ -1,39 +1,116 @@
 //! Whether the recipient exists.
 
+use std::time::Duration;
+
 use types::finding::RecipientAnswer;
 use types::policy::RecipientValidation;
-use types::{ForwardPath, Inconclusive, Observed, ReversePath, Source};
+use types::{
+    EmailAddress, ForwardPath, Inconclusive, Observed, ReversePath, Source, Timestamp, Unproven,
+};
 use world::RecipientProbe;
 
-use crate::directory::DirectoryFile;
+use crate::directory::{Directories, Found};
+use crate::known::{KnownLimits, KnownRecipients};
 use crate::{Seen, TransactionView};
+
+/// What recipients are looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecipientSettings {
+    /// How recipients known by name are learned and forgotten.
+    pub known: KnownLimits,
+    /// From what age on a directory is not believed when it lacks somebody.
+    pub stale_after: Duration,
+    /// What is done then.
+    pub when_stale: WhenStale,
+}
+
+/// What is done with a recipient that is not in a directory which is too old.
+/// It is never refused for good: it may have come since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// The sender is asked to come back.
+    Defer,
+    /// It is taken.
+    Accept,
+}
+
+/// Where recipients are looked up.
+#[derive(Clone, Copy)]
+pub(crate) struct RecipientSources<'a> {
+    pub(crate) directories: &'a Directories,
+    pub(crate) known: &'a KnownRecipients,
+    pub(crate) settings: RecipientSettings,
+}
 
 /// Looks the recipient up in the way the policy says.
 pub(crate) async fn look(
     validation: RecipientValidation,
     transaction: &TransactionView<'_>,
-    directory: &DirectoryFile,
+    sources: RecipientSources<'_>,
     probe: &dyn RecipientProbe,
 ) -> Seen {
-    let known = |source| (answer_of(validation, RecipientAnswer::Known), source);
     // Every server takes mail for its postmaster (RFC 5321 section 4.5.1).
     let ForwardPath::Address(recipient) = transaction.recipient else {
-        return known(Source::Settings);
+        return (answer_of(validation, RecipientAnswer::Known), Source::Settings);
     };
     match validation {
-        RecipientValidation::AcceptAll => known(Source::Settings),
-        RecipientValidation::Directory => match directory.contains(recipient, transaction.at) {
-            Some((true, age_s)) => known(Source::Directory { age_s }),
-            Some((false, age_s)) => {
-                (answer_of(validation, RecipientAnswer::Unknown), Source::Directory { age_s })
-            }
-            None => (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Settings),
-        },
         RecipientValidation::CallForward => {
             ask(validation, transaction.reverse_path, transaction, probe).await
         }
         RecipientValidation::CallForwardNull => {
             ask(validation, &ReversePath::Null, transaction, probe).await
+        }
+        RecipientValidation::AcceptAll
+        | RecipientValidation::Directory
+        | RecipientValidation::Known => sources.look(validation, recipient, transaction.at),
+    }
+}
+
+impl RecipientSources<'_> {
+    /// Looks a recipient up in what is here; who has to be asked is not.
+    pub(crate) fn look(
+        &self,
+        validation: RecipientValidation,
+        recipient: &EmailAddress,
+        at: Timestamp,
+    ) -> Seen {
+        match validation {
+            RecipientValidation::AcceptAll => {
+                (answer_of(validation, RecipientAnswer::Known), Source::Settings)
+            }
+            RecipientValidation::Directory => self.in_directory(recipient, at),
+            RecipientValidation::Known => {
+                let answer = self.known.answer(recipient, at, self.settings.known);
+                (answer_of(validation, answer), Source::Memory)
+            }
+            RecipientValidation::CallForward | RecipientValidation::CallForwardNull => {
+                (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Settings)
+            }
+        }
+    }
+
+    fn in_directory(&self, recipient: &EmailAddress, at: Timestamp) -> Seen {
+        let answer = |answer| answer_of(RecipientValidation::Directory, answer);
+        let imported = self.known.is_imported(recipient);
+        match (self.directories.look(recipient), imported) {
+            (_, Some(true)) => (answer(RecipientAnswer::Known), Source::Memory),
+            (None, Some(false)) => (answer(RecipientAnswer::Unknown), Source::Memory),
+            (None, None) => (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Settings),
+            (Some(Found { confirmed: None, known: false }), _) => {
+                (Observed::Inconclusive(Inconclusive::Unreachable), Source::Settings)
+            }
+            (Some(Found { known, confirmed }), _) => {
+                let age = confirmed.map_or(Duration::ZERO, |confirmed| at.since(confirmed));
+                let observed = match (known, age > self.settings.stale_after) {
+                    (true, _) => answer(RecipientAnswer::Known),
+                    (false, false) => answer(RecipientAnswer::Unknown),
+                    (false, true) => match self.settings.when_stale {
+                        WhenStale::Defer => Observed::Inconclusive(Inconclusive::Unreachable),
+                        WhenStale::Accept => answer(RecipientAnswer::Unproven(Unproven::Stale)),
+                    },
+                };
+                (observed, Source::Directory { age_s: age.as_secs() })
+            }
         }
     }
 }

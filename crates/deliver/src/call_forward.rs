@@ -140,9 +140,13 @@ fn kept_for(answer: &Result<RecipientAnswer, Inconclusive>, settings: &ProbeSett
     match answer {
         Ok(RecipientAnswer::Known) => settings.known_kept,
         Ok(RecipientAnswer::Unknown | RecipientAnswer::Refused(_)) => settings.unknown_kept,
-        Ok(RecipientAnswer::SenderRefused(_) | RecipientAnswer::Deferred(_)) | Err(_) => {
-            Duration::ZERO
-        }
+        // A next hop takes nobody unproven.
+        Ok(
+            RecipientAnswer::SenderRefused(_)
+            | RecipientAnswer::Deferred(_)
+            | RecipientAnswer::Unproven(_),
+        )
+        | Err(_) => Duration::ZERO,
     }
 }
 

@@ -74,6 +74,7 @@ fn decide_all(set: &PolicySet, mails: &[(ReversePath, ForwardPath)], evidence: &
         let who = Parties {
             ip: [192, 0, 2, 1].into(),
             host_name: None,
+            tls: None,
             reverse_path: Some(reverse_path),
             recipient: Some(recipient),
             header_from: &[],
@@ -118,7 +119,12 @@ fn evidence() -> Evidence {
         let_in: false,
         no_pool: None,
     };
-    let rate = Observed::Rate { exceeded: false, per_minute_max: 60, retry_in_s: 0 };
+    let rate = Observed::Rate {
+        exceeded: false,
+        per_minute_max: 60,
+        retry_in_s: 0,
+        of: Default::default(),
+    };
     [
         found(CheckName::Relay, Observed::Relay { internal: true, askers: false }),
         found(CheckName::Recipient, Observed::Recipient { validation, answer }),

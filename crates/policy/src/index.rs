@@ -38,6 +38,7 @@ pub(crate) struct PolicyIndex {
     authenticates: Spans,
     asks_places: bool,
     asks_spf: Spans,
+    secures_receipt: bool,
 }
 
 /// Definitions by name.
@@ -145,6 +146,8 @@ impl PolicyIndex {
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
         let asks = |one: &&Compiled| looks(one.policy.kind()) || looks_at_spf(one);
         let asks_spf = Spans::of(policies.iter().filter(asks).map(|one| one.policy.validity));
+        let secures = |one: &Compiled| one.policy.kind() == PolicyType::SecureReceipt;
+        let secures_receipt = policies.iter().any(secures);
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -156,6 +159,7 @@ impl PolicyIndex {
             authenticates,
             asks_places,
             asks_spf,
+            secures_receipt,
         }
     }
 
@@ -186,6 +190,11 @@ impl PolicyIndex {
         self.asks_spf.covers(at)
     }
 
+    /// Whether any policy wants mail encrypted.
+    pub(crate) fn secures_receipt(&self) -> bool {
+        self.secures_receipt
+    }
+
     /// What the policies ask of lists, each once.
     pub(crate) fn lists(&self) -> &[ListQuestion] {
         &self.lists
@@ -196,8 +205,8 @@ impl PolicyIndex {
         self.validations.get(domain_key).copied()
     }
 
-    /// Every policy that matches these parties at `at`, once each; none
-    /// before there is a recipient.
+    /// Every policy that matches these parties at `at`, once each; before
+    /// there is a recipient, those that apply to everyone.
     pub(crate) fn matches(
         &self,
         at: Timestamp,
@@ -205,14 +214,14 @@ impl PolicyIndex {
         header_known: bool,
     ) -> Vec<Match<'_>> {
         let mut found = Vec::new();
-        let Some(recipient) = who.recipient.filter(|_| !self.table.is_empty()) else {
+        if self.table.is_empty() {
             return found;
-        };
+        }
         let search = Search {
             index: self,
             at,
             host_name: who.host_name,
-            to: self.keys.of(recipient.into()),
+            to: who.recipient.map_or_else(Keys::of_everyone, |path| self.keys.of(path.into())),
             sources: self.sources.of(who.ip, who.host_name),
         };
         if let Some(path) = who.reverse_path {

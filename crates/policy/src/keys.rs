@@ -62,6 +62,11 @@ impl Keys {
         self.internal.contains(domain_key)
     }
 
+    /// The scopes in which whoever comes will lie.
+    pub(crate) fn of_everyone() -> Vec<Key> {
+        vec![EVERYONE]
+    }
+
     /// The scopes a party lies in.
     pub(crate) fn of(&self, party: Party<'_>) -> Vec<Key> {
         let mut keys = Vec::with_capacity(8);

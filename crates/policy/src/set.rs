@@ -151,6 +151,12 @@ impl PolicySet {
         self.policies.asks_spf(at)
     }
 
+    /// Whether any policy, observing ones included, wants mail encrypted,
+    /// which is decided at MAIL.
+    pub fn secures_receipt(&self) -> bool {
+        self.policies.secures_receipt()
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

@@ -23,7 +23,7 @@ use types::finding::{RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
     CheckName, Event, EventId, Finding, ForwardPath, Inconclusive, LifeLineId, Micros, Observed,
-    PolicyRef, Reason, ReversePath, Source, Stage, Timestamp, Verdict,
+    PolicyRef, Reason, ReversePath, Source, Stage, Timestamp, TlsFacts, Verdict,
 };
 
 use crate::objects::PolicyObjects;
@@ -63,6 +63,9 @@ pub struct Trial {
     /// Its forward-confirmed host name.
     #[serde(default)]
     pub host: Option<String>,
+    /// Whether the connection is encrypted.
+    #[serde(default)]
+    pub tls: bool,
     /// The addresses in the From field; without any, MAIL FROM is the author.
     #[serde(default)]
     pub header_from: Vec<String>,
@@ -227,7 +230,8 @@ impl Trial {
             false => self.header_from.iter().map(|address| address.to_lowercase()).collect(),
         };
         let (host, at) = (self.host.clone(), self.at.unwrap_or(now));
-        Ok(Mail { ip, host, from, to, header_from, at })
+        let tls = self.tls.then(|| TlsFacts { version: "TLSv1.3".into(), cipher: "".into() });
+        Ok(Mail { ip, host, tls, from, to, header_from, at })
     }
 
     /// What is seen at a stage without being asked for.
@@ -253,7 +257,15 @@ impl Trial {
             }
             Need::Rate => {
                 let exceeded = self.rate_exceeded;
-                (CheckName::Rate, Observed::Rate { exceeded, per_minute_max: 1, retry_in_s: 60 })
+                (
+                    CheckName::Rate,
+                    Observed::Rate {
+                        exceeded,
+                        per_minute_max: 1,
+                        retry_in_s: 60,
+                        of: Default::default(),
+                    },
+                )
             }
             // What a test gives no findings of could not be found out.
             Need::Lists => (CheckName::Rbl, NOT_FOUND_OUT),
@@ -349,6 +361,7 @@ fn named(reference: &PolicyRef, objects: &PolicyObjects) -> String {
 struct Mail {
     ip: IpAddr,
     host: Option<String>,
+    tls: Option<TlsFacts>,
     from: ReversePath,
     to: ForwardPath,
     header_from: Vec<String>,
@@ -360,6 +373,7 @@ impl Mail {
         Parties {
             ip: self.ip,
             host_name: self.host.as_deref(),
+            tls: self.tls.as_ref(),
             reverse_path: Some(&self.from),
             recipient: Some(&self.to),
             header_from: &self.header_from,

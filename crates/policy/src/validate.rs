@@ -129,6 +129,12 @@ pub enum Wrong {
          domain, a group or an address, not everybody and not those outside"
     )]
     NobodysOwn,
+    /// It is decided at MAIL.
+    #[error(
+        "secure receipt is decided at MAIL, before a recipient is named: it applies to everyone, \
+         and not with both sides exchanged"
+    )]
+    RecipientUnknown,
     /// A group without a name cannot be referred to.
     #[error("it has no name")]
     NoName,
@@ -229,9 +235,13 @@ fn policy_faults(
         | PolicyOption::GeographicalRestriction(_)
         | PolicyOption::DnsAuthentication(_)
         | PolicyOption::RecipientValidation(_)
+        | PolicyOption::SecureReceipt(_)
             if policy.based_on == AddressBasis::Header =>
         {
             faults.push(Wrong::HeaderUnknown(policy.kind().title()));
+        }
+        PolicyOption::SecureReceipt(_) if policy.to != Scope::Everyone || policy.bidirectional => {
+            faults.push(Wrong::RecipientUnknown);
         }
         PolicyOption::AntiSpoofing(
             AntiSpoofingOption::Apply | AntiSpoofingOption::PassWhenAuthenticated,

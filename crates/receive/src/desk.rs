@@ -1,6 +1,7 @@
 //! The desk of one connection: every question of the session comes here and
 //! leaves with an answer; every attempt that ends gets its event here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use checks::NamedBy;
@@ -212,6 +213,10 @@ impl Desk {
         self.transaction = None;
         self.visit.reverse_path = Some(Arc::new(mail.reverse_path));
         self.visit.declared_size = mail.parameters.size;
+        if self.engine.parts.policy.load().secures_receipt() {
+            // Such a policy can be restricted to hosts by their names.
+            self.seek_host_name().await;
+        }
         let connection = self.connection.take();
         let stands_alone = connection.is_none();
         let now = self.engine.now();
@@ -250,7 +255,12 @@ impl Desk {
         match verdict {
             Verdict::Defer(decision) => self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt),
             Verdict::Reject(decision) => {
-                self.refuse(open, Outcome::Rejected(decision), Stage::Rcpt)
+                let unknown = decision.reason == Reason::RecipientUnknown;
+                let answer = self.refuse(open, Outcome::Rejected(decision), Stage::Rcpt);
+                if unknown {
+                    slow_down(Arc::clone(&self.engine), self.visit.client.client.ip).await;
+                }
+                answer
             }
             Verdict::Proceed => self.take(open),
             Verdict::Hold(decision) => {
@@ -356,9 +366,24 @@ impl Desk {
                 checks::auto_allow_finding(sender, recipient, attempt.started(), table)
             });
             wrote.into_iter().for_each(|finding| evidence.add(finding));
+            if !self.visit.is_outbound() {
+                let harvested = self.engine.parts.checks.harvested(self.visit.client.client.ip);
+                harvested.into_iter().for_each(|finding| evidence.add(finding));
+            }
         }
         let life_line = self.engine.new_life_line_id(attempt.started());
         OpenAttempt { recipient, ..OpenAttempt::new(attempt, life_line, evidence) }
+    }
+}
+
+/// Counts an unknown recipient, and holds its reply back if the client asks
+/// for many: trying names out is worth less the longer each takes. The event
+/// is stored by now, and nothing waits but this session.
+async fn slow_down(engine: Arc<Engine>, client: IpAddr) {
+    let held = engine.parts.checks.asked_for_unknown(client);
+    let stopping = engine.health().unavailable() == Some(Unavailable::Stopping);
+    if let Some((delay, _place)) = held.filter(|_| !stopping) {
+        engine.parts.clock.sleep(delay).await;
     }
 }
 

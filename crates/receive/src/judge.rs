@@ -53,6 +53,7 @@ fn rule(
     let parties = Parties {
         ip: visit.client.client.ip,
         host_name: visit.client.host_name.as_deref(),
+        tls: visit.client.tls.as_ref(),
         reverse_path: visit.reverse_path.as_deref(),
         recipient: open.recipient.as_ref(),
         header_from,

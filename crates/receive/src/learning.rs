@@ -30,6 +30,7 @@ impl Desk {
             let who = Parties {
                 ip: self.visit.client.client.ip,
                 host_name: None,
+                tls: None,
                 reverse_path: sender,
                 recipient: Some(recipient),
                 header_from: &[],

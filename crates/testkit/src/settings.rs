@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use checks::{CheckSettings, ConnectionLimits, DataLimits, RateLimit};
+use checks::{
+    CheckSettings, ConnectionLimits, DataLimits, HarvestLimits, KnownLimits, RateLimit, RateLimits,
+    RecipientSettings, WhenStale,
+};
 use deliver::{DeliverySettings, Route, RouteError, RoutingTable};
 use ipnet::IpNet;
 use receive::{ReceiveSettings, Timeouts};
@@ -67,7 +70,11 @@ pub struct GatewaySettings {
     /// Connections held and opened.
     pub connections: ConnectionLimits,
     /// Recipients one client may offer.
-    pub rate: RateLimit,
+    pub rate: RateLimits,
+    /// Unknown recipients that may be asked for.
+    pub harvest: HarvestLimits,
+    /// What recipients are looked up by.
+    pub lookup: RecipientSettings,
     /// Hops behind a message.
     pub received_fields_max: u32,
     /// How long a look-up may take.
@@ -109,7 +116,27 @@ impl Default for GatewaySettings {
             },
             greeting_delay: Duration::ZERO,
             connections: ConnectionLimits { by_client_max: 20, in_all_max: 20_000, rate: NO_RATE },
-            rate: NO_RATE,
+            rate: RateLimits {
+                client: NO_RATE,
+                network: NO_RATE,
+                sender: NO_RATE,
+                recipient: NO_RATE,
+            },
+            harvest: HarvestLimits {
+                window: Duration::from_secs(600),
+                delay: Duration::from_secs(5),
+                delayed_max: 1_000,
+                ..HarvestLimits::NONE
+            },
+            lookup: RecipientSettings {
+                known: KnownLimits {
+                    learn_for: Duration::from_secs(30 * 86_400),
+                    remember: Duration::from_secs(400 * 86_400),
+                    max: 1_000,
+                },
+                stale_after: Duration::MAX,
+                when_stale: WhenStale::Defer,
+            },
             received_fields_max: 25,
             look_up_deadline: Duration::from_secs(15),
             authentication_deadline: Duration::from_secs(20),
@@ -144,8 +171,8 @@ impl GatewaySettings {
     /// No domain, or no way of validation.
     pub fn validate(&mut self, domain: &str, way: &str) -> Result<(), SettingError> {
         use RecipientValidation as V;
-        let ways = [V::AcceptAll, V::Directory, V::CallForward, V::CallForwardNull];
-        let names = ["accept_all", "directory", "call_forward", "call_forward_null"];
+        let ways = [V::AcceptAll, V::Directory, V::Known, V::CallForward, V::CallForwardNull];
+        let names = ["accept_all", "directory", "known", "call_forward", "call_forward_null"];
         let found = names.iter().zip(ways).find(|(name, _)| **name == way);
         let (_, validation) =
             found.ok_or_else(|| SettingError(format!("not a recipient validation: {way}")))?;
@@ -205,7 +232,22 @@ impl GatewaySettings {
             "connections_per_client" => self.connections.by_client_max = small()?,
             "connections_in_all" => self.connections.in_all_max = small()?,
             "connections_per_minute" => self.connections.rate = rate(small()?),
-            "recipients_per_minute" => self.rate = rate(small()?),
+            "recipients_per_minute" => self.rate.client = rate(small()?),
+            "network_recipients_per_minute" => self.rate.network = rate(small()?),
+            "sender_recipients_per_minute" => self.rate.sender = rate(small()?),
+            "mails_per_minute" => self.rate.recipient = rate(small()?),
+            "learn_for" => self.lookup.known.learn_for = span()?,
+            "remember" => self.lookup.known.remember = span()?,
+            "stale_after" => self.lookup.stale_after = span()?,
+            "when_stale" => {
+                self.lookup.when_stale = match value {
+                    "defer" => WhenStale::Defer,
+                    "accept" => WhenStale::Accept,
+                    _ => return Err(wrong()),
+                }
+            }
+            "unknown_recipients_max" => self.harvest.by_client_max = small()?,
+            "network_unknown_recipients_max" => self.harvest.by_network_max = small()?,
             "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
             "tls" => self.tls = value == "on",
             "triplets_max" => {
@@ -237,6 +279,8 @@ impl GatewaySettings {
         CheckSettings {
             greylist: self.greylist,
             rate: self.rate,
+            harvest: self.harvest,
+            recipients: self.lookup,
             deadline: self.look_up_deadline,
             authentication_deadline: self.authentication_deadline,
             sender_domains: true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use checks::{Checks, Directory, DirectoryFile, PlaceSettings};
+use checks::{Checks, Directories, Directory, PlaceSettings};
 use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
 use portcullis::notices::ReportWriter;
@@ -66,7 +66,7 @@ pub(crate) struct Running {
     pub(crate) store: Arc<Store>,
     pub(crate) deliverer: Deliverer,
     checks: Arc<Checks>,
-    directory: Arc<DirectoryFile>,
+    directory: Arc<Directories>,
     policy: Arc<ArcSwap<PolicySet>>,
     pub(crate) wishes: watch::Sender<Wish>,
     /// One for each connection.
@@ -81,7 +81,7 @@ struct Learner(Weak<Checks>);
 impl EventWatcher for Learner {
     fn happened(&self, events: &[Arc<Event>]) {
         let Some(checks) = self.0.upgrade() else { return };
-        events.iter().for_each(|event| checks.reputation().learn(event, checks.places()));
+        events.iter().for_each(|event| checks.learn(event));
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn start(
     let (wishes, wish) = watch::channel(Wish::Serve);
     let deliverer = deliverer(around, settings, &store, &clock);
     let policy = Arc::new(ArcSwap::from_pointee(compile(settings, document, version)));
-    let directory = Arc::new(DirectoryFile::new(directories(settings, clock.now())));
+    let directory = Arc::new(Directories::new(directories(settings, clock.now())));
     let checks = Arc::new(Checks::new(
         Arc::new(clock.clone()),
         settings.checks(),
@@ -119,6 +119,7 @@ pub(crate) fn start(
         deliverer.recipient_probe(),
         store.clone(),
     ));
+    checks.known().begin(settings.domains.iter().map(|ours| &ours.domain), clock.now());
     know_places(&checks, settings, around.tls_folder.path());
     store.watch(Arc::new(Learner(Arc::downgrade(&checks))));
     let parts = EngineParts {

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checks::{CheckSettings, Checks, DirectoryFile, ListKey, ListSettings, RateLimit};
+use checks::{
+    CheckSettings, Checks, Directories, HarvestLimits, KnownLimits, ListKey, ListSettings,
+    RateLimit, RateLimits, RecipientSettings, WhenStale,
+};
 use testkit::{DnsServer, DnsTable};
 use types::policy::GreylistTimes;
 use types::{Domain, ListAnswer, ListFailure, ListQuestion, ListSubject};
@@ -17,7 +20,18 @@ fn checks() -> Checks {
     let clock = Arc::new(SystemClock::new());
     let settings = CheckSettings {
         greylist: GreylistTimes::default(),
-        rate: RateLimit { per_minute_max: 0, burst_max: 0 },
+        rate: RateLimits {
+            client: RateLimit::NONE,
+            network: RateLimit::NONE,
+            sender: RateLimit::NONE,
+            recipient: RateLimit::NONE,
+        },
+        harvest: HarvestLimits::NONE,
+        recipients: RecipientSettings {
+            known: KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 0 },
+            stale_after: Duration::MAX,
+            when_stale: WhenStale::Defer,
+        },
         deadline: Duration::from_secs(15),
         authentication_deadline: Duration::from_secs(20),
         sender_domains: true,
@@ -25,7 +39,7 @@ fn checks() -> Checks {
     let disk = Arc::new(store::disk::SimulatedDisk::new());
     let options = store::StoreOptions::simulated("/data");
     let (store, _) = store::Store::open(disk, options, clock.now()).expect("a store");
-    let directory = Arc::new(DirectoryFile::default());
+    let directory = Arc::new(Directories::default());
     Checks::new(clock, settings, directory, Arc::new(SimulatedProbe::new()), Arc::new(store))
 }
 

@@ -58,7 +58,6 @@ const NOT_YET: &[Reason] = &[
     Reason::AttachmentBlocked,
     Reason::ContentExamined,
     Reason::Impersonation,
-    Reason::TlsRequired,
     Reason::HeldRejectedByAdmin,
     Reason::HeldBlockedByUser,
     Reason::HoldSpam,

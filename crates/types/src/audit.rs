@@ -121,6 +121,12 @@ actions! {
     AutoAllowImported = "auto_allow.imported";
     /// Forgot to whom people wrote.
     AutoAllowPurged = "auto_allow.purged";
+    /// Imported recipients.
+    RecipientsImported = "recipients.imported";
+    /// Forgot a recipient that was known by name.
+    RecipientForgotten = "recipients.forgotten";
+    /// Forgot what was learned of the recipients of a domain.
+    RecipientsLearnedAnew = "recipients.learn_anew";
     /// Marked what a refused sender asks as dealt with.
     RequestAnswered = "request.answered";
     /// Took up again what a refused sender asks.

@@ -5,7 +5,7 @@ use crate::definition::DefinitionChoice;
 use crate::policy::{
     AntiSpoofingOption, AutoAllowCreationOption, AutoAllowOption, BlockOption, ClientIdentity,
     ExpectedMailOption, GreylistOption, PermitOption, PolicyOption, PolicyType,
-    RecipientValidation,
+    RecipientValidation, SecureReceiptOption,
 };
 
 /// Stands for the name of a definition where any can be given.
@@ -59,11 +59,17 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         PolicyType::RecipientValidation => [
             RecipientValidation::AcceptAll,
             RecipientValidation::Directory,
+            RecipientValidation::Known,
             RecipientValidation::CallForward,
             RecipientValidation::CallForwardNull,
         ]
         .map(PolicyOption::RecipientValidation)
         .to_vec(),
+        PolicyType::SecureReceipt => {
+            [SecureReceiptOption::RequireTls, SecureReceiptOption::Opportunistic]
+                .map(PolicyOption::SecureReceipt)
+                .to_vec()
+        }
         PolicyType::Reputation => by_definition().map(PolicyOption::Reputation).to_vec(),
         PolicyType::GeographicalRestriction => {
             by_definition().map(PolicyOption::GeographicalRestriction).to_vec()

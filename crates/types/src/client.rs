@@ -1,6 +1,6 @@
 //! Who is on the other end of a connection.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,15 @@ pub fn host_key(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// The network of a client, by its first address: the /24, or the /48 for
+/// IPv6, which is what one customer of a provider has.
+pub fn network_key(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & !0xff)),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 48))),
+    }
+}
+
 /// What STARTTLS agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TlsFacts {
@@ -122,9 +131,26 @@ pub struct TlsFacts {
     pub cipher: Arc<str>,
 }
 
+impl TlsFacts {
+    /// Whether it is version 1.2 or newer. We offer no other, but a server
+    /// that asks may.
+    pub fn is_current(&self) -> bool {
+        let minor = self.version.strip_prefix("TLSv1.").map(str::parse::<u32>);
+        matches!(minor, Some(Ok(minor)) if minor >= 2)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_that_are_broken_are_not_current() {
+        let is_current =
+            |version: &str| TlsFacts { version: version.into(), cipher: "".into() }.is_current();
+        assert!(["TLSv1.2", "TLSv1.3"].into_iter().all(is_current));
+        assert!(!["TLSv1", "TLSv1.1", "SSLv3", "", "TLSv1.x"].into_iter().any(is_current));
+    }
 
     #[test]
     fn one_ipv6_client_is_counted_once_for_its_whole_network() {

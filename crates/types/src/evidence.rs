@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{ForwardPath, ReversePath};
+use crate::client::TlsFacts;
 use crate::finding::{CheckName, Finding, Observed};
 use crate::policy::{ClientIdentity, PolicyRef, PolicyType, RecipientValidation};
 
@@ -16,6 +17,8 @@ pub struct Parties<'a> {
     pub ip: IpAddr,
     /// Its forward-confirmed reverse DNS name, if one is known.
     pub host_name: Option<&'a str>,
+    /// What STARTTLS agreed on, if it did.
+    pub tls: Option<&'a TlsFacts>,
     /// The reverse-path, from MAIL on.
     pub reverse_path: Option<&'a ReversePath>,
     /// The forward-path, from RCPT on.

@@ -15,6 +15,7 @@ use crate::identity::{HeloForm, ReverseFacts, SenderDomainFacts};
 use crate::listing::{ListAnswer, ListFacts};
 use crate::place::PlaceFacts;
 use crate::policy::{ClientIdentity, RecipientValidation};
+use crate::recipient::Unproven;
 use crate::reply::Quoted;
 use crate::reputation::ReputationFacts;
 use crate::stage::Stage;
@@ -58,7 +59,7 @@ checks! {
     Smtputf8 = "smtputf8";
     /// Permitted, blocked and managed senders.
     Senders = "senders";
-    /// Recipients offered by one network in a time.
+    /// Recipients offered in a time.
     Rate = "rate";
     /// Whether a client has come back before, and what speaks against it.
     History = "history";
@@ -106,6 +107,10 @@ checks! {
     AutoAllow = "auto_allow";
     /// Whether the client of an outbound listener may send through it.
     Outbound = "outbound";
+    /// Whether the sender is taken in clear text.
+    SecureReceipt = "secure_receipt";
+    /// Unknown recipients that the client or its network asked for.
+    Harvest = "harvest";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -168,13 +173,27 @@ pub enum Observed {
         /// What the next hop offers; nothing if it was never asked.
         next_hop_offers: Option<bool>,
     },
-    /// Recipients offered by this client's network.
+    /// Recipients offered.
     Rate {
         /// Whether the limit was passed.
         exceeded: bool,
         /// Recipients per minute that are allowed in the long run.
         per_minute_max: u32,
         /// After how many seconds the next one passes.
+        retry_in_s: u64,
+        /// Whose rate it is: of those that are limited, the one that was passed.
+        #[serde(default, skip_serializing_if = "RateHolder::is_client")]
+        of: RateHolder,
+    },
+    /// More unknown recipients were asked for than is allowed.
+    Harvest {
+        /// How many, as far as time has not made up for them.
+        unknown: u32,
+        /// So many are allowed.
+        max: u32,
+        /// Whether it is the network that asked for them, and not the client alone.
+        by_network: bool,
+        /// After how many seconds a recipient is looked at again.
         retry_in_s: u64,
     },
     /// What is known of the client where strangers alone are greylisted.
@@ -269,6 +288,30 @@ impl Observed {
     }
 }
 
+/// Whose rate is meant.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RateHolder {
+    /// The client (IPv6: its /64).
+    #[default]
+    Client,
+    /// The network of the client: its /24, or /48 for IPv6.
+    Network,
+    /// The sender, whatever numbers its address has.
+    Sender,
+    /// The recipient.
+    Recipient,
+}
+
+impl RateHolder {
+    /// Whether it is the client, which is not written down.
+    pub fn is_client(&self) -> bool {
+        *self == RateHolder::Client
+    }
+}
+
 /// What the directory or the next hop knows of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +320,8 @@ pub enum RecipientAnswer {
     Known,
     /// It does not exist.
     Unknown,
+    /// Nobody has said that it exists, and it is taken all the same.
+    Unproven(Unproven),
     /// The next hop refused the sender at MAIL.
     SenderRefused(Quoted),
     /// The next hop refused the recipient for another reason.
@@ -425,9 +470,9 @@ pub enum Source {
     Session,
     /// A table in memory.
     Memory,
-    /// The directory file, read this many seconds ago.
+    /// A directory, confirmed this many seconds ago.
     Directory {
-        /// Seconds since it was read.
+        /// Seconds since it was seen that this is what it says.
         age_s: u64,
     },
     /// The next hop, just now.

@@ -30,6 +30,7 @@ pub mod place;
 pub mod policy;
 pub mod rate;
 pub mod reason;
+mod recipient;
 pub mod reply;
 pub mod reputation;
 pub mod role;
@@ -47,7 +48,7 @@ pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
-pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key};
+pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key};
 pub use correspondence::Correspondence;
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
@@ -66,6 +67,7 @@ pub use place::PlaceFacts;
 pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
 pub use rate::Rate;
 pub use reason::{Reason, ReasonKind};
+pub use recipient::{KnownRecipient, Unproven};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use reputation::{PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark};
 pub use role::{Role, RoleName};

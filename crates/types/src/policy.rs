@@ -94,6 +94,8 @@ policy_types! {
     EmailSizeLimits = "email_size_limits", "Email Size Limits";
     /// How it is found out whether a recipient exists.
     RecipientValidation = "recipient_validation", "Recipient Validation";
+    /// Whose mail is taken over an encrypted connection alone.
+    SecureReceipt = "secure_receipt", "Secure Receipt";
     /// A user's own entries; not a policy, but consulted like one.
     ManagedSenders = "managed_senders", "Managed Senders";
 }
@@ -180,6 +182,8 @@ pub enum PolicyOption {
     EmailSizeLimits(u64),
     /// Recipient Validation.
     RecipientValidation(RecipientValidation),
+    /// Secure Receipt.
+    SecureReceipt(SecureReceiptOption),
 }
 
 impl PolicyOption {
@@ -198,6 +202,7 @@ impl PolicyOption {
             PolicyOption::DnsAuthentication(_) => PolicyType::DnsAuthentication,
             PolicyOption::EmailSizeLimits(_) => PolicyType::EmailSizeLimits,
             PolicyOption::RecipientValidation(_) => PolicyType::RecipientValidation,
+            PolicyOption::SecureReceipt(_) => PolicyType::SecureReceipt,
         }
     }
 
@@ -215,7 +220,8 @@ impl PolicyOption {
             | PolicyOption::ExpectedMail(_)
             | PolicyOption::AntiSpoofing(_)
             | PolicyOption::EmailSizeLimits(_)
-            | PolicyOption::RecipientValidation(_) => None,
+            | PolicyOption::RecipientValidation(_)
+            | PolicyOption::SecureReceipt(_) => None,
         }
     }
 }
@@ -333,12 +339,24 @@ pub enum ClientIdentity {
 pub enum RecipientValidation {
     /// Every address of the domain is taken.
     AcceptAll,
-    /// The directory file says.
+    /// The directory says.
     Directory,
+    /// Those are known that the next hop took mail for, and those that somebody imported.
+    Known,
     /// The next hop is asked, with the real reverse-path.
     CallForward,
     /// The next hop is asked with the null reverse-path.
     CallForwardNull,
+}
+
+/// Options of Secure Receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecureReceiptOption {
+    /// Take mail over TLS of version 1.2 or newer alone.
+    RequireTls,
+    /// Take what the client offers: an exception from a less specific policy.
+    Opportunistic,
 }
 
 /// Which of the sender's addresses a policy looks at.

@@ -154,6 +154,10 @@ routes! {
     GET "/reports/reputation" Needs(SeePolicies);
     GET "/reports/delays" Needs(SeeGreylist);
     POST "/reports/reputation/{ip}/forget" Needs(EditPolicies);
+    GET "/reports/recipients" Needs(SeePolicies);
+    POST "/reports/recipients/import" Needs(EditPolicies);
+    POST "/reports/recipients/forget" Needs(EditPolicies);
+    POST "/reports/recipients/learn-anew" Needs(EditPolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
@@ -219,6 +223,12 @@ routes! {
     GET "/api/v1/reputation" Needs(SeePolicies);
     GET "/api/v1/reputation/{ip}" Needs(SeePolicies);
     DELETE "/api/v1/reputation/{ip}" Needs(EditPolicies);
+    GET "/api/v1/recipients" Needs(SeePolicies);
+    GET "/api/v1/recipients/{address}" Needs(SeePolicies);
+    GET "/api/v1/recipient-domains" Needs(SeePolicies);
+    POST "/api/v1/recipients/import" Needs(EditPolicies);
+    DELETE "/api/v1/recipients/{address}" Needs(EditPolicies);
+    POST "/api/v1/recipients/learn-anew/{domain}" Needs(EditPolicies);
     GET "/api/v1/requests" Needs(SeeMetadata);
     GET "/api/v1/requests/{number}" Needs(SeeMetadata);
     POST "/api/v1/requests/{number}/answer" Needs(AnswerRequests);

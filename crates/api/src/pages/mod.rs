@@ -24,6 +24,7 @@ mod overview;
 mod policies;
 mod precision;
 mod pulse;
+mod recipients;
 mod refusal;
 mod reputation;
 mod requests;
@@ -115,6 +116,17 @@ pub(crate) fn router() -> Router<Api> {
         .merge(saved_views())
         .merge(policies())
         .merge(definitions())
+        .merge(recipients())
+}
+
+/// Which recipients there are. A list of them may be long.
+fn recipients() -> Router<Api> {
+    let large = DefaultBodyLimit::max(recipients::LIST_OCTETS_MAX);
+    Router::new()
+        .route("/reports/recipients", get(recipients::page))
+        .route("/reports/recipients/import", post(recipients::import).layer(large))
+        .route("/reports/recipients/forget", post(recipients::forget))
+        .route("/reports/recipients/learn-anew", post(recipients::learn_anew))
 }
 
 /// What is counted and summed up, and what can be taken away.

@@ -103,6 +103,7 @@ const POLICY_PLACES: &[(&str, &str, Permission)] = &[
     ("/policies/versions", "Versions", Permission::SeePolicies),
     ("/reports/precision", "Precision", Permission::SeePolicies),
     ("/reports/reputation", "Reputation", Permission::SeePolicies),
+    ("/reports/recipients", "Recipients", Permission::SeePolicies),
     ("/reports/delays", "Delays", Permission::SeeGreylist),
 ];
 
@@ -115,6 +116,7 @@ const POLICY_PATHS: &[&str] = &[
     "/policies",
     "/changes",
     "/reports/precision",
+    "/reports/recipients",
     "/reports/reputation",
     "/reports/delays",
 ];

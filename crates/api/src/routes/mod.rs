@@ -12,6 +12,7 @@ mod exports;
 mod letting;
 mod policies;
 mod queue;
+mod recipients;
 mod reputation;
 mod requests;
 mod senders;
@@ -82,6 +83,9 @@ pub(crate) fn reading() -> Routes {
         .get("/greylist/delays", "How long greylisting delayed mail.", queue::greylist_delays)
         .get("/reputation", "The clients with the worst reputation.", reputation::worst)
         .get("/reputation/{ip}", "What was learned of a client.", reputation::show)
+        .get("/recipients", "Recipients known by name.", recipients::known)
+        .get("/recipients/{address}", "What is known of a recipient.", recipients::show)
+        .get("/recipient-domains", "How each domain knows its recipients.", recipients::domains)
         .get("/requests", "What refused senders wrote, newest first.", requests::list)
         .get("/requests/{number}", "One request of a refused sender.", requests::one)
         .get("/daily-logs", "The daily logs.", system::daily_logs)
@@ -110,6 +114,7 @@ pub(crate) fn writing() -> Routes {
         .post("/policies/replay", "What a change would have changed.", policies::replay)
         .post("/senders/auto/import", "Take over who may answer whom.", auto_allow::import)
         .post("/senders/import", "Import a list of senders or clients.", senders::import)
+        .post("/recipients/import", "Import a list of recipients.", recipients::import)
         .with(|router| router.layer(large()));
     Routes::new()
         .post("/policies", "Add a policy.", policies::add)
@@ -140,6 +145,12 @@ pub(crate) fn writing() -> Routes {
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
         .delete("/reputation/{ip}", "Forget what a client did.", reputation::reset)
+        .delete("/recipients/{address}", "Forget a recipient known by name.", recipients::forget)
+        .post(
+            "/recipients/learn-anew/{domain}",
+            "Forget what a domain learned, and learn anew.",
+            recipients::learn_anew,
+        )
         .post("/requests/{number}/answer", "Mark a request as dealt with.", requests::answer)
         .post("/requests/{number}/reopen", "Take a request up again.", requests::reopen)
         .post("/saved-views", "Save a list under a name.", views::save)

@@ -2,7 +2,7 @@
 //! can: a permit is a set of skipped checks, and most checks are not in it.
 
 use serde::{Deserialize, Serialize};
-use types::{Event, PolicyRef, Reason, ReasonKind};
+use types::{CheckName, Event, PolicyRef, Reason, ReasonKind};
 
 use super::decider::PolicyView;
 use super::evidence::check_title;
@@ -119,7 +119,7 @@ pub(super) fn smallest_change(
         Remedy::Triplet => let_pass(event, reason),
         Remedy::BlockingPolicy => blocking_policy(policy),
         Remedy::BlockingEntry => blocking_entry(event, policy),
-        Remedy::Limit => limit(reason, policy),
+        Remedy::Limit => limit(event, reason, policy),
     };
     let then = match kind_of(reason) {
         true => after(event, permits),
@@ -207,7 +207,7 @@ fn limit_of(reason: Reason) -> (&'static str, &'static str) {
             ("Raise the size limit that applies.", "portcullis config help smtp.message_size_max")
         }
         Reason::RateLimited => (
-            "Raise the recipients one client may offer. The sender retries by itself.",
+            "Raise the rate that was passed. The sender retries by itself.",
             "portcullis config help smtp.recipient_rate_per_client_max",
         ),
         Reason::ConnectionsLimited => (
@@ -221,8 +221,20 @@ fn limit_of(reason: Reason) -> (&'static str, &'static str) {
     }
 }
 
-fn limit(reason: Reason, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
-    let (text, setting) = limit_of(reason);
+/// What lets a client go on that asked for too many unknown recipients.
+const HARVEST_LIMIT: (&str, &str) = (
+    "Correct the directory if the recipients exist, or raise the unknown recipients one client may ask for. The sender retries by itself.",
+    "portcullis config help smtp.unknown_recipients_per_client_max",
+);
+
+fn limit(
+    event: &Event,
+    reason: Reason,
+    policy: Option<&PolicyView>,
+) -> (bool, String, Option<String>) {
+    let check = event.outcome().and_then(|outcome| outcome.decision()).map(|one| one.check);
+    let (text, setting) =
+        if check == Some(CheckName::Harvest) { HARVEST_LIMIT } else { limit_of(reason) };
     let by_policy = policy
         .filter(|policy| matches!(policy.reference, PolicyRef::Policy { .. }))
         .and_then(|policy| policy.command.clone());

@@ -160,6 +160,7 @@ fn setting(kind: PolicyType) -> (&'static str, &'static str) {
         | PolicyType::AntiSpoofing
         | PolicyType::DnsAuthentication
         | PolicyType::ExpectedMail
+        | PolicyType::SecureReceipt
         | PolicyType::ManagedSenders => ("the settings", "portcullis config show"),
     }
 }

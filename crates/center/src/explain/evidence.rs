@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{authentication, listings, names};
 use types::finding::{
-    HistoryFacts, NoPool, RecipientAnswer, TripletFacts, TripletState, Unavailable,
+    HistoryFacts, NoPool, RateHolder, RecipientAnswer, TripletFacts, TripletState, Unavailable,
 };
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
-    CheckName, Correspondence, Event, Inconclusive, Observed, PlaceFacts, Source, SpfResult, spoken,
+    CheckName, Correspondence, Event, Inconclusive, Observed, PlaceFacts, Source, SpfResult,
+    Unproven, spoken,
 };
 
 /// What people call a check.
@@ -43,6 +44,8 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Place => "Location",
         CheckName::Helo => "Name in EHLO",
         CheckName::SenderDomain => "Sender's domain",
+        CheckName::SecureReceipt => "Secure receipt",
+        CheckName::Harvest => "Unknown recipients",
         CheckName::Reputation => "Reputation here",
         CheckName::AutoAllow => "Auto allow",
         CheckName::Outbound => "Outbound listener",
@@ -50,6 +53,11 @@ pub fn check_title(check: CheckName) -> &'static str {
 }
 
 /// What was seen. It may quote strangers.
+/// What was seen and where, in words.
+pub(crate) fn words(seen: &Observed, from: &Source) -> (String, String) {
+    (observed(seen), source(from))
+}
+
 pub(super) fn observed(observed: &Observed) -> String {
     match observed {
         Observed::ProxyInvalid => "no valid PROXY header".to_owned(),
@@ -72,9 +80,15 @@ pub(super) fn observed(observed: &Observed) -> String {
             None => "an address needs SMTPUTF8; the next hop has not said whether it offers it",
         }
         .to_owned(),
-        Observed::Rate { exceeded, per_minute_max, retry_in_s } => {
-            rate(*exceeded, *per_minute_max, *retry_in_s)
+        Observed::Rate { exceeded, per_minute_max, retry_in_s, of } => {
+            let text = rate(*exceeded, *per_minute_max, *retry_in_s);
+            format!("{}{text}", rate_holder(*of))
         }
+        Observed::Harvest { unknown, max, by_network, retry_in_s } => format!(
+            "{} asked for {unknown} unknown recipients ({max} are allowed), is answered again in {}",
+            if *by_network { "the client's network" } else { "the client" },
+            spoken(Duration::from_secs(*retry_in_s))
+        ),
         Observed::History(facts) => history(facts),
         Observed::Triplet(facts) => triplet(facts),
         Observed::Size { declared, received } => size(*declared, *received),
@@ -206,6 +220,16 @@ pub(super) fn place(facts: &PlaceFacts) -> String {
     }
 }
 
+/// Whose rate it is, where it is not the client's.
+fn rate_holder(of: RateHolder) -> &'static str {
+    match of {
+        RateHolder::Client => "",
+        RateHolder::Network => "the client's network: ",
+        RateHolder::Sender => "the sender: ",
+        RateHolder::Recipient => "the recipient: ",
+    }
+}
+
 fn rate(exceeded: bool, per_minute_max: u32, retry_in_s: u64) -> String {
     match (exceeded, per_minute_max) {
         (_, 0) => "no limit is set".to_owned(),
@@ -259,12 +283,23 @@ fn recipient(validation: RecipientValidation, answer: &RecipientAnswer) -> Strin
     let way = match validation {
         RecipientValidation::AcceptAll => "everything is accepted",
         RecipientValidation::Directory => "directory",
+        RecipientValidation::Known => "known recipients",
         RecipientValidation::CallForward => "call-forward",
         RecipientValidation::CallForwardNull => "call-forward with the null sender",
     };
     match answer {
         RecipientAnswer::Known => format!("{way}: the address exists"),
         RecipientAnswer::Unknown => format!("{way}: no such address"),
+        RecipientAnswer::Unproven(Unproven::Learning { until }) => {
+            format!(
+                "{way}: not known, and taken because the domain learns its recipients until {until}"
+            )
+        }
+        RecipientAnswer::Unproven(Unproven::Stale) => {
+            format!(
+                "{way}: no such address, and taken because the directory is too old to be believed"
+            )
+        }
         RecipientAnswer::SenderRefused(said) => format!("{way}: sender refused: {said}"),
         RecipientAnswer::Refused(said) => format!("{way}: refused: {said}"),
         RecipientAnswer::Deferred(said) => format!("{way}: asked to come back: {said}"),
@@ -316,6 +351,7 @@ mod tests {
             exceeded,
             per_minute_max,
             retry_in_s,
+            of: RateHolder::Client,
         };
         check(rate(false, 0, 0), "no limit is set");
         check(rate(false, 600, 0), "within the limit of 600 a minute");

@@ -110,7 +110,9 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (22, Stage::Helo, CheckName::Helo, ""),
     (30, Stage::Mail, CheckName::Size, "not announced"),
     (31, Stage::Mail, CheckName::SenderDomain, ""),
+    (32, Stage::Mail, CheckName::SecureReceipt, ""),
     (40, Stage::Rcpt, CheckName::Relay, ""),
+    (40, Stage::Rcpt, CheckName::Harvest, ""),
     (41, Stage::Rcpt, CheckName::Recipient, ""),
     (42, Stage::Rcpt, CheckName::Smtputf8, ""),
     (43, Stage::Rcpt, CheckName::HostName, ""),
@@ -312,10 +314,20 @@ impl<'a> Case<'a> {
                 Some(by) => Some((LedgerResult::Passed, format!("{} applies", short(by)))),
                 None => because(LedgerResult::NotNeeded, "no policy covers the sender"),
             },
+            CheckName::SecureReceipt => self.secure_receipt_unseen(),
             CheckName::System if self.outcome.kind() != OutcomeKind::Accepted => None,
             _ if quiet.is_empty() => None,
             _ => because(LedgerResult::Passed, quiet),
         }
+    }
+
+    fn secure_receipt_unseen(&self) -> Option<(LedgerResult, String)> {
+        let by = self.winner(&[PolicyType::SecureReceipt])?;
+        let text = match &self.event.subject.client.tls {
+            Some(tls) => format!("{} applies, and the connection has {}", short(by), tls.version),
+            None => format!("{} applies, and the connection is not encrypted", short(by)),
+        };
+        Some((LedgerResult::Passed, text))
     }
 
     fn has_content(&self) -> bool {

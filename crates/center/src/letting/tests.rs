@@ -28,7 +28,12 @@ pub(crate) fn greylisted(gateway: &Gateway, from: &str) -> Event {
     let mut event = sample(1, Reason::GreylistFirstSeen);
     let path = from.parse().map_or(ReversePath::Null, ReversePath::Address);
     event.subject.reverse_path = Some(path.into());
-    let rate = Observed::Rate { exceeded: false, per_minute_max: 60, retry_in_s: 0 };
+    let rate = Observed::Rate {
+        exceeded: false,
+        per_minute_max: 60,
+        retry_in_s: 0,
+        of: Default::default(),
+    };
     let triplet = TripletFacts {
         identity: ClientIdentity::Network,
         client: "192.0.2.0/24".into(),

@@ -226,6 +226,42 @@ pub const METRICS: &[Metric] = &[
         &["file"],
         "How old the data of a file of places are.",
     ),
+    row(
+        "portcullis_unknown_recipients_delayed_total",
+        Counter,
+        &[],
+        "Replies about unknown recipients that were held back, because the client asks for many.",
+    ),
+    row(
+        "portcullis_unknown_recipients_delayed_now",
+        Gauge,
+        &[],
+        "Such replies that are held back now.",
+    ),
+    row(
+        "portcullis_unknown_recipients_refused_total",
+        Counter,
+        &[],
+        "Recipients put off whoever they are, because the client asked for too many unknown ones.",
+    ),
+    row(
+        "portcullis_recipients_known",
+        Gauge,
+        &["domain", "how"],
+        "Recipients known by name: imported, or learned from mail that the next hop took.",
+    ),
+    row(
+        "portcullis_directory_recipients",
+        Gauge,
+        &["domain", "directory"],
+        "Recipients in a directory that the domain asks.",
+    ),
+    row(
+        "portcullis_directory_age_seconds",
+        Gauge,
+        &["domain", "directory"],
+        "How long ago it was seen that this is what the directory says.",
+    ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
     row(
         "portcullis_config_last_reload_success",

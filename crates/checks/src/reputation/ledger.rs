@@ -1,13 +1,14 @@
 //! The marks of clients, of their networks and their systems, fading, and the
 //! score that is made of them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use quick_cache::unsync::Cache;
 use types::reputation::{Leaning, SCORE_MAX};
 use types::{
-    PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark, Timestamp, host_key,
+    PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark, Timestamp,
+    host_key, network_key,
 };
 
 /// Half of a mark is left after this time.
@@ -202,16 +203,9 @@ impl Clients {
 /// The client, its network, and its system if it is known.
 fn holders(ip: IpAddr, system: Option<u32>) -> Vec<ReputationHolder> {
     let address = ReputationHolder::Address(host_key(ip));
-    let network = ReputationHolder::Network(network(ip));
+    let network = ReputationHolder::Network(network_key(ip));
     let system = system.map(ReputationHolder::System);
     [Some(address), Some(network), system].into_iter().flatten().collect()
-}
-
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & !0xff).into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 48)).into(),
-    }
 }
 
 fn score(share: f32) -> u8 {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use checks::{
-    CheckSettings, Checks, DirectoryFile, ListFormat, ListKey, ListSettings, ListSource, RateLimit,
+    CheckSettings, Checks, Directories, HarvestLimits, KnownLimits, ListFormat, ListKey,
+    ListSettings, ListSource, RateLimit, RateLimits, RecipientSettings, WhenStale,
 };
 use types::policy::GreylistTimes;
 use types::{Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp};
@@ -23,7 +24,18 @@ fn world() -> World {
     let clock = SimulatedClock::new(NOW);
     let settings = CheckSettings {
         greylist: GreylistTimes::default(),
-        rate: RateLimit { per_minute_max: 0, burst_max: 0 },
+        rate: RateLimits {
+            client: RateLimit::NONE,
+            network: RateLimit::NONE,
+            sender: RateLimit::NONE,
+            recipient: RateLimit::NONE,
+        },
+        harvest: HarvestLimits::NONE,
+        recipients: RecipientSettings {
+            known: KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 0 },
+            stale_after: Duration::MAX,
+            when_stale: WhenStale::Defer,
+        },
         deadline: Duration::from_secs(15),
         authentication_deadline: Duration::from_secs(20),
         sender_domains: true,
@@ -34,7 +46,7 @@ fn world() -> World {
     let checks = Checks::new(
         Arc::new(clock.clone()),
         settings,
-        Arc::new(DirectoryFile::default()),
+        Arc::new(Directories::default()),
         Arc::new(SimulatedProbe::default()),
         Arc::new(store),
     );

@@ -38,6 +38,7 @@ fn short(answer: &ProbeAnswer) -> String {
     match &answer.answer {
         Ok(RecipientAnswer::Known) => "known".into(),
         Ok(RecipientAnswer::Unknown) => "unknown".into(),
+        Ok(RecipientAnswer::Unproven(why)) => format!("unproven: {why:?}"),
         Ok(RecipientAnswer::SenderRefused(quoted)) => format!("sender refused: {quoted}"),
         Ok(RecipientAnswer::Refused(quoted)) => format!("refused: {quoted}"),
         Ok(RecipientAnswer::Deferred(quoted)) => format!("deferred: {quoted}"),

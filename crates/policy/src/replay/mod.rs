@@ -285,6 +285,7 @@ impl<'a> Walk<'a> {
         let who = Parties {
             ip: subject.client.client.ip,
             host_name: subject.client.host_name.as_deref(),
+            tls: subject.client.tls.as_ref(),
             reverse_path: subject.reverse_path.as_deref(),
             recipient: subject.recipient.as_ref().filter(|_| stage >= Stage::Rcpt),
             header_from,

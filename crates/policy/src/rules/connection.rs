@@ -1,6 +1,7 @@
 //! Before there is a recipient: the connection and MAIL.
 
-use types::{CheckName, Decision, Detail, Observed, PolicyRef, PolicyType, Reason};
+use types::policy::{PolicyOption, SecureReceiptOption};
+use types::{CheckName, Decision, Detail, Observed, PolicyRef, PolicyType, Reason, TlsFacts};
 
 use super::{RuleAnswer, over_size};
 use crate::decide::Case;
@@ -63,4 +64,24 @@ pub(crate) fn declared_size_for_anybody(case: &mut Case<'_>) -> RuleAnswer {
         }
         _ => RuleAnswer::NotMine,
     }
+}
+
+/// A sender who is taken over an encrypted connection alone, and came without
+/// one (RFC 3207 section 4). It stands at MAIL, so that no recipient is said
+/// in clear text, and again at RCPT, which is the first thing that a mail
+/// server asks that stays the MX itself.
+pub(crate) fn secure_receipt(case: &mut Case<'_>) -> RuleAnswer {
+    if !case.set.secures_receipt() {
+        return RuleAnswer::NotMine;
+    }
+    let Some(compiled) = case.stored_policy(PolicyType::SecureReceipt).map(|one| one.compiled)
+    else {
+        return RuleAnswer::NotMine;
+    };
+    let required = PolicyOption::SecureReceipt(SecureReceiptOption::RequireTls);
+    if compiled.policy.option != required || case.who.tls.is_some_and(TlsFacts::is_current) {
+        return RuleAnswer::NotMine;
+    }
+    let decision = Decision::new(Reason::TlsRequired, CheckName::SecureReceipt);
+    RuleAnswer::Decides(decision.by(compiled.reference))
 }

@@ -58,7 +58,8 @@ pub(crate) fn of(stage: Stage, direction: Direction) -> &'static [Rule] {
 /// recipients exist is known to those who have them.
 fn of_outbound(stage: Stage) -> &'static [Rule] {
     match stage {
-        Stage::Connect | Stage::Helo | Stage::Mail | Stage::Content => of_inbound(stage),
+        Stage::Connect | Stage::Helo | Stage::Content => of_inbound(stage),
+        Stage::Mail => &[unavailable, declared_size_for_anybody],
         Stage::Rcpt => &[unavailable, outbound_relay_control, declared_size],
         Stage::Data => &[unavailable, line_endings, line_length, received_size, hops],
         Stage::Deliver => &[],
@@ -69,11 +70,13 @@ fn of_inbound(stage: Stage) -> &'static [Rule] {
     match stage {
         Stage::Connect => &[unavailable, proxy_header, connections, connection_rate, early_talk],
         Stage::Helo | Stage::Content => &[unavailable],
-        Stage::Mail => &[unavailable, declared_size_for_anybody],
+        Stage::Mail => &[unavailable, declared_size_for_anybody, secure_receipt],
         Stage::Rcpt => &[
             unavailable,
             relay_control,
             declared_size,
+            secure_receipt,
+            harvest,
             recipient_validation,
             internationalized,
             null_mx,

@@ -42,6 +42,18 @@ pub(crate) fn declared_size(case: &mut Case<'_>) -> RuleAnswer {
     }
 }
 
+/// A client that asked for too many unknown recipients is told nothing of any
+/// for a while, whether it exists or not: else the list goes on being tried.
+pub(crate) fn harvest(case: &mut Case<'_>) -> RuleAnswer {
+    match case.evidence.latest(CheckName::Harvest) {
+        Some(&Observed::Harvest { retry_in_s, .. }) => {
+            let decision = Decision::new(Reason::RateLimited, CheckName::Harvest);
+            RuleAnswer::Decides(decision.with_detail(Detail::RetryIn { seconds: retry_in_s }))
+        }
+        _ => RuleAnswer::NotMine,
+    }
+}
+
 /// A recipient that does not exist, or cannot be found to exist: not knowing
 /// defers, because accepting would end in a bounce to a forged sender.
 pub(crate) fn recipient_validation(case: &mut Case<'_>) -> RuleAnswer {
@@ -95,7 +107,7 @@ const NEEDS_SMTPUTF8: EnhancedCode = EnhancedCode(5, 6, 7);
 fn recipient_answer(answer: &RecipientAnswer, by: PolicyRef) -> RuleAnswer {
     let decision = |reason| Decision::new(reason, CheckName::Recipient).by(by);
     let (reason, quoted) = match answer {
-        RecipientAnswer::Known => return RuleAnswer::NotMine,
+        RecipientAnswer::Known | RecipientAnswer::Unproven(_) => return RuleAnswer::NotMine,
         RecipientAnswer::Unknown => {
             return RuleAnswer::Decides(decision(Reason::RecipientUnknown));
         }

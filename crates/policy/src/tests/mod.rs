@@ -149,6 +149,8 @@ fn option(word: &str) -> PolicyOption {
         "no_learning" => AutoAllowCreation(AutoAllowCreationOption::DoNotCreate),
         "expect" => ExpectedMail(ExpectedMailOption::PassWhenAuthenticated),
         "no_expect" => ExpectedMail(ExpectedMailOption::NoAction),
+        "secure" => SecureReceipt(SecureReceiptOption::RequireTls),
+        "no_secure" => SecureReceipt(SecureReceiptOption::Opportunistic),
         "accept_all" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::AcceptAll)
         }
@@ -213,6 +215,7 @@ pub(crate) struct Mail {
     pub(crate) stage: Stage,
     pub(crate) ip: IpAddr,
     pub(crate) host: Option<String>,
+    pub(crate) tls: Option<TlsFacts>,
     pub(crate) from: ReversePath,
     pub(crate) to: ForwardPath,
     pub(crate) header: Vec<String>,
@@ -243,6 +246,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         stage: Stage::Rcpt,
         ip: "192.0.2.1".parse().unwrap(),
         host: None,
+        tls: None,
         from: match from.as_str() {
             "" => ReversePath::Null,
             text => ReversePath::Address(address(text)),
@@ -276,6 +280,10 @@ pub(crate) fn mail(line: &str) -> Mail {
             "wrote" => mail = mail.wrote_before(words.next().unwrap().parse().unwrap()),
             "retry" => mail.triplet = TripletState::Passed,
             "early" => mail.triplet = TripletState::TooEarly,
+            "tls" => {
+                let version = words.next().unwrap().into();
+                mail.tls = Some(TlsFacts { version, cipher: "".into() });
+            }
             "fast" => mail.rate_exceeded = true,
             "ascii_only" => mail.utf8 = Some(false),
             "spf" => mail.spf = of_slug(SpfResult::ALL, words.next(), |one| one.slug()),
@@ -327,6 +335,7 @@ impl Mail {
         Parties {
             ip: self.ip,
             host_name: self.host.as_deref(),
+            tls: self.tls.as_ref(),
             reverse_path: Some(&self.from),
             recipient: Some(&self.to),
             header_from: &self.header,
@@ -346,7 +355,12 @@ impl Mail {
             }
             Need::Rate => {
                 let exceeded = self.rate_exceeded;
-                let rate = Observed::Rate { exceeded, per_minute_max: 60, retry_in_s: 7 };
+                let rate = Observed::Rate {
+                    exceeded,
+                    per_minute_max: 60,
+                    retry_in_s: 7,
+                    of: Default::default(),
+                };
                 (CheckName::Rate, rate)
             }
             Need::Lists => (CheckName::Rbl, Observed::Lists(self.lists.clone())),

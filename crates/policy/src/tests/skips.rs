@@ -60,11 +60,18 @@ const ROWS: &[Row] = &[
     ("", "retry", silent_domain, "reject sender.null_mx", false),
     ("", "retry", enormous, "reject size.exceeded", false),
     ("", "retry", elsewhere, "reject relay.denied", false),
+    ("", "retry", harvesting, "defer rate.limited", false),
     ("", "retry unknown", plain, "reject recipient.unknown", false),
+    ("#1 secure from sender.example", "retry", plain, "reject tls.required", false),
     ("", "retry fast", plain, "defer rate.limited", false),
     ("#1 authenticate", "retry spf fail", plain, "reject auth.spf", false),
     ("#1 guard_always from sender.example", "retry", plain, "reject spoofing.envelope", false),
 ];
+
+fn harvesting(mail: Mail) -> Mail {
+    let seen = Observed::Harvest { unknown: 50, max: 50, by_network: false, retry_in_s: 7 };
+    mail.observed(CheckName::Harvest, seen)
+}
 
 /// Policies and entries that let the sender past, and words of the mail.
 const PERMITS: &[(&str, &str)] = &[

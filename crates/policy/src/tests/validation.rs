@@ -22,6 +22,10 @@ fn each_problem_names_its_object() {
             "#1 greylist header",
             "policy #1: Greylisting is decided before the message is seen and cannot be based on the header\n",
         ),
+        (
+            "#1 secure to corp.example",
+            "policy #1: secure receipt is decided at MAIL, before a recipient is named: it applies to everyone, and not with both sides exchanged\n",
+        ),
         ("group A below B:", "group \"A\": its parent \"B\" does not exist\n"),
         ("group A:\ngroup A:", "group \"A\": its name is used twice\n"),
         (

@@ -18,6 +18,7 @@ mod letting;
 mod output;
 mod policies;
 mod queue;
+mod recipients;
 mod replay;
 mod reputation;
 mod requests;
@@ -109,6 +110,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),
+        Command::Recipients(command) => recipients::recipients(global, command),
         Command::Reputation(command) => reputation::reputation(global, command),
         Command::Greylist(command) => queue::greylist(global, command),
         Command::Bulk(command) => bulk::bulk(global, command),

@@ -210,6 +210,7 @@ impl Past {
         tokio::task::block_in_place(|| {
             let written = receive::write_expired(&self.gateway.engine);
             note_hits(&self.gateway)?;
+            self.gateway.recipients.keep()?;
             written.and_then(|_| self.gateway.store.close(now)).map_err(|error| whole(&error))
         })
     }
@@ -257,6 +258,8 @@ impl Timers for Past {
             if self.is_due(now) {
                 tokio::task::block_in_place(|| {
                     let _ = self.gateway.store.maintain(now);
+                    // Without this the directories would be too old in a day.
+                    let _ = self.gateway.recipients.reread();
                     // What cannot be written now is written at the next start.
                     let _ = self.gateway.center.daily_log().keep(now);
                     let _ = self.gateway.center.keep_refusals();

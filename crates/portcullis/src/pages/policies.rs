@@ -45,6 +45,8 @@ Every change is a new version with an author and a note: `policy versions`, `pol
 Of the policies of one type whose scope matches, one applies: `override` first, then the most specific recipient, then the most
 specific sender (address, group, domain, wildcard domain, internal or external, everyone), then a restricted source, then the older.
 `portcullis why REFERENCE` names it, and those that lost, with the reason.
+
+`secure_receipt` is decided at MAIL, before a recipient is named, and so applies `to` everyone.
 "#;
 
 const FIELDS: &str = r#"## Fields of a policy

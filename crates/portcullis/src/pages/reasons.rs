@@ -51,7 +51,6 @@ pub const NOT_YET: &[Reason] = &[
     Reason::AttachmentBlocked,
     Reason::ContentExamined,
     Reason::Impersonation,
-    Reason::TlsRequired,
     Reason::HeldRejectedByAdmin,
     Reason::HeldBlockedByUser,
     Reason::HoldSpam,

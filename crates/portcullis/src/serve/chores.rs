@@ -59,6 +59,10 @@ impl Chores {
         let parts = Arc::clone(gateway);
         chores.every(FILES, "files of places", gateway, move || parts.places.reread())?;
         let parts = Arc::clone(gateway);
+        chores.every(FILES, "files of recipients", gateway, move || parts.recipients.reread())?;
+        let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "recipients", gateway, move || parts.recipients.keep())?;
+        let parts = Arc::clone(gateway);
         chores.every(DAILY_LOG, "daily log", gateway, move || keep_daily_log(&parts))?;
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "retention", gateway, move || {

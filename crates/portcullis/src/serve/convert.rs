@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checks::{
-    CheckSettings, ConnectionLimits, DataLimits, ListSettings, ListSource, PlaceSettings, RateLimit,
+    CheckSettings, ConnectionLimits, DataLimits, HarvestLimits, KnownLimits, ListSettings,
+    ListSource, PlaceSettings, RateLimit, RateLimits, RecipientSettings, WhenStale,
 };
 use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
@@ -22,6 +23,7 @@ use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
 use world::ResolverSettings;
 
+use crate::settings::kinds;
 use crate::settings::kinds::{
     HopHost, HopTls, ListFormat, ListenerRole, NextHop, PolicyServiceMode, Recipients,
 };
@@ -69,6 +71,7 @@ fn validation(recipients: Recipients) -> RecipientValidation {
     match recipients {
         Recipients::AcceptAll => RecipientValidation::AcceptAll,
         Recipients::Directory => RecipientValidation::Directory,
+        Recipients::Known => RecipientValidation::Known,
         Recipients::CallForward => RecipientValidation::CallForward,
         Recipients::CallForwardNull => RecipientValidation::CallForwardNull,
     }
@@ -88,12 +91,41 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
     let smtp = &settings.smtp;
     CheckSettings {
         greylist: greylist_times(settings),
-        rate: rate(smtp.recipient_rate_per_client_max, smtp.recipient_burst_max),
+        rate: RateLimits {
+            client: rate(smtp.recipient_rate_per_client_max, smtp.recipient_burst_max),
+            network: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
+            sender: rate(smtp.recipient_rate_per_sender_max, smtp.recipient_burst_max),
+            recipient: rate(smtp.mail_rate_per_recipient_max, smtp.recipient_burst_max),
+        },
+        harvest: HarvestLimits {
+            by_client_max: smtp.unknown_recipients_per_client_max,
+            by_network_max: smtp.unknown_recipients_per_network_max,
+            window: smtp.unknown_recipients_window,
+            delay: smtp.unknown_recipients_delay,
+            delayed_max: smtp.unknown_recipients_delayed_max,
+        },
+        recipients: recipients(settings),
         // The probe keeps its own time and says more of why; this is the net
         // below it.
         deadline: settings.call_forward.timeout + Duration::from_secs(1),
         authentication_deadline: settings.dns.authentication_timeout,
         sender_domains: settings.dns.sender_domains,
+    }
+}
+
+fn recipients(settings: &Settings) -> RecipientSettings {
+    let recipients = &settings.recipients;
+    RecipientSettings {
+        known: KnownLimits {
+            learn_for: recipients.learn_for,
+            remember: recipients.remember,
+            max: usize::try_from(recipients.known_max).unwrap_or(usize::MAX),
+        },
+        stale_after: recipients.stale_after,
+        when_stale: match recipients.when_stale {
+            kinds::WhenStale::Defer => WhenStale::Defer,
+            kinds::WhenStale::Accept => WhenStale::Accept,
+        },
     }
 }
 

@@ -9,11 +9,11 @@ use center::Center;
 use center::accounts::Accounts;
 use center::alerts::AlertParts;
 use center::metrics::{Metrics, MetricsFromEvents};
-use checks::{Checks, DirectoryFile};
+use checks::{Checks, Directories};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
-use store::state::{AccountState, AlertState, AuditState, PolicyState};
+use store::state::{AccountState, AlertState, AuditState, PolicyState, RecipientState};
 use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
@@ -28,6 +28,7 @@ use super::open_files::Connections;
 pub(crate) use super::opened::{Opened, World};
 use super::places::PlacesWatch;
 use super::policies::Policies;
+use super::recipients::RecipientsWatch;
 use super::reputation::LearnedReputation;
 use super::{convert, open_files};
 use crate::notices::ReportWriter;
@@ -50,10 +51,10 @@ pub(crate) struct Gateway {
     pub(crate) log: Arc<Log>,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) policies: Arc<Policies>,
-    pub(crate) directory: Arc<DirectoryFile>,
     pub(crate) checks: Arc<Checks>,
     pub(crate) lists: Arc<ListsWatch>,
     pub(crate) places: Arc<PlacesWatch>,
+    pub(crate) recipients: Arc<RecipientsWatch>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) deliverer: Deliverer,
     pub(crate) health: Arc<Health>,
@@ -78,29 +79,29 @@ impl Gateway {
         log: Arc<Log>,
         own: Vec<SocketAddr>,
     ) -> Result<Gateway, String> {
-        let Opened { store, state, accounts, views, alerts, requests, audit, world, .. } = opened;
+        let Opened { store, state, world, .. } = opened;
         let from_events = Arc::new(MetricsFromEvents::new());
         from_events.name_next_hops(convert::next_hop_names(settings));
         let watchers = Watchers::new(Arc::clone(&log), Arc::clone(&from_events));
         store.watch(Arc::clone(&watchers) as _);
-        let shared = Shared::new(settings, &store, audit, &world)?;
+        let shared = Shared::new(settings, &store, opened.audit, &world)?;
         let now = shared.clock.now();
         let base = convert::base_policies(settings);
         let policies = Policies::open(Arc::clone(&state), Arc::clone(&log), base, now)?;
         apply_policy_file(settings, &policies, &log, now)?;
-        let accounts = shared.accounts(settings, &accounts, &log);
+        let accounts = shared.accounts(settings, &opened.accounts, &log);
         let http_tls = super::accounts::certificate(settings)?;
-        let alerts = shared.alerts(settings, alerts, &accounts, &world)?;
+        let alerts = shared.alerts(settings, opened.alerts, &accounts, &world)?;
         let deliverer = shared.deliverer(settings, world, own)?;
-        let directory = Arc::new(DirectoryFile::new(directories(settings, now)?));
+        let files = Arc::new(Directories::new(directories(settings, now)?));
         let checks = Arc::new(Checks::new(
             Arc::clone(&shared.clock),
             convert::checks(settings),
-            Arc::clone(&directory),
+            files,
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
-        let (lists, places) = watches(settings, &checks, &policies, &log);
+        let watched = shared.watched(settings, &checks, &policies, opened.recipients, &log)?;
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -108,17 +109,17 @@ impl Gateway {
             shared.engine_parts(&policies, &checks, tls.clone()),
             convert::receive(settings, allowed.max),
         );
-        let names = NamesWatch::new(Arc::clone(&shared.resolver), convert::needs_names(settings));
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
-        let watched = Watched { names, lists: Arc::clone(&lists), places: Arc::clone(&places) };
-        let health = Health::new(Arc::clone(&store), delivery, reception, watched, now);
+        let health = Health::new(Arc::clone(&store), delivery, reception, watched.clone(), now);
         let clock = Arc::clone(&shared.clock);
         let hops = DelivererHops(deliverer.clone());
         let measured = Arc::clone(&shared.measured);
         let center = shared.center(settings, &state, &policies, &health, &from_events);
         let center = center.with_next_hops(Arc::new(hops)).with_exports(exports(settings));
-        let center = center.with_saved_views(views).with_requests(requests).with_alerts(alerts);
+        let center = center.with_saved_views(opened.views).with_requests(opened.requests);
         let center = center.with_reputation(Arc::new(LearnedReputation(Arc::clone(&checks))));
+        let center = center.with_recipients(Arc::clone(&watched.recipients) as _);
+        let center = center.with_alerts(alerts);
         let center = Arc::new(center);
         if let Err(error) = center.restore_reputation() {
             // What was learned only advises: without it mail is taken all the same.
@@ -127,8 +128,7 @@ impl Gateway {
         watchers.teach(&checks);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
-        let metrics = metrics.with(measured as _).with(Arc::clone(&lists) as _);
-        let metrics = metrics.with(Arc::clone(&places) as _);
+        let metrics = watched.told_in(metrics.with(measured as _));
         Ok(Gateway {
             store,
             state,
@@ -136,10 +136,10 @@ impl Gateway {
             log,
             watchers,
             policies,
-            directory,
             checks,
-            lists,
-            places,
+            lists: watched.lists,
+            places: watched.places,
+            recipients: watched.recipients,
             engine,
             deliverer,
             health,
@@ -204,6 +204,26 @@ impl Shared {
             correspondences: Arc::clone(store) as _,
             audit,
         })
+    }
+
+    /// What is asked outside, begun.
+    fn watched(
+        &self,
+        settings: &Settings,
+        checks: &Arc<Checks>,
+        policies: &Policies,
+        state: Arc<dyn RecipientState>,
+        log: &Log,
+    ) -> Result<Watched, String> {
+        let resolver = Arc::clone(&self.resolver);
+        let names = NamesWatch::new(resolver, convert::needs_names(settings));
+        let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
+        lists.start(convert::lists(settings), log);
+        let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
+        places.start(convert::places(settings), log);
+        let recipients = RecipientsWatch::new(Arc::clone(checks), state, policies.shared());
+        recipients.start()?;
+        Ok(Watched { names, lists, places, recipients })
     }
 
     fn alerts(
@@ -290,20 +310,6 @@ impl Shared {
             program_version: env!("CARGO_PKG_VERSION"),
         })
     }
-}
-
-/// The lists and the files of places, read.
-fn watches(
-    settings: &Settings,
-    checks: &Arc<Checks>,
-    policies: &Policies,
-    log: &Log,
-) -> (Arc<ListsWatch>, Arc<PlacesWatch>) {
-    let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
-    lists.start(convert::lists(settings), log);
-    let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
-    places.start(convert::places(settings), log);
-    (lists, places)
 }
 
 /// Where exports go, and how much of the disk they must leave alone.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use center::metrics::{MetricSource, Sample};
+use center::metrics::{MetricSource, Metrics, Sample};
 use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts, presentable};
 use deliver::{Deliverer, HopState, HopStatus};
 use receive::Engine;
@@ -17,6 +17,7 @@ use world::{DiskSpace, FolderSpace};
 use super::lists::ListsWatch;
 use super::names::NamesWatch;
 use super::places::PlacesWatch;
+use super::recipients::RecipientsWatch;
 use super::sources::SourceState;
 
 /// The name of the check that tells of the settings.
@@ -28,6 +29,7 @@ pub(crate) const REFUSED: &str = "refused";
 const RESTART_NEEDED: &str = "a restart is needed";
 
 /// What is asked outside, and how it is.
+#[derive(Clone)]
 pub(super) struct Watched {
     /// Whether the name system answers.
     pub(super) names: Arc<NamesWatch>,
@@ -35,6 +37,16 @@ pub(super) struct Watched {
     pub(super) lists: Arc<ListsWatch>,
     /// How old the files of places are.
     pub(super) places: Arc<PlacesWatch>,
+    /// Whether directories of recipients can be believed.
+    pub(super) recipients: Arc<RecipientsWatch>,
+}
+
+impl Watched {
+    /// The metrics with those of all of it that has any.
+    pub(super) fn told_in(&self, metrics: Metrics) -> Metrics {
+        let metrics = metrics.with(Arc::clone(&self.lists) as _);
+        metrics.with(Arc::clone(&self.places) as _).with(Arc::clone(&self.recipients) as _)
+    }
 }
 
 /// What is looked at.
@@ -170,6 +182,7 @@ impl Readiness for Health {
             self.watched.names.check(),
             self.watched.lists.check(),
             self.watched.places.check(),
+            self.watched.recipients.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),

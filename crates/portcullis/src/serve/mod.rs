@@ -24,6 +24,7 @@ mod open_files;
 mod opened;
 mod places;
 mod policies;
+mod recipients;
 mod reload;
 mod reputation;
 mod running;

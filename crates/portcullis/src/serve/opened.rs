@@ -7,8 +7,9 @@ use std::time::Duration;
 use store::contract::Page;
 use store::disk::RealDisk;
 use store::state::{
-    AccountState, AlertState, AuditState, PolicyState, ReviewRequestState, SavedViewState,
-    SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteRequests, SqliteState, SqliteViews,
+    AccountState, AlertState, AuditState, PolicyState, RecipientState, ReviewRequestState,
+    SavedViewState, SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteRecipients, SqliteRequests,
+    SqliteState, SqliteViews,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -56,6 +57,7 @@ pub(crate) struct Opened {
     pub(crate) views: Arc<dyn SavedViewState>,
     pub(crate) alerts: Arc<dyn AlertState>,
     pub(crate) requests: Arc<dyn ReviewRequestState>,
+    pub(crate) recipients: Arc<dyn RecipientState>,
     pub(crate) audit: Arc<dyn AuditState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
@@ -109,9 +111,22 @@ impl Opened {
         let views = Arc::new(SqliteViews::open(&file).map_err(failed)?);
         let alerts = Arc::new(SqliteAlerts::open(&file).map_err(failed)?);
         let requests = Arc::new(SqliteRequests::open(&file).map_err(failed)?);
+        let recipients = Arc::new(SqliteRecipients::open(&file).map_err(failed)?);
         let audit = Arc::new(SqliteAudit::open(&file).map_err(failed)?);
         let store = Arc::new(store);
-        Ok(Opened { store, state, accounts, views, alerts, requests, audit, world, report, newest })
+        Ok(Opened {
+            store,
+            state,
+            accounts,
+            views,
+            alerts,
+            requests,
+            recipients,
+            audit,
+            world,
+            report,
+            newest,
+        })
     }
 }
 

@@ -79,7 +79,8 @@ pub(super) fn reload(
         tls.reload(&files).map_err(|error| whole(&error))?;
     }
     gateway.policies.rebase(base)?;
-    gateway.directory.replace(directories);
+    gateway.checks.directories().replace(directories);
+    gateway.recipients.begin();
     gateway.checks.reload(convert::checks(settings));
     super::lists::replace(gateway, settings);
     super::places::replace(gateway, settings);

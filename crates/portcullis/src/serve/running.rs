@@ -213,9 +213,11 @@ impl Running {
             chores.stop();
             // They read the store, which is about to be closed.
             gateway.center.stop_exports();
-            for (work, done) in
-                [("counts", note_hits(&gateway)), ("daily log", keep_daily_log(&gateway))]
-            {
+            for (work, done) in [
+                ("counts", note_hits(&gateway)),
+                ("daily log", keep_daily_log(&gateway)),
+                ("recipients", gateway.recipients.keep()),
+            ] {
                 if let Err(problem) = done {
                     gateway.log.say(&Message::WorkFailed { work, problem });
                 }

@@ -70,8 +70,9 @@ impl Check<'_> {
             }
             self.hops(&format!("{at}.next_hop"), &domain.next_hop);
             if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
-                let text = "\"directory\" needs directory_file";
-                self.error(&format!("{at}.recipients"), text);
+                let text = "without directory_file, recipients are those that `portcullis \
+                            recipients import` brings; until then all mail is put off";
+                self.warning(&format!("{at}.recipients"), text);
             }
         }
     }

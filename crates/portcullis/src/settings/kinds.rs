@@ -290,13 +290,21 @@ choices! {
     Recipients, "a way of recipient validation" {
         /// Every address is taken.
         AcceptAll = "accept_all",
-        /// The directory file says.
+        /// The directory says: the file, the directory service, what was imported.
         Directory = "directory",
+        /// Those are known that the next hop took mail for, and those that were imported.
+        Known = "known",
         /// The next hop is asked, with the real reverse-path.
         CallForward = "call_forward",
         /// The next hop is asked, with the null reverse-path.
         CallForwardNull = "call_forward_null",
-        @later "known" as "recipients learned from delivered mail (\"known\")",
+    }
+    /// What is done with a recipient that is not in a directory which is too old.
+    WhenStale, "what is done" {
+        /// The sender is asked to come back.
+        Defer = "defer",
+        /// It is taken.
+        Accept = "accept",
     }
     /// What a listener is for.
     ListenerRole, "a role" {

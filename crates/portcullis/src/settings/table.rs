@@ -16,7 +16,7 @@ use super::entering::{SecretText, WebAddress, Words};
 use super::kinds::{
     ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
     PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, SignInNewcomers,
-    StateStore,
+    StateStore, WhenStale,
 };
 use super::read::{Numbered, Reader};
 use super::row::{
@@ -69,8 +69,28 @@ settings! {
         connection_burst_max: u32 = 50, within 1..=1000000;
         /// Recipients offered by one client (IPv6: by one /64); `"0/min"` means no limit.
         recipient_rate_per_client_max: Rate = "0/min", like "600/min";
-        /// Recipients one client may offer at once after a quiet time, before the rate counts.
+        /// Recipients offered by one network (/24, IPv6: /48); `"0/min"` means no limit.
+        recipient_rate_per_network_max: Rate = "0/min", like "3000/min";
+        /// Recipients offered by one sender, whatever numbers its address has; bounces have no
+        /// sender. `"0/min"` means no limit.
+        recipient_rate_per_sender_max: Rate = "0/min", like "300/min";
+        /// Mails offered to one recipient; `"0/min"` means no limit.
+        mail_rate_per_recipient_max: Rate = "0/min", like "120/min";
+        /// What may come at once after a quiet time, before each of these four rates counts.
         recipient_burst_max: u32 = 200, within 1..=1000000;
+        /// Unknown recipients one client (IPv6: one /64) may ask for within
+        /// `unknown_recipients_window`. From half of them on, replies about unknown recipients are
+        /// held back; at all of them, every recipient is put off (451), known or not, until time has
+        /// made room. 0 means no limit.
+        unknown_recipients_per_client_max: u32 = 50, within 0..=1000000;
+        /// The same for one network (/24, IPv6: /48).
+        unknown_recipients_per_network_max: u32 = 200, within 0..=1000000;
+        /// The time in which the number of unknown recipients goes back to nothing.
+        unknown_recipients_window: Duration = "1h", within "1s"..="7d";
+        /// How long a reply is held back.
+        unknown_recipients_delay: Duration = "5s", within "0s"..="1m";
+        /// Replies held back at once; beyond, they are given at once.
+        unknown_recipients_delayed_max: u32 = 500, within 0..=1000000;
         /// How long the greeting is delayed to catch clients that speak first.
         greeting_delay: Duration = "0s", within "0s"..="1m";
         /// How long a client may be silent (RFC 5321 section 4.5.3.2.7 asks for five minutes at least).
@@ -143,6 +163,22 @@ settings! {
         recipients: Option<Recipients> = none, like "directory";
         /// The recipients of the domain: one address, or part before the @, a line.
         directory_file: Option<PathBuf> = none, like "/etc/portcullis/recipients.txt";
+    }
+
+    /// Knowing which recipients there are.
+    one recipients: RecipientTableSettings at "recipients" {
+        /// How long a domain with `recipients = "known"` takes every address, from when it is first
+        /// named here. Recipients are learned for every domain, so time counts before it is set.
+        learn_for: Duration = "30d", within "0s"..="3650d";
+        /// How long a learned recipient is known after the next hop last took mail for it.
+        remember: Duration = "400d", within "1d"..="3650d";
+        /// Recipients known by name; beyond, learned ones are forgotten whose mail is the longest ago.
+        known_max: u32 = 200000, within 100..=10000000;
+        /// The age from which a directory that could not be read again is not believed any more
+        /// when it lacks an address. Whoever is in it is taken all the same.
+        stale_after: Duration = "1d", within "1m"..="365d";
+        /// What is done with such an address.
+        when_stale: WhenStale = "defer";
     }
 
     /// Looking names up.

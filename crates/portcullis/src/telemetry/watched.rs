@@ -53,7 +53,7 @@ impl EventWatcher for Watchers {
         for event in events {
             self.metrics.observe(event);
             if let Some(checks) = self.learns.get().and_then(Weak::upgrade) {
-                checks.reputation().learn(event, checks.places());
+                checks.learn(event);
             }
             for id in deciders(event) {
                 let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -30,6 +30,7 @@ mod outbound;
 mod policy_service;
 mod proxy;
 mod questions;
+mod recipients;
 mod remote;
 mod reputation;
 mod roles;

@@ -61,6 +61,11 @@ impl Desk {
                 self.advise_against(open, Outcome::Deferred(decision))
             }
             (Verdict::Reject(decision), AdviceMode::Enforce) => {
+                if decision.reason == Reason::RecipientUnknown {
+                    // Counted, but not slowed: the server that asks has others waiting.
+                    let ip = self.visit.client.client.ip;
+                    drop(self.engine.parts.checks.asked_for_unknown(ip));
+                }
                 self.advise_against(open, Outcome::Rejected(decision))
             }
         }

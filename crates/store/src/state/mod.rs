@@ -24,6 +24,7 @@ mod history;
 mod limits;
 mod noted;
 mod objects;
+mod recipients;
 mod requests;
 mod rows;
 mod sqlite;
@@ -45,6 +46,7 @@ pub use objects::{
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
     StoredPolicy, StoredSender, Version,
 };
+pub use recipients::{RecipientState, SqliteRecipients, StoredRecipients};
 pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswer, StoredRequest};
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;

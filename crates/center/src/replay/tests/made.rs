@@ -98,6 +98,7 @@ impl<'a> Maker<'a> {
             let who = Parties {
                 ip: subject.client.client.ip,
                 host_name: None,
+                tls: subject.client.tls.as_ref(),
                 reverse_path: subject.reverse_path.as_deref(),
                 recipient: subject.recipient.as_ref(),
                 header_from: &authors,
@@ -112,8 +113,12 @@ impl<'a> Maker<'a> {
                     (CheckName::Recipient, Observed::Recipient { validation, answer })
                 }
                 Need::Rate => {
-                    let rate =
-                        Observed::Rate { exceeded: false, per_minute_max: 600, retry_in_s: 0 };
+                    let rate = Observed::Rate {
+                        exceeded: false,
+                        per_minute_max: 600,
+                        retry_in_s: 0,
+                        of: Default::default(),
+                    };
                     (CheckName::Rate, rate)
                 }
                 Need::Triplet(identity) => {

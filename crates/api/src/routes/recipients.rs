@@ -1,0 +1,87 @@
+//! Which recipients there are.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use center::{
+    RecipientDomain, RecipientImport, RecipientSearch, RecipientShown, RecipientsImported,
+};
+use serde::{Deserialize, Serialize};
+use types::{Caller, Domain, EmailAddress, KnownRecipient};
+
+use super::{Params, working};
+use crate::Api;
+use crate::problem::ApiProblem;
+
+pub(crate) async fn domains(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<RecipientDomain>>, ApiProblem> {
+    working(&api, move |center| center.recipient_domains(&caller)).await.map(Json)
+}
+
+pub(crate) async fn known(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(search): Params<RecipientSearch>,
+) -> Result<Json<Vec<KnownRecipient>>, ApiProblem> {
+    working(&api, move |center| center.known_recipients(&caller, &search)).await.map(Json)
+}
+
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<EmailAddress>,
+) -> Result<Json<RecipientShown>, ApiProblem> {
+    working(&api, move |center| center.recipient(&caller, &address)).await.map(Json)
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+pub(crate) struct RecipientImportParams {
+    /// The domain whose imported recipients the list takes the place of.
+    #[serde(default)]
+    in_place_of: Option<Domain>,
+    #[serde(default)]
+    partial: bool,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+pub(crate) async fn import(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(asked): Params<RecipientImportParams>,
+    list: Bytes,
+) -> Result<Json<RecipientsImported>, ApiProblem> {
+    let RecipientImportParams { in_place_of, partial, dry_run } = asked;
+    let how = RecipientImport { in_place_of, partial, dry_run };
+    let work = move |center: &center::Center| {
+        center.import_recipients(&caller, &String::from_utf8_lossy(&list), &how)
+    };
+    working(&api, work).await.map(Json)
+}
+
+/// How many were forgotten.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct RecipientsForgotten {
+    forgotten: usize,
+}
+
+pub(crate) async fn forget(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(address): Path<EmailAddress>,
+) -> Result<Json<RecipientsForgotten>, ApiProblem> {
+    let was_known = working(&api, move |center| center.forget_recipient(&caller, &address)).await?;
+    Ok(Json(RecipientsForgotten { forgotten: usize::from(was_known) }))
+}
+
+pub(crate) async fn learn_anew(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(domain): Path<Domain>,
+) -> Result<Json<RecipientsForgotten>, ApiProblem> {
+    let forgotten =
+        working(&api, move |center| center.learn_recipients_anew(&caller, &domain)).await?;
+    Ok(Json(RecipientsForgotten { forgotten }))
+}

@@ -1,0 +1,151 @@
+//! `recipients …`: which recipients there are, and lists of them.
+
+use std::path::Path;
+
+use api::client::{encoded, path_with};
+use center::RecipientsImported;
+use center::importing::ImportedLine;
+use serde_json::{Value as Json, json};
+use types::{Domain, EmailAddress};
+
+use super::arguments::{Global, RecipientsCommand};
+use super::exit::{Exit, Failure};
+use super::output::{Column, Output};
+use super::policies::typed;
+use super::server::{Server, confirm, read_text};
+
+const DOMAINS: &[Column] = &[
+    ("Domain", "/domain"),
+    ("Validated by", "/validation"),
+    ("Directories", "/directories"),
+    ("Imported", "/imported"),
+    ("Learned", "/learned"),
+    ("Learns until", "/learns_until"),
+];
+const KNOWN: &[Column] = &[
+    ("Address", "/address"),
+    ("Imported", "/imported"),
+    ("Learned", "/learned"),
+    ("Last mail", "/confirmed"),
+];
+const SHOWN: &[Column] = &[
+    ("Address", "/address"),
+    ("Validated by", "/validation"),
+    ("Found", "/found"),
+    ("Source", "/source"),
+];
+
+/// `recipients …`
+///
+/// # Errors
+/// The server cannot be asked, or refuses.
+pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result<Exit, Failure> {
+    let server = Server::of(global)?;
+    let output = Output::new(global.json);
+    match command {
+        RecipientsCommand::Status => {
+            let mut rows: Vec<Json> = server.get("/recipient-domains")?;
+            if !output.is_json() {
+                rows.iter_mut().for_each(name_directories);
+            }
+            output.found(DOMAINS, &rows, "there is no domain")?;
+        }
+        RecipientsCommand::List { domain, text, after, limit } => {
+            let limit = limit.to_string();
+            let asked = [
+                ("domain", domain.as_deref()),
+                ("text", text.as_deref()),
+                ("after", after.as_deref()),
+                ("limit", Some(limit.as_str())),
+            ];
+            let rows: Vec<Json> = server.get(&path_with("/recipients", &asked))?;
+            output.found(KNOWN, &rows, "nobody is known by name")?;
+        }
+        RecipientsCommand::Show { address } => {
+            let address = typed::<EmailAddress>("ADDRESS", address)?;
+            output.list(SHOWN, &[server.get::<Json>(&of_address(&address))?])?;
+        }
+        RecipientsCommand::Import { file, replace, dry_run, partial } => {
+            import(global, file, replace.as_deref(), (*dry_run, *partial))?;
+        }
+        RecipientsCommand::Forget { address } => {
+            let address = typed::<EmailAddress>("ADDRESS", address)?;
+            confirm(global, &format!("forget {address}"))?;
+            output.object(&server.delete(&of_address(&address))?)?;
+        }
+        RecipientsCommand::LearnAnew { domain } => {
+            let domain = typed::<Domain>("DOMAIN", domain)?;
+            confirm(global, &format!("forget what was learned of {domain}"))?;
+            let path = format!("/recipients/learn-anew/{domain}");
+            output.object(&server.post(&path, &json!({}))?)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// What a table shows of the directories: their names, sizes and ages.
+fn name_directories(row: &mut Json) {
+    let told = |one: &Json| {
+        let text = |key: &str| one.get(key).and_then(Json::as_str).unwrap_or("never read");
+        let stale = one.get("stale").and_then(Json::as_bool).unwrap_or(false);
+        let entries = one.get("entries").and_then(Json::as_u64).unwrap_or(0);
+        let old = if stale { ", too old" } else { "" };
+        format!("{}: {entries} ({}{old})", text("name"), text("confirmed"))
+    };
+    if let Some(Json::Array(directories)) = row.get("directories") {
+        let words: Vec<String> = directories.iter().map(told).collect();
+        row["directories"] = Json::from(words.join(", "));
+    }
+}
+
+/// The path of one recipient; what stands in a local part is no separator.
+fn of_address(address: &EmailAddress) -> String {
+    format!("/recipients/{}", encoded(address.as_str()))
+}
+
+fn import(
+    global: &Global,
+    file: &Path,
+    replace: Option<&str>,
+    (dry_run, partial): (bool, bool),
+) -> Result<(), Failure> {
+    let (server, output) = (Server::of(global)?, Output::new(global.json));
+    let domain = replace.map(|text| typed::<Domain>("--replace", text)).transpose()?;
+    let text = read_text(file)?;
+    if !dry_run {
+        confirm(global, "import the list")?;
+    }
+    let is = |yes: bool| Some(if yes { "true" } else { "false" });
+    let asked = [
+        ("in_place_of", domain.as_ref().map(Domain::as_str)),
+        ("dry_run", is(dry_run)),
+        ("partial", is(partial)),
+    ];
+    let answer = server.post_text(&path_with("/recipients/import", &asked), text)?;
+    let told: RecipientsImported = serde_json::from_value(answer)
+        .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
+    match output.is_json() {
+        true => output.object(&json!(told)),
+        false => output.text(&report(&told)),
+    }
+}
+
+/// Every line with what it becomes, and the sum.
+fn report(told: &RecipientsImported) -> String {
+    let mut text = String::new();
+    for ImportedLine { line, text: said, becomes, problem } in &told.lines {
+        let what = match (becomes, problem) {
+            (_, Some(problem)) => format!("BAD: {problem}"),
+            (Some(becomes), None) => becomes.clone(),
+            (None, None) => String::new(),
+        };
+        text += &format!("{line:>6}  {said}\n        {what}\n");
+    }
+    let RecipientsImported { named, added, removed, bad, .. } = told;
+    text + &match told.dry_run {
+        true => format!("{named} would be imported, {bad} lines are bad; nothing is changed"),
+        false => format!(
+            "{named} imported, {added} of them new; {removed} went, {bad} bad lines left out"
+        ),
+    }
+}

@@ -1,0 +1,59 @@
+//! What the running program knows of recipients: a file that changes, lists
+//! that are imported, and what was learned, kept over a kill.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::gateway::{BOB, Gateway, PERMITTED};
+use crate::sink::Sink;
+use crate::waiting::wait_for;
+
+const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
+const SOON: Duration = Duration::from_secs(20);
+
+/// What RCPT to somebody is answered.
+fn code(gateway: &Gateway, recipient: &str) -> u16 {
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(client.say(&format!("MAIL FROM:<{PERMITTED}>")).unwrap().code, 250);
+    client.say(&format!("RCPT TO:<{recipient}>")).unwrap().code
+}
+
+#[test]
+fn lists_count_once_they_are_imported_and_files_once_they_change() {
+    let sink = Sink::start();
+    let mut gateway = Gateway::before(&sink, "").start();
+    assert_eq!(code(&gateway, "new@corp.example"), 550);
+    gateway.write("people.csv", "Name,Mail\nNew,new@corp.example\nBad,bad\n");
+    let file = gateway.path("people.csv").display().to_string();
+    let refused = gateway.ask(&["recipients", "import", &file, "--yes"]);
+    assert!(refused.code != 0 && refused.err.contains("not an address"), "{}", refused.err);
+    assert_eq!(code(&gateway, "new@corp.example"), 550, "one bad line, and nothing is stored");
+    let done = gateway.ask(&["recipients", "import", &file, "--yes", "--partial"]);
+    assert!(done.out.contains("1 imported, 1 of them new"), "{}{}", done.out, done.err);
+    assert_eq!(code(&gateway, "new@corp.example"), 250);
+    gateway.kill();
+    gateway.launch();
+    assert_eq!(code(&gateway, "new@corp.example"), 250, "an import outlives a kill");
+    let shown = gateway.ask(&["recipients", "show", "new@corp.example"]);
+    assert!(shown.out.contains("directory: the address exists"), "{}{}", shown.out, shown.err);
+    assert_eq!(gateway.ask_json(&["recipients", "list"]).len(), 1);
+    let listed = gateway.ask_json(&["recipients", "status"]);
+    assert_eq!(listed[0]["imported"], 1, "{listed:?}");
+    gateway.ask(&["recipients", "forget", "new@corp.example", "--yes"]);
+    assert_eq!(code(&gateway, "new@corp.example"), 550);
+}
+
+#[test]
+fn what_the_next_hop_took_is_learned_and_kept() {
+    let sink = Sink::start();
+    let mut gateway = Gateway::before(&sink, "").start();
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(client.deliver(PERMITTED, BOB, LETTER).unwrap().code, 250);
+    sink.wait(1, SOON);
+    let known = |gateway: &Gateway| gateway.ask_json(&["recipients", "list"]);
+    wait_for(SOON, "a learned recipient", || (known(&gateway).len() == 1).then_some(()));
+    assert_eq!(known(&gateway)[0]["address"], BOB);
+    gateway.stop();
+    gateway.launch();
+    assert_eq!(known(&gateway).len(), 1, "learned recipients outlive a restart");
+}

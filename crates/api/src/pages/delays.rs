@@ -67,7 +67,7 @@ pub(super) async fn page(
         Err(problem) => return error_page(shell, &problem),
     };
     let GreylistDelays { from, to, rows, more, left_out } = report;
-    let counted = from.zip(to).map(|(from, to)| (shell.zone.whole(from), shell.zone.whole(to)));
+    let counted = from.zip(to).map(|(from, to)| (shell.zone.short(from), shell.zone.short(to)));
     let suggested = rows.iter().filter(|row| row.suggestion.is_some()).cloned();
     let suggested = suggested.map(|row| line(row, may_change)).collect();
     let lines = rows.into_iter().map(|row| line(row, may_change)).collect();

@@ -1,6 +1,7 @@
 //! To whom people wrote, and who may therefore answer: shown, searched,
 //! forgotten, and taken over from a list.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,8 @@ pub struct AutoAllowImported {
     pub renewed: usize,
     /// Pairs that changed nothing: a newer mail is known.
     pub unchanged: usize,
+    /// Pairs for which there is no room.
+    pub left_out: usize,
     /// Lines left out, each with why.
     pub problems: Vec<Problem>,
     /// Whether it was only asked about: then nothing is stored.
@@ -101,9 +104,15 @@ impl Center {
         Ok(found.iter().map(AutoAllowRow::of).collect())
     }
 
-    /// How many pairs are kept in all, whoever sees them.
-    pub fn auto_allowed_count(&self) -> usize {
-        self.parts.correspondences.count()
+    /// How many pairs are kept, for those who see everybody's: to others the
+    /// number tells of mail that is none of theirs.
+    pub fn auto_allowed_count(&self, caller: &Caller) -> Option<usize> {
+        caller.sight.is_everything().then(|| self.parts.correspondences.count())
+    }
+
+    /// How many pairs there was no room for since the start.
+    pub fn auto_allow_left_out(&self) -> u64 {
+        self.parts.correspondences.left_out()
     }
 
     /// Writes all matching pairs as CSV, spreadsheet-safe.
@@ -174,29 +183,37 @@ impl Center {
             return Err(CenterError::Invalid { problems });
         }
         let table = &self.parts.correspondences;
+        let found = self.would_import(&pairs);
         if how.dry_run {
-            let now = self.parts.clock.now();
-            let known = |pair: &Correspondence| table.between(&pair.own, &pair.other, now);
-            let new = pairs.iter().filter(|pair| known(pair).is_none()).count();
-            let newer = |pair: &Correspondence| known(pair).is_some_and(|k| k.wrote < pair.wrote);
-            let renewed = pairs.iter().filter(|pair| newer(pair)).count();
-            let unchanged = pairs.len() - new - renewed;
-            return Ok(AutoAllowImported { new, renewed, unchanged, problems, dry_run: true });
+            return Ok(AutoAllowImported { problems, dry_run: true, ..found });
+        }
+        if found.left_out > 0 && !how.partial {
+            let room = table.room();
+            let message = format!("{} of these pairs are new, and there is room for {room}", {
+                found.new + found.left_out
+            });
+            return Err(CenterError::invalid(message));
         }
         let details = json!({ "pairs": pairs.len(), "bad_lines": problems.len() });
         self.record(caller, AuditAction::AutoAllowImported, "auto allow", &details)?;
-        let learned = table.wrote(&pairs)?;
-        if learned.left_out > 0 {
-            let message = format!(
-                "{} pairs were left out: the table is full; {} were taken over",
-                learned.left_out,
-                learned.new + learned.renewed
-            );
-            return Err(CenterError::invalid(message));
-        }
-        let (new, renewed) = (learned.new, learned.renewed);
-        let unchanged = pairs.len() - new - renewed;
-        Ok(AutoAllowImported { new, renewed, unchanged, problems, dry_run: false })
+        let store::contract::Learned { new, renewed, left_out } = table.wrote(&pairs)?;
+        let unchanged = pairs.len() - new - renewed - left_out;
+        Ok(AutoAllowImported { new, renewed, unchanged, left_out, problems, dry_run: false })
+    }
+
+    /// What would become of these pairs.
+    fn would_import(&self, pairs: &[Correspondence]) -> AutoAllowImported {
+        let (table, now) = (&self.parts.correspondences, self.parts.clock.now());
+        let known = |pair: &Correspondence| table.between(&pair.own, &pair.other, now);
+        let unknown = pairs.iter().filter(|pair| known(pair).is_none());
+        let unknown: HashSet<_> = unknown.map(|pair| (pair.own.key(), pair.other.key())).collect();
+        let newer = |pair: &Correspondence| known(pair).is_some_and(|k| k.wrote < pair.wrote);
+        let renewed = pairs.iter().filter(|pair| newer(pair)).count();
+        let new = unknown.len().min(table.room());
+        let left_out = unknown.len() - new;
+        let unchanged = pairs.len() - unknown.len() - renewed;
+        let problems = Vec::new();
+        AutoAllowImported { new, renewed, unchanged, left_out, problems, dry_run: true }
     }
 
     /// Matching pairs of those of ours whom the caller sees.
@@ -208,9 +225,8 @@ impl Center {
     ) -> Vec<Correspondence> {
         let text = search.text.trim().to_lowercase();
         let sight = &caller.sight;
-        let wanted = |pair: &Correspondence| {
-            sight.sees_domain(pair.own.domain_key()) && search.wants(pair, &text)
-        };
+        let wanted =
+            |pair: &Correspondence| sight.sees_address(&pair.own) && search.wants(pair, &text);
         self.parts.correspondences.find(&wanted, self.parts.clock.now(), rows_max)
     }
 
@@ -264,8 +280,8 @@ impl Center {
         if !set.is_internal(own.domain_key()) {
             return Err(format!("recipient {own}: not of one of your domains"));
         }
-        if !caller.sight.sees_domain(own.domain_key()) {
-            return Err(format!("recipient {own}: not of a domain that you see"));
+        if !caller.sight.sees_address(&own) {
+            return Err(format!("recipient {own}: none whose mail you see"));
         }
         if set.is_internal(other.domain_key()) {
             return Err(format!("sender {other}: of one of your own domains"));
@@ -409,7 +425,24 @@ mod tests {
         assert_eq!(center.purge_auto_allowed(&caller, &text("example")).unwrap(), 0);
         let how = ImportHow::default();
         assert!(center.import_auto_allowed(&caller, &mut LIST.as_bytes(), how).is_err());
-        assert_eq!(center.auto_allowed_count(), 2);
+        assert_eq!(
+            (center.auto_allowed_count(&caller), center.auto_allowed_count(&root())),
+            (None, Some(2))
+        );
+    }
+
+    #[test]
+    fn whoever_sees_a_group_sees_the_pairs_of_its_members() {
+        let gateway = filled();
+        let members = types::AddressSet::new(&["bob@corp.example".parse().unwrap()], "1");
+        let limit = types::Limit::new(Vec::new(), vec!["Desk".to_owned()]).unwrap();
+        let caller = Caller { sight: types::Sight::within(limit, members.into()), ..root() };
+        let center = &gateway.center;
+        assert_eq!(center.auto_allowed(&caller, &text("")).unwrap().len(), 1, "Bob's alone");
+        let how = ImportHow { partial: true, dry_run: false };
+        let told = center.import_auto_allowed(&caller, &mut LIST.as_bytes(), how).unwrap();
+        assert_eq!((told.unchanged, told.problems.len()), (1, 1), "{told:?}");
+        assert_eq!(center.purge_auto_allowed(&caller, &text("example")).unwrap(), 1);
     }
 
     #[test]

@@ -10,7 +10,9 @@ impl Desk {
     /// The pairs that a message for these recipients teaches. An automatic
     /// reply, a mailing and a bounce teach nothing: whoever gets one was not
     /// written to by a person. Neither does what could not be read, because
-    /// it may be one of those.
+    /// it may be one of those; nor a reverse-path that was made for this
+    /// message, to which nobody will answer: strangers whose mail is forwarded
+    /// would fill the table with those.
     pub(crate) fn taught_by(
         &self,
         recipients: &[QueuedRecipient],
@@ -18,8 +20,10 @@ impl Desk {
         at: Timestamp,
     ) -> Vec<Correspondence> {
         let sender = self.visit.reverse_path.as_deref();
+        let once = sender.is_some_and(types::triplet::is_of_one_message);
         let Some(own) = sender.and_then(|path| path.address()) else { return Vec::new() };
-        if !self.visit.is_outbound() || facts.automatic.is_some() || facts.unread.is_some() {
+        if once || !self.visit.is_outbound() || facts.automatic.is_some() || facts.unread.is_some()
+        {
             return Vec::new();
         }
         let policy = self.engine.parts.policy.load();

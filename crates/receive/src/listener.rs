@@ -51,12 +51,14 @@ impl DoorRole {
         }
     }
 
-    /// What there is to say of a client before the dialogue.
-    fn findings(&self, ip: IpAddr) -> Vec<Finding> {
+    /// What there is to say of a client before the dialogue; of one that
+    /// stands behind a balancer which does not name it, without an address.
+    fn findings(&self, ip: Option<IpAddr>) -> Vec<Finding> {
         match self {
             DoorRole::Inbound => Vec::new(),
             DoorRole::Outbound { allow_from } => {
-                let listed = allow_from.iter().any(|net| net.contains(&ip));
+                let is_listed = |ip: IpAddr| allow_from.iter().any(|net| net.contains(&ip));
+                let listed = ip.is_some_and(is_listed);
                 let observed = Observed::Outbound { listed };
                 vec![finding(CheckName::Outbound, Stage::Connect, observed)]
             }
@@ -181,7 +183,7 @@ pub async fn welcome<S: Stream>(
     if proxied {
         behind_proxy(engine, stream, client, &role, wishes).await;
     } else {
-        let found = role.findings(ip);
+        let found = role.findings(Some(ip));
         counted(engine, stream, client, (found, Vec::new()), wishes).await;
     }
 }
@@ -202,15 +204,16 @@ async fn behind_proxy<S: Stream>(
     };
     match header {
         Ok(header) => {
-            let (ip, port) = header.client.map_or((client.ip, client.port), proxy::canonical);
+            let named = header.client.map(proxy::canonical);
+            // The balancer may be in a network that may send; who is behind it need not be.
+            let found = role.findings(named.map(|(ip, _)| ip));
+            let (ip, port) = named.unwrap_or((client.ip, client.port));
             let client = Client { ip, port, ..client };
-            let found = role.findings(ip);
             counted(engine, stream, client, (found, header.rest), wishes).await;
         }
         Err(_) => {
             let invalid = finding(CheckName::Proxy, Stage::Connect, Observed::ProxyInvalid);
-            // The network that may send is that of whoever is behind it.
-            let mut findings = role.findings(IpAddr::from([0, 0, 0, 0]));
+            let mut findings = role.findings(None);
             findings.push(invalid);
             let client = facts(client);
             let arrival = Arrival { stream, client, findings, read: Vec::new() };

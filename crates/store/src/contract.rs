@@ -410,6 +410,13 @@ pub trait CorrespondenceTable: Send + Sync {
 
     /// How many pairs there are.
     fn count(&self) -> usize;
+
+    /// How many more can be learned.
+    fn room(&self) -> usize;
+
+    /// How many were not learned since the start, because the table was full
+    /// or could not be written.
+    fn left_out(&self) -> u64;
 }
 
 /// One row of the triplet table, for people.

@@ -88,6 +88,14 @@ pub fn normalised(reverse_path: &ReversePath) -> String {
     format!("{}@{domain}", without_numbers(without_tail(local)))
 }
 
+/// Whether a reverse-path was made for one message: tagged (`prvs=`, BATV),
+/// rewritten by a forwarder (SRS), or with the recipient in it (VERP). Digits
+/// and `+` tails of people do not count: they write from those again.
+pub fn is_of_one_message(reverse_path: &ReversePath) -> bool {
+    let Some((local, domain)) = reverse_path.key().rsplit_once('@') else { return false };
+    without_srs(without_prvs(local), domain) != (local, domain) || local.contains('=')
+}
+
 /// `ann` for `prvs=0123456789=ann` and for `prvs=ann/0123456789`.
 fn without_prvs(local: &str) -> &str {
     let Some(tagged) = local.strip_prefix("prvs=") else { return local };
@@ -177,6 +185,23 @@ mod tests {
             "ann@origin.example",
         );
         check("SRS0=broken@forward.example", "srs0@forward.example");
+    }
+
+    #[test]
+    fn reverse_paths_of_one_message_are_told_from_those_of_people() {
+        for (raw, expected) in [
+            ("ann@corp.example", false),
+            ("ann+shop@corp.example", false),
+            ("4711234@corp.example", false),
+            ("prvs=0123456789=ann@corp.example", true),
+            ("SRS0=aBcD=7K=origin.example=ann@corp.example", true),
+            ("SRS0+aBcD=7K=origin.example=ann@corp.example", true),
+            ("news+bob=other.example@corp.example", true),
+        ] {
+            let path = ReversePath::Address(raw.parse().unwrap());
+            assert_eq!(is_of_one_message(&path), expected, "{raw}");
+        }
+        assert!(!is_of_one_message(&ReversePath::Null));
     }
 
     #[test]

@@ -41,8 +41,10 @@ struct AutoAllowPage {
     shell: Shell,
     text: String,
     rows: Vec<AutoAllowRow>,
-    /// How many pairs there are, whether shown or not.
-    count: usize,
+    /// How many pairs there are, for those who may know.
+    count: Option<usize>,
+    /// How many there was no room for.
+    left_out: u64,
     export: String,
     may_forget: bool,
     may_import: bool,
@@ -93,9 +95,11 @@ async fn listed(
     let may_import = form && caller.may(Permission::EditLists);
     let search = wanted.search();
     let found = working(api, move |center| {
-        center.auto_allowed(&caller, &search).map(|rows| (rows, center.auto_allowed_count()))
+        let count = center.auto_allowed_count(&caller);
+        let left_out = count.map_or(0, |_| center.auto_allow_left_out());
+        center.auto_allowed(&caller, &search).map(|rows| (rows, count, left_out))
     });
-    let (rows, count) = match found.await {
+    let (rows, count, left_out) = match found.await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
@@ -107,6 +111,7 @@ async fn listed(
         text: wanted.text,
         rows,
         count,
+        left_out,
         export,
         may_forget,
         may_import,
@@ -184,8 +189,12 @@ pub(super) async fn import(
     };
     let again = async |shell, problem: ApiProblem| {
         let why = "Nothing was taken over, because these lines are wrong.".to_owned();
-        let why = if problem.problems.is_empty() { problem.detail } else { why };
-        let (list, problems) = (form.list, problem.problems);
+        let lines = problem.problems.iter().any(|problem| problem.line.is_some());
+        let (why, problems) = match lines {
+            true => (why, problem.problems),
+            false => (problem.detail, Vec::new()),
+        };
+        let list = form.list;
         let taken = Taken { list, told: None, problems, problem: Some(why) };
         listed(&again_api, again_caller, may, shell, Wanted::default(), taken).await
     };

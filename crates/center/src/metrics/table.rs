@@ -94,6 +94,18 @@ pub const METRICS: &[Metric] = &[
     row("portcullis_greylist_open", Gauge, &[], "Triplets that wait for a retry."),
     row("portcullis_greylist_known", Gauge, &[], "Triplets remembered as passed."),
     row(
+        "portcullis_auto_allow_pairs",
+        Gauge,
+        &[],
+        "Pairs of people of whom one may answer the other.",
+    ),
+    row(
+        "portcullis_auto_allow_left_out_total",
+        Counter,
+        &[],
+        "Pairs that were not learned: the table was full or could not be written.",
+    ),
+    row(
         "portcullis_queue_messages",
         Gauge,
         &["state"],

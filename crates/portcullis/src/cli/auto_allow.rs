@@ -87,8 +87,12 @@ fn report(told: &Json) -> String {
     }
     let dry_run = told.get("dry_run").and_then(Json::as_bool).unwrap_or(false);
     let (new, renewed, unchanged) = (number("new"), number("renewed"), number("unchanged"));
+    let left_out = match number("left_out") {
+        0 => String::new(),
+        count => format!(", no room for {count}"),
+    };
     text + &format!(
-        "{new} pairs {}, {renewed} renewed, {unchanged} without a change, {} bad lines{}",
+        "{new} pairs {}, {renewed} renewed, {unchanged} without a change, {} bad lines{left_out}{}",
         if dry_run { "would be new" } else { "are new" },
         problems.len(),
         if dry_run { "; nothing is changed" } else { "" },

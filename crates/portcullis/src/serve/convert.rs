@@ -345,11 +345,15 @@ fn routes(settings: &Settings) -> RoutingTable {
     routes
 }
 
-/// Whether a next hop is found by its name.
+/// Whether a next hop is found by its name, that of outbound mail included
+/// where there is any.
 pub(super) fn needs_names(settings: &Settings) -> bool {
     let named =
         |hop: &NextHop| matches!(hop, NextHop::Mx | NextHop::Host { host: HopHost::Name(_), .. });
-    settings.domains.iter().any(|domain| domain.next_hop.iter().any(named))
+    let outbound = settings.listeners.iter().any(|one| one.role == ListenerRole::Outbound);
+    let to_the_world = settings.delivery.outbound_hop.iter().filter(|_| outbound);
+    let of_domains = settings.domains.iter().flat_map(|domain| &domain.next_hop);
+    of_domains.chain(to_the_world).any(named)
 }
 
 /// The hosts that the settings name as next hops, as events and metrics do.

@@ -3,7 +3,7 @@
 //! not there.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Octets of the header of a DNS message (RFC 1035 section 4.1.1).
@@ -18,7 +18,23 @@ pub(crate) type Asked = (String, u16);
 pub(crate) struct NameServer {
     /// Where it answers.
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    told: Arc<Told>,
+}
+
+/// What a server shares with its test.
+#[derive(Default)]
+struct Told {
+    asked: Mutex<Vec<Asked>>,
+    /// Whether late answers are kept back still.
+    kept: Mutex<bool>,
+    let_go: Condvar,
+}
+
+impl Told {
+    fn wait_until_let_go(&self) {
+        let kept = self.kept.lock().unwrap();
+        drop(self.let_go.wait_while(kept, |kept| *kept).unwrap());
+    }
 }
 
 impl NameServer {
@@ -27,15 +43,21 @@ impl NameServer {
     pub(crate) fn start(wait: fn(&str) -> Duration) -> NameServer {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        let asked = Arc::default();
-        let told = Arc::clone(&asked);
-        std::thread::spawn(move || serve(&socket, wait, &told));
-        NameServer { address, asked }
+        let told = Arc::<Told>::default();
+        let shared = Arc::clone(&told);
+        std::thread::spawn(move || serve(&socket, wait, &shared));
+        NameServer { address, told }
     }
 
     /// All questions so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.told.asked.lock().unwrap().clone()
+    }
+
+    /// Keeps late answers back, however late, until they are let go.
+    pub(crate) fn keep_late_answers(&self, kept: bool) {
+        *self.told.kept.lock().unwrap() = kept;
+        self.told.let_go.notify_all();
     }
 }
 
@@ -45,21 +67,22 @@ pub(crate) fn nobody_known() -> SocketAddr {
     SERVER.get_or_init(|| NameServer::start(|_| Duration::ZERO)).address
 }
 
-fn serve(socket: &UdpSocket, wait: fn(&str) -> Duration, asked: &Mutex<Vec<Asked>>) {
+fn serve(socket: &UdpSocket, wait: fn(&str) -> Duration, told: &Arc<Told>) {
     let mut octets = [0; 4_096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets) {
         let Some((question, answer)) = no_such_name(&octets[..length]) else { continue };
         let late = wait(&question.0);
-        asked.lock().unwrap().push(question);
-        let socket = socket.try_clone().unwrap();
-        let send = move || {
-            std::thread::sleep(late);
+        told.asked.lock().unwrap().push(question);
+        if late.is_zero() {
             let _ = socket.send_to(&answer, peer);
-        };
-        match late.is_zero() {
-            true => send(),
-            false => drop(std::thread::spawn(send)),
+            continue;
         }
+        let (socket, told) = (socket.try_clone().unwrap(), Arc::clone(told));
+        std::thread::spawn(move || {
+            std::thread::sleep(late);
+            told.wait_until_let_go();
+            let _ = socket.send_to(&answer, peer);
+        });
     }
 }
 

@@ -11,7 +11,7 @@
 //! one mailing push out what everybody else relies on.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
@@ -55,16 +55,29 @@ pub(crate) struct Correspondences {
     shards: Vec<RwLock<Shard>>,
     entries: AtomicUsize,
     entries_max: usize,
+    left_out: AtomicU64,
 }
 
 impl Correspondences {
     pub(crate) fn new(entries_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Correspondences { shards, entries: AtomicUsize::new(0), entries_max }
+        let (entries, left_out) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Correspondences { shards, entries, entries_max, left_out }
     }
 
     /// See [`crate::CorrespondenceTable::wrote`].
     pub(crate) fn wrote(
+        &self,
+        journal: &Journal,
+        pairs: &[Correspondence],
+    ) -> Result<Learned, StoreError> {
+        let learned = self.write_down(journal, pairs);
+        let left_out = learned.as_ref().map_or(pairs.len(), |learned| learned.left_out);
+        self.left_out.fetch_add(left_out as u64, Ordering::Relaxed);
+        learned
+    }
+
+    fn write_down(
         &self,
         journal: &Journal,
         pairs: &[Correspondence],
@@ -87,6 +100,16 @@ impl Correspondences {
             self.change(journal, &mut shard, key, change)?;
         }
         Ok(learned)
+    }
+
+    /// See [`crate::CorrespondenceTable::room`].
+    pub(crate) fn room(&self) -> usize {
+        self.entries_max.saturating_sub(self.len())
+    }
+
+    /// See [`crate::CorrespondenceTable::left_out`].
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
     }
 
     /// See [`crate::CorrespondenceTable::forget`].

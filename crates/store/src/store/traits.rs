@@ -266,6 +266,14 @@ impl CorrespondenceTable for Store {
     fn count(&self) -> usize {
         self.correspondences.len()
     }
+
+    fn room(&self) -> usize {
+        self.correspondences.room()
+    }
+
+    fn left_out(&self) -> u64 {
+        self.correspondences.left_out()
+    }
 }
 
 impl TripletTable for Store {

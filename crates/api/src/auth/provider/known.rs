@@ -110,7 +110,6 @@ mod tests {
                 known.metadata(&issuer, &outside, Duration::from_secs(300)).await.unwrap_err()
             })
         };
-        let begun = Instant::now();
         let mut all: Vec<_> = (0..20).map(|_| asks(issuer.clone())).collect();
         // Late enough that it would be left alone no more, were that reckoned
         // from the beginning of the question.
@@ -119,7 +118,6 @@ mod tests {
         for one in all {
             assert_eq!(one.await.unwrap(), "127.0.0.1 did not answer within 8 s");
         }
-        assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
         assert_eq!(*taken.borrow(), 1, "one question for all");
     }
 }

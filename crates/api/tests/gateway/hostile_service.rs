@@ -76,7 +76,7 @@ impl Written {
             vec![Audience::new(self.audience.to_owned())],
             moment(self.ends_in_s),
             moment(-60),
-            StandardClaims::new(SubjectIdentifier::new("8f3".to_owned())),
+            StandardClaims::new(SubjectIdentifier::new("subject-of-olga".to_owned())),
             groups,
         )
         .set_nonce(Some(Nonce::new(self.nonce.clone())));
@@ -223,7 +223,7 @@ async fn an_id_token_that_is_not_what_it_should_be_lets_nobody_in() {
         let said = "The answer of Corp proves nothing, so it was not looked at further; the audit \
                     log here says why.";
         assert!(answer.text.contains(said), "{}", answer.text);
-        for hidden in ["nonce", "ignature", "udience", "xpired", "127.0.0.1", "evil", "8f3"] {
+        for hidden in ["nonce", "ignature", "udience", "xpired", "127.0.0.1", "evil", "subject-of-olga"] {
             assert!(!answer.text.contains(hidden), "{reason}: {hidden}: {}", answer.text);
         }
         let inside = browser.get("/me").await;

@@ -223,7 +223,9 @@ async fn an_id_token_that_is_not_what_it_should_be_lets_nobody_in() {
         let said = "The answer of Corp proves nothing, so it was not looked at further; the audit \
                     log here says why.";
         assert!(answer.text.contains(said), "{}", answer.text);
-        for hidden in ["nonce", "ignature", "udience", "xpired", "127.0.0.1", "evil", "subject-of-olga"] {
+        for hidden in
+            ["nonce", "ignature", "udience", "xpired", "127.0.0.1", "evil", "subject-of-olga"]
+        {
             assert!(!answer.text.contains(hidden), "{reason}: {hidden}: {}", answer.text);
         }
         let inside = browser.get("/me").await;

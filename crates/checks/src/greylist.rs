@@ -36,8 +36,9 @@ pub(crate) fn look(
 }
 
 /// Counts the pairs with which the client has come back. A triplet of a client
-/// that is known is used by this, as if it had been looked up: it must not be
-/// forgotten because its client is spared.
+/// that is known is used by this, as if it had been looked up: it must neither
+/// be forgotten because its client is spared, nor count as one that nobody
+/// came back to. A first contact opens no window by this, though.
 pub(crate) fn history(
     wanted: ClientIdentity,
     times: GreylistTimes,
@@ -59,8 +60,9 @@ pub(crate) fn history(
     let facts = HistoryFacts { identity, client, pairs, score, no_pool };
     if facts.is_known() {
         let attempt = TripletAttempt { identity, client: Arc::clone(&facts.client), ..attempt };
-        if triplets.stands(&attempt) == TripletState::Known {
-            // What cannot be written is forgotten a little earlier, no more.
+        if matches!(triplets.stands(&attempt), TripletState::Known | TripletState::Passed) {
+            // What cannot be written is forgotten a little earlier; a window
+            // is closed once the mail is accepted.
             let _ = triplets.enter(&attempt);
         }
     }

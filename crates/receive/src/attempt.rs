@@ -6,8 +6,8 @@ use policy::Permit;
 use types::event::Record;
 use types::outcome::Ending;
 use types::{
-    Attempt, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId, MessageFacts, Micros,
-    Outcome, PolicyType, Reason, Reply, Stage, Subject,
+    Attempt, CheckName, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId,
+    MessageFacts, Micros, Outcome, PolicyType, Reason, Reply, Stage, Subject,
 };
 
 use crate::desk::Visit;
@@ -60,9 +60,21 @@ impl OpenAttempt {
     }
 
     /// Whether it was not greylisted because its mail was expected.
-    pub(crate) fn was_expected(&self) -> bool {
+    fn was_expected(&self) -> bool {
         let expects = |one: &Consulted| one.kind == PolicyType::ExpectedMail;
         self.consulted.iter().any(|one| expects(one) && one.winner.is_some())
+    }
+
+    /// Whether it was not greylisted because its client is no stranger, or is
+    /// on a list of the good: only the history is looked at then.
+    fn was_spared(&self) -> bool {
+        let has = |check: CheckName| self.evidence.latest(check).is_some();
+        has(CheckName::History) && !has(CheckName::Greylist)
+    }
+
+    /// Whether something let it past greylisting without its triplet.
+    pub(crate) fn skipped_greylisting(&self) -> bool {
+        self.permit.is_some() || self.was_expected() || self.was_spared()
     }
 
     /// Ends it. This is the only way out.

@@ -238,13 +238,13 @@ impl Desk {
         let mut recipients = Vec::with_capacity(judged.len());
         let mut events = Vec::with_capacity(judged.len());
         let mut kept = Vec::with_capacity(judged.len());
-        let mut permitted = Vec::new();
+        let mut let_past = Vec::new();
         for (open, verdict) in judged {
             let outcome = outcome(taken.content.id, &open, verdict);
             kept.push(Kept::of(&open));
             if let Some(recipient) = queued(&open, &outcome, now) {
-                if open.permit.is_some() || open.was_expected() {
-                    permitted.push(recipient.path.clone());
+                if open.skipped_greylisting() {
+                    let_past.push(recipient.path.clone());
                 }
                 recipients.push(recipient);
             }
@@ -260,7 +260,7 @@ impl Desk {
         match self.engine.parts.log.commit(Some(taken.content.writer), acceptance).await {
             Ok(_) => {
                 kinds.into_iter().for_each(|kind| self.engine.tally().ended(kind));
-                permitted.iter().for_each(|recipient| self.close_open_window(recipient));
+                let_past.iter().for_each(|recipient| self.close_open_window(recipient));
                 self.learn(&taught);
                 Answer::ProceedWith(reply)
             }

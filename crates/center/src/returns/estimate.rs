@@ -40,6 +40,7 @@ impl Seen<'_> {
         let none = Days::new();
         let days = counted.as_ref().unwrap_or(&none);
         let sight = self.events.sight();
+        let is_all = days.values().all(|day| day.left_out == 0);
         let network = network_of(event.subject.client.client.ip);
         let sender = event.subject.reverse_path.as_deref();
         let domain = sender.map(|path| domain_of(path.as_str())).filter(|name| !name.is_empty());
@@ -50,7 +51,7 @@ impl Seen<'_> {
         for (like, of) in near.into_iter().flatten() {
             let waits = sum_of(days, &of, sight);
             if waits.returned() >= RETURNS_MIN {
-                return Ok(prior(like, &waits));
+                return Ok(prior(like, &waits, is_all));
             }
         }
         let mut all = Waits::default();
@@ -60,11 +61,12 @@ impl Seen<'_> {
             let seen = domains.filter(|((_, to), _)| sight.sees_domain(to));
             seen.for_each(|(_, waits)| all.merge(waits));
         }
-        Ok(prior("Servers of all senders".to_owned(), &all))
+        Ok(prior("Servers of all senders".to_owned(), &all, is_all))
     }
 }
 
-fn prior(like: String, waits: &Waits) -> ReturnPrior {
+/// `is_all`: nothing was left out, so that nobody stayed away unseen.
+fn prior(like: String, waits: &Waits, is_all: bool) -> ReturnPrior {
     let (returned, never) = (waits.returned(), waits.never());
     let usual = waits.usual().filter(|_| returned >= RETURNS_MIN);
     let text = match usual {
@@ -74,14 +76,15 @@ fn prior(like: String, waits: &Waits) -> ReturnPrior {
         ),
         Some(span) => {
             let never = match never {
-                0 => "none stayed away".to_owned(),
-                1 => "1 first contact never came back".to_owned(),
-                never => format!("{never} first contacts never came back"),
+                0 if is_all => "; none stayed away".to_owned(),
+                0 => String::new(),
+                1 => "; 1 first contact never came back".to_owned(),
+                never => format!("; {never} first contacts never came back"),
             };
             let like = crate::presentable_within(&like, 120);
             format!(
-                "{like} usually return after {} (from {returned} returns in {DAYS_KEPT} days; \
-                 {never}).",
+                "{like} usually return after {} (from {returned} returns in {DAYS_KEPT} \
+                 days{never}).",
                 span_words(span)
             )
         }

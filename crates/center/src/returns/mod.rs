@@ -11,7 +11,7 @@ mod estimate;
 mod report;
 mod waits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,8 +39,9 @@ const SETTLE: Duration = Duration::from_secs(120);
 /// Most counts of one day; later ones of that day are left out, and their
 /// number is told.
 const COUNTS_MAX: usize = 4_000;
-/// Most of these that begin with somebody who never came back: what is made
-/// up to fill the table must not shut out those who come back.
+/// Room among these for those that begin with somebody who never came back,
+/// and for no others: what is made up to fill the table must not shut out
+/// those who come back, nor many of these whoever stays away.
 const NEVER_MAX: usize = 1_000;
 /// Under which name a day is kept in the state database, before its number.
 const FACT: &str = "returns_of_day_";
@@ -64,6 +65,8 @@ struct Day {
     /// Which of its hours were counted, by bits.
     hours: u32,
     counts: Counts,
+    /// How many of these began with somebody who never came back.
+    began_never: usize,
     /// What found no place.
     left_out: u64,
 }
@@ -73,6 +76,8 @@ struct Day {
 struct StoredDay {
     hours: u32,
     counts: Vec<(Of, String, Waits)>,
+    #[serde(default)]
+    began_never: usize,
     left_out: u64,
 }
 
@@ -95,28 +100,85 @@ impl Center {
         let over = hour_of(self.parts.clock.now().before(SETTLE));
         let Some(oldest) = self.memory.search_of_house().oldest() else { return Ok(()) };
         let first_day = day_of(over) - i64::from(DAYS_KEPT) + 1;
-        let mut counted = self.counted_days()?;
-        let Some(days) = counted.as_mut() else { return Ok(()) };
-        let mut changed = BTreeSet::new();
-        let mut hour = hour_of(oldest).max(day_begin(first_day));
+        let from = hour_of(oldest).max(day_begin(first_day));
+        for (number, hours) in self.uncounted(from, over)? {
+            // In a copy and without the lock: a first count reads days of the
+            // event log, and pages ask for estimates meanwhile. What fails
+            // leaves the day as it was.
+            let counted = self.counted_days()?.as_ref().and_then(|days| days.get(&number).cloned());
+            let mut day = counted.unwrap_or_default();
+            for hour in hours {
+                self.count_hour(hour, &mut day)?;
+                day.hours |= bit_of(hour);
+            }
+            let kept = serde_json::to_string(&StoredDay::of(&day));
+            let kept = kept.map_err(|error| CenterError::invalid(error.to_string()))?;
+            self.parts.policies.set_fact(&fact_of(number), Some(&kept))?;
+            if let Some(days) = self.counted_days()?.as_mut() {
+                days.insert(number, day);
+            }
+        }
+        self.forget_oldest_day()
+    }
+
+    /// The hours that are not counted yet, by day. None after the newest
+    /// event: with a clock that is ahead for a while, hours would count as
+    /// over that have yet to come.
+    fn uncounted(
+        &self,
+        from: Timestamp,
+        over: Timestamp,
+    ) -> Result<BTreeMap<i64, Vec<Timestamp>>, CenterError> {
+        let mut found: BTreeMap<i64, Vec<Timestamp>> = BTreeMap::new();
+        let mut hour = from;
+        let counted = self.counted_days()?;
         while hour < over {
             let number = day_of(hour);
-            let day = days.entry(number).or_default();
-            if day.hours & bit_of(hour) == 0 {
-                self.count_hour(hour, day)?;
-                day.hours |= bit_of(hour);
-                changed.insert(number);
+            let day = counted.as_ref().and_then(|days| days.get(&number));
+            if day.is_none_or(|day| day.hours & bit_of(hour) == 0) {
+                found.entry(number).or_default().push(hour);
             }
             hour = hour + HOUR;
         }
-        for number in changed {
-            let kept = days.get(&number).map(|day| serde_json::to_string(&StoredDay::of(day)));
-            let kept = kept.transpose().map_err(|error| CenterError::invalid(error.to_string()))?;
-            self.parts.policies.set_fact(&fact_of(number), kept.as_deref())?;
+        drop(counted);
+        if found.is_empty() {
+            return Ok(found);
         }
-        while let Some(old) = days.keys().next().copied().filter(|old| *old < first_day) {
-            self.parts.policies.set_fact(&fact_of(old), None)?;
-            days.remove(&old);
+        let newest = self.newest_within(from, over)?;
+        for hours in found.values_mut() {
+            hours.retain(|hour| newest.is_some_and(|newest| *hour <= newest));
+        }
+        found.retain(|_, hours| !hours.is_empty());
+        Ok(found)
+    }
+
+    fn newest_within(
+        &self,
+        from: Timestamp,
+        over: Timestamp,
+    ) -> Result<Option<Timestamp>, CenterError> {
+        let filter = Filter::All(Vec::new());
+        let query = Query { filter: &filter, times: from..over, stop: Stop::never() };
+        let mut newest = None;
+        let mut take = |row: &ScannedRow<'_>| {
+            newest = Some(row.at());
+            ControlFlow::Break(())
+        };
+        self.memory.search_of_house().scan(&query, Direction::Descending, &mut take)?;
+        Ok(newest)
+    }
+
+    /// Forgets a day that is too old beside the newest one counted, whatever
+    /// the clock says, and no more than one at a time: mail that came while
+    /// the clock was ahead must not cost a month.
+    fn forget_oldest_day(&self) -> Result<(), CenterError> {
+        let mut counted = self.counted_days()?;
+        let Some(days) = counted.as_mut() else { return Ok(()) };
+        let ends = days.keys().next().copied().zip(days.keys().next_back().copied());
+        let Some((oldest, newest)) = ends else { return Ok(()) };
+        if newest - oldest >= i64::from(DAYS_KEPT) {
+            self.parts.policies.set_fact(&fact_of(oldest), None)?;
+            days.remove(&oldest);
         }
         Ok(())
     }
@@ -172,10 +234,18 @@ impl Day {
     }
 
     fn place(&mut self, of: Of, to: String, never: bool) -> Option<&mut Waits> {
-        let room = if never { NEVER_MAX } else { COUNTS_MAX };
         let key = (of, to);
-        let has_room = self.counts.len() < room || self.counts.contains_key(&key);
-        has_room.then(|| self.counts.entry(key).or_default())
+        if !self.counts.contains_key(&key) {
+            let (taken, room) = match never {
+                true => (self.began_never, NEVER_MAX),
+                false => (self.counts.len() - self.began_never, COUNTS_MAX - NEVER_MAX),
+            };
+            if taken >= room {
+                return None;
+            }
+            self.began_never += usize::from(never);
+        }
+        Some(self.counts.entry(key).or_default())
     }
 }
 
@@ -196,12 +266,15 @@ impl StoredDay {
     fn of(day: &Day) -> StoredDay {
         let counts = day.counts.iter();
         let counts = counts.map(|((of, to), waits)| (of.clone(), to.clone(), waits.clone()));
-        StoredDay { hours: day.hours, counts: counts.collect(), left_out: day.left_out }
+        let (began_never, left_out) = (day.began_never, day.left_out);
+        StoredDay { hours: day.hours, counts: counts.collect(), began_never, left_out }
     }
 
     fn read(self) -> Day {
         let counts = self.counts.into_iter().map(|(of, to, waits)| ((of, to), waits));
-        Day { hours: self.hours, counts: counts.collect(), left_out: self.left_out }
+        let counts: Counts = counts.collect();
+        let began_never = self.began_never.min(counts.len());
+        Day { hours: self.hours, counts, began_never, left_out: self.left_out }
     }
 }
 

@@ -111,13 +111,15 @@ impl Center {
             (std::cmp::Reverse((waits.returned(), waits.never())), *domain)
         });
         let more = rows.len().saturating_sub(rows_max);
-        let rows = rows.iter().take(rows_max).map(|(domain, waits)| row(domain, waits)).collect();
+        let rows = rows.iter().take(rows_max);
+        let rows = rows.map(|(domain, waits)| row(domain, waits, left_out == 0)).collect();
         let left_out = if caller.sight.is_everything() { left_out } else { 0 };
         Ok(GreylistDelays { from, to, rows, more, left_out })
     }
 }
 
-fn row(domain: &str, waits: &Waits) -> DelayRow {
+/// `is_all`: nothing was left out, so that nobody stayed away unseen.
+fn row(domain: &str, waits: &Waits, is_all: bool) -> DelayRow {
     let (p50, p95) = (waits.at_percent(50), waits.at_percent(95));
     let words = |class: Option<(u32, u32)>| class.map_or_else(|| "-".to_owned(), at_most);
     let shown = presentable_within(domain, 260);
@@ -132,7 +134,7 @@ fn row(domain: &str, waits: &Waits) -> DelayRow {
             true => "type:greylist from:<>".to_owned(),
             false => format!("type:greylist from:*@{shown}"),
         },
-        suggestion: suggestion(domain, &shown, waits),
+        suggestion: suggestion(domain, &shown, waits).filter(|_| is_all),
         domain: if domain.is_empty() { "<>".to_owned() } else { shown },
     }
 }

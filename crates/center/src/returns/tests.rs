@@ -179,6 +179,55 @@ fn a_flood_that_never_comes_back_leaves_room_for_those_who_do() {
 }
 
 #[test]
+fn many_who_come_back_leave_room_for_those_who_never_do() {
+    let mut day = Day::default();
+    for number in 0..2 * COUNTS_MAX {
+        day.place(Of::Domain(format!("real{number}.example")), String::new(), false);
+    }
+    assert_eq!(day.counts.len(), COUNTS_MAX - NEVER_MAX);
+    let bot = || Of::Domain("bot.example".to_owned());
+    day.place(bot(), String::new(), true).unwrap().add_never();
+    assert_eq!(day.began_never, 1);
+    let kept = serde_json::to_string(&StoredDay::of(&day)).unwrap();
+    let mut again = serde_json::from_str::<StoredDay>(&kept).unwrap().read();
+    assert_eq!(again, day);
+    assert!(again.place(bot(), String::new(), true).is_some_and(|waits| waits.never() == 1));
+}
+
+#[test]
+fn where_something_was_left_out_nobody_is_said_to_always_come_back() {
+    let gateway = counted();
+    for day in gateway.center.counted_days().unwrap().as_mut().unwrap().values_mut() {
+        day.left_out = 1;
+    }
+    let delays = gateway.center.greylist_delays(&root(), 7, 0).unwrap();
+    assert_eq!((delays.left_out, delays.rows[0].returned, delays.rows[0].never), (1, 30, 0));
+    assert!(delays.rows.iter().all(|row| row.suggestion.is_none()));
+    let event = of(sample(1, Reason::GreylistFirstSeen), SHOP, 7_290);
+    let prior = gateway.center.seen_by(&root()).return_prior(&event).unwrap();
+    assert!(prior.text.ends_with("(from 30 returns in 30 days)."), "{}", prior.text);
+}
+
+#[test]
+fn a_clock_that_is_ahead_for_a_while_costs_nothing() {
+    let gateway = counted();
+    let before = gateway.center.counted_days().unwrap().clone().unwrap();
+    gateway.advance(HOUR + DAY * 400);
+    gateway.center.keep_returns().unwrap();
+    assert_eq!(gateway.center.counted_days().unwrap().clone().unwrap(), before);
+    // Mail that came meanwhile costs the oldest day, no more.
+    let (first, further) =
+        before.iter().next().map(|(day, counts)| (*day, counts.clone())).unwrap();
+    gateway.center.counted_days().unwrap().as_mut().unwrap().insert(first + 1, further);
+    let event = returned(40, SHOP, 400 * 86_400, 90);
+    gateway.center.memory.of_house().record(vec![event]).unwrap();
+    gateway.center.keep_returns().unwrap();
+    let counted = gateway.center.counted_days().unwrap();
+    let days: Vec<i64> = counted.as_ref().unwrap().keys().copied().collect();
+    assert_eq!((days.first(), days.last()), (Some(&(first + 1)), Some(&(first + 400))));
+}
+
+#[test]
 fn days_that_are_too_old_are_forgotten() {
     let gateway = counted();
     let fact = fact_of(day_of(at(0)));

@@ -300,6 +300,14 @@ impl Center {
         let set = self.parts.activator.in_force();
         let is_ours = |domain: &str| set.is_internal(domain);
         let list = read(text, &is_ours, how.in_place_of.as_ref())?;
+        if let (Some(domain), true) = (&how.in_place_of, list.recipients.is_empty()) {
+            // An export that failed looks like this, and nobody would be known any more.
+            let message =
+                format!("the list names nobody, so it is not put in place of that of {domain}");
+            let mut problems = list.problems();
+            problems.insert(0, Problem { line: None, object: None, message });
+            return Err(CenterError::Invalid { problems });
+        }
         let bad: Vec<Problem> = list.problems();
         if !bad.is_empty() && !how.partial && !how.dry_run {
             return Err(CenterError::Invalid { problems: bad });

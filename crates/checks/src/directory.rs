@@ -1,9 +1,9 @@
-//! Directories: whose recipients are listed in files, one address a line, or
-//! in a directory service that is asked from time to time.
+//! Directories: whose recipients are listed in files, one address a line.
 //!
-//! Each is read as a whole and swapped in; one that cannot be read or has a
-//! bad line leaves the old content in force, because an empty directory would
-//! refuse everybody. How long that content is believed is asked by its age.
+//! Each is read as a whole and swapped in, once it rests: half of a list that
+//! is being written would refuse the others for good. One that cannot be read,
+//! has a bad line or has become empty leaves the old content in force. How
+//! long that content is believed is asked by its age.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -45,6 +45,13 @@ pub enum DirectoryError {
         /// The domain whose directory this is.
         domain: Domain,
     },
+    /// Nobody is left in it, which is taken for a mistake until a reload says
+    /// that it is none.
+    #[error("the directory file {path} has become empty; if nobody is left, reload the settings")]
+    Emptied {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 /// Recipients, and when it was last seen that this is what the source says.
@@ -53,6 +60,8 @@ pub struct Directory {
     addresses: Arc<HashSet<Box<str>>>,
     confirmed: Timestamp,
     file: Option<Arc<ReadFile>>,
+    /// How the file looked last, where that is not how it was read.
+    changing: Option<Stamp>,
 }
 
 /// The file a directory is from.
@@ -60,13 +69,18 @@ pub struct Directory {
 struct ReadFile {
     path: PathBuf,
     domain: Domain,
-    modified: Option<SystemTime>,
+    stamp: Option<Stamp>,
 }
+
+/// By what it is seen that a file is another: when it was written and how
+/// long it is.
+type Stamp = (SystemTime, u64);
 
 impl Directory {
     /// A directory of these addresses, in comparable form.
     pub fn of(addresses: impl IntoIterator<Item = Box<str>>, confirmed: Timestamp) -> Directory {
-        Directory { addresses: Arc::new(addresses.into_iter().collect()), confirmed, file: None }
+        let addresses = Arc::new(addresses.into_iter().collect());
+        Directory { addresses, confirmed, ..Directory::default() }
     }
 
     /// Reads a directory: one address a line, or only its part before the
@@ -97,7 +111,7 @@ impl Directory {
             }
             addresses.insert(address.key().into());
         }
-        Ok(Directory { addresses: Arc::new(addresses), confirmed: read, file: None })
+        Ok(Directory { addresses: Arc::new(addresses), confirmed: read, ..Directory::default() })
     }
 
     /// Reads a directory file; see [`Directory::parse`].
@@ -105,25 +119,35 @@ impl Directory {
     /// # Errors
     /// The file cannot be read, or a line is wrong.
     pub fn read(path: &Path, domain: &Domain, at: Timestamp) -> Result<Directory, DirectoryError> {
-        let modified = modified(path);
+        let stamp = stamp(path);
         let text = std::fs::read_to_string(path)
             .map_err(|error| DirectoryError::Unreadable { path: path.to_path_buf(), error })?;
         let directory = Directory::parse(path, &text, domain, at)?;
-        let file = ReadFile { path: path.to_path_buf(), domain: domain.clone(), modified };
+        let file = ReadFile { path: path.to_path_buf(), domain: domain.clone(), stamp };
         Ok(Directory { file: Some(Arc::new(file)), ..directory })
     }
 
-    /// The directory as its file is now.
+    /// The directory as its file is now. One that has changed is read at the
+    /// second look that finds it like this: who writes it may not be ready.
     ///
     /// # Errors
-    /// The file has changed and cannot be used, or is not there.
+    /// The file has changed and cannot be used, is empty, or is not there.
     fn again(&self, now: Timestamp) -> Result<Directory, DirectoryError> {
         let Some(file) = &self.file else { return Ok(self.clone()) };
-        let found = modified(&file.path);
-        if found.is_some() && found == file.modified {
-            return Ok(Directory { confirmed: now, ..self.clone() });
+        let found = stamp(&file.path);
+        if found.is_some() && found == file.stamp {
+            return Ok(Directory { confirmed: now, changing: None, ..self.clone() });
         }
-        Directory::read(&file.path, &file.domain, now)
+        if found.is_some() && found != self.changing {
+            return Ok(Directory { changing: found, ..self.clone() });
+        }
+        let read = Directory::read(&file.path, &file.domain, now)?;
+        match read.is_empty() && !self.is_empty() {
+            true => Err(DirectoryError::Emptied { path: file.path.clone() }),
+            // It was written while it was read.
+            false if stamp(&file.path) != found => Ok(Directory { changing: None, ..self.clone() }),
+            false => Ok(read),
+        }
     }
 
     /// How many recipients it has.
@@ -137,43 +161,33 @@ impl Directory {
     }
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|found| found.modified()).ok()
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.modified().ok()?, found.len()))
 }
 
-/// What the directories of a domain say of a recipient.
+/// What the directory of a domain says of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Whether one of them has it.
+    /// Whether it has it.
     pub(crate) known: bool,
-    /// When the one was confirmed whose last confirmation is the longest ago;
-    /// nothing if one was never read.
-    pub(crate) confirmed: Option<Timestamp>,
+    /// When it was confirmed.
+    pub(crate) confirmed: Timestamp,
 }
 
 /// How a directory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryStatus {
-    /// The domain whose file it is, or the name of the service.
-    pub name: String,
     /// How many recipients it has.
     pub entries: usize,
-    /// When it was last confirmed; nothing if it was never read.
-    pub confirmed: Option<Timestamp>,
-}
-
-/// Directory services: what each said last, and which domain asks which.
-#[derive(Clone, Debug, Default)]
-struct Services {
-    asked: HashMap<Domain, Box<str>>,
-    said: HashMap<Box<str>, Directory>,
+    /// When it was last confirmed.
+    pub confirmed: Timestamp,
 }
 
 /// The directories of all domains, replaceable while the server runs.
 #[derive(Default)]
 pub struct Directories {
     files: ArcSwap<HashMap<Domain, Directory>>,
-    services: ArcSwap<Services>,
     /// One change at a time, so that none is lost.
     changing: Mutex<()>,
 }
@@ -188,23 +202,6 @@ impl Directories {
     pub fn replace(&self, files: HashMap<Domain, Directory>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.files.store(Arc::new(files));
-    }
-
-    /// Says which domain asks which service; what others said is forgotten.
-    pub fn ask(&self, asked: HashMap<Domain, Box<str>>) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let names: HashSet<&str> = asked.values().map(|name| &**name).collect();
-        let mut said = self.services.load().said.clone();
-        said.retain(|name, _| names.contains(&**name));
-        self.services.store(Arc::new(Services { asked, said }));
-    }
-
-    /// Takes what a service says now.
-    pub fn said(&self, name: &str, directory: Directory) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut services = Services::clone(&self.services.load());
-        services.said.insert(name.into(), directory);
-        self.services.store(Arc::new(services));
     }
 
     /// Reads every file again that has changed since it was read, and
@@ -223,26 +220,14 @@ impl Directories {
         errors
     }
 
-    /// What the directories of the recipient's domain say; nothing if it has
+    /// What the directory of the recipient's domain says; nothing if it has
     /// none.
     pub(crate) fn look(&self, recipient: &EmailAddress) -> Option<Found> {
         let domain = recipient.domain_key().parse::<Domain>().ok()?;
-        let seen = |directory: &Directory| Found {
-            known: directory.addresses.contains(recipient.key()),
-            confirmed: Some(directory.confirmed),
-        };
-        let file = self.files.load().get(&domain).map(seen);
-        let services = self.services.load();
-        let service = services.asked.get(&domain).map(|name| {
-            services.said.get(name).map_or(Found { known: false, confirmed: None }, seen)
-        });
-        match (file, service) {
-            (Some(one), Some(other)) => Some(Found {
-                known: one.known || other.known,
-                confirmed: one.confirmed.min(other.confirmed),
-            }),
-            (one, other) => one.or(other),
-        }
+        let files = self.files.load();
+        let directory = files.get(&domain)?;
+        let known = directory.addresses.contains(recipient.key());
+        Some(Found { known, confirmed: directory.confirmed })
     }
 
     /// Whether a directory has this address.
@@ -250,19 +235,11 @@ impl Directories {
         self.look(address).is_some_and(|found| found.known)
     }
 
-    /// How those are that a domain asks.
-    pub fn status(&self, domain: &Domain) -> Vec<DirectoryStatus> {
-        let told = |name: &str, directory: Option<&Directory>| DirectoryStatus {
-            name: name.to_owned(),
-            entries: directory.map_or(0, Directory::len),
-            confirmed: directory.map(|directory| directory.confirmed),
-        };
+    /// How the directory of a domain is, if it has one.
+    pub fn status(&self, domain: &Domain) -> Option<DirectoryStatus> {
         let files = self.files.load();
-        let file = files.get(domain).map(|directory| told("file", Some(directory)));
-        let services = self.services.load();
-        let service = services.asked.get(domain);
-        let service = service.map(|name| told(name, services.said.get(name)));
-        file.into_iter().chain(service).collect()
+        let directory = files.get(domain)?;
+        Some(DirectoryStatus { entries: directory.len(), confirmed: directory.confirmed })
     }
 }
 
@@ -300,7 +277,7 @@ mod tests {
             (found.known, found.confirmed)
         };
         assert!(all.reread(at(1)).is_empty());
-        assert_eq!(look("ana"), (true, Some(at(1))), "unchanged is confirmed");
+        assert_eq!(look("ana"), (true, at(1)), "unchanged is confirmed");
         let write = |text: &str, second: u64| {
             let file = std::fs::File::create(&path).unwrap();
             std::io::Write::write_all(&mut &file, text.as_bytes()).unwrap();
@@ -308,30 +285,23 @@ mod tests {
             file.set_modified(later).unwrap();
         };
         write("not an address\n", 1);
-        assert_eq!(all.reread(at(2)).len(), 1);
-        assert_eq!(look("ana"), (true, Some(at(1))), "the old content stays and ages");
-        write("bob\n", 2);
-        assert!(all.reread(at(3)).is_empty());
-        assert_eq!((look("ana"), look("bob")), ((false, Some(at(3))), (true, Some(at(3)))));
+        assert!(all.reread(at(2)).is_empty(), "it may still be written");
+        assert_eq!(all.reread(at(3)).len(), 1);
+        assert_eq!(look("ana"), (true, at(1)), "the old content stays and ages");
+        write("", 2);
+        assert!(all.reread(at(4)).is_empty());
+        let error = all.reread(at(5)).remove(0);
+        assert!(matches!(error, DirectoryError::Emptied { .. }), "{error}");
+        write("bo", 3);
+        assert!(all.reread(at(6)).is_empty());
+        write("bob\n", 3);
+        assert!(all.reread(at(7)).is_empty(), "as old as before, but longer: still written");
+        assert_eq!(look("ana"), (true, at(1)));
+        assert!(all.reread(at(8)).is_empty());
+        assert_eq!((look("ana"), look("bob")), ((false, at(8)), (true, at(8))));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(all.reread(at(4)).len(), 1);
-        assert_eq!(look("bob"), (true, Some(at(3))));
-    }
-
-    #[test]
-    fn a_domain_with_two_directories_is_as_old_as_the_older() {
-        let domain: Domain = "corp.example".parse().unwrap();
-        let at = Timestamp::from_millis;
-        let file = Directory::of(["ana@corp.example".into()], at(9));
-        let all = Directories::new(HashMap::from([(domain.clone(), file)]));
-        all.ask(HashMap::from([(domain.clone(), "ad".into())]));
-        let look = |who: &str| all.look(&format!("{who}@corp.example").parse().unwrap());
-        assert_eq!(look("bob"), Some(Found { known: false, confirmed: None }));
-        all.said("ad", Directory::of(["bob@corp.example".into()], at(5)));
-        assert_eq!(look("bob"), Some(Found { known: true, confirmed: Some(at(5)) }));
-        assert_eq!(look("ana"), Some(Found { known: true, confirmed: Some(at(5)) }));
-        let names: Vec<String> = all.status(&domain).into_iter().map(|one| one.name).collect();
-        assert_eq!(names, ["file", "ad"]);
+        assert_eq!(all.reread(at(9)).len(), 1);
+        assert_eq!(look("bob"), (true, at(8)));
     }
 
     #[test]

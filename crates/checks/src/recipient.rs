@@ -96,11 +96,8 @@ impl RecipientSources<'_> {
             (_, Some(true)) => (answer(RecipientAnswer::Known), Source::Memory),
             (None, Some(false)) => (answer(RecipientAnswer::Unknown), Source::Memory),
             (None, None) => (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Settings),
-            (Some(Found { confirmed: None, known: false }), _) => {
-                (Observed::Inconclusive(Inconclusive::Unreachable), Source::Settings)
-            }
             (Some(Found { known, confirmed }), _) => {
-                let age = confirmed.map_or(Duration::ZERO, |confirmed| at.since(confirmed));
+                let age = at.since(confirmed);
                 let observed = match (known, age > self.settings.stale_after) {
                     (true, _) => answer(RecipientAnswer::Known),
                     (false, false) => answer(RecipientAnswer::Unknown),

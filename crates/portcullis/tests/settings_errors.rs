@@ -149,6 +149,9 @@ fn a_sign_in_service_needs_what_people_come_back_with() {
             "sign_in.client_id: is missing: it says who this gateway is there",
             "p.toml:2: sign_in.issuer: needs server.public_url: people come back from the service \
              to that address",
+            "p.toml:3: warning: sign_in.otherwise_role: everybody whom the service knows gets an \
+             account with the role viewer, whatever their groups; with sign_in.newcomers = \
+             \"refused\" only whom you know",
         ],
     );
     check(

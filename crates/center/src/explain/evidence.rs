@@ -52,12 +52,12 @@ pub fn check_title(check: CheckName) -> &'static str {
     }
 }
 
-/// What was seen. It may quote strangers.
 /// What was seen and where, in words.
 pub(crate) fn words(seen: &Observed, from: &Source) -> (String, String) {
     (observed(seen), source(from))
 }
 
+/// What was seen. It may quote strangers.
 pub(super) fn observed(observed: &Observed) -> String {
     match observed {
         Observed::ProxyInvalid => "no valid PROXY header".to_owned(),

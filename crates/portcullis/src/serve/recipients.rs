@@ -118,12 +118,12 @@ impl RecipientsWatch {
 
     fn directories(&self, domain: &Domain) -> Vec<DirectoryRow> {
         let (now, stale_after) = (self.checks.now(), self.checks.recipient_settings().stale_after);
-        let all = self.checks.directories().status(domain).into_iter();
-        all.map(|one| DirectoryRow {
-            stale: one.confirmed.is_none_or(|at| now.since(at) > stale_after),
-            name: one.name,
-            entries: one.entries,
-            confirmed: one.confirmed,
+        let file = self.checks.directories().status(domain).into_iter();
+        file.map(|file| DirectoryRow {
+            stale: now.since(file.confirmed) > stale_after,
+            name: "file".to_owned(),
+            entries: file.entries,
+            confirmed: Some(file.confirmed),
         })
         .collect()
     }

@@ -290,7 +290,7 @@ choices! {
     Recipients, "a way of recipient validation" {
         /// Every address is taken.
         AcceptAll = "accept_all",
-        /// The directory says: the file, the directory service, what was imported.
+        /// The directory says: the file, and what was imported.
         Directory = "directory",
         /// Those are known that the next hop took mail for, and those that were imported.
         Known = "known",

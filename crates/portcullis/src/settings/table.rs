@@ -83,8 +83,9 @@ settings! {
         /// held back; at all of them, every recipient is put off (451), known or not, until time has
         /// made room. 0 means no limit.
         unknown_recipients_per_client_max: u32 = 50, within 0..=1000000;
-        /// The same for one network (/24, IPv6: /48).
-        unknown_recipients_per_network_max: u32 = 200, within 0..=1000000;
+        /// The same for one network (/24, IPv6: /48). Off at first: behind the networks of large
+        /// providers there are many, and all of them are put off.
+        unknown_recipients_per_network_max: u32 = 0, within 0..=1000000;
         /// The time in which the number of unknown recipients goes back to nothing.
         unknown_recipients_window: Duration = "1h", within "1s"..="7d";
         /// How long a reply is held back.

@@ -39,6 +39,11 @@ fn lists_count_once_they_are_imported_and_files_once_they_change() {
     assert_eq!(gateway.ask_json(&["recipients", "list"]).len(), 1);
     let listed = gateway.ask_json(&["recipients", "status"]);
     assert_eq!(listed[0]["imported"], 1, "{listed:?}");
+    gateway.write("people.csv", "");
+    let emptied = ["recipients", "import", &file, "--yes", "--replace", "corp.example"];
+    let emptied = gateway.ask(&emptied);
+    assert!(emptied.code != 0 && emptied.err.contains("names nobody"), "{}", emptied.err);
+    assert_eq!(code(&gateway, "new@corp.example"), 250, "an export that failed forgets nobody");
     gateway.ask(&["recipients", "forget", "new@corp.example", "--yes"]);
     assert_eq!(code(&gateway, "new@corp.example"), 550);
 }

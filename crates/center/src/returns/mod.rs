@@ -101,7 +101,9 @@ impl Center {
         let Some(oldest) = self.memory.search_of_house().oldest() else { return Ok(()) };
         let first_day = day_of(over) - i64::from(DAYS_KEPT) + 1;
         let from = hour_of(oldest).max(day_begin(first_day));
-        for (number, hours) in self.uncounted(from, over)? {
+        let uncounted = self.uncounted(from, over)?;
+        let is_news = !uncounted.is_empty();
+        for (number, hours) in uncounted {
             // In a copy and without the lock: a first count reads days of the
             // event log, and pages ask for estimates meanwhile. What fails
             // leaves the day as it was.
@@ -118,7 +120,10 @@ impl Center {
                 days.insert(number, day);
             }
         }
-        self.forget_oldest_day()
+        self.forget_day_to_come(day_of(oldest))?;
+        // With an hour that was counted and not with every call: while the
+        // clock is ahead, calls must not take day after day.
+        if is_news { self.forget_oldest_day() } else { Ok(()) }
     }
 
     /// The hours that are not counted yet, by day. None after the newest
@@ -168,18 +173,38 @@ impl Center {
         Ok(newest)
     }
 
-    /// Forgets a day that is too old beside the newest one counted, whatever
-    /// the clock says, and no more than one at a time: mail that came while
-    /// the clock was ahead must not cost a month.
+    /// Forgets a day that is too old beside the newest one counted that is not
+    /// yet to come, and no more than one at a time: mail that came while the
+    /// clock was ahead must not cost a month.
     fn forget_oldest_day(&self) -> Result<(), CenterError> {
         let mut counted = self.counted_days()?;
         let Some(days) = counted.as_mut() else { return Ok(()) };
-        let ends = days.keys().next().copied().zip(days.keys().next_back().copied());
-        let Some((oldest, newest)) = ends else { return Ok(()) };
-        if newest - oldest >= i64::from(DAYS_KEPT) {
-            self.parts.policies.set_fact(&fact_of(oldest), None)?;
-            days.remove(&oldest);
+        let today = day_of(self.parts.clock.now());
+        let newest = days.range(..=today).next_back().map(|(number, _)| *number);
+        match days.keys().next().copied().zip(newest) {
+            Some((oldest, newest)) if newest - oldest >= i64::from(DAYS_KEPT) => {
+                self.forget_day(days, oldest)
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Forgets a day that is yet to come: it was counted while the clock was
+    /// ahead. If instead the clock is behind, the day is counted again later,
+    /// which is why none goes that is as old as the oldest event.
+    fn forget_day_to_come(&self, oldest: i64) -> Result<(), CenterError> {
+        let mut counted = self.counted_days()?;
+        let Some(days) = counted.as_mut() else { return Ok(()) };
+        let today = day_of(self.parts.clock.now());
+        match days.keys().next_back().copied() {
+            Some(last) if last > today.max(oldest) => self.forget_day(days, last),
+            _ => Ok(()),
+        }
+    }
+
+    fn forget_day(&self, days: &mut Days, number: i64) -> Result<(), CenterError> {
+        self.parts.policies.set_fact(&fact_of(number), None)?;
+        days.remove(&number);
         Ok(())
     }
 

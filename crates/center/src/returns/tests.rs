@@ -228,6 +228,53 @@ fn a_clock_that_is_ahead_for_a_while_costs_nothing() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_costs_nothing_once_it_is_set_back() {
+    let gateway = counted();
+    let center = &gateway.center;
+    let today = day_of(at(0));
+    let real: Vec<i64> = (today - 5..=today).collect();
+    let ahead = today + 400;
+    {
+        let mut counted = center.counted_days().unwrap();
+        let days = counted.as_mut().unwrap();
+        for number in real.iter().copied().chain([today + 3, ahead]) {
+            days.entry(number).or_default();
+        }
+    }
+    center.parts.policies.set_fact(&fact_of(ahead), Some("{}")).unwrap();
+    for minute in 0..40 {
+        center.keep_returns().unwrap();
+        // An hour is over, and is counted, now and then.
+        if minute % 8 == 0 {
+            gateway.advance(HOUR);
+            let event = returned(50 + minute, SHOP, 3_600 * (minute as i64 / 8 + 3), 90);
+            center.memory.of_house().record(vec![event]).unwrap();
+        }
+    }
+    let counted = center.counted_days().unwrap();
+    let days: Vec<i64> = counted.as_ref().unwrap().keys().copied().collect();
+    assert_eq!(days, real);
+    assert_eq!(center.parts.policies.fact(&fact_of(ahead)).unwrap(), None);
+}
+
+#[test]
+fn while_the_clock_is_ahead_it_costs_one_day_however_often_it_is_called() {
+    let gateway = counted();
+    let today = day_of(at(0));
+    for number in today - 5..today {
+        let mut counted = gateway.center.counted_days().unwrap();
+        counted.as_mut().unwrap().insert(number, Day::default());
+    }
+    gateway.advance(HOUR + DAY * 400);
+    let event = returned(40, SHOP, 400 * 86_400, 90);
+    gateway.center.memory.of_house().record(vec![event]).unwrap();
+    (0..40).for_each(|_| gateway.center.keep_returns().unwrap());
+    let counted = gateway.center.counted_days().unwrap();
+    let days: Vec<i64> = counted.as_ref().unwrap().keys().copied().collect();
+    assert_eq!((days.first(), days.last()), (Some(&(today - 4)), Some(&(today + 400))));
+}
+
+#[test]
 fn days_that_are_too_old_are_forgotten() {
     let gateway = counted();
     let fact = fact_of(day_of(at(0)));

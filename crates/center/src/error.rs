@@ -84,7 +84,9 @@ impl From<StoreError> for CenterError {
             StoreError::Conflict { expected, found } => CenterError::Conflict { expected, found },
             StoreError::NotFound(what) => CenterError::NotFound(what),
             StoreError::FileManaged(what) => CenterError::FileManaged(what),
-            needed @ StoreError::Needed { .. } => CenterError::invalid(needed.to_string()),
+            error @ (StoreError::Needed { .. } | StoreError::TooMany { .. }) => {
+                CenterError::invalid(error.to_string())
+            }
             other => CenterError::Store(other),
         }
     }

@@ -47,7 +47,7 @@ pub use connections::{ConnectionCounts, ConnectionLimits, Held};
 pub use data::{DataLimits, message_findings, unavailable};
 pub use directory::{Directories, Directory, DirectoryError, DirectoryStatus};
 pub use harvest::{Harvest, HarvestCounts, HarvestLimits, HeldBack};
-pub use known::{KnownDomain, KnownLimits, KnownQuery, KnownRecipients};
+pub use known::{KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients};
 pub use lists::{
     LIST_RESULTS, ListFileError, ListFormat, ListKey, ListSettings, ListSource, ListStatus, Lists,
     Suspicion, needs_address_only, unknown_subject,

@@ -69,6 +69,16 @@ pub enum StoreError {
         /// The account.
         account: String,
     },
+    /// More than there is room for.
+    #[error("at most {max} {what}; {raise} can be raised")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        max: usize,
+        /// The setting that says so.
+        raise: &'static str,
+    },
     /// Another instance has the data folder.
     #[error("the data folder is in use by another instance")]
     InUse,

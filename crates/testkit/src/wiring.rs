@@ -119,7 +119,8 @@ pub(crate) fn start(
         deliverer.recipient_probe(),
         store.clone(),
     ));
-    checks.known().begin(settings.domains.iter().map(|ours| &ours.domain), clock.now());
+    let domains = settings.domains.iter().map(|ours| (&ours.domain, ours.validation));
+    checks.known().begin(domains, clock.now(), settings.lookup.known);
     know_places(&checks, settings, around.tls_folder.path());
     store.watch(Arc::new(Learner(Arc::downgrade(&checks))));
     let parts = EngineParts {

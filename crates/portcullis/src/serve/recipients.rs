@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use center::metrics::{MetricSource, Sample};
 use center::{DirectoryRow, ReadyCheck, RecipientBook, RecipientDomain, RecipientSearch};
-use checks::{Checks, KnownQuery};
+use checks::{Checks, KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients};
 use policy::PolicySet;
 use store::StoreError;
-use store::state::RecipientState;
+use store::state::{RecipientState, StoredRecipients};
 use types::policy::RecipientValidation;
 use types::{Domain, EmailAddress, KnownRecipient, Observed, Source};
 
@@ -20,6 +20,9 @@ pub(crate) struct RecipientsWatch {
     checks: Arc<Checks>,
     state: Arc<dyn RecipientState>,
     policy: Arc<ArcSwap<PolicySet>>,
+    /// Held while something is stored, so that it is stored in the order in
+    /// which it changed.
+    storing: Mutex<()>,
     /// Why a file of recipients could not be read again.
     unread: Mutex<Option<String>>,
 }
@@ -30,7 +33,8 @@ impl RecipientsWatch {
         state: Arc<dyn RecipientState>,
         policy: Arc<ArcSwap<PolicySet>>,
     ) -> Arc<RecipientsWatch> {
-        Arc::new(RecipientsWatch { checks, state, policy, unread: Mutex::default() })
+        let (storing, unread) = (Mutex::default(), Mutex::default());
+        Arc::new(RecipientsWatch { checks, state, policy, storing, unread })
     }
 
     /// Takes what is stored, and begins to learn for every domain.
@@ -47,8 +51,12 @@ impl RecipientsWatch {
     /// Begins to learn for domains that are new in the settings.
     pub(super) fn begin(&self) {
         let policy = self.policy.load();
-        let domains = policy.base().domains.iter().map(|(domain, _)| domain);
-        self.checks.known().begin(domains, self.checks.now());
+        let domains = policy.base().domains.iter().map(|(domain, way)| (domain, *way));
+        self.checks.known().begin(domains, self.checks.now(), self.limits());
+    }
+
+    fn limits(&self) -> KnownLimits {
+        self.checks.recipient_settings().known
     }
 
     /// Stores what was learned, and forgets what is too old.
@@ -57,7 +65,7 @@ impl RecipientsWatch {
     /// The state cannot be written; it is tried again next time.
     pub(crate) fn keep(&self) -> Result<(), String> {
         let known = self.checks.known();
-        known.tidy(self.checks.now(), self.checks.recipient_settings().known);
+        known.tidy(self.checks.now(), self.limits());
         self.store().map_err(|error| whole(&error))
     }
 
@@ -74,14 +82,7 @@ impl RecipientsWatch {
     }
 
     fn store(&self) -> Result<(), StoreError> {
-        let known = self.checks.known();
-        let changes = known.take_changes();
-        let is_nothing =
-            changes.kept.is_empty() && changes.forgotten.is_empty() && changes.begun.is_empty();
-        if is_nothing {
-            return Ok(());
-        }
-        self.state.keep_recipients(&changes).inspect_err(|_| known.give_back(changes))
+        keep_changes(self.checks.known(), &*self.state, &self.storing)
     }
 
     /// Whether every directory can be believed. One that cannot puts mail
@@ -107,6 +108,7 @@ impl RecipientsWatch {
                 ));
             }
         }
+        problems.extend(self.crowded());
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
         problems.extend(unread);
         let text = match problems.is_empty() {
@@ -114,6 +116,28 @@ impl RecipientsWatch {
             false => problems.join("; "),
         };
         ReadyCheck { name: "recipients".to_owned(), ok: problems.is_empty(), needed: false, text }
+    }
+
+    /// Domains validated by what they know that lost some of it.
+    fn crowded(&self) -> Vec<String> {
+        let (now, learn_for) = (self.checks.now(), self.limits().learn_for);
+        let decides = |known: &KnownDomain| {
+            let policy = self.policy.load();
+            let mut domains = policy.base().domains.iter();
+            domains.any(|(domain, way)| {
+                domain.as_str() == known.domain && *way == RecipientValidation::Known
+            })
+        };
+        let told = |known: KnownDomain| {
+            let until = known.since + learn_for;
+            known.pushed_out.filter(|_| now < until && decides(&known))?;
+            Some(format!(
+                "{} lost learned recipients for lack of room (recipients.known_max), so it takes \
+                 every address and learns anew until {until}",
+                known.domain
+            ))
+        };
+        self.checks.known().domains().into_iter().filter_map(told).collect()
     }
 
     fn directories(&self, domain: &Domain) -> Vec<DirectoryRow> {
@@ -129,11 +153,26 @@ impl RecipientsWatch {
     }
 }
 
+/// Stores what changed; whoever comes meanwhile waits, and has nothing left to
+/// store if its change was among that.
+fn keep_changes(
+    known: &KnownRecipients,
+    state: &dyn RecipientState,
+    storing: &Mutex<()>,
+) -> Result<(), StoreError> {
+    let _turn = storing.lock().unwrap_or_else(PoisonError::into_inner);
+    let changes = known.take_changes();
+    if changes == StoredRecipients::default() {
+        return Ok(());
+    }
+    state.keep_recipients(&changes).inspect_err(|_| known.give_back(changes))
+}
+
 impl RecipientBook for RecipientsWatch {
     fn domains(&self) -> Vec<RecipientDomain> {
         let policy = self.policy.load();
         let known = self.checks.known().domains();
-        let learn_for = self.checks.recipient_settings().known.learn_for;
+        let learn_for = self.limits().learn_for;
         let told = |(domain, validation): &(Domain, RecipientValidation)| {
             let of = known.iter().find(|one| one.domain == domain.as_str());
             let learns = *validation == RecipientValidation::Known;
@@ -168,12 +207,15 @@ impl RecipientBook for RecipientsWatch {
         recipients: &[EmailAddress],
         in_place_of: Option<&Domain>,
     ) -> Result<(usize, usize), StoreError> {
-        let known = self.checks.known();
-        let added = known.import(recipients);
-        let removed =
-            in_place_of.map_or(0, |domain| known.keep_imported(domain.as_str(), recipients));
+        let in_place_of = in_place_of.map(Domain::as_str);
+        let done = self.checks.known().import(recipients, in_place_of, self.limits());
+        let done = done.map_err(|TooManyRecipients { max }| StoreError::TooMany {
+            what: "imported recipients",
+            max,
+            raise: "recipients.known_max",
+        })?;
         self.store()?;
-        Ok((added, removed))
+        Ok(done)
     }
 
     fn forget(&self, recipient: &EmailAddress) -> Result<bool, StoreError> {
@@ -212,5 +254,53 @@ impl MetricSource for RecipientsWatch {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::{scope, sleep};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A slow disk that holds who is imported.
+    #[derive(Default)]
+    struct Slow {
+        bob: AtomicBool,
+        busy: AtomicBool,
+    }
+
+    impl RecipientState for Slow {
+        fn recipients(&self) -> Result<StoredRecipients, StoreError> {
+            Ok(StoredRecipients::default())
+        }
+
+        fn keep_recipients(&self, changes: &StoredRecipients) -> Result<(), StoreError> {
+            if !self.busy.swap(true, Ordering::SeqCst) {
+                sleep(Duration::from_millis(200));
+            }
+            self.bob.store(!changes.kept.is_empty(), Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_changed_later_is_stored_later() {
+        let (known, state, storing) =
+            (KnownRecipients::default(), Slow::default(), Mutex::default());
+        let bob: [EmailAddress; 1] = ["bob@corp.example".parse().unwrap()];
+        let limits = KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 1 };
+        scope(|threads| {
+            assert_eq!(known.import(&bob, None, limits), Ok((1, 0)));
+            threads.spawn(|| keep_changes(&known, &state, &storing).unwrap());
+            while !state.busy.load(Ordering::SeqCst) {
+                sleep(Duration::from_millis(1));
+            }
+            assert_eq!(known.forget(&bob), 1);
+            keep_changes(&known, &state, &storing).unwrap();
+        });
+        assert!(!state.bob.load(Ordering::SeqCst), "the later change is overwritten");
     }
 }

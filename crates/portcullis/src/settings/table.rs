@@ -171,9 +171,12 @@ settings! {
         /// How long a domain with `recipients = "known"` takes every address, from when it is first
         /// named here. Recipients are learned for every domain, so time counts before it is set.
         learn_for: Duration = "30d", within "0s"..="3650d";
-        /// How long a learned recipient is known after the next hop last took mail for it.
+        /// How long a learned recipient is known after the next hop last took mail for it. Time is
+        /// counted to the newest mail of its domain, so that a clock that is ahead costs nothing.
         remember: Duration = "400d", within "1d"..="3650d";
-        /// Recipients known by name; beyond, learned ones are forgotten whose mail is the longest ago.
+        /// Recipients that are learned, in all. Beyond, those are forgotten whose mail is the longest
+        /// ago, in the domain that has the most, and that domain learns anew. As many again can be
+        /// imported.
         known_max: u32 = 200000, within 100..=10000000;
         /// The age from which a directory that could not be read again is not believed any more
         /// when it lacks an address. Whoever is in it is taken all the same.

@@ -20,6 +20,8 @@ pub struct StoredRecipients {
     pub forgotten: Vec<String>,
     /// When domains began to learn.
     pub begun: Vec<(String, Timestamp)>,
+    /// Domains that are forgotten; nothing in what is read.
+    pub ended: Vec<String>,
 }
 
 /// Recipients known by name.
@@ -80,7 +82,7 @@ impl RecipientState for SqliteRecipients {
         let mut statement = connection.prepare_cached(sql).map_err(refused)?;
         let rows = statement.query_map([], domain).map_err(refused)?;
         let begun = rows.collect::<Result<_, _>>().map_err(refused)?;
-        Ok(StoredRecipients { kept, forgotten: Vec::new(), begun })
+        Ok(StoredRecipients { kept, begun, ..StoredRecipients::default() })
     }
 
     fn keep_recipients(&self, changes: &StoredRecipients) -> Result<(), StoreError> {
@@ -105,6 +107,10 @@ impl RecipientState for SqliteRecipients {
             let sql = "INSERT OR REPLACE INTO recipient_domains (domain, since) VALUES (?1, ?2)";
             transaction.execute(sql, params![domain, since.as_millis()]).map_err(refused)?;
         }
+        for domain in &changes.ended {
+            let sql = "DELETE FROM recipient_domains WHERE domain = ?1";
+            transaction.execute(sql, params![domain]).map_err(refused)?;
+        }
         transaction.commit().map_err(refused)
     }
 }
@@ -126,8 +132,8 @@ mod tests {
         };
         let first = StoredRecipients {
             kept: vec![known("ann", true, None), known("bob", false, Some(5))],
-            forgotten: Vec::new(),
-            begun: vec![("corp.example".to_owned(), at(1))],
+            begun: vec![("corp.example".to_owned(), at(1)), ("old.example".to_owned(), at(1))],
+            ..StoredRecipients::default()
         };
         let state = SqliteRecipients::open(&path).unwrap();
         state.keep_recipients(&first).unwrap();
@@ -136,9 +142,10 @@ mod tests {
             kept: vec![known("bob", true, Some(5))],
             forgotten: vec!["ann@corp.example".to_owned(), "eve@corp.example".to_owned()],
             begun: vec![("corp.example".to_owned(), at(2))],
+            ended: vec!["old.example".to_owned()],
         };
         state.keep_recipients(&second).unwrap();
-        let expected = StoredRecipients { forgotten: Vec::new(), ..second };
+        let expected = StoredRecipients { forgotten: Vec::new(), ended: Vec::new(), ..second };
         assert_eq!(state.recipients().unwrap(), expected);
     }
 }

@@ -2,6 +2,9 @@
 //! what is known of one address, and the form that imports a list. Nothing
 //! needs a script.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
@@ -207,9 +210,7 @@ pub(super) async fn forget(
     Form(Named { name }): Form<Named>,
 ) -> Response {
     let work = move |center: &Center| {
-        let address = name.parse::<EmailAddress>();
-        let address = address.map_err(|error| CenterError::invalid(error.to_string()))?;
-        center.forget_recipient(&signed.caller, &address)
+        center.forget_recipient(&signed.caller, &named::<EmailAddress>(&name)?)
     };
     back(shell, working(&api, work).await.map(drop))
 }
@@ -221,11 +222,14 @@ pub(super) async fn learn_anew(
     Form(Named { name }): Form<Named>,
 ) -> Response {
     let work = move |center: &Center| {
-        let domain = name.parse::<Domain>();
-        let domain = domain.map_err(|error| CenterError::invalid(error.to_string()))?;
-        center.learn_recipients_anew(&signed.caller, &domain)
+        center.learn_recipients_anew(&signed.caller, &named::<Domain>(&name)?)
     };
     back(shell, working(&api, work).await.map(drop))
+}
+
+/// Who or what a form names.
+fn named<T: FromStr<Err: Display>>(name: &str) -> Result<T, CenterError> {
+    name.parse().map_err(|error: T::Err| CenterError::invalid(error.to_string()))
 }
 
 fn back(shell: Shell, done: Result<(), ApiProblem>) -> Response {

@@ -64,10 +64,10 @@ pub(super) fn import(global: &Global, wanted: &Import<'_>) -> Result<Exit, Failu
     Ok(Exit::Ok)
 }
 
-/// Every line with what it becomes, and the sum.
-fn report(told: &Imported) -> String {
+/// Every line with what it becomes.
+pub(super) fn each(lines: &[ImportedLine]) -> String {
     let mut text = String::new();
-    for ImportedLine { line, text: said, becomes, problem } in &told.lines {
+    for ImportedLine { line, text: said, becomes, problem } in lines {
         let what = match (becomes, problem) {
             (_, Some(problem)) => format!("BAD: {problem}"),
             (Some(becomes), None) => becomes.clone(),
@@ -75,6 +75,12 @@ fn report(told: &Imported) -> String {
         };
         text += &format!("{line:>6}  {said}\n        {what}\n");
     }
+    text
+}
+
+/// Every line with what it becomes, and the sum.
+fn report(told: &Imported) -> String {
+    let mut text = each(&told.lines);
     if told.lines.is_empty() {
         for problem in &told.problems {
             let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();

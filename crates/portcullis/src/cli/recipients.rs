@@ -4,12 +4,12 @@ use std::path::Path;
 
 use api::client::{encoded, path_with};
 use center::RecipientsImported;
-use center::importing::ImportedLine;
 use serde_json::{Value as Json, json};
 use types::{Domain, EmailAddress};
 
 use super::arguments::{Global, RecipientsCommand};
 use super::exit::{Exit, Failure};
+use super::importing;
 use super::output::{Column, Output};
 use super::policies::typed;
 use super::server::{Server, confirm, read_text};
@@ -132,20 +132,12 @@ fn import(
 
 /// Every line with what it becomes, and the sum.
 fn report(told: &RecipientsImported) -> String {
-    let mut text = String::new();
-    for ImportedLine { line, text: said, becomes, problem } in &told.lines {
-        let what = match (becomes, problem) {
-            (_, Some(problem)) => format!("BAD: {problem}"),
-            (Some(becomes), None) => becomes.clone(),
-            (None, None) => String::new(),
-        };
-        text += &format!("{line:>6}  {said}\n        {what}\n");
-    }
     let RecipientsImported { named, added, removed, bad, .. } = told;
-    text + &match told.dry_run {
-        true => format!("{named} would be imported, {bad} lines are bad; nothing is changed"),
-        false => format!(
-            "{named} imported, {added} of them new; {removed} went, {bad} bad lines left out"
-        ),
-    }
+    importing::each(&told.lines)
+        + &match told.dry_run {
+            true => format!("{named} would be imported, {bad} lines are bad; nothing is changed"),
+            false => format!(
+                "{named} imported, {added} of them new; {removed} went, {bad} bad lines left out"
+            ),
+        }
 }

@@ -1,0 +1,58 @@
+//! Recipients, and what is asked on their behalf.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::row_limit;
+
+/// `recipients …`
+#[derive(Debug, Subcommand)]
+pub enum RecipientsCommand {
+    /// Say how each domain knows its recipients.
+    Status,
+    /// List recipients known by name: imported, or learned from mail that the next hop took.
+    List {
+        /// Those of this domain.
+        #[arg(long, value_name = "DOMAIN")]
+        domain: Option<String>,
+        /// With this in their address.
+        #[arg(long)]
+        text: Option<String>,
+        /// Behind this address.
+        #[arg(long, value_name = "ADDRESS")]
+        after: Option<String>,
+        /// Most rows to show.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
+        limit: usize,
+    },
+    /// Say what is known here of an address.
+    Show {
+        /// The address.
+        address: String,
+    },
+    /// Import a list: CSV with a column of addresses, or an address a line.
+    Import {
+        /// The file; - for standard input.
+        file: PathBuf,
+        /// Take the place of all that was imported for this domain.
+        #[arg(long, value_name = "DOMAIN")]
+        replace: Option<String>,
+        /// Store nothing, say what every line becomes.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take the good lines though others are bad.
+        #[arg(long)]
+        partial: bool,
+    },
+    /// Forget an address, imported or learned.
+    Forget {
+        /// The address.
+        address: String,
+    },
+    /// Forget what was learned of a domain, which begins to learn anew.
+    LearnAnew {
+        /// The domain.
+        domain: String,
+    },
+}

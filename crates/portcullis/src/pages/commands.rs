@@ -9,7 +9,7 @@ use crate::cli::{Arguments, Exit};
 /// The page `docs/reference/cli.md`.
 pub fn page() -> String {
     let mut page = String::from("# Command line\n\n");
-    page += &super::generated_from("crates/portcullis/src/cli/arguments.rs");
+    page += &super::generated_from("crates/portcullis/src/cli/arguments");
     page += INTRODUCTION;
     page += "\n## Exit codes\n\n| code | meaning |\n|---|---|\n";
     for (exit, meaning) in Exit::ALL {

@@ -98,6 +98,8 @@ pub struct CheckSettings {
     pub authentication_deadline: Duration,
     /// Whether it is looked up where the domains of senders take their mail.
     pub sender_domains: bool,
+    /// Whether the names of clients are looked up that no policy asks for.
+    pub client_names: bool,
 }
 
 /// All checks that answer a [`Need`].
@@ -289,6 +291,11 @@ impl Checks {
         Finding { check, stage: Stage::Rcpt, observed, source, took }
     }
 
+    /// Whether the names of clients are looked up that no policy asks for.
+    pub fn looks_at_client_names(&self) -> bool {
+        self.settings.load().client_names
+    }
+
     /// The names of a client, or that they could not be had. No [`Need`] asks
     /// for them, because they belong to the session: they are looked up once
     /// for all its attempts.
@@ -301,7 +308,7 @@ impl Checks {
             () = self.clock.sleep(deadline) => Err(Inconclusive::TimedOut),
         };
         let observed = found.map_or_else(Observed::Inconclusive, Observed::Reverse);
-        self.found(CheckName::HostName, Stage::Rcpt, observed, began)
+        self.found(CheckName::HostName, Stage::Connect, observed, began)
     }
 
     /// What the name in EHLO is; `is_ours` tells our own names.

@@ -80,10 +80,12 @@ impl OpenAttempt {
     /// Ends it. This is the only way out.
     pub(crate) fn finish(self, engine: &Engine, visit: &Visit, end: End<'_>) -> Event {
         let at = engine.now();
+        let mut evidence = self.evidence;
+        visit.host_name.found().into_iter().for_each(|found| evidence.add(found.clone()));
         let record = Record {
             stage: Some(end.stage),
             took: Micros::from(at.since(self.attempt.started())),
-            evidence: self.evidence,
+            evidence,
             consulted: self.consulted,
             policy_version: self.policy_version,
             reply: end.reply.cloned(),

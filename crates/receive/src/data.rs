@@ -63,6 +63,7 @@ impl Desk {
         let facts = Arc::new(examine(Arc::clone(&buffer), octets).await);
         let from = content::comparable_addresses(&facts);
         let authenticated = self.authenticate(&buffer, &from).await;
+        self.note_host_name();
         let Some(mut transaction) = self.transaction.take() else { return Answer::Close };
         let mut judged = Vec::with_capacity(transaction.accepted.len());
         for mut open in std::mem::take(&mut transaction.accepted) {

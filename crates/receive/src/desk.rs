@@ -16,8 +16,9 @@ use types::{
 
 use crate::attempt::{End, OpenAttempt};
 use crate::engine::{Engine, Live};
+use crate::host_name::HostName;
 use crate::judge::judge;
-use crate::pending::{About, Pending};
+use crate::pending::About;
 use crate::session_lists::SessionLists;
 use crate::spf::AskedSpf;
 use crate::transaction::Transaction;
@@ -28,12 +29,8 @@ pub(crate) struct Visit {
     pub(crate) client: Arc<ClientFacts>,
     pub(crate) reverse_path: Option<Arc<ReversePath>>,
     pub(crate) declared_size: Option<u64>,
-    /// Whether the client's name was looked up, found or not.
-    pub(crate) host_name_sought: bool,
-    /// Whether that came to nothing because DNS did not answer.
-    pub(crate) host_name_unknown: bool,
-    /// The look-up while it goes on.
-    pub(crate) host_name: Option<Pending<Arc<Finding>>>,
+    /// The client's name, as it is looked up.
+    pub(crate) host_name: HostName,
     /// Where the sender's domain takes its mail, as it is looked up.
     pub(crate) sender_domain: Option<About<Domain>>,
     /// The same once it was.
@@ -99,9 +96,7 @@ impl Desk {
             client: Arc::new(client),
             reverse_path: None,
             declared_size: None,
-            host_name_sought: false,
-            host_name_unknown: false,
-            host_name: None,
+            host_name: HostName::default(),
             sender_domain: None,
             sender_domain_found: None,
             lists: SessionLists::default(),
@@ -150,6 +145,7 @@ impl Desk {
 
     /// Answers a question of the session.
     pub(crate) async fn answer(&mut self, question: Question) -> Answer {
+        self.note_host_name();
         match question {
             Question::Connect => self.connect().await,
             Question::Helo { name, esmtp } => {

@@ -17,6 +17,7 @@ mod desk;
 mod ending;
 mod engine;
 mod expiry;
+mod host_name;
 mod judge;
 mod learning;
 mod listener;

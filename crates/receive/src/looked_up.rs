@@ -4,28 +4,21 @@
 use std::sync::Arc;
 
 use checks::SpfQuestion;
-use types::{Domain, Evidence, Finding, Observed, ReverseFacts};
+use types::{Domain, Evidence};
 
 use crate::desk::Desk;
 use crate::pending::{About, Pending};
 use crate::spf;
 
 impl Desk {
-    /// Looks up what needs the client's address alone, as far as a policy in
-    /// force looks at it, while the client goes on.
+    /// Looks up what needs the client's address alone, as far as it is to be
+    /// recorded or a policy in force looks at it, while the client goes on.
     pub(crate) fn begin_by_address(&mut self) {
         if self.visit.is_outbound() {
             return;
         }
         self.visit.lists.begin_by_address(&self.engine, &self.visit);
-        if !self.engine.parts.policy.load().names_hosts() {
-            return;
-        }
-        let (engine, ip) = (Arc::clone(&self.engine), self.visit.client.client.ip);
-        self.visit.host_name = Some(Pending::begin(async move {
-            let parts = &engine.parts;
-            Arc::new(parts.checks.host_name(ip, &*parts.resolver).await)
-        }));
+        self.begin_host_name();
     }
 
     /// The same for what needs the envelope's sender.
@@ -84,32 +77,6 @@ impl Desk {
         if self.visit.spf.is_none() {
             self.begin_spf();
         }
-    }
-
-    /// Looks up the client's name, once a session, if a policy in force asks
-    /// for it. A name that cannot be had matches nothing; the record says so.
-    pub(crate) async fn seek_host_name(&mut self) {
-        if self.visit.is_outbound()
-            || self.visit.host_name_sought
-            || !self.engine.parts.policy.load().names_hosts()
-        {
-            return;
-        }
-        self.visit.host_name_sought = true;
-        if self.visit.host_name.is_none() {
-            // A policy that asks for it came into force meanwhile.
-            self.begin_by_address();
-        }
-        let Some(pending) = self.visit.host_name.take() else { return };
-        let found = pending.answer().await;
-        match &found.observed {
-            Observed::Reverse(ReverseFacts { confirmed: Some(name), .. }) => {
-                Arc::make_mut(&mut self.visit.client).host_name = Some(name.as_str().into());
-            }
-            Observed::Inconclusive(_) => self.visit.host_name_unknown = true,
-            _ => {}
-        }
-        self.connected.push(Finding::clone(&found));
     }
 
     /// Waits for what is looked up of the sender, once a transaction.

@@ -10,15 +10,25 @@ use types::{Finding, Observed, SpfResult};
 /// A question that is under way, or answered. It ends with its owner.
 pub(crate) struct Pending<T: Clone> {
     answer: Shared<BoxFuture<'static, T>>,
-    driven: AbortHandle,
+    /// Who drives it, unless it was answered at once.
+    driven: Option<AbortHandle>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Pending<T> {
-    /// Asks, and goes on asking whether anybody waits or not.
+    /// Asks, and goes on asking whether anybody waits or not. What is known
+    /// already, as most answers are, needs no task.
     pub(crate) fn begin(question: impl Future<Output = T> + Send + 'static) -> Self {
         let answer = question.boxed().shared();
-        let driven = tokio::spawn(answer.clone()).abort_handle();
+        let driven = match answer.clone().now_or_never() {
+            Some(_) => None,
+            None => Some(tokio::spawn(answer.clone()).abort_handle()),
+        };
         Pending { answer, driven }
+    }
+
+    /// The answer, if it is there.
+    pub(crate) fn answered(&self) -> Option<T> {
+        self.answer.peek().cloned()
     }
 
     /// The answer, when it is there.
@@ -65,6 +75,27 @@ impl<Q: PartialEq> About<Q> {
 
 impl<T: Clone> Drop for Pending<T> {
     fn drop(&mut self) {
-        self.driven.abort();
+        if let Some(driven) = &self.driven {
+            driven.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_known_needs_no_task_and_all_else_goes_on_by_itself() {
+        let known = Pending::begin(async { 7 });
+        assert!(known.driven.is_none());
+        assert_eq!(known.answered(), Some(7));
+        let (say, heard) = tokio::sync::oneshot::channel();
+        let asked = Pending::begin(async { heard.await.unwrap_or(0) });
+        assert_eq!(asked.answered(), None);
+        say.send(8).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(asked.answered(), Some(8), "nobody waited");
+        assert_eq!(asked.answer().await, 8);
     }
 }

@@ -127,7 +127,7 @@ fn key(of: ListSubject, visit: &Visit) -> Result<Option<ListKey>, ListFailure> {
             let sender = visit.reverse_path.as_deref().and_then(|path| path.address());
             Ok(sender.and_then(|address| ListKey::name(address.domain_key())))
         }
-        ListSubject::HostName if visit.host_name_unknown => Err(ListFailure::Unreachable),
+        ListSubject::HostName if visit.host_name.is_unanswered() => Err(ListFailure::Unreachable),
         ListSubject::HostName => Ok(client.host_name.as_deref().and_then(ListKey::name)),
     }
 }

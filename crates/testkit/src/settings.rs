@@ -284,6 +284,7 @@ impl GatewaySettings {
             deadline: self.look_up_deadline,
             authentication_deadline: self.authentication_deadline,
             sender_domains: true,
+            client_names: true,
         }
     }
 

@@ -35,6 +35,7 @@ fn checks() -> Checks {
         deadline: Duration::from_secs(15),
         authentication_deadline: Duration::from_secs(20),
         sender_domains: true,
+        client_names: true,
     };
     let disk = Arc::new(store::disk::SimulatedDisk::new());
     let options = store::StoreOptions::simulated("/data");

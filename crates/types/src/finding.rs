@@ -77,7 +77,7 @@ checks! {
     System = "system";
     /// The transfer to the next hop.
     Delivery = "delivery";
-    /// The client's forward-confirmed name, where a policy asks for one.
+    /// The client's forward-confirmed name.
     HostName = "host_name";
     /// Whether the sender's domain lets this client send (SPF).
     Spf = "spf";

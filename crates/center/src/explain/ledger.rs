@@ -105,6 +105,7 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (13, Stage::Connect, CheckName::EarlyTalk, "the client waited for the greeting"),
     (14, Stage::Connect, CheckName::Outbound, ""),
     (15, Stage::Connect, CheckName::Place, ""),
+    (16, Stage::Connect, CheckName::HostName, ""),
     (20, Stage::Helo, CheckName::Tls, ""),
     (21, Stage::Helo, CheckName::Protocol, "commands in order"),
     (22, Stage::Helo, CheckName::Helo, ""),
@@ -115,7 +116,6 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (40, Stage::Rcpt, CheckName::Harvest, ""),
     (41, Stage::Rcpt, CheckName::Recipient, ""),
     (42, Stage::Rcpt, CheckName::Smtputf8, ""),
-    (43, Stage::Rcpt, CheckName::HostName, ""),
     (44, Stage::Rcpt, CheckName::Spf, "no policy asks for it"),
     (45, Stage::Rcpt, CheckName::Spoofing, ""),
     (46, Stage::Rcpt, CheckName::Senders, ""),
@@ -301,7 +301,7 @@ impl<'a> Case<'a> {
             CheckName::Smtputf8 => because(LedgerResult::NotNeeded, "all addresses are ASCII"),
             CheckName::HostName => match &self.event.subject.client.host_name {
                 Some(name) => Some((LedgerResult::Passed, format!("confirmed: {name}"))),
-                None => because(LedgerResult::NotNeeded, "no policy asks for it, or there is none"),
+                None => because(LedgerResult::NotNeeded, "not looked up, or no answer by then"),
             },
             CheckName::Senders => {
                 let lists = self.lists();

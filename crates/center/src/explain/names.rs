@@ -1,14 +1,33 @@
 //! What client and sender say they are, in words. The names were written by
 //! strangers.
 
-use types::{HeloForm, ReverseFacts, SenderDomainFacts, TakesMail};
+use types::{CheckName, Event, HeloForm, Observed, ReverseFacts, SenderDomainFacts, TakesMail};
+
+/// The name of the client, as far as it is known: one that a mail server tells
+/// us of is confirmed by that server.
+pub(super) fn host_name(event: &Event) -> Option<String> {
+    if let Some(name) = event.subject.client.host_name.as_deref() {
+        return Some(format!("{name} (confirmed)"));
+    }
+    match event.record.evidence.latest(CheckName::HostName)? {
+        Observed::Reverse(facts) if facts.claimed.is_empty() => Some("none".to_owned()),
+        Observed::Reverse(facts) => Some(format!("claims {}, not confirmed", claims(facts))),
+        Observed::Inconclusive(_) => Some("no answer from the DNS".to_owned()),
+        _ => None,
+    }
+}
+
+/// The names that an address claims.
+fn claims(facts: &ReverseFacts) -> String {
+    facts.claimed.join(", ")
+}
 
 pub(super) fn reverse(facts: &ReverseFacts) -> String {
     match (&facts.confirmed, facts.claimed.is_empty()) {
         (Some(name), _) => format!("confirmed: {name}"),
         (None, true) => "its address has no name".to_owned(),
         (None, false) => {
-            format!("claims {}, which does not lead back", facts.claimed.join(", "))
+            format!("claims {}, which does not lead back", claims(facts))
         }
     }
 }

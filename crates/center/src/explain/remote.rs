@@ -77,7 +77,7 @@ pub(super) fn server(event: &Event) -> Vec<Fact> {
     facts([
         ("Address", Some(client.client.ip.to_string())),
         ("Port", Some(client.client.port.to_string())),
-        ("Host name", client.host_name.as_deref().map(|name| format!("{name} (confirmed)"))),
+        ("Host name", super::names::host_name(event)),
         ("Location", crate::search::place(event).map(|place| super::evidence::place(&place))),
         ("Greeted as", greeted),
         ("TLS", tls.or(Some("not encrypted".to_owned()))),

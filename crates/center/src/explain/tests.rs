@@ -5,7 +5,8 @@ use types::finding::{RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
     CheckName, Decision, Detail, Event, EventKind, Finding, FollowUp, Micros, Observed, Outcome,
-    PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, Source, Stage,
+    PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, ReverseFacts,
+    Source, Stage,
 };
 
 use super::ledger::LedgerResult;
@@ -299,6 +300,34 @@ fn a_permit_and_a_source_that_is_down_show_in_the_ledger() {
     let name = line(&why, Stage::Rcpt, CheckName::HostName);
     assert!(name.degraded && name.result.title() == "source down", "{name:?}");
     assert!(line(&why, Stage::Rcpt, CheckName::Senders).observed.contains("managed sender #7"));
+}
+
+#[test]
+fn the_name_of_a_client_is_told_or_why_it_has_none() {
+    let claims = |names: &[&str]| {
+        let claimed = names.iter().map(|name| (*name).to_owned()).collect();
+        Observed::Reverse(ReverseFacts { claimed, confirmed: None })
+    };
+    let down = Observed::Inconclusive(types::Inconclusive::TimedOut);
+    for (name, seen, expected) in [
+        (Some("out.sender.example"), None, Some("out.sender.example (confirmed)")),
+        (
+            None,
+            Some(claims(&["a.example", "b.example"])),
+            Some("claims a.example, b.example, not confirmed"),
+        ),
+        (None, Some(claims(&[])), Some("none")),
+        (None, Some(down), Some("no answer from the DNS")),
+        (None, None, None),
+    ] {
+        let mut event = sample(1, Reason::Accepted);
+        Arc::make_mut(&mut event.subject.client).host_name = name.map(Arc::from);
+        let seen = seen.map(|seen| found(CheckName::HostName, seen));
+        event.record.evidence = seen.into_iter().collect();
+        let why = why(&event, std::slice::from_ref(&event), at(60));
+        let told = why.remote.iter().find(|fact| fact.name == "Host name");
+        assert_eq!(told.map(|fact| fact.value.as_str()), expected);
+    }
 }
 
 #[test]

@@ -110,6 +110,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
         deadline: settings.call_forward.timeout + Duration::from_secs(1),
         authentication_deadline: settings.dns.authentication_timeout,
         sender_domains: settings.dns.sender_domains,
+        client_names: settings.dns.client_names,
     }
 }
 

@@ -199,6 +199,10 @@ settings! {
         /// Whether it is looked up where the domains of senders take their mail. Mail of one that
         /// takes none (null MX, RFC 7505) is refused; all else is recorded and no more.
         sender_domains: bool = true;
+        /// Whether the names of all clients are looked up (reverse DNS, confirmed forward; RFC 8601
+        /// section 2.7.3) while the dialogue goes on. Nobody waits for them; they are recorded and no
+        /// more. Names that a policy asks for are looked up in any case.
+        client_names: bool = true;
     }
 
     /// Block lists and allow lists that definitions of Reputation name. A zone without special

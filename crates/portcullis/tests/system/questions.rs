@@ -1,15 +1,18 @@
 //! What the running program asks the name system, and who waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use testkit::{DnsServer, DnsTable};
 
 use crate::client::Client;
-use crate::gateway::{BOB, Gateway, STRANGER};
+use crate::gateway::{BOB, Gateway, PERMITTED, STRANGER};
 use crate::names::NameServer;
 use crate::sink::Sink;
-use crate::waiting::wait_for;
+use crate::waiting::{free_port, wait_for};
 
 const SESSIONS: usize = 200;
 const LATE: Duration = Duration::from_secs(2);
@@ -105,4 +108,80 @@ fn sessions_that_wait_for_answers_hold_up_nobody_else() {
     let codes: BTreeSet<_> = slow.into_iter().map(|session| session.join().unwrap()).collect();
     assert_eq!(codes, BTreeSet::from([451]), "late answers change no decision");
     gateway.audit_conservation();
+}
+
+/// A server behind a proxy, with this name server and these settings of
+/// looking names up.
+fn behind_proxy(names: SocketAddr, dns: &str, sink: &Sink) -> (Gateway, SocketAddr) {
+    let door = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let settings = format!(
+        "[dns]\nresolver = [\"{names}\"]\ntimeout = \"15s\"\n{dns}\n\
+         [[smtp.listener]]\nlisten = \"{door}\"\nproxy_protocol_from = [\"127.0.0.1/32\"]\n"
+    );
+    (Gateway::before(sink, &settings).start(), door)
+}
+
+/// One letter of a client at this address to somebody; the reply to it.
+fn letter_from(door: SocketAddr, ip: &str, to: &str) -> u16 {
+    let mut client = Client::open(door).unwrap();
+    client.send(format!("PROXY TCP4 {ip} 192.0.2.1 4711 25\r\n").as_bytes()).unwrap();
+    assert_eq!(client.reply().unwrap().code, 220);
+    client.say("EHLO client.example").unwrap();
+    client.deliver(PERMITTED, to, "Subject: hello\r\n\r\ntext\r\n").unwrap().code
+}
+
+/// Names are recorded where they are known in time, and held up nobody.
+#[test]
+fn the_names_of_clients_are_recorded_and_not_waited_for() {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    let table = DnsTable::new()
+        .reverse(ip("203.0.113.7"), "out.sender.example")
+        .address("out.sender.example", ip("203.0.113.7"))
+        .reverse(ip("203.0.113.8"), "out.sender.example")
+        .silent("9.113.0.203.in-addr.arpa");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(DnsServer::start(table)).unwrap();
+    let sink = Sink::start();
+    let (gateway, door) = behind_proxy(server.at(), "", &sink);
+    // The first letter may be quicker than the answer, which is known then.
+    wait_for(SOON, "the name is recorded", || {
+        assert_eq!(letter_from(door, "203.0.113.7", BOB), 250);
+        (!gateway.trace("rdns:out.sender.example").is_empty()).then_some(())
+    });
+    wait_for(SOON, "the next hop is told", || {
+        let told = |content: &[u8]| {
+            String::from_utf8_lossy(content).contains("(out.sender.example [203.0.113.7])")
+        };
+        sink.letters().iter().any(|letter| told(&letter.content)).then_some(())
+    });
+    wait_for(SOON, "the claim is told", || {
+        assert_eq!(letter_from(door, "203.0.113.8", "nobody@corp.example"), 550);
+        let why = |row: &serde_json::Value| gateway.ask(&["why", row["ref"].as_str().unwrap()]).out;
+        let told = |row| why(row).contains("claims out.sender.example, not confirmed");
+        gateway.trace("ip:203.0.113.8").iter().any(told).then_some(())
+    });
+    let began = Instant::now();
+    assert_eq!(letter_from(door, "203.0.113.9", BOB), 250);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let rows = gateway.trace("ip:203.0.113.9");
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["rdns"].is_null()), "{rows:?}");
+    gateway.audit_conservation();
+}
+
+#[test]
+fn names_of_clients_are_asked_for_unless_the_settings_forbid_it() {
+    for (dns, asks) in [("client_names = true", true), ("client_names = false", false)] {
+        let server = NameServer::start(|_| Duration::ZERO);
+        let (_gateway, door) = behind_proxy(server.address, dns, &Sink::start());
+        for _ in 0..2 {
+            assert_eq!(letter_from(door, "203.0.113.7", BOB), 250);
+        }
+        // At the door itself, the client is on this machine.
+        assert_eq!(letter_from(door, "127.0.0.1", BOB), 250);
+        let asked = server.asked();
+        let about = |name: &str| asked.iter().filter(|(other, _)| other == name).count();
+        assert_eq!(about("7.113.0.203.in-addr.arpa") > 0, asks, "{dns}: {asked:?}");
+        assert_eq!(about("1.0.0.127.in-addr.arpa"), 0, "{asked:?}");
+    }
 }

@@ -16,6 +16,7 @@ use super::AdviceMode;
 use crate::attempt::{End, OpenAttempt};
 use crate::desk::{Desk, not_stored, unavailable_reply};
 use crate::engine::Engine;
+use crate::host_name::HostName;
 use crate::judge::judge;
 
 impl Desk {
@@ -25,7 +26,7 @@ impl Desk {
         let mut desk = Desk::new(engine, client, Vec::new());
         desk.visit.named_by = NamedBy::Server;
         // It has looked the name up itself, and tells it where it is confirmed.
-        desk.visit.host_name_sought = true;
+        desk.visit.host_name = HostName::Told;
         desk
     }
 

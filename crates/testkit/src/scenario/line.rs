@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use types::{Domain, EmailAddress, Timestamp};
 use world::DnsError;
+use world::simulated::Asked;
 
 use crate::settings::span;
 
@@ -35,6 +36,8 @@ pub(super) enum Line {
     Place(String),
     /// Where a domain takes its mail.
     Mx(String, Exchanger),
+    /// How late answers about a name come.
+    Late(Asked, String, Duration),
     /// One text more at a name; nothing if its name servers fail.
     Text(String, Option<String>),
     Connect {
@@ -154,6 +157,10 @@ fn around(word: &str, rest: &str) -> Option<Line> {
             };
             Line::Address(of.to_owned(), found)
         }
+        "late" => {
+            let (name, wait) = said.split_once(' ')?;
+            Line::Late(asked(of)?, name.to_owned(), span(wait)?)
+        }
         "text" => Line::Text(of.to_owned(), (said != "fails").then(|| said.to_owned())),
         "mx" => {
             let exchanger = match said {
@@ -163,6 +170,16 @@ fn around(word: &str, rest: &str) -> Option<Line> {
             };
             Line::Mx(of.to_owned(), exchanger)
         }
+        _ => return None,
+    })
+}
+
+fn asked(word: &str) -> Option<Asked> {
+    Some(match word {
+        "mx" => Asked::Mx,
+        "address" => Asked::Addresses,
+        "reverse" => Asked::Names,
+        "text" => Asked::Texts,
         _ => return None,
     })
 }

@@ -57,9 +57,22 @@ fn attempt(event: &Event, outcome: &Outcome) -> String {
     {
         put(&mut line, "shows", Some(own.clone()));
     }
+    put(&mut line, "host", host(event));
     let would = event.record.would.as_ref();
     put(&mut line, "would", would.map(|decision| decision.reason.to_string()));
     line
+}
+
+/// What was found of the client's name, unless its address has none.
+fn host(event: &Event) -> Option<String> {
+    match event.record.evidence.latest(CheckName::HostName)? {
+        Observed::Reverse(facts) if facts.claimed.is_empty() => None,
+        Observed::Reverse(facts) => Some(match &facts.confirmed {
+            Some(name) => name.clone(),
+            None => format!("not-{}", facts.claimed.join(",not-")),
+        }),
+        _ => Some("no-answer".to_owned()),
+    }
 }
 
 /// How the triplet's client was identified, where pools were asked for.

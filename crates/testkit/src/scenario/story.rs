@@ -1,6 +1,7 @@
 //! Tells a scenario: does what its lines say and writes down what follows.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Document;
@@ -132,6 +133,10 @@ impl Story {
                     Exchanger::Null => resolver.set_mx(&domain, Ok(MxAnswer::Null)),
                     Exchanger::Fails => resolver.set_mx(&domain, Err(DnsError::ServerFailure)),
                 }
+            }
+            Line::Late(asked, name, wait) => {
+                let clock = Arc::new(self.gateway.around.clock.clone());
+                self.gateway.around.resolver.set_late(asked, &name, wait, clock);
             }
             Line::Text(name, Some(text)) => self.gateway.around.resolver.add_text(&name, &text),
             Line::Text(name, None) => {

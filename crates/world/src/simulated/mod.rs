@@ -16,4 +16,4 @@ pub use clock::SimulatedClock;
 pub use disk_space::SimulatedDisk;
 pub use network::{SimulatedListener, SimulatedNetwork};
 pub use recipient_probe::SimulatedProbe;
-pub use resolver::SimulatedResolver;
+pub use resolver::{Asked, SimulatedResolver};

@@ -2,21 +2,40 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use types::Domain;
 
 use crate::BoxFuture;
+use crate::clock::Clock;
 use crate::dns::{DnsError, Family, MxAnswer, MxHost, Resolver, as_address};
 
 /// Names and what is known of them; what was never entered does not exist.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct SimulatedResolver {
     tables: RwLock<Tables>,
 }
 
-#[derive(Debug, Default)]
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// Mail exchangers.
+    Mx,
+    /// Addresses.
+    Addresses,
+    /// The names of an address.
+    Names,
+    /// Texts.
+    Texts,
+}
+
+/// How late an answer comes, and by which clock.
+type Late = (Duration, Arc<dyn Clock>);
+
+#[derive(Default)]
 struct Tables {
+    late: HashMap<(Asked, String), Late>,
     mx: HashMap<Domain, Result<MxAnswer, DnsError>>,
     addresses: HashMap<String, Result<Vec<IpAddr>, DnsError>>,
     names: HashMap<IpAddr, Result<Vec<Domain>, DnsError>>,
@@ -73,6 +92,29 @@ impl SimulatedResolver {
         });
     }
 
+    /// Lets each answer about `name`, or an address, come after `wait`.
+    pub fn set_late(&self, asked: Asked, name: &str, wait: Duration, clock: Arc<dyn Clock>) {
+        let about = (asked, name.to_ascii_lowercase());
+        self.change(|tables| tables.late.insert(about, (wait, clock)));
+    }
+
+    /// The answer when its time has come.
+    fn in_time<T: Send + 'static>(
+        &self,
+        asked: Asked,
+        name: &str,
+        answer: T,
+    ) -> BoxFuture<'static, T> {
+        let late = |tables: &Tables| tables.late.get(&(asked, name.to_owned())).cloned();
+        let Some((wait, clock)) = self.look(late) else {
+            return Box::pin(std::future::ready(answer));
+        };
+        Box::pin(async move {
+            clock.sleep(wait).await;
+            answer
+        })
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Tables) -> T) {
         change(&mut self.tables.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -99,7 +141,7 @@ impl Resolver for SimulatedResolver {
             let entry = tables.mx.get(domain).cloned();
             entry.unwrap_or_else(|| Err(tables.missing(domain.as_str())))
         });
-        Box::pin(std::future::ready(answer))
+        self.in_time(Asked::Mx, domain.as_str(), answer)
     }
 
     fn exchangers<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
@@ -119,7 +161,7 @@ impl Resolver for SimulatedResolver {
             let entry = as_address(&host).map(|ip| Ok(vec![ip])).or(entry);
             entry.unwrap_or_else(|| Err(tables.missing(&host)))
         });
-        Box::pin(std::future::ready(answer))
+        self.in_time(Asked::Addresses, &host, answer)
     }
 
     fn addresses_in<'a>(
@@ -140,12 +182,12 @@ impl Resolver for SimulatedResolver {
             let entry = tables.texts.get(&name).cloned();
             entry.unwrap_or_else(|| Err(tables.missing(&name)))
         });
-        Box::pin(std::future::ready(answer))
+        self.in_time(Asked::Texts, &name, answer)
     }
 
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
         let answer = self.look(|tables| tables.names.get(&ip).cloned());
-        Box::pin(std::future::ready(answer.unwrap_or(Err(DnsError::NoSuchName))))
+        self.in_time(Asked::Names, &ip.to_string(), answer.unwrap_or(Err(DnsError::NoSuchName)))
     }
 }
 

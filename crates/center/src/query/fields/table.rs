@@ -128,7 +128,7 @@ pub const FIELDS: &[Field] = &[
         .shown("HELO", "helo", Drawn::Text)
         .sorted(Stored::Text(TextColumn::Helo)),
     field(Envelope, Text(TextColumn::HostName), "rdns", "rdns:mta.acme.example",
-        "A part of the client's confirmed name in the DNS, where a policy had it looked up.")
+        "A part of the client's confirmed name in the DNS, where it was known in time.")
         .or(&["host"])
         .shown("rDNS", "rdns", Drawn::Text),
     field(Envelope, Address(TextColumn::Address), "addr", "addr:ana@corp.example",

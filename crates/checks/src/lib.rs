@@ -57,6 +57,7 @@ pub use rate::{RateLimit, RateLimits};
 use recipient::RecipientSources;
 pub use recipient::{RecipientSettings, WhenStale};
 pub use relay::{NamedBy, relay_finding};
+use reputation::system_in;
 pub use reputation::{Reputation, Reputed};
 
 /// What one attempt shows to the checks.
@@ -70,6 +71,8 @@ pub struct TransactionView<'a> {
     pub recipient: &'a ForwardPath,
     /// What SPF said of it, if that was asked.
     pub spf: Option<&'a SpfFacts>,
+    /// Where its client is, if a file may know.
+    pub place: Option<&'a Observed>,
     /// All that is known of the attempt, for what is written later.
     pub subject: &'a Subject,
     /// The event the attempt will become.
@@ -181,12 +184,12 @@ impl Checks {
         &self.reputation
     }
 
-    /// What we have learned of a client, if anything speaks against it. No
-    /// [`Need`] has to ask for it: it is in memory, and who did nothing has no
-    /// finding.
-    pub fn reputed(&self, ip: IpAddr) -> Option<Finding> {
+    /// What we have learned of a client at this place, if anything speaks
+    /// against it. No [`Need`] has to ask for it: it is in memory, and who did
+    /// nothing has no finding.
+    pub fn reputed(&self, ip: IpAddr, place: Option<&Observed>) -> Option<Finding> {
         let began = self.clock.elapsed();
-        let facts = self.reputation.facts(ip, self.clock.now(), &self.places);
+        let facts = self.reputation.facts_within(ip, place.and_then(system_in), self.clock.now());
         let observed = (facts.score > 0).then_some(Observed::Reputation(facts))?;
         let found = self.found(CheckName::Reputation, Stage::Connect, observed, began);
         Some(Finding { source: Source::Memory, ..found })
@@ -277,7 +280,8 @@ impl Checks {
             Need::Authentication => (CheckName::Dkim, UNKNOWN),
             Need::History(identity) => {
                 let ip = transaction.subject.client.client.ip;
-                let score = self.reputation.facts(ip, transaction.at, &self.places).score;
+                let system = transaction.place.and_then(system_in);
+                let score = self.reputation.facts_within(ip, system, transaction.at).score;
                 let times = settings.greylist;
                 let known = greylist::history(identity, times, transaction, &*self.triplets, score);
                 (CheckName::History, known)

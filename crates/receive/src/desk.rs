@@ -86,11 +86,13 @@ impl Desk {
         mut connected: Vec<Finding>,
     ) -> Self {
         let now = engine.now();
-        connected.extend(engine.parts.checks.place(client.client.ip));
+        let place = engine.parts.checks.place(client.client.ip);
         // What strangers did is no measure of our own servers.
-        if client.client.direction.is_inbound() {
-            connected.extend(engine.parts.checks.reputed(client.client.ip));
-        }
+        let reputed = client.client.direction.is_inbound().then(|| {
+            let place = place.as_ref().map(|found| &found.observed);
+            engine.parts.checks.reputed(client.client.ip, place)
+        });
+        connected.extend(place.into_iter().chain(reputed.flatten()));
         let visit = Visit {
             session: engine.new_session_id(now),
             client: Arc::new(client),

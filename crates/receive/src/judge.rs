@@ -96,6 +96,7 @@ async fn look(
         reverse_path,
         recipient,
         spf: spf_facts(open),
+        place: open.evidence.latest(CheckName::Place),
         subject: &subject,
         event: open.attempt.id(),
         life_line: open.life_line,

@@ -16,6 +16,7 @@ use types::{Inconclusive, Observed, PlaceFacts, Source, Timestamp};
 use world::Clock;
 
 use crate::Seen;
+use crate::reputation::system_in;
 use database::Database;
 
 pub use registry::{PlaceMap, PlacesError};
@@ -202,10 +203,7 @@ impl Places {
 
     /// The number of the autonomous system that `ip` is in, if a file knows.
     pub(crate) fn system(&self, ip: IpAddr) -> Option<u32> {
-        match self.look(ip) {
-            Some((Observed::Place(facts), _)) => facts.network,
-            _ => None,
-        }
+        system_in(&self.look(ip)?.0)
     }
 
     /// The databases of the settings of which nothing could be read so far.

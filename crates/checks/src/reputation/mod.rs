@@ -32,15 +32,18 @@ pub struct Reputed {
 }
 
 impl Reputation {
-    /// Learns what an event says of its client.
+    /// Learns what an event says of its client, in the autonomous system in
+    /// which it was then.
     pub fn learn(&self, event: &Event, places: &Places) {
         let Client { ip, direction, .. } = event.subject.client.client;
         // What our own servers send says nothing of a stranger.
         if direction == Direction::Outbound {
             return;
         }
-        if let Some(mark) = ReputationMark::of(event) {
-            self.mark(ip, mark, event.at, places);
+        if let Some(mark) = ReputationMark::of(event).filter(|_| is_public(ip.to_canonical())) {
+            let place = event.record.evidence.latest(CheckName::Place);
+            let system = place.map_or_else(|| places.system(ip), system_in);
+            self.ledger().mark(ip, system, mark, event.at);
         }
         if let Some(put_off) = put_off(event) {
             self.put_off(ip, put_off);
@@ -63,7 +66,16 @@ impl Reputation {
 
     /// What is known of a client.
     pub fn facts(&self, ip: IpAddr, now: Timestamp, places: &Places) -> ReputationFacts {
-        let system = places.system(ip);
+        self.facts_within(ip, places.system(ip), now)
+    }
+
+    /// The same where its autonomous system is known.
+    pub(crate) fn facts_within(
+        &self,
+        ip: IpAddr,
+        system: Option<u32>,
+        now: Timestamp,
+    ) -> ReputationFacts {
         self.ledger().facts(ip, system, now)
     }
 
@@ -85,6 +97,14 @@ impl Reputation {
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The autonomous system that a place is in, if that is known.
+pub(crate) fn system_in(place: &Observed) -> Option<u32> {
+    match place {
+        Observed::Place(facts) => facts.network,
+        _ => None,
     }
 }
 

@@ -5,12 +5,14 @@
 //! time empties. From half full on, the replies about unknown recipients are
 //! slowed; when it is full, nothing is said about any recipient until there is
 //! room again, so that what exists cannot be told from what does not.
+//! Whoever is exempt is neither counted nor looked at.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use quick_cache::sync::Cache;
 use types::{Observed, Rate, Timestamp, host_key, network_key};
 
@@ -50,6 +52,13 @@ impl HarvestLimits {
     fn of_network(&self) -> Option<Bucket> {
         Bucket::new(self.by_network_max, self.window)
     }
+}
+
+/// Whether a client is in one of the networks that may ask for as many unknown
+/// recipients as they like.
+pub(crate) fn is_exempt(ip: IpAddr, networks: &[IpNet]) -> bool {
+    let ip = ip.to_canonical();
+    networks.iter().any(|network| network.contains(&ip))
 }
 
 /// Unknown recipients since the start, for the metrics.
@@ -234,6 +243,21 @@ mod tests {
         let none = HarvestLimits::NONE;
         assert_eq!(harvest.look(ip("192.0.2.77"), at(0), none), None);
         assert!(!harvest.count(ip("192.0.2.77"), at(0), none));
+    }
+
+    #[test]
+    fn who_is_in_an_exempt_network_is_known_in_every_spelling() {
+        let networks = ["192.0.2.0/25", "2001:db8::/48"].map(|net| net.parse().unwrap());
+        for (client, exempt) in [
+            ("192.0.2.1", true),
+            ("::ffff:192.0.2.1", true),
+            ("192.0.2.200", false),
+            ("2001:db8::7", true),
+            ("2001:db9::7", false),
+        ] {
+            assert_eq!(is_exempt(ip(client), &networks), exempt, "{client}");
+            assert!(!is_exempt(ip(client), &[]));
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use store::TripletTable;
 use types::policy::{GreylistTimes, RecipientValidation};
 use types::{
@@ -92,6 +93,8 @@ pub struct CheckSettings {
     pub rate: RateLimits,
     /// Unknown recipients that may be asked for.
     pub harvest: HarvestLimits,
+    /// Whose unknown recipients are not counted.
+    pub harvest_exempt: Vec<IpNet>,
     /// What recipients are looked up by.
     pub recipients: RecipientSettings,
     /// How long a look-up may take before it counts as not answered.
@@ -241,7 +244,11 @@ impl Checks {
     /// known before anything is said of a recipient.
     pub fn harvested(&self, ip: IpAddr) -> Option<Finding> {
         let began = self.clock.elapsed();
-        let observed = self.harvest.look(ip, self.clock.now(), self.settings.load().harvest)?;
+        let settings = self.settings.load();
+        if harvest::is_exempt(ip, &settings.harvest_exempt) {
+            return None;
+        }
+        let observed = self.harvest.look(ip, self.clock.now(), settings.harvest)?;
         let found = self.found(CheckName::Harvest, Stage::Rcpt, observed, began);
         Some(Finding { source: Source::Memory, ..found })
     }
@@ -250,7 +257,11 @@ impl Checks {
     /// limit on the reply is to be held back for the time given, and its place
     /// among such replies be kept for as long.
     pub fn asked_for_unknown(&self, ip: IpAddr) -> Option<(Duration, HeldBack)> {
-        let limits = self.settings.load().harvest;
+        let settings = self.settings.load();
+        if harvest::is_exempt(ip, &settings.harvest_exempt) {
+            return None;
+        }
+        let limits = settings.harvest;
         let is_many = self.harvest.count(ip, self.clock.now(), limits);
         let held = (is_many && !limits.delay.is_zero()).then(|| self.harvest.hold(limits))?;
         held.map(|place| (limits.delay, place))

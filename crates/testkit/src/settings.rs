@@ -83,6 +83,8 @@ pub struct GatewaySettings {
     pub authentication_deadline: Duration,
     /// Peers that must send a PROXY header.
     pub proxies: Vec<IpNet>,
+    /// Whose unknown recipients are not counted.
+    pub harvest_exempt: Vec<IpNet>,
     /// Networks that may send through the outbound listener.
     pub outbound_from: Vec<IpNet>,
     /// Whether STARTTLS is offered.
@@ -141,6 +143,7 @@ impl Default for GatewaySettings {
             look_up_deadline: Duration::from_secs(15),
             authentication_deadline: Duration::from_secs(20),
             proxies: Vec::new(),
+            harvest_exempt: Vec::new(),
             outbound_from: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 0, 0, 0].into(), 8))],
             tls: false,
             triplets_max: 100_000,
@@ -247,6 +250,9 @@ impl GatewaySettings {
                 }
             }
             "unknown_recipients_max" => self.harvest.by_client_max = small()?,
+            "unknown_recipients_exempt" => {
+                self.harvest_exempt = vec![value.parse().map_err(|_| wrong())?];
+            }
             "network_unknown_recipients_max" => self.harvest.by_network_max = small()?,
             "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
             "tls" => self.tls = value == "on",
@@ -280,6 +286,7 @@ impl GatewaySettings {
             greylist: self.greylist,
             rate: self.rate,
             harvest: self.harvest,
+            harvest_exempt: self.harvest_exempt.clone(),
             recipients: self.lookup,
             deadline: self.look_up_deadline,
             authentication_deadline: self.authentication_deadline,

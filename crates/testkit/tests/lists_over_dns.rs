@@ -27,6 +27,7 @@ fn checks() -> Checks {
             recipient: RateLimit::NONE,
         },
         harvest: HarvestLimits::NONE,
+        harvest_exempt: Vec::new(),
         recipients: RecipientSettings {
             known: KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 0 },
             stale_after: Duration::MAX,

@@ -31,6 +31,7 @@ fn world() -> World {
             recipient: RateLimit::NONE,
         },
         harvest: HarvestLimits::NONE,
+        harvest_exempt: Vec::new(),
         recipients: RecipientSettings {
             known: KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 0 },
             stale_after: Duration::MAX,

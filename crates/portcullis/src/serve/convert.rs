@@ -104,6 +104,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
             delay: smtp.unknown_recipients_delay,
             delayed_max: smtp.unknown_recipients_delayed_max,
         },
+        harvest_exempt: smtp.unknown_recipients_exempt.clone(),
         recipients: recipients(settings),
         // The probe keeps its own time and says more of why; this is the net
         // below it.

@@ -92,6 +92,9 @@ settings! {
         unknown_recipients_delay: Duration = "5s", within "0s"..="1m";
         /// Replies held back at once; beyond, they are given at once.
         unknown_recipients_delayed_max: u32 = 500, within 0..=1000000;
+        /// Networks whose unknown recipients are not counted, so that nothing is slowed or put off
+        /// for them: your own monitoring, a backup mail exchanger, the large relay of a partner.
+        unknown_recipients_exempt: Vec<IpNet> = [], like ["192.0.2.0/24"];
         /// How long the greeting is delayed to catch clients that speak first.
         greeting_delay: Duration = "0s", within "0s"..="1m";
         /// How long a client may be silent (RFC 5321 section 4.5.3.2.7 asks for five minutes at least).

@@ -22,6 +22,7 @@ mod waiting;
 mod alerts;
 mod corpus;
 mod faults;
+mod harvest;
 mod interop;
 mod kill;
 mod lists;

@@ -26,7 +26,7 @@ mod sender_domain;
 mod smtputf8;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -357,14 +357,16 @@ impl Checks {
     pub async fn spf(&self, question: &SpfQuestion, resolver: &dyn Resolver) -> Finding {
         let began = self.clock.elapsed();
         let deadline = self.settings.load().authentication_deadline;
+        let heard = OnceLock::new();
         let facts = tokio::select! {
             biased;
-            facts = authentication::spf(question, resolver) => facts,
-            () = self.clock.sleep(deadline) => SpfFacts {
+            facts = authentication::spf_heard(question, resolver, &heard) => facts,
+            // A refusal whose explanation did not come is a refusal all the same.
+            () = self.clock.sleep(deadline) => heard.into_inner().unwrap_or_else(|| SpfFacts {
                 result: SpfResult::TempError,
                 flaw: Some(Flaw::TimedOut),
                 ..question.unanswered()
-            },
+            }),
         };
         self.found(CheckName::Spf, Stage::Rcpt, Observed::Spf(facts), began)
     }

@@ -135,6 +135,8 @@ flaws! {
     TimedOut = "the name servers did not answer in time",
     /// The name servers failed.
     ServerFailure = "the name servers failed",
+    /// What the domain says to those it refuses did not come in time.
+    Unexplained = "the explanation of the domain did not come in time",
     /// A record does not follow its grammar.
     Syntax = "syntax error",
     /// There is more than one record.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::authentication::{
-    ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, SpfFacts, SpfResult,
+    ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, Flaw, SpfFacts, SpfResult,
 };
 use crate::correspondence::Correspondence;
 use crate::id::{EventId, LifeLineId};
@@ -276,7 +276,9 @@ impl Observed {
     pub fn is_degraded(&self) -> bool {
         match self {
             Observed::Inconclusive(_) => true,
-            Observed::Spf(facts) => facts.result == SpfResult::TempError,
+            Observed::Spf(facts) => {
+                facts.result == SpfResult::TempError || facts.flaw == Some(Flaw::Unexplained)
+            }
             Observed::Dkim(facts) => facts.flaw.is_some() || facts.result == DkimResult::TempError,
             Observed::Dmarc(facts) => facts.result == DmarcResult::TempError,
             Observed::Arc(facts) => facts.result == ArcResult::TempError,

@@ -23,6 +23,7 @@ use world::{Clock, Resolver};
 use answers::Answers;
 pub use signatures::SIGNATURES_MAX;
 use signatures::Signed;
+pub(crate) use spf::spf_heard;
 pub use spf::{SpfQuestion, spf};
 
 /// What the signatures of a message and the policy of its author say.

@@ -8,6 +8,7 @@ mod macros;
 mod record;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use types::authentication::EXPLANATION_CHARS_MAX;
 use types::{Flaw, ReversePath, SpfFacts, SpfIdentity, SpfResult, Timestamp};
@@ -98,6 +99,15 @@ const DOMAIN_CHARS_MAX: usize = 255;
 /// Asks SPF: the function `check_host` of RFC 7208 section 4. The caller
 /// bounds the time.
 pub async fn spf(question: &SpfQuestion, resolver: &dyn Resolver) -> SpfFacts {
+    spf_heard(question, resolver, &OnceLock::new()).await
+}
+
+/// The same; a refusal is `heard` before its explanation is asked for.
+pub(crate) async fn spf_heard(
+    question: &SpfQuestion,
+    resolver: &dyn Resolver,
+    heard: &OnceLock<SpfFacts>,
+) -> SpfFacts {
     let facts = question.unanswered();
     // A name that cannot be one of a mail domain has no policy (RFC 7208
     // section 4.3): no dot, an empty label, an address.
@@ -123,7 +133,11 @@ pub async fn spf(question: &SpfQuestion, resolver: &dyn Resolver) -> SpfFacts {
     let (result, flaw, explanation) = match judged {
         Ok(Judged { result, explain }) => {
             let explanation = match explain.filter(|_| result == SpfResult::Fail) {
-                Some((text, domain)) => walk.explanation(&text, &domain).await,
+                Some((text, domain)) => {
+                    let (flaw, questions) = (Some(Flaw::Unexplained), walk.questions);
+                    let _ = heard.set(SpfFacts { result, flaw, questions, ..facts.clone() });
+                    walk.explanation(&text, &domain).await
+                }
                 None => None,
             };
             (result, None, explanation)

@@ -4,6 +4,8 @@
 mod dns_server;
 #[cfg(test)]
 mod example_zone;
+#[cfg(test)]
+mod hostile;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -215,6 +215,35 @@ async fn an_spf_bomb_ends_after_ten_terms_or_two_empty_answers() {
     assert_eq!(facts.flaw, Some(Flaw::Syntax));
 }
 
+/// Records that lead in a circle, and names that macros make endless, cost no
+/// more than the terms that are allowed.
+#[tokio::test]
+async fn circles_and_macro_bombs_end_in_a_defined_result() {
+    let world = SimulatedResolver::new();
+    for (domain, record) in [
+        ("circle.example", "v=spf1 include:other.example -all"),
+        ("other.example", "v=spf1 redirect=circle.example"),
+        ("redirect.example", "v=spf1 redirect=redirect.example"),
+    ] {
+        world.add_text(domain, record);
+    }
+    for domain in ["circle.example", "redirect.example"] {
+        let facts = checks::spf(&spf_question(&format!("ann@{domain}")), &world).await;
+        let ended = (facts.result, facts.flaw);
+        assert_eq!(ended, (SpfResult::PermError, Some(Flaw::TooManyTerms)), "{domain}");
+        assert!(facts.questions <= 11, "{domain}: {}", facts.questions);
+    }
+    let endless = format!("exists:{}.bomb.example", "%{S255r+-.,/_=}%{L}%{H}".repeat(2_500));
+    world.add_text("bomb.example", &format!("v=spf1 {endless} {endless} {endless} -all"));
+    let sender = format!("{}@bomb.example", "a.b+c".repeat(12));
+    let question = SpfQuestion { helo: "h".repeat(255), ..spf_question(&sender) };
+    let began = Instant::now();
+    let facts = checks::spf(&question, &world).await;
+    assert_eq!((facts.result, facts.flaw), (SpfResult::PermError, Some(Flaw::TooManyVoids)));
+    // Far from any measure: only that a few octets do not stand for millions.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
 /// Name servers that never answer.
 struct Silence;
 

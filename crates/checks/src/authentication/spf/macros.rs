@@ -47,6 +47,10 @@ pub(super) struct Letters<'a> {
     pub(super) now_s: u64,
 }
 
+/// Octets after which nothing more is put into a text: far more than a name
+/// may have, or is kept of an explanation.
+const EXPANDED_OCTETS: usize = 4_096;
+
 impl MacroText {
     /// Reads a text; nothing if it does not follow the grammar.
     pub(super) fn parse(text: &str, place: Place) -> Option<MacroText> {
@@ -81,16 +85,30 @@ impl MacroText {
         self.0.iter().any(|piece| matches!(piece, Piece::Expand(one) if one.letter == 'p'))
     }
 
-    /// The text with everything put in.
-    pub(super) fn expand(&self, letters: &Letters<'_>) -> String {
-        let mut text = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Literal(literal) => text.push_str(literal),
-                Piece::Expand(one) => text.push_str(&one.value(letters)),
+    /// The text with everything put in. Of one that is far too long only the
+    /// part that counts is made: a few octets can stand for hundreds, and a
+    /// record has room for thousands of them. Of a name that is its end (RFC
+    /// 7208 section 7.3), of an explanation its beginning.
+    pub(super) fn expand(&self, place: Place, letters: &Letters<'_>) -> String {
+        let value = |piece: &Piece| match piece {
+            Piece::Literal(literal) => literal.clone(),
+            Piece::Expand(one) => one.value(letters),
+        };
+        let mut octets = 0;
+        let has_room = |value: &String| {
+            let before = octets;
+            octets += value.len();
+            before < EXPANDED_OCTETS
+        };
+        match place {
+            Place::Explanation => self.0.iter().map(value).take_while(has_room).collect(),
+            Place::Record => {
+                let mut end: Vec<String> =
+                    self.0.iter().rev().map(value).take_while(has_room).collect();
+                end.reverse();
+                end.concat()
             }
         }
-        text
     }
 }
 
@@ -221,7 +239,7 @@ mod tests {
             validated: "unknown",
             now_s: 7,
         };
-        Some(MacroText::parse(text, Place::Explanation)?.expand(&letters))
+        Some(MacroText::parse(text, Place::Explanation)?.expand(Place::Explanation, &letters))
     }
 
     #[test]
@@ -243,6 +261,28 @@ mod tests {
         ] {
             assert_eq!(expanded(text).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_macro_bomb_is_expanded_no_further_than_it_counts() {
+        let helo = "a".repeat(255);
+        let letters = Letters {
+            ip: "2001:db8::1".parse().unwrap(),
+            sender: "ann@sender.example",
+            domain: "sender.example",
+            helo: &helo,
+            host_name: "mx.corp.example",
+            validated: "unknown",
+            now_s: 7,
+        };
+        let bomb = format!("{}.end.%{{d}}", "%{h}".repeat(16_000));
+        let text = MacroText::parse(&bomb, Place::Record).unwrap();
+        let (name, spoken) =
+            (text.expand(Place::Record, &letters), text.expand(Place::Explanation, &letters));
+        assert!(name.ends_with("aaa.end.sender.example") && spoken.starts_with("aaa"));
+        let most = EXPANDED_OCTETS + helo.len();
+        assert!((EXPANDED_OCTETS..=most).contains(&name.len()), "{}", name.len());
+        assert!((EXPANDED_OCTETS..=most).contains(&spoken.len()), "{}", spoken.len());
     }
 
     #[test]

@@ -368,7 +368,7 @@ impl Walk<'_> {
         let texts = self.resolver.texts(&name).await.ok()?;
         let [text] = texts.as_slice() else { return None };
         let text = MacroText::parse(std::str::from_utf8(text).ok()?, Place::Explanation)?;
-        let spoken = self.expand(&text, domain).await;
+        let spoken = self.expand(&text, Place::Explanation, domain).await;
         let printable = spoken.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
         let cut: String = printable.take(EXPLANATION_CHARS_MAX).collect();
         (!cut.is_empty()).then_some(cut)
@@ -378,21 +378,21 @@ impl Walk<'_> {
     async fn name(&mut self, term: Option<&MacroText>, domain: &str) -> String {
         match term {
             Some(term) => {
-                let name = self.expand(term, domain).await;
+                let name = self.expand(term, Place::Record, domain).await;
                 shortened(unrooted(&name)).to_lowercase()
             }
             None => domain.to_owned(),
         }
     }
 
-    async fn expand(&mut self, text: &MacroText, domain: &str) -> String {
+    async fn expand(&mut self, text: &MacroText, place: Place, domain: &str) -> String {
         let validated = match text.needs_name() {
             true => self.validated(domain).await,
             false => String::new(),
         };
         let question = self.question;
         let helo = if question.helo.is_empty() { NO_NAME } else { &question.helo };
-        text.expand(&Letters {
+        let letters = Letters {
             ip: self.ip,
             sender: self.sender,
             domain,
@@ -400,7 +400,8 @@ impl Walk<'_> {
             host_name: &question.host_name,
             validated: &validated,
             now_s: question.now_s,
-        })
+        };
+        text.expand(place, &letters)
     }
 
     /// What `%{p}` stands for: a confirmed name of the client, best the

@@ -58,9 +58,18 @@ fn attempt(event: &Event, outcome: &Outcome) -> String {
         put(&mut line, "shows", Some(own.clone()));
     }
     put(&mut line, "host", host(event));
+    put(&mut line, "degraded", degraded(event));
     let would = event.record.would.as_ref();
     put(&mut line, "would", would.map(|decision| decision.reason.to_string()));
     line
+}
+
+/// The checks that could not find out what they look for.
+fn degraded(event: &Event) -> Option<String> {
+    let findings = event.record.findings().iter();
+    let degraded = findings.filter(|finding| finding.observed.is_degraded());
+    let names: Vec<&str> = degraded.map(|finding| finding.check.slug()).collect();
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 /// What was found of the client's name, unless its address has none.

@@ -53,6 +53,8 @@ pub(crate) enum Manner {
     WritesBeyond,
     /// Guesses recipients.
     Guesses,
+    /// Tries out more names than one client may ask for.
+    ReadsDictionary,
     /// Asks whether addresses exist, and resets.
     AsksOnly,
     /// Connects and says goodbye.
@@ -94,8 +96,9 @@ pub(crate) enum Return {
 
 use Manner::{
     Applies, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, Crowds, DeclaresEnormous,
-    Guesses, International, KeepsSilent, Knocks, Misspells, NeverEndsLine, Newsletter, Relays,
-    ShowsAnother, Smuggles, TalksEarly, Writes, WritesBeyond, WritesToCourse, WritesToSeveral,
+    Guesses, International, KeepsSilent, Knocks, Misspells, NeverEndsLine, Newsletter,
+    ReadsDictionary, Relays, ShowsAnother, Smuggles, TalksEarly, Writes, WritesBeyond,
+    WritesToCourse, WritesToSeveral,
 };
 use Return::{FromElsewhere, FromNeighbour, Never, Patiently, TooEarlyFirst, TooLate};
 
@@ -143,7 +146,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(30, WritesBeyond, "insurer.example", 18, PEOPLE),
     row(8, WritesBeyond, crate::corp::UNWANTED_DOMAIN, 19, &["claims"]),
     row(10, Applies, "applicants.example", 20, PEOPLE),
-    row(2, WritesToCourse, "training.example", 21, &["trainer"]),
+    row(3, WritesToCourse, "training.example", 21, &["trainer"]),
     row(15, Bounces, "relay.example", 22, &[""]),
     row(6, Circles, "forwarder.example", 23, &["forward"]),
     row(4, DeclaresEnormous, "video.example", 24, &["studio"]),
@@ -158,8 +161,9 @@ pub(crate) const CAST: &[Sender] = &[
     row(6, Writes(Patiently), crate::seal::BROKEN, 31, &["editor", "press"]),
     row(6, Writes(Patiently), "contractor.example", 32, PEOPLE),
     row(5, Writes(Patiently), crate::seal::SILENT, 33, &["office"]),
+    row(8, Writes(Patiently), "auditor.example", 34, &["audit"]),
     // Who one does not.
-    row(170, Writes(Never), "prize-draw.test", ANY_NET, CROWD),
+    row(160, Writes(Never), "prize-draw.test", ANY_NET, CROWD),
     row(60, Writes(Never), "parcel-notice.test", ANY_NET, CROWD),
     row(20, Writes(Never), "cheap-pills.test", ANY_NET, CROWD),
     row(14, Writes(Patiently), "win.lucky-casino.test", 40, &["vip", "bonus"]),
@@ -173,12 +177,13 @@ pub(crate) const CAST: &[Sender] = &[
     row(8, Writes(Patiently), "parcel-update.test", 48, CROWD),
     row(8, Writes(Patiently), "faraway.test", 49, CROWD),
     row(6, Writes(Patiently), crate::names::MUTE, 51, CROWD),
-    row(5, Writes(Patiently), "overseas.example", 50, &["export", "shipping"]),
+    row(8, Writes(Patiently), "overseas.example", 50, &["export", "shipping"]),
     row(45, Guesses, "harvest.test", ANY_NET, CROWD),
     // From the same few servers all week, so that their reputation is learned.
     row(16, Guesses, "wordlist.test", 52, CROWD),
     row(8, Relays, "wordlist.test", 52, CROWD),
-    row(6, Writes(Patiently), "wordlist.test", 52, CROWD),
+    row(14, Writes(Patiently), "wordlist.test", 52, CROWD),
+    row(4, ReadsDictionary, "dictionary.test", 53, CROWD),
     row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
     row(14, Misspells, "broken-script.test", ANY_NET, CROWD),
     row(5, Smuggles, "smuggler.test", 43, &["two.in.one"]),
@@ -186,7 +191,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(10, KeepsSilent, "portscan.test", ANY_NET, CROWD),
     row(12, TalksEarly, "botnet.test", ANY_NET, CROWD),
     row(8, Babbles, "webproxy.test", ANY_NET, CROWD),
-    row(2, Crowds, "flood.test", ANY_NET, CROWD),
+    row(4, Crowds, "flood.test", ANY_NET, CROWD),
 ];
 
 /// The sum of all weights.

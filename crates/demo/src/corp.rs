@@ -92,6 +92,9 @@ pub fn course_seat(seat: u16) -> String {
 /// A domain from which the next hop takes nothing.
 pub const UNWANTED_DOMAIN: &str = "collector.example";
 
+/// Unknown recipients that one client may ask for in an hour.
+pub const UNKNOWN_RECIPIENTS_MAX: u32 = 20;
+
 /// Largest message that `jobs@` of [`DIRECTORY_DOMAIN`] takes, in octets.
 pub const JOBS_SIZE_MAX_OCTETS: usize = 65_536;
 

@@ -169,6 +169,7 @@ fn act(sender: &Sender, dice: &Dice) -> Act {
         Manner::WritesToCourse => write.course(),
         Manner::WritesBeyond => write.beyond(),
         Manner::Guesses => write.guesses(),
+        Manner::ReadsDictionary => write.dictionary(),
         Manner::AsksOnly => Act::Ask(write.mail(vec![write.recipient()], Flaw::None)),
         Manner::Knocks => write.knock(),
         Manner::Relays => write.relay(),
@@ -331,6 +332,15 @@ impl Writer<'_> {
             };
             lines.push(format!("RCPT TO:<{}@{domain}>", self.dice.word(words::GUESSES)));
         }
+        self.say(lines, usize::try_from(count).unwrap_or(0))
+    }
+
+    /// More names than the gateway of the demo lets one client ask for.
+    fn dictionary(&self) -> Act {
+        let from = format!("MAIL FROM:<{}>", self.address());
+        let name = |number| format!("RCPT TO:<a{number:03}@{}>", corp::DIRECTORY_DOMAIN);
+        let count = corp::UNKNOWN_RECIPIENTS_MAX + 4;
+        let lines = std::iter::once(from).chain((0..count).map(name)).collect();
         self.say(lines, usize::try_from(count).unwrap_or(0))
     }
 

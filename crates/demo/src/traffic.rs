@@ -86,7 +86,7 @@ pub(crate) struct Source {
 
 /// How many attempts one errand makes on average with this cast, times 100;
 /// a test of the whole gateway holds it to the truth.
-const ATTEMPTS_PER_ERRAND_PERCENT: u64 = 200;
+const ATTEMPTS_PER_ERRAND_PERCENT: u64 = 230;
 
 /// How many errands make about so many attempts.
 pub(crate) fn errands_for(attempts: u32) -> u32 {

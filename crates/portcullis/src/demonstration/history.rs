@@ -75,6 +75,7 @@ pub(crate) async fn make(
     let mut settings = settings.clone();
     // The simulated clock stands still while a conversation goes on.
     settings.smtp.greeting_delay = Duration::ZERO;
+    settings.smtp.unknown_recipients_delay = Duration::ZERO;
     let world = World {
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SystemChance),

@@ -103,7 +103,9 @@ fn settings_text(
          drain_timeout = \"2s\"\n\n\
          [smtp]\n\
          # Catches clients that speak first.\n\
-         greeting_delay = \"200ms\"\n\n\
+         greeting_delay = \"200ms\"\n\
+         # So that it is seen what happens to clients that try names out.\n\
+         unknown_recipients_per_client_max = {unknown}\n\n\
          [[smtp.listener]]\n\
          listen = \"{smtp}\"\n\n\
          [http]\n\
@@ -123,6 +125,7 @@ fn settings_text(
          file = {list_file:?}\n\
          format = \"ip4set\"\n\n\
          {domains}",
+        unknown = corp::UNKNOWN_RECIPIENTS_MAX,
         list = demo::listed::ADDRESS_LIST,
         list_file = folder.join(ADDRESS_LIST_FILE),
         log = folder.join("portcullis.log"),

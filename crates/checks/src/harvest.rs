@@ -184,7 +184,8 @@ impl Harvest {
 /// Puts one into a bucket, which may overflow by as many as ask at the same
 /// moment; gives how full it is then.
 fn fill(cell: &AtomicI64, bucket: Bucket, now: Timestamp) -> u32 {
-    let filled = |due: i64| due.max(now.as_millis()).saturating_add(bucket.every_ms);
+    let believed = |due: i64| bucket.rate().believed(due, now.as_millis());
+    let filled = |due: i64| believed(due).saturating_add(bucket.every_ms);
     let before = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| Some(filled(due)));
     bucket.level(filled(before.unwrap_or(i64::MIN)), now)
 }

@@ -210,6 +210,8 @@ impl Desk {
     async fn mail(&mut self, mail: MailQuestion) -> Answer {
         self.transaction = None;
         self.visit.reverse_path = Some(Arc::new(mail.reverse_path));
+        // That of an earlier transaction says nothing of this sender.
+        self.visit.sender_domain_found = None;
         self.visit.declared_size = mail.parameters.size;
         if self.engine.parts.policy.load().secures_receipt() {
             // Such a policy can be restricted to hosts by their names.

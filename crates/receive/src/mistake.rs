@@ -61,10 +61,12 @@ impl Desk {
         let reverse_path = reverse_path.map(Arc::new);
         let earlier_path = std::mem::replace(&mut self.visit.reverse_path, reverse_path);
         let earlier_size = self.visit.declared_size.take();
+        let earlier_domain = self.visit.sender_domain_found.take();
         let open = self.opened(attempt, None, Stage::Mail);
         let answer = refuse(self, open);
         self.visit.reverse_path = earlier_path;
         self.visit.declared_size = earlier_size;
+        self.visit.sender_domain_found = earlier_domain;
         answer
     }
 

@@ -7,7 +7,7 @@ use types::event::Record;
 use types::outcome::Ending;
 use types::{
     Attempt, CheckName, Consulted, Decision, Event, Evidence, ForwardPath, LifeLineId,
-    MessageFacts, Micros, Outcome, PolicyType, Reason, Reply, Stage, Subject,
+    MessageFacts, Micros, Outcome, Reason, Reply, Stage, Subject,
 };
 
 use crate::desk::Visit;
@@ -59,22 +59,11 @@ impl OpenAttempt {
         }
     }
 
-    /// Whether it was not greylisted because its mail was expected.
-    fn was_expected(&self) -> bool {
-        let expects = |one: &Consulted| one.kind == PolicyType::ExpectedMail;
-        self.consulted.iter().any(|one| expects(one) && one.winner.is_some())
-    }
-
-    /// Whether it was not greylisted because its client is no stranger, or is
-    /// on a list of the good: only the history is looked at then.
-    fn was_spared(&self) -> bool {
-        let has = |check: CheckName| self.evidence.latest(check).is_some();
-        has(CheckName::History) && !has(CheckName::Greylist)
-    }
-
-    /// Whether something let it past greylisting without its triplet.
+    /// Whether something let it past greylisting without its triplet: a permit,
+    /// a policy that takes it out, a mail that was expected, a client that is
+    /// no stranger. Its pair may wait all the same, from before.
     pub(crate) fn skipped_greylisting(&self) -> bool {
-        self.permit.is_some() || self.was_expected() || self.was_spared()
+        self.permit.is_some() || self.evidence.latest(CheckName::Greylist).is_none()
     }
 
     /// Ends it. This is the only way out.

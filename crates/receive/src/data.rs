@@ -309,15 +309,6 @@ impl Desk {
         }
     }
 
-    /// What lets a pair past greylisting ends the wait of its open triplet; only
-    /// once the message is ours, or a failure to store it would leave a first
-    /// contact without an end.
-    fn close_open_window(&self, recipient: &ForwardPath) {
-        let Some(sender) = &self.visit.reverse_path else { return };
-        // If this fails the entry expires by itself; the mail is accepted.
-        let _closed = self.engine.parts.triplets.close_silently(sender, recipient);
-    }
-
     /// Ends all attempts because the message could not be stored.
     fn not_stored(
         &mut self,

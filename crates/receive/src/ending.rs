@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smtp::Ends;
-use types::{CheckName, Event, MessageFacts, Observed, Outcome, Reason, Reply, Stage};
+use types::{CheckName, Event, ForwardPath, MessageFacts, Observed, Outcome, Reason, Reply, Stage};
 
 use crate::attempt::{End, OpenAttempt};
 use crate::desk::{Desk, finding, unavailable_reply};
@@ -90,6 +90,15 @@ impl Desk {
                 Err(unavailable_reply(&error))
             }
         }
+    }
+
+    /// What lets a pair past greylisting ends the wait of its open triplet; only
+    /// once the message is ours, or a failure to store it would leave a first
+    /// contact without an end.
+    pub(crate) fn close_open_window(&self, recipient: &ForwardPath) {
+        let Some(sender) = &self.visit.reverse_path else { return };
+        // If this fails the entry expires by itself; the mail is accepted.
+        let _closed = self.engine.parts.triplets.close_silently(sender, recipient);
     }
 
     /// How far the session has come, for the event of a connection without

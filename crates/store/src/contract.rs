@@ -8,6 +8,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use types::finding::{TripletFacts, TripletState};
 use types::policy::{ClientIdentity, GreylistTimes};
@@ -367,6 +368,19 @@ pub trait TripletTable: Send + Sync {
         &self,
         sender: &ReversePath,
         recipient: &ForwardPath,
+    ) -> Result<(), StoreError>;
+
+    /// Counts the open window of an attempt as one that was come back to,
+    /// because nobody asks its sender to; remembered for `remember` after `at`.
+    ///
+    /// # Errors
+    /// The change cannot be written; the window stays open.
+    fn take_as_returned(
+        &self,
+        facts: &TripletFacts,
+        recipient: &ForwardPath,
+        at: Timestamp,
+        remember: Duration,
     ) -> Result<(), StoreError>;
 
     /// Entries whose client, sender or recipient contains `text`, newest first.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, EventKind, FollowUp, QueueAction};
+use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -92,6 +93,13 @@ impl ReputationMark {
     /// What an event says of its client, if it says anything.
     pub fn of(event: &Event) -> Option<ReputationMark> {
         match &event.kind {
+            // Whom a service in observe mode does not stop is not praised for it,
+            // and no policy on trial makes a client worse: what is left are facts.
+            EventKind::Attempt(Outcome::Passed { .. }) if event.record.would.is_some() => {
+                let would = event.record.would.as_ref()?;
+                (would.reason == Reason::RecipientUnknown)
+                    .then_some(ReputationMark::UnknownRecipient)
+            }
             EventKind::Attempt(outcome) => ReputationMark::of_reason(outcome.reason()),
             EventKind::FollowUp {
                 what: FollowUp::Queue { action: QueueAction::Release, .. },

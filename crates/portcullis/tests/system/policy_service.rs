@@ -139,6 +139,55 @@ fn who_only_watches_is_always_told_to_go_on() {
     service.gateway.audit_conservation();
 }
 
+/// Waits until a first contact at our own door is told to have stayed away;
+/// what `sender` did before it is over by then, and was told nothing of.
+fn assert_never_missed(gateway: &Gateway, sender: &str) {
+    let other = "eve@other.example";
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(client.deliver(other, BOB, "Subject: x\r\n\r\nx\r\n").unwrap().code, 451);
+    wait_for(SOON, "the other window closes", || {
+        let rows = gateway.trace(&format!("from:{other} reason:greylist.expired"));
+        (!rows.is_empty()).then_some(())
+    });
+    let missed = gateway.trace(&format!("from:{sender} reason:greylist.expired"));
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn a_first_contact_that_only_was_watched_is_not_waited_for() {
+    let service = Service::start(
+        "mode = \"observe\"\n[greylist]\nretry_after = \"1s\"\nretry_within = \"2s\"",
+    );
+    assert_eq!(service.ask().about(STRANGER, BOB), "DUNNO");
+    assert_never_missed(&service.gateway, STRANGER);
+}
+
+#[test]
+fn what_passes_by_a_permit_is_not_waited_for_any_more() {
+    let service = Service::start("[greylist]\nretry_after = \"1s\"\nretry_within = \"2s\"");
+    let mut asker = service.ask();
+    assert!(asker.about(STRANGER, BOB).starts_with("DEFER_IF_PERMIT 4.7.1 Greylisted"));
+    let added = service.gateway.ask(&["senders", "add", "permit", STRANGER, BOB, "--yes"]);
+    assert_eq!(added.code, 0, "{added:?}");
+    assert_eq!(asker.about(STRANGER, BOB), "DUNNO");
+    assert_never_missed(&service.gateway, STRANGER);
+}
+
+#[test]
+fn who_only_watches_counts_unknown_recipients_all_the_same() {
+    let harvest = "mode = \"observe\"\n[smtp]\nunknown_recipients_per_client_max = 3";
+    let service = Service::start(harvest);
+    let mut asker = service.ask();
+    for name in 0..4 {
+        asker.about(STRANGER, &format!("nobody{name}@corp.example"));
+    }
+    let rows = service.gateway.trace(&format!("from:{STRANGER}"));
+    assert_eq!(would(&service.gateway, &rows[0]), "rate.limited");
+    let found = service.gateway.ask_json(&["reputation", "show", "192.0.2.7"]).remove(0);
+    let marks = found.to_string();
+    assert!(marks.contains("unknown_recipient") && !marks.contains("accepted"), "{marks}");
+}
+
 #[test]
 fn who_does_not_speak_the_protocol_gets_no_answer() {
     let service = Service::start("");

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use checks::NamedBy;
 use smtp::policy_delegation::{DEFERRED_CODE, PolicyAdvice};
 use store::Acceptance;
-use store::contract::{TripletEntry, TripletSteer};
 use types::finding::TripletState;
 use types::{
     CheckName, ClientFacts, Decision, ForwardPath, Observed, Outcome, Reason, Reply, ReversePath,
@@ -52,6 +51,11 @@ impl Desk {
         let open = self.asked.insert(Box::new(open));
         let verdict = judge(&self.engine, &self.visit, Stage::Rcpt, open, &[]).await;
         let Some(open) = self.asked.take().map(|open| *open) else { return self.no_advice() };
+        if verdict.decision().is_some_and(|found| found.reason == Reason::RecipientUnknown) {
+            // Counted, but not slowed: the server that asks has others waiting.
+            let ip = self.visit.client.client.ip;
+            drop(self.engine.parts.checks.asked_for_unknown(ip));
+        }
         match (verdict, mode) {
             // A message that is not ours cannot be kept back.
             (Verdict::Proceed | Verdict::Hold(_), _) => self.pass(open).await,
@@ -62,11 +66,6 @@ impl Desk {
                 self.advise_against(open, Outcome::Deferred(decision))
             }
             (Verdict::Reject(decision), AdviceMode::Enforce) => {
-                if decision.reason == Reason::RecipientUnknown {
-                    // Counted, but not slowed: the server that asks has others waiting.
-                    let ip = self.visit.client.client.ip;
-                    drop(self.engine.parts.checks.asked_for_unknown(ip));
-                }
                 self.advise_against(open, Outcome::Rejected(decision))
             }
         }
@@ -80,6 +79,7 @@ impl Desk {
             reply: None,
             message: None,
         };
+        let past_greylisting = open.recipient.clone().filter(|_| open.skipped_greylisting());
         let event = open.finish(&self.engine, &self.visit, end);
         let kind = event.outcome_kind();
         // Committed rather than recorded: what passes closes its life-line.
@@ -87,6 +87,7 @@ impl Desk {
         match self.engine.parts.log.commit(None, passed).await {
             Ok(_) => {
                 kind.into_iter().for_each(|kind| self.engine.tally().ended(kind));
+                past_greylisting.iter().for_each(|recipient| self.close_open_window(recipient));
                 PolicyAdvice::GoOn
             }
             Err(error) => {
@@ -112,10 +113,10 @@ impl Desk {
             return Ok(());
         };
         let waits = matches!(facts.state, TripletState::FirstSeen | TripletState::TooEarly);
-        let (true, Some(recipient)) = (waits, open.recipient.clone()) else { return Ok(()) };
-        let entry =
-            TripletEntry { facts: facts.clone(), recipient, last_used: open.attempt.started() };
-        self.engine.parts.triplets.steer(&[entry], TripletSteer::Pass).map(|_| ())
+        let (true, Some(recipient)) = (waits, &open.recipient) else { return Ok(()) };
+        let parts = &self.engine.parts;
+        let remember = parts.policy.load().base().greylist.remember;
+        parts.triplets.take_as_returned(facts, recipient, open.attempt.started(), remember)
     }
 
     fn advise_against(&mut self, open: OpenAttempt, outcome: Outcome) -> PolicyAdvice {

@@ -2,6 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, MutexGuard, PoisonError, RwLockReadGuard};
+use std::time::Duration;
 
 use types::finding::{TripletFacts, TripletState};
 use types::policy::ClientIdentity;
@@ -306,6 +307,16 @@ impl TripletTable for Store {
         recipient: &ForwardPath,
     ) -> Result<(), StoreError> {
         self.triplets.close_silently(&self.journal, sender, recipient)
+    }
+
+    fn take_as_returned(
+        &self,
+        facts: &TripletFacts,
+        recipient: &ForwardPath,
+        at: Timestamp,
+        remember: Duration,
+    ) -> Result<(), StoreError> {
+        self.triplets.take_as_returned(&self.journal, facts, recipient, at, remember)
     }
 
     fn list(&self, text: &str, max: usize) -> Vec<TripletEntry> {

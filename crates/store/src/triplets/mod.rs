@@ -19,6 +19,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use types::event::FollowUp;
 use types::finding::{TripletFacts, TripletState};
@@ -40,6 +41,7 @@ mod stored;
 
 use clients::Clients;
 use closed::Closed;
+use entry::seconds;
 pub use entry::{Remembered, TripletChange, Window};
 pub use key::Key;
 use pair::{Pair, Pairs};
@@ -204,6 +206,24 @@ impl Triplets {
                 let change = TripletChange::Forgotten { key };
                 self.change(journal, &mut shard, change, Journal::append_batch)?;
             }
+        }
+        Ok(())
+    }
+
+    /// See [`crate::TripletTable::take_as_returned`].
+    pub(crate) fn take_as_returned(
+        &self,
+        journal: &Journal,
+        facts: &TripletFacts,
+        recipient: &ForwardPath,
+        at: Timestamp,
+        remember: Duration,
+    ) -> Result<(), StoreError> {
+        let key = Key::new(facts.identity, &facts.client, &facts.sender, recipient);
+        let mut shard = self.shard(key)?;
+        if shard.windows.contains_key(&key) {
+            let change = TripletChange::Passed { key, at, remember_s: seconds(remember) };
+            self.change(journal, &mut shard, change, Journal::append_batch_along)?;
         }
         Ok(())
     }

@@ -68,5 +68,6 @@ contract! {
         an_expiry_not_recorded_is_due_again_after_a_restart,
         a_permit_closes_the_window_silently,
         people_can_steer,
+        whom_nobody_asks_to_come_back_counts_as_returned,
         everything_survives_a_restart;
 }

@@ -1,5 +1,7 @@
 //! The contract of greylisting's memory, with the numbers of the product.
 
+use std::time::Duration;
+
 use store::contract::{TripletAttempt, TripletSteer};
 use store::{Acceptance, EventLog, TripletTable};
 use types::finding::TripletFacts;
@@ -251,6 +253,20 @@ pub(crate) async fn people_can_steer(mut backend: impl Backend) {
     assert_eq!(store.size(), (0, 0));
     assert_eq!(state(&store, 1, 12, 2), FirstSeen);
     assert_eq!(store.due(at(DAY), 10).len(), 1);
+}
+
+pub(crate) async fn whom_nobody_asks_to_come_back_counts_as_returned(mut backend: impl Backend) {
+    let store = backend.open(at(0));
+    let first = enter(&store, 1, 10, 0);
+    let remember = Duration::from_secs(DAY as u64);
+    store.take_as_returned(&first, &recipient(1), at(0), remember).unwrap();
+    drop(store);
+    let store = backend.open(at(DAY));
+    assert!(store.due(at(DAY), 10).is_empty(), "no retry is waited for");
+    assert_eq!(state(&store, 1, 11, DAY), Known);
+    // Without a window there is nothing to take.
+    store.take_as_returned(&first, &recipient(2), at(0), remember).unwrap();
+    assert_eq!(store.size(), (0, 1));
 }
 
 pub(crate) async fn everything_survives_a_restart(mut backend: impl Backend) {

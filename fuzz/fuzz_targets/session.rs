@@ -6,7 +6,8 @@ use std::sync::Arc;
 use smtp::{Answer, Output, Session, SessionLimits, SessionProfile};
 
 libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
-    let profile = SessionProfile::new("mx.example", true, SessionLimits::default());
+    let profile = SessionProfile::new("mx.example", true, SessionLimits::default())
+        .offering_auth("mx.example");
     let mut session = Session::new(Arc::new(profile));
     let mut replies = Vec::new();
     let mut input: &[u8] = &[];

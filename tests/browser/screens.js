@@ -129,6 +129,19 @@ export const screens = {
   },
   accounts: at('/system/access'),
   account: at('/system/access/demo'),
+  submitters: at('/system/submitters'),
+  submitter: async (page, url) => {
+    await at('/system/submitters')(page, url);
+    if (!(await page.getByRole('link', { name: 'printer', exact: true }).count())) {
+      await page.getByLabel('Name', { exact: true }).fill('printer');
+      await page.getByLabel('Note').fill('Second floor');
+      await page.getByLabel('May send as').fill('printer@corp.example');
+      await page.getByRole('button', { name: 'Add the submitter' }).click();
+      await page.waitForLoadState('load');
+    }
+    await page.getByRole('link', { name: 'printer', exact: true }).click();
+    await page.waitForLoadState('load');
+  },
   roles: at('/system/roles'),
   role: at('/system/roles/viewer'),
   me: at('/me'),

@@ -2,7 +2,8 @@
 # Postfix, run by `world.sh run postfix FOLDER /interop/postfix.sh PORT`. It takes SMTP on 127.0.0.1:PORT and mail from
 # its own sendmail, sends where /peer/transport says (a transport table: `corp.example smtp:[127.0.0.1]:2525`), and keeps
 # mail for mailbox.example as one file a message in /peer/mail/new. Its log is /peer/maillog. Where /peer/policy_service
-# is (`inet:127.0.0.1:10023`), it asks there about every recipient.
+# is (`inet:127.0.0.1:10023`), it asks there about every recipient. Where /peer/sasl_passwords is (`[127.0.0.1]:2526
+# NAME:PASSWORD`), it proves with that who it is, inside TLS.
 #
 # Standard input takes one order a line and its end ends everything:
 #   send FROM TO[,TO] PATH    hands the file to sendmail; of a folder, every file below it, in order of name
@@ -12,6 +13,11 @@ set -eu
 port=$1
 asks=
 [ ! -e /peer/policy_service ] || asks="check_policy_service $(cat /peer/policy_service),"
+sasl=
+[ ! -e /peer/sasl_passwords ] || sasl='smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = texthash:/peer/sasl_passwords
+smtp_sasl_security_options = noanonymous
+smtp_sasl_mechanism_filter = plain, login'
 
 cat > /etc/postfix/main.cf <<X
 compatibility_level = 3.6
@@ -40,6 +46,7 @@ maximal_backoff_time = 3s
 queue_run_delay = 1s
 enable_long_queue_ids = yes
 smtp_tls_security_level = may
+$sasl
 smtp_tls_loglevel = 1
 maillog_file = /peer/maillog
 maillog_file_prefixes = /peer

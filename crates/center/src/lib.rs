@@ -60,6 +60,7 @@ mod sight;
 mod sight_tests;
 mod simulate;
 mod status;
+pub mod submitters;
 mod versions;
 pub mod views;
 mod waiting;
@@ -244,6 +245,7 @@ pub struct Center {
     exports: Option<exports::Jobs>,
     saved_views: Option<Arc<dyn SavedViewState>>,
     requests: Option<Arc<dyn ReviewRequestState>>,
+    submitters: Option<Arc<submitters::Submitters>>,
     alerts: Option<alerts::Alerts>,
     reputation: Arc<dyn ReputationBook>,
     recipients: Arc<dyn RecipientBook>,
@@ -280,6 +282,7 @@ impl Center {
             exports: None,
             saved_views: None,
             requests: None,
+            submitters: None,
             alerts: None,
             reputation: Arc::new(reputation::NoReputation),
             recipients: Arc::new(recipients::NoRecipients),

@@ -87,7 +87,7 @@ pub(crate) fn sample(number: u64, reason: Reason) -> Event {
 
 /// Compiles as the binary does, and remembers what it was told.
 #[derive(Default)]
-struct Activator {
+pub(crate) struct Activator {
     told: Mutex<Vec<(u64, Activation)>>,
     left_out: Mutex<Vec<String>>,
 }

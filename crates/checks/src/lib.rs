@@ -267,6 +267,16 @@ impl Checks {
         held.map(|place| (limits.delay, place))
     }
 
+    /// Counts a recipient that a submitter offers; gives that it is over its
+    /// limit, if it is.
+    pub fn submitted(&self, submitter: &Arc<str>) -> Option<Finding> {
+        let began = self.clock.elapsed();
+        let (now, limits) = (self.clock.now(), self.settings.load().rate);
+        let observed = self.rates.of_submitter(submitter, now, limits)?;
+        let found = self.found(CheckName::Rate, Stage::Rcpt, observed, began);
+        Some(Finding { source: Source::Memory, ..found })
+    }
+
     /// Looks at what policy asks for.
     pub async fn look(&self, need: Need, transaction: &TransactionView<'_>) -> Finding {
         let began = self.clock.elapsed();

@@ -40,6 +40,9 @@ pub struct RateLimits {
     pub sender: RateLimit,
     /// Mails offered to one recipient.
     pub recipient: RateLimit,
+    /// Offered by one submitter, of mail that leaves us; no [`types::Need`]
+    /// asks for it.
+    pub submitter: RateLimit,
 }
 
 /// Holders whose rate is remembered.
@@ -52,6 +55,7 @@ enum Holder {
     Network(IpAddr),
     Sender(Box<str>),
     Recipient(Box<str>),
+    Submitter(Arc<str>),
 }
 
 /// One cell per holder.
@@ -95,6 +99,7 @@ impl Rates {
                 RateHolder::Network => Some(Holder::Network(network_key(ip))),
                 RateHolder::Sender => sender(),
                 RateHolder::Recipient => recipient(),
+                RateHolder::Submitter => None,
             };
             if let Some(retry_in_s) = holder.and_then(|holder| self.count(holder, at, limit)) {
                 return (observed(of, limit, Some(retry_in_s)), Source::Memory);
@@ -107,6 +112,19 @@ impl Rates {
     /// many seconds the next one passes and counts nothing.
     pub(crate) fn of_client(&self, ip: IpAddr, at: Timestamp, limit: RateLimit) -> Option<u64> {
         self.count(Holder::Client(host_key(ip)), at, limit)
+    }
+
+    /// Counts one recipient of this submitter, if that is not over its limit,
+    /// which is said else.
+    pub(crate) fn of_submitter(
+        &self,
+        name: &Arc<str>,
+        at: Timestamp,
+        limits: RateLimits,
+    ) -> Option<Observed> {
+        let holder = Holder::Submitter(Arc::clone(name));
+        let over = self.count(holder, at, limits.submitter)?;
+        Some(observed(RateHolder::Submitter, limits.submitter, Some(over)))
     }
 
     fn count(&self, holder: Holder, at: Timestamp, limit: RateLimit) -> Option<u64> {

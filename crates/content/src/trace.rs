@@ -17,6 +17,8 @@ pub struct ReceivedField<'a> {
     pub client: &'a ClientFacts,
     /// Our own host name.
     pub by: &'a str,
+    /// Whether the client proved who it is by AUTH (RFC 4954).
+    pub authenticated: bool,
     /// Whether SMTPUTF8 was asked for at MAIL (RFC 6531).
     pub utf8: bool,
     /// Under which reference we keep the message.
@@ -81,6 +83,9 @@ impl ReceivedField<'_> {
     /// The protocol keyword (RFC 3848, RFC 6531 section 4.3).
     fn protocol(&self) -> &'static str {
         match (self.client.tls.is_some(), self.utf8, self.client.esmtp) {
+            // AUTH is offered inside TLS alone.
+            (_, true, _) if self.authenticated => "UTF8SMTPSA",
+            (_, false, _) if self.authenticated => "ESMTPSA",
             (true, true, _) => "UTF8SMTPS",
             (false, true, _) => "UTF8SMTP",
             // There is no keyword for TLS without extensions; STARTTLS is one.
@@ -177,7 +182,8 @@ mod tests {
     fn field<'a>(client: &'a ClientFacts, recipient: Option<&'a ForwardPath>) -> ReceivedField<'a> {
         let id = QueueId::from_bytes([0x5A; 16]).reference();
         let at = Timestamp::from_millis(1_795_255_455_900);
-        ReceivedField { client, by: "mx.corp.example", utf8: false, id, recipient, at }
+        let (by, authenticated, utf8) = ("mx.corp.example", false, false);
+        ReceivedField { client, by, authenticated, utf8, id, recipient, at }
     }
 
     #[test]
@@ -204,6 +210,16 @@ mod tests {
             let client = ClientFacts { tls: tls().filter(|_| tls_on), esmtp, ..client() };
             let text = ReceivedField { utf8, ..field(&client, None) }.to_text();
             assert!(text.replace("\r\n\t", " ").contains(keyword), "{text}");
+        }
+    }
+
+    #[test]
+    fn whoever_proved_himself_sent_with_esmtpsa() {
+        let client = ClientFacts { tls: tls(), ..client() };
+        for (utf8, keyword) in [(false, " ESMTPSA "), (true, " UTF8SMTPSA ")] {
+            let field = ReceivedField { utf8, authenticated: true, ..field(&client, None) };
+            let text = field.to_text().replace("\r\n\t", " ");
+            assert!(text.contains(keyword), "{text}");
         }
     }
 

@@ -154,6 +154,7 @@ impl Guest<'_> {
             | Question::MalformedRecipient(_)
             | Question::UnfitSender(..)
             | Question::UnfitRecipient(..)
+            | Question::Authenticate(_)
             | Question::RefuseMessage { .. } => Answer::Refuse(MALFORMED),
             Question::EndConnection(_) => Answer::RefuseAndClose(FAREWELL),
         }

@@ -77,7 +77,7 @@ fn an_outbound_listener_is_never_an_open_relay() {
     check(
         &with("role = \"outbound\""),
         &[
-            "p.toml:6: smtp.listener.0.role: an outbound listener needs allow_from: the networks of your own servers",
+            "p.toml:6: smtp.listener.0.role: an outbound listener needs allow_from, the networks of your own servers, or auth = true",
         ],
     );
     check(
@@ -94,6 +94,31 @@ fn an_outbound_listener_is_never_an_open_relay() {
             )],
         );
     }
+}
+
+#[test]
+fn passwords_are_taken_inside_tls_on_outbound_listeners_alone() {
+    let listener = "[[domain]]\nname = \"a.example\"\nnext_hop = [\"mx\"]\n\
+                    [[smtp.listener]]\nlisten = \"127.0.0.1:26\"\n";
+    let with = |lines: &str| format!("{listener}{lines}");
+    check(
+        &with("auth = true"),
+        &[
+            "p.toml:6: smtp.listener.0.auth: is for an outbound listener: nobody authenticates to bring mail for your domains",
+        ],
+    );
+    check(
+        &with("role = \"outbound\"\nauth = true\n[smtp.tls]\nenabled = false"),
+        &[
+            "p.toml:7: smtp.listener.0.auth: passwords are taken inside TLS alone, and smtp.tls.enabled is false",
+        ],
+    );
+    check(
+        &with("role = \"outbound\"\nauth = true"),
+        &[
+            "p.toml:7: smtp.listener.0.auth: needs smtp.tls.certificate_file and key_file: behind the certificate that is made at first start, no client can tell this server from one that wants its password",
+        ],
+    );
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smtp::session::INPUT_OCTETS_MIN;
 use smtp::{Answer, Interruption, Output, Question, Session};
 use tokio::sync::watch;
 use types::{CheckName, ClientFacts, Finding, Observed, Timestamp};
@@ -46,7 +45,7 @@ pub async fn serve<S: Stream>(
     wishes: watch::Receiver<Wish>,
 ) {
     let desk = Desk::new(Arc::clone(&engine), arrival.client, arrival.findings);
-    let session = Session::new(Arc::clone(&desk.live.profile));
+    let session = Session::new(Arc::clone(desk.live.profile(desk.offers_auth())));
     let timer = Timer::new(&engine, desk.live.settings.timeouts.session);
     let mut connection = Connection {
         wire: Wire::Clear(arrival.stream),
@@ -193,7 +192,7 @@ impl<S: Stream> Connection<S> {
 
     /// Waits for octets, for a time-out, or for the process to stop.
     async fn wait(&mut self) -> Happened {
-        if self.input.len() >= INPUT_OCTETS_MIN {
+        if self.input.len() >= self.session.input_octets_min() {
             // The session takes a line of this length or drops it, so this
             // much can be left only behind a question that is now answered.
             return Happened::Arrived;

@@ -287,6 +287,7 @@ impl Desk {
         let received = content::ReceivedField {
             client: &self.visit.client,
             by: &self.live.settings.host_name,
+            authenticated: self.visit.submission.is_by_somebody(),
             utf8: parameters.smtputf8,
             id: content.id.reference(),
             recipient: only,

@@ -21,6 +21,7 @@ use crate::judge::judge;
 use crate::pending::About;
 use crate::session_lists::SessionLists;
 use crate::spf::AskedSpf;
+use crate::submission::Submission;
 use crate::transaction::Transaction;
 
 /// Who is here and what he has said so far.
@@ -39,6 +40,8 @@ pub(crate) struct Visit {
     pub(crate) lists: SessionLists,
     /// Who names the recipients.
     pub(crate) named_by: NamedBy,
+    /// Who submits, if the listener is for that.
+    pub(crate) submission: Submission,
     /// SPF of the transaction, if the policies in force look at it.
     pub(crate) spf: Option<AskedSpf>,
 }
@@ -103,6 +106,7 @@ impl Desk {
             sender_domain_found: None,
             lists: SessionLists::default(),
             named_by: NamedBy::Client,
+            submission: Submission::default(),
             spf: None,
         };
         engine.tally().session();
@@ -158,6 +162,7 @@ impl Desk {
             }
             Question::Mail(mail) => self.mail(mail).await,
             Question::Rcpt(recipient) => self.rcpt(recipient).await,
+            Question::Authenticate(said) => self.prove(said).await,
             Question::EndOfData { octets } => self.end_of_data(octets).await,
             Question::MalformedSender(malformed) => {
                 self.refuse_syntax(Reason::SenderMalformed, Stage::Mail, &malformed)
@@ -213,6 +218,7 @@ impl Desk {
         // That of an earlier transaction says nothing of this sender.
         self.visit.sender_domain_found = None;
         self.visit.declared_size = mail.parameters.size;
+        self.renew_submitter().await;
         if self.engine.parts.policy.load().secures_receipt() {
             // Such a policy can be restricted to hosts by their names.
             self.seek_host_name().await;
@@ -246,7 +252,8 @@ impl Desk {
         self.seek_sender_domain().await;
         self.begin_late_spf();
         let attempt = self.next_attempt();
-        let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
+        let mut open = self.opened(attempt, Some(recipient), Stage::Rcpt);
+        self.count_with_submitter(&mut open.evidence);
         // A next hop may have to be asked, and if the session is dropped
         // meanwhile the attempt needs its end.
         let open = self.asked.insert(Box::new(open));
@@ -353,6 +360,7 @@ impl Desk {
             let size = Observed::Size { declared: Some(declared), received: None };
             evidence.add(finding(CheckName::Size, Stage::Mail, size));
         }
+        self.visit.submission_said(stage, &mut evidence);
         if stage >= Stage::Mail {
             self.names_said(&mut evidence);
         }

@@ -15,6 +15,7 @@ use types::{Reference, ReplyParameters, Timestamp};
 use world::{Chance, Clock, Resolver};
 
 use crate::content_buffer::ContentBudget;
+use crate::submission::Submitters;
 use crate::tally::Tally;
 use crate::tls::Tls;
 
@@ -78,6 +79,8 @@ pub struct EngineParts {
     pub node: NodeName,
     /// TLS, if STARTTLS is offered.
     pub tls: Option<Arc<Tls>>,
+    /// Who knows names and passwords; without, no listener offers AUTH.
+    pub submitters: Option<Arc<dyn Submitters>>,
 }
 
 /// What all connections share.
@@ -94,14 +97,27 @@ pub struct Engine {
 /// The settings in force with what is made of them once.
 pub(crate) struct Live {
     pub(crate) settings: ReceiveSettings,
-    pub(crate) profile: Arc<SessionProfile>,
+    profile: Arc<SessionProfile>,
+    /// That of listeners where clients can prove who they are.
+    profile_with_auth: Arc<SessionProfile>,
 }
 
 impl Live {
-    fn new(settings: ReceiveSettings, starttls: bool, tally: &Tally) -> Self {
+    fn new(settings: ReceiveSettings, parts: &EngineParts, tally: &Tally) -> Self {
+        let starttls = parts.tls.is_some();
         let profile = SessionProfile::new(&settings.host_name, starttls, settings.session)
             .counting(Arc::clone(tally.commands()));
-        Live { settings, profile: Arc::new(profile) }
+        let profile_with_auth = match starttls && parts.submitters.is_some() {
+            true => profile.clone().offering_auth(&settings.host_name),
+            false => profile.clone(),
+        };
+        let (profile, profile_with_auth) = (Arc::new(profile), Arc::new(profile_with_auth));
+        Live { settings, profile, profile_with_auth }
+    }
+
+    /// What all sessions of a listener have in common.
+    pub(crate) fn profile(&self, offers_auth: bool) -> &Arc<SessionProfile> {
+        if offers_auth { &self.profile_with_auth } else { &self.profile }
     }
 
     pub(crate) fn reply_parameters(&self, reference: Reference) -> ReplyParameters<'_> {
@@ -119,7 +135,7 @@ impl Engine {
     pub fn new(parts: EngineParts, settings: ReceiveSettings) -> Arc<Engine> {
         let budget = Arc::new(ContentBudget::new(settings.examined_octets_max));
         let tally = Tally::default();
-        let live = ArcSwap::from_pointee(Live::new(settings, parts.tls.is_some(), &tally));
+        let live = ArcSwap::from_pointee(Live::new(settings, &parts, &tally));
         Arc::new(Engine {
             parts,
             counts: Arc::default(),
@@ -133,7 +149,7 @@ impl Engine {
 
     /// Puts new settings in force for connections to come.
     pub fn reload(&self, settings: ReceiveSettings) {
-        let live = Live::new(settings, self.parts.tls.is_some(), &self.tally);
+        let live = Live::new(settings, &self.parts, &self.tally);
         self.live.store(Arc::new(live));
     }
 

@@ -40,6 +40,8 @@ pub enum DoorRole {
     Outbound {
         /// The networks that may send.
         allow_from: Arc<[IpNet]>,
+        /// Whether others may that prove who they are.
+        auth: bool,
     },
 }
 
@@ -56,10 +58,10 @@ impl DoorRole {
     fn findings(&self, ip: Option<IpAddr>) -> Vec<Finding> {
         match self {
             DoorRole::Inbound => Vec::new(),
-            DoorRole::Outbound { allow_from } => {
+            DoorRole::Outbound { allow_from, auth } => {
                 let is_listed = |ip: IpAddr| allow_from.iter().any(|net| net.contains(&ip));
                 let listed = ip.is_some_and(is_listed);
-                let observed = Observed::Outbound { listed };
+                let observed = Observed::Outbound { listed, offers_auth: *auth };
                 vec![finding(CheckName::Outbound, Stage::Connect, observed)]
             }
         }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smtp::CommandCounts;
 use types::{OutcomeKind, TlsFacts};
 
+use crate::submission::Proof;
+
 /// Counts since start. The difference of opened and ended is what is open
 /// now; if it stays above zero with no connection open, something was lost.
 #[derive(Debug, Default)]
@@ -17,6 +19,7 @@ pub struct Tally {
     ended: [AtomicU64; 4],
     tls: [AtomicU64; TLS_VERSIONS.len()],
     commands: Arc<CommandCounts>,
+    proofs: [AtomicU64; Proof::RESULTS.len()],
 }
 
 /// TLS versions that are told apart, as [`TlsFacts::version`] names them; the
@@ -36,6 +39,8 @@ pub struct TallySnapshot {
     pub unrecorded: u64,
     /// Sessions that were encrypted, in the order of [`TLS_VERSIONS`].
     pub tls: [u64; TLS_VERSIONS.len()],
+    /// Names and passwords that clients said, in the order of [`Proof::RESULTS`].
+    pub proofs: [u64; Proof::RESULTS.len()],
 }
 
 impl TallySnapshot {
@@ -54,6 +59,12 @@ impl Tally {
     pub(crate) fn encrypted(&self, tls: &TlsFacts) {
         let known = TLS_VERSIONS.iter().position(|version| **version == *tls.version);
         if let Some(count) = self.tls.get(known.unwrap_or(TLS_VERSIONS.len() - 1)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn proved(&self, proof: &Proof) {
+        if let Some(count) = self.proofs.get(proof.result()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -84,6 +95,7 @@ impl Tally {
             opened: self.opened.load(Ordering::Relaxed),
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
             unrecorded: self.unrecorded.load(Ordering::Relaxed),
+            proofs: self.proofs.each_ref().map(|count| count.load(Ordering::Relaxed)),
             tls: self.tls.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }

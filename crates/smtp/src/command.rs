@@ -8,6 +8,7 @@
 
 use types::{ForwardPath, ReversePath};
 
+use crate::credentials::{InitialResponse, Mechanism};
 use crate::parameters::{self, MailParameters};
 use crate::path;
 pub use crate::path::PathError;
@@ -15,8 +16,9 @@ pub use crate::path::PathError;
 /// Longest command line in octets, line end included
 /// (RFC 5321 section 4.5.3.1.4).
 pub const LINE_OCTETS_MAX: usize = 512;
-/// Longest line of MAIL and RCPT, whose extensions may lengthen it
-/// (RFC 1870 section 3, RFC 6531 section 3.4); also the longest line that is
+/// Longest line of MAIL, RCPT and AUTH, whose extensions may lengthen it
+/// (RFC 1870 section 3, RFC 6531 section 3.4, RFC 4954 section 3) or which
+/// clients make longer than they may; also the longest command line that is
 /// looked at in any way.
 pub const PATH_LINE_OCTETS_MAX: usize = 2048;
 /// Longest HELO name in octets (RFC 5321 section 4.5.3.1.2).
@@ -49,6 +51,8 @@ pub enum Command<'l> {
     Quit,
     /// STARTTLS (RFC 3207 section 4).
     StartTls,
+    /// AUTH (RFC 4954 section 4); no mechanism is one that we do not know.
+    Auth(Option<Mechanism>, Option<InitialResponse<'l>>),
 }
 
 /// What BDAT announces.
@@ -142,15 +146,15 @@ impl<'l> Command<'l> {
             .find(|(name, _)| verb.eq_ignore_ascii_case(name.as_bytes()))
             .map_or(unknown as Parser, |(_, parse)| *parse);
         let long = line.len() + line_end > LINE_OCTETS_MAX;
-        if long && !PATH_VERBS.iter().any(|name| verb.eq_ignore_ascii_case(name)) {
+        if long && !LONG_VERBS.iter().any(|name| verb.eq_ignore_ascii_case(name)) {
             return Err(CommandError::TooLong);
         }
         parse(argument)
     }
 }
 
-/// The verbs whose lines extensions may lengthen.
-const PATH_VERBS: [&[u8]; 2] = [b"MAIL", b"RCPT"];
+/// The verbs whose lines may be longer.
+const LONG_VERBS: [&[u8]; 3] = [b"MAIL", b"RCPT", b"AUTH"];
 
 type Parser = for<'l> fn(&'l [u8]) -> Parsed<'l>;
 
@@ -173,7 +177,8 @@ const VERBS: &[(&str, Parser)] = &[
         },
     ),
     ("HELP", |_| Ok(Command::Help)),
-    // RFC 5321 section 3.5 and its predecessors; ETRN RFC 1985; AUTH RFC 4954.
+    ("AUTH", auth),
+    // RFC 5321 section 3.5 and its predecessors; ETRN RFC 1985.
     ("EXPN", not_implemented),
     ("ETRN", not_implemented),
     ("ATRN", not_implemented),
@@ -181,7 +186,6 @@ const VERBS: &[(&str, Parser)] = &[
     ("SEND", not_implemented),
     ("SOML", not_implemented),
     ("SAML", not_implemented),
-    ("AUTH", not_implemented),
     // Browsers and proxies that were sent here to do somebody's mischief.
     ("GET", other_protocol),
     ("POST", other_protocol),
@@ -277,6 +281,18 @@ fn separated(rest: &str) -> Result<&str, PathError> {
     if rest.is_empty() || rest.starts_with(' ') { Ok(rest) } else { Err(PathError::NotSeparated) }
 }
 
+/// `AUTH mechanism [initial response]`.
+fn auth(argument: &[u8]) -> Parsed<'_> {
+    let mut words = argument.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
+    let (name, initial) = (words.next(), words.next());
+    match (name, words.next()) {
+        (Some(name), None) => {
+            Ok(Command::Auth(Mechanism::named(name), initial.map(InitialResponse::new)))
+        }
+        _ => Err(CommandError::Argument),
+    }
+}
+
 /// `BDAT octets [LAST]`.
 fn bdat(argument: &[u8]) -> Parsed<'_> {
     let text = std::str::from_utf8(argument).map_err(|_| CommandError::Argument)?;
@@ -323,6 +339,11 @@ mod tests {
         check("GET / HTTP/1.1", "this is not SMTP");
         check("TURN", "command not implemented");
         check("NO\tOP", "the command line has control characters");
+        check("auth login", "Auth(Some(Login), None)");
+        check("AUTH CRAM-MD5", "Auth(None, None)");
+        check("AUTH", "syntax error in the argument");
+        check("AUTH PLAIN AGEAYg== more", "syntax error in the argument");
+        check("AUTH PLAIN AGEAYg==", "Auth(Some(Plain), Some(InitialResponse(…)))");
     }
 
     #[test]
@@ -358,7 +379,7 @@ mod tests {
 
         #[test]
         fn nothing_panics_behind_a_verb(
-            verb in prop_oneof![Just("MAIL FROM:<"), Just("RCPT TO:<"), Just("BDAT "), Just("EHLO ")],
+            verb in prop_oneof![Just("MAIL FROM:<"), Just("RCPT TO:<"), Just("BDAT "), Just("EHLO "), Just("AUTH PLAIN ")],
             rest in "\\PC{0,80}",
         ) {
             let _ = Command::parse(format!("{verb}{rest}").as_bytes());

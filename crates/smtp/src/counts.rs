@@ -48,6 +48,8 @@ verbs! {
     Quit = "quit";
     /// STARTTLS.
     Starttls = "starttls";
+    /// AUTH with the lines that follow: counted once, when it is answered.
+    Auth = "auth";
     /// A line that is no command, or none that is known.
     Other = "other";
 }
@@ -68,6 +70,7 @@ impl Verb {
             Ok(Command::Help) => Verb::Help,
             Ok(Command::Quit) => Verb::Quit,
             Ok(Command::StartTls) => Verb::Starttls,
+            Ok(Command::Auth(..)) => Verb::Auth,
             Err(_) => Verb::Other,
         }
     }

@@ -18,6 +18,7 @@ pub mod command;
 pub mod content_reader;
 pub mod content_writer;
 pub mod counts;
+pub mod credentials;
 pub mod parameters;
 mod path;
 pub mod policy_delegation;
@@ -33,6 +34,7 @@ pub use command::{Command, CommandError, Malformed, Unfit};
 pub use content_reader::{ContentFault, ContentLimits, ContentReader, Piece};
 pub use content_writer::ContentWriter;
 pub use counts::{CommandCounts, ReplyClass, Verb};
+pub use credentials::{Credentials, InitialResponse, Mechanism};
 pub use parameters::{Body, MailParameters};
 pub use profile::{SessionLimits, SessionProfile};
 pub use session::{

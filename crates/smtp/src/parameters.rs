@@ -1,6 +1,7 @@
 //! The parameters behind the path of MAIL and RCPT (RFC 5321 section 4.1.2).
 //!
-//! Only parameters of extensions we announce are known; the rest is refused
+//! Only parameters of extensions we announce are known (AUTH where it is; the
+//! session looks at that); the rest is refused
 //! with 555, as RFC 5321 section 4.1.1.11 demands, so that nobody believes a
 //! promise (a DSN, an authenticated sender) that nobody keeps.
 
@@ -27,6 +28,10 @@ pub struct MailParameters {
     /// SMTPUTF8: addresses and header fields may be UTF-8
     /// (RFC 6531 section 3.4).
     pub smtputf8: bool,
+    /// AUTH: who gave the message to the client (RFC 4954 section 5). The word
+    /// of a client about somebody else counts for nothing, so what it says is
+    /// not kept.
+    pub auth: bool,
 }
 
 impl MailParameters {
@@ -54,10 +59,30 @@ impl MailParameters {
         } else if keyword.eq_ignore_ascii_case("SMTPUTF8") {
             let repeated = std::mem::replace(&mut self.smtputf8, true);
             if repeated || value.is_some() { Err(Unfit::ParameterValue) } else { Ok(()) }
+        } else if keyword.eq_ignore_ascii_case("AUTH") {
+            let repeated = std::mem::replace(&mut self.auth, true);
+            let good = value.is_some_and(is_xtext);
+            if repeated || !good { Err(Unfit::ParameterValue) } else { Ok(()) }
         } else {
             Err(Unfit::ParameterUnknown)
         }
     }
+}
+
+/// `<>`, or a mailbox as xtext (RFC 3461 section 4): visible ASCII in which
+/// `+` and `=` are written as two hexadecimal digits behind a `+`.
+fn is_xtext(value: &str) -> bool {
+    let is_hex = |digit: &u8| digit.is_ascii_digit() || (b'A'..=b'F').contains(digit);
+    let mut rest = value.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = match (first, after) {
+            (b'+', [high, low, after @ ..]) if is_hex(high) && is_hex(low) => after,
+            (b'+' | b'=', _) => return false,
+            (b'!'..=b'~', _) => after,
+            _ => return false,
+        };
+    }
+    !value.is_empty()
 }
 
 /// Reads what follows the path of RCPT: we announce no extension that has a
@@ -114,14 +139,19 @@ mod tests {
         let parameters = MailParameters::parse(" smtputf8 body=8bitmime  SIZE=123").unwrap();
         assert_eq!(
             parameters,
-            MailParameters { size: Some(123), body: Some(Body::EightBit), smtputf8: true }
+            MailParameters {
+                size: Some(123),
+                body: Some(Body::EightBit),
+                smtputf8: true,
+                ..MailParameters::default()
+            }
         );
         assert_eq!(MailParameters::parse("").unwrap(), MailParameters::default());
     }
 
     #[test]
     fn unannounced_parameters_are_unknown_and_bad_values_are_told_apart() {
-        for text in ["RET=HDRS", "ENVID=1", "AUTH=<>", "MT-PRIORITY=3", "=", "X"] {
+        for text in ["RET=HDRS", "ENVID=1", "MT-PRIORITY=3", "=", "X"] {
             assert_eq!(MailParameters::parse(text), Err(Unfit::ParameterUnknown), "{text}");
         }
         for text in [
@@ -134,11 +164,24 @@ mod tests {
             "BODY=BINARYMIME",
             "SMTPUTF8=yes",
             "SMTPUTF8 SMTPUTF8",
+            "AUTH",
+            "AUTH=",
+            "AUTH=a+b",
+            "AUTH=a=b",
+            "AUTH=<> AUTH=<>",
         ] {
             assert_eq!(MailParameters::parse(text), Err(Unfit::ParameterValue), "{text}");
         }
         assert!(parse_rcpt("  ").is_ok());
         assert_eq!(parse_rcpt(" NOTIFY=NEVER"), Err(Unfit::ParameterUnknown));
+    }
+
+    #[test]
+    fn what_the_client_says_of_others_is_read_and_not_kept() {
+        for text in ["AUTH=<>", "auth=ann+40corp.example", "AUTH=ann@corp.example"] {
+            let wanted = MailParameters { auth: true, ..MailParameters::default() };
+            assert_eq!(MailParameters::parse(text), Ok(wanted), "{text}");
+        }
     }
 
     #[test]

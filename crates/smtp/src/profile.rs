@@ -40,6 +40,7 @@ impl Default for SessionLimits {
 pub struct SessionProfile {
     limits: SessionLimits,
     starttls: bool,
+    auth: bool,
     greeting: Box<[u8]>,
     helo: Box<[u8]>,
     ehlo_clear: Box<[u8]>,
@@ -51,11 +52,12 @@ impl SessionProfile {
     /// A profile of a server named `host_name` (ASCII, a host name or an
     /// address literal) that offers STARTTLS or not.
     pub fn new(host_name: &str, starttls: bool, limits: SessionLimits) -> Self {
-        let host_name: String = host_name.chars().filter(char::is_ascii_graphic).collect();
-        let ehlo = |starttls| replies::ehlo(&host_name, starttls, &limits).into();
+        let host_name = printable(host_name);
+        let ehlo = |starttls| replies::ehlo(&host_name, starttls, false, &limits).into();
         SessionProfile {
             limits,
             starttls,
+            auth: false,
             greeting: replies::greeting(&host_name).into(),
             helo: replies::helo(&host_name).into(),
             ehlo_clear: ehlo(starttls),
@@ -68,6 +70,15 @@ impl SessionProfile {
     #[must_use]
     pub fn counting(self, counts: Arc<CommandCounts>) -> Self {
         SessionProfile { counts, ..self }
+    }
+
+    /// The same offering AUTH to clients that are encrypted: nobody shall say
+    /// a password in clear text (RFC 4954 section 14).
+    #[must_use]
+    pub fn offering_auth(self, host_name: &str) -> Self {
+        let host_name = printable(host_name);
+        let ehlo_tls = replies::ehlo(&host_name, false, true, &self.limits).into();
+        SessionProfile { auth: true, ehlo_tls, ..self }
     }
 
     /// Where commands are counted.
@@ -85,6 +96,11 @@ impl SessionProfile {
         self.starttls
     }
 
+    /// Whether AUTH is offered, to clients that are encrypted.
+    pub fn auth(&self) -> bool {
+        self.auth
+    }
+
     /// The first line a client sees.
     pub(crate) fn greeting(&self) -> &[u8] {
         &self.greeting
@@ -100,4 +116,8 @@ impl SessionProfile {
     pub(crate) fn ehlo(&self, tls: bool) -> &[u8] {
         if tls { &self.ehlo_tls } else { &self.ehlo_clear }
     }
+}
+
+fn printable(host_name: &str) -> String {
+    host_name.chars().filter(char::is_ascii_graphic).collect()
 }

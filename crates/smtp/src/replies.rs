@@ -76,6 +76,32 @@ rows! {
     SENDER_NEEDS_SMTPUTF8 = 553, code(5, 6, 7), "This sender address needs the parameter SMTPUTF8";
     /// A forward-path beyond ASCII without SMTPUTF8 (RFC 6531 section 3.5).
     RECIPIENT_NEEDS_SMTPUTF8 = 553, code(5, 6, 7), "This recipient address needs the parameter SMTPUTF8";
+    /// AUTH PLAIN without its response: say it (RFC 4954 section 4).
+    SAY_CREDENTIALS = 334, None, "";
+    /// AUTH LOGIN: `Username:` in Base64, as clients of old know it.
+    SAY_NAME = 334, None, "VXNlcm5hbWU6";
+    /// AUTH LOGIN: `Password:`.
+    SAY_PASSWORD = 334, None, "UGFzc3dvcmQ6";
+    /// AUTH (this row and those that follow: RFC 4954 sections 4 and 6).
+    AUTHENTICATED = 235, code(2, 7, 0), "Authentication succeeded";
+    /// A name and password that are not right, or not for this.
+    CREDENTIALS_INVALID = 535, code(5, 7, 8), "Authentication credentials invalid";
+    /// The name and password cannot be looked at now.
+    AUTH_NOT_NOW = 454, code(4, 7, 0), "Temporary authentication failure, please try again later";
+    /// A mechanism we do not know.
+    MECHANISM_UNKNOWN = 504, code(5, 5, 4), "Authentication mechanism not offered";
+    /// AUTH in clear text.
+    AUTH_NEEDS_TLS = 538, code(5, 7, 11), "Encryption is required: issue STARTTLS first";
+    /// AUTH after it succeeded.
+    AUTHENTICATED_ALREADY = 503, code(5, 5, 1), "Authenticated already";
+    /// AUTH in a transaction.
+    AUTH_IN_TRANSACTION = 503, code(5, 5, 1), "AUTH is not possible in a transaction";
+    /// The client gave up with `*`.
+    AUTH_CANCELLED = 501, code(5, 7, 0), "Authentication cancelled";
+    /// A response that is no Base64, or not what the mechanism says.
+    RESPONSE_MALFORMED = 501, code(5, 5, 2), "Malformed authentication response";
+    /// A response beyond [`crate::credentials::RESPONSE_OCTETS_MAX`].
+    RESPONSE_TOO_LONG = 500, code(5, 5, 6), "Authentication response too long";
     /// Where a refusal was due and the caller gave no reply for it.
     LOCAL_ERROR = 451, code(4, 3, 0), "Local error in processing";
 }
@@ -139,11 +165,14 @@ pub(crate) fn helo(host_name: &str) -> Vec<u8> {
 
 /// The reply to EHLO: the name, then one extension per line
 /// (RFC 5321 section 4.1.1.1).
-pub(crate) fn ehlo(host_name: &str, starttls: bool, limits: &SessionLimits) -> Vec<u8> {
+pub(crate) fn ehlo(host_name: &str, starttls: bool, auth: bool, limits: &SessionLimits) -> Vec<u8> {
     let mut lines = vec![host_name.to_owned(), "PIPELINING".to_owned()];
     lines.push(format!("SIZE {}", limits.content.message_octets_max));
     if starttls {
         lines.push("STARTTLS".to_owned());
+    }
+    if auth {
+        lines.push("AUTH PLAIN LOGIN".to_owned());
     }
     for extension in ["8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES"] {
         lines.push(extension.to_owned());
@@ -192,7 +221,8 @@ mod tests {
 
     #[test]
     fn ehlo_lists_every_extension_once() {
-        let text = String::from_utf8(ehlo("mx.example", true, &SessionLimits::default())).unwrap();
+        let text =
+            String::from_utf8(ehlo("mx.example", true, false, &SessionLimits::default())).unwrap();
         assert_eq!(
             text,
             "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 209715200\r\n250-STARTTLS\r\n\

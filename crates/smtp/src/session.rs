@@ -7,7 +7,8 @@
 //! complete, commands behind a question) the caller keeps and shows again
 //! with what comes after it. So an idle session has no buffer at all, and a
 //! client that sends without waiting fills nothing but the caller's buffer,
-//! whose size is the caller's limit (at least [`INPUT_OCTETS_MIN`]).
+//! whose size is the caller's limit (at least
+//! [`Session::input_octets_min`]).
 //!
 //! What only policy can decide is a [`Question`]; nothing is taken or
 //! replied until [`Session::answer`]. The addresses in a question are handed
@@ -33,6 +34,7 @@
 //! Replies are written when the caller must wait (RFC 2920 section 3.2):
 //! before it reads, and before a question that takes long.
 
+mod authentication;
 mod conversation;
 mod question;
 mod tables;
@@ -45,10 +47,14 @@ pub use question::{Answer, End, Ends, MailQuestion, Question};
 
 use crate::content_reader::ContentReader;
 use crate::counts::Verb;
+use crate::credentials::RESPONSE_OCTETS_MAX;
 use crate::profile::SessionProfile;
 use types::{Reason, Reply};
 
-/// The least a caller's input buffer must hold: the longest command line.
+use authentication::Exchange;
+
+/// The longest command line, which is the least a caller's input buffer must
+/// hold; [`Session::input_octets_min`] says when it is more.
 pub const INPUT_OCTETS_MIN: usize = crate::command::PATH_LINE_OCTETS_MAX;
 
 /// What the caller must do next.
@@ -115,6 +121,7 @@ pub struct Session {
     helo: Option<Arc<str>>,
     esmtp: bool,
     tls: bool,
+    authenticated: bool,
     line: LineState,
     draining: bool,
     /// The last MAIL or message was refused, so what the client had sent
@@ -148,6 +155,8 @@ enum State {
     Dropping(Box<Dropping>),
     /// STARTTLS was accepted.
     Handshake,
+    /// AUTH was accepted, and its next response is due.
+    Authenticating(Exchange),
     /// Interrupted: what is open must end, with a reply of its own if the
     /// client still hears us.
     Interrupted { end: Option<End>, hears: bool },
@@ -192,6 +201,7 @@ enum Asked {
         smtputf8: bool,
     },
     Rcpt,
+    Authenticate,
     /// The address is refused whatever the answer.
     Address,
     EndOfData,
@@ -239,6 +249,7 @@ impl Session {
             helo: None,
             esmtp: false,
             tls: false,
+            authenticated: false,
             line: LineState::Start,
             draining: false,
             refused_before: false,
@@ -329,7 +340,7 @@ impl Session {
         }
         match self.state {
             State::Greeted if self.commands == 0 => Awaits::FirstCommand,
-            State::Greeted | State::Ready => Awaits::Command,
+            State::Greeted | State::Ready | State::Authenticating(_) => Awaits::Command,
             State::Open(ref transaction) if transaction.chunks.is_some() => Awaits::Data,
             State::Open(_) => Awaits::Command,
             State::Content(..) | State::Dropping { .. } => Awaits::Data,
@@ -356,6 +367,20 @@ impl Session {
         self.tls
     }
 
+    /// Whether the client proved who it is.
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// The least the caller's input buffer must hold now: the longest line
+    /// that can come next, in octets.
+    pub fn input_octets_min(&self) -> usize {
+        match self.state {
+            State::Authenticating(_) => RESPONSE_OCTETS_MAX,
+            _ => INPUT_OCTETS_MIN,
+        }
+    }
+
     /// Whether MAIL was accepted and its transaction is not over.
     pub fn has_transaction(&self) -> bool {
         self.state.transaction().is_some()
@@ -376,6 +401,7 @@ impl State {
             | State::Greeted
             | State::Ready
             | State::Handshake
+            | State::Authenticating(_)
             | State::Interrupted { .. }
             | State::Closed => None,
         }

@@ -290,6 +290,7 @@ impl Guest {
             | Question::UnfitSender(..)
             | Question::UnfitRecipient(..)
             | Question::TooManyRecipients(_)
+            | Question::Authenticate(_)
             | Question::RefuseMessage { .. } => Answer::Refuse(CANNOT),
             Question::EndConnection(_) => Answer::RefuseAndClose(CANNOT),
         }

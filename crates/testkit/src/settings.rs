@@ -123,6 +123,7 @@ impl Default for GatewaySettings {
                 network: NO_RATE,
                 sender: NO_RATE,
                 recipient: NO_RATE,
+                submitter: NO_RATE,
             },
             harvest: HarvestLimits {
                 window: Duration::from_secs(600),

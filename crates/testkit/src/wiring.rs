@@ -134,6 +134,7 @@ pub(crate) fn start(
         correspondences: store.clone(),
         node: NodeName("gate".into()),
         tls: settings.tls.then(|| tls(around, &settings.host_name)).flatten(),
+        submitters: None,
     };
     let engine = Engine::new(parts, settings.receive());
     tokio::spawn(run_delivery(deliverer.clone(), wish));

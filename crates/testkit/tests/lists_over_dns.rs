@@ -25,6 +25,7 @@ fn checks() -> Checks {
             network: RateLimit::NONE,
             sender: RateLimit::NONE,
             recipient: RateLimit::NONE,
+            submitter: RateLimit::NONE,
         },
         harvest: HarvestLimits::NONE,
         harvest_exempt: Vec::new(),

@@ -93,6 +93,9 @@ const fn advice(reason: Reason) -> &'static str {
         TransactionAbandoned | ConnectionUnused => "Nothing needs to be done.",
         ClientEarlyTalker => "Let your server wait for the greeting (220) before its first command, as RFC 5321 section 4.3.1 demands.",
         ProtocolErrors => "Your server sent too many commands that are wrong or out of order; look at its log of this conversation.",
+        SubmissionRequired => "Set up your device or program to authenticate with the name and password that the administrator here gave you, over STARTTLS.",
+        SubmissionSenderDenied => "Use a sender address that your name may send as; the administrator here knows which, and can add others.",
+        SubmissionFailed => "Correct the name and password that your device or program sends with; the administrator here can give you new ones.",
         TlsFailed => "The TLS handshake failed: check that your server offers TLS 1.2 or newer and trusts the certificate it was shown, or let it go on without.",
         ProxyInvalid => "The connection did not come the expected way; nothing can be done on the sending side.",
     }

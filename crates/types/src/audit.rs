@@ -85,6 +85,14 @@ actions! {
     TokenMade = "token.made";
     /// Revoked a token.
     TokenRevoked = "token.revoked";
+    /// Made a submitter: a name and password to send mail with.
+    SubmitterAdded = "submitter.added";
+    /// Changed what a submitter may send as, or from where, or closed or opened it.
+    SubmitterChanged = "submitter.changed";
+    /// Gave a submitter a new password.
+    SubmitterPassword = "submitter.password";
+    /// Removed a submitter.
+    SubmitterRemoved = "submitter.removed";
     /// Changed policies.
     PoliciesChanged = "policy.changed";
     /// Changed groups.

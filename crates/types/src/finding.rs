@@ -19,6 +19,7 @@ use crate::recipient::Unproven;
 use crate::reply::Quoted;
 use crate::reputation::ReputationFacts;
 use crate::stage::Stage;
+use crate::submission::SubmissionFacts;
 use crate::time::{Micros, Timestamp};
 
 macro_rules! checks {
@@ -111,6 +112,8 @@ checks! {
     SecureReceipt = "secure_receipt";
     /// Unknown recipients that the client or its network asked for.
     Harvest = "harvest";
+    /// Who submits the mail by name and password.
+    Submission = "submission";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -266,7 +269,12 @@ pub enum Observed {
     Outbound {
         /// Whether it comes from one of the networks that may send.
         listed: bool,
+        /// Whether the listener lets others prove who they are.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        offers_auth: bool,
     },
+    /// Names and passwords said on the connection.
+    Submission(SubmissionFacts),
     /// The recipient wrote to the sender, whose answer is expected.
     Correspondence(Correspondence),
 }
@@ -305,6 +313,8 @@ pub enum RateHolder {
     Sender,
     /// The recipient.
     Recipient,
+    /// The submitter.
+    Submitter,
 }
 
 impl RateHolder {

@@ -37,6 +37,7 @@ pub mod role;
 mod schema;
 pub mod sight;
 pub mod stage;
+pub mod submission;
 pub mod time;
 pub mod triplet;
 pub mod verdict;
@@ -73,5 +74,6 @@ pub use reputation::{PutOff, ReputationCount, ReputationFacts, ReputationHolder,
 pub use role::{Role, RoleName};
 pub use sight::{AddressSet, Limit, LimitError, Sight};
 pub use stage::Stage;
+pub use submission::{SubmissionFacts, Submitter};
 pub use time::{Micros, Timestamp, spoken};
 pub use verdict::{Decision, Detail, Verdict};

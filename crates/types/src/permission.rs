@@ -83,7 +83,7 @@ permissions! {
     AnswerRequests = "answer_requests", Recipients;
     /// Health, conservation and sizes.
     SystemStatus = "system_status", House;
-    /// Accounts of other people and roles: adding, changing, removing, new set-up links.
+    /// Accounts of other people, roles and submitters: adding, changing, removing, new set-up links.
     ManageAccounts = "manage_accounts", House;
     /// Tokens for programs, and those of other people.
     ManageTokens = "manage_tokens", House;

@@ -402,6 +402,18 @@ pub struct DomainPattern {
     pub below: bool,
 }
 
+impl DomainPattern {
+    /// Whether a domain in its comparable form is meant.
+    pub fn matches(&self, domain: &str) -> bool {
+        match self.below {
+            false => domain == self.domain.as_str(),
+            true => domain
+                .strip_suffix(self.domain.as_str())
+                .is_some_and(|before| before.ends_with('.')),
+        }
+    }
+}
+
 impl fmt::Display for DomainPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", if self.below { "*." } else { "" }, self.domain)

@@ -114,6 +114,14 @@ reasons! {
         Some((550, EnhancedCode(5, 7, 1), "Relaying denied: this server does not handle mail for that domain")),
         "The recipient's domain is not one this gateway protects.",
         "If the domain is yours, add it to the settings; else the sender has the wrong mail server.";
+    SubmissionRequired = "submission.required", Rejection, Rcpt, "Authentication Required",
+        Some((530, EnhancedCode(5, 7, 0), "Authentication required")),
+        "The client is in no network that may send through this listener, and did not prove who it is.",
+        "Give the device or program a name and password with `portcullis submitters add`, or put its network into allow_from.";
+    SubmissionSenderDenied = "submission.sender_denied", Rejection, Rcpt, "Sender Not Allowed",
+        Some((553, EnhancedCode(5, 7, 1), "You may not send as this sender")),
+        "The client proved who it is, and may not send as this sender.",
+        "Let the device or program send as one of the senders its submitter has, or add the sender there.";
     RecipientUnknown = "recipient.unknown", Rejection, Rcpt, "Invalid Recipient Address",
         Some((550, EnhancedCode(5, 1, 1), "Recipient address rejected: no such mailbox here")),
         "The recipient is not known to the mail server behind the gateway.",
@@ -338,6 +346,10 @@ reasons! {
         Some((421, EnhancedCode(4, 7, 0), "Too many errors; closing the connection")),
         "The client sent more wrong commands than allowed.",
         "The client does not speak SMTP properly.";
+    SubmissionFailed = "submission.failed", Deferral, Helo, "Too Many Failed Authentications",
+        Some((421, EnhancedCode(4, 7, 0), "Too many failed authentications; closing the connection")),
+        "The client gave a wrong name or password more often than a connection may.",
+        "Correct the name and password of the device or program; if nobody knows the client, somebody guesses.";
     TlsFailed = "tls.failed", Deferral, Helo, "TLS Handshake Failed",
         None,
         "The client asked for encryption and the handshake failed.",

@@ -153,7 +153,7 @@ impl Limited {
 
     fn sees_domain(&self, domain: &str) -> bool {
         let mut named = self.limit.domains.iter();
-        named.any(|pattern| covers(pattern, domain)) || self.members.has_domain(domain)
+        named.any(|pattern| pattern.matches(domain)) || self.members.has_domain(domain)
     }
 
     fn sees_key(&self, key: &str) -> bool {
@@ -261,18 +261,9 @@ impl Sight {
     }
 }
 
-fn covers(pattern: &DomainPattern, domain: &str) -> bool {
-    let wanted = pattern.domain.as_str();
-    match pattern.below {
-        false => domain == wanted,
-        true => std::iter::successors(parent_of(domain), |above| parent_of(above))
-            .any(|above| above == wanted),
-    }
-}
-
 /// Whether all of one pattern lies in another.
 fn is_within(pattern: &DomainPattern, other: &DomainPattern) -> bool {
-    pattern == other || (other.below && covers(other, pattern.domain.as_str()))
+    pattern == other || (other.below && other.matches(pattern.domain.as_str()))
 }
 
 #[cfg(test)]

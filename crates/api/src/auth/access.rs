@@ -176,6 +176,12 @@ routes! {
     GET "/system/roles/{name}" Needs(ManageAccounts);
     POST "/system/roles/{name}" Needs(ManageAccounts);
     POST "/system/roles/{name}/remove" Needs(ManageAccounts);
+    GET "/system/submitters" Needs(ManageAccounts);
+    POST "/system/submitters" Needs(ManageAccounts);
+    GET "/system/submitters/{name}" Needs(ManageAccounts);
+    POST "/system/submitters/{name}" Needs(ManageAccounts);
+    POST "/system/submitters/{name}/password" Needs(ManageAccounts);
+    POST "/system/submitters/{name}/remove" Needs(ManageAccounts);
     GET "/system/audit" SignedIn;
     GET "/system/audit/{number}" SignedIn;
     // Attempts.
@@ -340,6 +346,11 @@ routes! {
     DELETE "/api/v1/accounts/{name}/codes" Needs(ManageAccounts);
     POST "/api/v1/accounts/{name}/links" Needs(ManageAccounts);
     DELETE "/api/v1/accounts/{name}/links/{number}" Needs(ManageAccounts);
+    GET "/api/v1/submitters" Needs(ManageAccounts);
+    POST "/api/v1/submitters" Needs(ManageAccounts);
+    PUT "/api/v1/submitters/{name}" Needs(ManageAccounts);
+    PUT "/api/v1/submitters/{name}/password" Needs(ManageAccounts);
+    DELETE "/api/v1/submitters/{name}" Needs(ManageAccounts);
     GET "/api/v1/roles" Needs(ManageAccounts);
     PUT "/api/v1/roles/{name}" Needs(ManageAccounts);
     DELETE "/api/v1/roles/{name}" Needs(ManageAccounts);

@@ -47,7 +47,7 @@ pub(crate) struct Done {
     done: bool,
 }
 
-const DONE: Json<Done> = Json(Done { done: true });
+pub(crate) const DONE: Json<Done> = Json(Done { done: true });
 
 /// Who asks.
 #[derive(Serialize, schemars::JsonSchema)]

@@ -108,6 +108,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/system/roles", get(access::roles::page).post(access::roles::add))
         .route("/system/roles/{name}", get(access::roles::one).post(access::roles::change))
         .route("/system/roles/{name}/remove", post(access::roles::remove))
+        .merge(submitters())
         .route("/system/audit", get(audit::page))
         .route("/system/audit/{number}", get(audit::entry))
         .route(assets::ROUTE, get(assets::serve))
@@ -117,6 +118,16 @@ pub(crate) fn router() -> Router<Api> {
         .merge(policies())
         .merge(definitions())
         .merge(recipients())
+}
+
+/// Devices and programs that send mail with a name and password.
+fn submitters() -> Router<Api> {
+    use access::submitters::{add, change, one, page, password, remove};
+    Router::new()
+        .route("/system/submitters", get(page).post(add))
+        .route("/system/submitters/{name}", get(one).post(change))
+        .route("/system/submitters/{name}/password", post(password))
+        .route("/system/submitters/{name}/remove", post(remove))
 }
 
 /// Which recipients there are. A list of them may be long.

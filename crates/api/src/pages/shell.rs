@@ -127,6 +127,7 @@ const SYSTEM_PLACES: &[(&str, &str, Option<Permission>)] = &[
     ("/system/audit", "Audit log", None),
     ("/system/access", "Accounts", Some(Permission::ManageAccounts)),
     ("/system/roles", "Roles", Some(Permission::ManageAccounts)),
+    ("/system/submitters", "Submitters", Some(Permission::ManageAccounts)),
 ];
 
 /// What the search box holds.

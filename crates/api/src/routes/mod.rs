@@ -17,6 +17,7 @@ mod reputation;
 mod requests;
 mod senders;
 pub(crate) mod streams;
+mod submitters;
 pub(crate) mod system;
 mod views;
 
@@ -166,7 +167,7 @@ pub(crate) fn writing() -> Routes {
 
 /// The whole API.
 pub(crate) fn all() -> Routes {
-    reading().merge(writing()).merge(crate::auth::api::routes())
+    reading().merge(writing()).merge(submitters::routes()).merge(crate::auth::api::routes())
 }
 
 /// Works on the message center off the asynchronous workers.

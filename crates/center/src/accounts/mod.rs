@@ -69,9 +69,11 @@ pub use sign_in::{SignInRefusal, Step};
 pub use tokens::{MadeToken, NewToken, TokenRefusal, TokenRow};
 pub use totp::{Enrolment, RecoveryCodes};
 
+pub(crate) use names::{check_name, comparable};
+pub(crate) use password::{Busy, Hasher, check as check_password};
+pub(crate) use tries::Tries;
+
 use crate::{CenterError, permit};
-use password::Hasher;
-use tries::Tries;
 
 /// How long sessions last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub(super) fn name_taken() -> CenterError {
 }
 
 /// The form in which names are the same: without spaces around, in lower case.
-pub(super) fn comparable(name: &str) -> String {
+pub(crate) fn comparable(name: &str) -> String {
     name.trim().chars().flat_map(char::to_lowercase).take(NAME_CHARS_MAX + 1).collect()
 }
 
@@ -33,7 +33,7 @@ pub(super) fn check_free_name(name: &str) -> Result<(), CenterError> {
 
 /// Refuses a name that could not be told from another or typed: letters,
 /// digits and a few signs of ASCII, as an address has.
-pub(super) fn check_name(name: &str) -> Result<(), CenterError> {
+pub(crate) fn check_name(name: &str) -> Result<(), CenterError> {
     let sign = |octet: u8| octet.is_ascii_alphanumeric() || b"@._+-".contains(&octet);
     let fits = (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(sign);
     match fits && name.starts_with(|first: char| first.is_ascii_alphanumeric()) {

@@ -31,7 +31,7 @@ pub const PASSWORD_CHARS_MIN: usize = 12;
 pub const PASSWORD_OCTETS_MAX: usize = 1_024;
 
 /// Makes and compares hashes.
-pub(super) struct Hasher {
+pub(crate) struct Hasher {
     chance: Arc<dyn Chance>,
     turns: Mutex<Turns>,
     freed: Condvar,
@@ -47,7 +47,7 @@ struct Turns {
 
 /// Too many want a hash at this moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Busy;
+pub(crate) struct Busy;
 
 impl From<Busy> for CenterError {
     fn from(_: Busy) -> Self {
@@ -56,20 +56,20 @@ impl From<Busy> for CenterError {
 }
 
 impl Hasher {
-    pub(super) fn new(chance: Arc<dyn Chance>) -> Self {
+    pub(crate) fn new(chance: Arc<dyn Chance>) -> Self {
         let (turns, freed) = (Mutex::default(), Condvar::new());
         Hasher { chance, turns, freed, nobody: OnceLock::new() }
     }
 
     /// The hash of a password, as a PHC string.
-    pub(super) fn hash(&self, password: &str) -> Result<String, CenterError> {
+    pub(crate) fn hash(&self, password: &str) -> Result<String, CenterError> {
         let _turn = self.turn()?;
         self.hashed(password)
     }
 
     /// Whether this is the password; where there is none to compare with,
     /// the answer takes as long and is no.
-    pub(super) fn is_right(&self, password: &str, stored: Option<&str>) -> Result<bool, Busy> {
+    pub(crate) fn is_right(&self, password: &str, stored: Option<&str>) -> Result<bool, Busy> {
         let _turn = self.turn()?;
         // Made in any case, or the first unknown name would take longer.
         let nobody = self.nobody.get_or_init(|| self.hashed("nobody").unwrap_or_default());
@@ -130,7 +130,7 @@ fn argon2id() -> Option<Argon2<'static>> {
 
 /// Refuses a password that is too easy or too long. Length counts, not kinds
 /// of character (NIST SP 800-63B section 3.1.1.2).
-pub(super) fn check(password: &str, name: &str) -> Result<(), CenterError> {
+pub(crate) fn check(password: &str, name: &str) -> Result<(), CenterError> {
     let chars = password.chars().count();
     if chars < PASSWORD_CHARS_MIN {
         let text = format!("the password needs at least {PASSWORD_CHARS_MIN} characters");

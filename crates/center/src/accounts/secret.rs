@@ -26,7 +26,7 @@ impl Secret {
     }
 
     /// These octets in groups that can be typed.
-    pub(super) fn spoken(octets: &[u8]) -> Self {
+    pub(crate) fn spoken(octets: &[u8]) -> Self {
         let groups: Vec<String> = octets.chunks(3).map(hexadecimal).collect();
         Secret(groups.join("-"))
     }

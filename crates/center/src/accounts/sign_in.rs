@@ -219,7 +219,7 @@ impl Accounts {
 
     fn begin_try(&self, name: &str, from: IpAddr) -> Result<(), SignInRefusal> {
         let now = self.clock.now();
-        self.memory().tries.begin(name, from, now).map_err(SignInRefusal::Wait)
+        self.memory().tries.begin(Some(name), from, now).map_err(SignInRefusal::Wait)
     }
 
     fn wait_for_code(&self, account: AccountId) -> Secret {

@@ -22,49 +22,80 @@ const OF_NAME: Pace = Pace { free: 8, wait_max: Duration::from_secs(5 * 60) };
 /// Many people can share an address.
 const OF_ADDRESS: Pace = Pace { free: 30, wait_max: Duration::from_secs(60 * 60) };
 
+/// A device does not mistype, but tries again by itself, on many connections
+/// at once.
+const OF_DEVICE: Pace = Pace { free: 30, wait_max: Duration::from_secs(5 * 60) };
+/// Many devices can share an address.
+const OF_THEIR_ADDRESS: Pace = Pace { free: 60, wait_max: Duration::from_secs(60 * 60) };
+
 /// After this time without a failure all is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(6 * 3_600);
 /// Names and addresses remembered, of each.
 const REMEMBERED_MAX: usize = 10_000;
 
 /// The failures of all names and addresses.
-#[derive(Default)]
-pub(super) struct Tries {
+pub(crate) struct Tries {
     names: Failures<String>,
     addresses: Failures<IpAddr>,
+    of_name: &'static Pace,
+    of_address: &'static Pace,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Tries::at(&OF_NAME, &OF_ADDRESS)
+    }
 }
 
 impl Tries {
+    fn at(of_name: &'static Pace, of_address: &'static Pace) -> Self {
+        let (names, addresses) = (Failures::default(), Failures::default());
+        Tries { names, addresses, of_name, of_address }
+    }
+
+    /// Those of devices and programs.
+    pub(crate) fn of_devices() -> Self {
+        Tries::at(&OF_DEVICE, &OF_THEIR_ADDRESS)
+    }
+
     /// Begins a try, which counts as failed until it is [forgiven]; or says
     /// how long to wait. A try that has to wait costs nothing and is not
-    /// counted, so that asking again does not make it longer.
+    /// counted, so that asking again does not make it longer. Without a name
+    /// only the address counts.
     ///
     /// [forgiven]: Tries::forgive
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
-        name: &str,
+        name: Option<&str>,
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), Duration> {
         let address = host_key(address);
-        let name = name.to_owned();
-        let waits = [self.names.wait(&name, now), self.addresses.wait(&address, now)];
-        if let Some(wait) = waits.into_iter().flatten().max() {
+        let name = name.map(str::to_owned);
+        let of_name = name.as_ref().and_then(|name| self.names.wait(name, now));
+        if let Some(wait) = of_name.max(self.addresses.wait(&address, now)) {
             return Err(wait);
         }
-        self.names.failed(name, &OF_NAME, now);
-        self.addresses.failed(address, &OF_ADDRESS, now);
+        if let Some(name) = name {
+            self.names.failed(name, self.of_name, now);
+        }
+        self.addresses.failed(address, self.of_address, now);
         Ok(())
+    }
+
+    /// The try was not looked at: both are given back one failure.
+    pub(crate) fn forgive_one(&mut self, name: Option<&str>, address: IpAddr) {
+        if let Some(name) = name {
+            self.names.give_back(&name.to_owned());
+        }
+        self.addresses.give_back(&host_key(address));
     }
 
     /// The try was right: the name begins anew, the address is given back
     /// one failure.
-    pub(super) fn forgive(&mut self, name: &str, address: IpAddr) {
+    pub(crate) fn forgive(&mut self, name: &str, address: IpAddr) {
         self.names.entries.remove(name);
-        if let Some(entry) = self.addresses.entries.get_mut(&host_key(address)) {
-            entry.failures = entry.failures.saturating_sub(1);
-            entry.until = None;
-        }
+        self.addresses.give_back(&host_key(address));
     }
 }
 
@@ -85,6 +116,13 @@ struct Entry {
 }
 
 impl<K: Eq + Hash + Clone> Failures<K> {
+    fn give_back(&mut self, key: &K) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.failures = entry.failures.saturating_sub(1);
+            entry.until = None;
+        }
+    }
+
     fn wait(&self, key: &K, now: Timestamp) -> Option<Duration> {
         let until = self.entries.get(key)?.until?;
         (until > now).then(|| until.since(now))
@@ -139,20 +177,20 @@ mod tests {
         let mut now = 0;
         let mut waits = Vec::new();
         for number in 0..20_u8 {
-            match tries.begin("ana", from(number), at(now)) {
+            match tries.begin(Some("ana"), from(number), at(now)) {
                 Ok(()) => waits.push(0),
                 Err(wait) => {
                     waits.push(wait.as_secs());
                     now += i64::try_from(wait.as_secs()).unwrap();
-                    tries.begin("ana", from(number), at(now)).unwrap();
+                    tries.begin(Some("ana"), from(number), at(now)).unwrap();
                 }
             }
         }
         assert_eq!(waits, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert!(tries.begin("bob", from(1), at(now)).is_ok(), "others are not kept out");
+        assert!(tries.begin(Some("bob"), from(1), at(now)).is_ok(), "others are not kept out");
         now += 6 * 3_600 + 301;
-        assert!(tries.begin("ana", from(1), at(now)).is_ok());
-        assert!(tries.begin("ana", from(1), at(now)).is_ok(), "forgotten");
+        assert!(tries.begin(Some("ana"), from(1), at(now)).is_ok());
+        assert!(tries.begin(Some("ana"), from(1), at(now)).is_ok(), "forgotten");
     }
 
     #[test]
@@ -161,7 +199,7 @@ mod tests {
         let begin = |tries: &mut Tries, number: u32| {
             let address =
                 IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) | u128::from(number)));
-            tries.begin(&format!("name{number}"), address, at(0))
+            tries.begin(Some(&format!("name{number}")), address, at(0))
         };
         for number in 0..31 {
             assert!(begin(&mut tries, number).is_ok(), "{number}");
@@ -174,7 +212,7 @@ mod tests {
         let mut tries = Tries::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         for _ in 0..100 {
-            tries.begin("ana", address, at(0)).unwrap();
+            tries.begin(Some("ana"), address, at(0)).unwrap();
             tries.forgive("ana", address);
         }
     }
@@ -184,13 +222,13 @@ mod tests {
         let mut tries = Tries::default();
         let address = |number: u32| IpAddr::from(number.to_be_bytes());
         for number in 0..9 {
-            tries.begin("ana", address(number), at(0)).unwrap();
+            tries.begin(Some("ana"), address(number), at(0)).unwrap();
         }
         for number in 0..12_000 {
-            tries.begin(&format!("name{number}"), address(100 + number), at(0)).unwrap();
+            tries.begin(Some(&format!("name{number}")), address(100 + number), at(0)).unwrap();
         }
         assert_eq!(tries.names.entries.len(), REMEMBERED_MAX);
         assert_eq!(tries.addresses.entries.len(), REMEMBERED_MAX);
-        assert!(tries.begin("ana", address(5), at(0)).is_err());
+        assert!(tries.begin(Some("ana"), address(5), at(0)).is_err());
     }
 }

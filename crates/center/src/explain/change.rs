@@ -65,6 +65,9 @@ fn remedy(reason: Reason) -> Remedy {
         DeliveryRejected | DeliveryExpired => Elsewhere("It was accepted here and the next hop did not take it. Mend the next hop; the sender must send again, for the message has left this gateway."),
         VirusSignature => Elsewhere("Nothing overrides anti-virus."),
         Loop => Elsewhere("No policy helps: the routes between the servers must be mended."),
+        SubmissionRequired => Elsewhere("No policy opens a relay. A device or program of yours gets a name and password on the page Submitters."),
+        SubmissionSenderDenied => Elsewhere("No policy opens a relay. What a submitter may send as is changed on the page Submitters."),
+        SubmissionFailed => Elsewhere("If a device of yours has lost its password, it gets a new one on the page Submitters."),
         ProtocolSmuggling | ProtocolLineTooLong | ProtocolErrors | SenderNullMx => Elsewhere("No change here: the sender's software or domain must be corrected."),
         HeldRejectedByAdmin | HeldBlockedByUser => Elsewhere("It was refused after it was accepted; it is in the archive."),
         ClientDropped | ClientTimedOut | ConnectionTimedOut | DataEndedEarly | TransactionAbandoned | ConnectionUnused
@@ -227,14 +230,24 @@ const HARVEST_LIMIT: (&str, &str) = (
     "portcullis config help smtp.unknown_recipients_per_client_max",
 );
 
+/// What lets a submitter go on that sent to too many.
+const SUBMITTER_LIMIT: (&str, &str) = (
+    "If this is not its own mail, give it a new password; else raise the recipients a submitter may offer. It retries by itself.",
+    "portcullis config help smtp.submitter_rate_max",
+);
+
 fn limit(
     event: &Event,
     reason: Reason,
     policy: Option<&PolicyView>,
 ) -> (bool, String, Option<String>) {
     let check = event.outcome().and_then(|outcome| outcome.decision()).map(|one| one.check);
-    let (text, setting) =
-        if check == Some(CheckName::Harvest) { HARVEST_LIMIT } else { limit_of(reason) };
+    let submits = event.record.evidence.latest(CheckName::Submission).is_some();
+    let (text, setting) = match check {
+        Some(CheckName::Harvest) => HARVEST_LIMIT,
+        Some(CheckName::Rate) if submits => SUBMITTER_LIMIT,
+        _ => limit_of(reason),
+    };
     let by_policy = policy
         .filter(|policy| matches!(policy.reference, PolicyRef::Policy { .. }))
         .and_then(|policy| policy.command.clone());

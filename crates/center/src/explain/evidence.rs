@@ -9,7 +9,7 @@ use types::finding::{
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
     CheckName, Correspondence, Event, Inconclusive, Observed, PlaceFacts, Source, SpfResult,
-    Unproven, spoken,
+    SubmissionFacts, Unproven, spoken,
 };
 
 /// What people call a check.
@@ -49,6 +49,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Reputation => "Reputation here",
         CheckName::AutoAllow => "Auto allow",
         CheckName::Outbound => "Outbound listener",
+        CheckName::Submission => "Submitter",
     }
 }
 
@@ -117,12 +118,31 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::SenderDomain(facts) => names::sender_domain(facts),
         Observed::Reputation(facts) => crate::reputation::words(facts),
         Observed::Correspondence(pair) => wrote(pair),
-        Observed::Outbound { listed: true } => {
+        Observed::Outbound { listed: true, .. } => {
             "the client is in a network that may send to the world".to_owned()
         }
-        Observed::Outbound { listed: false } => {
+        Observed::Outbound { listed: false, .. } => {
             "the client is in no network that may send to the world".to_owned()
         }
+        Observed::Submission(facts) => submission(facts),
+    }
+}
+
+/// Who submits the mail, and how often somebody was wrong before, in words.
+fn submission(facts: &SubmissionFacts) -> String {
+    let by = match (&facts.by, facts.may_send) {
+        (Some(by), true) => Some(format!("submitted by {by}")),
+        (Some(by), false) => Some(format!("submitted by {by}, who may not send as this sender")),
+        (None, _) => None,
+    };
+    let failed = match facts.failed {
+        0 => None,
+        1 => Some("one name and password were wrong".to_owned()),
+        many => Some(format!("{many} names and passwords were wrong")),
+    };
+    match (by, failed) {
+        (Some(by), Some(failed)) => format!("{by}; before that {failed}"),
+        (by, failed) => by.or(failed).unwrap_or_else(|| "nobody authenticated".to_owned()),
     }
 }
 
@@ -227,6 +247,7 @@ fn rate_holder(of: RateHolder) -> &'static str {
         RateHolder::Network => "the client's network: ",
         RateHolder::Sender => "the sender: ",
         RateHolder::Recipient => "the recipient: ",
+        RateHolder::Submitter => "the submitter: ",
     }
 }
 

@@ -109,6 +109,7 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (20, Stage::Helo, CheckName::Tls, ""),
     (21, Stage::Helo, CheckName::Protocol, "commands in order"),
     (22, Stage::Helo, CheckName::Helo, ""),
+    (23, Stage::Helo, CheckName::Submission, ""),
     (30, Stage::Mail, CheckName::Size, "not announced"),
     (31, Stage::Mail, CheckName::SenderDomain, ""),
     (32, Stage::Mail, CheckName::SecureReceipt, ""),

@@ -69,6 +69,7 @@ const SOURCES: &[(&str, Source)] = &[
     ("asn", Source::Text(TextColumn::Network)),
     ("country", Source::Text(TextColumn::Country)),
     ("direction", Source::Text(TextColumn::Direction)),
+    ("submitter", Source::Text(TextColumn::Submitter)),
     ("listener", Source::Always(TextColumn::Listener)),
     ("header_from", Source::Mailboxes),
     ("subject", Source::Text(TextColumn::Subject)),

@@ -195,6 +195,13 @@ pub const METRICS: &[Metric] = &[
          version, `TLS` for any other, `none` without.",
     ),
     row(
+        "portcullis_authentications_total",
+        Counter,
+        &["result"],
+        "Names and passwords said on outbound listeners: `right`, `wrong`, or `not_now` where they \
+         were not looked at, after too many wrong ones or because too many came at once.",
+    ),
+    row(
         "portcullis_source_up",
         Gauge,
         &["source"],

@@ -98,6 +98,9 @@ pub struct Row {
     /// `outbound` of mail of our own servers; absent of mail from the world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<String>,
+    /// The device or program that submitted the mail by name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitter: Option<String>,
     /// The listener that took the connection.
     #[serde(default)]
     pub listener: String,
@@ -193,6 +196,7 @@ impl Row {
             direction: Some(client.client.direction)
                 .filter(|direction| !direction.is_inbound())
                 .map(|direction| direction.slug().to_owned()),
+            submitter: submitter(event),
             listener: client.client.listener.to_string(),
             message_id: text(message.and_then(|facts| facts.message_id.as_deref())),
             size: message.map(|facts| facts.size_octets).or(event.subject.declared_size),
@@ -215,6 +219,14 @@ impl Row {
 pub(crate) fn place(event: &Event) -> Option<PlaceFacts> {
     match event.record.evidence.latest(CheckName::Place) {
         Some(Observed::Place(facts)) => Some(*facts),
+        _ => None,
+    }
+}
+
+/// Who submitted the mail by name and password.
+fn submitter(event: &Event) -> Option<String> {
+    match event.record.evidence.latest(CheckName::Submission) {
+        Some(Observed::Submission(facts)) => facts.by.as_deref().map(str::to_owned),
         _ => None,
     }
 }

@@ -29,6 +29,7 @@ fn world() -> World {
             network: RateLimit::NONE,
             sender: RateLimit::NONE,
             recipient: RateLimit::NONE,
+            submitter: RateLimit::NONE,
         },
         harvest: HarvestLimits::NONE,
         harvest_exempt: Vec::new(),

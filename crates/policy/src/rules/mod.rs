@@ -60,7 +60,7 @@ fn of_outbound(stage: Stage) -> &'static [Rule] {
     match stage {
         Stage::Connect | Stage::Helo | Stage::Content => of_inbound(stage),
         Stage::Mail => &[unavailable, declared_size_for_anybody],
-        Stage::Rcpt => &[unavailable, outbound_relay_control, declared_size],
+        Stage::Rcpt => &[unavailable, outbound_relay_control, submitter_rate, declared_size],
         Stage::Data => &[unavailable, line_endings, line_length, received_size, hops],
         Stage::Deliver => &[],
     }

@@ -1,29 +1,63 @@
 //! Who may send through us to the world.
 
-use types::{CheckName, Decision, Detail, Observed, Reason};
+use types::finding::RateHolder;
+use types::{CheckName, Decision, Detail, Observed, Reason, SubmissionFacts};
 
 use super::RuleAnswer;
 use crate::decide::Case;
 
-/// Mail that leaves us is taken from the networks of the settings alone, and
-/// from senders of our own domains or with the null reverse-path alone. No
-/// policy can change either: it is what keeps the gateway from being an open
-/// relay, even where a listed network has a machine that is not ours any more.
+/// Mail that leaves us is taken from the networks of the settings and from
+/// submitters who have proved who they are, and from senders of our own
+/// domains or with the null reverse-path alone. No policy can change either:
+/// it is what keeps the gateway from being an open relay, even where a listed
+/// network has a machine that is not ours any more, and it keeps whoever has
+/// stolen a submitter's password to that submitter's senders.
 pub(crate) fn outbound_relay_control(case: &mut Case<'_>) -> RuleAnswer {
-    let listed = matches!(
-        case.evidence.latest(CheckName::Outbound),
-        Some(Observed::Outbound { listed: true })
-    );
+    let (listed, offers_auth) = match case.evidence.latest(CheckName::Outbound) {
+        Some(&Observed::Outbound { listed, offers_auth }) => (listed, offers_auth),
+        _ => (false, false),
+    };
+    let submitted = match case.evidence.latest(CheckName::Submission) {
+        Some(Observed::Submission(SubmissionFacts { by: Some(_), may_send, .. })) => {
+            Some(*may_send)
+        }
+        _ => None,
+    };
     let of_ours = case.who.reverse_path.is_some_and(|path| {
         path.address().is_none_or(|address| case.set.is_internal(address.domain_key()))
     });
-    if listed && of_ours {
-        return RuleAnswer::NotMine;
-    }
-    let (check, why) = match listed {
-        true => (CheckName::Relay, "outbound listener: the sender is of none of our domains"),
-        false => (CheckName::Outbound, "outbound listener: the client is in no listed network"),
+    let may_send = listed || submitted == Some(true);
+    let (reason, check, why) = match (may_send, submitted, offers_auth) {
+        (true, ..) if of_ours => return RuleAnswer::NotMine,
+        (true, ..) => {
+            (Reason::RelayDenied, CheckName::Relay, "the sender is of none of our domains")
+        }
+        (false, Some(_), _) => (
+            Reason::SubmissionSenderDenied,
+            CheckName::Submission,
+            "the submitter may not send as this sender",
+        ),
+        (false, None, true) => (
+            Reason::SubmissionRequired,
+            CheckName::Submission,
+            "the client is in no listed network and did not authenticate",
+        ),
+        (false, None, false) => {
+            (Reason::RelayDenied, CheckName::Outbound, "the client is in no listed network")
+        }
     };
-    let decision = Decision::new(Reason::RelayDenied, check);
-    RuleAnswer::Decides(decision.with_detail(Detail::Note(why.into())))
+    let note = Detail::Note(format!("outbound listener: {why}").into());
+    RuleAnswer::Decides(Decision::new(reason, check).with_detail(note))
+}
+
+/// A submitter whose password was stolen must not be able to send without
+/// end. Nobody looks for this: it is found where it is passed.
+pub(crate) fn submitter_rate(case: &mut Case<'_>) -> RuleAnswer {
+    match case.evidence.latest(CheckName::Rate) {
+        Some(&Observed::Rate { exceeded: true, of: RateHolder::Submitter, retry_in_s, .. }) => {
+            let decision = Decision::new(Reason::RateLimited, CheckName::Rate);
+            RuleAnswer::Decides(decision.with_detail(Detail::RetryIn { seconds: retry_in_s }))
+        }
+        _ => RuleAnswer::NotMine,
+    }
 }

@@ -192,7 +192,7 @@ fn domains_of(texts: &[String]) -> Result<Vec<DomainPattern>, Failure> {
 }
 
 /// A password: typed twice without an echo, or one line of standard input.
-fn read_password() -> Result<String, Failure> {
+pub(super) fn read_password() -> Result<String, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return line(&mut input.lock());

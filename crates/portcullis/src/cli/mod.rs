@@ -25,6 +25,7 @@ mod requests;
 mod roles;
 mod server;
 mod state;
+mod submitters;
 mod views;
 
 use std::process::ExitCode;
@@ -34,8 +35,8 @@ use clap::{CommandFactory, Parser};
 pub use arguments::{
     AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
     DefinitionCommand, DemoArguments, GeoCommand, Global, GreylistCommand, GroupCommand,
-    PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand, TokenCommand,
-    Which,
+    PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand,
+    SubmittersCommand, TokenCommand, Which,
 };
 pub use bulk::{BulkArguments, BulkCommand};
 pub use exit::{Exit, Failure};
@@ -119,6 +120,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Requests(command) => requests::requests(global, command),
         Command::Account(command) => accounts::account(global, command),
         Command::Role(command) => roles::role(global, command),
+        Command::Submitters(command) => submitters::submitters(global, command),
         Command::Token(command) => accounts::token(global, command),
         Command::Audit(command) => audit::audit(global, command),
         Command::Status { hours: None } => state::status(global),

@@ -96,6 +96,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
             network: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
             sender: rate(smtp.recipient_rate_per_sender_max, smtp.recipient_burst_max),
             recipient: rate(smtp.mail_rate_per_recipient_max, smtp.recipient_burst_max),
+            submitter: rate(smtp.submitter_rate_max, smtp.submitter_burst_max),
         },
         harvest: HarvestLimits {
             by_client_max: smtp.unknown_recipients_per_client_max,
@@ -203,7 +204,8 @@ pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
         role: match listener.role {
             ListenerRole::Inbound => DoorRole::Inbound,
             ListenerRole::Outbound => {
-                DoorRole::Outbound { allow_from: listener.allow_from.as_slice().into() }
+                let (allow_from, auth) = (listener.allow_from.as_slice().into(), listener.auth);
+                DoorRole::Outbound { allow_from, auth }
             }
         },
     };

@@ -9,11 +9,14 @@ use center::Center;
 use center::accounts::Accounts;
 use center::alerts::AlertParts;
 use center::metrics::{Metrics, MetricsFromEvents};
+use center::submitters::{SubmitterParts, Submitters};
 use checks::{Checks, Directories};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
-use store::state::{AccountState, AlertState, AuditState, PolicyState, RecipientState};
+use store::state::{
+    AccountState, AlertState, AuditState, PolicyState, RecipientState, SubmitterState,
+};
 use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
@@ -30,6 +33,7 @@ use super::places::PlacesWatch;
 use super::policies::Policies;
 use super::recipients::RecipientsWatch;
 use super::reputation::LearnedReputation;
+use super::submitters::Passwords;
 use super::{convert, open_files};
 use crate::notices::ReportWriter;
 use crate::settings::Settings;
@@ -102,11 +106,12 @@ impl Gateway {
             Arc::clone(&shared.triplets),
         ));
         let watched = shared.watched(settings, &checks, &policies, opened.recipients, &log)?;
+        let submitters = shared.submitters(opened.submitters, &policies);
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
         let engine = Engine::new(
-            shared.engine_parts(&policies, &checks, tls.clone()),
+            shared.engine_parts(&policies, &checks, tls.clone(), &submitters, &log),
             convert::receive(settings, allowed.max),
         );
         let (delivery, reception) = (deliverer.clone(), Arc::clone(&engine));
@@ -119,7 +124,7 @@ impl Gateway {
         let center = center.with_saved_views(opened.views).with_requests(opened.requests);
         let center = center.with_reputation(Arc::new(LearnedReputation(Arc::clone(&checks))));
         let center = center.with_recipients(Arc::clone(&watched.recipients) as _);
-        let center = center.with_alerts(alerts);
+        let center = center.with_alerts(alerts).with_submitters(submitters);
         let center = Arc::new(center);
         if let Err(error) = center.restore_reputation() {
             // What was learned only advises: without it mail is taken all the same.
@@ -267,6 +272,8 @@ impl Shared {
         policies: &Policies,
         checks: &Arc<Checks>,
         tls: Option<Arc<Tls>>,
+        submitters: &Arc<Submitters>,
+        log: &Arc<Log>,
     ) -> EngineParts {
         EngineParts {
             clock: Arc::clone(&self.clock),
@@ -279,7 +286,21 @@ impl Shared {
             correspondences: Arc::clone(&self.correspondences),
             node: self.node.clone(),
             tls,
+            submitters: Some(Arc::new(Passwords::new(submitters, log))),
         }
+    }
+
+    fn submitters(
+        &self,
+        state: Arc<dyn SubmitterState>,
+        policies: &Arc<Policies>,
+    ) -> Arc<Submitters> {
+        Arc::new(Submitters::new(SubmitterParts {
+            state,
+            activator: Arc::clone(policies) as _,
+            clock: Arc::clone(&self.clock),
+            chance: Arc::clone(&self.chance),
+        }))
     }
 
     fn center(

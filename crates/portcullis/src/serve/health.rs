@@ -217,6 +217,9 @@ impl Health {
             }
         }
         let (tally, sent) = (self.engine.tally().snapshot(), self.deliverer.status().counts);
+        for (result, count) in receive::Proof::RESULTS.iter().zip(tally.proofs) {
+            add("portcullis_authentications_total", &[result], count);
+        }
         let out_tls = [sent.sessions_tls12, sent.sessions_tls13, sent.sessions_tls_other];
         for (direction, sessions, tls) in
             [("in", tally.sessions, tally.tls), ("out", sent.connections_opened, out_tls)]

@@ -30,6 +30,7 @@ mod reputation;
 mod running;
 mod sign_in;
 mod sources;
+mod submitters;
 mod systemd;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use store::disk::RealDisk;
 use store::state::{
     AccountState, AlertState, AuditState, PolicyState, RecipientState, ReviewRequestState,
     SavedViewState, SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteRecipients, SqliteRequests,
-    SqliteState, SqliteViews,
+    SqliteState, SqliteSubmitters, SqliteViews, SubmitterState,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -58,6 +58,7 @@ pub(crate) struct Opened {
     pub(crate) alerts: Arc<dyn AlertState>,
     pub(crate) requests: Arc<dyn ReviewRequestState>,
     pub(crate) recipients: Arc<dyn RecipientState>,
+    pub(crate) submitters: Arc<dyn SubmitterState>,
     pub(crate) audit: Arc<dyn AuditState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
@@ -112,6 +113,7 @@ impl Opened {
         let alerts = Arc::new(SqliteAlerts::open(&file).map_err(failed)?);
         let requests = Arc::new(SqliteRequests::open(&file).map_err(failed)?);
         let recipients = Arc::new(SqliteRecipients::open(&file).map_err(failed)?);
+        let submitters = Arc::new(SqliteSubmitters::open(&file).map_err(failed)?);
         let audit = Arc::new(SqliteAudit::open(&file).map_err(failed)?);
         let store = Arc::new(store);
         Ok(Opened {
@@ -122,6 +124,7 @@ impl Opened {
             alerts,
             requests,
             recipients,
+            submitters,
             audit,
             world,
             report,

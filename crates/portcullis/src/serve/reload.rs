@@ -148,6 +148,7 @@ mod tests {
                 "smtp.listener.0.proxy_protocol_from",
                 "smtp.listener.0.role",
                 "smtp.listener.0.allow_from",
+                "smtp.listener.0.auth",
             ]
         );
         assert_eq!(changed_for_restart(&before, &before), Vec::<String>::new());

@@ -108,7 +108,9 @@ impl Check<'_> {
     fn listeners(&mut self, settings: &Settings) {
         let mut used = HashMap::new();
         for listener in &settings.listeners {
-            self.role(&format!("smtp.listener.{}", listener.number.unwrap_or(0)), listener);
+            let at = format!("smtp.listener.{}", listener.number.unwrap_or(0));
+            self.role(&at, listener);
+            self.auth(&at, listener, settings);
             let key = format!("smtp.listener.{}.listen", listener.number.unwrap_or(0));
             // Port 0 is a new port each time, so two of them do not collide.
             if listener.listen.port() == 0 {
@@ -133,14 +135,14 @@ impl Check<'_> {
     /// Who may send to the world: our own networks and never everybody.
     fn role(&mut self, at: &str, listener: &ListenerSettings) {
         let key = format!("{at}.allow_from");
-        match (listener.role, listener.allow_from.is_empty()) {
-            (ListenerRole::Inbound, false) => {
+        match (listener.role, listener.allow_from.is_empty() && !listener.auth) {
+            (ListenerRole::Inbound, false) if !listener.allow_from.is_empty() => {
                 let text = "is for an outbound listener: anybody may bring mail for your domains";
                 self.error(&key, text);
             }
             (ListenerRole::Outbound, true) => {
-                let text =
-                    "an outbound listener needs allow_from: the networks of your own servers";
+                let text = "an outbound listener needs allow_from, the networks of your own servers, \
+                            or auth = true";
                 self.error(&format!("{at}.role"), text);
             }
             _ => {}
@@ -153,6 +155,28 @@ impl Check<'_> {
             );
             self.error(&key, text);
         }
+    }
+
+    /// Whoever says a password must know to whom.
+    fn auth(&mut self, at: &str, listener: &ListenerSettings, settings: &Settings) {
+        if !listener.auth {
+            return;
+        }
+        let tls = &settings.smtp_tls;
+        let text = match (listener.role, tls.enabled, tls.certificate_file.is_some()) {
+            (ListenerRole::Inbound, ..) => {
+                "is for an outbound listener: nobody authenticates to bring mail for your domains"
+            }
+            (ListenerRole::Outbound, false, _) => {
+                "passwords are taken inside TLS alone, and smtp.tls.enabled is false"
+            }
+            (ListenerRole::Outbound, true, false) => {
+                "needs smtp.tls.certificate_file and key_file: behind the certificate that is made \
+                 at first start, no client can tell this server from one that wants its password"
+            }
+            (ListenerRole::Outbound, true, true) => return,
+        };
+        self.error(&format!("{at}.auth"), text);
     }
 
     /// Passwords do not cross a network in clear text, and numbers without a

@@ -138,6 +138,7 @@ fn default_listener() -> Numbered<ListenerSettings> {
         proxy_protocol_from: Vec::new(),
         role: ListenerRole::Inbound,
         allow_from: Vec::new(),
+        auth: false,
     };
     Numbered { number: None, entry }
 }

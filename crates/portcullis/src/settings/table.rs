@@ -76,7 +76,12 @@ settings! {
         recipient_rate_per_sender_max: Rate = "0/min", like "300/min";
         /// Mails offered to one recipient; `"0/min"` means no limit.
         mail_rate_per_recipient_max: Rate = "0/min", like "120/min";
-        /// What may come at once after a quiet time, before each of these four rates counts.
+        /// Recipients offered by one submitter, who has proved who it is on an outbound listener;
+        /// `"0/min"` means no limit. It bounds what can be done with a stolen password.
+        submitter_rate_max: Rate = "20/min";
+        /// Recipients a submitter may offer at once after a quiet time, before its rate counts.
+        submitter_burst_max: u32 = 1000, within 1..=1000000;
+        /// What may come at once after a quiet time, before each of the four rates of recipients counts.
         recipient_burst_max: u32 = 200, within 1..=1000000;
         /// Unknown recipients one client (IPv6: one /64) may ask for within
         /// `unknown_recipients_window`. From half of them on, replies about unknown recipients are
@@ -139,6 +144,10 @@ settings! {
         role: ListenerRole = "inbound";
         /// Networks that may send through an outbound listener, from senders of the domains here.
         allow_from: Vec<IpNet> = [], like ["192.0.2.0/28"];
+        /// Whether submitters may send through an outbound listener, who prove who they are with a
+        /// name and password (`portcullis submitters`) inside TLS; needs a certificate in
+        /// `[smtp.tls]`.
+        auth: bool = false;
     }
 
     /// Where another mail server asks what to do with a recipient (`check_policy_service` of

@@ -76,6 +76,13 @@ messages! {
         /// Where from.
         from: String,
     } = "emergency_sign_in", Error, "the account for emergencies, {account}, signed in from {from}; the audit log says what it does";
+    /// A client of an outbound listener said a name and password and was not let send.
+    SubmissionRefused {
+        /// Where from.
+        from: String,
+        /// Why.
+        problem: String,
+    } = "submission_refused", Warn, "authentication from {from} failed: {problem}";
     /// The connection of a mail server that asked a policy service ended without an answer.
     NotAnswered {
         /// Who it was.

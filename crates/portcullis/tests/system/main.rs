@@ -36,4 +36,5 @@ mod remote;
 mod reputation;
 mod roles;
 mod smoke;
+mod submission;
 mod tls;

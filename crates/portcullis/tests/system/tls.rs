@@ -16,7 +16,7 @@ use crate::gateway::{BOB, Gateway, PERMITTED};
 use crate::sink::Sink;
 
 const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
-const NAME: &str = "mx.corp.example";
+pub(crate) const NAME: &str = "mx.corp.example";
 const SOON: Duration = Duration::from_secs(20);
 
 /// Believes every certificate, as most senders of mail do; signatures count.
@@ -82,14 +82,14 @@ fn believing() -> Arc<ClientConfig> {
 }
 
 /// A client that believes this certificate alone.
-fn trusting(certificate: &CertificateDer<'static>) -> Arc<ClientConfig> {
+pub(crate) fn trusting(certificate: &CertificateDer<'static>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     Arc::new(builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Writes a new certificate for [`NAME`] where the settings expect it.
-fn issue(gateway: &Gateway) -> CertificateDer<'static> {
+pub(crate) fn issue(gateway: &Gateway) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([NAME.to_owned()]).unwrap();
     gateway.write("tls.crt", &cert.pem());

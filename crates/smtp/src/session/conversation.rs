@@ -4,13 +4,12 @@ use memchr::memchr;
 use types::{Reason, Reply};
 
 use super::{
-    Asked, Dropping, End, Ends, History, INPUT_OCTETS_MIN, LineState, Output, Question, Session,
-    Source, State,
+    Asked, Dropping, End, Ends, History, LineState, Output, Question, Session, Source, State,
 };
 use crate::command::{Chunk, Command};
 use crate::content_reader::{ContentFault, ContentReader, Piece};
 use crate::counts::Verb;
-use crate::replies;
+use crate::replies::{self, RESPONSE_TOO_LONG};
 
 impl Session {
     /// Does one thing. Nothing returned means that there may be more to do.
@@ -31,7 +30,9 @@ impl Session {
             State::Greeted | State::Ready | State::Open(_) if self.is_over_limit() => {
                 Some(self.end_connection(Reason::ProtocolErrors))
             }
-            State::Greeted | State::Ready | State::Open(_) => self.line(input, out),
+            State::Greeted | State::Ready | State::Open(_) | State::Authenticating(_) => {
+                self.line(input, out)
+            }
             State::Content(..) => self.content(input, out),
             State::Dropping(_) => self.drop_chunk(input, out),
             State::Interrupted { .. } => self.interrupted(),
@@ -124,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Takes a command line. Only CR LF ends one.
+    /// Takes a command line, or a response of AUTH. Only CR LF ends one.
     fn line<'i>(&mut self, input: &mut &'i [u8], out: &mut Vec<u8>) -> Option<Output<'i>> {
         let whole = *input;
         let Some(at) = memchr(b'\n', whole) else {
@@ -132,21 +133,29 @@ impl Session {
             return Some(Output::Wait);
         };
         let (line, after) = whole.split_at(at);
-        let too_long = self.line == LineState::TooLong || at >= INPUT_OCTETS_MIN;
+        let too_long = self.line == LineState::TooLong || at >= self.input_octets_min();
         let ended = line.strip_suffix(b"\r");
-        if let (Some(line), LineState::Start) = (ended, self.line) {
-            return self.command_line(line, input, out);
+        let authenticates = matches!(self.state, State::Authenticating(_));
+        match (ended, self.line) {
+            (Some(line), LineState::Start) if authenticates => {
+                *input = after.split_at(1).1;
+                return self.response(line, out);
+            }
+            (Some(line), LineState::Start) => return self.command_line(line, input, out),
+            _ => *input = after.split_at(1).1,
         }
-        *input = after.split_at(1).1;
+        self.line = if ended.is_some() { LineState::Start } else { LineState::Broken };
+        if authenticates {
+            return self.give_up(if too_long { RESPONSE_TOO_LONG } else { replies::BAD_LINE }, out);
+        }
         self.verb = Some(Verb::Other);
         self.commands = self.commands.saturating_add(1);
-        self.line = if ended.is_some() { LineState::Start } else { LineState::Broken };
         self.protest(if too_long { replies::LINE_TOO_LONG } else { replies::BAD_LINE }, out)
     }
 
     /// Drops the beginning of a line that is too long already.
     fn line_incomplete(&mut self, input: &mut &[u8]) {
-        if self.line == LineState::TooLong || input.len() >= INPUT_OCTETS_MIN {
+        if self.line == LineState::TooLong || input.len() >= self.input_octets_min() {
             self.line = LineState::TooLong;
             // The CR is kept: whether the line ends depends on what follows.
             let keep = usize::from(input.last() == Some(&b'\r'));

@@ -6,6 +6,7 @@ use types::{ForwardPath, Reason, Reply, ReversePath};
 
 use crate::command::{Malformed, Unfit};
 use crate::content_reader::ContentFault;
+use crate::credentials::Credentials;
 use crate::parameters::MailParameters;
 use crate::replies;
 
@@ -30,6 +31,11 @@ pub enum Question {
     /// RCPT, within the number of recipients allowed: an attempt, which ends
     /// here if it is refused, else with its transaction.
     Rcpt(ForwardPath),
+    /// AUTH with a name and a password: is it right? No attempt of its own; a
+    /// refusal that closes the connection ends it for
+    /// [`Reason::SubmissionFailed`], which an
+    /// [`Output::Ended`](super::Output::Ended) tells.
+    Authenticate(Credentials),
     /// The content is complete. [`Answer::Proceed`] says that it is durable;
     /// either way the attempts of all accepted recipients end here.
     EndOfData {
@@ -86,6 +92,7 @@ impl Question {
             | Question::Helo { .. }
             | Question::Mail(_)
             | Question::Rcpt(_)
+            | Question::Authenticate(_)
             | Question::EndOfData { .. } => None,
         }
     }

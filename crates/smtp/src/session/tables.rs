@@ -33,8 +33,14 @@ impl Session {
             (_, C::Ehlo(name)) => self.hello(name, true),
             (_, C::Helo(name)) => self.hello(name, false),
             (_, C::Bdat(chunk)) => self.chunk(chunk),
+            (_, C::Auth(mechanism, initial)) => self.auth(mechanism, initial, out),
             (State::Greeted, C::Mail(..) | C::Rcpt(_) | C::Data) => {
                 self.protest(replies::HELO_FIRST, out)
+            }
+            (State::Ready, C::Mail(path, MailParameters { auth: true, .. }))
+                if !self.offers_auth() =>
+            {
+                self.address(Question::UnfitSender(path, Unfit::ParameterUnknown))
             }
             (State::Ready, C::Mail(reverse_path, parameters)) => {
                 self.mail(reverse_path, parameters)
@@ -136,6 +142,10 @@ impl Session {
                 }
                 replies::render(told.reply.as_ref().unwrap_or(&replies::RECIPIENT_OK), out);
             }
+            (Asked::Authenticate, true) => {
+                self.authenticated = true;
+                replies::render(&replies::AUTHENTICATED, out);
+            }
             (Asked::EndOfData, true) => {
                 self.state = State::Ready;
                 replies::render(told.reply.as_ref().unwrap_or(&replies::ACCEPTED), out);
@@ -151,6 +161,7 @@ impl Session {
                 self.refused_before = true;
                 self.turn_down(&told, refusal(), out);
             }
+            (Asked::Authenticate, false) => self.turn_down_credentials(&told, refusal(), out),
             (Asked::Rcpt, false) | (Asked::Address, _) => {
                 self.turn_down_address(&told, refusal(), out);
             }
@@ -193,6 +204,19 @@ impl Session {
         }
         if told.insists {
             self.break_off(Reason::SystemUnavailable, false);
+        }
+    }
+
+    /// Refuses a name and password: a mistake like others, unless it is ours.
+    fn turn_down_credentials(&mut self, told: &Told, reply: Reply, out: &mut Vec<u8>) {
+        if reply.code >= 500 {
+            self.commands_wrong = self.commands_wrong.saturating_add(1);
+        }
+        if !told.silent {
+            replies::render(&reply, out);
+        }
+        if told.closes {
+            self.break_off(Reason::SubmissionFailed, false);
         }
     }
 

@@ -29,6 +29,12 @@ const PIECES: &[&str] = &[
     "RSET\r\n",
     "NOOP\r\n",
     "QUIT\r\n",
+    "STARTTLS\r\n",
+    "AUTH PLAIN AGFubgBzM2NyZXQ=\r\n",
+    "AUTH PLAIN\r\n",
+    "AUTH LOGIN\r\nYW5u\r\nczNjcmV0\r\n",
+    "AGFubgBzM2NyZXQ=\r\n",
+    "*\r\n",
     "STARTTLS\r\nMAIL FROM:<evil@sender.example>\r\n",
     "FOO\r\n",
     "\r",
@@ -53,7 +59,7 @@ fn profile() -> Arc<SessionProfile> {
     let mut limits = SessionLimits { recipients_max: 3, ..SessionLimits::default() };
     limits.content.message_octets_max = 60;
     limits.content.excess_octets_max = 60;
-    Arc::new(SessionProfile::new("mx.example", true, limits))
+    Arc::new(SessionProfile::new("mx.example", true, limits).offering_auth("mx.example"))
 }
 
 /// The world around a session, which keeps the books the session's caller
@@ -132,6 +138,7 @@ impl World {
         match (&question, yes) {
             (Question::Rcpt(_), true) => self.open += 1,
             (Question::Connect | Question::Helo { .. } | Question::Mail(_), true) => {}
+            (Question::Authenticate(_), _) => self.require(self.session.is_tls(), "in clear text"),
             (Question::EndOfData { .. } | Question::RefuseMessage { .. }, _) => {
                 self.require(self.open > 0, "a message for nobody");
                 self.events += std::mem::take(&mut self.open);

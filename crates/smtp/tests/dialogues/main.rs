@@ -6,12 +6,12 @@
 //! | line | author? | meaning |
 //! |---|---|---|
 //! | `# …` | yes | a remark; the first says what the dialogue shows |
-//! | `limit NAME N` | yes | a limit of this dialogue; `limit starttls 0` offers none |
+//! | `limit NAME N` | yes | a limit of this dialogue; `limit starttls 0` offers none, `limit auth 1` offers AUTH |
 //! | `connect` | yes | a client connects |
 //! | `C: …` | yes | the client sends this line |
 //! | `C+ …` | yes | the same, in one write with what follows |
 //! | `R: …` | yes | the client sends these octets: `\r`, `\n`, `\\`, `\xNN`, `\{a*300}` |
-//! | `= …` | yes | the answer: `proceed`, `refuse`, `refuse REASON`, `close REASON`, `close` |
+//! | `= …` | yes | the answer: `proceed`, `refuse`, `refuse REASON`, `close REASON`, `close`, `credentials-invalid` |
 //! | `timeout` `lost` `drain` `stop` `tls` `tls-failed` | yes | what else can happen |
 //! | `S: …` | no | a line of reply |
 //! | `? …` | no | a question to policy |

@@ -27,6 +27,7 @@ pub(crate) fn play(script: &str) -> String {
 struct Stage {
     limits: SessionLimits,
     starttls: bool,
+    auth: bool,
     session: Option<Session>,
     input: Vec<u8>,
     question: Option<Question>,
@@ -38,6 +39,7 @@ impl Stage {
         Stage {
             limits: SessionLimits::default(),
             starttls: true,
+            auth: false,
             session: None,
             input: Vec::new(),
             question: None,
@@ -52,6 +54,10 @@ impl Stage {
             "limit" => self.limit(rest),
             "connect" => {
                 let profile = SessionProfile::new("mx.example", self.starttls, self.limits);
+                let profile = match self.auth {
+                    true => profile.offering_auth("mx.example"),
+                    false => profile,
+                };
                 self.session = Some(Session::new(Arc::new(profile)));
                 self.turn();
             }
@@ -95,6 +101,7 @@ impl Stage {
             "line" => self.limits.content.line_octets_max = number.into(),
             "excess" => self.limits.content.excess_octets_max = number.into(),
             "starttls" => self.starttls = number > 0,
+            "auth" => self.auth = number > 0,
             other => panic!("no such limit: {other}"),
         }
     }
@@ -170,6 +177,7 @@ fn answer(text: &str, reason: Option<Reason>) -> Answer {
         reason.reply(&ReplyParameters::default()).expect("a reason with a reply")
     };
     match text.split_once(' ').unwrap_or((text, "")) {
+        ("credentials-invalid", "") => Answer::Refuse(smtp::replies::CREDENTIALS_INVALID),
         ("proceed", "") => Answer::Proceed,
         ("refuse", slug) => Answer::Refuse(reply(slug)),
         ("close", "") => Answer::Close,
@@ -188,6 +196,8 @@ fn question_text(question: &Question) -> String {
             format!("mail {}{}", mail.reverse_path, parameters(&mail.parameters))
         }
         Question::Rcpt(path) => format!("rcpt {path}"),
+        // Shown as it shows itself: the password must not be in it.
+        Question::Authenticate(credentials) => format!("authenticate {credentials:?}"),
         Question::EndOfData { octets } => format!("end-of-data {octets} octets"),
         Question::MalformedSender(m) => format!("malformed-sender {} ({})", m.given, m.error),
         Question::UnfitSender(path, unfit) => format!("unfit-sender {path} ({unfit})"),
@@ -206,7 +216,8 @@ fn parameters(parameters: &MailParameters) -> String {
     let size = parameters.size.map(|size| format!(" size={size}"));
     let body = parameters.body.map(|body| format!(" body={body:?}"));
     let smtputf8 = parameters.smtputf8.then(|| " smtputf8".to_owned());
-    [size, body, smtputf8].into_iter().flatten().collect()
+    let auth = parameters.auth.then(|| " auth".to_owned());
+    [size, body, smtputf8, auth].into_iter().flatten().collect()
 }
 
 fn end_text(end: End) -> String {

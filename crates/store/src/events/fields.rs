@@ -264,6 +264,7 @@ impl TextColumn {
             }
             TextColumn::Direction => direction(event, take),
             TextColumn::Would => would(event, take),
+            TextColumn::Submitter => all(submitter(event), take),
             TextColumn::HeaderFrom
             | TextColumn::Address
             | TextColumn::Host
@@ -280,6 +281,14 @@ fn all<'a>(values: impl IntoIterator<Item = &'a str>, take: &mut dyn TakeValue) 
 fn place(event: &Event) -> Option<&PlaceFacts> {
     match event.record.evidence.latest(CheckName::Place) {
         Some(Observed::Place(facts)) => Some(facts),
+        _ => None,
+    }
+}
+
+/// Who submitted the mail by name and password.
+fn submitter(event: &Event) -> Option<&str> {
+    match event.record.evidence.latest(CheckName::Submission) {
+        Some(Observed::Submission(facts)) => facts.by.as_deref(),
         _ => None,
     }
 }

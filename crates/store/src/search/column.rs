@@ -102,6 +102,8 @@ columns! {
     /// does it (`rejected`, `reject`), the reason with each beginning of it up
     /// to a dot, and the policy as `#3`.
     Would = "would",
+    /// The submitter that proved itself, by name.
+    Submitter = "submitter",
     /// Group: display names and addresses of the From field.
     HeaderFrom = "header_from",
     /// Group: reverse-path, forward-path, addresses of the From field.

@@ -31,6 +31,7 @@ mod sqlite;
 mod sqlite_account_changes;
 mod sqlite_accounts;
 mod sqlite_audit;
+mod submitters;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -51,6 +52,7 @@ pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswe
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
 pub use sqlite_audit::SqliteAudit;
+pub use submitters::{SqliteSubmitters, StoredSubmitter, SubmitterChange, SubmitterState};
 pub use views::{SavedViewState, SqliteViews, StoredView};
 
 use types::PolicyId;

@@ -147,6 +147,9 @@ pub const FIELDS: &[Field] = &[
         "`outbound` finds the mail of your own servers to the world; without it both ways are found, \
          and -direction:outbound leaves it out.")
         .shown("Direction", "direction", Drawn::Text),
+    field(Envelope, Exact(TextColumn::Submitter), "submitter", "submitter:printer",
+        "The device or program that submitted the mail by name and password; * for any.")
+        .shown("Submitter", "submitter", Drawn::Text),
     field(Envelope, Text(TextColumn::Listener), "listener", "listener:2525",
         "The listener that took the connection, as address:port or a part of it.")
         .shown("Listener", "listener", Drawn::Code),

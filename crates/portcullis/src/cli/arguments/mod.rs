@@ -11,6 +11,7 @@ mod recipients;
 mod requests;
 mod senders;
 mod server;
+mod submitters;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ pub use requests::RequestsCommand;
 pub(super) use senders::{AutoAllowCommand, EntryAction, ImportFormat};
 pub use senders::{DecideArguments, SendersCommand};
 pub use server::{ConfigCommand, DemoArguments};
+pub use submitters::SubmittersCommand;
 
 use super::bulk::BulkCommand;
 use super::expecting::ExpectCommand;
@@ -177,6 +179,9 @@ pub enum Command {
     /// Who may sign in to the console.
     #[command(subcommand, visible_alias = "accounts")]
     Account(AccountCommand),
+    /// Devices and programs that send mail to the world with a name and password.
+    #[command(subcommand, visible_alias = "submitter")]
+    Submitters(SubmittersCommand),
     /// What accounts may do, by role.
     #[command(subcommand, visible_alias = "roles")]
     Role(RoleCommand),

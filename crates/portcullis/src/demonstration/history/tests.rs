@@ -31,6 +31,9 @@ const NEVER: &[(Reason, &str)] = &[
     (Reason::AcceptedPassed, "said to another mail server, and the demo has none that asks"),
     (Reason::RecipientNeedsSmtputf8, "the demo's next hop takes such addresses"),
     (Reason::ProxyInvalid, "no listener of the demo stands behind a proxy"),
+    (Reason::SubmissionRequired, "no listener of the demo takes passwords"),
+    (Reason::SubmissionSenderDenied, "no listener of the demo takes passwords"),
+    (Reason::SubmissionFailed, "no listener of the demo takes passwords"),
     (Reason::SystemStopping, "said while the server stops, when nobody sends any more"),
 ];
 

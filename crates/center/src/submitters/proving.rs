@@ -1,0 +1,137 @@
+//! Whether a name and a password are right.
+
+use std::net::IpAddr;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use store::state::StoredSubmitter;
+use types::{Submitter, host_key};
+
+use super::Submitters;
+use crate::CenterError;
+use crate::accounts::{Busy, Tries, comparable};
+
+/// How often the use of a submitter is written down: a program that connects
+/// for each message must not cost a write each.
+const TOUCHED_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Why nobody may send. To the client all but [`Wrong`](Self::Wrong) are the
+/// same, and that is the same for whatever is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitRefusal {
+    /// No such pair, or one that is closed, or not from there.
+    #[error("{}", .0.text())]
+    Wrong(Wrong),
+    /// Too many were wrong before.
+    #[error("too many wrong passwords, the next is looked at in {} s", .0.as_secs().max(1))]
+    Wait(Duration),
+    /// Too many at once.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// Our failure.
+    #[error(transparent)]
+    Failed(#[from] CenterError),
+}
+
+/// What is wrong, for the operator's log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Nobody is called so. The name is not kept: people type their password
+    /// where the name belongs.
+    Name,
+    /// The password of this submitter is another one.
+    Password(String),
+    /// This submitter is closed.
+    Disabled(String),
+    /// This submitter comes from elsewhere.
+    Network(String),
+}
+
+impl Wrong {
+    fn text(&self) -> String {
+        match self {
+            Wrong::Name => "no submitter has that name".to_owned(),
+            Wrong::Password(name) => format!("the password of {name} is another one"),
+            Wrong::Disabled(name) => format!("{name} is disabled"),
+            Wrong::Network(name) => format!("{name} may not come from there"),
+        }
+    }
+}
+
+impl Submitters {
+    /// Whether this is the name and password of a submitter that may come
+    /// from there. Blocks for tens of milliseconds of processor time.
+    ///
+    /// # Errors
+    ///
+    /// See [`SubmitRefusal`].
+    pub fn prove(
+        &self,
+        name: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<Submitter, SubmitRefusal> {
+        let (name, now) = (comparable(name), self.parts.clock.now());
+        let found = self.parts.state.submitter(&name).map_err(CenterError::from)?;
+        // Where it last was right it is not kept out by strangers who guess.
+        let at_home = |one: &StoredSubmitter| {
+            one.last_used.is_some_and(|(_, at)| host_key(at) == host_key(from))
+        };
+        let guessed = (!found.as_ref().is_some_and(at_home)).then_some(&*name);
+        self.tries().begin(guessed, from, now).map_err(SubmitRefusal::Wait)?;
+        let stored = found.as_ref().map(|one| one.password.as_str());
+        let is_right = self.hasher.is_right(password, stored).inspect_err(|_: &Busy| {
+            // It was not looked at, so it was not wrong.
+            self.tries().forgive_one(guessed, from);
+        });
+        let is_right = is_right.map_err(|_: Busy| SubmitRefusal::Busy)?;
+        let submitter = match found {
+            None => return Err(SubmitRefusal::Wrong(Wrong::Name)),
+            Some(one) if !is_right => return Err(SubmitRefusal::Wrong(Wrong::Password(one.name))),
+            Some(one) => allowed(one, from).map_err(SubmitRefusal::Wrong)?,
+        };
+        match guessed {
+            Some(name) => self.tries().forgive(name, from),
+            // What strangers guessed meanwhile still counts against them.
+            None => self.tries().forgive_one(None, from),
+        }
+        let is_noted = |(at, from_before)| {
+            now.since(at) < TOUCHED_EVERY && host_key(from_before) == host_key(from)
+        };
+        if !submitter.last_used.is_some_and(is_noted) {
+            // That mail is taken does not hang on it.
+            let _ = self.parts.state.touch_submitter(&name, now, from);
+        }
+        Ok(as_sender(submitter))
+    }
+
+    /// What a submitter that has proved itself may send as now; nothing if it
+    /// is closed or gone.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn as_it_is_now(&self, name: &str) -> Result<Option<Submitter>, CenterError> {
+        let found = self.parts.state.submitter(name)?.filter(|one| !one.disabled);
+        Ok(found.map(as_sender))
+    }
+
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn allowed(one: StoredSubmitter, from: IpAddr) -> Result<StoredSubmitter, Wrong> {
+    let from = from.to_canonical();
+    if one.disabled {
+        return Err(Wrong::Disabled(one.name));
+    }
+    match one.networks.is_empty() || one.networks.iter().any(|net| net.contains(&from)) {
+        true => Ok(one),
+        false => Err(Wrong::Network(one.name)),
+    }
+}
+
+fn as_sender(one: StoredSubmitter) -> Submitter {
+    Submitter { name: Arc::from(one.name), senders: one.senders }
+}

@@ -1,0 +1,164 @@
+//! Who may make submitters, and what their passwords are worth, over the real
+//! embedded store and a simulated clock.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use store::state::audit::AuditQuery;
+use store::state::{AuditState, SqliteAudit, SqliteSubmitters};
+use tempfile::TempDir;
+use types::{Permissions, ReversePath};
+use world::SystemChance;
+use world::simulated::SimulatedClock;
+
+use super::*;
+use crate::tests::Activator;
+
+struct House {
+    submitters: Submitters,
+    clock: SimulatedClock,
+    folder: TempDir,
+}
+
+fn house() -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2026-11-21T10:00:00Z".parse().unwrap());
+    let submitters = Submitters::new(SubmitterParts {
+        state: Arc::new(SqliteSubmitters::open(&folder.path().join("state.db")).unwrap()),
+        activator: Arc::new(Activator::default()),
+        clock: Arc::new(clock.clone()),
+        chance: Arc::new(SystemChance),
+    });
+    House { submitters, clock, folder }
+}
+
+fn machine() -> Caller {
+    Caller::with_all("root")
+}
+
+fn printer() -> NewSubmitter {
+    NewSubmitter {
+        name: " Printer ".to_owned(),
+        senders: vec!["printer@corp.example".to_owned()],
+        note: "second floor".to_owned(),
+        ..NewSubmitter::default()
+    }
+}
+
+fn from(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+#[test]
+fn what_is_made_is_told_once_and_sends_as_what_it_was_given() {
+    let house = house();
+    let submitters = &house.submitters;
+    let made = submitters.add(&machine(), &printer()).unwrap();
+    let password = made.password.unwrap();
+    assert_eq!(made.name, "printer");
+    let proved = submitters.prove("PRINTER", &password, from(1)).unwrap();
+    let may = |text: &str| proved.may_send_as(&ReversePath::Address(text.parse().unwrap()));
+    assert!(may("printer@corp.example") && !may("boss@corp.example"));
+    let row = submitters.list(&machine()).unwrap().remove(0);
+    assert_eq!((row.last_used, row.last_address), (Some(house.clock.now()), Some(from(1))));
+    // Another password takes the place of this one.
+    let own = "four quiet words here";
+    submitters.set_password(&machine(), "printer", Some(own)).unwrap();
+    let refused = submitters.prove("printer", &password, from(1));
+    assert!(matches!(refused, Err(SubmitRefusal::Wrong(Wrong::Password(_)))), "{refused:?}");
+    assert!(submitters.prove("printer", own, from(1)).is_ok());
+    // All of it is in the audit log, and no password.
+    let audit = SqliteAudit::open(&house.folder.path().join("state.db")).unwrap();
+    let noted = audit.entries(&AuditQuery::default(), None, 10).unwrap();
+    let actions: Vec<AuditAction> = noted.iter().map(|entry| entry.note.action).collect();
+    assert_eq!(actions, [AuditAction::SubmitterPassword, AuditAction::SubmitterAdded]);
+    let text = format!("{noted:?}");
+    assert!(!text.contains(&password) && !text.contains(own) && !text.contains("argon2"));
+}
+
+#[test]
+fn whoever_is_closed_gone_elsewhere_or_unknown_is_refused() {
+    let house = house();
+    let submitters = &house.submitters;
+    let networks = vec!["192.0.2.0/28".parse().unwrap()];
+    let new = NewSubmitter { networks, ..printer() };
+    let password = submitters.add(&machine(), &new).unwrap().password.unwrap();
+    let wrong = |name: &str, from: IpAddr| match submitters.prove(name, &password, from) {
+        Err(SubmitRefusal::Wrong(wrong)) => Some(wrong),
+        _ => None,
+    };
+    assert_eq!(wrong("printer", from(1)), None);
+    assert_eq!(wrong("printer", from(77)), Some(Wrong::Network("printer".to_owned())));
+    assert_eq!(wrong("nobody", from(1)), Some(Wrong::Name));
+    let disable = |disabled| {
+        let edit = SubmitterEdit { disabled: Some(disabled), ..SubmitterEdit::default() };
+        submitters.change(&machine(), "printer", &edit).unwrap();
+    };
+    disable(true);
+    assert_eq!(wrong("printer", from(1)), Some(Wrong::Disabled("printer".to_owned())));
+    assert_eq!(submitters.as_it_is_now("printer").unwrap(), None);
+    disable(false);
+    assert!(submitters.as_it_is_now("printer").unwrap().is_some());
+    submitters.remove(&machine(), "printer").unwrap();
+    assert_eq!(wrong("printer", from(1)), Some(Wrong::Name));
+    assert!(matches!(submitters.remove(&machine(), "printer"), Err(CenterError::NotFound(_))));
+}
+
+#[test]
+fn guessing_is_slowed_down_and_whoever_sends_already_is_not_kept_out_by_it() {
+    let house = house();
+    let submitters = &house.submitters;
+    let password = submitters.add(&machine(), &printer()).unwrap().password.unwrap();
+    submitters.prove("printer", &password, from(1)).unwrap();
+    let guess = |last: u8| submitters.prove("printer", "wrong wrong wrong", from(last));
+    for number in 0..31 {
+        assert!(matches!(guess(100 + number), Err(SubmitRefusal::Wrong(_))), "{number}");
+    }
+    assert!(matches!(guess(200), Err(SubmitRefusal::Wait(_))));
+    // The password is right, and from elsewhere it waits all the same.
+    let elsewhere = submitters.prove("printer", &password, from(201));
+    assert!(matches!(elsewhere, Err(SubmitRefusal::Wait(_))), "{elsewhere:?}");
+    assert!(submitters.prove("printer", &password, from(1)).is_ok());
+    // One address cannot guess at many names either.
+    for number in 0..61 {
+        let _ = submitters.prove(&format!("name{number}"), "wrong wrong wrong", from(250));
+    }
+    let many = submitters.prove("another", "wrong wrong wrong", from(250));
+    assert!(matches!(many, Err(SubmitRefusal::Wait(_))), "{many:?}");
+    house.clock.advance(Duration::from_secs(3_600));
+    assert!(submitters.prove("printer", &password, from(201)).is_ok());
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_is_wrong() {
+    let house = house();
+    let add = |new: &NewSubmitter| house.submitters.add(&machine(), new).unwrap_err().to_string();
+    let sends_as = |text: &str| NewSubmitter { senders: vec![text.to_owned()], ..printer() };
+    assert!(add(&sends_as("other.example")).contains("neither one of the domains"));
+    assert!(add(&sends_as("*.corp.example")).contains("neither one of the domains"));
+    assert!(add(&sends_as("a b@corp.example")).starts_with("a b@corp.example: "));
+    assert!(add(&NewSubmitter { senders: Vec::new(), ..printer() }).contains("1 to 100 senders"));
+    assert!(add(&NewSubmitter { name: "a b".to_owned(), ..printer() }).contains("64 letters"));
+    let easy = NewSubmitter { password: Some("short".to_owned()), ..printer() };
+    assert!(add(&easy).contains("at least 12 characters"));
+    let long = NewSubmitter { note: "x".repeat(201), ..printer() };
+    assert!(add(&long).contains("200 characters"));
+    house.submitters.add(&machine(), &printer()).unwrap();
+    assert!(add(&printer()).contains("of this name already"));
+    assert_eq!(house.submitters.list(&machine()).unwrap().len(), 1, "nothing else was made");
+}
+
+#[test]
+fn whoever_may_not_manage_accounts_sees_and_changes_nothing() {
+    let house = house();
+    let viewer = Caller::new("vera", Permissions::NONE);
+    let denied = |answer: Result<(), CenterError>| {
+        assert!(matches!(answer, Err(CenterError::Denied { .. })), "{answer:?}");
+    };
+    let submitters = &house.submitters;
+    denied(submitters.list(&viewer).map(drop));
+    denied(submitters.add(&viewer, &printer()).map(drop));
+    denied(submitters.change(&viewer, "printer", &SubmitterEdit::default()));
+    denied(submitters.set_password(&viewer, "printer", None).map(drop));
+    denied(submitters.remove(&viewer, "printer"));
+}

@@ -1,0 +1,67 @@
+//! What a session says of names and passwords, carried to the message center,
+//! which keeps them. They are looked at off the workers that serve sessions.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use center::submitters::{SubmitRefusal, Submitters};
+use receive::{Proof, Renewed};
+use smtp::Credentials;
+use types::finding::Unavailable;
+use world::BoxFuture;
+
+use crate::telemetry::{Log, Message};
+
+/// The passwords of submitters.
+pub(super) struct Passwords {
+    submitters: Arc<Submitters>,
+    log: Arc<Log>,
+}
+
+impl Passwords {
+    pub(super) fn new(submitters: &Arc<Submitters>, log: &Arc<Log>) -> Self {
+        Passwords { submitters: Arc::clone(submitters), log: Arc::clone(log) }
+    }
+
+    /// What is not looked at has no line: it costs a stranger nothing, and
+    /// would fill the log.
+    fn told(&self, refusal: &SubmitRefusal, from: IpAddr) -> Proof {
+        let proof = match refusal {
+            SubmitRefusal::Wait(_) | SubmitRefusal::Busy => return Proof::NotNow,
+            SubmitRefusal::Failed(_) => Proof::NotNow,
+            SubmitRefusal::Wrong(_) => Proof::Wrong,
+        };
+        let (from, problem) = (from.to_string(), refusal.to_string());
+        self.log.say(&Message::SubmissionRefused { from, problem });
+        proof
+    }
+}
+
+impl receive::Submitters for Passwords {
+    fn prove(&self, said: Credentials, from: IpAddr) -> BoxFuture<'_, Proof> {
+        let submitters = Arc::clone(&self.submitters);
+        let work = move || submitters.prove(said.name(), said.password(), from);
+        let work = tokio::task::spawn_blocking(work);
+        Box::pin(async move {
+            match work.await {
+                Ok(Ok(submitter)) => Proof::Right(Arc::new(submitter)),
+                Ok(Err(refusal)) => self.told(&refusal, from),
+                // It panicked, or we are stopping.
+                Err(_) => Proof::NotNow,
+            }
+        })
+    }
+
+    fn as_it_is_now<'a>(&'a self, name: &'a Arc<str>) -> BoxFuture<'a, Renewed> {
+        let (submitters, name) = (Arc::clone(&self.submitters), Arc::clone(name));
+        let work = tokio::task::spawn_blocking(move || submitters.as_it_is_now(&name));
+        Box::pin(async move {
+            match work.await {
+                Ok(Ok(found)) => Ok(found.map(Arc::new)),
+                Ok(Err(_)) => Err(Unavailable::Store),
+                // It panicked, or we are stopping.
+                Err(_) => Err(Unavailable::Stopping),
+            }
+        })
+    }
+}

@@ -131,15 +131,15 @@ export const screens = {
   account: at('/system/access/demo'),
   submitters: at('/system/submitters'),
   submitter: async (page, url) => {
+    // Tests run beside each other, and a name is given once.
+    const name = `printer-${Math.random().toString(36).slice(2, 8)}`;
     await at('/system/submitters')(page, url);
-    if (!(await page.getByRole('link', { name: 'printer', exact: true }).count())) {
-      await page.getByLabel('Name', { exact: true }).fill('printer');
-      await page.getByLabel('Note').fill('Second floor');
-      await page.getByLabel('May send as').fill('printer@corp.example');
-      await page.getByRole('button', { name: 'Add the submitter' }).click();
-      await page.waitForLoadState('load');
-    }
-    await page.getByRole('link', { name: 'printer', exact: true }).click();
+    await page.getByLabel('Name', { exact: true }).fill(name);
+    await page.getByLabel('Note').fill('Second floor');
+    await page.getByLabel('May send as').fill('printer@corp.example');
+    await page.getByRole('button', { name: 'Add the submitter' }).click();
+    await page.waitForLoadState('load');
+    await page.getByRole('link', { name, exact: true }).click();
     await page.waitForLoadState('load');
   },
   roles: at('/system/roles'),

@@ -23,6 +23,7 @@ mod recipient;
 mod relay;
 mod reputation;
 mod sender_domain;
+mod signing;
 mod smtputf8;
 
 use std::net::IpAddr;
@@ -60,6 +61,10 @@ pub use recipient::{RecipientSettings, WhenStale};
 pub use relay::{NamedBy, relay_finding};
 use reputation::system_in;
 pub use reputation::{Reputation, Reputed};
+pub use signing::{
+    KeyKind, Leaving, PublishedKey, Signed, Signing, SigningFailed, SigningKey, SigningKeyError,
+    SigningSettings, SigningStatus, published,
+};
 
 /// What one attempt shows to the checks.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +126,7 @@ pub struct Checks {
     lists: Lists,
     places: Places,
     reputation: Reputation,
+    signing: Signing,
 }
 
 impl Checks {
@@ -150,6 +156,7 @@ impl Checks {
             lists,
             places,
             reputation,
+            signing: Signing::default(),
         }
     }
 
@@ -405,6 +412,21 @@ impl Checks {
             found(CheckName::Dmarc, Observed::Dmarc(dmarc)),
             found(CheckName::Arc, Observed::Arc(arc)),
         ]
+    }
+
+    /// The keys that sign our own people's mail.
+    pub fn signing(&self) -> &Signing {
+        &self.signing
+    }
+
+    /// Signs a message of our own people: the fields to put in front of it,
+    /// and what came of it, the same for all recipients.
+    pub async fn sign(&self, leaving: Leaving) -> (String, Finding) {
+        let began = self.clock.elapsed();
+        let Signed { fields, facts } = self.signing.sign(leaving, self.clock.now()).await;
+        let seen = Observed::Signing(facts);
+        let found = self.found(CheckName::Signing, Stage::Data, seen, began);
+        (fields, Finding { source: Source::Settings, ..found })
     }
 
     /// An author from outside who shows the name or address of one of our

@@ -60,6 +60,23 @@ impl<'a> HeaderBlock<'a> {
         Fields { rest: self.octets }.take(FIELDS_MAX)
     }
 
+    /// Whether there is nothing but fields in it, written as they are today
+    /// (without the blank before the colon of RFC 5322 section 4.5), so that
+    /// every program finds the same ones.
+    pub fn is_all_fields(&self) -> bool {
+        let mut rest = self.octets;
+        while let Some((lines, behind)) = rest.split_at_checked(folded_end(rest)) {
+            if lines.is_empty() {
+                return true;
+            }
+            if field(lines).is_none_or(|found| lines.get(found.name.len()) != Some(&b':')) {
+                return false;
+            }
+            rest = behind;
+        }
+        true
+    }
+
     /// The fields of this name, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = Field<'a>> {
         self.fields().filter(move |field| field.is(name))
@@ -189,6 +206,15 @@ mod tests {
         check(": x\r\nB\0: y\r\nA : 1\r\n\r\n", &["A= 1"], Some(21));
         check(" folded first\r\nA: 1\r\n\r\n", &["A= 1"], Some(23));
         check("two words: x\r\nA:\r\n\r\n", &["A="], Some(20));
+        let all_fields = |message: &str| HeaderBlock::of(message.as_bytes()).is_all_fields();
+        for message in ["A: 1\r\n b\r\nB: 2\r\n\r\nbody", "A: 1", "", "\r\nbody"] {
+            assert!(all_fields(message), "{message}");
+        }
+        for message in
+            ["From me\r\nA: 1\r\n\r\n", "A: 1\r\nx\r\n\r\n", " a: b\r\n\r\n", "B : 2\r\n"]
+        {
+            assert!(!all_fields(message), "{message}");
+        }
     }
 
     #[test]

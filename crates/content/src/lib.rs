@@ -14,6 +14,7 @@ pub mod facts;
 pub mod header;
 pub mod notification;
 mod quoted_printable;
+pub mod signature;
 pub mod trace;
 
 pub use authentication_results::{AuthenticationResultsField, claimed_results};
@@ -21,4 +22,5 @@ pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
 pub use facts::{Limits, comparable_addresses, read, read_beginning};
 pub use header::{Field, HeaderBlock};
 pub use notification::Notification;
+pub use signature::{BodyHash, SignatureField, SignedHeader};
 pub use trace::ReceivedField;

@@ -35,12 +35,14 @@ impl Desk {
     pub(crate) async fn content(&mut self, octets: &[u8]) {
         let Some(transaction) = &mut self.transaction else { return };
         let engine = &self.engine;
+        let signs = self.visit.is_outbound() && engine.parts.checks.signing().is_wanted();
         let content = transaction.content.get_or_insert_with(|| {
             let id = engine.new_queue_id(engine.now());
             Content {
                 id,
                 writer: engine.parts.log.content(id),
                 buffer: ContentBuffer::new(&engine.budget),
+                body_hash: signs.then(content::BodyHash::default),
                 failure: None,
             }
         });
@@ -74,9 +76,12 @@ impl Desk {
         if let Some(deferred) = refused_by_all(&judged) {
             return self.refuse_message(judged, deferred, &facts);
         }
+        let body_hash = content.body_hash.take();
+        let signature = self.sign(body_hash, &buffer, from, &mut judged).await;
         let taken = Taken {
             content,
             parameters: transaction.parameters,
+            signature,
             authentication: self.authentication_field(&authenticated).await,
             left_out: self.left_out(&buffer),
         };
@@ -279,7 +284,7 @@ impl Desk {
         facts: &Arc<MessageFacts>,
         now: Timestamp,
     ) -> QueuedMessage {
-        let Taken { content, parameters, authentication, left_out } = taken;
+        let Taken { content, parameters, signature, authentication, left_out } = taken;
         let only = match recipients.as_slice() {
             [only] => Some(&only.path),
             _ => None,
@@ -299,7 +304,7 @@ impl Desk {
             reverse_path: self.visit.reverse_path.clone().unwrap_or_else(null_reverse_path),
             smtputf8: parameters.smtputf8,
             eight_bit: parameters.body == Some(smtp::Body::EightBit),
-            trace: format!("{authentication}{}", received.to_text()),
+            trace: format!("{signature}{authentication}{}", received.to_text()),
             content_octets: facts.size_octets,
             left_out: left_out.clone(),
             session: self.visit.session,
@@ -371,6 +376,8 @@ impl Desk {
 struct Taken {
     content: Content,
     parameters: MailParameters,
+    /// The fields that sign it.
+    signature: String,
     /// The field that says what was found about the sender.
     authentication: String,
     /// The fields that claim to be that one.

@@ -27,6 +27,7 @@ mod pending;
 pub mod policy_service;
 pub mod proxy;
 mod session_lists;
+mod signing;
 mod spf;
 mod submission;
 mod tally;

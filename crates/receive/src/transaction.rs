@@ -34,6 +34,8 @@ pub(crate) struct Content {
     pub(crate) id: QueueId,
     pub(crate) writer: Box<dyn ContentWriter>,
     pub(crate) buffer: ContentBuffer,
+    /// The hash of the body, where the message is to be signed.
+    pub(crate) body_hash: Option<content::BodyHash>,
     /// Why writing stopped, if it did: the client is told at the end.
     pub(crate) failure: Option<StoreError>,
 }
@@ -44,6 +46,9 @@ impl Content {
     pub(crate) async fn push(&mut self, octets: &[u8]) {
         if self.failure.is_none() {
             self.buffer.push(octets);
+            if let Some(hash) = &mut self.body_hash {
+                hash.push(octets);
+            }
             self.failure = self.writer.write(octets).await.err();
         }
     }

@@ -18,6 +18,7 @@ use crate::policy::{ClientIdentity, RecipientValidation};
 use crate::recipient::Unproven;
 use crate::reply::Quoted;
 use crate::reputation::ReputationFacts;
+use crate::signing::SigningFacts;
 use crate::stage::Stage;
 use crate::submission::SubmissionFacts;
 use crate::time::{Micros, Timestamp};
@@ -114,6 +115,8 @@ checks! {
     Harvest = "harvest";
     /// Who submits the mail by name and password.
     Submission = "submission";
+    /// Whether our own people's mail was signed.
+    Signing = "signing";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -277,6 +280,8 @@ pub enum Observed {
     Submission(SubmissionFacts),
     /// The recipient wrote to the sender, whose answer is expected.
     Correspondence(Correspondence),
+    /// What came of signing a message of our own people.
+    Signing(SigningFacts),
 }
 
 impl Observed {

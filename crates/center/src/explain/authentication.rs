@@ -2,8 +2,8 @@
 //! strangers.
 
 use types::{
-    ArcFacts, DkimFacts, DmarcFacts, DmarcRequest, DmarcResult, Flaw, Observed, SignatureFacts,
-    SpfFacts, SpfIdentity,
+    ArcFacts, DkimFacts, DmarcFacts, DmarcRequest, DmarcResult, Flaw, Observed, OwnSignature,
+    SignatureFacts, SigningFacts, SpfFacts, SpfIdentity,
 };
 
 /// What was seen, if it is a result of sender authentication.
@@ -52,6 +52,21 @@ fn signature(one: &SignatureFacts) -> String {
         true => format!("a signature {}{flaw}", one.result.slug()),
         false => format!("{} (key {}) {}{flaw}", one.domain, one.selector, one.result.slug()),
     }
+}
+
+/// What came of signing a message of our own people.
+pub(super) fn signing(facts: &SigningFacts) -> String {
+    let domain = &facts.domain;
+    if let Some(why) = facts.unsigned {
+        let of = if domain.is_empty() { String::new() } else { format!(" ({domain})") };
+        return format!("not signed: {}{of}", why.words());
+    }
+    let one = |signature: &OwnSignature| {
+        let OwnSignature { selector, algorithm, brought } = signature;
+        let brought = if *brought { ", which it came with" } else { "" };
+        format!("d={domain}, s={selector}, {algorithm}{brought}")
+    };
+    format!("signed by {}", facts.signatures.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 fn dmarc(facts: &DmarcFacts) -> String {

@@ -50,6 +50,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::AutoAllow => "Auto allow",
         CheckName::Outbound => "Outbound listener",
         CheckName::Submission => "Submitter",
+        CheckName::Signing => "DKIM signing",
     }
 }
 
@@ -118,6 +119,7 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::SenderDomain(facts) => names::sender_domain(facts),
         Observed::Reputation(facts) => crate::reputation::words(facts),
         Observed::Correspondence(pair) => wrote(pair),
+        Observed::Signing(facts) => authentication::signing(facts),
         Observed::Outbound { listed: true, .. } => {
             "the client is in a network that may send to the world".to_owned()
         }

@@ -134,6 +134,7 @@ const ORDER: &[(u8, Stage, CheckName, &str)] = &[
     (66, Stage::Data, CheckName::Arc, ""),
     (67, Stage::Data, CheckName::Spoofing, ""),
     (68, Stage::Data, CheckName::DisplayName, ""),
+    (69, Stage::Data, CheckName::Signing, ""),
     (80, Stage::Content, CheckName::System, "written and flushed"),
 ];
 

@@ -246,6 +246,12 @@ pub const METRICS: &[Metric] = &[
         "How old the data of a file of places are.",
     ),
     row(
+        "portcullis_dkim_outbound_messages_total",
+        Counter,
+        &["result"],
+        "Outbound messages that left signed, and unsigned ones, where mail of any domain is signed.",
+    ),
+    row(
         "portcullis_unknown_recipients_delayed_total",
         Counter,
         &[],

@@ -108,6 +108,18 @@ async fn verify(message: Arc<dyn Arrived>, keys: Answers, at: Timestamp) -> (Dki
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| failed())
 }
 
+/// The signatures of a message, verified with one key alone, which is at hand:
+/// its name and its record.
+pub(crate) fn verified_with(
+    message: &dyn Arrived,
+    name: &str,
+    record: &str,
+    at: Timestamp,
+) -> DkimFacts {
+    let key = Answers::key(name, record);
+    Signed::of(message.octets(), message.is_whole()).verify(&key, library(), at).0
+}
+
 fn failed() -> (DkimFacts, ArcFacts) {
     (DkimFacts { flaw: Some(Flaw::TooLarge), ..DkimFacts::default() }, ArcFacts::default())
 }

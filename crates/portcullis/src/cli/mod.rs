@@ -9,6 +9,7 @@ mod auto_allow;
 mod bulk;
 mod config;
 mod definitions;
+mod dkim;
 mod exit;
 mod expecting;
 mod exports;
@@ -34,8 +35,8 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::{
     AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
-    DefinitionCommand, DemoArguments, GeoCommand, Global, GreylistCommand, GroupCommand,
-    PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand,
+    DefinitionCommand, DemoArguments, DkimCommand, GeoCommand, Global, GreylistCommand,
+    GroupCommand, PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand,
     SubmittersCommand, TokenCommand, Which,
 };
 pub use bulk::{BulkArguments, BulkCommand};
@@ -108,6 +109,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Policy(command) => policies::policy(global, command),
         Command::Definition(command) => definitions::definition(global, command),
         Command::Geo(command) => geo::geo(global, command),
+        Command::Dkim(command) => dkim::dkim(global, command),
         Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),

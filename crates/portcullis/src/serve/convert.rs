@@ -274,7 +274,7 @@ pub(super) fn list(list: &crate::settings::ListTableSettings) -> ListSettings {
 }
 
 /// How names are looked up.
-pub(super) fn resolver(settings: &Settings) -> ResolverSettings {
+pub(crate) fn resolver(settings: &Settings) -> ResolverSettings {
     ResolverSettings {
         servers: settings.dns.resolver.clone(),
         timeout: settings.dns.timeout,

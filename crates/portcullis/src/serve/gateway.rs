@@ -21,6 +21,7 @@ use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
 use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
 
+use super::dkim::DkimWatch;
 use super::health::{Health, Watched};
 use super::inspect::{directories, tls_files, whole};
 use super::lists::ListsWatch;
@@ -228,7 +229,9 @@ impl Shared {
         places.start(convert::places(settings), log);
         let recipients = RecipientsWatch::new(Arc::clone(checks), state, policies.shared());
         recipients.start()?;
-        Ok(Watched { names, lists, places, recipients })
+        let dkim = DkimWatch::new(Arc::clone(checks));
+        dkim.start(settings, log);
+        Ok(Watched { names, lists, places, recipients, dkim })
     }
 
     fn alerts(

@@ -14,6 +14,7 @@ use types::Timestamp;
 use types::finding::Unavailable;
 use world::{DiskSpace, FolderSpace};
 
+use super::dkim::DkimWatch;
 use super::lists::ListsWatch;
 use super::names::NamesWatch;
 use super::places::PlacesWatch;
@@ -39,12 +40,15 @@ pub(super) struct Watched {
     pub(super) places: Arc<PlacesWatch>,
     /// Whether directories of recipients can be believed.
     pub(super) recipients: Arc<RecipientsWatch>,
+    /// Whether outbound mail is signed.
+    pub(super) dkim: Arc<DkimWatch>,
 }
 
 impl Watched {
     /// The metrics with those of all of it that has any.
     pub(super) fn told_in(&self, metrics: Metrics) -> Metrics {
         let metrics = metrics.with(Arc::clone(&self.lists) as _);
+        let metrics = metrics.with(Arc::clone(&self.dkim) as _);
         metrics.with(Arc::clone(&self.places) as _).with(Arc::clone(&self.recipients) as _)
     }
 }
@@ -183,6 +187,7 @@ impl Readiness for Health {
             self.watched.lists.check(),
             self.watched.places.check(),
             self.watched.recipients.check(),
+            self.watched.dkim.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),

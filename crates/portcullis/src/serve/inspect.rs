@@ -54,6 +54,11 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add("server.policy_file", format!("{}{line}: {}", path.display(), problem.text));
         }
     }
+    for (number, text) in super::dkim::problems(settings) {
+        let key = format!("domain.{number}.dkim_selectors");
+        let origin = loaded.found.get(&key).map_or(Origin::Default, |found| found.origin.clone());
+        problems.push(Problem::warning(origin, &key, text));
+    }
     problems
 }
 

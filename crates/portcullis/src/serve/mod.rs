@@ -11,6 +11,7 @@ mod accounts;
 mod alerts;
 pub(crate) mod chores;
 pub(crate) mod convert;
+pub(crate) mod dkim;
 mod doors;
 pub(crate) mod gateway;
 mod health;

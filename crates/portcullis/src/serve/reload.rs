@@ -84,6 +84,7 @@ pub(super) fn reload(
     gateway.checks.reload(convert::checks(settings));
     super::lists::replace(gateway, settings);
     super::places::replace(gateway, settings);
+    super::dkim::replace(gateway, settings);
     let allowed = open_files::allow(settings.smtp.connections_max);
     // Told at the start already, unless more is wanted now.
     if value(before, CONNECTIONS_KEY) != value(&loaded.found, CONNECTIONS_KEY) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use ipnet::IpNet;
-use types::Domain;
+use types::{Domain, Selector};
 
 use super::kinds::{Listen, ListenerRole, NextHop, Recipients, SignInNewcomers};
 use super::read::{FoundValues, Origin, Problem};
@@ -69,6 +69,7 @@ impl Check<'_> {
                 self.error(&key, format!("{name} is named twice, also at {other}"));
             }
             self.hops(&format!("{at}.next_hop"), &domain.next_hop);
+            self.selectors(&format!("{at}.dkim_selectors"), &domain.dkim_selectors);
             if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
                 let text = "without directory_file, recipients are those that `portcullis \
                             recipients import` brings; until then all mail is put off";
@@ -93,6 +94,16 @@ impl Check<'_> {
             if list.file.is_none() && self.found.contains_key(&format!("{at}.format")) {
                 self.error(&format!("{at}.format"), "is for a list with a file");
             }
+        }
+    }
+
+    fn selectors(&mut self, key: &str, selectors: &[Selector]) {
+        if selectors.len() > SELECTORS_MAX {
+            self.error(key, format!("names more than {SELECTORS_MAX} keys"));
+        }
+        let twice = |(at, one): &(usize, &Selector)| selectors.iter().take(*at).any(|o| o == *one);
+        if let Some((_, selector)) = selectors.iter().enumerate().find(twice) {
+            self.error(key, format!("{selector} is named twice"));
         }
     }
 
@@ -339,5 +350,8 @@ impl Check<'_> {
     }
 }
 
+/// Most keys that sign the mail of one domain: each signature is one field more
+/// that others have to verify.
+const SELECTORS_MAX: usize = 4;
 /// What RFC 5321 section 4.5.3.1.8 demands.
 const RECIPIENTS_DUE: u32 = 100;

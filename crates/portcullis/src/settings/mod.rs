@@ -16,6 +16,7 @@ mod read;
 pub mod reference;
 mod row;
 pub mod schema;
+mod selecting;
 pub mod show;
 pub mod suggest;
 mod table;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use types::policy::DomainPattern;
-use types::{Domain, RoleName};
+use types::{Domain, RoleName, Selector};
 
 use super::entering::{SecretText, WebAddress, Words};
 use super::kinds::{
@@ -176,6 +176,9 @@ settings! {
         recipients: Option<Recipients> = none, like "directory";
         /// The recipients of the domain: one address, or part before the @, a line.
         directory_file: Option<PathBuf> = none, like "/etc/portcullis/recipients.txt";
+        /// The keys that sign mail of its people on its way out (DKIM), by the names under which
+        /// they are published. `portcullis dkim create` makes one. Read again at reload.
+        dkim_selectors: Vec<Selector> = [], like ["s2026", "s2026-ed"];
     }
 
     /// Knowing which recipients there are.

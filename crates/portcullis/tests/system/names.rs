@@ -1,13 +1,16 @@
-//! A name server that knows no names: every question is answered, at once
-//! unless a test wants it late, so that no test waits for a network that is
-//! not there.
+//! A name server that knows no names but the texts a test enters: every
+//! question is answered, at once unless a test wants it late, so that no test
+//! waits for a network that is not there.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Octets of the header of a DNS message (RFC 1035 section 4.1.1).
 const HEADER_OCTETS: usize = 12;
+/// The type of a record of texts.
+const TXT: u16 = 16;
 /// Type and class behind the name of a question.
 const QUESTION_TAIL_OCTETS: usize = 4;
 
@@ -25,6 +28,8 @@ pub(crate) struct NameServer {
 #[derive(Default)]
 struct Told {
     asked: Mutex<Vec<Asked>>,
+    /// The texts at names.
+    texts: Mutex<HashMap<String, String>>,
     /// Whether late answers are kept back still.
     kept: Mutex<bool>,
     let_go: Condvar,
@@ -54,6 +59,11 @@ impl NameServer {
         self.told.asked.lock().unwrap().clone()
     }
 
+    /// Enters the text at a name.
+    pub(crate) fn set_text(&self, name: &str, text: &str) {
+        self.told.texts.lock().unwrap().insert(name.to_ascii_lowercase(), text.to_owned());
+    }
+
     /// Keeps late answers back, however late, until they are let go.
     pub(crate) fn keep_late_answers(&self, kept: bool) {
         *self.told.kept.lock().unwrap() = kept;
@@ -70,7 +80,11 @@ pub(crate) fn nobody_known() -> SocketAddr {
 fn serve(socket: &UdpSocket, wait: fn(&str) -> Duration, told: &Arc<Told>) {
     let mut octets = [0; 4_096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets) {
-        let Some((question, answer)) = no_such_name(&octets[..length]) else { continue };
+        let Some((question, mut answer)) = no_such_name(&octets[..length]) else { continue };
+        let text = told.texts.lock().unwrap().get(&question.0).cloned();
+        if let Some(text) = text.filter(|_| question.1 == TXT) {
+            add_text(&mut answer, &text);
+        }
         let late = wait(&question.0);
         told.asked.lock().unwrap().push(question);
         if late.is_zero() {
@@ -103,4 +117,17 @@ fn no_such_name(query: &[u8]) -> Option<(Asked, Vec<u8>)> {
     answer[3] = 0x83;
     answer[4..HEADER_OCTETS].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, 0]);
     Some(((labels.join("."), kind), answer))
+}
+
+/// Makes of "no such name" an answer with one text, in strings that are short
+/// enough (RFC 1035 section 3.3.14).
+fn add_text(answer: &mut Vec<u8>, text: &str) {
+    let strings = text.as_bytes().chunks(255);
+    let data: Vec<u8> = strings.flat_map(|s| [&[s.len() as u8][..], s].concat()).collect();
+    answer[3] = 0x80;
+    answer[7] = 1;
+    // The name of the question; TXT, IN, not to be kept.
+    answer.extend([0xC0, HEADER_OCTETS as u8, 0, TXT as u8, 0, 1, 0, 0, 0, 0]);
+    answer.extend((data.len() as u16).to_be_bytes());
+    answer.extend(data);
 }

@@ -37,6 +37,17 @@ pub(crate) fn run(layers: &Path, layer: &str, arguments: &[&str]) -> Output {
     world(layers, layer, folder.path()).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// What Mail::DKIM says of each signature of a message; keys are asked of the
+/// name server at this port.
+pub(crate) fn verify_dkim(layers: &Path, content: &[u8], names_port: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("letter"), content).unwrap();
+    let order = ["/interop/dkim.sh", "/peer/letter", names_port];
+    let mut world = world(layers, "dkim", folder.path());
+    let output = world.args(order).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 /// A running mail server. It takes orders, one a line, and ends when this is
 /// dropped.
 pub(crate) struct Peer {

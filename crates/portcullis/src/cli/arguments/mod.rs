@@ -5,6 +5,7 @@ mod accounts;
 mod attempts;
 mod audit;
 mod clients;
+mod dkim;
 mod policies;
 mod queue;
 mod recipients;
@@ -25,6 +26,7 @@ pub use audit::AuditCommand;
 pub(super) use audit::AuditFilter;
 pub use clients::GeoCommand;
 pub(super) use clients::ReputationCommand;
+pub use dkim::DkimCommand;
 pub use policies::{Change, DefinitionCommand, GroupCommand, PolicyCommand, ReplayArguments};
 pub use queue::{GreylistCommand, QueueCommand, Which};
 pub(super) use recipients::RecipientsCommand;
@@ -146,6 +148,9 @@ pub enum Command {
     /// Where addresses are: countries and autonomous systems.
     #[command(subcommand)]
     Geo(GeoCommand),
+    /// The keys that sign outbound mail (DKIM).
+    #[command(subcommand)]
+    Dkim(DkimCommand),
     /// Decide again on the mail of the last days: what would a change have
     /// changed? Without one, the policy set in force checks itself.
     Replay(ReplayArguments),

@@ -15,7 +15,9 @@ pub fn auto_allow_finding(
     table: &dyn CorrespondenceTable,
 ) -> Option<Finding> {
     // To the null reverse-path and the bare postmaster nobody writes.
-    let pair = table.between(recipient.address()?, sender.address()?, at)?;
+    let (own, other) = (recipient.address()?, sender.address()?);
+    let untagged = || table.between(own, &types::triplet::untagged(other)?, at);
+    let pair = table.between(own, other, at).or_else(untagged)?;
     Some(Finding {
         check: CheckName::AutoAllow,
         stage: Stage::Rcpt,

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::address::ReversePath;
+use crate::address::{EmailAddress, ReversePath};
 use crate::authentication::{SpfFacts, SpfIdentity, SpfResult};
 use crate::finding::NoPool;
 use crate::policy::ClientIdentity;
@@ -94,6 +94,16 @@ pub fn normalised(reverse_path: &ReversePath) -> String {
 pub fn is_of_one_message(reverse_path: &ReversePath) -> bool {
     let Some((local, domain)) = reverse_path.key().rsplit_once('@') else { return false };
     without_srs(without_prvs(local), domain) != (local, domain) || local.contains('=')
+}
+
+/// The address behind a `prvs=` tag (BATV), which the sender's own server put
+/// before it for one message; nothing, and nothing allotted, for an address
+/// without one. SRS is not undone: there the domain is another's, so that
+/// whoever can send for any domain could pass for somebody else by it.
+pub fn untagged(address: &EmailAddress) -> Option<EmailAddress> {
+    let (local, domain) = address.key().rsplit_once('@')?;
+    let plain = without_prvs(local);
+    if plain == local { None } else { format!("{plain}@{domain}").parse().ok() }
 }
 
 /// `ann` for `prvs=0123456789=ann` and for `prvs=ann/0123456789`.
@@ -202,6 +212,26 @@ mod tests {
             assert_eq!(is_of_one_message(&path), expected, "{raw}");
         }
         assert!(!is_of_one_message(&ReversePath::Null));
+    }
+
+    #[test]
+    fn a_tag_is_taken_off_within_the_domain_alone() {
+        for (raw, expected) in [
+            ("prvs=0123456789=Ann@Sender.example", Some("ann@sender.example")),
+            ("prvs=ann/0123456789@sender.example", Some("ann@sender.example")),
+            ("PRVS=0123456789=4711ann+x@sender.example", Some("4711ann+x@sender.example")),
+            ("ann@sender.example", None),
+            ("prvs=@sender.example", None),
+            ("ann+prvs=1=bob@sender.example", None),
+            ("SRS0=aBcD=7K=origin.example=ann@forward.example", None),
+            (
+                "prvs=1=SRS0=aB=7K=x.example=ann@y.example",
+                Some("srs0=ab=7k=x.example=ann@y.example"),
+            ),
+        ] {
+            let found = untagged(&raw.parse().unwrap());
+            assert_eq!(found.as_ref().map(EmailAddress::key), expected, "{raw}");
+        }
     }
 
     #[test]

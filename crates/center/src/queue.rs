@@ -8,8 +8,8 @@ use serde_json::json;
 use store::{QueueDepth, QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::{QueueAction, Record, SCHEMA};
 use types::{
-    AuditAction, Caller, Event, EventId, EventKind, FollowUp, LifeLineId, Permission, QueueId,
-    Reason, ReasonKind, Timestamp,
+    AuditAction, Caller, Correspondence, EmailAddress, Event, EventId, EventKind, FollowUp,
+    LifeLineId, Permission, QueueId, Reason, ReasonKind, Timestamp,
 };
 
 use crate::sight::Seen;
@@ -352,11 +352,48 @@ impl Seen<'_> {
             steps.push(QueueStep { recipient: recipient.event, state });
             events.push(self.queue_event(caller, command, message, recipient, now));
         }
+        let let_go = match command {
+            QueueAction::Release => self.let_go(message, &steps, now)?,
+            _ => Vec::new(),
+        };
         let changed = steps.len();
         if changed > 0 {
             self.parts.queue.intervene(message.id, steps, events)?;
         }
+        if !let_go.is_empty() {
+            // If it cannot be kept, answers teach: no mail depends on it.
+            let _kept = self.parts.correspondences.released(&let_go);
+        }
         Ok(changed)
+    }
+
+    /// Who must not be learned from answers to a message that is let go though
+    /// a policy held it back: whoever sent it, and whoever it says wrote it.
+    fn let_go(
+        &self,
+        message: &QueuedMessage,
+        steps: &[QueueStep],
+        now: Timestamp,
+    ) -> Result<Vec<Correspondence>, CenterError> {
+        let authors = message.facts.header_from.iter().map(|author| author.address.parse().ok());
+        let sender = message.reverse_path.address().cloned();
+        let others: Vec<EmailAddress> = authors.flatten().chain(sender).collect();
+        let mut pairs = Vec::new();
+        let released = |one: &&QueuedRecipient| steps.iter().any(|s| s.recipient == one.event);
+        for recipient in message.recipients.iter().filter(released) {
+            let held = self.events.event(recipient.event)?.and_then(|event| event.reason());
+            // What a person held was accepted before; once the event is gone
+            // with its retention, nobody knows.
+            let by_policy = held.is_none_or(|reason| reason.kind() == ReasonKind::Hold);
+            let Some(own) = recipient.path.address().filter(|_| by_policy) else { continue };
+            let pair = |other: &EmailAddress| Correspondence {
+                own: own.clone(),
+                other: other.clone(),
+                wrote: now,
+            };
+            pairs.extend(others.iter().map(pair));
+        }
+        Ok(pairs)
     }
 
     /// Whether the caller may let this one go; if not, why.

@@ -525,6 +525,7 @@ async fn what_may_be_a_danger_is_released_by_few() {
     let gateway = Gateway::new(at(60));
     queued(&gateway).await;
     let (center, id) = (&gateway.center, queue_id(7));
+    let sender = center.parts.queue.message(id).unwrap().reverse_path.address().cloned().unwrap();
     let release = |role: types::Role| {
         let caller = Caller::new("somebody", role.permissions());
         center.queue_command(&caller, QueueCommand::Release, &[id])
@@ -536,4 +537,11 @@ async fn what_may_be_a_danger_is_released_by_few() {
     let viewer = release(types::Role::Viewer);
     assert!(matches!(viewer, Err(CenterError::Denied { .. })), "{viewer:?}");
     assert_eq!(release(types::Role::Analyst).unwrap().recipients, 1);
+    // His answer teaches nothing; that of whose mail was not held does.
+    let answers = |own: &str| {
+        let own = own.parse().unwrap();
+        let pair = types::Correspondence { own, other: sender.clone(), wrote: at(120) };
+        center.parts.correspondences.wrote(&[pair]).unwrap().new
+    };
+    assert_eq!((answers(OTHER), answers(OWN)), (0, 1));
 }

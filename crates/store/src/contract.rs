@@ -429,6 +429,12 @@ pub trait CorrespondenceTable: Send + Sync {
         max: usize,
     ) -> Vec<Correspondence>;
 
+    /// That mail of `other` to `own` was held back and somebody let it go
+    /// (`wrote` says when): until that counts no more, [`Self::wrote`] takes
+    /// nothing of the pair, because an answer to such mail teaches nothing.
+    /// A pair that is known stays as it is. At a limit nothing more is kept.
+    fn released(&self, pairs: &[Correspondence]) -> Result<(), StoreError>;
+
     /// As if they had never written; says how many there were.
     fn forget(&self, pairs: &[Correspondence]) -> Result<usize, StoreError>;
 

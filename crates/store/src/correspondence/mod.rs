@@ -36,18 +36,37 @@ pub enum CorrespondenceChange {
     Wrote(Correspondence),
     /// As if nobody had.
     Forgotten(Correspondence),
+    /// Mail of `other` to `own` was held back, and somebody let it go then:
+    /// an answer to it teaches nothing.
+    Released(Correspondence),
 }
 
 impl CorrespondenceChange {
     fn pair(&self) -> &Correspondence {
         match self {
-            CorrespondenceChange::Wrote(pair) | CorrespondenceChange::Forgotten(pair) => pair,
+            CorrespondenceChange::Wrote(pair)
+            | CorrespondenceChange::Forgotten(pair)
+            | CorrespondenceChange::Released(pair) => pair,
         }
     }
 }
 
 /// Pairs by the comparable forms of their addresses, with a NUL between.
-type Shard = HashMap<Box<str>, Correspondence>;
+type Pairs = HashMap<Box<str>, Correspondence>;
+
+/// One part of the table.
+#[derive(Debug, Default)]
+struct Shard {
+    /// Who wrote to whom.
+    pairs: Pairs,
+    /// Whose held mail was let go, and when, as [`CorrespondenceChange::Released`]
+    /// says it.
+    released: Pairs,
+}
+
+/// Most pairs of one part that are kept because held mail was let go. People
+/// do that one by one; beyond, answers teach.
+const RELEASED_MAX: usize = 16_384;
 
 /// All pairs.
 #[derive(Debug)]
@@ -86,7 +105,10 @@ impl Correspondences {
         for pair in pairs {
             let key = key_of(&pair.own, &pair.other);
             let mut shard = write(self.shard(&key)?);
-            match shard.get(&key) {
+            if shard.released.get(&key).is_some_and(|released| released.covers(pair.wrote)) {
+                continue;
+            }
+            match shard.pairs.get(&key) {
                 // What is older teaches nothing.
                 Some(known) if known.wrote >= pair.wrote => continue,
                 None if self.len() >= self.entries_max => {
@@ -122,13 +144,30 @@ impl Correspondences {
         for pair in pairs {
             let key = key_of(&pair.own, &pair.other);
             let mut shard = write(self.shard(&key)?);
-            if shard.contains_key(&key) {
+            if shard.pairs.contains_key(&key) {
                 let change = CorrespondenceChange::Forgotten(pair.clone());
                 self.change(journal, &mut shard, key, change)?;
                 forgotten += 1;
             }
         }
         Ok(forgotten)
+    }
+
+    /// See [`crate::CorrespondenceTable::released`].
+    pub(crate) fn released(
+        &self,
+        journal: &Journal,
+        pairs: &[Correspondence],
+    ) -> Result<(), StoreError> {
+        for pair in pairs {
+            let key = key_of(&pair.own, &pair.other);
+            let mut shard = write(self.shard(&key)?);
+            if shard.released.len() < RELEASED_MAX || shard.released.contains_key(&key) {
+                let change = CorrespondenceChange::Released(pair.clone());
+                self.change(journal, &mut shard, key, change)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a change and applies it, both under the lock of its part, so
@@ -149,14 +188,17 @@ impl Correspondences {
     fn apply(&self, shard: &mut Shard, key: Box<str>, change: CorrespondenceChange) {
         match change {
             CorrespondenceChange::Wrote(pair) => {
-                if shard.insert(key, pair).is_none() {
+                if shard.pairs.insert(key, pair).is_none() {
                     self.entries.fetch_add(1, Ordering::Relaxed);
                 }
             }
             CorrespondenceChange::Forgotten(_) => {
-                if shard.remove(&key).is_some() {
+                if shard.pairs.remove(&key).is_some() {
                     self.entries.fetch_sub(1, Ordering::Relaxed);
                 }
+            }
+            CorrespondenceChange::Released(pair) => {
+                shard.released.insert(key, pair);
             }
         }
     }
@@ -170,7 +212,7 @@ impl Correspondences {
     ) -> Option<Correspondence> {
         let key = key_of(own, other);
         let shard = read(self.shard(&key).ok()?);
-        shard.get(&key).filter(|pair| pair.covers(at)).cloned()
+        shard.pairs.get(&key).filter(|pair| pair.covers(at)).cloned()
     }
 
     /// See [`crate::CorrespondenceTable::find`].
@@ -183,7 +225,7 @@ impl Correspondences {
         let mut found = Vec::new();
         for shard in &self.shards {
             let shard = read(shard);
-            let pairs = shard.values().filter(|pair| pair.covers(at) && wanted(pair));
+            let pairs = shard.pairs.values().filter(|pair| pair.covers(at) && wanted(pair));
             found.extend(pairs.cloned());
             // Newest first; of one moment in an order that does not change.
             found.sort_by(|a: &Correspondence, b| {
@@ -203,9 +245,10 @@ impl Correspondences {
     pub(crate) fn drop_old(&self, now: Timestamp) {
         for shard in &self.shards {
             let mut shard = write(shard);
-            let before = shard.len();
-            shard.retain(|_, pair| pair.covers(now));
-            self.entries.fetch_sub(before - shard.len(), Ordering::Relaxed);
+            let before = shard.pairs.len();
+            shard.pairs.retain(|_, pair| pair.covers(now));
+            shard.released.retain(|_, pair| pair.covers(now));
+            self.entries.fetch_sub(before - shard.pairs.len(), Ordering::Relaxed);
         }
     }
 
@@ -246,7 +289,10 @@ mod tests {
                 wrote,
             };
             let number = shard_of(&key_of(&pair.own, &pair.other));
-            table.load_shard(StoredPairs { number, cut: 0, pairs: vec![pair] }, &mut cuts);
+            table.load_shard(
+                StoredPairs { number, cut: 0, pairs: vec![pair], released: vec![] },
+                &mut cuts,
+            );
         }
         assert_eq!(table.len(), 2);
         table.drop_old(at(120));

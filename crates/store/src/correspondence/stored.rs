@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use types::Correspondence;
 
-use super::{Correspondences, SHARDS, key_of, read, shard_of, write};
+use super::{CorrespondenceChange, Correspondences, SHARDS, key_of, read, shard_of, write};
 use crate::contract::Position;
 use crate::journal::{Batch, Journal};
 
@@ -16,6 +16,9 @@ pub(crate) struct StoredPairs {
     /// Changes before this are in it.
     pub(crate) cut: u64,
     pub(crate) pairs: Vec<Correspondence>,
+    /// Whose held mail was let go.
+    #[serde(default)]
+    pub(crate) released: Vec<Correspondence>,
 }
 
 /// From where on the journal applies to each part.
@@ -45,8 +48,9 @@ impl Correspondences {
     /// One part as it is now; parts are numbered from 0 to the first `None`.
     pub(crate) fn store_shard(&self, journal: &Journal, number: usize) -> Option<StoredPairs> {
         let shard = read(self.shards.get(number)?);
-        let pairs = shard.values().cloned().collect();
-        Some(StoredPairs { number, cut: journal.end().0, pairs })
+        let pairs = shard.pairs.values().cloned().collect();
+        let released = shard.released.values().cloned().collect();
+        Some(StoredPairs { number, cut: journal.end().0, pairs, released })
     }
 
     pub(crate) fn load_shard(&self, stored: StoredPairs, cuts: &mut PairCuts) {
@@ -57,9 +61,11 @@ impl Correspondences {
         };
         *cut = stored.cut;
         let mut shard = write(shard);
-        for pair in stored.pairs {
-            let key = key_of(&pair.own, &pair.other);
-            self.apply(&mut shard, key, super::CorrespondenceChange::Wrote(pair));
+        let wrote = stored.pairs.into_iter().map(CorrespondenceChange::Wrote);
+        let released = stored.released.into_iter().map(CorrespondenceChange::Released);
+        for change in wrote.chain(released) {
+            let key = key_of(&change.pair().own, &change.pair().other);
+            self.apply(&mut shard, key, change);
         }
     }
 

@@ -260,6 +260,10 @@ impl CorrespondenceTable for Store {
         self.correspondences.find(wanted, at, max)
     }
 
+    fn released(&self, pairs: &[Correspondence]) -> Result<(), StoreError> {
+        self.correspondences.released(&self.journal, pairs)
+    }
+
     fn forget(&self, pairs: &[Correspondence]) -> Result<usize, StoreError> {
         self.correspondences.forget(&self.journal, pairs)
     }

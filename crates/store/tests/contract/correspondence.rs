@@ -86,3 +86,29 @@ pub(crate) async fn pairs_are_found_newest_first(mut backend: impl Backend) {
     // What counts no more is not shown, though it is still there.
     assert_eq!(store.find(&|_| true, days(122), 10), [pairs[1].clone()]);
 }
+
+pub(crate) async fn answers_to_mail_that_was_let_go_teach_nothing(mut backend: impl Backend) {
+    let store = backend.open(days(0));
+    let eve = "eve@other.example";
+    store.wrote(&[pair(BOB, eve, days(0))]).unwrap();
+    store.released(&[pair(BOB, ANN, days(1)), pair(BOB, eve, days(1))]).unwrap();
+    let later = |store: &_| {
+        let at = days(2);
+        let all = [pair(BOB, ANN, at), pair(BOB, eve, at), pair("cid@corp.example", ANN, at)];
+        CorrespondenceTable::wrote(store, &all).unwrap()
+    };
+    // Somebody else may write to her; a pair that was known ends when it did.
+    assert_eq!(later(&store), learned(1, 0));
+    assert_eq!(wrote(&store, BOB, eve, days(119)), Some(days(0)));
+    assert_eq!(wrote(&store, BOB, eve, days(120)), None);
+    drop(store);
+    // By the journal, then by a checkpoint.
+    for _ in 0..2 {
+        let store = backend.open(days(3));
+        assert_eq!(later(&store), learned(0, 0));
+        backend.tidy(&store, days(3));
+    }
+    let store = backend.open(days(3));
+    assert_eq!(store.wrote(&[pair(BOB, ANN, days(120))]).unwrap(), learned(0, 0));
+    assert_eq!(store.wrote(&[pair(BOB, ANN, days(121))]).unwrap(), learned(1, 0));
+}

@@ -55,7 +55,8 @@ contract! {
     correspondence:
         who_was_written_to_is_known_for_120_days_after_the_last_mail,
         who_wrote_to_whom_survives_checkpoints_and_restarts,
-        pairs_are_found_newest_first;
+        pairs_are_found_newest_first,
+        answers_to_mail_that_was_let_go_teach_nothing;
     triplets:
         the_numbers_of_the_product_hold,
         what_is_held_is_known_without_entering_and_by_its_own_identity,

@@ -59,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let began = Instant::now();
         for _ in 0..MESSAGES {
             let from = vec!["bob@corp.example".to_owned()];
-            let leaving = Leaving { message: Arc::clone(&message), body_hash, from };
+            let leaving =
+                Leaving { message: Arc::clone(&message), body_hash, from, may_be_theirs: true };
             let signed = signing.sign(leaving, Timestamp::from_millis(1_795_000_000_000)).await;
             if signed.fields.is_empty() {
                 return Err("not signed".into());

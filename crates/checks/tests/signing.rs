@@ -93,6 +93,7 @@ async fn every_message_of_the_corpora_that_is_signed_is_verified() {
             body_hash: content::BodyHash::of(&message),
             message: Arc::new(Message(message.clone())),
             from: from.clone(),
+            may_be_theirs: true,
         };
         let made = signing.sign(leaving, NOW).await;
         if let Some(why) = made.facts.unsigned {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use smtp::{Answer, Credentials, replies};
 use types::finding::Unavailable;
-use types::{CheckName, Evidence, Observed, Reason, Stage, SubmissionFacts, Submitter};
+use types::{
+    CheckName, Evidence, Observed, Reason, ReversePath, Stage, SubmissionFacts, Submitter,
+};
 use world::BoxFuture;
 
 use crate::desk::{Desk, UNAVAILABLE, Visit, finding};
@@ -76,6 +78,15 @@ impl Submission {
     /// Whether somebody proved who he is.
     pub(crate) fn is_by_somebody(&self) -> bool {
         self.by.is_some()
+    }
+
+    /// Whether who submits may send as all of these comparable addresses;
+    /// servers of listed networks, which prove nothing, may.
+    pub(crate) fn may_send_as_all(&self, authors: &[String]) -> bool {
+        self.by.as_ref().is_none_or(|by| {
+            let author = |text: &String| text.parse().map(ReversePath::Address);
+            authors.iter().all(|text| author(text).is_ok_and(|author| by.may_send_as(&author)))
+        })
     }
 }
 

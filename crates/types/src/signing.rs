@@ -111,6 +111,8 @@ unsigned! {
     NoAuthor = "the From field names nobody",
     /// Two From fields, or authors of several domains.
     SeveralAuthors = "there are several From fields, or authors of several domains",
+    /// A submitter that may not send as the author.
+    DeniedAuthor = "the submitter may not send as the author",
     /// Nobody wants the domain's mail signed.
     NoSelector = "no selector is set for the author's domain",
     /// The domain's keys cannot be used.

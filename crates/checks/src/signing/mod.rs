@@ -67,6 +67,9 @@ pub struct Leaving {
     pub body_hash: [u8; BODY_HASH_OCTETS],
     /// Comparable addresses of its From field.
     pub from: Vec<String>,
+    /// Whether who sends it may send as its authors: whoever has one address
+    /// of ours must not get the name of another proved.
+    pub may_be_theirs: bool,
 }
 
 /// What came of signing a message.
@@ -140,7 +143,12 @@ impl Signing {
     /// Signs a message with every key of its author's domain. Never fails: a
     /// message that cannot be signed has no fields, and the facts say why.
     pub async fn sign(&self, leaving: Leaving, at: Timestamp) -> Signed {
-        let signed = match self.keys_of(&leaving.from) {
+        let keys = self.keys_of(&leaving.from);
+        let keys = keys.and_then(|(domain, keys)| match leaving.may_be_theirs {
+            true => Ok((domain, keys)),
+            false => Err((domain, Unsigned::DeniedAuthor)),
+        });
+        let signed = match keys {
             Err(facts) => unsigned(facts),
             Ok((domain, keys)) => {
                 // A signature with RSA takes as long as hundreds of commands.

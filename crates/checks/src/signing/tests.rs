@@ -64,7 +64,7 @@ impl Signer {
         let from = content::comparable_addresses(&content::read(message, &Default::default()));
         let message: Arc<dyn Arrived> = Arc::new(Whole(message.to_vec()));
         let body_hash = content::BodyHash::of(message.octets());
-        self.signing.sign(Leaving { message, body_hash, from }, AT).await
+        self.signing.sign(Leaving { message, body_hash, from, may_be_theirs: true }, AT).await
     }
 
     /// Signs and gives the message as it leaves, verified with each key.
@@ -181,10 +181,13 @@ async fn of_a_message_that_is_not_kept_the_header_is_enough() {
         message: Arc::new(Beginning(message[..kept].to_vec())),
         body_hash: content::BodyHash::of(&message),
         from: vec!["bob@corp.example".to_owned()],
+        may_be_theirs: kept != 201,
     };
     let signed = signer.signing.sign(leaving(200), AT).await;
     let leaves = [signed.fields.as_bytes(), &message].concat();
     assert!(signer.verifies(&leaves, 0));
+    let denied = signer.signing.sign(leaving(201), AT).await;
+    assert_eq!((denied.facts.unsigned, &*denied.fields), (Some(Unsigned::DeniedAuthor), ""));
     let cut = signer.signing.sign(leaving(40), AT).await;
     assert_eq!(cut.facts.unsigned, Some(Unsigned::HeaderTooLarge));
 }

@@ -185,3 +185,21 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_submitter_is_signed_for_as_what_it_may_send_only() {
+        let senders = vec!["printer@corp.example".parse().unwrap()];
+        let by = Some(Arc::new(Submitter { name: "printer".into(), senders }));
+        let printer = Submission { by, ..Submission::default() };
+        let all = |by: &Submission, authors: &[&str]| {
+            by.may_send_as_all(&authors.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>())
+        };
+        let (own, other) = ("printer@corp.example", "ann@corp.example");
+        assert!(all(&printer, &[own]) && !all(&printer, &[own, other]) && !all(&printer, &["no"]));
+        assert!(all(&Submission::default(), &[own, other]), "a server of a listed network");
+    }
+}

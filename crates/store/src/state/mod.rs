@@ -34,6 +34,7 @@ mod sqlite_audit;
 mod submitters;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod views;
 
 pub use accounts::{AccountChanges, AccountState};
@@ -53,6 +54,7 @@ pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
 pub use sqlite_audit::SqliteAudit;
 pub use submitters::{SqliteSubmitters, StoredSubmitter, SubmitterChange, SubmitterState};
+pub use transport::{SqliteTransportPolicies, StoredTransportPolicy, TransportPolicyState};
 pub use views::{SavedViewState, SqliteViews, StoredView};
 
 use types::PolicyId;

@@ -71,6 +71,8 @@ pub struct RecipientStatus<'a> {
     pub status: EnhancedCode,
     /// What the next hop said last, if it said anything.
     pub diagnostic: Option<&'a Quoted>,
+    /// Why it was not asked, in our words, where that is for the sender to know.
+    pub note: Option<&'a Quoted>,
     /// The next hop that said it.
     pub remote_mta: Option<&'a str>,
     /// When it was last tried.
@@ -146,7 +148,10 @@ impl DeliveryStatus<'_> {
                     out.push_str(&format!("    {remote} answered: {said}\r\n"));
                 }
                 (Some(said), None) => out.push_str(&format!("    The answer was: {said}\r\n")),
-                (None, _) => out.push_str(&format!("    Status {}\r\n", status.status)),
+                (None, _) => match status.note {
+                    Some(note) => out.push_str(&format!("    {note}\r\n")),
+                    None => out.push_str(&format!("    Status {}\r\n", status.status)),
+                },
             }
         }
         if let more @ 1.. = self.recipients.len().saturating_sub(RECIPIENTS_IN_TEXT_MAX) {
@@ -301,6 +306,7 @@ mod tests {
             recipient: &bob,
             status: EnhancedCode(5, 1, 1),
             diagnostic: Some(&said),
+            note: None,
             remote_mta: Some("hop.corp.example"),
             last_attempt: Some(Timestamp::from_millis(1_795_255_400_000)),
         };
@@ -328,12 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_says_until_when_it_is_tried() {
+    fn a_delay_says_until_when_it_is_tried_and_why_it_was_not_taken() {
         let bob = address("bob@corp.example");
+        let note = Quoted::new(None, None, "it does not offer TLS\r\nBcc: x");
         let status = RecipientStatus {
             recipient: &bob,
             status: EnhancedCode(4, 4, 1),
             diagnostic: None,
+            note: Some(&note),
             remote_mta: None,
             last_attempt: None,
         };
@@ -343,6 +351,7 @@ mod tests {
             assert!(fields.contains("Action: delayed\r\nStatus: 4.4.1\r\n"));
             assert!(fields.contains("Will-Retry-Until: Wed, 25 Nov 2026 09:46:40 +0000"));
             assert_eq!(message.subject(), Some("Your message is delayed"));
+            assert!(part_text(message, 1).contains("\r\n    it does not offer TLS  Bcc: x\r\n"));
         });
     }
 
@@ -353,6 +362,7 @@ mod tests {
             recipient: &bob,
             status: EnhancedCode(5, 6, 7),
             diagnostic: None,
+            note: None,
             remote_mta: Some("h\u{f6}p evil"),
             last_attempt: None,
         };
@@ -374,6 +384,7 @@ mod tests {
             recipient: &bob,
             status: EnhancedCode(5, 0, 0),
             diagnostic: None,
+            note: None,
             remote_mta: None,
             last_attempt: None,
         };

@@ -3,9 +3,9 @@
 //! the other, so it stands here; the test kit writes with it too.
 
 use content::{DeliveryStatus, Limits, RecipientStatus, Report};
-use deliver::{Notice, NoticeKind, NoticeText, NoticeWriter};
-use types::EmailAddress;
+use deliver::{Notice, NoticeKind, NoticeRecipient, NoticeText, NoticeWriter};
 use types::event::RelayAnswer;
+use types::{EmailAddress, EnhancedCode, Quoted};
 
 /// Writes bounces and delay warnings in our name.
 pub struct ReportWriter {
@@ -28,16 +28,19 @@ impl ReportWriter {
 
 impl NoticeWriter for ReportWriter {
     fn write(&self, notice: &Notice<'_>) -> NoticeText {
+        let notes: Vec<_> = notice.recipients.iter().map(note).collect();
         let recipients: Vec<RecipientStatus<'_>> = notice
             .recipients
             .iter()
-            .map(|entry| RecipientStatus {
+            .zip(&notes)
+            .map(|(entry, note)| RecipientStatus {
                 recipient: &entry.recipient.path,
                 status: entry.status,
                 diagnostic: match &entry.attempt.answer {
                     RelayAnswer::Reply(reply) => Some(reply),
                     RelayAnswer::NoReply(_) => None,
                 },
+                note: note.as_ref(),
                 remote_mta: Some(&entry.attempt.host),
                 last_attempt: Some(notice.at),
             })
@@ -61,5 +64,15 @@ impl NoticeWriter for ReportWriter {
         let octets = status.to_message();
         let facts = content::read(&octets, &Limits::default());
         NoticeText { octets, facts }
+    }
+}
+
+/// Why a recipient's domain keeps us from handing the message over. Other
+/// reasons of ours speak of our own hosts, which are not for the world.
+fn note(entry: &NoticeRecipient<'_>) -> Option<Quoted> {
+    match (&entry.attempt.answer, entry.status) {
+        // Security or policy status (RFC 3463 section 3.8).
+        (RelayAnswer::NoReply(why), EnhancedCode(_, 7, _)) => Some(Quoted::new(None, None, why)),
+        _ => None,
     }
 }

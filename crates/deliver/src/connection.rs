@@ -9,7 +9,7 @@ use futures_util::future::{self, Either};
 use smtp::client::{ClientError, Step};
 use smtp::{Capabilities, ClientOutput, ClientSession, ClientSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use types::{Quoted, Timestamp};
+use types::{Domain, Quoted, Timestamp};
 use world::{Clock, Sleep, Stream};
 
 use crate::settings::Timeouts;
@@ -77,6 +77,8 @@ pub(crate) struct HopConnection {
     input: Vec<u8>,
     /// Where it leads and how it is protected.
     pub(crate) reached: Reached,
+    /// The host that its certificate was verified for; nothing if it was not.
+    pub(crate) proved: Option<Domain>,
     /// Transactions begun on it.
     pub(crate) used: u32,
     clock: Arc<dyn Clock>,
@@ -98,6 +100,7 @@ impl HopConnection {
             out: Vec::new(),
             input: Vec::with_capacity(READ_OCTETS),
             reached,
+            proved: None,
             used: 0,
             clock,
             timeouts,

@@ -7,9 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{self, Either};
-use store::{EventLog, MessageQueue};
+use store::state::TransportPolicyState;
+use store::{EventLog, MessageQueue, StoreError};
 use types::{ForwardPath, NodeName};
-use world::{Chance, Clock, Dial, RecipientProbe, Resolver};
+use world::{Authorities, Chance, Clock, Dial, Fetch, Reach, RecipientProbe, Resolver};
 
 use crate::call_forward::CallForward;
 use crate::notice::NoticeWriter;
@@ -36,6 +37,14 @@ pub struct Parts {
     pub dial: Arc<dyn Dial>,
     /// Names.
     pub resolver: Arc<dyn Resolver>,
+    /// Where mail may go that is sent where somebody else says.
+    pub reach: Reach,
+    /// Asks other domains for their policies (MTA-STS).
+    pub fetch: Arc<dyn Fetch>,
+    /// Keeps them.
+    pub policies: Arc<dyn TransportPolicyState>,
+    /// Whose certificates count where such a policy asks for one.
+    pub authorities: Authorities,
     /// The machine, as events name it.
     pub node: NodeName,
 }
@@ -61,6 +70,24 @@ impl Deliverer {
     /// Answers call-forward questions; works without [`run`](Self::run).
     pub fn recipient_probe(&self) -> Arc<dyn RecipientProbe> {
         Arc::clone(&self.probe) as Arc<dyn RecipientProbe>
+    }
+
+    /// Takes in the policies of other domains that were kept. To be done
+    /// before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn restore_policies(&self) -> Result<(), StoreError> {
+        self.shared.transport.restore()
+    }
+
+    /// Keeps the policies of other domains that were fetched since. Blocks
+    /// for the database.
+    ///
+    /// # Errors
+    /// They cannot be written; the next call tries again.
+    pub fn keep_policies(&self) -> Result<(), StoreError> {
+        self.shared.transport.keep()
     }
 
     /// Delivery as it stands.
@@ -115,6 +142,7 @@ impl Deliverer {
     pub async fn run(&self, stop: impl Future<Output = ()> + Send) {
         let mut stop = pin!(stop);
         let parts = &self.shared.parts;
+        self.shared.spawn(keep_policies_fresh(Arc::clone(&self.shared)));
         loop {
             // Asked before leasing, so that no message slips in between.
             let mut changed = parts.queue.changed();
@@ -165,4 +193,16 @@ impl Deliverer {
             None => changed.await,
         }
     }
+}
+
+/// Renews the policies of other domains before they end, until the order to
+/// stop.
+async fn keep_policies_fresh(shared: Arc<Shared>) {
+    let work = async {
+        loop {
+            shared.transport.renewal_due().await;
+            shared.transport.renew(shared.settings().mta_sts_counts()).await;
+        }
+    };
+    future::select(pin!(shared.stop_ordered()), pin!(work)).await;
 }

@@ -18,6 +18,7 @@ use crate::probe_line::ProbeLines;
 use crate::route::{NextHop, RoutingTable};
 use crate::settings::{DeliverySettings, HopLimits};
 use crate::status::{HopState, HopStatus};
+use crate::tried::Why;
 
 /// Next hops remembered. Beyond it those without work are forgotten.
 const HOPS_MAX: usize = 10_000;
@@ -120,7 +121,7 @@ struct State {
 struct Health {
     failures: u32,
     left_alone_until: Timestamp,
-    why: Arc<str>,
+    why: Why,
 }
 
 /// What became of a message that was handed to a next hop.
@@ -130,7 +131,7 @@ pub(crate) enum Handed {
     /// It waits, and a worker must be started for it.
     NeedsWorker,
     /// The next hop is left alone until then.
-    LeftAlone { job: Job, until: Timestamp, why: Arc<str> },
+    LeftAlone { job: Job, until: Timestamp, why: Why },
     /// It has its share of the leases.
     Full { job: Job },
 }
@@ -179,7 +180,7 @@ impl Hop {
         let mut state = self.lock();
         if state.health.left_alone_until > now {
             let Health { left_alone_until: until, ref why, .. } = state.health;
-            return Handed::LeftAlone { job, until, why: Arc::clone(why) };
+            return Handed::LeftAlone { job, until, why: why.clone() };
         }
         if state.waiting.len() > share {
             return Handed::Full { job };
@@ -255,7 +256,7 @@ impl Hop {
     }
 
     /// No connection could be opened.
-    pub(crate) fn failed(&self, why: &str, now: Timestamp, limits: &HopLimits) -> Failure {
+    pub(crate) fn failed(&self, why: Why, now: Timestamp, limits: &HopLimits) -> Failure {
         let mut state = self.lock();
         if state.connected > 0 {
             state.ceiling = Some((state.connected, now + limits.back_off_max));
@@ -266,7 +267,7 @@ impl Hop {
             let failures = state.health.failures.saturating_add(1);
             let doubled = 2u32.saturating_pow(failures.saturating_sub(1).min(16));
             let span = limits.back_off_first.saturating_mul(doubled).min(limits.back_off_max);
-            state.health = Health { failures, left_alone_until: now + span, why: why.into() };
+            state.health = Health { failures, left_alone_until: now + span, why };
         }
         let until = state.health.left_alone_until;
         Failure::Down { until, others: std::mem::take(&mut state.waiting) }

@@ -11,7 +11,8 @@
 //!   └──── one record ←── lease ←─ settlement, bounce
 //! ```
 //!
-//! Nothing here knows a check, a policy or how a message is made.
+//! What other domains ask of those who send to them is [`sts`]. Nothing here
+//! knows a check, a policy of ours or how a message is made.
 
 mod bounce;
 mod bounce_rate;
@@ -29,6 +30,7 @@ pub mod settings;
 mod settlement;
 mod shared;
 pub mod status;
+pub mod sts;
 mod tls;
 mod tried;
 mod worker;
@@ -44,3 +46,4 @@ pub use settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts, TlsUse,
 };
 pub use status::{DeliveryCounts, DeliveryStatus, HopState, HopStatus};
+pub use sts::StsSettings;

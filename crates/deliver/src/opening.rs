@@ -1,10 +1,13 @@
 //! From a next hop to an open connection: its hosts in order, their
 //! addresses, greeting, EHLO, STARTTLS. What fails leads to the next address.
+//! Where a policy of the domain asks for more than any connection
+//! ([`crate::sts`]), what does not meet it fails.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::{self, Either};
+use rustls::pki_types::CertificateDer;
 use smtp::{ClientOutput, ClientSettings};
 use types::{EnhancedCode, Timestamp};
 use world::DialOptions;
@@ -15,6 +18,7 @@ use crate::route::{self, Host, RouteFailure, Target};
 use crate::settings::{DeliverySettings, TlsUse};
 use crate::shared::Shared;
 use crate::status::count;
+use crate::sts::{Demand, UNLISTED};
 use crate::tls;
 use crate::tried::{Answer, Reached};
 
@@ -37,7 +41,9 @@ impl NotOpened {
     pub(crate) fn why(&self) -> String {
         let host = &self.at.host;
         match &self.answer {
-            Answer::Silent(why) | Answer::Impossible(_, why) => format!("{host}: {why}"),
+            Answer::Silent(why) | Answer::Forbidden(why) | Answer::Impossible(_, why) => {
+                format!("{host}: {why}")
+            }
             Answer::Took(quoted) | Answer::Later(quoted) | Answer::Refused(quoted) => {
                 format!("{host}: {quoted}")
             }
@@ -49,6 +55,12 @@ impl NotOpened {
             RouteFailure::Permanent { status, why } => Answer::Impossible(status, why),
             RouteFailure::Temporary { why } => Answer::Silent(why),
         };
+        NotOpened { at: Reached::only(Arc::clone(name)), answer, nonsense: false }
+    }
+
+    /// A host that the policy of the domain does not list.
+    fn refused(name: &Arc<str>, demand: &Demand) -> Self {
+        let answer = Answer::Forbidden(demand.refusal(UNLISTED));
         NotOpened { at: Reached::only(Arc::clone(name)), answer, nonsense: false }
     }
 
@@ -69,10 +81,17 @@ pub(crate) async fn open(
         route::hosts(&hop.next_hop, parts.resolver.as_ref(), parts.chance.as_ref(), &settings.own)
             .await
             .map_err(|failure| NotOpened::no_route(&hop.name, failure))?;
+    let demand = demand(shared, hop, settings).await;
+    let demand = demand.as_ref();
     let mut left = ADDRESSES_MAX;
     let mut last = None;
     for target in hosts {
         let label: Arc<str> = target.to_string().into();
+        if let Some(demand) = demand.filter(|one| one.is_enforced() && !one.lists(&target.host)) {
+            count(&shared.counters.sts_hosts_refused);
+            last.get_or_insert(NotOpened::refused(&label, demand));
+            continue;
+        }
         let addresses = match addresses(shared, hop, settings, &target).await {
             Ok(addresses) => addresses,
             Err(failure) => {
@@ -84,7 +103,7 @@ pub(crate) async fn open(
         };
         for ip in addresses.into_iter().take(left) {
             left -= 1;
-            let way = Way { shared, settings, target: &target, label: &label, ip };
+            let way = Way { shared, settings, demand, target: &target, label: &label, ip };
             match way.open().await {
                 Ok(connection) => {
                     hop.offers_smtputf8(connection.capabilities().smtputf8);
@@ -97,6 +116,12 @@ pub(crate) async fn open(
     count(&shared.counters.connections_failed);
     let nothing = RouteFailure::Temporary { why: "no host to connect to".into() };
     Err(last.unwrap_or_else(|| NotOpened::no_route(&hop.name, nothing)))
+}
+
+/// What the domain of a sender asks of connections for its mail.
+async fn demand(shared: &Shared, hop: &Hop, settings: &DeliverySettings) -> Option<Demand> {
+    let (domain, sts) = (hop.next_hop.domain_of_sender()?, settings.mta_sts_counts()?);
+    shared.transport.look_up(domain, sts).await
 }
 
 /// The addresses of one host, without our own and, where a sender chose the
@@ -122,7 +147,7 @@ async fn addresses(
         let loops = RouteFailure::Permanent { status: EnhancedCode(5, 4, 6), why };
         return Err(hop.next_hop.meaning(loops));
     }
-    found.retain(|ip| hop.next_hop.may_be_at(*ip));
+    found.retain(|ip| hop.next_hop.may_be_at(*ip, &shared.parts.reach));
     if found.is_empty() {
         return Err(route::leads_inward(&target.to_string()));
     }
@@ -133,6 +158,7 @@ async fn addresses(
 struct Way<'a> {
     shared: &'a Shared,
     settings: &'a DeliverySettings,
+    demand: Option<&'a Demand>,
     target: &'a Target,
     label: &'a Arc<str>,
     ip: IpAddr,
@@ -149,33 +175,72 @@ enum NotSecured {
 impl Way<'_> {
     async fn open(&self) -> Result<HopConnection, NotOpened> {
         let connection = self.greeted().await?;
-        let offered = connection.capabilities().starttls;
-        match self.settings.tls {
-            TlsUse::Never => Ok(connection),
-            TlsUse::Opportunistic if !offered => Ok(connection),
-            TlsUse::Required if !offered => Err(self.no_tls("it does not offer TLS".into())),
-            TlsUse::Opportunistic | TlsUse::Required => match self.secure(connection).await {
-                Ok(connection) => Ok(connection),
-                Err(NotSecured::HandshakeFailed(why)) => self.in_clear(why).await,
-                Err(NotSecured::Forbidden(failed)) => Err(failed),
-            },
+        if self.settings.tls == TlsUse::Never {
+            return Ok(connection);
         }
+        if !connection.capabilities().starttls {
+            return match self.demand {
+                _ if self.needs_tls() => Err(self.no_tls("it does not offer TLS")),
+                None => Ok(connection),
+                Some(demand) => Ok(in_clear(connection, demand.told_in_clear("TLS not offered"))),
+            };
+        }
+        match self.secure(connection).await {
+            Ok(connection) => Ok(connection),
+            Err(NotSecured::HandshakeFailed(why)) => self.without_tls(why).await,
+            Err(NotSecured::Forbidden(failed)) => Err(failed),
+        }
+    }
+
+    /// Whether nothing goes in clear text.
+    fn needs_tls(&self) -> bool {
+        self.settings.tls == TlsUse::Required || self.enforced().is_some()
+    }
+
+    /// What is asked for and not only tried out.
+    fn enforced(&self) -> Option<&Demand> {
+        self.demand.filter(|demand| demand.is_enforced())
     }
 
     /// After a failed handshake: once more without TLS, if that is allowed.
-    async fn in_clear(&self, why: String) -> Result<HopConnection, NotOpened> {
+    async fn without_tls(&self, why: String) -> Result<HopConnection, NotOpened> {
         count(&self.shared.counters.tls_failed);
-        if self.settings.tls == TlsUse::Required {
-            return Err(self.no_tls(why));
+        if self.needs_tls() {
+            return Err(self.no_tls(&why));
         }
-        let mut connection = self.greeted().await?;
-        connection.reached.tls = Some(format!("none ({why})").into());
-        Ok(connection)
+        Ok(in_clear(self.greeted().await?, self.told_in_clear(&why)))
     }
 
-    fn no_tls(&self, why: String) -> NotOpened {
-        let answer = Answer::Silent(format!("TLS is required: {why}"));
+    fn told_in_clear(&self, why: &str) -> String {
+        self.demand.map_or_else(|| format!("none ({why})"), |demand| demand.told_in_clear(why))
+    }
+
+    fn no_tls(&self, why: &str) -> NotOpened {
+        let answer = match self.enforced() {
+            Some(demand) => {
+                count(&self.shared.counters.sts_hosts_refused);
+                Answer::Forbidden(demand.refusal(why))
+            }
+            None => Answer::Silent(format!("TLS is required: {why}")),
+        };
         NotOpened { at: self.reached(), answer, nonsense: false }
+    }
+
+    /// Whether these certificates prove that this is the host.
+    fn verified(&self, shown: &[CertificateDer<'_>]) -> Result<(), String> {
+        let name = match &self.target.host {
+            Host::Name(name) => name.as_str().to_owned(),
+            Host::Address(ip) => ip.to_string(),
+        };
+        let parts = &self.shared.parts;
+        parts.authorities.verify(shown, &name, parts.clock.now())
+    }
+
+    /// The certificate does not prove that this is the host.
+    fn not_proved(&self, why: &str, how: Arc<str>) -> NotOpened {
+        let mut failed = self.no_tls(why);
+        failed.at.tls = Some(how);
+        failed
     }
 
     fn reached(&self) -> Reached {
@@ -226,11 +291,10 @@ impl Way<'_> {
             Ok(ClientOutput::StartTls) => {}
             Ok(ClientOutput::StartTlsRefused(reply)) => {
                 let why = format!("STARTTLS refused: {}", reply.quoted);
-                if self.settings.tls == TlsUse::Required {
-                    return Err(NotSecured::Forbidden(self.no_tls(why)));
-                }
-                connection.reached.tls = Some(format!("none ({why})").into());
-                return Ok(connection);
+                return match self.needs_tls() {
+                    true => Err(NotSecured::Forbidden(self.no_tls(&why))),
+                    false => Ok(in_clear(connection, self.told_in_clear(&why))),
+                };
             }
             Ok(_) => return Err(HandshakeFailed("STARTTLS was not answered".into())),
             Err(lost) => return Err(HandshakeFailed(format!("STARTTLS: {lost}"))),
@@ -248,11 +312,32 @@ impl Way<'_> {
             }
         };
         tls::counted(&stream, &self.shared.counters);
-        let how = tls::describe(&stream);
+        let how = match self.demand {
+            None => tls::describe(&stream, tls::NOT_VERIFIED),
+            Some(demand) => {
+                let verified = self.verified(tls::shown(&stream));
+                let lacking = (!demand.lists(&self.target.host)).then_some(UNLISTED);
+                let how = tls::describe(&stream, &demand.told(&verified, lacking));
+                match verified {
+                    Ok(()) => connection.proved = self.target.host.name().cloned(),
+                    Err(why) if demand.is_enforced() => {
+                        return Err(NotSecured::Forbidden(self.not_proved(&why, how)));
+                    }
+                    Err(_) => {}
+                }
+                how
+            }
+        };
         connection.encrypted(Box::new(stream), how);
         match connection.turn(self.latest()).await {
             Ok(_) => Ok(connection),
             Err(lost) => Err(HandshakeFailed(format!("after the TLS handshake: {lost}"))),
         }
     }
+}
+
+/// Notes why a connection is in clear text.
+fn in_clear(mut connection: HopConnection, how: String) -> HopConnection {
+    connection.reached.tls = Some(how.into());
+    connection
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use store::QueuedMessage;
 use types::address::literal_ip;
 use types::{Direction, Domain, EnhancedCode, ForwardPath};
-use world::{Chance, DnsError, MxAnswer, MxHost, Resolver, is_inward};
+use world::{Chance, DnsError, MxAnswer, MxHost, Reach, Resolver, is_inward};
 
 use crate::settings::OwnHosts;
 
@@ -45,6 +45,16 @@ pub enum Host {
     Name(Domain),
     /// As it is.
     Address(IpAddr),
+}
+
+impl Host {
+    /// The name, if it has one.
+    pub(crate) fn name(&self) -> Option<&Domain> {
+        match self {
+            Host::Name(name) => Some(name),
+            Host::Address(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -181,6 +191,11 @@ impl RoutingTable {
     /// Connects to mail exchangers at this port.
     pub fn set_mx_port(&mut self, port: u16) {
         self.mx_port = port;
+    }
+
+    /// Whether the settings say where mail for `domain` goes.
+    pub fn is_ours(&self, domain: &Domain) -> bool {
+        self.domains.contains_key(domain.as_str())
     }
 
     /// The next hop for the recipient `path` of a message of this kind.
@@ -335,10 +350,19 @@ impl NextHop {
         }
     }
 
+    /// The domain whose exchangers it is, if a sender chose it.
+    pub(crate) fn domain_of_sender(&self) -> Option<&Domain> {
+        match self {
+            NextHop::Mx { domain, chosen: Chosen::BySender, .. } => Some(domain),
+            _ => None,
+        }
+    }
+
     /// Whether a host at this address may be connected to: fixed hosts are
-    /// the operator's, a sender's exchangers must not lead [inward](is_inward).
-    pub(crate) fn may_be_at(&self, ip: IpAddr) -> bool {
-        !matches!(self, NextHop::Mx { chosen: Chosen::BySender, .. }) || !is_inward(ip)
+    /// the operator's, a sender's exchangers must not lead inward, except
+    /// where `reach` says so.
+    pub(crate) fn may_be_at(&self, ip: IpAddr, reach: &Reach) -> bool {
+        self.domain_of_sender().is_none() || reach.has(ip)
     }
 
     /// What a failure to find a host means at this next hop: where the

@@ -9,6 +9,7 @@ use types::Domain;
 
 use crate::route::RoutingTable;
 use crate::schedule::RetrySchedule;
+use crate::sts::StsSettings;
 
 /// Everything that steers delivery.
 #[derive(Clone, Debug)]
@@ -25,6 +26,9 @@ pub struct DeliverySettings {
     pub timeouts: Timeouts,
     /// Whether connections are encrypted.
     pub tls: TlsUse,
+    /// How the policies of other domains about their mail exchangers are
+    /// looked for (MTA-STS); if absent, or without TLS, none counts.
+    pub mta_sts: Option<StsSettings>,
     /// Who we are, so that mail is not sent to ourselves.
     pub own: OwnHosts,
     /// How many notices are sent to senders.
@@ -49,6 +53,7 @@ impl DeliverySettings {
             hop: HopLimits::default(),
             timeouts: Timeouts::default(),
             tls: TlsUse::Opportunistic,
+            mta_sts: None,
             own: OwnHosts { names: helo.parse().into_iter().collect(), ..OwnHosts::default() },
             bounces: BounceLimits::default(),
             probe: ProbeSettings::default(),
@@ -56,6 +61,14 @@ impl DeliverySettings {
             leased_max: 20_000,
             stop_grace: Duration::from_secs(20),
         }
+    }
+}
+
+impl DeliverySettings {
+    /// How policies of other domains are looked for, if they count: who sends
+    /// in clear text on purpose has decided otherwise.
+    pub(crate) fn mta_sts_counts(&self) -> Option<StsSettings> {
+        self.mta_sts.filter(|_| self.tls != TlsUse::Never)
     }
 }
 

@@ -7,7 +7,7 @@ use store::{QueuedMessage, RecipientState};
 use types::{EnhancedCode, FollowUp, RelayAttempt, Timestamp};
 
 use crate::schedule::RetrySchedule;
-use crate::tried::{Answer, Came, Reached, Try};
+use crate::tried::{Answer, Came, FORBIDDEN, Reached, Try, Why};
 
 /// What becomes of one recipient.
 #[derive(Debug)]
@@ -53,6 +53,12 @@ pub(crate) enum Told {
 /// Delivery time expired (RFC 3463 section 3.5).
 const EXPIRED: EnhancedCode = EnhancedCode(4, 4, 7);
 
+/// What a sender is told at the end, if the last try came to `status`: what is
+/// forbidden says more than that time is over.
+fn end(status: EnhancedCode) -> EnhancedCode {
+    if status == FORBIDDEN { FORBIDDEN } else { EXPIRED }
+}
+
 /// What `came` of the recipient at `place` means at `now`. Nothing if there
 /// is no such recipient or it waits for nothing.
 pub(crate) fn settle(
@@ -67,7 +73,7 @@ pub(crate) fn settle(
     let view = View { message, place, attempts, due, warned, schedule, now };
     Some(match came {
         Came::Tried(tried) => view.tried(tried),
-        Came::PutOff { until, host, why } => view.put_off(until, Reached::only(host), &why),
+        Came::PutOff { until, host, why } => view.put_off(until, Reached::only(host), why),
     })
 }
 
@@ -100,23 +106,23 @@ impl View<'_> {
                 let notice = NoticeDue { what: Told::Failed, status, attempt: attempt.clone() };
                 self.ends(FollowUp::DeliveryRejected(attempt), Some(notice))
             }
-            Answer::Later(_) | Answer::Silent(_) => {
+            Answer::Later(_) | Answer::Silent(_) | Answer::Forbidden(_) => {
                 let attempt = tried.into_attempt(made);
                 match self.schedule.next(made, self.now, self.message.arrived) {
                     Some(next) => self.waits(made, next, status, attempt, true),
-                    None => self.expires(attempt),
+                    None => self.expires(attempt, end(status)),
                 }
             }
         }
     }
 
-    fn put_off(&self, until: Timestamp, at: Reached, why: &str) -> Settlement {
-        let answer = Answer::Silent(why.to_owned());
+    fn put_off(&self, until: Timestamp, at: Reached, why: Why) -> Settlement {
+        let answer = why.into_answer();
         let status = answer.status();
         let attempt = Try { at, answer, took: Duration::ZERO }.into_attempt(self.attempts);
         let expires = self.schedule.expires(self.message.arrived);
         if self.now >= expires {
-            return self.expires(attempt);
+            return self.expires(attempt, end(status));
         }
         self.waits(self.attempts, until.max(self.due).min(expires), status, attempt, false)
     }
@@ -144,8 +150,8 @@ impl View<'_> {
         }
     }
 
-    fn expires(&self, attempt: RelayAttempt) -> Settlement {
-        let notice = NoticeDue { what: Told::Failed, status: EXPIRED, attempt: attempt.clone() };
+    fn expires(&self, attempt: RelayAttempt, status: EnhancedCode) -> Settlement {
+        let notice = NoticeDue { what: Told::Failed, status, attempt: attempt.clone() };
         self.ends(FollowUp::DeliveryExpired(attempt), Some(notice))
     }
 
@@ -247,6 +253,9 @@ mod tests {
         check(2, tried(Answer::Impossible(no, "x".into())), 6, "Done; rejected #3; Failed 5.6.7");
         check(0, later(), 0, "1 tries, next in 1 min; deferred #1; nobody told");
         check(5, later(), 60, "6 tries, next in 60 min; deferred #6; Delayed 4.0.0");
+        let forbidden = || tried(Answer::Forbidden("no TLS".into()));
+        check(5, forbidden(), 60, "6 tries, next in 60 min; deferred #6; Delayed 4.7.4");
+        check(29, forbidden(), 106 * 60, "Done; expired #30; Failed 4.7.4");
         check(29, silent(), 106 * 60, "Done; expired #30; Failed 4.4.7");
         check(3, silent(), 108 * 60, "Done; expired #4; Failed 4.4.7");
     }
@@ -256,13 +265,16 @@ mod tests {
         let put_off = |until_min: u64| Came::PutOff {
             until: ARRIVED + Duration::from_secs(until_min * 60),
             host: "hop:25".into(),
-            why: "down".into(),
+            why: Why::Unable("down".into()),
         };
         check(2, put_off(9), 6, "2 tries, next in 3 min; nothing; nobody told");
         check(2, put_off(70), 65, "2 tries, next in 5 min; nothing; Delayed 4.4.1");
         let end = 108 * 60;
         check(2, put_off(end + 4), end - 1, "2 tries, next in 1 min; nothing; Delayed 4.4.1");
         check(2, put_off(end + 4), end, "Done; expired #2; Failed 4.4.7");
+        let why = Why::Forbidden("no TLS".into());
+        let forbidden = Came::PutOff { until: ARRIVED, host: "hop:25".into(), why };
+        check(2, forbidden, end, "Done; expired #2; Failed 4.7.4");
     }
 
     #[test]

@@ -14,15 +14,17 @@ use crate::deliverer::Parts;
 use crate::hop::HopTable;
 use crate::settings::DeliverySettings;
 use crate::status::Counters;
+use crate::sts::{StsParts, TransportPolicies};
 use crate::tls::TlsClient;
 
 /// Shared by the loop, the workers and call-forward.
 pub(crate) struct Shared {
     pub(crate) parts: Parts,
     pub(crate) hops: HopTable,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) bounce_rate: BounceRate,
     pub(crate) tls: TlsClient,
+    pub(crate) transport: Arc<TransportPolicies>,
     /// Rings when a lease ends.
     pub(crate) lease_ended: Notify,
     settings: RwLock<Arc<DeliverySettings>>,
@@ -34,12 +36,21 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(parts: Parts, settings: DeliverySettings) -> Self {
+        let counters = Arc::new(Counters::default());
+        let transport = TransportPolicies::new(StsParts {
+            resolver: Arc::clone(&parts.resolver),
+            fetch: Arc::clone(&parts.fetch),
+            clock: Arc::clone(&parts.clock),
+            state: Arc::clone(&parts.policies),
+            counters: Arc::clone(&counters),
+        });
         Shared {
             parts,
             hops: HopTable::default(),
-            counters: Counters::default(),
+            counters,
             bounce_rate: BounceRate::new(),
             tls: TlsClient::new(),
+            transport: Arc::new(transport),
             lease_ended: Notify::new(),
             settings: RwLock::new(Arc::new(settings)),
             leased: AtomicUsize::new(0),

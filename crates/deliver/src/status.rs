@@ -123,6 +123,12 @@ counters! {
     sessions_tls_other,
     /// TLS handshakes that failed.
     tls_failed,
+    /// Policies of other domains (MTA-STS) that were fetched.
+    sts_policies_fetched,
+    /// The same that could not be.
+    sts_fetches_failed,
+    /// Hosts that got no mail because such a policy forbids it.
+    sts_hosts_refused,
     /// Questions for a recipient that reached a next hop.
     probes_asked,
     /// Questions for a recipient that an earlier answer settled.

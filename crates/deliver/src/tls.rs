@@ -1,4 +1,6 @@
-//! TLS to next hops, without verifying whom we talk to.
+//! TLS to next hops, without verifying whom we talk to, unless a policy of
+//! their domain asks for it ([`crate::sts`]); then what they showed is looked
+//! at after the handshake.
 //!
 //! Opportunistic encryption (RFC 7435) keeps listeners out. Whoever could
 //! stand between us and the next hop with a forged certificate could as well
@@ -57,13 +59,24 @@ impl TlsClient {
     }
 }
 
-/// What is recorded of an encrypted connection.
-pub(crate) fn describe(stream: &TlsStream<Box<dyn Stream>>) -> Arc<str> {
-    match stream.get_ref().1.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3 (certificate not verified)".into(),
-        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2 (certificate not verified)".into(),
-        _ => "TLS (certificate not verified)".into(),
-    }
+/// What is recorded of an encrypted connection whose certificate was not
+/// looked at.
+pub(crate) const NOT_VERIFIED: &str = "certificate not verified";
+
+/// What is recorded of an encrypted connection, with what is known of its
+/// certificate.
+pub(crate) fn describe(stream: &TlsStream<Box<dyn Stream>>, certificate: &str) -> Arc<str> {
+    let version = match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLS",
+    };
+    format!("{version} ({certificate})").into()
+}
+
+/// The certificates that the other side showed, its own first.
+pub(crate) fn shown(stream: &TlsStream<Box<dyn Stream>>) -> &[CertificateDer<'static>] {
+    stream.get_ref().1.peer_certificates().unwrap_or_default()
 }
 
 /// Counts an encrypted connection.

@@ -13,7 +13,40 @@ pub(crate) enum Came {
     /// The next hop was asked to take it.
     Tried(Try),
     /// The next hop is left alone until then, for this reason: no attempt.
-    PutOff { until: Timestamp, host: Arc<str>, why: Arc<str> },
+    PutOff { until: Timestamp, host: Arc<str>, why: Why },
+}
+
+/// Why a next hop is not asked, in words.
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    /// It took no connection, or has enough to do.
+    Unable(Arc<str>),
+    /// A policy of the domain forbids it, as [`Answer::Forbidden`].
+    Forbidden(Arc<str>),
+}
+
+impl Why {
+    /// Why it is left alone after this answer.
+    pub(crate) fn after(answer: &Answer, words: &str) -> Self {
+        match answer {
+            Answer::Forbidden(_) => Why::Forbidden(words.into()),
+            _ => Why::Unable(words.into()),
+        }
+    }
+
+    /// What that is to a recipient.
+    pub(crate) fn into_answer(self) -> Answer {
+        match self {
+            Why::Unable(words) => Answer::Silent(words.to_string()),
+            Why::Forbidden(words) => Answer::Forbidden(words.to_string()),
+        }
+    }
+}
+
+impl Default for Why {
+    fn default() -> Self {
+        Why::Unable(Arc::default())
+    }
 }
 
 /// One try at a next hop.
@@ -46,9 +79,15 @@ pub(crate) enum Answer {
     Refused(Quoted),
     /// It could not be asked, or the connection was lost before it answered.
     Silent(String),
+    /// It must not have the message as it is now: a policy of the recipient's
+    /// domain forbids it. What is said of it may be told to the sender.
+    Forbidden(String),
     /// It need not be asked: this can never work.
     Impossible(EnhancedCode, String),
 }
+
+/// Security features that are required are not there (RFC 3463 section 3.8).
+pub(crate) const FORBIDDEN: EnhancedCode = EnhancedCode(4, 7, 4);
 
 impl Answer {
     /// The status of a notice about it (RFC 3463): theirs, or that of the
@@ -60,6 +99,7 @@ impl Answer {
             Answer::Refused(quoted) => quoted.enhanced.unwrap_or(EnhancedCode(5, 0, 0)),
             // No answer from host.
             Answer::Silent(_) => EnhancedCode(4, 4, 1),
+            Answer::Forbidden(_) => FORBIDDEN,
             Answer::Impossible(status, _) => *status,
         }
     }
@@ -72,7 +112,7 @@ impl Try {
             Answer::Took(quoted) | Answer::Later(quoted) | Answer::Refused(quoted) => {
                 RelayAnswer::Reply(quoted)
             }
-            Answer::Silent(why) => RelayAnswer::NoReply(why),
+            Answer::Silent(why) | Answer::Forbidden(why) => RelayAnswer::NoReply(why),
             Answer::Impossible(status, why) => RelayAnswer::NoReply(format!("{status} {why}")),
         };
         RelayAttempt {

@@ -19,7 +19,8 @@ use crate::opening::{self, NotOpened};
 use crate::settings::DeliverySettings;
 use crate::shared::Shared;
 use crate::status::count;
-use crate::tried::{Answer, Came, Reached, Try};
+use crate::sts::Mode;
+use crate::tried::{Answer, Came, Reached, Try, Why};
 
 use dispatch::put_off;
 use transfer::Transfer;
@@ -118,6 +119,17 @@ impl Worker<'_> {
         }
     }
 
+    /// The open connection, unless it was opened with less assurance than is
+    /// asked for by now.
+    async fn usable_line(&mut self) -> Option<Line> {
+        let line = self.line.take()?;
+        if self.place.suffices(&line.connection) {
+            return Some(line);
+        }
+        self.place.close(line).await;
+        None
+    }
+
     /// Delivers one message to its recipients here.
     async fn deliver(&mut self, job: Job) -> Next {
         let Place { shared, hop, .. } = self.place;
@@ -127,7 +139,7 @@ impl Worker<'_> {
         // A connection that was kept open may have been closed meanwhile:
         // that costs nothing but a new one. A new one is not tried twice.
         while !transfer.is_over() {
-            let line = match self.line.take() {
+            let line = match self.usable_line().await {
                 Some(line) => line,
                 None => match self.place.connect(&settings).await {
                     Ok(line) => line,
@@ -153,6 +165,18 @@ impl Worker<'_> {
 impl Place {
     fn now(&self) -> Timestamp {
         self.shared.parts.clock.now()
+    }
+
+    /// Whether a connection is what the policy of its domain asks for, which
+    /// may have become known after it was opened.
+    fn suffices(&self, connection: &HopConnection) -> bool {
+        let Some(domain) = self.hop.next_hop.domain_of_sender() else { return true };
+        let counts = self.shared.settings().mta_sts_counts().is_some();
+        let policy = counts.then(|| self.shared.transport.policy(domain)).flatten();
+        policy.is_none_or(|policy| {
+            let proved = connection.proved.as_ref();
+            policy.mode != Mode::Enforce || proved.is_some_and(|host| policy.lists(host))
+        })
     }
 
     /// Says goodbye on a connection. The worker does not wait for the answer,
@@ -194,7 +218,8 @@ impl Place {
             job.end(transfer.into_came()).await;
             return Next::Job;
         }
-        match hop.failed(&why, self.now(), &settings.hop) {
+        let why = Why::after(&answer, &why);
+        match hop.failed(why.clone(), self.now(), &settings.hop) {
             Failure::Enough if transfer.is_untouched() && !shared.is_stopping() => {
                 if let Handed::NeedsWorker = hop.put_back(job, self.now(), &settings.hop) {
                     start(shared, hop);
@@ -214,11 +239,10 @@ impl Place {
     }
 
     /// Messages that waited for a next hop which is now left alone.
-    async fn wait_together(&self, others: VecDeque<Job>, until: Timestamp, why: &str) {
-        let why: Arc<str> = why.into();
+    async fn wait_together(&self, others: VecDeque<Job>, until: Timestamp, why: &Why) {
         for job in others {
             count(&self.shared.counters.put_off);
-            job.end_all(put_off(&self.hop, until, Arc::clone(&why))).await;
+            job.end_all(put_off(&self.hop, until, why.clone())).await;
         }
     }
 }

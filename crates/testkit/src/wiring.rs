@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use checks::{Checks, Directories, Directory, PlaceSettings};
+use deliver::sts::FETCH_TIMEOUT;
 use deliver::{Deliverer, Parts};
 use policy::{Document, PolicyObjects, PolicySet, StoredPolicy};
 use portcullis::notices::ReportWriter;
 use receive::{Engine, EngineParts, Tls, Wish};
+use store::state::{StoredTransportPolicy, TransportPolicyState};
 use store::{EventLog, EventWatcher, OpenReport, Position, Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,7 +20,7 @@ use types::finding::Unavailable;
 use types::policy::{ClientIdentity, GreylistOption, PolicyOption};
 use types::{Event, NodeName, PolicyId, Timestamp};
 use world::simulated::SimulatedClock;
-use world::{Clock, Sleep};
+use world::{Authorities, Clock, HttpClient, Reach, Sleep, WebSettings};
 
 use crate::gateway::Around;
 use crate::settings::{GatewaySettings, Greylisting};
@@ -154,6 +156,23 @@ pub(crate) fn start(
     Ok(running)
 }
 
+/// No domain of the simulated world has a policy about its mail servers.
+struct NoPolicies;
+
+impl TransportPolicyState for NoPolicies {
+    fn transport_policies(&self) -> Result<Vec<StoredTransportPolicy>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn keep_transport_policies(
+        &self,
+        _: &[StoredTransportPolicy],
+        _: &[String],
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 fn deliverer(
     around: &Around,
     settings: &GatewaySettings,
@@ -161,6 +180,14 @@ fn deliverer(
     clock: &ProcessClock,
 ) -> Deliverer {
     let notices = ReportWriter::new(&settings.host_name);
+    let (reach, dial) = (Reach::with(Vec::new(), "no setting"), Arc::new(around.network.clone()));
+    let authorities = Authorities::none();
+    let web = WebSettings {
+        reach: reach.clone(),
+        authorities: authorities.clone(),
+        timeout: FETCH_TIMEOUT,
+    };
+    let fetch = HttpClient::new(around.resolver.clone(), dial, web);
     let parts = Parts {
         queue: store.clone(),
         log: store.clone(),
@@ -169,6 +196,10 @@ fn deliverer(
         chance: around.chance.clone(),
         dial: Arc::new(around.network.clone()),
         resolver: around.resolver.clone(),
+        reach,
+        fetch: Arc::new(fetch.unwrap_or_else(|error| panic!("{error}"))),
+        policies: Arc::new(NoPolicies),
+        authorities,
         node: NodeName("gate".into()),
     };
     let delivery = settings.delivery(NEXT_HOP);

@@ -4,6 +4,9 @@
 //! our connections at what only we can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
 
 /// Whether what goes where somebody else chose must not be taken there:
 /// loopback, private, shared, link-local, unspecified, broadcast and
@@ -13,6 +16,32 @@ pub fn is_inward(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_inward_v4(ip),
         IpAddr::V6(ip) => is_inward_v6(ip),
+    }
+}
+
+/// Where connections may go that somebody else chose: out, and to those
+/// inward networks that the operator lists in a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    inward: Arc<[IpNet]>,
+    setting: &'static str,
+}
+
+impl Reach {
+    /// Out, and to these; `setting` is where they are listed.
+    pub fn with(inward: Vec<IpNet>, setting: &'static str) -> Self {
+        Reach { inward: inward.into(), setting }
+    }
+
+    /// Whether `ip` may be connected to.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        let plain = ip.to_canonical();
+        !is_inward(ip) || self.inward.iter().any(|net| net.contains(&plain))
+    }
+
+    /// The setting that lists inward networks, for people.
+    pub fn setting(&self) -> &'static str {
+        self.setting
     }
 }
 

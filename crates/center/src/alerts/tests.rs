@@ -9,7 +9,7 @@ use types::lists::Group;
 use types::{
     Actor, AuditAction, AuditNote, Caller, Event, ForwardPath, Reason, Role, RoleName, Timestamp,
 };
-use world::post::{Fields, Post, PostError};
+use world::web::{Fields, Post, WebError};
 use world::{BoxFuture, SystemChance, WebAddress};
 
 use super::*;
@@ -36,10 +36,10 @@ impl Post for Receiver {
         to: &'a WebAddress,
         fields: Fields,
         body: Vec<u8>,
-    ) -> BoxFuture<'a, Result<(), PostError>> {
+    ) -> BoxFuture<'a, Result<(), WebError>> {
         self.posted.lock().unwrap().push((to.to_string(), fields, body));
         let refuses = *self.refuses.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(async move { refuses.map_or(Ok(()), |code| Err(PostError::NotTaken(code))) })
+        Box::pin(async move { refuses.map_or(Ok(()), |code| Err(WebError::NotTaken(code))) })
     }
 }
 

@@ -211,7 +211,9 @@ fn follow_up(what: &FollowUp) -> String {
         FollowUp::DeliveryDeferred { attempt, next } => {
             let explanation = match &attempt.answer {
                 RelayAnswer::Reply(_) => "The next hop did not take the message this time.",
-                RelayAnswer::NoReply(_) => "The next hop could not be reached this time.",
+                RelayAnswer::NoReply(_) => {
+                    "The message could not be handed to the next hop this time."
+                }
             };
             format!("{} It is tried again at {next}.", with_try(explanation, attempt))
         }

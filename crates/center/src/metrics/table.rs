@@ -202,6 +202,20 @@ pub const METRICS: &[Metric] = &[
          were not looked at, after too many wrong ones or because too many came at once.",
     ),
     row(
+        "portcullis_mta_sts_fetches_total",
+        Counter,
+        &["result"],
+        "Policies of other domains about their mail servers (MTA-STS) that were asked for: fetched \
+         or failed.",
+    ),
+    row(
+        "portcullis_mta_sts_refusals_total",
+        Counter,
+        &[],
+        "Times that a host got no mail because the MTA-STS policy of the recipient's domain forbids \
+         it.",
+    ),
+    row(
         "portcullis_source_up",
         Gauge,
         &["source"],

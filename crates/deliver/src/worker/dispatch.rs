@@ -11,7 +11,7 @@ use crate::lease::{Job, Lease};
 use crate::route::{Mail, RouteFailure};
 use crate::shared::Shared;
 use crate::status::count;
-use crate::tried::{Answer, Came, Reached, Try};
+use crate::tried::{Answer, Came, Reached, Try, Why};
 use crate::worker;
 
 /// How long messages beyond the share of a slow next hop wait in the queue.
@@ -62,7 +62,7 @@ fn hand(shared: &Arc<Shared>, hop: &Arc<Hop>, job: Job, now: Timestamp) {
         Handed::NeedsWorker => return worker::start(shared, hop),
         Handed::LeftAlone { job, until, why } => (job, put_off(hop, until, why)),
         Handed::Full { job } => {
-            let why = "more messages wait for this next hop than it can take".into();
+            let why = Why::Unable("more messages wait for this next hop than it can take".into());
             (job, put_off(hop, now + FULL_WAIT, why))
         }
     };
@@ -71,7 +71,7 @@ fn hand(shared: &Arc<Shared>, hop: &Arc<Hop>, job: Job, now: Timestamp) {
 }
 
 /// What it means for a recipient that its next hop is not asked now.
-pub(crate) fn put_off(hop: &Hop, until: Timestamp, why: Arc<str>) -> Came {
+pub(crate) fn put_off(hop: &Hop, until: Timestamp, why: Why) -> Came {
     Came::PutOff { until, host: Arc::clone(&hop.name), why }
 }
 

@@ -1,9 +1,10 @@
 //! Everything around delivery, simulated.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::memory_store::{MemoryLog, MemoryStore};
+use super::memory_store::{MemoryLog, MemoryPolicies, MemoryStore};
 use deliver::{
     Deliverer, DeliverySettings, Notice, NoticeKind, NoticeText, NoticeWriter, Parts, Route,
     RoutingTable,
@@ -16,7 +17,7 @@ use types::{
     NodeName, QueueId, ReversePath, SessionId, Timestamp,
 };
 use world::simulated::{SeededChance, SimulatedClock, SimulatedNetwork, SimulatedResolver};
-use world::{Chance, Clock};
+use world::{Authorities, Chance, Clock, HttpClient, Reach, WebSettings};
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 pub(crate) const HOP: &str = "192.0.2.25:25";
@@ -29,6 +30,7 @@ pub(crate) struct House {
     pub(crate) resolver: Arc<SimulatedResolver>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) deliverer: Deliverer,
+    parts: Parts,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
 }
@@ -65,24 +67,39 @@ impl House {
     }
 
     pub(crate) fn with(settings: DeliverySettings) -> Self {
+        House::trusting(None, settings)
+    }
+
+    /// With the authorities of this file.
+    pub(crate) fn trusting(ca_file: Option<&Path>, settings: DeliverySettings) -> Self {
         let clock = SimulatedClock::new(START);
         let network = SimulatedNetwork::new(Arc::new(clock.clone()));
         let store = Arc::new(MemoryStore::default());
         let resolver = Arc::new(SimulatedResolver::new());
         let chance = Arc::new(SeededChance::new(5));
+        let (dial, reach) = (Arc::new(network.clone()), Reach::with(Vec::new(), "none"));
+        let web = WebSettings {
+            reach: reach.clone(),
+            authorities: Authorities::load(ca_file).unwrap(),
+            timeout: Duration::from_secs(10),
+        };
         let parts = Parts {
             queue: store.clone(),
             log: Arc::new(MemoryLog::new(store.clone())),
             notices: Arc::new(PlainNotices),
             clock: Arc::new(clock.clone()),
             chance: chance.clone(),
-            dial: Arc::new(network.clone()),
+            authorities: web.authorities.clone(),
+            fetch: Arc::new(HttpClient::new(resolver.clone(), dial.clone(), web).unwrap()),
+            policies: Arc::new(MemoryPolicies::default()),
+            dial,
             resolver: resolver.clone(),
+            reach,
             node: NodeName("test".into()),
         };
-        let deliverer = Deliverer::new(parts, settings);
+        let deliverer = Deliverer::new(parts.clone(), settings);
         let (stop, running) = (None, None);
-        House { clock, chance, network, resolver, store, deliverer, stop, running }
+        House { clock, chance, network, resolver, store, deliverer, parts, stop, running }
     }
 
     pub(crate) fn start(&mut self) {
@@ -96,6 +113,16 @@ impl House {
                 })
                 .await;
         }));
+    }
+
+    /// Stops in order and starts anew with what was kept.
+    pub(crate) async fn restart(&mut self, settings: DeliverySettings) {
+        self.order_stop();
+        self.settle().await;
+        self.deliverer.keep_policies().unwrap();
+        self.deliverer = Deliverer::new(self.parts.clone(), settings);
+        self.deliverer.restore_policies().unwrap();
+        self.start();
     }
 
     pub(crate) fn order_stop(&mut self) {

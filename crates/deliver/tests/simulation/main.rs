@@ -18,6 +18,8 @@ mod next_hop;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
+mod sts;
+#[cfg(test)]
 mod tls;
 
 #[cfg(test)]

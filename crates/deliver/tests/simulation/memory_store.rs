@@ -10,9 +10,31 @@ use bytes::Bytes;
 use store::contract::{
     ContentReader, ContentWriter, EventLog, Filter, Found, Later, Page, Position, Totals,
 };
+use store::state::{StoredTransportPolicy, TransportPolicyState};
 use store::{Acceptance, MessageQueue, QueueDepth, QueueStep, QueuedMessage, StoreError};
 use tokio::sync::Notify;
 use types::{Event, EventId, LifeLineId, QueueId, Reference, Timestamp};
+
+/// Policies of other domains, by domain.
+#[derive(Default)]
+pub(crate) struct MemoryPolicies(Mutex<BTreeMap<String, StoredTransportPolicy>>);
+
+impl TransportPolicyState for MemoryPolicies {
+    fn transport_policies(&self) -> Result<Vec<StoredTransportPolicy>, StoreError> {
+        Ok(self.0.lock().unwrap().values().cloned().collect())
+    }
+
+    fn keep_transport_policies(
+        &self,
+        kept: &[StoredTransportPolicy],
+        forgotten: &[String],
+    ) -> Result<(), StoreError> {
+        let mut policies = self.0.lock().unwrap();
+        forgotten.iter().for_each(|domain| drop(policies.remove(domain)));
+        policies.extend(kept.iter().map(|one| (one.domain.clone(), one.clone())));
+        Ok(())
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct MemoryStore {

@@ -10,6 +10,7 @@ mod bulk;
 mod config;
 mod definitions;
 mod dkim;
+mod dns;
 mod exit;
 mod expecting;
 mod exports;
@@ -35,7 +36,7 @@ use clap::{CommandFactory, Parser};
 
 pub use arguments::{
     AccountCommand, Arguments, AuditCommand, Change, Command, ConfigCommand, DecideArguments,
-    DefinitionCommand, DemoArguments, DkimCommand, GeoCommand, Global, GreylistCommand,
+    DefinitionCommand, DemoArguments, DkimCommand, DnsCommand, GeoCommand, Global, GreylistCommand,
     GroupCommand, PolicyCommand, QueueCommand, ReplayArguments, RequestsCommand, SendersCommand,
     SubmittersCommand, TokenCommand, Which,
 };
@@ -110,6 +111,7 @@ fn command(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Definition(command) => definitions::definition(global, command),
         Command::Geo(command) => geo::geo(global, command),
         Command::Dkim(command) => dkim::dkim(global, command),
+        Command::Dns(command) => dns::dns(global, command),
         Command::Replay(arguments) => replay::replay(global, arguments),
         Command::Group(command) => policies::group(global, command),
         Command::Senders(command) => policies::senders(global, command),

@@ -63,6 +63,10 @@ impl Chores {
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "recipients", gateway, move || parts.recipients.keep())?;
         let parts = Arc::clone(gateway);
+        chores.every(OFTEN, "transport policies", gateway, move || {
+            parts.deliverer.keep_policies().map_err(|error| whole(&error))
+        })?;
+        let parts = Arc::clone(gateway);
         chores.every(DAILY_LOG, "daily log", gateway, move || keep_daily_log(&parts))?;
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "retention", gateway, move || {

@@ -13,6 +13,7 @@ use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
     TlsUse,
 };
+use deliver::sts::{FETCH_TIMEOUT, StsSettings};
 use deliver::{FixedHosts, Host, Preference, RetrySchedule, Route, RoutingTable, Target};
 use receive::policy_service::{AdviceMode, PolicyServiceSettings};
 use receive::{DoorRole, ListenerSettings, ReceiveSettings, Timeouts};
@@ -21,7 +22,7 @@ use store::StoreOptions;
 use types::definition::LocalReputation;
 use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{Domain, NodeName};
-use world::ResolverSettings;
+use world::{Authorities, Reach, ResolverSettings, WebSettings};
 
 use crate::settings::kinds;
 use crate::settings::kinds::{
@@ -235,12 +236,33 @@ pub(crate) fn places(settings: &Settings) -> PlaceSettings {
 }
 
 /// What alerts may be posted to.
-pub(super) fn posting(settings: &Settings) -> world::PostSettings {
+///
+/// # Errors
+/// The file of authorities cannot be read. A sentence for the operator.
+pub(super) fn posting(settings: &Settings) -> Result<WebSettings, String> {
     let alerts = &settings.alerts;
-    world::PostSettings {
-        inward: alerts.webhook_inward.clone(),
-        ca_file: alerts.webhook_ca_file.clone(),
-    }
+    Ok(WebSettings {
+        reach: Reach::with(alerts.webhook_inward.clone(), "alerts.webhook_inward"),
+        authorities: Authorities::load(alerts.webhook_ca_file.as_deref())?,
+        timeout: POST_TIMEOUT,
+    })
+}
+
+/// How long a receiver of alerts may take, from its name to its answer.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where mail may go that others send, and whose certificates count there;
+/// policies of their domains are fetched within the same bounds.
+///
+/// # Errors
+/// The file of authorities cannot be read. A sentence for the operator.
+pub(crate) fn fetching(settings: &Settings) -> Result<WebSettings, String> {
+    let delivery = &settings.delivery;
+    Ok(WebSettings {
+        reach: Reach::with(delivery.mx_inward.clone(), "delivery.mx_inward"),
+        authorities: Authorities::load(delivery.ca_file.as_deref())?,
+        timeout: FETCH_TIMEOUT,
+    })
 }
 
 /// The map of places that was imported, in the data folder.
@@ -283,7 +305,7 @@ pub(crate) fn resolver(settings: &Settings) -> ResolverSettings {
 }
 
 /// How accepted mail is handed on; `own` is where we listen.
-pub(super) fn delivery(settings: &Settings, own: Vec<SocketAddr>) -> DeliverySettings {
+pub(crate) fn delivery(settings: &Settings, own: Vec<SocketAddr>) -> DeliverySettings {
     let delivery = &settings.delivery;
     let name = host_name(settings);
     let mut converted = DeliverySettings::new(&name, routes(settings));
@@ -314,6 +336,10 @@ pub(super) fn delivery(settings: &Settings, own: Vec<SocketAddr>) -> DeliverySet
         HopTls::Required => TlsUse::Required,
         HopTls::Off => TlsUse::Never,
     };
+    converted.mta_sts = u16::try_from(delivery.mta_sts_port)
+        .ok()
+        .filter(|_| delivery.mta_sts)
+        .map(|port| StsSettings { port });
     converted.own = OwnHosts { names: name.parse().into_iter().collect(), addresses: own };
     converted.bounces = BounceLimits {
         per_minute_max: delivery.bounce_rate_max.per_minute,

@@ -16,10 +16,11 @@ use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
 use store::search::EventSearch;
 use store::state::{
     AccountState, AlertState, AuditState, PolicyState, RecipientState, SubmitterState,
+    TransportPolicyState,
 };
 use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
-use world::{Chance, Clock, DnsResolver, FolderSpace, HttpPost, Resolver};
+use world::{Chance, Clock, DnsResolver, FolderSpace, HttpClient, Resolver};
 
 use super::dkim::DkimWatch;
 use super::health::{Health, Watched};
@@ -97,7 +98,7 @@ impl Gateway {
         let accounts = shared.accounts(settings, &opened.accounts, &log);
         let http_tls = super::accounts::certificate(settings)?;
         let alerts = shared.alerts(settings, opened.alerts, &accounts, &world)?;
-        let deliverer = shared.deliverer(settings, world, own)?;
+        let deliverer = shared.deliverer(settings, world, opened.transport, own)?;
         let files = Arc::new(Directories::new(directories(settings, now)?));
         let checks = Arc::new(Checks::new(
             Arc::clone(&shared.clock),
@@ -245,7 +246,7 @@ impl Shared {
         Ok(AlertParts {
             state,
             accounts: Arc::clone(accounts),
-            post: Arc::new(HttpPost::new(resolver, dial, convert::posting(settings))?),
+            post: Arc::new(HttpClient::new(resolver, dial, convert::posting(settings)?)?),
             host_name: convert::host_name(settings),
             public_url: settings.server.public_url.as_ref().map(|url| url.0.clone()),
         })
@@ -255,8 +256,12 @@ impl Shared {
         &self,
         settings: &Settings,
         world: World,
+        policies: Arc<dyn TransportPolicyState>,
         own: Vec<SocketAddr>,
     ) -> Result<Deliverer, String> {
+        let web = convert::fetching(settings)?;
+        let (reach, authorities) = (web.reach.clone(), web.authorities.clone());
+        let (resolver, dial) = (Arc::clone(&self.resolver), Arc::clone(&world.dial));
         let parts = deliver::Parts {
             queue: Arc::clone(&self.queue),
             log: Arc::clone(&self.events),
@@ -265,9 +270,15 @@ impl Shared {
             chance: world.chance,
             dial: world.dial,
             resolver: Arc::clone(&self.resolver),
+            reach,
+            fetch: Arc::new(HttpClient::new(resolver, dial, web)?),
+            policies,
+            authorities,
             node: self.node.clone(),
         };
-        Ok(Deliverer::new(parts, convert::delivery(settings, own)))
+        let deliverer = Deliverer::new(parts, convert::delivery(settings, own));
+        deliverer.restore_policies().map_err(|error| whole(&error))?;
+        Ok(deliverer)
     }
 
     fn engine_parts(

@@ -238,9 +238,25 @@ impl Health {
     }
 }
 
+impl Health {
+    /// What came of the policies of other domains (MTA-STS).
+    fn collect_transport_policies(&self, out: &mut Vec<Sample>) {
+        let counts = self.deliverer.status().counts;
+        let fetched =
+            [("fetched", counts.sts_policies_fetched), ("failed", counts.sts_fetches_failed)];
+        for (result, count) in fetched {
+            let name = "portcullis_mta_sts_fetches_total";
+            out.extend(Sample::number(name, &[result], count as f64));
+        }
+        let refused = counts.sts_hosts_refused as f64;
+        out.extend(Sample::number("portcullis_mta_sts_refusals_total", &[], refused));
+    }
+}
+
 impl MetricSource for Health {
     fn collect(&self, out: &mut Vec<Sample>) {
         self.collect_sessions(out);
+        self.collect_transport_policies(out);
         self.directories.collect("recipient_directories", out);
         let taken = if self.settings_taken.load(Ordering::Relaxed) { 1.0 } else { 0.0 };
         out.extend(Sample::number("portcullis_config_last_reload_success", &[], taken));

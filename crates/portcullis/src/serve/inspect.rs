@@ -27,6 +27,14 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
     if let Err(error) = super::accounts::certificate(settings) {
         add("http.tls.certificate_file", error);
     }
+    for (key, authorities) in [
+        ("alerts.webhook_ca_file", convert::posting(settings)),
+        ("delivery.ca_file", convert::fetching(settings)),
+    ] {
+        if let Err(error) = authorities {
+            add(key, error);
+        }
+    }
     if let Err(error) = super::sign_in::provider(settings) {
         add("sign_in.issuer", error);
     }

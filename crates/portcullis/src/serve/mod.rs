@@ -22,7 +22,7 @@ mod names;
 mod next_hops;
 pub mod online;
 mod open_files;
-mod opened;
+pub(crate) mod opened;
 mod places;
 mod policies;
 mod recipients;

@@ -9,7 +9,8 @@ use store::disk::RealDisk;
 use store::state::{
     AccountState, AlertState, AuditState, PolicyState, RecipientState, ReviewRequestState,
     SavedViewState, SqliteAccounts, SqliteAlerts, SqliteAudit, SqliteRecipients, SqliteRequests,
-    SqliteState, SqliteSubmitters, SqliteViews, SubmitterState,
+    SqliteState, SqliteSubmitters, SqliteTransportPolicies, SqliteViews, SubmitterState,
+    TransportPolicyState,
 };
 use store::{EventLog, Filter, OpenReport, Store, StoreError};
 use types::Timestamp;
@@ -20,7 +21,7 @@ use super::inspect::whole;
 use crate::settings::Settings;
 
 /// The database of policies and lists, in the data folder.
-const STATE_FILE: &str = "state.db";
+pub(crate) const STATE_FILE: &str = "state.db";
 
 /// How far ahead of the wall clock the newest event may be and still be
 /// believed. More than any correction of a clock that was nearly right; less
@@ -60,6 +61,7 @@ pub(crate) struct Opened {
     pub(crate) recipients: Arc<dyn RecipientState>,
     pub(crate) submitters: Arc<dyn SubmitterState>,
     pub(crate) audit: Arc<dyn AuditState>,
+    pub(crate) transport: Arc<dyn TransportPolicyState>,
     pub(crate) world: World,
     pub(crate) report: OpenReport,
     /// When the newest event was written, if there is one.
@@ -115,6 +117,7 @@ impl Opened {
         let recipients = Arc::new(SqliteRecipients::open(&file).map_err(failed)?);
         let submitters = Arc::new(SqliteSubmitters::open(&file).map_err(failed)?);
         let audit = Arc::new(SqliteAudit::open(&file).map_err(failed)?);
+        let transport = Arc::new(SqliteTransportPolicies::open(&file).map_err(failed)?);
         let store = Arc::new(store);
         Ok(Opened {
             store,
@@ -126,6 +129,7 @@ impl Opened {
             recipients,
             submitters,
             audit,
+            transport,
             world,
             report,
             newest,

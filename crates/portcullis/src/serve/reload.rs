@@ -22,6 +22,8 @@ const RESTART_KEYS: &[&str] = &[
     "smtp.examined_memory_max",
     "smtp.tls.enabled",
     "alerts.",
+    "delivery.ca_file",
+    "delivery.mx_inward",
     "dns.",
     "http.listen",
     "http.exports_size_max",

@@ -217,6 +217,7 @@ impl Running {
                 ("counts", note_hits(&gateway)),
                 ("daily log", keep_daily_log(&gateway)),
                 ("recipients", gateway.recipients.keep()),
+                ("transport policies", gateway.deliverer.keep_policies().map_err(|e| whole(&e))),
             ] {
                 if let Err(problem) = done {
                     gateway.log.say(&Message::WorkFailed { work, problem });

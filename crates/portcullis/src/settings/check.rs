@@ -318,6 +318,7 @@ impl Check<'_> {
             self.readable(&key, list.file.as_deref());
         }
         self.readable("alerts.webhook_ca_file", settings.alerts.webhook_ca_file.as_deref());
+        self.readable("delivery.ca_file", settings.delivery.ca_file.as_deref());
         for database in &settings.geo.database {
             self.readable("geo.database", Some(database));
         }

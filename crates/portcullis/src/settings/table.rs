@@ -310,21 +310,36 @@ settings! {
         data_timeout: Duration = "10m", within "100ms"..="2h";
         /// Whether connections to next hops are encrypted.
         tls: HopTls = "opportunistic";
+        /// Whether policies that other domains publish about their mail servers (MTA-STS, RFC 8461)
+        /// count for what goes to them by `mx`: mail for a domain that enforces one goes to verified
+        /// hosts over TLS, or waits. Without effect where `delivery.tls` is `off`, and for domains
+        /// here.
+        mta_sts: bool = true;
+        /// The port of the web hosts that have these policies; all of them have 443.
+        mta_sts_port: u32 = 443, within 1..=65535;
+        /// Authorities that mail servers and web hosts may have their certificates of where such a
+        /// policy counts, PEM, beside those that this system trusts.
+        ca_file: Option<PathBuf> = none, like "/etc/portcullis/partners-ca.crt";
         /// Bounces sent in all, so that nobody makes us a source of backscatter.
         bounce_rate_max: Rate = "60/min";
         /// Bounces sent to addresses of one domain.
         bounce_rate_per_domain_max: Rate = "10/min";
         /// Where bounces and delay warnings go: hosts with ports, or `mx`, which means
         /// the mail servers of the sender's domain. With `mx` nothing is sent to private,
-        /// loopback or other inward addresses, because whoever writes a reverse-path would choose
-        /// them; senders in your own networks need a host here.
+        /// loopback or other inward addresses beyond `delivery.mx_inward`, because whoever writes a
+        /// reverse-path would choose them; senders in your own networks need a host here.
         bounce_hop: Vec<NextHop> = ["mx"], like ["smarthost.corp.example:25"];
         /// Where mail goes that came through an outbound listener, except for domains here: hosts
         /// with ports, or `mx`, which means the mail servers of the recipient's domain. With `mx`
-        /// nothing is sent to private, loopback or other inward addresses.
+        /// nothing is sent to private, loopback or other inward addresses beyond
+        /// `delivery.mx_inward`.
         outbound_hop: Vec<NextHop> = ["mx"], like ["smarthost.isp.example:25"];
         /// The port of hosts that MX records name.
         mx_port: u32 = 25, within 1..=65535;
+        /// Networks that hosts named by MX records, and the web hosts of MTA-STS policies, may be in
+        /// although they are not public: those of partners that are reached privately. Whoever writes a
+        /// reverse-path can then have bounces sent there.
+        mx_inward: Vec<IpNet> = [], like ["10.1.2.0/24"];
         /// The local address to connect from; its family decides which next hops can be reached.
         source: Option<IpAddr> = none, like "192.0.2.25";
     }

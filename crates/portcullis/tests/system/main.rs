@@ -27,6 +27,7 @@ mod harvest;
 mod interop;
 mod kill;
 mod lists;
+mod mta_sts;
 mod operation;
 mod outbound;
 mod policy_service;

@@ -2,10 +2,12 @@
 //! refuse. Written apart from the server it helps to test: what both got
 //! wrong in the same way would not be seen.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::waiting::{free_port, wait_for};
 
@@ -53,6 +55,8 @@ struct State {
     letters: Vec<Letter>,
     /// The reply to every MAIL, where it is not 250.
     refusal: Option<String>,
+    /// What STARTTLS begins with, where it is offered.
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// The sink. Its threads end with the process.
@@ -100,6 +104,11 @@ impl Sink {
         })
     }
 
+    /// From now on offers STARTTLS with this certificate, or offers none.
+    pub(crate) fn show(&self, tls: Option<Arc<ServerConfig>>) {
+        self.state.lock().unwrap().tls = tls;
+    }
+
     /// From now on answers every MAIL with this, or takes mail again.
     pub(crate) fn refuse(&self, reply: Option<&str>) {
         self.state.lock().unwrap().refusal = reply.map(str::to_owned);
@@ -109,26 +118,46 @@ impl Sink {
 /// Serves one connection; a peer that goes away ends it.
 fn serve(stream: TcpStream, state: &Mutex<State>) {
     let _ = stream.set_nodelay(true);
-    let Ok(writer) = stream.try_clone() else { return };
-    let _ = converse(BufReader::new(stream), writer, state);
+    let tls = state.lock().unwrap().tls.clone();
+    let mut wire = BufReader::new(stream);
+    if wire.get_mut().write_all(b"220 sink.example ESMTP\r\n").is_err() {
+        return;
+    }
+    if let (Ok(Ended::WantsTls), Some(tls)) = (converse(&mut wire, state, tls.is_some()), tls) {
+        let session = ServerConnection::new(tls).unwrap();
+        let mut wire = BufReader::new(StreamOwned::new(session, wire.into_inner()));
+        let _ = converse(&mut wire, state, false);
+    }
 }
 
-fn converse(
-    mut input: BufReader<TcpStream>,
-    mut output: TcpStream,
+/// How a dialogue ended.
+enum Ended {
+    /// With QUIT, or because the peer has gone.
+    Here,
+    /// To go on over TLS.
+    WantsTls,
+}
+
+fn converse<S: Read + Write>(
+    wire: &mut BufReader<S>,
     state: &Mutex<State>,
-) -> io::Result<()> {
+    offers_tls: bool,
+) -> io::Result<Ended> {
     let (mut from, mut to) = (String::new(), Vec::new());
-    output.write_all(b"220 sink.example ESMTP\r\n")?;
     loop {
         let mut line = String::new();
-        if input.read_line(&mut line)? == 0 {
-            return Ok(());
+        if wire.read_line(&mut line)? == 0 {
+            return Ok(Ended::Here);
         }
         let line = line.trim_end();
         let verb = line.get(..4).unwrap_or(line).to_ascii_uppercase();
         let reply = match verb.as_str() {
-            "EHLO" => EHLO_REPLY.to_owned(),
+            "EHLO" if offers_tls => format!("250-sink.example\r\n250-STARTTLS\r\n{EXTENSIONS}"),
+            "EHLO" => format!("250-sink.example\r\n{EXTENSIONS}"),
+            "STAR" if offers_tls => {
+                wire.get_mut().write_all(b"220 2.0.0 go ahead\r\n")?;
+                return Ok(Ended::WantsTls);
+            }
             "MAIL" => match &state.lock().unwrap().refusal {
                 Some(refusal) => format!("{refusal}\r\n"),
                 None => {
@@ -143,8 +172,9 @@ fn converse(
             }
             "DATA" if to.is_empty() => "503 5.5.1 no recipients\r\n".to_owned(),
             "DATA" => {
-                output.write_all(b"354 go ahead\r\n")?;
-                let content = content(&mut input)?;
+                wire.get_mut().write_all(b"354 go ahead\r\n")?;
+                wire.get_mut().flush()?;
+                let content = content(wire)?;
                 let (from, to) = (std::mem::take(&mut from), std::mem::take(&mut to));
                 state.lock().unwrap().letters.push(Letter { from, to, content });
                 "250 2.0.0 taken\r\n".to_owned()
@@ -153,14 +183,19 @@ fn converse(
                 (from, to) = (String::new(), Vec::new());
                 "250 2.0.0 ok\r\n".to_owned()
             }
-            "QUIT" => return output.write_all(b"221 2.0.0 bye\r\n"),
+            "QUIT" => {
+                wire.get_mut().write_all(b"221 2.0.0 bye\r\n")?;
+                wire.get_mut().flush()?;
+                return Ok(Ended::Here);
+            }
             _ => "500 5.5.2 what?\r\n".to_owned(),
         };
-        output.write_all(reply.as_bytes())?;
+        wire.get_mut().write_all(reply.as_bytes())?;
+        wire.get_mut().flush()?;
     }
 }
 
-const EHLO_REPLY: &str = "250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
+const EXTENSIONS: &str = "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
                           250-SIZE 0\r\n250 ENHANCEDSTATUSCODES\r\n";
 
 fn argument(line: &str) -> String {
@@ -168,7 +203,7 @@ fn argument(line: &str) -> String {
 }
 
 /// Reads content up to the line that is a dot alone.
-fn content(input: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+fn content<S: Read>(input: &mut BufReader<S>) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let mut line = Vec::new();
     loop {

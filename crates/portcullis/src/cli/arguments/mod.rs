@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod clients;
 mod dkim;
+mod dns;
 mod policies;
 mod queue;
 mod recipients;
@@ -27,6 +28,7 @@ pub(super) use audit::AuditFilter;
 pub use clients::GeoCommand;
 pub(super) use clients::ReputationCommand;
 pub use dkim::DkimCommand;
+pub use dns::DnsCommand;
 pub use policies::{Change, DefinitionCommand, GroupCommand, PolicyCommand, ReplayArguments};
 pub use queue::{GreylistCommand, QueueCommand, Which};
 pub(super) use recipients::RecipientsCommand;
@@ -151,6 +153,9 @@ pub enum Command {
     /// The keys that sign outbound mail (DKIM).
     #[command(subcommand)]
     Dkim(DkimCommand),
+    /// What the name system says of a domain.
+    #[command(subcommand)]
+    Dns(DnsCommand),
     /// Decide again on the mail of the last days: what would a change have
     /// changed? Without one, the policy set in force checks itself.
     Replay(ReplayArguments),

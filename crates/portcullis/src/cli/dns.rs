@@ -1,0 +1,198 @@
+//! `dns …`: what a domain publishes, and what it means for mail. Works by the
+//! settings and the data folder; no server has to run.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use deliver::sts::{self, Kept, Mode, Policy, StsSettings};
+use deliver::{DeliverySettings, TlsUse};
+use serde_json::{Value as Json, json};
+use store::state::{SqliteTransportPolicies, TransportPolicyState};
+use types::{Domain, Timestamp};
+use world::{Clock, DnsError, DnsResolver, HttpClient, MxAnswer, Resolver, SystemClock, TcpDial};
+
+use super::arguments::{DnsCommand, Global};
+use super::config;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::serve::convert;
+use crate::serve::inspect::whole;
+use crate::serve::opened::STATE_FILE;
+use crate::settings::Settings;
+
+/// `dns …`
+///
+/// # Errors
+/// The settings have errors, or what is kept cannot be read. That a domain
+/// has no policy is no error.
+pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure> {
+    let loaded = config::load(global);
+    let Some(settings) = &loaded.settings else {
+        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+        return Err(failure(problems.join("\n")));
+    };
+    let DnsCommand::MtaSts { domain } = command;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let kept = kept(settings, domain)?;
+    let report = runtime.block_on(mta_sts(settings, domain, kept.as_ref())).map_err(failure)?;
+    Output::new(global.json).object(&report)?;
+    Ok(Exit::Ok)
+}
+
+fn failure(text: impl Display) -> Failure {
+    Failure::new(Exit::Error, text.to_string())
+}
+
+/// The policy of `domain` that is kept in the data folder, over or not.
+fn kept(settings: &Settings, domain: &Domain) -> Result<Option<Kept>, Failure> {
+    let file = settings.server.data_dir.join(STATE_FILE);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let read = |error| failure(format!("{}: {}", file.display(), whole(&error)));
+    let state = SqliteTransportPolicies::open_to_read(&file).map_err(read)?;
+    let all = state.transport_policies().map_err(read)?;
+    Ok(all.iter().find(|one| one.domain == domain.as_str()).and_then(Kept::restored))
+}
+
+/// What is published and kept, and what follows from it.
+async fn mta_sts(
+    settings: &Settings,
+    domain: &Domain,
+    kept: Option<&Kept>,
+) -> Result<Json, String> {
+    let resolver = DnsResolver::new(&convert::resolver(settings))
+        .map_err(|error| format!("cannot make a resolver: {error}"))?;
+    let resolver: Arc<dyn Resolver> = Arc::new(resolver);
+    let web = convert::fetching(settings)?;
+    let fetch = HttpClient::new(Arc::clone(&resolver), Arc::new(TcpDial), web)?;
+    let delivery = convert::delivery(settings, Vec::new());
+    let now = SystemClock::new().now();
+    let announced = sts::announced(resolver.as_ref(), domain).await;
+    let port = delivery.mta_sts.unwrap_or(StsSettings { port: 443 });
+    let fetched = match &announced {
+        Ok(_) => Some(sts::fetched(&fetch, domain, port).await),
+        Err(_) => None,
+    };
+    let counts = in_force(fetched.as_ref().and_then(|found| found.as_ref().ok()), kept, now);
+    let listed = exchangers(resolver.as_ref(), domain).await;
+    Ok(json!({
+        "domain": domain,
+        "published": {
+            "id": announced.as_ref().ok().map(ToString::to_string),
+            "problem": announced.as_ref().err().map(ToString::to_string),
+            "policy": fetched.as_ref().map(|found| match found {
+                Ok(policy) => shown(policy),
+                Err(problem) => json!({ "problem": problem.to_string() }),
+            }),
+        },
+        "kept": kept.map(|kept| json!({
+            "id": kept.id.to_string(),
+            "policy": shown(&kept.policy),
+            "fetched": kept.fetched.to_string(),
+            "until": kept.ends().to_string(),
+        })),
+        "mail_servers": match &listed {
+            Ok(hosts) => json!(hosts.iter().map(|host| json!({
+                "host": host,
+                "listed": counts.map(|policy| policy.lists(host)),
+            })).collect::<Vec<_>>()),
+            Err(problem) => json!({ "problem": problem }),
+        },
+        "delivery": consequence(&delivery, domain, counts, listed.as_deref().unwrap_or_default()),
+    }))
+}
+
+fn shown(policy: &Policy) -> Json {
+    let mx: Vec<String> = policy.mx.iter().map(ToString::to_string).collect();
+    json!({ "mode": policy.mode.slug(), "mx": mx, "max_age_s": policy.max_age.as_secs() })
+}
+
+/// The policy that mail would go by now: what is published, else what is kept
+/// and not over.
+fn in_force<'a>(
+    fetched: Option<&'a Policy>,
+    kept: Option<&'a Kept>,
+    now: Timestamp,
+) -> Option<&'a Policy> {
+    let kept = kept.filter(|kept| now < kept.ends()).map(|kept| kept.policy.as_ref());
+    fetched.or(kept)
+}
+
+/// The mail exchangers of `domain`, best first; itself where it names none.
+async fn exchangers(resolver: &dyn Resolver, domain: &Domain) -> Result<Vec<Domain>, String> {
+    match resolver.mx(domain).await {
+        Ok(MxAnswer::Hosts(hosts)) => Ok(hosts.into_iter().map(|one| one.host).collect()),
+        Ok(MxAnswer::Null) => Err(format!("{domain} accepts no mail (null MX)")),
+        Err(DnsError::NoRecords) => Ok(vec![domain.clone()]),
+        Err(error) => Err(format!("looking up {domain}: {error}")),
+    }
+}
+
+/// How mail for the domain goes, in words.
+fn consequence(
+    delivery: &DeliverySettings,
+    domain: &Domain,
+    policy: Option<&Policy>,
+    hosts: &[Domain],
+) -> &'static str {
+    let mode = policy.map_or(Mode::None, |policy| policy.mode);
+    let listed = |host: &Domain| policy.is_some_and(|policy| policy.lists(host));
+    match mode {
+        _ if delivery.routes.is_ours(domain) => {
+            "by its entry in the settings: it is one of your domains, and no policy counts"
+        }
+        _ if delivery.tls == TlsUse::Never => "in clear text: delivery.tls is off",
+        Mode::Enforce | Mode::Testing if delivery.mta_sts.is_none() => {
+            "as without a policy: delivery.mta_sts is false"
+        }
+        Mode::None => {
+            "to any of its mail servers, encrypted as delivery.tls says, whatever the certificate"
+        }
+        Mode::Testing => {
+            "as without a policy; what the policy would refuse is recorded with each delivery"
+        }
+        Mode::Enforce if !hosts.iter().any(listed) => {
+            "not at all: none of its mail servers is listed, so mail waits until its time is over"
+        }
+        Mode::Enforce => "to listed mail servers that prove who they are, over TLS; else it waits",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deliver::{Route, RoutingTable};
+
+    #[test]
+    fn each_policy_has_its_consequence() {
+        let domain = |name: &str| name.parse::<Domain>().unwrap();
+        let mut routes = RoutingTable::new();
+        routes.insert(&domain("ours.example"), Route::Mx);
+        let mut delivery = DeliverySettings::new("gate.example", routes);
+        delivery.mta_sts = Some(StsSettings { port: 443 });
+        let hosts = [domain("mx.corp.example")];
+        let policy = |mode: &str, mx: &str| -> Policy {
+            format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 1").parse().unwrap()
+        };
+        let told = |delivery: &DeliverySettings, name: &str, policy: Option<&Policy>| {
+            consequence(delivery, &domain(name), policy, &hosts)
+        };
+        let (enforced, other) = (policy("enforce", "*.corp.example"), policy("enforce", "a.b"));
+        for (policy, begin) in [
+            (None, "to any"),
+            (Some(&policy("none", "a.b")), "to any"),
+            (Some(&policy("testing", "a.b")), "as without"),
+            (Some(&enforced), "to listed"),
+            (Some(&other), "not at all"),
+        ] {
+            let told = told(&delivery, "corp.example", policy);
+            assert!(told.starts_with(begin), "{told}");
+        }
+        assert!(told(&delivery, "ours.example", Some(&enforced)).starts_with("by its entry"));
+        delivery.mta_sts = None;
+        assert!(told(&delivery, "corp.example", Some(&enforced)).contains("is false"));
+        delivery.tls = TlsUse::Never;
+        assert!(told(&delivery, "corp.example", Some(&enforced)).starts_with("in clear"));
+    }
+}

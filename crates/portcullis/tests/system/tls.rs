@@ -150,6 +150,50 @@ fn a_new_certificate_is_taken_by_a_reload() {
     assert!(client.start_tls(trusting(&new), NAME).is_ok());
 }
 
+/// Secure Receipt (docs/operating/secure-receipt.md): the same client with
+/// and without STARTTLS.
+#[test]
+fn who_must_send_encrypted_is_taken_over_tls_and_refused_in_clear() {
+    let sink = Sink::start();
+    let gateway = Gateway::before(&sink, "");
+    let policies = "[[group]]\nname = \"Permitted Senders\"\nmembers = [\"permitted.example\"]\n\
+        [[policy]]\nnarrative = \"It sends encrypted\"\n\
+        option = { type = \"secure_receipt\", set = \"require_tls\" }\n\
+        from = { domain = \"permitted.example\" }\n";
+    gateway.write("policy.toml", policies);
+    let files = format!(
+        "[smtp.tls]\ncertificate_file = \"{}\"\nkey_file = \"{}\"",
+        gateway.path("tls.crt").display(),
+        gateway.path("tls.key").display()
+    );
+    gateway.write_settings(&files);
+    let certificate = issue(&gateway);
+    let gateway = gateway.start();
+
+    let mut clear = Client::hello(gateway.smtp).unwrap();
+    let refused = clear.deliver(PERMITTED, BOB, LETTER).unwrap();
+    assert_eq!(refused.code, 530, "{refused}");
+    assert!(refused.to_string().contains("5.7.0"), "{refused}");
+    let rows = gateway.trace(refused.reference().unwrap());
+    assert_eq!(rows[0]["reason"], "tls.required");
+    assert!(rows[0]["to"].is_null(), "before a recipient is named: {rows:?}");
+
+    // The same client goes on over TLS, where MAIL counts.
+    let (mut secure, seen) = clear.start_tls(trusting(&certificate), NAME).unwrap();
+    assert_eq!(seen, certificate.as_ref());
+    let taken = secure.deliver(PERMITTED, BOB, LETTER).unwrap();
+    assert_eq!(taken.code, 250, "{taken}");
+    let letter = sink.wait(1, SOON).remove(0);
+    let trace = String::from_utf8_lossy(&letter.content).into_owned();
+    assert!(trace.contains("with ESMTPS") && trace.contains("TLSv1.3"), "{trace}");
+    // Of others it is not asked.
+    let mut other = Client::hello(gateway.smtp).unwrap();
+    let asked_back = other.deliver("sue@stranger.example", BOB, LETTER).unwrap();
+    assert_eq!(asked_back.code, 451, "greylisted like anybody: {asked_back}");
+    drop((secure, other));
+    gateway.audit_conservation();
+}
+
 #[test]
 fn what_was_said_in_clear_counts_for_nothing_after_starttls() {
     let sink = Sink::start();

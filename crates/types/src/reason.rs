@@ -147,8 +147,8 @@ reasons! {
         "The next hop refused the recipient with a reply of its own.",
         "See the next hop's own text; the refusal is lifted there.";
     RblListed = "rbl.listed", Rejection, Rcpt, "IP Found in RBL",
-        Some((550, EnhancedCode(5, 7, 1), "Your address is on a block list")),
-        "The client's address is on a block list this gateway consults.",
+        Some((550, EnhancedCode(5, 7, 1), "Your address or domain is on a block list")),
+        "The client's address, or a domain it uses, is on a block list this gateway consults.",
         "The sender must ask the list for removal; meanwhile a permit lets the mail in.";
     ReputationRejected = "reputation.rejected", Rejection, Rcpt, "IP Reputation Policy",
         Some((550, EnhancedCode(5, 7, 1), "Your address has sent too much unwanted mail to this server")),
@@ -197,7 +197,7 @@ reasons! {
     SizeExceeded = "size.exceeded", Rejection, Data, "Message Size Limit Reached",
         Some((552, EnhancedCode(5, 3, 4), "The message is larger than this recipient or server accepts")),
         "The message exceeds the size limit that applies.",
-        "Raise the limit by policy, or send a link instead of the attachment.";
+        "Raise the limit in the settings, or in the policy that made it smaller; or let the sender send a link.";
     GeoBlocked = "geo.blocked", Rejection, Rcpt, "Sender Location (RS) Found in Geographic RBL",
         Some((554, EnhancedCode(5, 7, 1), "Mail from your location is not accepted")),
         "The client's address belongs to a country that is blocked.",
@@ -296,7 +296,7 @@ reasons! {
         "A later attempt is accepted if the record does not get worse; a permit lets the mail in at once.";
     RateLimited = "rate.limited", Deferral, Rcpt, "Too Many Messages",
         Some((451, EnhancedCode(4, 7, 1), "Too many recipients in a short time; please try again later")),
-        "The client sent to more recipients than the rate limit allows.",
+        "More recipients in a short time than a rate allows, or more unknown ones than one client may ask for.",
         "The sender will try again; raise the limit if the sender is wanted.";
     ConnectionsLimited = "connections.limited", Deferral, Connect, "Too Many Connections",
         Some((421, EnhancedCode(4, 7, 0), "Too many connections; please try again later")),
@@ -313,7 +313,7 @@ reasons! {
     AuthTemporary = "auth.temporary", Deferral, Rcpt, "DNS Authentication Temporary Failure",
         Some((451, EnhancedCode(4, 7, 24), "The sender's domain could not be checked; please try again later")),
         "A DNS failure kept SPF, DKIM or DMARC from being evaluated, and a definition insists on the result.",
-        "The sender's name servers or this gateway's resolver do not answer.";
+        "The sender will try again. If it lasts for many domains, see whether this gateway's resolver answers: `portcullis check-config --online`.";
     NextHopDeferred = "next_hop.deferred", Deferral, Rcpt, "SMTP Code [description]",
         Some((451, EnhancedCode(4, 0, 0), "The mail server asks to try again later")),
         "The next hop answered the question about the recipient with a temporary refusal.",
@@ -345,7 +345,7 @@ reasons! {
     ProtocolErrors = "protocol.errors", Deferral, Helo, "Too Many Errors",
         Some((421, EnhancedCode(4, 7, 0), "Too many errors; closing the connection")),
         "The client sent more wrong commands than allowed.",
-        "The client does not speak SMTP properly.";
+        "The client does not speak SMTP properly: the record shows how far it came. Its operator has to mend it.";
     SubmissionFailed = "submission.failed", Deferral, Helo, "Too Many Failed Authentications",
         Some((421, EnhancedCode(4, 7, 0), "Too many failed authentications; closing the connection")),
         "The client gave a wrong name or password more often than a connection may.",

@@ -319,7 +319,7 @@ pub(super) async fn change(
         Ok(differences) => shown(&DonePage {
             shell,
             title: "Saved",
-            text: format!("It is in force, as version {version} of the policy set."),
+            text: format!("Version {version} of the policy set is in force."),
             differences,
             undo: may_undo.then_some(version),
             back: back(&pairs),

@@ -118,7 +118,7 @@ pub(super) fn smallest_change(
             Some(format!("portcullis queue release {}", event.reference())),
         ),
         Remedy::Elsewhere(text) => (false, text.to_owned(), None),
-        Remedy::Permit => permit(event),
+        Remedy::Permit => clearing(event, reason, permit(event)),
         Remedy::Triplet => let_pass(event, reason),
         Remedy::BlockingPolicy => blocking_policy(policy),
         Remedy::BlockingEntry => blocking_entry(event, policy),
@@ -144,7 +144,8 @@ fn after(event: &Event, permits: bool) -> Option<String> {
         decision.next_check.map_or(String::new(), |check| format!(", by {}", check_title(check)));
     let verb = match next.kind() {
         ReasonKind::Deferral => "deferred",
-        _ => "refused",
+        ReasonKind::Hold => "held",
+        ReasonKind::Rejection | ReasonKind::Acceptance => "refused",
     };
     Some(format!("Even then it would be {verb}{check}: {}.", next.label()))
 }
@@ -167,32 +168,55 @@ fn permit(event: &Event) -> (bool, String, Option<String>) {
     }
 }
 
+/// As a permit; what was learned of a client can be forgotten too.
+fn clearing(
+    event: &Event,
+    reason: Reason,
+    (possible, text, command): (bool, String, Option<String>),
+) -> (bool, String, Option<String>) {
+    if !matches!(reason, Reason::ReputationRejected | Reason::ReputationTemporary) {
+        return (possible, text, command);
+    }
+    let ip = event.subject.client.client.ip;
+    let reset = format!("`portcullis reputation reset {ip}` forgets what this client did.");
+    (possible, format!("{text} {reset}"), command)
+}
+
 fn let_pass(event: &Event, reason: Reason) -> (bool, String, Option<String>) {
     let (possible, text, permit) = permit(event);
     if reason == Reason::GreylistExpired {
         return (possible, format!("{text} Then its next attempt needs no retry."), permit);
     }
-    let pass = triplet(event).map(|facts| {
-        let text = if facts.sender.is_empty() { &facts.client } else { &facts.sender };
-        format!("portcullis greylist pass {}", shell_word(text))
-    });
+    let pass = triplet(event).map(|_| format!("portcullis greylist let-in {}", event.reference()));
     let text = format!(
-        "None is needed if the sender retries inside the window. To let its very next attempt pass, let the triplet pass; to end the wait for good, permit the sender. {PERMIT_SKIPS}"
+        "None is needed if the sender retries inside the window. To let its very next attempt pass, let it in; to end the wait for good, permit the sender. {PERMIT_SKIPS}"
     );
     (true, text, pass.or(permit))
 }
 
 fn blocking_policy(policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
-    let text = match policy.and_then(|policy| policy.matched.as_deref()) {
-        Some(matched) => format!(
-            "Remove {matched}, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
-        ),
-        None => "Change the policy, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block.".to_owned(),
+    let change = match policy.and_then(|policy| policy.matched.as_deref()) {
+        Some(matched) => format!("Remove {matched}"),
+        None => "Change the policy".to_owned(),
     };
+    let place = if is_from_file(policy) { IN_THE_FILE } else { "" };
+    let text = format!(
+        "{change}{place}, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
+    );
     (true, text, policy.and_then(|policy| policy.command.clone()))
 }
 
+/// Where an object of the policy file is changed.
+const IN_THE_FILE: &str = " in the policy file that has it, and reload";
+
+fn is_from_file(policy: Option<&PolicyView>) -> bool {
+    policy.is_some_and(|policy| policy.from_file)
+}
+
 fn blocking_entry(event: &Event, policy: Option<&PolicyView>) -> (bool, String, Option<String>) {
+    if is_from_file(policy) {
+        return (true, format!("Remove the recipient's entry{IN_THE_FILE}."), None);
+    }
     let remove = match policy.map(|policy| policy.reference) {
         Some(PolicyRef::ManagedSender { id }) => {
             Some(format!("portcullis senders remove {}", id.0))
@@ -206,9 +230,10 @@ fn blocking_entry(event: &Event, policy: Option<&PolicyView>) -> (bool, String, 
 /// What lifts a limit, and the command that says more about it.
 fn limit_of(reason: Reason) -> (&'static str, &'static str) {
     match reason {
-        Reason::SizeExceeded => {
-            ("Raise the size limit that applies.", "portcullis config help smtp.message_size_max")
-        }
+        Reason::SizeExceeded => (
+            "Raise the limit that applies: that of the server in the settings, or the smaller one of a policy.",
+            "portcullis config help smtp.message_size_max",
+        ),
         Reason::RateLimited => (
             "Raise the rate that was passed. The sender retries by itself.",
             "portcullis config help smtp.recipient_rate_per_client_max",
@@ -220,7 +245,10 @@ fn limit_of(reason: Reason) -> (&'static str, &'static str) {
         Reason::ClientEarlyTalker => {
             ("Shorten the greeting delay.", "portcullis config help smtp.greeting_delay")
         }
-        _ => ("Make an exception in the policy that decided.", "portcullis policy list"),
+        _ => (
+            "Make an exception: a policy of the same type that is more specific, with `set = \"no_action\"`.",
+            "portcullis policy list",
+        ),
     }
 }
 

@@ -62,6 +62,9 @@ pub struct PolicyView {
     /// Where the console shows it, if it is still there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
+    /// Whether the policy file has it, so that it is changed there alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_file: bool,
     /// Whether it is still what it was then.
     pub since: Since,
     /// The command that shows or changes it.
@@ -120,6 +123,7 @@ impl PolicyView {
             note: None,
             made_from: None,
             member: None,
+            from_file: false,
             page: None,
             since,
             command,

@@ -48,6 +48,14 @@ impl Seen<'_> {
     }
 }
 
+/// The member of a group that covers a sender.
+struct FoundMember {
+    group: String,
+    member: Pattern,
+    /// Whence the group has its members.
+    origin: Origin,
+}
+
 impl Center {
     fn policy_of(
         &self,
@@ -68,16 +76,19 @@ impl Center {
         };
         let change = self.parts.policies.history(version.checked_add(1), 1)?.into_iter().next();
         let change = change.filter(|change| change.number == version);
-        let member = self.member(event, &policy)?;
+        let found = self.member(event, &policy)?;
+        // The member is what is taken out, so its place counts before the policy's.
+        let from_file = found.as_ref().map(|found| found.origin).or(origin) == Some(Origin::File);
+        let member = found.map(|found| (found.group, found.member));
         let member_named = member.as_ref().map(|(group, member)| GroupMember {
             group: group.clone(),
             member: member.to_string(),
         });
         let page = policy_page(id, since);
-        let command = match (origin, &member) {
+        let command = match (from_file, &member) {
             // What the policy file says is changed there.
-            (Some(Origin::File), _) | (_, None) => view.command,
-            (_, Some((group, member))) => Some(format!(
+            (true, _) | (_, None) => view.command,
+            (false, Some((group, member))) => Some(format!(
                 "portcullis group remove {} {}",
                 shell_word(group),
                 shell_word(&member.to_string())
@@ -107,6 +118,7 @@ impl Center {
             command,
             page,
             member: member_named,
+            from_file,
             ..view
         })
     }
@@ -130,11 +142,7 @@ impl Center {
 
     /// The group and its member that cover the sender of an event, where the
     /// policy names its senders by a group.
-    fn member(
-        &self,
-        event: &Event,
-        policy: &Policy,
-    ) -> Result<Option<(String, Pattern)>, CenterError> {
+    fn member(&self, event: &Event, policy: &Policy) -> Result<Option<FoundMember>, CenterError> {
         let Scope::Group(named) = &policy.from else { return Ok(None) };
         let senders = senders_of(event);
         let groups = self.parts.policies.read(&mut |_| {})?.groups;
@@ -142,7 +150,8 @@ impl Center {
         let mut place = 0;
         // Members of a group count as members of the groups above it.
         while let Some(name) = names.get(place).cloned().filter(|_| place < GROUPS_DEEP_MAX) {
-            for group in groups.iter().map(|stored| &stored.group) {
+            for stored in &groups {
+                let group = &stored.group;
                 let is_below = group.parent.as_deref() == Some(name.as_str());
                 if is_below && !names.contains(&group.name) {
                     names.push(group.name.clone());
@@ -151,7 +160,8 @@ impl Center {
                     |member: &&Pattern| senders.iter().any(|sender| covers(member, sender));
                 let member = group.members.iter().find(covers).filter(|_| group.name == name);
                 if let Some(member) = member {
-                    return Ok(Some((name, member.clone())));
+                    let (member, origin) = (member.clone(), stored.provenance.origin);
+                    return Ok(Some(FoundMember { group: name, member, origin }));
                 }
             }
             place += 1;
@@ -175,6 +185,8 @@ impl Center {
         };
         let changed_by = stored.as_ref().and_then(|stored| text(&stored.provenance.changed_by));
         let changed = stored.as_ref().map(|stored| stored.provenance.changed);
+        let from_file =
+            stored.as_ref().is_some_and(|stored| stored.provenance.origin == Origin::File);
         let entry = match stored {
             Some(stored) => Some(stored.sender),
             None => self.removed_entry(event, id)?,
@@ -203,8 +215,10 @@ impl Center {
             page: (since != Since::Removed).then(|| format!("/senders/{}", id.0)),
             command: match since {
                 Since::Removed => None,
+                _ if from_file => None,
                 _ => Some(format!("portcullis senders remove {}", id.0)),
             },
+            from_file,
             ..view
         })
     }

@@ -54,7 +54,7 @@ pub(super) fn trace(global: &Global, query: &str, limit: usize) -> Result<Exit, 
     let otherwise = match query.is_empty() {
         true => "no attempt is kept yet (retention.metadata says how long they are)",
         false => {
-            "leave out a term of the query, or widen its time (`time:7d`); without a query every attempt is shown"
+            "leave out a term of the query, or widen its time (`time:last7d`); without a query every attempt is shown"
         }
     };
     output.found(COLUMNS, &rows, otherwise)?;

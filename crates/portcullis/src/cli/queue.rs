@@ -164,14 +164,18 @@ fn told(action: &str, done: &Json) -> String {
     let count = |name: &str| done.get(name).and_then(Json::as_u64).unwrap_or(0);
     let (messages, recipients) = (count("messages"), count("recipients"));
     let did = match action {
-        "hold" => "held back until they are released",
+        "hold" => "held back until released",
         "release" => "released; the next hop is tried now",
         "retry" => "due now; the next hop is tried at once, whether or not it failed before",
         _ => "given up without telling the sender",
     };
     let mut text = match recipients {
         0 => "no message was changed".to_owned(),
-        _ => format!("{messages} messages for {recipients} recipients are {did}"),
+        _ => format!(
+            "{did}: {} for {}",
+            counted(messages, "message"),
+            counted(recipients, "recipient")
+        ),
     };
     for one in done.get("unchanged").and_then(Json::as_array).into_iter().flatten() {
         let field = |name: &str| one.get(name).and_then(Json::as_str).unwrap_or_default();
@@ -181,6 +185,11 @@ fn told(action: &str, done: &Json) -> String {
         text += &format!("\n{}: not in the queue", id.as_str().unwrap_or_default());
     }
     text
+}
+
+/// `1 message`, `2 messages`.
+fn counted(number: u64, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A table of domains by age.

@@ -275,6 +275,11 @@ impl Check<'_> {
             let text = "must be shorter than greylist.retry_within, or no retry ever passes";
             self.error("greylist.retry_after", text);
         }
+        let reputation = &settings.reputation;
+        if reputation.reject_score != 0 && reputation.defer_score >= reputation.reject_score {
+            let text = "is not below reputation.reject_score: nobody is put off, only refused";
+            self.warning("reputation.defer_score", text);
+        }
         let delivery = &settings.delivery;
         self.hops("delivery.bounce_hop", &delivery.bounce_hop);
         self.hops("delivery.outbound_hop", &delivery.outbound_hop);

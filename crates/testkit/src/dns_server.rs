@@ -19,6 +19,7 @@ use tokio::net::UdpSocket;
 pub struct DnsTable {
     records: HashMap<String, Vec<RData>>,
     failing: HashMap<String, Failure>,
+    late_texts: HashMap<String, Duration>,
 }
 
 /// How a name is not answered.
@@ -104,6 +105,13 @@ impl DnsTable {
     #[must_use]
     pub fn slow(self, name: &str, wait: Duration) -> Self {
         self.fails(name, Failure::Slow(wait))
+    }
+
+    /// Lets questions for the texts of `name`, and no others, be answered late.
+    #[must_use]
+    pub fn late_texts(mut self, name: &str, wait: Duration) -> Self {
+        self.late_texts.insert(key(name), wait);
+        self
     }
 
     fn fails(mut self, name: &str, how: Failure) -> Self {
@@ -197,6 +205,11 @@ fn answer(table: &DnsTable, packet: &[u8]) -> Option<(Vec<u8>, Duration)> {
         }
         Some(Failure::Slow(late)) => wait = *late,
         None => {}
+    }
+    if let Some(late) = table.late_texts.get(&name)
+        && query.query_type() == RecordType::TXT
+    {
+        wait = *late;
     }
     match table.records.get(&name) {
         None => reply.metadata.response_code = ResponseCode::NXDomain,

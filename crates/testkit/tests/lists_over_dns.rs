@@ -1,17 +1,19 @@
 //! Lists asked through the real resolver, of a name server on loopback that
 //! answers, fails, lies and keeps silent.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use checks::{
     CheckSettings, Checks, Directories, HarvestLimits, KnownLimits, ListKey, ListSettings,
-    RateLimit, RateLimits, RecipientSettings, WhenStale,
+    RateLimit, RateLimits, RecipientSettings, SpfQuestion, WhenStale,
 };
 use testkit::{DnsServer, DnsTable};
 use types::policy::GreylistTimes;
-use types::{Domain, ListAnswer, ListFailure, ListQuestion, ListSubject};
+use types::{
+    Domain, Flaw, ListAnswer, ListFailure, ListQuestion, ListSubject, Observed, SpfResult,
+};
 use world::simulated::SimulatedProbe;
 use world::{Clock, DnsResolver, ResolverSettings, SystemClock};
 
@@ -35,7 +37,7 @@ fn checks() -> Checks {
             when_stale: WhenStale::Defer,
         },
         deadline: Duration::from_secs(15),
-        authentication_deadline: Duration::from_secs(20),
+        authentication_deadline: Duration::from_secs(2),
         sender_domains: true,
         client_names: true,
     };
@@ -105,6 +107,46 @@ async fn zones_that_answer_fail_lie_and_keep_silent() {
     assert!(matches!(ask("bl.example", "192.0.2.1").await, ListAnswer::Listed { .. }));
     assert_eq!(ask("bad.example", "192.0.2.2").await, failed(ListFailure::Suspended));
     assert_eq!(server.questions(), before, "one answer is remembered, the other not asked for");
+}
+
+/// What a list and a domain say to those they refuse comes late: what they
+/// say of them holds all the same, when their time is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_explanations_are_not_waited_for() {
+    let (listed, late) = (Ipv4Addr::new(127, 0, 0, 4), Duration::from_secs(12));
+    let table = DnsTable::new()
+        .address("2.0.0.127.bl.example", "127.0.0.2".parse().expect("an address"))
+        .address("1.2.0.192.bl.example", listed.into())
+        .txt("1.2.0.192.bl.example", "see https://bl.example/?192.0.2.1")
+        .late_texts("1.2.0.192.bl.example", late)
+        .txt("sender.example", "v=spf1 exp=why.sender.example -all")
+        .txt("why.sender.example", "%{i} is no server of ours")
+        .late_texts("why.sender.example", late);
+    let server = DnsServer::start(table).await.expect("a name server");
+    let settings = ResolverSettings {
+        servers: vec![server.at()],
+        timeout: Duration::from_secs(15),
+        concurrent_max: 64,
+    };
+    let resolver = DnsResolver::new(&settings).expect("a resolver");
+    let checks = checks();
+    let timeout = Duration::from_secs(1);
+    checks
+        .lists()
+        .replace(vec![ListSettings { timeout, ..ListSettings::zone(domain("bl.example")) }]);
+    let client: IpAddr = "192.0.2.1".parse().expect("an address");
+    let question = ListQuestion { list: domain("bl.example"), of: ListSubject::Ip };
+    let began = Instant::now();
+    let said = checks.lists().ask(&question, Some(&ListKey::Ip(client)), &resolver).await;
+    assert_eq!(said.answer, ListAnswer::listed(vec![listed], None));
+    let sender = types::ReversePath::Address("ann@sender.example".parse().expect("an address"));
+    let now = SystemClock::new().now();
+    let question = SpfQuestion::about(client, None, &sender, "mx.corp.example", now);
+    let found = checks.spf(&question, &resolver).await.observed;
+    assert!(began.elapsed() < late / 2, "{:?}", began.elapsed());
+    let Observed::Spf(facts) = &found else { panic!("{found:?}") };
+    assert_eq!((facts.result, facts.flaw), (SpfResult::Fail, Some(Flaw::Unexplained)));
+    assert!(found.is_degraded(), "it is recorded as what could not be found out");
 }
 
 /// A hundred questions to a list that takes two seconds do not keep others

@@ -98,9 +98,9 @@ pub use present::{presentable, presentable_within};
 pub use queue::{
     QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
 };
+pub use recipients::importing::{RecipientImport, RecipientsImported};
 pub use recipients::{
-    DirectoryRow, RecipientBook, RecipientDomain, RecipientImport, RecipientSearch, RecipientShown,
-    RecipientsImported,
+    DirectoryRow, RecipientBook, RecipientDomain, RecipientSearch, RecipientShown,
 };
 pub use reputation::{ReputationBook, ReputationRow};
 pub use requests::{
@@ -251,6 +251,8 @@ pub struct Center {
     recipients: Arc<dyn RecipientBook>,
     acts_learned: reputation::ActsLearned,
     started: types::Timestamp,
+    /// One list of recipients at a time.
+    importing_recipients: Mutex<()>,
     /// One replay at a time: it takes all processors it can get.
     replaying: Mutex<()>,
     bulk: bulk::Jobs,
@@ -288,6 +290,7 @@ impl Center {
             recipients: Arc::new(recipients::NoRecipients),
             acts_learned: reputation::ActsLearned::default(),
             started,
+            importing_recipients: Mutex::new(()),
             replaying: Mutex::new(()),
             bulk,
         }

@@ -1,38 +1,24 @@
 //! Which recipients there are: how each domain knows it, who is known by name,
-//! and lists that people bring.
+//! and lists that people bring ([`importing`]).
 //!
 //! The lists themselves are kept where mail is received.
+
+pub(crate) mod importing;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::StoreError;
 use types::policy::RecipientValidation;
 use types::{
-    AuditAction, Caller, Domain, EmailAddress, KnownRecipient, Observed, Permission, Source,
-    Timestamp, spoken,
+    AuditAction, Caller, Domain, EmailAddress, KnownRecipient, Observed, Permission,
+    RecipientsChange, Source, Timestamp, spoken,
 };
 
 use crate::explain::evidence_words;
-use crate::importing::ImportedLine;
-use crate::{Center, CenterError, Problem, permit, presentable_within};
+use crate::{Center, CenterError, permit, presentable_within};
 
 /// Most rows shown at once.
 const SHOWN_MAX: usize = 1_000;
-/// Characters of a line that are repeated in the report.
-const SHOWN_CHARS_MAX: usize = 160;
-/// What the column of addresses is called, in lower case and without what is
-/// no letter.
-const COLUMNS: &[&str] = &[
-    "address",
-    "email",
-    "emailaddress",
-    "mail",
-    "primarysmtpaddress",
-    "recipient",
-    "recipientaddress",
-    "smtpaddress",
-];
-
 /// Knows which recipients there are. The binary implements it over the checks
 /// and the store.
 pub trait RecipientBook: Send + Sync {
@@ -46,14 +32,20 @@ pub trait RecipientBook: Send + Sync {
     /// Recipients known by name, in the order of their addresses.
     fn known(&self, search: &RecipientSearch, max: usize) -> Vec<KnownRecipient>;
 
+    /// What [`RecipientBook::import`] would change.
+    fn would_import(
+        &self,
+        recipients: &[EmailAddress],
+        in_place_of: Option<&Domain>,
+    ) -> Result<RecipientsChange, StoreError>;
+
     /// Knows these until they are removed; with a domain, removes what was
-    /// imported for it and is not among them. Gives how many were added and
-    /// removed.
+    /// imported for it and is not among them.
     fn import(
         &self,
         recipients: &[EmailAddress],
         in_place_of: Option<&Domain>,
-    ) -> Result<(usize, usize), StoreError>;
+    ) -> Result<RecipientsChange, StoreError>;
 
     /// Forgets one; false if it was not known.
     fn forget(&self, recipient: &EmailAddress) -> Result<bool, StoreError>;
@@ -79,8 +71,20 @@ impl RecipientBook for NoRecipients {
         Vec::new()
     }
 
-    fn import(&self, _: &[EmailAddress], _: Option<&Domain>) -> Result<(usize, usize), StoreError> {
-        Ok((0, 0))
+    fn would_import(
+        &self,
+        _: &[EmailAddress],
+        _: Option<&Domain>,
+    ) -> Result<RecipientsChange, StoreError> {
+        Ok(RecipientsChange::default())
+    }
+
+    fn import(
+        &self,
+        _: &[EmailAddress],
+        _: Option<&Domain>,
+    ) -> Result<RecipientsChange, StoreError> {
+        Ok(RecipientsChange::default())
     }
 
     fn forget(&self, _: &EmailAddress) -> Result<bool, StoreError> {
@@ -188,34 +192,6 @@ pub struct RecipientShown {
     pub known: Option<KnownRecipient>,
 }
 
-/// How a list is imported.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RecipientImport {
-    /// The domain whose imported recipients the list takes the place of.
-    pub in_place_of: Option<Domain>,
-    /// The good lines are taken though others are bad.
-    pub partial: bool,
-    /// Nothing is stored.
-    pub dry_run: bool,
-}
-
-/// What came of an import.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct RecipientsImported {
-    /// Every line that says something.
-    pub lines: Vec<ImportedLine>,
-    /// Recipients that the list names.
-    pub named: usize,
-    /// Those of them that were not imported before.
-    pub added: usize,
-    /// Imported ones that went, because the list took their place.
-    pub removed: usize,
-    /// Lines that are bad.
-    pub bad: usize,
-    /// Whether nothing was stored.
-    pub dry_run: bool,
-}
-
 impl Center {
     /// How each domain knows its recipients.
     ///
@@ -283,54 +259,6 @@ impl Center {
         Ok(RecipientShown { address, validation: *validation, found, source, known })
     }
 
-    /// Imports a list of recipients: CSV with a column of addresses, or an
-    /// address a line.
-    ///
-    /// # Errors
-    ///
-    /// [`CenterError::Invalid`] with every bad line, unless the good ones are
-    /// wanted all the same or nothing is stored.
-    pub fn import_recipients(
-        &self,
-        caller: &Caller,
-        text: &str,
-        how: &RecipientImport,
-    ) -> Result<RecipientsImported, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
-        let set = self.parts.activator.in_force();
-        let is_ours = |domain: &str| set.is_internal(domain);
-        let list = read(text, &is_ours, how.in_place_of.as_ref())?;
-        if let (Some(domain), true) = (&how.in_place_of, list.recipients.is_empty()) {
-            // An export that failed looks like this, and nobody would be known any more.
-            let message =
-                format!("the list names nobody, so it is not put in place of that of {domain}");
-            let mut problems = list.problems();
-            problems.insert(0, Problem { line: None, object: None, message });
-            return Err(CenterError::Invalid { problems });
-        }
-        let bad: Vec<Problem> = list.problems();
-        if !bad.is_empty() && !how.partial && !how.dry_run {
-            return Err(CenterError::Invalid { problems: bad });
-        }
-        let mut told = RecipientsImported {
-            named: list.recipients.len(),
-            added: 0,
-            removed: 0,
-            bad: bad.len(),
-            dry_run: how.dry_run,
-            lines: list.lines,
-        };
-        if how.dry_run {
-            return Ok(told);
-        }
-        let subject = how.in_place_of.as_ref().map_or("", |domain| domain.as_str());
-        let details = json!({ "named": told.named, "bad": told.bad });
-        self.record(caller, AuditAction::RecipientsImported, subject, &details)?;
-        (told.added, told.removed) =
-            self.recipients.import(&list.recipients, how.in_place_of.as_ref())?;
-        Ok(told)
-    }
-
     /// Forgets a recipient that is known by name; false if it was not.
     ///
     /// # Errors
@@ -366,153 +294,9 @@ impl Center {
     }
 }
 
-/// A list that was read.
-#[derive(Debug, Default)]
-struct List {
-    lines: Vec<ImportedLine>,
-    recipients: Vec<EmailAddress>,
-}
-
-impl List {
-    fn problems(&self) -> Vec<Problem> {
-        let bad = |line: &ImportedLine| {
-            let message = line.problem.clone()?;
-            Some(Problem { line: Some(line.line), object: None, message })
-        };
-        self.lines.iter().filter_map(bad).collect()
-    }
-}
-
-/// Reads a list: a CSV whose first line names a column of addresses, or else
-/// the first column of every line.
-fn read(
-    text: &str,
-    is_ours: &dyn Fn(&str) -> bool,
-    only: Option<&Domain>,
-) -> Result<List, CenterError> {
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let separator = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
-    let mut rows = csv::ReaderBuilder::new();
-    let rows = rows.has_headers(false).flexible(true).delimiter(separator);
-    let mut list = List::default();
-    let mut column = None;
-    let mut lines = Lines { text, seen: 0, line: 1 };
-    for row in rows.trim(csv::Trim::All).from_reader(text.as_bytes()).records() {
-        let row = row.map_err(|error| CenterError::invalid(format!("this is no CSV: {error}")))?;
-        let line = lines.of(&row);
-        if row.get(0).is_some_and(|first| first.starts_with('#')) {
-            continue;
-        }
-        let is_first = column.is_none();
-        let place = *column.get_or_insert_with(|| titled(&row).unwrap_or(0));
-        if is_first && titled(&row).is_some() {
-            continue;
-        }
-        let said = row.get(place).unwrap_or_default();
-        if said.is_empty() && row.iter().all(str::is_empty) {
-            continue;
-        }
-        let read = recipient(said, is_ours, only);
-        let (becomes, problem) = match &read {
-            Ok(address) => (Some(format!("{address} is known")), None),
-            Err(problem) => (None, Some(problem.clone())),
-        };
-        let text = presentable_within(said, SHOWN_CHARS_MAX);
-        list.lines.push(ImportedLine { line, text, becomes, problem });
-        list.recipients.extend(read);
-    }
-    Ok(list)
-}
-
-/// Says on which line each row stands. The reader counts empty lines to the
-/// row behind them.
-struct Lines<'a> {
-    text: &'a str,
-    /// Octets that were looked at.
-    seen: usize,
-    /// The line they end on.
-    line: usize,
-}
-
-impl Lines<'_> {
-    fn of(&mut self, row: &csv::StringRecord) -> usize {
-        let begins = row.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
-        let rest = self.text.as_bytes().get(begins..).unwrap_or_default();
-        let empty = rest.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
-        let passed = self.text.as_bytes().get(self.seen..begins + empty).unwrap_or_default();
-        self.line += passed.iter().filter(|octet| **octet == b'\n').count();
-        self.seen = begins + empty;
-        self.line
-    }
-}
-
-/// Where the addresses stand, if this row names its columns.
-fn titled(row: &csv::StringRecord) -> Option<usize> {
-    let letters = |title: &str| -> String {
-        title.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_lowercase()
-    };
-    row.iter().position(|title| !title.contains('@') && COLUMNS.contains(&&*letters(title)))
-}
-
-/// The recipient of a field: an address, bare or as directories write it
-/// (`smtp:ann@corp.example`).
-fn recipient(
-    said: &str,
-    is_ours: &dyn Fn(&str) -> bool,
-    only: Option<&Domain>,
-) -> Result<EmailAddress, String> {
-    let bare = match said.get(..5) {
-        Some(kind) if kind.eq_ignore_ascii_case("smtp:") => said.get(5..).unwrap_or_default(),
-        _ => said,
-    };
-    let address: EmailAddress = bare.parse().map_err(|error| format!("not an address: {error}"))?;
-    match only {
-        Some(domain) if address.domain_key() != domain.as_str() => {
-            Err(format!("the address is not in {domain}"))
-        }
-        _ if !is_ours(address.domain_key()) => Err("its domain is none of ours".to_owned()),
-        _ => Ok(address),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn told(text: &str) -> String {
-        let list = read(text, &|domain| domain == "corp.example", None).unwrap();
-        let words = list.lines.iter().map(|line| {
-            let said = line.becomes.clone().or(line.problem.clone()).unwrap_or_default();
-            format!("{} {}: {said}\n", line.line, line.text)
-        });
-        words.collect()
-    }
-
-    #[test]
-    fn a_list_is_csv_with_titles_or_an_address_a_line() {
-        let expected = "2 ann@corp.example: ann@corp.example is known\n";
-        for text in [
-            "Name,E-Mail,Unit\n\"Miller, Ann\",ann@corp.example,Sales\n",
-            "Primary SMTP address;Name\nann@corp.example;Ann\n",
-            "# people\nann@corp.example\n\n",
-        ] {
-            assert_eq!(told(text), expected, "{text}");
-        }
-        assert_eq!(
-            told("SMTP:Ann@corp.example\n"),
-            "1 SMTP:Ann@corp.example: Ann@corp.example is known\n"
-        );
-    }
-
-    #[test]
-    fn bad_lines_are_named_with_the_reason() {
-        let told = told("ann@corp.example\nann\n\n\neve@elsewhere.example\n");
-        assert!(told.contains("2 ann: not an address"), "{told}");
-        assert!(told.contains("5 eve@elsewhere.example: its domain is none of ours"), "{told}");
-        let only = "corp.example".parse().unwrap();
-        let error = recipient("a@other.example", &|_| true, Some(&only)).unwrap_err();
-        assert_eq!(error, "the address is not in corp.example");
-    }
 
     #[test]
     fn a_domain_says_what_it_has_in_one_line() {

@@ -131,6 +131,8 @@ actions! {
     AutoAllowPurged = "auto_allow.purged";
     /// Imported recipients.
     RecipientsImported = "recipients.imported";
+    /// Had a list of recipients refused: too many, or most of a domain would have gone.
+    RecipientsRefused = "recipients.refused";
     /// Forgot a recipient that was known by name.
     RecipientForgotten = "recipients.forgotten";
     /// Forgot what was learned of the recipients of a domain.

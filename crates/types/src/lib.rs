@@ -69,7 +69,7 @@ pub use place::PlaceFacts;
 pub use policy::{Policy, PolicyId, PolicyRef, PolicyType};
 pub use rate::Rate;
 pub use reason::{Reason, ReasonKind};
-pub use recipient::{KnownRecipient, Unproven};
+pub use recipient::{KnownRecipient, RecipientsChange, Unproven};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use reputation::{PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark};
 pub use role::{Role, RoleName};

@@ -19,6 +19,26 @@ pub struct KnownRecipient {
     pub confirmed: Option<Timestamp>,
 }
 
+/// What an import of recipients changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecipientsChange {
+    /// Named ones that were not imported before.
+    pub added: usize,
+    /// Imported ones of the domain that are not named any more.
+    pub removed: usize,
+    /// How many had been imported of the domain; 0 if the list takes nobody's
+    /// place.
+    pub before: usize,
+}
+
+impl RecipientsChange {
+    /// Whether more than half of those go that had been imported: an export
+    /// that was cut short looks like this.
+    pub fn removes_most(self) -> bool {
+        self.removed > self.before / 2
+    }
+}
+
 /// Why a recipient is taken that nobody has said exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -48,6 +48,22 @@ pub(super) struct Typed {
     domain: String,
     /// `check`, `all` or `good`.
     how: String,
+    /// Whether most of that domain's imported recipients may go.
+    accept_removals: Option<String>,
+}
+
+/// That most of what was imported for a domain would go.
+struct Removal {
+    removed: usize,
+    before: usize,
+}
+
+impl Removal {
+    /// What has to be accepted before the list is taken.
+    fn of(told: &RecipientsImported) -> Option<Removal> {
+        let RecipientsImported { removed, before, .. } = *told;
+        (told.dry_run && told.removes_most).then_some(Removal { removed, before })
+    }
 }
 
 /// Which one a button is about.
@@ -80,6 +96,7 @@ struct RecipientsPage {
     more: Option<String>,
     form: Typed,
     told: Option<RecipientsImported>,
+    asks: Option<Removal>,
     problem: Option<String>,
     may_edit: bool,
 }
@@ -127,15 +144,28 @@ impl Wanted {
 }
 
 impl Typed {
-    fn import(&self, center: &Center, caller: &Caller) -> Result<RecipientsImported, CenterError> {
+    fn how(&self) -> Result<RecipientImport, CenterError> {
         let in_place_of = match self.domain.trim() {
             "" => None,
             text => Some(text.parse::<Domain>().map_err(|error| {
                 CenterError::invalid(format!("{text:?} is no domain: {error}"))
             })?),
         };
-        let (partial, dry_run) = (self.how == "good", self.how == "check");
-        let how = RecipientImport { in_place_of, partial, dry_run };
+        Ok(RecipientImport {
+            in_place_of,
+            partial: self.how == "good",
+            accept_removals: self.accept_removals.is_some(),
+            dry_run: self.how == "check",
+        })
+    }
+
+    fn import(&self, center: &Center, caller: &Caller) -> Result<RecipientsImported, CenterError> {
+        center.import_recipients(caller, &self.text, &self.how()?)
+    }
+
+    /// What the import would change.
+    fn look(&self, center: &Center, caller: &Caller) -> Result<RecipientsImported, CenterError> {
+        let how = RecipientImport { dry_run: true, ..self.how()? };
         center.import_recipients(caller, &self.text, &how)
     }
 }
@@ -145,13 +175,14 @@ impl Typed {
 struct Beside {
     form: Typed,
     told: Option<RecipientsImported>,
+    asks: Option<Removal>,
     problem: Option<String>,
 }
 
 async fn show(api: &Api, signed: Signed, shell: Shell, wanted: Wanted, beside: Beside) -> Response {
     let may_edit = signed.caller.may(Permission::EditPolicies) && !signed.csrf.is_empty();
     let asked = wanted.clone();
-    let Beside { form, told, problem } = beside;
+    let Beside { form, told, asks, problem } = beside;
     let look = move |center: &Center| match asked.see(center, &signed.caller) {
         // A wrong address is told, and everything else shown all the same.
         Err(CenterError::Invalid { problems }) => {
@@ -165,7 +196,17 @@ async fn show(api: &Api, signed: Signed, shell: Shell, wanted: Wanted, beside: B
         Ok((seen, wrong)) => {
             let more = wanted.more(&seen);
             let problem = problem.or(wrong);
-            shown(&RecipientsPage { shell, wanted, seen, more, form, told, problem, may_edit })
+            shown(&RecipientsPage {
+                shell,
+                wanted,
+                seen,
+                more,
+                form,
+                told,
+                asks,
+                problem,
+                may_edit,
+            })
         }
         Err(problem) => error_page(shell, &problem),
     }
@@ -189,7 +230,10 @@ pub(super) async fn import(
     let (caller, asked) = (signed.caller.clone(), form.clone());
     let imported = working(&api, move |center| asked.import(center, &caller)).await;
     let beside = match imported {
-        Ok(told) => Beside { form, told: Some(told), problem: None },
+        Ok(told) => {
+            let asks = Removal::of(&told);
+            Beside { form, told: Some(told), asks, problem: None }
+        }
         Err(ApiProblem { detail, problems, .. }) => {
             let lines = problems.into_iter().map(|problem| match problem.line {
                 Some(line) => format!("line {line}: {}", problem.message),
@@ -197,7 +241,10 @@ pub(super) async fn import(
             });
             let why = lines.collect::<Vec<_>>().join("; ");
             let why = if why.is_empty() { detail } else { format!("Nothing was stored: {why}") };
-            Beside { form, told: None, problem: Some(why) }
+            let (caller, asked) = (signed.caller.clone(), form.clone());
+            let asks = working(&api, move |center| asked.look(center, &caller)).await;
+            let asks = asks.ok().as_ref().and_then(Removal::of);
+            Beside { form, told: None, asks, problem: Some(why) }
         }
     };
     show(&api, signed, shell, Wanted::default(), beside).await

@@ -43,6 +43,9 @@ pub(crate) struct RecipientImportParams {
     in_place_of: Option<Domain>,
     #[serde(default)]
     partial: bool,
+    /// Whether more than half of the imported recipients of that domain may go.
+    #[serde(default)]
+    accept_removals: bool,
     #[serde(default)]
     dry_run: bool,
 }
@@ -53,8 +56,8 @@ pub(crate) async fn import(
     Params(asked): Params<RecipientImportParams>,
     list: Bytes,
 ) -> Result<Json<RecipientsImported>, ApiProblem> {
-    let RecipientImportParams { in_place_of, partial, dry_run } = asked;
-    let how = RecipientImport { in_place_of, partial, dry_run };
+    let RecipientImportParams { in_place_of, partial, accept_removals, dry_run } = asked;
+    let how = RecipientImport { in_place_of, partial, accept_removals, dry_run };
     let work = move |center: &center::Center| {
         center.import_recipients(&caller, &String::from_utf8_lossy(&list), &how)
     };

@@ -6,8 +6,8 @@
 //! held here is stored by whoever takes the changes.
 
 mod book;
+mod import;
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -17,11 +17,12 @@ use types::event::{FollowUp, RelayAnswer};
 use types::finding::RecipientAnswer;
 use types::policy::RecipientValidation;
 use types::{
-    CheckName, Domain, EmailAddress, EnhancedCode, Event, KnownRecipient, Observed, Timestamp,
-    Unproven,
+    CheckName, Domain, EmailAddress, EnhancedCode, Event, KnownRecipient, Observed,
+    RecipientsChange, Timestamp, Unproven,
 };
 
 use book::{Book, Entry};
+use import::Import;
 
 /// How recipients are learned and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,39 +145,39 @@ impl KnownRecipients {
         Some(shelf.entries.get(recipient.key()).is_some_and(|entry| entry.imported))
     }
 
+    /// What [`KnownRecipients::import`] would change.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn would_import(
+        &self,
+        addresses: &[EmailAddress],
+        in_place_of: Option<&str>,
+        limits: KnownLimits,
+    ) -> Result<RecipientsChange, TooManyRecipients> {
+        Ok(Import::into(&self.read(), addresses, in_place_of, limits)?.change())
+    }
+
     /// Knows these recipients until somebody removes them; with a domain,
-    /// forgets all others that were imported of it. Gives how many were not
-    /// imported before, and how many are forgotten.
+    /// forgets all others that were imported of it.
     ///
     /// # Errors
     /// More would be imported than there may be, and than there were;
-    /// nothing has changed.
+    /// nothing is changed.
     pub fn import(
         &self,
         addresses: &[EmailAddress],
         in_place_of: Option<&str>,
         limits: KnownLimits,
-    ) -> Result<(usize, usize), TooManyRecipients> {
-        let kept: BTreeSet<&str> = addresses.iter().map(EmailAddress::key).collect();
+    ) -> Result<RecipientsChange, TooManyRecipients> {
         let mut book = self.write();
-        let shelf = in_place_of.and_then(|domain| book.shelves.get(domain));
-        let before = shelf.into_iter().flat_map(|shelf| &shelf.entries);
-        let gone: Vec<Box<str>> = before
-            .filter(|(address, entry)| entry.imported && !kept.contains(&***address))
-            .map(|(address, _)| address.clone())
-            .collect();
-        let new: Vec<&str> =
-            kept.into_iter().filter(|address| !book.entry(address).imported).collect();
-        let imported: usize = book.shelves.values().map(|shelf| shelf.imported).sum();
-        if new.len() > gone.len() && imported + new.len() - gone.len() > limits.max {
-            return Err(TooManyRecipients { max: limits.max });
-        }
-        gone.iter().for_each(|address| book.unimport(address));
-        for address in &new {
+        let import = Import::into(&book, addresses, in_place_of, limits)?;
+        import.gone.iter().for_each(|address| book.unimport(address));
+        for address in &import.new {
             let entry = book.entry(address);
             book.set(address, Entry { imported: true, ..entry });
         }
-        Ok((new.len(), gone.len()))
+        Ok(import.change())
     }
 
     /// Forgets recipients, imported or learned; gives how many there were.

@@ -24,6 +24,13 @@ fn begun() -> KnownRecipients {
     book
 }
 
+/// How many an import added and removed.
+fn changed(
+    done: Result<RecipientsChange, TooManyRecipients>,
+) -> Result<(usize, usize), TooManyRecipients> {
+    done.map(|change| (change.added, change.removed))
+}
+
 fn listed(book: &KnownRecipients) -> Vec<String> {
     book.list(&KnownQuery::default(), 99).into_iter().map(|one| one.address).collect()
 }
@@ -49,7 +56,7 @@ fn who_is_refused_for_good_is_unlearned_unless_imported() {
     for who in ["ann@corp.example", "bob@corp.example"] {
         book.exists(&address(who), at(0), LIMITS);
     }
-    assert_eq!(book.import(&[address("ann@corp.example")], None, LIMITS), Ok((1, 0)));
+    assert_eq!(changed(book.import(&[address("ann@corp.example")], None, LIMITS)), Ok((1, 0)));
     book.does_not_exist(&address("ann@corp.example"));
     book.does_not_exist(&address("bob@corp.example"));
     assert_eq!(listed(&book), ["ann@corp.example"]);
@@ -169,7 +176,7 @@ fn more_than_there_may_be_are_not_imported() {
     let people = |names: &str| -> Vec<EmailAddress> {
         names.chars().map(|name| address(&format!("{name}@corp.example"))).collect()
     };
-    let import = |names: &str, of: Option<&str>| book.import(&people(names), of, LIMITS);
+    let import = |names: &str, of: Option<&str>| changed(book.import(&people(names), of, LIMITS));
     assert_eq!(import("abcabc", None), Ok((3, 0)));
     assert_eq!(import("de", None), Err(TooManyRecipients { max: 4 }));
     assert_eq!(book.len(), 3, "nothing of it is there");
@@ -227,7 +234,10 @@ fn a_list_that_is_imported_anew_takes_the_place_of_the_old_one() {
     book.import(&old, None, LIMITS).unwrap();
     book.exists(&address("bob@corp.example"), at(0), LIMITS);
     let new = [address("cid@corp.example")];
-    assert_eq!(book.import(&new, Some("corp.example"), LIMITS), Ok((1, 2)));
+    let expected = RecipientsChange { added: 1, removed: 2, before: 2 };
+    assert_eq!(book.would_import(&new, Some("corp.example"), LIMITS), Ok(expected));
+    assert_eq!(listed(&book), ["ann@corp.example", "bob@corp.example"], "nothing is changed yet");
+    assert_eq!(book.import(&new, Some("corp.example"), LIMITS), Ok(expected));
     assert_eq!(book.is_imported(&address("bob@corp.example")), Some(false));
     assert_eq!(listed(&book), ["bob@corp.example", "cid@corp.example"], "bob was learned too");
     assert_eq!(book.forget(&new), 1);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use api::client::{encoded, path_with};
-use center::RecipientsImported;
+use center::{RecipientImport, RecipientsImported};
 use serde_json::{Value as Json, json};
 use types::{Domain, EmailAddress};
 
@@ -65,8 +65,15 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             let address = typed::<EmailAddress>("ADDRESS", address)?;
             output.list(SHOWN, &[server.get::<Json>(&of_address(&address))?])?;
         }
-        RecipientsCommand::Import { file, replace, dry_run, partial } => {
-            import(global, file, replace.as_deref(), (*dry_run, *partial))?;
+        RecipientsCommand::Import { file, replace, dry_run, partial, accept_removals } => {
+            let domain = replace.as_deref().map(|text| typed::<Domain>("--replace", text));
+            let how = RecipientImport {
+                in_place_of: domain.transpose()?,
+                partial: *partial,
+                accept_removals: *accept_removals,
+                dry_run: *dry_run,
+            };
+            import(global, file, &how)?;
         }
         RecipientsCommand::Forget { address } => {
             let address = typed::<EmailAddress>("ADDRESS", address)?;
@@ -103,23 +110,18 @@ fn of_address(address: &EmailAddress) -> String {
     format!("/recipients/{}", encoded(address.as_str()))
 }
 
-fn import(
-    global: &Global,
-    file: &Path,
-    replace: Option<&str>,
-    (dry_run, partial): (bool, bool),
-) -> Result<(), Failure> {
+fn import(global: &Global, file: &Path, how: &RecipientImport) -> Result<(), Failure> {
     let (server, output) = (Server::of(global)?, Output::new(global.json));
-    let domain = replace.map(|text| typed::<Domain>("--replace", text)).transpose()?;
     let text = read_text(file)?;
-    if !dry_run {
+    if !how.dry_run {
         confirm(global, "import the list")?;
     }
     let is = |yes: bool| Some(if yes { "true" } else { "false" });
     let asked = [
-        ("in_place_of", domain.as_ref().map(Domain::as_str)),
-        ("dry_run", is(dry_run)),
-        ("partial", is(partial)),
+        ("in_place_of", how.in_place_of.as_ref().map(Domain::as_str)),
+        ("dry_run", is(how.dry_run)),
+        ("partial", is(how.partial)),
+        ("accept_removals", is(how.accept_removals)),
     ];
     let answer = server.post_text(&path_with("/recipients/import", &asked), text)?;
     let told: RecipientsImported = serde_json::from_value(answer)
@@ -132,10 +134,19 @@ fn import(
 
 /// Every line with what it becomes, and the sum.
 fn report(told: &RecipientsImported) -> String {
-    let RecipientsImported { named, added, removed, bad, .. } = told;
+    let RecipientsImported { named, added, removed, before, bad, .. } = told;
+    let most = match told.removes_most {
+        true => format!(
+            "\n{removed} of {before} are more than half: to be taken, this needs --accept-removals"
+        ),
+        false => String::new(),
+    };
     importing::each(&told.lines)
         + &match told.dry_run {
-            true => format!("{named} would be imported, {bad} lines are bad; nothing is changed"),
+            true => format!(
+                "{named} would be imported, {added} of them new; {removed} would go, {bad} lines are \
+                 bad; nothing is changed{most}"
+            ),
             false => format!(
                 "{named} imported, {added} of them new; {removed} went, {bad} bad lines left out"
             ),

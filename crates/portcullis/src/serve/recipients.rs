@@ -11,7 +11,7 @@ use policy::PolicySet;
 use store::StoreError;
 use store::state::{RecipientState, StoredRecipients};
 use types::policy::RecipientValidation;
-use types::{Domain, EmailAddress, KnownRecipient, Observed, Source};
+use types::{Domain, EmailAddress, KnownRecipient, Observed, RecipientsChange, Source};
 
 use super::inspect::whole;
 
@@ -153,6 +153,10 @@ impl RecipientsWatch {
     }
 }
 
+fn too_many(TooManyRecipients { max }: TooManyRecipients) -> StoreError {
+    StoreError::TooMany { what: "imported recipients", max, raise: "recipients.known_max" }
+}
+
 /// Stores what changed; whoever comes meanwhile waits, and has nothing left to
 /// store if its change was among that.
 fn keep_changes(
@@ -202,18 +206,24 @@ impl RecipientBook for RecipientsWatch {
         self.checks.known().list(&KnownQuery { domain, text, after }, max)
     }
 
+    fn would_import(
+        &self,
+        recipients: &[EmailAddress],
+        in_place_of: Option<&Domain>,
+    ) -> Result<RecipientsChange, StoreError> {
+        let in_place_of = in_place_of.map(Domain::as_str);
+        let would = self.checks.known().would_import(recipients, in_place_of, self.limits());
+        would.map_err(too_many)
+    }
+
     fn import(
         &self,
         recipients: &[EmailAddress],
         in_place_of: Option<&Domain>,
-    ) -> Result<(usize, usize), StoreError> {
+    ) -> Result<RecipientsChange, StoreError> {
         let in_place_of = in_place_of.map(Domain::as_str);
         let done = self.checks.known().import(recipients, in_place_of, self.limits());
-        let done = done.map_err(|TooManyRecipients { max }| StoreError::TooMany {
-            what: "imported recipients",
-            max,
-            raise: "recipients.known_max",
-        })?;
+        let done = done.map_err(too_many)?;
         self.store()?;
         Ok(done)
     }
@@ -293,7 +303,7 @@ mod tests {
         let bob: [EmailAddress; 1] = ["bob@corp.example".parse().unwrap()];
         let limits = KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 1 };
         scope(|threads| {
-            assert_eq!(known.import(&bob, None, limits), Ok((1, 0)));
+            assert_eq!(known.import(&bob, None, limits).unwrap().added, 1);
             threads.spawn(|| keep_changes(&known, &state, &storing).unwrap());
             while !state.busy.load(Ordering::SeqCst) {
                 sleep(Duration::from_millis(1));

@@ -44,8 +44,16 @@ fn lists_count_once_they_are_imported_and_files_once_they_change() {
     let emptied = gateway.ask(&emptied);
     assert!(emptied.code != 0 && emptied.err.contains("names nobody"), "{}", emptied.err);
     assert_eq!(code(&gateway, "new@corp.example"), 250, "an export that failed forgets nobody");
-    gateway.ask(&["recipients", "forget", "new@corp.example", "--yes"]);
+    gateway.write("people.csv", "other@corp.example\n");
+    let replace = ["recipients", "import", &file, "--yes", "--replace", "corp.example"];
+    let most = gateway.ask(&replace);
+    assert!(most.code != 0 && most.err.contains("remove 1 of the 1 recipients"), "{}", most.err);
+    let meant = gateway.ask(&[&replace[..], &["--accept-removals"]].concat());
+    assert!(meant.out.contains("1 imported, 1 of them new; 1 went"), "{}{}", meant.out, meant.err);
     assert_eq!(code(&gateway, "new@corp.example"), 550);
+    assert_eq!(code(&gateway, "other@corp.example"), 250);
+    gateway.ask(&["recipients", "forget", "other@corp.example", "--yes"]);
+    assert_eq!(code(&gateway, "other@corp.example"), 550);
 }
 
 #[test]

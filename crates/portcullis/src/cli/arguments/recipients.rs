@@ -44,6 +44,9 @@ pub enum RecipientsCommand {
         /// Take the good lines though others are bad.
         #[arg(long)]
         partial: bool,
+        /// With --replace: more than half of those imported before may go.
+        #[arg(long, requires = "replace")]
+        accept_removals: bool,
     },
     /// Forget an address, imported or learned.
     Forget {

@@ -107,7 +107,7 @@ pub use requests::{
     HandedIn, NewRequest, REQUEST_CHARS_MAX, REQUEST_CONTACT_CHARS_MAX, REQUEST_NOTE_CHARS_MAX,
     REQUESTS_PAGE_MAX, RequestAnswer, RequestList, RequestedAttempt, ReviewRequest,
 };
-pub use returns::{DelayRow, DelaySuggestion, GreylistDelays, ReturnPrior};
+pub use returns::{DelayRow, DelaySuggestion, GreylistDelays, ReturnPrior, ReturnState, RowReturn};
 pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
 pub use senders::{ImportHow, Imported, SenderRow, SenderSearch};

@@ -341,7 +341,11 @@ fn pool(facts: &TripletFacts) -> String {
 }
 
 /// The window of the last attempt, if it still waits for a retry.
-fn open_window(event: &Event, now: Timestamp, times: GreylistTimes) -> Option<RetryWindow> {
+pub(crate) fn open_window(
+    event: &Event,
+    now: Timestamp,
+    times: GreylistTimes,
+) -> Option<RetryWindow> {
     let facts = triplet(event)?;
     if event.outcome_kind() != Some(OutcomeKind::Deferred)
         || !matches!(facts.state, TripletState::FirstSeen | TripletState::TooEarly)

@@ -9,6 +9,7 @@
 
 mod estimate;
 mod report;
+mod rows;
 mod waits;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ use crate::hours::{HOUR, hour_of};
 use crate::{Center, CenterError};
 
 pub use estimate::ReturnPrior;
+pub(crate) use estimate::Whose as WhoseReturns;
 pub use report::{DelayRow, DelaySuggestion, GreylistDelays};
+pub use rows::{ReturnState, RowReturn};
 use waits::Waits;
 
 /// Days kept.

@@ -6,8 +6,8 @@ use types::event::FollowUp;
 use types::finding::{TripletFacts, TripletState};
 use types::policy::ClientIdentity;
 use types::{
-    Caller, CheckName, Event, EventKind, Finding, ForwardPath, Micros, Observed, ReversePath,
-    Source, Stage,
+    Caller, CheckName, Decision, Detail, Event, EventKind, Finding, ForwardPath, Micros, Observed,
+    Outcome, ReversePath, Source, Stage,
 };
 
 use super::*;
@@ -20,12 +20,26 @@ fn root() -> Caller {
 /// The attempt `number` that came back after so many seconds; `story` is
 /// `from@sender.example to@corp.example 192.0.2.1`.
 pub(crate) fn returned(number: u64, story: &str, began_s: i64, after_s: i64) -> Event {
-    let mut event = of(sample(number, Reason::Accepted), story, began_s + after_s);
+    let event = of(sample(number, Reason::Accepted), story, began_s + after_s);
+    with_triplet(event, TripletState::Passed, began_s)
+}
+
+/// The attempt `number`, which was asked to come back after a minute.
+fn asked_back(number: u64, story: &str, began_s: i64) -> Event {
+    let reason = Reason::GreylistFirstSeen;
+    let detail = Detail::RetryIn { seconds: 60 };
+    let decision = Decision { detail, ..Decision::new(reason, CheckName::Greylist) };
+    let mut event = of(sample(number, reason), story, began_s);
+    event.kind = EventKind::Attempt(Outcome::Deferred(decision));
+    with_triplet(event, TripletState::FirstSeen, began_s)
+}
+
+fn with_triplet(mut event: Event, state: TripletState, began_s: i64) -> Event {
     let observed = Observed::Triplet(TripletFacts {
         identity: ClientIdentity::Network,
         client: "192.0.2.0/24".into(),
         sender: "ann@sender.example".into(),
-        state: TripletState::Passed,
+        state,
         life_line: event.life_line,
         first_seen: at(began_s),
         first_event: event.id,
@@ -159,6 +173,45 @@ fn an_estimate_comes_from_the_nearest_of_which_enough_is_known() {
     let unknown = nothing.center.seen_by(&root()).return_prior(&event).unwrap();
     assert!(unknown.text.starts_with("How soon it comes back cannot be said"), "{}", unknown.text);
     assert_eq!((unknown.returned, unknown.usual_to_s), (0, None));
+}
+
+#[test]
+fn rows_say_who_came_back_and_when_the_others_are_expected() {
+    let gateway = counted();
+    let stranger = "eve@new.example ann@corp.example 192.0.2.1";
+    let back = asked_back(40, SHOP, 6_000);
+    let after = Event { life_line: back.life_line, ..returned(45, SHOP, 6_000, 90) };
+    let events = [
+        back,
+        after,
+        asked_back(41, SHOP, 7_290),
+        asked_back(42, SHOP, 5_000),
+        asked_back(43, stranger, 7_200),
+        asked_back(44, SHOP, 7_200 - 13 * 3_600),
+    ];
+    gateway.center.memory.of_house().record(events.to_vec()).unwrap();
+    let returns = |caller: &Caller, number: u64| {
+        let life = sample(number, Reason::Accepted).life_line;
+        let query = format!("is:deferred life:{life}");
+        let request = crate::SearchRequest { query, ..Default::default() };
+        let page = gateway.center.search(caller, &request).unwrap();
+        page.rows.first().and_then(|row| row.returns.clone()).map(|told| (told.state, told.text))
+    };
+    let told = |state, text: &str| Some((state, text.to_owned()));
+    use ReturnState::*;
+    assert_eq!(returns(&root(), 40), told(CameBack, "came back after 1 min 30 s"));
+    let not_yet = "usually back after 6\u{2013}15 minutes; not yet";
+    assert_eq!(returns(&root(), 41), told(Expected, not_yet));
+    assert_eq!(returns(&root(), 42), told(Late, "late: usually back after 6\u{2013}15 minutes"));
+    let of_all = returns(&root(), 43).unwrap().1;
+    assert!(of_all.starts_with("usually back after"), "{of_all}");
+    assert_eq!(returns(&root(), 44), told(Never, "not back in time"));
+    let some = Sight::of(vec!["corp.example".parse().unwrap()]).unwrap();
+    assert_eq!(returns(&root().seeing(some), 41), told(Expected, not_yet));
+    let nothing_counted = gateway.center.counted_days().unwrap().take();
+    *gateway.center.counted_days().unwrap() = Some(Days::new());
+    assert_eq!(returns(&root(), 41), told(Unknown, "not back yet; how soon is unknown"));
+    *gateway.center.counted_days().unwrap() = nothing_counted;
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl Center {
         let found = seen.found(&scope, request, rows_max)?;
         let mut rows: Vec<Row> = found.events.iter().map(Row::of).collect();
         seen.tell_what_became(&mut rows)?;
+        seen.tell_returns(&found.events, &mut rows)?;
         Ok(SearchPage {
             rows,
             next: found.next,

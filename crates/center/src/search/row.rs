@@ -11,7 +11,7 @@ use types::{
 };
 
 use crate::explain::life_line;
-use crate::{presentable, presentable_within};
+use crate::{RowReturn, presentable, presentable_within};
 
 /// Longest subject in a row, in characters.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -146,6 +146,10 @@ pub struct Row {
     /// When it came into that state.
     #[serde(default)]
     pub became_at: Option<Timestamp>,
+    /// Of an attempt that was greylisted: whether its sender came back, and
+    /// else when it is expected; of pages alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<RowReturn>,
 }
 
 impl Row {
@@ -211,6 +215,7 @@ impl Row {
             node: event.node.to_string(),
             became: None,
             became_at: None,
+            returns: None,
         }
     }
 }

@@ -25,6 +25,9 @@ const COLUMNS: &[Column] = &[
     ("Info", "/info"),
 ];
 
+/// What it shows besides where a sender was asked to come back.
+const RETURNS: Column = ("Return", "/returns/text");
+
 /// Most rows the server gives at once.
 const PAGE_ROWS: usize = 1_000;
 /// How long after a broken stream the next is begun.
@@ -57,7 +60,9 @@ pub(super) fn trace(global: &Global, query: &str, limit: usize) -> Result<Exit, 
             "leave out a term of the query, or widen its time (`time:last7d`); without a query every attempt is shown"
         }
     };
-    output.found(COLUMNS, &rows, otherwise)?;
+    let waits = rows.iter().any(|row| row.get("returns").is_some());
+    let columns: Vec<Column> = COLUMNS.iter().copied().chain(waits.then_some(RETURNS)).collect();
+    output.found(&columns, &rows, otherwise)?;
     if more && !global.json {
         output.note(&format!("{limit} rows shown; there are more (--limit)"));
     }

@@ -136,7 +136,10 @@ fn content(row: &Row, column: ColumnName, values: &Value, shell: &Shell) -> Cont
         Drawn::Outcome => outcome(row),
         Drawn::Label => Content::Text(row.label.clone(), None),
         Drawn::Mailbox => mailbox(row),
-        Drawn::Text => words(value).map_or(Content::Nothing, |text| Content::Text(text, None)),
+        Drawn::Text => {
+            let second = returns(row, column);
+            words(value).map_or(Content::Nothing, |text| Content::Text(text, second))
+        }
         Drawn::Code | Drawn::Number => words(value).map_or(Content::Nothing, Content::Code),
         Drawn::Octets => number(value, octets),
         Drawn::Duration => number(value, |millis| span(millis / 1_000)),
@@ -148,6 +151,12 @@ fn outcome(row: &Row) -> Content {
     let (class, word) = crate::pages::badge(row.outcome, row.state.as_deref());
     let attempt = row.attempt.filter(|&number| number > 1);
     Content::Outcome(class, word, attempt.map(|number| format!("attempt {number}")))
+}
+
+/// Whether a greylisted sender came back, below what the row says of itself.
+fn returns(row: &Row, column: ColumnName) -> Option<String> {
+    let told = row.returns.as_ref().filter(|_| column.as_str() == "info")?;
+    Some(told.text.clone())
 }
 
 /// The envelope sender, and the author on a second line where it differs.

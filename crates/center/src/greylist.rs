@@ -1,5 +1,7 @@
 //! Looking at the triplet table and steering it.
 
+mod pair;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::contract::{TripletEntry, TripletSteer};
@@ -8,6 +10,8 @@ use types::policy::ClientIdentity;
 use types::{AuditAction, Caller, LifeLineId, Permission, Timestamp};
 
 use crate::{Center, CenterError, permit, presentable};
+
+pub use pair::{GreylistPair, GreylistPairSearch, GreylistShown};
 
 /// Most entries listed at once.
 const ROWS_MAX: usize = 1_000;

@@ -88,7 +88,7 @@ pub use exports::{
     ExportFormat, ExportJob, ExportParts, ExportRequest, ExportRows, ExportState,
 };
 pub use follow::FollowedRows;
-pub use greylist::{GreylistRow, GreylistSize};
+pub use greylist::{GreylistPair, GreylistPairSearch, GreylistRow, GreylistShown, GreylistSize};
 pub use groups::{GroupRow, Pasted};
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};

@@ -294,6 +294,7 @@ routes! {
     GET "/api/v1/queue/{id}" Needs(SeeQueue);
     POST "/api/v1/queue/actions" ON_QUEUE;
     GET "/api/v1/greylist" Needs(SeeGreylist);
+    GET "/api/v1/greylist/pair" Needs(SeeGreylist);
     GET "/api/v1/greylist/delays" Needs(SeeGreylist);
     POST "/api/v1/greylist/pass" Needs(SteerGreylist);
     POST "/api/v1/greylist/forget" Needs(SteerGreylist);

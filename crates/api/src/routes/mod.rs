@@ -81,6 +81,7 @@ pub(crate) fn reading() -> Routes {
         .get("/queue/shape", "The queue by domain and age.", queue::shape)
         .get("/queue/{id}", "One message of the queue.", queue::show)
         .get("/greylist", "Triplets, newest first.", queue::greylist)
+        .get("/greylist/pair", "Greylisting of a sender and a recipient.", queue::greylist_pair)
         .get("/greylist/delays", "How long greylisting delayed mail.", queue::greylist_delays)
         .get("/reputation", "The clients with the worst reputation.", reputation::worst)
         .get("/reputation/{ip}", "What was learned of a client.", reputation::show)

@@ -2,7 +2,10 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use center::{GreylistDelays, GreylistRow, QueueCommand, QueueDone, QueueRow, QueueShape};
+use center::{
+    GreylistDelays, GreylistPair, GreylistPairSearch, GreylistRow, QueueCommand, QueueDone,
+    QueueRow, QueueShape,
+};
 use serde::{Deserialize, Serialize};
 use types::{Caller, QueueId};
 
@@ -70,6 +73,14 @@ pub(crate) async fn greylist(
     Params(GreylistParams { text, limit }): Params<GreylistParams>,
 ) -> Result<Json<Vec<GreylistRow>>, ApiProblem> {
     working(&api, move |center| center.greylist_list(&caller, &text, limit)).await.map(Json)
+}
+
+pub(crate) async fn greylist_pair(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(wanted): Params<GreylistPairSearch>,
+) -> Result<Json<GreylistPair>, ApiProblem> {
+    working(&api, move |center| center.greylist_pair(&caller, &wanted)).await.map(Json)
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -207,7 +207,7 @@ pub(super) fn spared_because(event: &Event) -> Option<String> {
 
 /// How a client is identified, and why not by its pool where that was asked
 /// for.
-pub(super) fn identified_by(
+pub(crate) fn identified_by(
     identity: ClientIdentity,
     client: &str,
     no_pool: Option<NoPool>,

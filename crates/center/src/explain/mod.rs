@@ -41,7 +41,9 @@ pub use change::beyond_permits;
 use decider::{Decider, PolicyView};
 use deeds::Deed;
 pub use evidence::octets;
-pub(crate) use evidence::{check_title, words as evidence_words, wrote as wrote_words};
+pub(crate) use evidence::{
+    check_title, identified_by, words as evidence_words, wrote as wrote_words,
+};
 use ledger::LedgerLine;
 pub(crate) use ledger::short;
 use life_line::Story;

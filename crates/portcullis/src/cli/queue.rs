@@ -1,6 +1,7 @@
 //! `queue …` and `greylist …`: what waits, and what people can do about it.
 
 use api::client::{encoded, path_with};
+use center::{GreylistPair, GreylistRow, GreylistShown};
 use serde_json::{Value as Json, json};
 
 use super::arguments::{Global, GreylistCommand, QueueCommand, Which};
@@ -211,6 +212,23 @@ fn shape(output: Output, shape: &Json) -> Result<(), Failure> {
     output.table(&heading, &cells.collect::<Vec<Vec<Json>>>())
 }
 
+/// What is known of a pair, in lines.
+fn pair_words(pair: &GreylistPair) -> String {
+    let mut lines = vec![format!("{} to {}", pair.from, pair.to)];
+    if !pair.text.is_empty() {
+        lines.push(pair.text.clone());
+    }
+    for GreylistShown { row, known_by, reference, returns, passes, .. } in &pair.triplets {
+        let GreylistRow { client, state, first_seen, last_used, attempts, .. } = row;
+        lines.push(format!("\n{client}, {known_by}: {state}"));
+        lines.push(format!("  first seen {first_seen} ({reference}), last {last_used}"));
+        lines.push(format!("  {attempts} attempts in this window"));
+        lines.extend(returns.iter().map(|told| format!("  expected: {}", told.text)));
+        lines.extend(passes.iter().map(|way| format!("  lets it in: {way}")));
+    }
+    lines.join("\n")
+}
+
 /// `greylist …`
 ///
 /// # Errors
@@ -230,6 +248,18 @@ pub(super) fn greylist(global: &Global, command: &GreylistCommand) -> Result<Exi
                 }
             };
             output.found(TRIPLETS, &rows, otherwise)?;
+        }
+        GreylistCommand::Show { sender, recipient, client } => {
+            let asked = [
+                ("from", Some(sender.as_str())),
+                ("to", Some(recipient.as_str())),
+                ("client", client.as_deref()),
+            ];
+            let pair: GreylistPair = server.get(&path_with("/greylist/pair", &asked))?;
+            match output.is_json() {
+                true => output.object(&json!(pair))?,
+                false => output.text(&pair_words(&pair))?,
+            }
         }
         GreylistCommand::Pass { text } => {
             confirm(global, &format!("let the triplets that contain {text:?} pass"))?;

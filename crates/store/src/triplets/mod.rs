@@ -242,7 +242,10 @@ impl Triplets {
                     || wanted(window.recipient.as_str())
             });
             found.extend(windows.map(|window| TripletEntry {
-                facts: window.facts(window.state(), window.attempts),
+                facts: TripletFacts {
+                    let_in: window.steered,
+                    ..window.facts(window.state(), window.attempts)
+                },
                 recipient: window.recipient.clone(),
                 last_used: window.last_used,
             }));

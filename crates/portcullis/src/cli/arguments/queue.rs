@@ -53,6 +53,18 @@ pub enum GreylistCommand {
         #[arg(long, default_value_t = 100, value_name = "N", value_parser = row_limit())]
         limit: usize,
     },
+    /// Show what is known of a sender and a recipient: by what each client is
+    /// known, when a retry passes, when it is expected, what would let it in.
+    Show {
+        /// MAIL FROM; <> for the null reverse-path.
+        sender: String,
+        /// RCPT TO.
+        recipient: String,
+        /// Only this client: its address, its network, or the domain whose
+        /// servers count as one.
+        #[arg(long, value_name = "CLIENT")]
+        client: Option<String>,
+    },
     /// Let the matching triplets pass at their next attempt.
     Pass {
         /// Text in client, sender or recipient.

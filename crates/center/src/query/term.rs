@@ -37,7 +37,8 @@ pub(super) fn value(
         let message = format!("`{}:` has no ranges", term.field.name);
         return Err(QueryError::new(term.at.clone(), message));
     };
-    let textual = matches!(kind, FieldKind::Address(_) | FieldKind::Text(_) | FieldKind::Exact(_));
+    let textual = kind != FieldKind::Exact(TextColumn::Direction)
+        && matches!(kind, FieldKind::Address(_) | FieldKind::Text(_) | FieldKind::Exact(_));
     match term.comparison {
         None | Some(Comparison::Equal) => {}
         Some(Comparison::Matches) if textual => return pattern(kind, text),
@@ -61,6 +62,7 @@ pub(super) fn value(
         FieldKind::Text(column) => {
             Ok(presence(column, text).unwrap_or_else(|| words(column, text, whole)))
         }
+        FieldKind::Exact(TextColumn::Direction) => direction(text),
         FieldKind::Exact(column) => {
             Ok(presence(column, text).unwrap_or_else(|| exact(column, text)))
         }
@@ -128,6 +130,24 @@ fn exact(column: TextColumn, text: &Text) -> Filter {
     };
     Filter::Text(column, how)
 }
+
+/// Which way mail goes. Only one of them is recorded: what has none came in.
+fn direction(text: &Text) -> Result<Filter, QueryError> {
+    let outbound = || Filter::Has(Column::Text(TextColumn::Direction));
+    let word = text.text.trim().to_lowercase();
+    match word.as_str() {
+        "outbound" => Ok(outbound()),
+        "inbound" => Ok(Filter::Not(Box::new(outbound()))),
+        _ => {
+            let message = "mail is inbound or outbound; leave it out to find both".to_owned();
+            let near = nearest(&word, DIRECTIONS.into_iter()).map(str::to_owned);
+            Err(QueryError::new(text.at.clone(), message).proposing(near))
+        }
+    }
+}
+
+/// The ways mail goes, as they are written.
+pub(crate) const DIRECTIONS: [&str; 2] = ["inbound", "outbound"];
 
 fn pattern(kind: FieldKind, text: &Text) -> Result<Filter, QueryError> {
     let (FieldKind::Address(column) | FieldKind::Text(column) | FieldKind::Exact(column)) = kind

@@ -79,6 +79,11 @@ fn errors_say_where_and_what_instead() {
         ),
         ("from:>a", 0..7, "`from:` cannot be compared with `>`"),
         ("ip:1.2.3.4..1.2.3.5", 0..19, "`ip:` has no ranges"),
+        (
+            "direction:outbuond",
+            10..18,
+            "mail is inbound or outbound; leave it out to find both, did you mean `outbound`?",
+        ),
     ] {
         let error = search(text, &moment()).unwrap_err();
         assert_eq!((error.at.clone(), error.message.as_str()), (at, message), "{text}");
@@ -211,6 +216,9 @@ const MEANINGS: &[(&str, &str)] = &[
     ("ask ana", "(words~ask & words~ana)"),
     ("-invoice", "!words~invoice"),
     ("a OR b c", "(words~a | (words~b & words~c))"),
+    ("direction:outbound", "has direction"),
+    ("direction:Inbound", "!has direction"),
+    ("-direction:inbound", "!!has direction"),
     // A time is a condition like any other; alone it is the range searched.
     ("time:today is:rejected", "outcome=rejected"),
     ("time:yesterday OR is:rejected", "(time=2026-11-20T00:00..2026-11-21T00:00 | outcome=rejected)"),

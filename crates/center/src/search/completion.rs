@@ -223,6 +223,7 @@ fn known_values(kind: FieldKind) -> Vec<Proposal> {
             .map(|reason| Proposal::known(reason.slug(), reason.label()))
             .collect(),
         FieldKind::Word(column) => plain(&term::words_of(column)),
+        FieldKind::Exact(TextColumn::Direction) => plain(&term::DIRECTIONS),
         FieldKind::YesNo(_) => plain(&["yes", "no"]),
         FieldKind::Has => plain(&["attachment"]),
         FieldKind::Tls => plain(&["none", "any", "1.2", "1.3"]),

@@ -51,6 +51,8 @@ pub enum FacetKey {
     Policy,
     /// The reply code.
     Code,
+    /// Which way it goes; nothing where all of it came in.
+    Direction,
 }
 
 /// One value.
@@ -79,7 +81,7 @@ struct FacetRow {
     term: fn(&str) -> String,
 }
 
-const FACETS: [FacetRow; 8] = [
+const FACETS: [FacetRow; 9] = [
     FacetRow {
         key: FacetKey::Type,
         label: "Type",
@@ -128,6 +130,12 @@ const FACETS: [FacetRow; 8] = [
         by: FacetBy::Number(NumberColumn::Code),
         term: |value| edit::term("code", value),
     },
+    FacetRow {
+        key: FacetKey::Direction,
+        label: "Direction",
+        by: FacetBy::Text(TextColumn::Direction),
+        term: |value| edit::term("direction", value),
+    },
 ];
 
 impl Center {
@@ -150,6 +158,8 @@ impl Center {
         let tallied = seen.events.tally(&scope.query(self.patience()), &plan)?;
         let found = |(row, facet): (&FacetRow, store::search::Facet)| {
             let named: u64 = facet.values.iter().map(|(_, count)| count).sum();
+            let others = tallied.rows.saturating_sub(named.saturating_add(facet.empty));
+            let facet = row.with_empty(facet);
             let values = facet.values.into_iter();
             Facet {
                 key: row.key,
@@ -157,7 +167,7 @@ impl Center {
                 values: values
                     .map(|(value, count)| row.value(&request.query, value, count))
                     .collect(),
-                others: tallied.rows.saturating_sub(named.saturating_add(facet.empty)),
+                others,
                 distinct: facet.distinct,
                 exact: !facet.sampled && !tallied.stopped,
             }
@@ -167,6 +177,17 @@ impl Center {
 }
 
 impl FacetRow {
+    /// With what has no value under the name people have for it: mail that
+    /// came in is recorded without a direction.
+    fn with_empty(&self, mut facet: store::search::Facet) -> store::search::Facet {
+        if self.key == FacetKey::Direction && facet.distinct > 0 && facet.empty > 0 {
+            facet.values.push(("inbound".to_owned(), facet.empty));
+            facet.values.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            facet.distinct += 1;
+        }
+        facet
+    }
+
     fn value(&self, query: &str, value: String, count: u64) -> FacetValue {
         let term = (self.term)(&value);
         let label = match self.key {

@@ -144,8 +144,8 @@ pub const FIELDS: &[Field] = &[
     field(Envelope, Number(NumberColumn::Port, Unit::Plain), "port", "port:25", "The client's TCP port.")
         .shown("Port", "port", Drawn::Number),
     field(Envelope, Exact(TextColumn::Direction), "direction", "direction:outbound",
-        "`outbound` finds the mail of your own servers to the world; without it both ways are found, \
-         and -direction:outbound leaves it out.")
+        "Which way it goes: `inbound` is mail from the world, `outbound` that of your own servers; \
+         without it both are found.")
         .shown("Direction", "direction", Drawn::Text),
     field(Envelope, Exact(TextColumn::Submitter), "submitter", "submitter:printer",
         "The device or program that submitted the mail by name and password; * for any.")

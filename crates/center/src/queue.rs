@@ -12,7 +12,7 @@ use types::{
     LifeLineId, Permission, QueueId, Reason, ReasonKind, Timestamp,
 };
 
-use crate::sight::Seen;
+use crate::sight::{Seen, sees_queued};
 use crate::waiting::Wait;
 use crate::{Center, CenterError, LastTry, NextHopState, permit, presentable, presentable_within};
 
@@ -251,7 +251,8 @@ impl Center {
             for message in &page {
                 let class = age_class(now.since(message.arrived));
                 let waiting = message.recipients.iter().filter(|r| r.state != RecipientState::Done);
-                for recipient in waiting.filter(|r| caller.sight.sees_path(&r.path)) {
+                let sight = &caller.sight;
+                for recipient in waiting.filter(|r| sees_queued(sight, message, r)) {
                     let domain = recipient.path.domain_key().to_owned();
                     let counts =
                         domains.entry(domain).or_insert_with(|| vec![0; AGES_MIN.len() + 1]);
@@ -279,7 +280,7 @@ impl Seen<'_> {
         message: &'m QueuedMessage,
     ) -> impl Iterator<Item = &'m QueuedRecipient> + use<'m> {
         let sight = self.events.sight().clone();
-        message.recipients.iter().filter(move |recipient| sight.sees_path(&recipient.path))
+        message.recipients.iter().filter(move |recipient| sees_queued(&sight, message, recipient))
     }
 
     /// Whether the caller sees a recipient of it that has not left.

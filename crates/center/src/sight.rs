@@ -4,8 +4,9 @@
 //! A question goes to [`Seen`], never to the event log itself, which nothing
 //! else in this crate can reach: rows, counts, facets, histograms, exports,
 //! deep links and the live tail are answered from the same rows. Whoever is
-//! limited to some domains or groups sees what concerns recipients there; whoever may
-//! not see subjects gets events without them, and finds nothing by them.
+//! limited to some domains or groups sees what concerns recipients there, and
+//! what people there send out; whoever may not see subjects gets events
+//! without them, and finds nothing by them.
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Deref};
@@ -16,11 +17,11 @@ use store::search::{
     Column, Count, Direction, EventSearch, FacetBy, Filter, FollowPosition, Followed, FoundRows,
     Order, Query, RowsPage, Scanned, Tallied, TallyPlan, TextColumn, TextMatch,
 };
-use store::{EventLog, StoreError};
+use store::{EventLog, QueuedMessage, QueuedRecipient, StoreError};
 use types::policy::DomainPattern;
 use types::{
-    Caller, Event, EventId, ForwardPath, LifeLineId, Permission, Permissions, PolicyRef, Reference,
-    Sight, Timestamp,
+    Caller, Event, EventId, ForwardPath, LifeLineId, Limited, Permission, Permissions, PolicyRef,
+    Reference, Sight, Timestamp,
 };
 
 use crate::{Center, CenterError};
@@ -92,6 +93,17 @@ impl Center {
     pub(crate) fn seen_by(&self, caller: &Caller) -> Seen<'_> {
         Seen { center: self, events: self.memory.seen_by(caller), may: caller.permissions }
     }
+}
+
+/// Whether a caller sees a recipient of a queued message: one of their own, or
+/// any of a message that one of their own sends out.
+pub(crate) fn sees_queued(
+    sight: &Sight,
+    message: &QueuedMessage,
+    recipient: &QueuedRecipient,
+) -> bool {
+    let direction = message.client.client.direction;
+    sight.sees_path(&recipient.path) || sight.sees_sent(direction, Some(&message.reverse_path))
 }
 
 /// Refuses to touch what belongs to a recipient whom the caller does not see.
@@ -248,21 +260,30 @@ fn asked<'f>(query: &Query<'_>, filter: &'f Filter) -> Query<'f> {
     Query { filter, times: query.times.clone(), stop: query.stop.clone() }
 }
 
-/// Events of recipients in these domains and groups. All members are one
-/// condition, which costs the same however many they are.
+/// Events of recipients in these domains and groups, and outbound ones of
+/// senders there: as [`Sight::sees`] has it.
 fn limit(sight: &Sight) -> Option<Filter> {
     let limited = sight.limited()?;
-    let domains = limited.limit().domains().iter().map(of_domain);
-    let among = TextMatch::Among(Arc::clone(limited.members()));
-    let members = Filter::Text(TextColumn::To, among);
-    let groups = (!limited.limit().groups().is_empty()).then_some(members);
-    Some(Filter::Any(domains.chain(groups).collect()))
+    let outbound = TextMatch::Equals(types::Direction::Outbound.slug().to_owned());
+    let outbound = Filter::Text(TextColumn::Direction, outbound);
+    let sent = Filter::All(vec![outbound, theirs(limited, TextColumn::From)]);
+    Some(Filter::Any(vec![theirs(limited, TextColumn::To), sent]))
 }
 
-fn of_domain(pattern: &DomainPattern) -> Filter {
+/// An address of these domains and groups in this column. All members are one
+/// condition, which costs the same however many they are.
+fn theirs(limited: &Limited, column: TextColumn) -> Filter {
+    let domains = limited.limit().domains().iter().map(|pattern| of_domain(pattern, column));
+    let among = TextMatch::Among(Arc::clone(limited.members()));
+    let members = Filter::Text(column, among);
+    let groups = (!limited.limit().groups().is_empty()).then_some(members);
+    Filter::Any(domains.chain(groups).collect())
+}
+
+fn of_domain(pattern: &DomainPattern, column: TextColumn) -> Filter {
     let is = |below| {
         let domain = pattern.domain.as_str().to_owned();
-        Filter::Text(TextColumn::To, TextMatch::Domain { domain, below })
+        Filter::Text(column, TextMatch::Domain { domain, below })
     };
     match pattern.below {
         false => is(false),

@@ -1,6 +1,8 @@
 //! Whoever is limited to some domains or to the members of a group sees
 //! nothing of others, whichever way they ask.
 
+mod sent;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -457,9 +459,13 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
 /// Puts one message to both into the queue: one recipient waits, the other's
 /// is held because it may be forged.
 pub(crate) async fn queued(gateway: &Gateway) {
-    let log = gateway.center.memory.of_house();
     let own = to(7, Reason::Accepted, Some(OWN));
-    let other = to(8, Reason::HoldAuthentication, Some(OTHER));
+    enqueue(gateway, own, to(8, Reason::HoldAuthentication, Some(OTHER))).await;
+}
+
+/// Puts one message to both into the queue, as [`queued`].
+async fn enqueue(gateway: &Gateway, own: Event, other: Event) {
+    let log = gateway.center.memory.of_house();
     let id = queue_id(7);
     let mut content = log.content(id);
     content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();

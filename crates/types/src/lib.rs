@@ -73,7 +73,7 @@ pub use recipient::{KnownRecipient, RecipientsChange, Unproven};
 pub use reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 pub use reputation::{PutOff, ReputationCount, ReputationFacts, ReputationHolder, ReputationMark};
 pub use role::{Role, RoleName};
-pub use sight::{AddressSet, Limit, LimitError, Sight};
+pub use sight::{AddressSet, Limit, LimitError, Limited, Sight};
 pub use signing::{OwnSignature, Selector, SelectorError, SigningFacts, Unsigned};
 pub use stage::Stage;
 pub use submission::{SubmissionFacts, Submitter};

@@ -11,7 +11,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::address::{EmailAddress, ForwardPath, parent_of};
+use crate::address::{EmailAddress, ForwardPath, ReversePath, parent_of};
+use crate::client::Direction;
 use crate::event::Event;
 use crate::lists::Pattern;
 use crate::policy::DomainPattern;
@@ -236,12 +237,21 @@ impl Sight {
         self.sees_key(recipient.key())
     }
 
-    /// Whether what happened is in it.
+    /// Whether what happened is in it: it is about a recipient there, or
+    /// about mail that somebody there sent.
     pub fn sees(&self, event: &Event) -> bool {
-        match &event.subject.recipient {
-            Some(recipient) => self.sees_path(recipient),
-            None => self.is_everything(),
-        }
+        let subject = &event.subject;
+        self.is_everything()
+            || subject.recipient.as_ref().is_some_and(|recipient| self.sees_path(recipient))
+            || self.sees_sent(subject.client.client.direction, subject.reverse_path.as_deref())
+    }
+
+    /// Whether mail on its way out is that of somebody in it. What came in
+    /// never is: there an envelope sender is whatever its writer says, while
+    /// outbound mail is taken from our own servers alone.
+    pub fn sees_sent(&self, direction: Direction, sender: Option<&ReversePath>) -> bool {
+        let sender = sender.and_then(ReversePath::address);
+        direction == Direction::Outbound && sender.is_some_and(|sender| self.sees_address(sender))
     }
 
     /// What tells the members its groups have from others; empty without

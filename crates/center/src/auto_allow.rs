@@ -183,16 +183,19 @@ impl Center {
             return Err(CenterError::Invalid { problems });
         }
         let table = &self.parts.correspondences;
-        let found = self.would_import(&pairs);
         if how.dry_run {
-            return Ok(AutoAllowImported { problems, dry_run: true, ..found });
+            return Ok(AutoAllowImported { problems, ..self.would_import(&pairs) });
         }
-        if found.left_out > 0 && !how.partial {
-            let room = table.room();
-            let message = format!("{} of these pairs are new, and there is room for {room}", {
-                found.new + found.left_out
-            });
-            return Err(CenterError::invalid(message));
+        // Storing looks each pair up: before it is asked only where there may
+        // be no room for all.
+        let room = table.room();
+        if !how.partial && pairs.len() > room {
+            let found = self.would_import(&pairs);
+            if found.left_out > 0 {
+                let new = found.new + found.left_out;
+                let message = format!("{new} of these pairs are new, and there is room for {room}");
+                return Err(CenterError::invalid(message));
+            }
         }
         let details = json!({ "pairs": pairs.len(), "bad_lines": problems.len() });
         self.record(caller, AuditAction::AutoAllowImported, "auto allow", &details)?;
@@ -204,11 +207,15 @@ impl Center {
     /// What would become of these pairs.
     fn would_import(&self, pairs: &[Correspondence]) -> AutoAllowImported {
         let (table, now) = (&self.parts.correspondences, self.parts.clock.now());
-        let known = |pair: &Correspondence| table.between(&pair.own, &pair.other, now);
-        let unknown = pairs.iter().filter(|pair| known(pair).is_none());
-        let unknown: HashSet<_> = unknown.map(|pair| (pair.own.key(), pair.other.key())).collect();
-        let newer = |pair: &Correspondence| known(pair).is_some_and(|k| k.wrote < pair.wrote);
-        let renewed = pairs.iter().filter(|pair| newer(pair)).count();
+        let (mut unknown, mut renewed) = (HashSet::new(), 0);
+        for pair in pairs {
+            match table.between(&pair.own, &pair.other, now) {
+                Some(known) => renewed += usize::from(known.wrote < pair.wrote),
+                None => {
+                    unknown.insert((pair.own.key(), pair.other.key()));
+                }
+            }
+        }
         let new = unknown.len().min(table.room());
         let left_out = unknown.len() - new;
         let unchanged = pairs.len() - unknown.len() - renewed;

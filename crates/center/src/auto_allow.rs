@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use types::{AuditAction, Caller, Correspondence, EmailAddress, Permission, Timestamp};
 
+use crate::csv_columns::{Columns, csv_error, csv_line};
 use crate::daily_log::spreadsheet_safe;
-use crate::senders::{IMPORT_ROWS_MAX, PROBLEMS_MAX, csv_error, csv_line};
+use crate::senders::file::{IMPORT_ROWS_MAX, PROBLEMS_MAX};
 use crate::{Center, CenterError, ImportHow, Problem, permit, presentable};
 
 /// Most rows shown at once.
 const ROWS_MAX: usize = 1_000;
 /// The columns of the file.
 const COLUMNS: [&str; 3] = ["sender", "recipient", "wrote"];
+/// How many of them a file must have.
+const NEEDED: usize = 2;
 
 /// Which pairs are meant; what is absent does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -244,11 +247,12 @@ impl Center {
     ) -> Result<(Vec<Correspondence>, Vec<Problem>), CenterError> {
         let mut reader =
             csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(csv);
-        let columns = columns(reader.headers().map_err(|e| csv_error(&e))?)?;
+        let header = reader.headers().map_err(|e| csv_error(&e))?;
+        let columns = Columns::find(header, COLUMNS, NEEDED)?;
         let (mut pairs, mut problems) = (Vec::new(), Vec::new());
         for record in reader.records() {
             let record = record.map_err(|e| csv_error(&e))?;
-            match self.pair_of_line(caller, columns, &record) {
+            match self.pair_of_line(caller, columns.cells(&record)) {
                 Ok(pair) => pairs.push(pair),
                 Err(message) => problems.push(Problem::at_line(csv_line(&record), message)),
             }
@@ -266,23 +270,14 @@ impl Center {
     fn pair_of_line(
         &self,
         caller: &Caller,
-        [sender, recipient, wrote]: [Option<usize>; 3],
-        record: &csv::StringRecord,
+        [sender, recipient, wrote]: [&str; COLUMNS.len()],
     ) -> Result<Correspondence, String> {
-        let cell = |place: Option<usize>| {
-            // Undo what our own export did for spreadsheets.
-            let text = place.and_then(|place| record.get(place)).unwrap_or("");
-            match text.strip_prefix('\'') {
-                Some(rest) if spreadsheet_safe(rest).len() > rest.len() => rest,
-                _ => text,
-            }
-        };
         let address = |what: &str, text: &str| {
             text.parse::<EmailAddress>()
                 .map_err(|error| format!("{what} {:?}: {error}", presentable(text)))
         };
-        let other = address("sender", cell(sender))?;
-        let own = address("recipient", cell(recipient))?;
+        let other = address("sender", sender)?;
+        let own = address("recipient", recipient)?;
         let set = self.parts.activator.in_force();
         if !set.is_internal(own.domain_key()) {
             return Err(format!("recipient {own}: not of one of your domains"));
@@ -294,7 +289,7 @@ impl Center {
             return Err(format!("sender {other}: of one of your own domains"));
         }
         let now = self.parts.clock.now();
-        let wrote = match cell(wrote) {
+        let wrote = match wrote {
             "" => now,
             text => text.parse().map_err(|error: types::time::TimestampError| error.to_string())?,
         };
@@ -304,24 +299,6 @@ impl Center {
             true if !pair.covers(now) => Err(format!("wrote {wrote}: more than 120 days ago")),
             true => Ok(pair),
         }
-    }
-}
-
-/// Where each column stands.
-fn columns(header: &csv::StringRecord) -> Result<[Option<usize>; 3], CenterError> {
-    let place = |name: &str| header.iter().position(|title| title.eq_ignore_ascii_case(name));
-    let known = |title: &&str| COLUMNS.iter().any(|name| name.eq_ignore_ascii_case(title));
-    let wrong =
-        |message: String| CenterError::Invalid { problems: vec![Problem::at_line(1, message)] };
-    if let Some(title) = header.iter().find(|title| !known(title)) {
-        let title = presentable(title);
-        return Err(wrong(format!("unknown column {title:?}; known are {}", COLUMNS.join(", "))));
-    }
-    match COLUMNS.map(place) {
-        [None, ..] | [_, None, _] => {
-            Err(wrong("the first line must name the columns sender and recipient".to_owned()))
-        }
-        found => Ok(found),
     }
 }
 

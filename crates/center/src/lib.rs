@@ -19,6 +19,7 @@ mod auto_allow;
 pub mod bulk;
 pub mod command;
 mod conservation;
+mod csv_columns;
 pub mod daily_log;
 mod definitions;
 mod effects;
@@ -110,7 +111,8 @@ pub use requests::{
 pub use returns::{DelayRow, DelaySuggestion, GreylistDelays, ReturnPrior, ReturnState, RowReturn};
 pub use saved_views::{NewView, SavedView};
 pub use search::{Cursor, PAGE_ROWS_MAX, Row, SearchPage, SearchRequest};
-pub use senders::{ImportHow, Imported, SenderRow, SenderSearch};
+pub use senders::file::{ImportHow, Imported};
+pub use senders::{SenderRow, SenderSearch};
 pub use simulate::{Simulated, SimulatedMail};
 pub use status::{Readiness, ReadyCheck, Status};
 pub use versions::{VersionDifference, VersionRow};

@@ -250,7 +250,7 @@ mod tests {
     use std::time::Duration;
 
     use store::contract::TripletAttempt;
-    use types::{DomainPattern, Reason, Sight};
+    use types::{Reason, Sight};
 
     use super::*;
     use crate::returns::ReturnState;
@@ -341,8 +341,8 @@ mod tests {
         assert!(told.starts_with("sender \"ann\":"), "{told}");
         let told = check(&root, &wanted("<>", "bob@corp.example", Some("so me")));
         assert!(told.contains("is no address, network or domain"), "{told}");
-        let other: DomainPattern = "other.example".parse().unwrap();
-        let limited = root.clone().seeing(Sight::of(vec![other]).unwrap());
+        let other = Sight::of(vec!["other.example".parse().unwrap()]).unwrap();
+        let limited = root.clone().seeing(other);
         let told = check(&limited, &wanted("<>", "bob@corp.example", None));
         assert!(told.starts_with("you do not see the mail of bob@corp.example"), "{told}");
         let nobody = Caller::new("nobody", types::Permissions::NONE);

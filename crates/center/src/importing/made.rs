@@ -14,7 +14,7 @@ use types::{Caller, Domain, EmailAddress, Permission, Policy, Timestamp};
 
 use super::{ImportedLine, Item, Line, ListText, Means, SHOWN_CHARS_MAX, read};
 use crate::input::sender_problem;
-use crate::senders::{IMPORT_ROWS_MAX, PROBLEMS_MAX};
+use crate::senders::file::{IMPORT_ROWS_MAX, PROBLEMS_MAX};
 use crate::{Center, CenterError, ImportHow, Imported, Problem, permit, presentable_within};
 
 /// Most lines repeated in the report, of the good ones and of the bad ones.

@@ -1,11 +1,13 @@
 //! `senders auto …`: to whom people wrote, and who may therefore answer.
 
 use api::client::path_with;
+use center::AutoAllowImported;
 use serde_json::{Value as Json, json};
 use types::EmailAddress;
 
 use super::arguments::{AutoAllowCommand, Global};
 use super::exit::{Exit, Failure};
+use super::importing;
 use super::output::{Column, Output};
 use super::policies::typed;
 use super::server::{Server, confirm, read_text};
@@ -58,9 +60,10 @@ pub(super) fn auto_allow(global: &Global, command: &AutoAllowCommand) -> Result<
             let is = |yes: bool| Some(if yes { "true" } else { "false" });
             let parameters = [("dry_run", is(*dry_run)), ("partial", is(*partial))];
             let path = path_with("/senders/auto/import", &parameters);
-            let told = server.post_text(&path, text)?;
+            let told: AutoAllowImported = serde_json::from_value(server.post_text(&path, text)?)
+                .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
             match output.is_json() {
-                true => output.object(&told)?,
+                true => output.object(&json!(told))?,
                 false => output.text(&report(&told))?,
             }
         }
@@ -74,27 +77,17 @@ pub(super) fn auto_allow(global: &Global, command: &AutoAllowCommand) -> Result<
 }
 
 /// Every bad line, and the sums.
-fn report(told: &Json) -> String {
-    let number = |name: &str| told.get(name).and_then(Json::as_u64).unwrap_or(0);
-    let none = json!([]);
-    let problems = told.get("problems").unwrap_or(&none).as_array().cloned().unwrap_or_default();
-    let mut text = String::new();
-    for problem in &problems {
-        let line = problem.get("line").and_then(Json::as_u64);
-        let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        let message = problem.get("message").and_then(Json::as_str).unwrap_or_default();
-        text += &format!("BAD: {line}{message}\n");
-    }
-    let dry_run = told.get("dry_run").and_then(Json::as_bool).unwrap_or(false);
-    let (new, renewed, unchanged) = (number("new"), number("renewed"), number("unchanged"));
-    let left_out = match number("left_out") {
+fn report(told: &AutoAllowImported) -> String {
+    let AutoAllowImported { new, renewed, unchanged, left_out, problems, dry_run } = told;
+    let room = match left_out {
         0 => String::new(),
         count => format!(", no room for {count}"),
     };
-    text + &format!(
-        "{new} pairs {}, {renewed} renewed, {unchanged} without a change, {} bad lines{left_out}{}",
-        if dry_run { "would be new" } else { "are new" },
-        problems.len(),
-        if dry_run { "; nothing is changed" } else { "" },
-    )
+    importing::bad_lines(problems)
+        + &format!(
+            "{new} pairs {}, {renewed} renewed, {unchanged} without a change, {} bad lines{room}{}",
+            if *dry_run { "would be new" } else { "are new" },
+            problems.len(),
+            if *dry_run { "; nothing is changed" } else { "" },
+        )
 }

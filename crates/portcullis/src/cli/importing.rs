@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use api::client::path_with;
-use center::Imported;
 use center::importing::ImportedLine;
+use center::{Imported, Problem};
 use serde_json::json;
 use types::EmailAddress;
 
@@ -78,15 +78,21 @@ pub(super) fn each(lines: &[ImportedLine]) -> String {
     text
 }
 
+/// Every bad line with why.
+pub(super) fn bad_lines(problems: &[Problem]) -> String {
+    let told = problems.iter().map(|problem| {
+        let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("BAD: {line}{}\n", problem.message)
+    });
+    told.collect()
+}
+
 /// Every line with what it becomes, and the sum.
 fn report(told: &Imported) -> String {
-    let mut text = each(&told.lines);
-    if told.lines.is_empty() {
-        for problem in &told.problems {
-            let line = problem.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            text += &format!("BAD: {line}{}\n", problem.message);
-        }
-    }
+    let text = match told.lines.is_empty() {
+        true => bad_lines(&told.problems),
+        false => each(&told.lines),
+    };
     let bad = told.problems.len();
     let stored = told.stored;
     text + &match told.dry_run {

@@ -5,32 +5,19 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use center::{DelayRow, GreylistDelays};
-use serde::Deserialize;
 use serde_json::json;
 use types::Permission;
 use types::policy::{GreylistOption, PolicyOption};
 
+use super::days::{Days, WantedDays};
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::client::path_with;
 use crate::routes::{Params, working};
 
-/// The spans of the choice, in days; the last is all that is kept.
-const DAYS: [u32; 3] = [1, 7, 30];
-
-/// What the address says.
-#[derive(Deserialize)]
-#[serde(default)]
-pub(super) struct Wanted {
-    days: u32,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Wanted { days: 30 }
-    }
-}
+/// Days looked back on unless the address says others.
+const USUAL_DAYS: u32 = 30;
 
 /// One line, with the list of its attempts, and the editor that is filled in
 /// with what is suggested.
@@ -50,18 +37,20 @@ struct DelaysPage {
     counted: Option<(String, String)>,
     more: usize,
     left_out: u64,
-    days: [u32; 3],
-    chosen: u32,
+    days: Days,
 }
 
 pub(super) async fn page(
     State(api): State<Api>,
     signed: Signed,
     shell: Shell,
-    Params(Wanted { days }): Params<Wanted>,
+    Params(wanted): Params<WantedDays>,
 ) -> Response {
+    let days = wanted.of("/reports/delays", USUAL_DAYS);
+    let looked_at = days.chosen;
     let may_change = signed.caller.may(Permission::EditPolicies);
-    let report = working(&api, move |center| center.greylist_delays(&signed.caller, days, 0)).await;
+    let report =
+        working(&api, move |center| center.greylist_delays(&signed.caller, looked_at, 0)).await;
     let report = match report {
         Ok(report) => report,
         Err(problem) => return error_page(shell, &problem),
@@ -71,16 +60,7 @@ pub(super) async fn page(
     let suggested = rows.iter().filter(|row| row.suggestion.is_some()).cloned();
     let suggested = suggested.map(|row| line(row, may_change)).collect();
     let lines = rows.into_iter().map(|row| line(row, may_change)).collect();
-    shown(&DelaysPage {
-        suggested,
-        lines,
-        counted,
-        more,
-        left_out,
-        days: DAYS,
-        chosen: days,
-        shell,
-    })
+    shown(&DelaysPage { suggested, lines, counted, more, left_out, days, shell })
 }
 
 fn line(row: DelayRow, may_change: bool) -> Line {

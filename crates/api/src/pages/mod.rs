@@ -11,6 +11,7 @@ mod bulk;
 mod chart;
 pub(crate) mod clock;
 mod compare;
+mod days;
 mod delays;
 mod downloads;
 mod expecting;

@@ -5,9 +5,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use center::precision::{Precision, PrecisionRow};
-use serde::Deserialize;
 use types::PolicyRef;
 
+use super::days::{Days, WantedDays};
 use super::sizes::grouped;
 use super::{Shell, error_page, shown};
 use crate::Api;
@@ -15,21 +15,8 @@ use crate::auth::Signed;
 use crate::client::path_with;
 use crate::routes::{Params, working};
 
-/// The spans of the choice, in days.
-const DAYS: [u32; 3] = [1, 7, 30];
-
-/// What the address says.
-#[derive(Deserialize)]
-#[serde(default)]
-pub(super) struct Wanted {
-    days: u32,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Wanted { days: 7 }
-    }
-}
+/// Days looked back on unless the address says others.
+const USUAL_DAYS: u32 = 7;
 
 /// One line.
 struct Line {
@@ -49,17 +36,18 @@ struct PrecisionPage {
     lines: Vec<Line>,
     from: String,
     unknown: u64,
-    days: [u32; 3],
-    chosen: u32,
+    days: Days,
 }
 
 pub(super) async fn page(
     State(api): State<Api>,
     signed: Signed,
     shell: Shell,
-    Params(Wanted { days }): Params<Wanted>,
+    Params(wanted): Params<WantedDays>,
 ) -> Response {
-    let report = working(&api, move |center| center.precision(&signed.caller, days)).await;
+    let days = wanted.of("/reports/precision", USUAL_DAYS);
+    let looked_at = days.chosen;
+    let report = working(&api, move |center| center.precision(&signed.caller, looked_at)).await;
     let report = match report {
         Ok(report) => report,
         Err(problem) => return error_page(shell, &problem),
@@ -89,5 +77,5 @@ pub(super) async fn page(
     };
     let lines = rows.into_iter().map(line).collect();
     let from = shell.zone.whole(from);
-    shown(&PrecisionPage { lines, from, unknown, days: DAYS, chosen: days, shell })
+    shown(&PrecisionPage { lines, from, unknown, days, shell })
 }

@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::{Extension, Json};
 use center::{AutoAllowImported, AutoAllowRow, AutoAllowSearch, ImportHow};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use types::Caller;
 
 use super::answers::Csv;
-use super::{Params, working};
+use super::{Forgotten, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
@@ -32,20 +32,14 @@ pub(crate) async fn export(
     written.await.map(Csv)
 }
 
-/// How many there were to forget.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct Purged {
-    forgotten: usize,
-}
-
 pub(crate) async fn purge(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Params(search): Params<AutoAllowSearch>,
-) -> Result<Json<Purged>, ApiProblem> {
+) -> Result<Json<Forgotten>, ApiProblem> {
     let work = working(&api, move |center| center.purge_auto_allowed(&caller, &search));
     let forgotten = work.await?;
-    Ok(Json(Purged { forgotten }))
+    Ok(Json(Forgotten { forgotten }))
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

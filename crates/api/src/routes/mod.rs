@@ -26,8 +26,8 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use center::accounts::Accounts;
 use center::{Center, CenterError};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::Api;
 use crate::openapi::Routes;
@@ -169,6 +169,12 @@ pub(crate) fn writing() -> Routes {
 /// The whole API.
 pub(crate) fn all() -> Routes {
     reading().merge(writing()).merge(submitters::routes()).merge(crate::auth::api::routes())
+}
+
+/// How many there were to forget.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct Forgotten {
+    forgotten: usize,
 }
 
 /// Works on the message center off the asynchronous workers.

@@ -6,10 +6,10 @@ use axum::{Extension, Json};
 use center::{
     RecipientDomain, RecipientImport, RecipientSearch, RecipientShown, RecipientsImported,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use types::{Caller, Domain, EmailAddress, KnownRecipient};
 
-use super::{Params, working};
+use super::{Forgotten, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
@@ -64,27 +64,21 @@ pub(crate) async fn import(
     working(&api, work).await.map(Json)
 }
 
-/// How many were forgotten.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(crate) struct RecipientsForgotten {
-    forgotten: usize,
-}
-
 pub(crate) async fn forget(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(address): Path<EmailAddress>,
-) -> Result<Json<RecipientsForgotten>, ApiProblem> {
+) -> Result<Json<Forgotten>, ApiProblem> {
     let was_known = working(&api, move |center| center.forget_recipient(&caller, &address)).await?;
-    Ok(Json(RecipientsForgotten { forgotten: usize::from(was_known) }))
+    Ok(Json(Forgotten { forgotten: usize::from(was_known) }))
 }
 
 pub(crate) async fn learn_anew(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(domain): Path<Domain>,
-) -> Result<Json<RecipientsForgotten>, ApiProblem> {
+) -> Result<Json<Forgotten>, ApiProblem> {
     let forgotten =
         working(&api, move |center| center.learn_recipients_anew(&caller, &domain)).await?;
-    Ok(Json(RecipientsForgotten { forgotten }))
+    Ok(Json(Forgotten { forgotten }))
 }

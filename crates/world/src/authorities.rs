@@ -43,18 +43,30 @@ impl Authorities {
         // One of the system's that cannot be read does not spoil the others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(file) = ca_file {
-            let wrong =
-                |why: &dyn fmt::Display| format!("the authorities in {}: {why}", file.display());
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
-                let certificate = certificate.map_err(|error| wrong(&error))?;
-                roots.add(certificate).map_err(|error| wrong(&error))?;
-            }
+            add_file(&mut roots, file)?;
         }
+        Ok(Authorities::of(roots))
+    }
+
+    /// Those of this file (PEM) and no others.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has none. A sentence for the operator.
+    pub fn only(ca_file: &Path) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        add_file(&mut roots, ca_file)?;
+        match roots.is_empty() {
+            true => Err(format!("there is no certificate in {}", ca_file.display())),
+            false => Ok(Authorities::of(roots)),
+        }
+    }
+
+    fn of(roots: RootCertStore) -> Self {
         let roots = Arc::new(roots);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider).build();
-        Ok(Authorities { roots, verifier: verifier.ok() })
+        Authorities { roots, verifier: verifier.ok() }
     }
 
     /// TLS with whoever has a certificate of one of them.
@@ -94,6 +106,16 @@ impl Authorities {
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// Adds the authorities of a file.
+fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), String> {
+    let wrong = |why: &dyn fmt::Display| format!("the authorities in {}: {why}", file.display());
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| wrong(&error))? {
+        let certificate = certificate.map_err(|error| wrong(&error))?;
+        roots.add(certificate).map_err(|error| wrong(&error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

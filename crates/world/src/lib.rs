@@ -1,6 +1,6 @@
 //! What is not ours, as traits and the real ones: clock, chance, DNS,
-//! dialling, asking a web address, whose certificates count, the next hop's
-//! word on a recipient, the space on the disk.
+//! dialling, asking a web address, reading a directory by LDAP, whose
+//! certificates count, the next hop's word on a recipient, the space on the disk.
 //!
 //! Everything that would make a test slow, flaky or dependent on a machine is
 //! behind one of these traits, and [`simulated`] has the other half: twelve
@@ -16,6 +16,7 @@ pub mod dns;
 mod dns_answers;
 mod dns_failures;
 pub mod inward;
+pub mod ldap;
 pub mod recipient_probe;
 pub mod simulated;
 pub mod web;

@@ -7,6 +7,7 @@
 mod chance;
 mod clock;
 mod disk_space;
+mod ldap;
 mod network;
 mod recipient_probe;
 mod resolver;
@@ -14,6 +15,7 @@ mod resolver;
 pub use chance::SeededChance;
 pub use clock::SimulatedClock;
 pub use disk_space::SimulatedDisk;
+pub use ldap::SimulatedLdap;
 pub use network::{SimulatedListener, SimulatedNetwork};
 pub use recipient_probe::SimulatedProbe;
 pub use resolver::{Asked, SimulatedResolver};

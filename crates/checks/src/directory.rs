@@ -1,6 +1,7 @@
-//! Directories: whose recipients are listed in files, one address a line.
+//! Directories: whose recipients are listed in files, one address a line, and
+//! what is fetched from servers (see [`crate::synced`]).
 //!
-//! Each is read as a whole and swapped in, once it rests: half of a list that
+//! Each file is read as a whole and swapped in, once it rests: half of a list that
 //! is being written would refuse the others for good. One that cannot be read,
 //! has a bad line or has become empty leaves the old content in force. How
 //! long that content is believed is asked by its age.
@@ -58,7 +59,8 @@ pub enum DirectoryError {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     addresses: Arc<HashSet<Box<str>>>,
-    confirmed: Timestamp,
+    /// Nothing if it never was.
+    confirmed: Option<Timestamp>,
     file: Option<Arc<ReadFile>>,
     /// How the file looked last, where that is not how it was read.
     changing: Option<Stamp>,
@@ -80,7 +82,12 @@ impl Directory {
     /// A directory of these addresses, in comparable form.
     pub fn of(addresses: impl IntoIterator<Item = Box<str>>, confirmed: Timestamp) -> Directory {
         let addresses = Arc::new(addresses.into_iter().collect());
-        Directory { addresses, confirmed, ..Directory::default() }
+        Directory { addresses, confirmed: Some(confirmed), ..Directory::default() }
+    }
+
+    /// A directory of which nothing is known yet.
+    pub(crate) fn never_read() -> Directory {
+        Directory::default()
     }
 
     /// Reads a directory: one address a line, or only its part before the
@@ -111,7 +118,7 @@ impl Directory {
             }
             addresses.insert(address.key().into());
         }
-        Ok(Directory { addresses: Arc::new(addresses), confirmed: read, ..Directory::default() })
+        Ok(Directory::of(addresses, read))
     }
 
     /// Reads a directory file; see [`Directory::parse`].
@@ -136,7 +143,7 @@ impl Directory {
         let Some(file) = &self.file else { return Ok(self.clone()) };
         let found = stamp(&file.path);
         if found.is_some() && found == file.stamp {
-            return Ok(Directory { confirmed: now, changing: None, ..self.clone() });
+            return Ok(Directory { confirmed: Some(now), changing: None, ..self.clone() });
         }
         if found.is_some() && found != self.changing {
             return Ok(Directory { changing: found, ..self.clone() });
@@ -171,8 +178,8 @@ fn stamp(path: &Path) -> Option<Stamp> {
 pub(crate) struct Found {
     /// Whether it has it.
     pub(crate) known: bool,
-    /// When it was confirmed.
-    pub(crate) confirmed: Timestamp,
+    /// When that was confirmed; nothing if it never was.
+    pub(crate) confirmed: Option<Timestamp>,
 }
 
 /// How a directory is.
@@ -188,6 +195,8 @@ pub struct DirectoryStatus {
 #[derive(Default)]
 pub struct Directories {
     files: ArcSwap<HashMap<Domain, Directory>>,
+    /// What was fetched from servers, by the domains that ask them.
+    synced: ArcSwap<HashMap<Domain, Directory>>,
     /// One change at a time, so that none is lost.
     changing: Mutex<()>,
 }
@@ -202,6 +211,11 @@ impl Directories {
     pub fn replace(&self, files: HashMap<Domain, Directory>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.files.store(Arc::new(files));
+    }
+
+    /// Puts what was fetched from servers in force.
+    pub(crate) fn replace_synced(&self, synced: HashMap<Domain, Directory>) {
+        self.synced.store(Arc::new(synced));
     }
 
     /// Reads every file again that has changed since it was read, and
@@ -220,14 +234,27 @@ impl Directories {
         errors
     }
 
-    /// What the directory of the recipient's domain says; nothing if it has
-    /// none.
+    /// What the directories of the recipient's domain say; nothing if it has
+    /// none. Of two that both lack it, the older says how far that is believed.
     pub(crate) fn look(&self, recipient: &EmailAddress) -> Option<Found> {
         let domain = recipient.domain_key().parse::<Domain>().ok()?;
-        let files = self.files.load();
-        let directory = files.get(&domain)?;
-        let known = directory.addresses.contains(recipient.key());
-        Some(Found { known, confirmed: directory.confirmed })
+        let look = |all: &HashMap<Domain, Directory>| {
+            let directory = all.get(&domain)?;
+            let known = directory.addresses.contains(recipient.key());
+            Some(Found { known, confirmed: directory.confirmed })
+        };
+        let (file, synced) = (look(&self.files.load()), look(&self.synced.load()));
+        match (file, synced) {
+            (Some(file), Some(synced)) => Some(match (file.known, synced.known) {
+                (true, _) => file,
+                (false, true) => synced,
+                (false, false) => {
+                    let confirmed = file.confirmed.min(synced.confirmed);
+                    Found { known: false, confirmed }
+                }
+            }),
+            (file, synced) => file.or(synced),
+        }
     }
 
     /// Whether a directory has this address.
@@ -235,11 +262,17 @@ impl Directories {
         self.look(address).is_some_and(|found| found.known)
     }
 
-    /// How the directory of a domain is, if it has one.
+    /// How many recipients of a domain were fetched from a server, if it asks
+    /// one.
+    pub fn synced_entries(&self, domain: &Domain) -> Option<usize> {
+        self.synced.load().get(domain).map(Directory::len)
+    }
+
+    /// How the file of a domain is, if it has one.
     pub fn status(&self, domain: &Domain) -> Option<DirectoryStatus> {
         let files = self.files.load();
         let directory = files.get(domain)?;
-        Some(DirectoryStatus { entries: directory.len(), confirmed: directory.confirmed })
+        Some(DirectoryStatus { entries: directory.len(), confirmed: directory.confirmed? })
     }
 }
 
@@ -274,7 +307,7 @@ mod tests {
         let all = Directories::new(HashMap::from([(domain, read)]));
         let look = |who: &str| {
             let found = all.look(&format!("{who}@corp.example").parse().unwrap()).unwrap();
-            (found.known, found.confirmed)
+            (found.known, found.confirmed.unwrap())
         };
         assert!(all.reread(at(1)).is_empty());
         assert_eq!(look("ana"), (true, at(1)), "unchanged is confirmed");
@@ -302,6 +335,22 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(all.reread(at(9)).len(), 1);
         assert_eq!(look("bob"), (true, at(8)));
+    }
+
+    #[test]
+    fn of_a_file_and_a_server_either_knows_and_the_older_says_how_far_a_lack_is_believed() {
+        let at = Timestamp::from_millis;
+        let of = |who: &str, confirmed| {
+            let domain: Domain = "corp.example".parse().unwrap();
+            HashMap::from([(domain, Directory::of([who.into()], at(confirmed)))])
+        };
+        let all = Directories::new(of("ana@corp.example", 2));
+        all.replace_synced(of("bob@corp.example", 1));
+        let look = |who: &str| all.look(&who.parse().unwrap()).unwrap();
+        let found = |known, confirmed| Found { known, confirmed: Some(at(confirmed)) };
+        assert_eq!(look("ana@corp.example"), found(true, 2));
+        assert_eq!(look("bob@corp.example"), found(true, 1));
+        assert_eq!(look("cid@corp.example"), found(false, 1));
     }
 
     #[test]

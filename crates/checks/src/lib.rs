@@ -25,6 +25,7 @@ mod reputation;
 mod sender_domain;
 mod signing;
 mod smtputf8;
+mod synced;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -64,6 +65,9 @@ pub use reputation::{Reputation, Reputed};
 pub use signing::{
     KeyKind, Leaving, PublishedKey, Signed, Signing, SigningFailed, SigningKey, SigningKeyError,
     SigningSettings, SigningStatus, published,
+};
+pub use synced::{
+    LeftOut, SyncError, SyncHow, SyncReport, SyncSettings, SyncStatus, SyncedDirectories,
 };
 
 /// What one attempt shows to the checks.
@@ -211,8 +215,13 @@ impl Checks {
     }
 
     /// Directories of recipients.
-    pub fn directories(&self) -> &Directories {
+    pub fn directories(&self) -> &Arc<Directories> {
         &self.directories
+    }
+
+    /// The clock by which all this goes.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// What recipients are looked up by at present.

@@ -97,8 +97,9 @@ impl RecipientSources<'_> {
             (None, Some(false)) => (answer(RecipientAnswer::Unknown), Source::Memory),
             (None, None) => (Observed::Inconclusive(Inconclusive::NotConfigured), Source::Settings),
             (Some(Found { known, confirmed }), _) => {
-                let age = at.since(confirmed);
-                let observed = match (known, age > self.settings.stale_after) {
+                let age = confirmed.map(|confirmed| at.since(confirmed));
+                let is_old = age.is_none_or(|age| age > self.settings.stale_after);
+                let observed = match (known, is_old) {
                     (true, _) => answer(RecipientAnswer::Known),
                     (false, false) => answer(RecipientAnswer::Unknown),
                     (false, true) => match self.settings.when_stale {
@@ -106,7 +107,12 @@ impl RecipientSources<'_> {
                         WhenStale::Accept => answer(RecipientAnswer::Unproven(Unproven::Stale)),
                     },
                 };
-                (observed, Source::Directory { age_s: age.as_secs() })
+                let source = match age {
+                    Some(age) => Source::Directory { age_s: age.as_secs() },
+                    // There is no age of what never was.
+                    None => Source::Memory,
+                };
+                (observed, source)
             }
         }
     }

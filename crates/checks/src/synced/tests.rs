@@ -1,0 +1,240 @@
+use std::time::Duration;
+
+use types::finding::RecipientAnswer;
+use types::{EmailAddress, Timestamp};
+use world::ldap::{LdapEntry, LdapError, LdapServer};
+use world::simulated::{SimulatedClock, SimulatedLdap};
+
+use super::*;
+
+const FILTER: &str = "(mail=*)";
+
+struct House {
+    clock: Arc<SimulatedClock>,
+    server: Arc<SimulatedLdap>,
+    directories: Arc<Directories>,
+    synced: SyncedDirectories,
+    folder: tempfile::TempDir,
+}
+
+fn settings(domains: &[&str]) -> SyncSettings {
+    SyncSettings {
+        name: "corp".to_owned(),
+        server: LdapServer {
+            urls: vec!["ldap://127.0.0.1".parse().unwrap()],
+            start_tls: false,
+            ca_file: None,
+            sign_in: None,
+            timeout: Duration::from_secs(30),
+        },
+        base: "dc=corp,dc=example".to_owned(),
+        filter: FILTER.parse().unwrap(),
+        attributes: vec!["mail".to_owned(), "proxyAddresses".to_owned()],
+        page_size: 500,
+        refresh: Duration::from_secs(3_600),
+        entries_max: 1_000,
+        shrink_percent_max: 50,
+        disabled_accounts: false,
+        domains: domains.iter().map(|domain| domain.parse().unwrap()).collect(),
+    }
+}
+
+fn people(addresses: &[&str]) -> Vec<LdapEntry> {
+    let entry = |address: &&str| LdapEntry {
+        name: format!("cn={address}"),
+        attributes: vec![("mail".to_owned(), vec![address.as_bytes().to_vec()])],
+    };
+    addresses.iter().map(entry).collect()
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        House::in_folder(folder, Arc::new(SimulatedLdap::new()), Timestamp::EPOCH)
+    }
+
+    fn in_folder(folder: tempfile::TempDir, server: Arc<SimulatedLdap>, at: Timestamp) -> House {
+        let clock = Arc::new(SimulatedClock::new(at));
+        let directories = Arc::new(Directories::default());
+        let dial = Arc::clone(&server) as _;
+        let shared = Arc::clone(&directories);
+        let synced = SyncedDirectories::new(Arc::clone(&clock) as _, dial, shared, folder.path());
+        House { clock, server, directories, synced, folder }
+    }
+
+    /// The same data folder after a restart.
+    fn restarted(self) -> House {
+        let at = self.clock.now();
+        House::in_folder(self.folder, self.server, at)
+    }
+
+    async fn turn(&self) -> Vec<Result<SyncReport, String>> {
+        let came = self.synced.turn().await.into_iter();
+        came.map(|(_, came)| came.map_err(|error| error.to_string())).collect()
+    }
+
+    /// Whether somebody is known, and whether that can be believed.
+    fn look(&self, who: &str) -> (bool, Option<u64>) {
+        let found = self.directories.look(&who.parse::<EmailAddress>().unwrap()).unwrap();
+        (found.known, found.confirmed.map(|at| self.clock.now().since(at).as_secs()))
+    }
+}
+
+fn unreachable() -> LdapError {
+    LdapError::Unreachable { at: "ldap://127.0.0.1".to_owned(), why: "refused".to_owned() }
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_on_the_server_is_known_after_the_next_reading() {
+    let house = House::new();
+    house
+        .server
+        .set(FILTER, people(&["Ann@corp.example", "bob@corp.example", "eve@other.example"]));
+    assert!(house.synced.replace(vec![settings(&["corp.example"])]).is_empty());
+    assert_eq!(house.look("ann@corp.example"), (false, None), "never read");
+    let report = house.turn().await.remove(0).unwrap();
+    assert_eq!((report.entries, report.recipients, report.added, report.removed), (3, 2, 2, 0));
+    assert_eq!(report.left_out.elsewhere, 1);
+    assert_eq!(house.look("ANN@corp.example"), (true, Some(0)));
+    assert_eq!(house.look("\"*)(uid=*\"@corp.example"), (false, Some(0)));
+    house.server.set(FILTER, people(&["ann@corp.example", "cid@corp.example"]));
+    assert!(house.turn().await.is_empty(), "it is not time yet");
+    house.clock.advance(Duration::from_secs(3_600));
+    let report = house.turn().await.remove(0).unwrap();
+    assert_eq!((report.added, report.removed), (1, 1));
+    assert_eq!(house.look("cid@corp.example"), (true, Some(0)));
+    assert_eq!(house.look("bob@corp.example"), (false, Some(0)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_leaves_the_old_content_which_ages_and_is_asked_again() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    house.server.fail(Some(unreachable()));
+    house.clock.advance(Duration::from_secs(3_600));
+    let problem = house.turn().await.remove(0).unwrap_err();
+    assert_eq!(problem, "no connection to ldap://127.0.0.1: refused");
+    assert_eq!(house.look("ann@corp.example"), (true, Some(3_600)));
+    for wait in [30, 60, 120] {
+        assert!(house.turn().await.is_empty(), "not before the wait of {wait} s is over");
+        house.clock.advance(Duration::from_secs(wait));
+        assert!(house.turn().await.remove(0).is_err());
+    }
+    let status = house.synced.status().remove(0);
+    assert_eq!((status.failures, status.recipients, status.waits), (4, 1, false));
+    house.server.fail(None);
+    house.clock.advance(Duration::from_secs(240));
+    assert!(house.turn().await.remove(0).is_ok());
+    assert_eq!(house.look("bob@corp.example"), (false, Some(0)));
+}
+
+#[tokio::test]
+async fn half_an_answer_is_none() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example", "bob@corp.example"]));
+    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    house.server.break_after(Some(1));
+    assert!(house.synced.synchronise("corp", SyncHow::default()).await.is_err());
+    assert!(house.look("bob@corp.example").0);
+    house.server.break_after(None);
+    let many: Vec<String> = (0..1_001).map(|n| format!("p{n}@corp.example")).collect();
+    house.server.set(FILTER, people(&many.iter().map(String::as_str).collect::<Vec<_>>()));
+    let error = house.synced.synchronise("corp", SyncHow::default()).await.unwrap_err();
+    assert!(error.to_string().contains("more than 1000 entries"), "{error}");
+    assert!(house.look("bob@corp.example").0);
+}
+
+#[tokio::test]
+async fn an_answer_that_can_hardly_be_meant_waits_for_somebody_who_accepts_it() {
+    let house = House::new();
+    let four = ["ann@corp.example", "bob@corp.example", "cid@corp.example", "dan@corp.example"];
+    house.server.set(FILTER, people(&four));
+    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    house.server.set(FILTER, people(&four[..1]));
+    let how = |accept, dry_run| SyncHow { accept, dry_run };
+    let error = house.synced.synchronise("corp", how(false, false)).await.unwrap_err();
+    assert!(error.to_string().starts_with("3 of 4 recipients are gone"), "{error}");
+    assert!(house.synced.status()[0].waits && house.look("dan@corp.example").0);
+    let seen = house.synced.synchronise("corp", how(false, true)).await.unwrap();
+    assert!(seen.refusal.is_some() && house.look("dan@corp.example").0);
+    let done = house.synced.synchronise("corp", how(true, false)).await.unwrap();
+    assert_eq!((done.removed, house.look("dan@corp.example").0), (3, false));
+    assert!(!house.synced.status()[0].waits);
+    house.server.set(FILTER, Vec::new());
+    let error = house.synced.synchronise("corp", how(false, false)).await.unwrap_err();
+    assert!(error.to_string().starts_with("the answer names nobody of corp.example"), "{error}");
+    assert!(house.look("ann@corp.example").0);
+}
+
+#[tokio::test]
+async fn the_last_content_survives_a_restart_with_its_age_and_a_broken_one_is_told() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    house.server.fail(Some(unreachable()));
+    house.clock.advance(Duration::from_secs(100));
+    let house = house.restarted();
+    // A domain that was not looked for then is not known to have nobody.
+    let both = settings(&["corp.example", "sister.example"]);
+    assert!(house.synced.replace(vec![both.clone()]).is_empty());
+    assert_eq!(house.look("ann@corp.example"), (true, Some(100)));
+    assert_eq!(house.look("ann@sister.example"), (false, None));
+    assert!(house.turn().await.remove(0).is_err());
+    assert_eq!(house.look("ann@corp.example"), (true, Some(100)));
+    let house = house.restarted();
+    std::fs::write(house.folder.path().join("corp.people"), "half").unwrap();
+    let problems = house.synced.replace(vec![both]);
+    assert!(problems[0].contains("is not used: it is not whole"), "{problems:?}");
+    assert_eq!(house.look("ann@corp.example"), (false, None));
+}
+
+#[tokio::test]
+async fn new_settings_keep_what_is_known_until_they_are_read() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    std::fs::remove_file(house.folder.path().join("corp.people")).unwrap();
+    let other = SyncSettings { base: "dc=other".to_owned(), ..settings(&["corp.example"]) };
+    house.synced.replace(vec![other.clone()]);
+    assert!(house.look("ann@corp.example").0);
+    assert_eq!(house.turn().await.len(), 1, "it is read at once");
+    house.synced.replace(vec![other]);
+    assert!(house.turn().await.is_empty(), "the same settings change nothing");
+    house.synced.replace(Vec::new());
+    assert_eq!(house.directories.look(&"ann@corp.example".parse().unwrap()), None);
+    let unknown = house.synced.synchronise("corp", SyncHow::default()).await.unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no directory \"corp\" in the settings");
+}
+
+#[test]
+fn one_that_never_was_read_refuses_nobody_for_good() {
+    let (known, directories) = (crate::KnownRecipients::default(), Directories::default());
+    let domain: Domain = "corp.example".parse().unwrap();
+    directories.replace_synced(HashMap::from([(domain, Directory::never_read())]));
+    let look = |when_stale| {
+        let known_limits =
+            crate::KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 1 };
+        let settings = crate::RecipientSettings {
+            known: known_limits,
+            stale_after: Duration::from_secs(1),
+            when_stale,
+        };
+        let sources =
+            crate::RecipientSources { directories: &directories, known: &known, settings };
+        let who = "ann@corp.example".parse().unwrap();
+        let way = types::policy::RecipientValidation::Directory;
+        sources.look(way, &who, Timestamp::EPOCH).0
+    };
+    let unreachable = types::Observed::Inconclusive(types::Inconclusive::Unreachable);
+    assert_eq!(look(crate::WhenStale::Defer), unreachable);
+    let types::Observed::Recipient { answer, .. } = look(crate::WhenStale::Accept) else {
+        panic!()
+    };
+    assert_eq!(answer, RecipientAnswer::Unproven(types::Unproven::Stale));
+}

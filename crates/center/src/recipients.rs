@@ -14,6 +14,7 @@ use types::{
     RecipientsChange, Source, Timestamp, spoken,
 };
 
+use crate::directories::{DirectoryReading, ReadDirectory, SyncedDirectory};
 use crate::explain::evidence_words;
 use crate::{Center, CenterError, permit, presentable_within};
 
@@ -52,6 +53,15 @@ pub trait RecipientBook: Send + Sync {
 
     /// Forgets what was learned of a domain, which begins to learn anew.
     fn learn_anew(&self, domain: &Domain) -> Result<usize, StoreError>;
+
+    /// How each directory on a server is.
+    fn synced(&self) -> Vec<SyncedDirectory>;
+
+    /// Reads a directory from its server, and waits until that is done.
+    ///
+    /// # Errors
+    /// Why it could not be read. A sentence for people.
+    fn read_directory(&self, name: &str, how: ReadDirectory) -> Result<DirectoryReading, String>;
 }
 
 /// For a message center without a receiver beside it.
@@ -93,6 +103,14 @@ impl RecipientBook for NoRecipients {
 
     fn learn_anew(&self, _: &Domain) -> Result<usize, StoreError> {
         Ok(0)
+    }
+
+    fn synced(&self) -> Vec<SyncedDirectory> {
+        Vec::new()
+    }
+
+    fn read_directory(&self, _: &str, _: ReadDirectory) -> Result<DirectoryReading, String> {
+        Err("there is no directory".to_owned())
     }
 }
 

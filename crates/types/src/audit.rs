@@ -137,6 +137,8 @@ actions! {
     RecipientForgotten = "recipients.forgotten";
     /// Forgot what was learned of the recipients of a domain.
     RecipientsLearnedAnew = "recipients.learn_anew";
+    /// Had a directory read at once.
+    DirectorySynchronised = "recipients.synchronised";
     /// Marked what a refused sender asks as dealt with.
     RequestAnswered = "request.answered";
     /// Took up again what a refused sender asks.

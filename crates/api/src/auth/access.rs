@@ -158,6 +158,7 @@ routes! {
     POST "/reports/recipients/import" Needs(EditPolicies);
     POST "/reports/recipients/forget" Needs(EditPolicies);
     POST "/reports/recipients/learn-anew" Needs(EditPolicies);
+    POST "/reports/recipients/read-directory" Needs(EditPolicies);
     GET "/reports/downloads" NeedsAny(&[ExportMetadata, DailyLogs]);
     GET "/reports/downloads/new" Needs(ExportMetadata);
     POST "/reports/downloads" Needs(ExportMetadata);
@@ -232,6 +233,8 @@ routes! {
     GET "/api/v1/recipients" Needs(SeePolicies);
     GET "/api/v1/recipients/{address}" Needs(SeePolicies);
     GET "/api/v1/recipient-domains" Needs(SeePolicies);
+    GET "/api/v1/recipient-directories" Needs(SeePolicies);
+    POST "/api/v1/recipient-directories/{name}" Needs(EditPolicies);
     POST "/api/v1/recipients/import" Needs(EditPolicies);
     DELETE "/api/v1/recipients/{address}" Needs(EditPolicies);
     POST "/api/v1/recipients/learn-anew/{domain}" Needs(EditPolicies);

@@ -139,6 +139,7 @@ fn recipients() -> Router<Api> {
         .route("/reports/recipients/import", post(recipients::import).layer(large))
         .route("/reports/recipients/forget", post(recipients::forget))
         .route("/reports/recipients/learn-anew", post(recipients::learn_anew))
+        .route("/reports/recipients/read-directory", post(recipients::read_directory))
 }
 
 /// What is counted and summed up, and what can be taken away.

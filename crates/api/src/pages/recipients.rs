@@ -1,6 +1,6 @@
 //! Which recipients there are: how each domain knows it, who is known by name,
-//! what is known of one address, and the form that imports a list. Nothing
-//! needs a script.
+//! what is known of one address, how directories on servers are, and the form
+//! that imports a list. Nothing needs a script.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::{
-    Center, CenterError, RecipientDomain, RecipientImport, RecipientSearch, RecipientShown,
-    RecipientsImported,
+    Center, CenterError, DirectoryReading, ReadDirectory, RecipientDomain, RecipientImport,
+    RecipientSearch, RecipientShown, RecipientsImported, SyncedDirectory,
 };
 use serde::Deserialize;
 use types::{Caller, Domain, EmailAddress, KnownRecipient, Permission};
@@ -80,9 +80,19 @@ struct DomainLine {
     has: String,
 }
 
+/// One directory on a server, with how it is in words.
+struct DirectoryLine {
+    directory: SyncedDirectory,
+    /// What it has, and how old that is.
+    has: String,
+    /// What the last reading came to.
+    last: String,
+}
+
 /// What the page shows of the book.
 struct Seen {
     domains: Vec<DomainLine>,
+    directories: Vec<DirectoryLine>,
     known: Vec<KnownRecipient>,
     asked: Option<RecipientShown>,
 }
@@ -97,6 +107,7 @@ struct RecipientsPage {
     form: Typed,
     told: Option<RecipientsImported>,
     asks: Option<Removal>,
+    read: Option<String>,
     problem: Option<String>,
     may_edit: bool,
 }
@@ -119,6 +130,11 @@ impl Wanted {
             let way = way.as_str().unwrap_or_default().replace('_', " ");
             DomainLine { way, has: domain.words(now), domain }
         };
+        let of = |directory: SyncedDirectory| DirectoryLine {
+            has: directory.words(now),
+            last: directory.last.as_ref().map_or_else(String::new, DirectoryReading::words),
+            directory,
+        };
         let asked = match given(&self.address) {
             None => None,
             Some(text) => {
@@ -130,6 +146,7 @@ impl Wanted {
         };
         Ok(Seen {
             domains: center.recipient_domains(caller)?.into_iter().map(line).collect(),
+            directories: center.synced_directories(caller)?.into_iter().map(of).collect(),
             known: center.known_recipients(caller, &search)?,
             asked,
         })
@@ -176,13 +193,15 @@ struct Beside {
     form: Typed,
     told: Option<RecipientsImported>,
     asks: Option<Removal>,
+    /// What reading a directory came to, in words.
+    read: Option<String>,
     problem: Option<String>,
 }
 
 async fn show(api: &Api, signed: Signed, shell: Shell, wanted: Wanted, beside: Beside) -> Response {
     let may_edit = signed.caller.may(Permission::EditPolicies) && !signed.csrf.is_empty();
     let asked = wanted.clone();
-    let Beside { form, told, asks, problem } = beside;
+    let Beside { form, told, asks, read, problem } = beside;
     let look = move |center: &Center| match asked.see(center, &signed.caller) {
         // A wrong address is told, and everything else shown all the same.
         Err(CenterError::Invalid { problems }) => {
@@ -204,6 +223,7 @@ async fn show(api: &Api, signed: Signed, shell: Shell, wanted: Wanted, beside: B
                 form,
                 told,
                 asks,
+                read,
                 problem,
                 may_edit,
             })
@@ -232,7 +252,7 @@ pub(super) async fn import(
     let beside = match imported {
         Ok(told) => {
             let asks = Removal::of(&told);
-            Beside { form, told: Some(told), asks, problem: None }
+            Beside { form, told: Some(told), asks, ..Beside::default() }
         }
         Err(ApiProblem { detail, problems, .. }) => {
             let lines = problems.into_iter().map(|problem| match problem.line {
@@ -244,7 +264,7 @@ pub(super) async fn import(
             let (caller, asked) = (signed.caller.clone(), form.clone());
             let asks = working(&api, move |center| asked.look(center, &caller)).await;
             let asks = asks.ok().as_ref().and_then(Removal::of);
-            Beside { form, told: None, asks, problem: Some(why) }
+            Beside { form, asks, problem: Some(why), ..Beside::default() }
         }
     };
     show(&api, signed, shell, Wanted::default(), beside).await
@@ -272,6 +292,39 @@ pub(super) async fn learn_anew(
         center.learn_recipients_anew(&signed.caller, &named::<Domain>(&name)?)
     };
     back(shell, working(&api, work).await.map(drop))
+}
+
+/// Which directory is read, and how.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reading {
+    name: String,
+    /// `check`, `accept`, or anything else for what a chore does.
+    how: String,
+}
+
+pub(super) async fn read_directory(
+    State(api): State<Api>,
+    signed: Signed,
+    shell: Shell,
+    Form(Reading { name, how }): Form<Reading>,
+) -> Response {
+    let caller = signed.caller.clone();
+    let how = ReadDirectory { accept: how == "accept", dry_run: how == "check" };
+    let asked = name.clone();
+    let read = working(&api, move |center| center.read_directory(&caller, &asked, how)).await;
+    let beside = match read {
+        Ok(told) => {
+            let so = if told.dry_run { "nothing is changed yet" } else { "this is in force" };
+            let words = format!("{name}: {}; {so}.", told.words());
+            Beside { read: Some(words), ..Beside::default() }
+        }
+        Err(ApiProblem { detail, .. }) => {
+            let why = format!("{name} stays as it was: {detail}");
+            Beside { problem: Some(why), ..Beside::default() }
+        }
+    };
+    show(&api, signed, shell, Wanted::default(), beside).await
 }
 
 /// Who or what a form names.

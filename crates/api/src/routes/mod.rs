@@ -88,6 +88,7 @@ pub(crate) fn reading() -> Routes {
         .get("/recipients", "Recipients known by name.", recipients::known)
         .get("/recipients/{address}", "What is known of a recipient.", recipients::show)
         .get("/recipient-domains", "How each domain knows its recipients.", recipients::domains)
+        .get("/recipient-directories", "Directories on servers.", recipients::directories)
         .get("/requests", "What refused senders wrote, newest first.", requests::list)
         .get("/requests/{number}", "One request of a refused sender.", requests::one)
         .get("/daily-logs", "The daily logs.", system::daily_logs)
@@ -147,6 +148,11 @@ pub(crate) fn writing() -> Routes {
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
         .delete("/reputation/{ip}", "Forget what a client did.", reputation::reset)
+        .post(
+            "/recipient-directories/{name}",
+            "Read a directory from its server now.",
+            recipients::read_directory,
+        )
         .delete("/recipients/{address}", "Forget a recipient known by name.", recipients::forget)
         .post(
             "/recipients/learn-anew/{domain}",

@@ -4,12 +4,13 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use center::{
-    RecipientDomain, RecipientImport, RecipientSearch, RecipientShown, RecipientsImported,
+    DirectoryReading, ReadDirectory, RecipientDomain, RecipientImport, RecipientSearch,
+    RecipientShown, RecipientsImported, SyncedDirectory,
 };
 use serde::Deserialize;
 use types::{Caller, Domain, EmailAddress, KnownRecipient};
 
-use super::{Forgotten, Params, working};
+use super::{Body, Forgotten, Params, working};
 use crate::Api;
 use crate::problem::ApiProblem;
 
@@ -81,4 +82,20 @@ pub(crate) async fn learn_anew(
     let forgotten =
         working(&api, move |center| center.learn_recipients_anew(&caller, &domain)).await?;
     Ok(Json(Forgotten { forgotten }))
+}
+
+pub(crate) async fn directories(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<SyncedDirectory>>, ApiProblem> {
+    working(&api, move |center| center.synced_directories(&caller)).await.map(Json)
+}
+
+pub(crate) async fn read_directory(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    Body(how): Body<ReadDirectory>,
+) -> Result<Json<DirectoryReading>, ApiProblem> {
+    working(&api, move |center| center.read_directory(&caller, &name, how)).await.map(Json)
 }

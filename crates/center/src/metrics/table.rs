@@ -220,7 +220,8 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         &["source"],
         "Whether the last question was answered: `dns`; whether the files could be read: \
-         `recipient_directories`. Absent before the first question.",
+         `recipient_directories`; whether a directory on a server was: `directory:` and its name. \
+         Absent before the first question.",
     ),
     row(
         "portcullis_source_last_success_timestamp_seconds",
@@ -300,6 +301,12 @@ pub const METRICS: &[Metric] = &[
         Gauge,
         &["domain", "directory"],
         "How long ago it was seen that this is what the directory says.",
+    ),
+    row(
+        "portcullis_directory_failures_total",
+        Counter,
+        &["directory"],
+        "Readings of a directory on a server that failed, or whose answer waits to be accepted.",
     ),
     row("portcullis_policy_version", Gauge, &[], "The version of the policy set."),
     row(

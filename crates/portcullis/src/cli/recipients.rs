@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use api::client::{encoded, path_with};
-use center::{RecipientImport, RecipientsImported};
+use center::{
+    DirectoryReading, ReadDirectory, RecipientImport, RecipientsImported, SyncedDirectory,
+};
 use serde_json::{Value as Json, json};
 use types::{Domain, EmailAddress};
 
@@ -21,6 +23,18 @@ const DOMAINS: &[Column] = &[
     ("Imported", "/imported"),
     ("Learned", "/learned"),
     ("Learns until", "/learns_until"),
+];
+const ON_SERVERS: &[Column] = &[
+    ("Directory", "/name"),
+    ("Servers", "/servers"),
+    ("Domains", "/domains"),
+    ("Recipients", "/recipients"),
+    ("Read", "/confirmed"),
+    ("Too old", "/stale"),
+    ("Added", "/last/added"),
+    ("Gone", "/last/removed"),
+    ("Problem", "/problem"),
+    ("Next", "/next"),
 ];
 const KNOWN: &[Column] = &[
     ("Address", "/address"),
@@ -75,6 +89,17 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             };
             import(global, file, &how)?;
         }
+        RecipientsCommand::Directories => {
+            let mut rows: Vec<Json> = server.get("/recipient-directories")?;
+            if !output.is_json() {
+                rows.iter_mut().for_each(join_lists);
+            }
+            output.found(ON_SERVERS, &rows, "there is no directory on a server")?;
+        }
+        RecipientsCommand::Sync { name, dry_run, accept } => {
+            let how = ReadDirectory { accept: *accept, dry_run: *dry_run };
+            return sync(&server, global, name.as_deref(), how);
+        }
         RecipientsCommand::Forget { address } => {
             let address = typed::<EmailAddress>("ADDRESS", address)?;
             confirm(global, &format!("forget {address}"))?;
@@ -88,6 +113,63 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Reads directories now, one after the other. Those that can be read are,
+/// although others cannot.
+fn sync(
+    server: &Server,
+    global: &Global,
+    name: Option<&str>,
+    how: ReadDirectory,
+) -> Result<Exit, Failure> {
+    let output = Output::new(global.json);
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => {
+            let all: Vec<SyncedDirectory> = server.get("/recipient-directories")?;
+            all.into_iter().map(|directory| directory.name).collect()
+        }
+    };
+    if names.is_empty() {
+        return Err(Failure::new(Exit::Error, "there is no directory on a server".to_owned()));
+    }
+    if how.accept {
+        confirm(global, &format!("accept what {} says", names.join(", ")))?;
+    }
+    let mut failed: Vec<Failure> = Vec::new();
+    for name in names {
+        let path = format!("/recipient-directories/{}", encoded(&name));
+        let read = server.post(&path, &json!(how)).and_then(|answer| {
+            serde_json::from_value::<DirectoryReading>(answer)
+                .map_err(|error| Failure::new(Exit::Error, error.to_string()))
+        });
+        match read {
+            Ok(told) if output.is_json() => {
+                output.object(&json!({ "directory": name, "reading": told }))?;
+            }
+            Ok(told) => {
+                let so = if told.dry_run { "; nothing is changed" } else { "" };
+                output.text(&format!("{name}: {}{so}", told.words()))?;
+            }
+            Err(failure) => failed.push(failure),
+        }
+    }
+    let texts: Vec<&str> = failed.iter().map(|failure| failure.text.as_str()).collect();
+    match failed.first() {
+        None => Ok(Exit::Ok),
+        Some(first) => Err(Failure::new(first.exit, texts.join("; "))),
+    }
+}
+
+/// What a table shows of servers and domains: their names.
+fn join_lists(row: &mut Json) {
+    for key in ["servers", "domains"] {
+        if let Some(Json::Array(names)) = row.get(key) {
+            let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
+            row[key] = Json::from(names.join(", "));
+        }
+    }
 }
 
 /// What a table shows of the directories: their names, sizes and ages.

@@ -20,8 +20,10 @@ use store::state::{
 };
 use store::{CorrespondenceTable, EventLog, MessageQueue, Store, TripletTable};
 use types::{NodeName, Timestamp};
-use world::{Chance, Clock, DnsResolver, FolderSpace, HttpClient, Resolver};
+use world::ldap::Ldap;
+use world::{Chance, Clock, Dial, DnsResolver, FolderSpace, HttpClient, Resolver};
 
+use super::directories::DirectoriesWatch;
 use super::dkim::DkimWatch;
 use super::health::{Health, Watched};
 use super::inspect::{directories, tls_files, whole};
@@ -163,6 +165,7 @@ impl Gateway {
 struct Shared {
     clock: Arc<dyn Clock>,
     chance: Arc<dyn Chance>,
+    dial: Arc<dyn Dial>,
     node: NodeName,
     resolver: Arc<dyn Resolver>,
     /// The same, as a source of numbers.
@@ -203,6 +206,7 @@ impl Shared {
             measured,
             clock: Arc::clone(&world.clock),
             chance: Arc::clone(&world.chance),
+            dial: Arc::clone(&world.dial),
             node: convert::node(settings),
             events: Arc::clone(store) as _,
             search: Arc::clone(store) as _,
@@ -220,15 +224,18 @@ impl Shared {
         checks: &Arc<Checks>,
         policies: &Policies,
         state: Arc<dyn RecipientState>,
-        log: &Log,
+        log: &Arc<Log>,
     ) -> Result<Watched, String> {
         let resolver = Arc::clone(&self.resolver);
+        let ldap = Arc::new(Ldap::new(Arc::clone(&resolver), Arc::clone(&self.dial)));
         let names = NamesWatch::new(resolver, convert::needs_names(settings));
         let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
         lists.start(convert::lists(settings), log);
         let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
         places.start(convert::places(settings), log);
-        let recipients = RecipientsWatch::new(Arc::clone(checks), state, policies.shared());
+        let directories = DirectoriesWatch::new(settings, checks, ldap, log)?;
+        let recipients =
+            RecipientsWatch::new(Arc::clone(checks), state, policies.shared(), directories);
         recipients.start()?;
         let dkim = DkimWatch::new(Arc::clone(checks));
         dkim.start(settings, log);

@@ -46,6 +46,14 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&key, whole(&error));
         }
     }
+    for directory in &settings.directories {
+        if let Err(error) = super::directories::one(directory, settings) {
+            add(&format!("directory.{}.password_file", directory.number.unwrap_or(0)), error);
+        }
+        if let Some(Err(error)) = directory.ca_file.as_deref().map(world::Authorities::only) {
+            add(&format!("directory.{}.ca_file", directory.number.unwrap_or(0)), error);
+        }
+    }
     if let Err(error) = checks::Places::check(&settings.geo.database) {
         add("geo.database", whole(&error));
     }

@@ -11,6 +11,7 @@ mod accounts;
 mod alerts;
 pub(crate) mod chores;
 pub(crate) mod convert;
+mod directories;
 pub(crate) mod dkim;
 mod doors;
 pub(crate) mod gateway;

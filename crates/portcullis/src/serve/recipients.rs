@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use center::metrics::{MetricSource, Sample};
-use center::{DirectoryRow, ReadyCheck, RecipientBook, RecipientDomain, RecipientSearch};
+use center::{
+    DirectoryReading, DirectoryRow, ReadDirectory, ReadyCheck, RecipientBook, RecipientDomain,
+    RecipientSearch, SyncedDirectory,
+};
 use checks::{Checks, KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients};
 use policy::PolicySet;
 use store::StoreError;
@@ -13,6 +16,7 @@ use store::state::{RecipientState, StoredRecipients};
 use types::policy::RecipientValidation;
 use types::{Domain, EmailAddress, KnownRecipient, Observed, RecipientsChange, Source};
 
+use super::directories::DirectoriesWatch;
 use super::inspect::whole;
 
 /// What is known of recipients.
@@ -20,6 +24,8 @@ pub(crate) struct RecipientsWatch {
     checks: Arc<Checks>,
     state: Arc<dyn RecipientState>,
     policy: Arc<ArcSwap<PolicySet>>,
+    /// Directories on servers.
+    directories: DirectoriesWatch,
     /// Held while something is stored, so that it is stored in the order in
     /// which it changed.
     storing: Mutex<()>,
@@ -32,9 +38,15 @@ impl RecipientsWatch {
         checks: Arc<Checks>,
         state: Arc<dyn RecipientState>,
         policy: Arc<ArcSwap<PolicySet>>,
+        directories: DirectoriesWatch,
     ) -> Arc<RecipientsWatch> {
         let (storing, unread) = (Mutex::default(), Mutex::default());
-        Arc::new(RecipientsWatch { checks, state, policy, storing, unread })
+        Arc::new(RecipientsWatch { checks, state, policy, directories, storing, unread })
+    }
+
+    /// Directories on servers.
+    pub(super) fn directories(&self) -> &DirectoriesWatch {
+        &self.directories
     }
 
     /// Takes what is stored, and begins to learn for every domain.
@@ -108,6 +120,7 @@ impl RecipientsWatch {
                 ));
             }
         }
+        problems.extend(self.directories.problems());
         problems.extend(self.crowded());
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
         problems.extend(unread);
@@ -140,7 +153,7 @@ impl RecipientsWatch {
         self.checks.known().domains().into_iter().filter_map(told).collect()
     }
 
-    fn directories(&self, domain: &Domain) -> Vec<DirectoryRow> {
+    fn directories_of(&self, domain: &Domain) -> Vec<DirectoryRow> {
         let (now, stale_after) = (self.checks.now(), self.checks.recipient_settings().stale_after);
         let file = self.checks.directories().status(domain).into_iter();
         file.map(|file| DirectoryRow {
@@ -149,6 +162,7 @@ impl RecipientsWatch {
             entries: file.entries,
             confirmed: Some(file.confirmed),
         })
+        .chain(self.directories.of_domain(domain))
         .collect()
     }
 }
@@ -183,7 +197,7 @@ impl RecipientBook for RecipientsWatch {
             RecipientDomain {
                 domain: domain.clone(),
                 validation: *validation,
-                directories: self.directories(domain),
+                directories: self.directories_of(domain),
                 imported: of.map_or(0, |one| one.imported),
                 learned: of.map_or(0, |one| one.learned),
                 learns_since: of.map(|one| one.since),
@@ -239,10 +253,19 @@ impl RecipientBook for RecipientsWatch {
         self.store()?;
         Ok(forgotten)
     }
+
+    fn synced(&self) -> Vec<SyncedDirectory> {
+        self.directories.rows()
+    }
+
+    fn read_directory(&self, name: &str, how: ReadDirectory) -> Result<DirectoryReading, String> {
+        self.directories.read(name, how)
+    }
 }
 
 impl MetricSource for RecipientsWatch {
     fn collect(&self, out: &mut Vec<Sample>) {
+        self.directories.collect(out);
         let counts = self.checks.harvest().counts();
         let mut add = |name: &str, labels: &[&str], value: f64| {
             out.extend(Sample::number(name, labels, value));

@@ -70,6 +70,7 @@ pub(super) fn reload(
         _ => return Err(errors.join("; ")),
     };
     let directories = directories(settings, now)?;
+    let synced = super::directories::directories(settings)?;
     let base = convert::base_policies(settings);
     // From here on things change. What can fail for a reason of its own, such as
     // a locked database, comes first, so that nothing else has changed by then.
@@ -82,6 +83,7 @@ pub(super) fn reload(
     }
     gateway.policies.rebase(base)?;
     gateway.checks.directories().replace(directories);
+    gateway.recipients.directories().replace(synced);
     gateway.recipients.begin();
     gateway.checks.reload(convert::checks(settings));
     super::lists::replace(gateway, settings);

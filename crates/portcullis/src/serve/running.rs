@@ -87,6 +87,8 @@ impl Running {
                 tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
             }
         });
+        let (recipients, stopped_too) = (Arc::clone(&gateway.recipients), until(stopped.clone()));
+        tokio::task::spawn_blocking(move || recipients.directories().watch(stopped_too));
         tokio::spawn(super::alerts::tell(Arc::clone(&gateway), until(stopped.clone())));
         let http = serve_http(&settings, &gateway, http_doors, provider, &stopped);
         for listener in smtp_doors.open(&log) {
@@ -187,6 +189,7 @@ impl Running {
         engine.health().set(Some(Unavailable::Stopping));
         let _ = self.wishes.send(Wish::Drain);
         let _ = self.stop.send(true);
+        self.gateway.recipients.directories().stop();
         tokio::select! {
             () = drained(&engine) => {}
             () = tokio::time::sleep(self.drain_timeout) => {}

@@ -62,7 +62,10 @@ pub(super) fn rules(settings: &Settings) -> Option<ProviderRules> {
 }
 
 /// The first line of a file.
-fn secret(path: &Path) -> Result<String, String> {
+///
+/// # Errors
+/// It cannot be read, or there is none. A sentence for the operator.
+pub(super) fn secret(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let secret = text.lines().next().unwrap_or_default().trim();

@@ -16,6 +16,7 @@ use super::table::{DomainSettings, ListenerSettings, Settings};
 pub(super) fn together(settings: &Settings, found: &FoundValues) -> Vec<Problem> {
     let mut check = Check { found, problems: Vec::new() };
     check.domains(settings);
+    check.directories(settings);
     check.lists(settings);
     check.listeners(settings);
     check.times(settings);
@@ -27,28 +28,28 @@ pub(super) fn together(settings: &Settings, found: &FoundValues) -> Vec<Problem>
 
 /// The way the recipients of a domain are validated, given or implied.
 pub fn recipients_of(domain: &DomainSettings) -> Recipients {
-    let implied = match domain.directory_file {
-        Some(_) => Recipients::Directory,
-        None => Recipients::CallForward,
+    let implied = match (&domain.directory_file, &domain.directory) {
+        (None, None) => Recipients::CallForward,
+        _ => Recipients::Directory,
     };
     domain.recipients.unwrap_or(implied)
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     found: &'a FoundValues,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn origin(&self, key: &str) -> Origin {
+    pub(super) fn origin(&self, key: &str) -> Origin {
         self.found.get(key).map_or(Origin::Default, |found| found.origin.clone())
     }
 
-    fn error(&mut self, key: &str, text: impl Into<String>) {
+    pub(super) fn error(&mut self, key: &str, text: impl Into<String>) {
         self.problems.push(Problem::error(self.origin(key), key, text));
     }
 
-    fn warning(&mut self, key: &str, text: impl Into<String>) {
+    pub(super) fn warning(&mut self, key: &str, text: impl Into<String>) {
         self.problems.push(Problem::warning(self.origin(key), key, text));
     }
 
@@ -70,8 +71,9 @@ impl Check<'_> {
             }
             self.hops(&format!("{at}.next_hop"), &domain.next_hop);
             self.selectors(&format!("{at}.dkim_selectors"), &domain.dkim_selectors);
-            if recipients_of(domain) == Recipients::Directory && domain.directory_file.is_none() {
-                let text = "without directory_file, recipients are those that `portcullis \
+            let has_none = domain.directory_file.is_none() && domain.directory.is_none();
+            if recipients_of(domain) == Recipients::Directory && has_none {
+                let text = "without directory_file or directory, recipients are those that `portcullis \
                             recipients import` brings; until then all mail is put off";
                 self.warning(&format!("{at}.recipients"), text);
             }
@@ -233,13 +235,7 @@ impl Check<'_> {
             self.error("sign_in.client_secret_file", "the secret is given twice");
         }
         self.readable("sign_in.ca_file", sign_in.ca_file.as_deref());
-        self.readable("sign_in.client_secret_file", sign_in.client_secret_file.as_deref());
-        if let Some(path) = &sign_in.client_secret_file
-            && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
-        {
-            let text = format!("{} can be read by everybody on this machine", path.display());
-            self.warning("sign_in.client_secret_file", text);
-        }
+        self.secret("sign_in.client_secret_file", sign_in.client_secret_file.as_deref());
         if sign_in.issuer.is_none() {
             if !settings.sign_in_groups.is_empty() || sign_in.client_id.is_some() {
                 self.warning("sign_in.issuer", "is missing, so nobody signs in by a service");
@@ -342,10 +338,21 @@ impl Check<'_> {
         self.readable(of_key, key);
     }
 
-    fn readable(&mut self, key: &str, path: Option<&Path>) {
+    pub(super) fn readable(&mut self, key: &str, path: Option<&Path>) {
         let Some(path) = path else { return };
         if let Err(error) = std::fs::File::open(path) {
             self.error(key, format!("cannot read {}: {error}", path.display()));
+        }
+    }
+
+    /// A file with a secret, which others should not be able to read.
+    pub(super) fn secret(&mut self, key: &str, path: Option<&Path>) {
+        self.readable(key, path);
+        if let Some(path) = path
+            && std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o007 != 0)
+        {
+            let text = format!("{} can be read by everybody on this machine", path.display());
+            self.warning(key, text);
         }
     }
 

@@ -6,6 +6,7 @@
 //! from is kept, so that every error and `config show --origin` can name it.
 
 mod check;
+mod directories;
 mod entering;
 pub mod environment;
 mod file;
@@ -23,13 +24,15 @@ mod table;
 pub mod value;
 
 pub use check::recipients_of;
+pub use directories::{DirectoryName, EntryName};
 pub use entering::{SecretText, WebAddress, Words};
 pub use load::{DEFAULT_FILE, Loaded, Sources, load, load_text, read_anything};
 pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
 pub use row::{Row, SectionRows};
 pub use table::{
-    CallForwardSettings, DeliverySettings, DnsSettings, DomainSettings, FileSettings, GeoSettings,
-    GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings, LogSettings,
-    MetricsSettings, PolicyServiceSettings, ReputationSettings, RetentionSettings, ServerSettings,
-    Settings, SignInGroupSettings, SignInSettings, SmtpSettings, SmtpTlsSettings, StoreSettings,
+    CallForwardSettings, DeliverySettings, DirectorySettings, DnsSettings, DomainSettings,
+    FileSettings, GeoSettings, GreylistSettings, HttpSettings, ListTableSettings, ListenerSettings,
+    LogSettings, MetricsSettings, PolicyServiceSettings, ReputationSettings, RetentionSettings,
+    ServerSettings, Settings, SignInGroupSettings, SignInSettings, SmtpSettings, SmtpTlsSettings,
+    StoreSettings,
 };

@@ -5,14 +5,8 @@ use super::table::Settings;
 
 /// What later versions will have, by the beginning of its key. Refusing it by
 /// name is kinder than calling it unknown, and safer than taking no notice.
-const LATER: &[(&str, &str)] = &[
-    ("domain[].ldap", "an LDAP directory"),
-    ("directory", "an LDAP directory"),
-    ("ldap", "an LDAP directory"),
-    ("sso", "single sign-on"),
-    ("dnsbl", "a list of block lists"),
-    ("syslog", "a syslog export"),
-];
+const LATER: &[(&str, &str)] =
+    &[("sso", "single sign-on"), ("dnsbl", "a list of block lists"), ("syslog", "a syslog export")];
 
 /// The row a key belongs to, with its section. Entries of repeated tables are
 /// given by number.
@@ -157,7 +151,8 @@ mod tests {
             ("smtp.listener.listen", "is a table that can be repeated: write [[smtp.listener]]"),
             ("domain", "is a table: write [[domain]]"),
             ("smtp", "is a table: write [smtp]"),
-            ("ldap.url", "an LDAP directory is not available in this version"),
+            ("directory", "is a table: write [[directory]]"),
+            ("sso.issuer", "single sign-on is not available in this version"),
         ] {
             assert_eq!(unknown(key), answer, "{key}");
         }

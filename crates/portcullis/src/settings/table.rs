@@ -11,7 +11,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use types::policy::DomainPattern;
 use types::{Domain, RoleName, Selector};
+use world::ldap::{Filter, LdapUrl};
 
+use super::directories::{DirectoryName, EntryName};
 use super::entering::{SecretText, WebAddress, Words};
 use super::kinds::{
     ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
@@ -172,13 +174,56 @@ settings! {
         /// Where its mail goes: hosts with ports, tried in this order, or `mx`.
         next_hop: Vec<NextHop> = required, like ["mx-internal.corp.example:25"];
         /// How it is found out whether a recipient exists.
-        /// Default: `directory` where `directory_file` is given, else `call_forward`.
+        /// Default: `directory` where `directory_file` or `directory` is given, else `call_forward`.
         recipients: Option<Recipients> = none, like "directory";
         /// The recipients of the domain: one address, or part before the @, a line.
         directory_file: Option<PathBuf> = none, like "/etc/portcullis/recipients.txt";
         /// The keys that sign mail of its people on its way out (DKIM), by the names under which
         /// they are published. `portcullis dkim create` makes one. Read again at reload.
         dkim_selectors: Vec<Selector> = [], like ["s2026", "s2026-ed"];
+        /// The `[[directory]]` in which its recipients are, beside the file if there is one.
+        directory: Option<DirectoryName> = none, like "corp-ad";
+    }
+
+    /// Directories of recipients on a server: Active Directory, or any other that speaks LDAP. Who
+    /// is in one is read as a whole from time to time; no mail waits for it.
+    many directories: DirectorySettings at "directory" {
+        /// The name by which domains refer to it.
+        name: DirectoryName = required, like "corp-ad";
+        /// Its servers, tried in this order. `ldap://` needs `start_tls`, except on this machine.
+        url: Vec<LdapUrl> = required, like ["ldaps://dc1.corp.example", "ldaps://dc2.corp.example"];
+        /// Whether a connection to `ldap://` goes on encrypted (STARTTLS).
+        start_tls: bool = false;
+        /// The authorities that the servers' certificates may be of, PEM. Default: those of the system.
+        ca_file: Option<PathBuf> = none, like "/etc/portcullis/ad-ca.crt";
+        /// Who this gateway is there: a distinguished name, or for Active Directory the name of an
+        /// account as people write it. Default: nobody.
+        bind_dn: Option<EntryName> = none, like "portcullis@corp.example";
+        /// A file whose first line is the password for it. Read again at reload.
+        password_file: Option<PathBuf> = none, like "/etc/portcullis/ad.secret";
+        /// Below which entry people are.
+        base: EntryName = required, like "dc=corp,dc=example";
+        /// Which entries are read: people, contacts, groups and shared mailboxes, whatever has an
+        /// address.
+        filter: Filter = "(|(mail=*)(proxyAddresses=*)(mailAlternateAddress=*)(mailLocalAddress=*))";
+        /// The attributes that hold addresses. Of values with a kind before them, as in
+        /// `proxyAddresses`, those count that begin with `smtp:`.
+        attributes: Vec<Words> = ["mail", "proxyAddresses", "mailAlternateAddress", "mailLocalAddress"];
+        /// Whether accounts of Active Directory that are switched off are recipients. Shared, room
+        /// and equipment mailboxes always are.
+        disabled_accounts: bool = false;
+        /// Entries that are asked for at once (RFC 2696); 0 asks for all. No more than the server
+        /// allows: Active Directory allows 1,000.
+        page_size: u32 = 500, within 0..=10000;
+        /// How long after it was read it is read again.
+        refresh: Duration = "1h", within "1m"..="7d";
+        /// How long connecting, signing in, and each page may take.
+        timeout: Duration = "30s", within "1s"..="10m";
+        /// Entries that are taken; a directory with more is not read, and the old content stays.
+        entries_max: u32 = 500000, within 1..=10000000;
+        /// How many of a hundred recipients may be gone at once. An answer without more of them is
+        /// taken for a mistake and waits for `recipients sync --accept`.
+        shrink_max: u8 = 50, within 0..=100;
     }
 
     /// Knowing which recipients there are.

@@ -42,6 +42,14 @@ pub enum ValueError {
         /// How one is written.
         example: &'static str,
     },
+    /// The text does not follow the form of its kind, and it is known why.
+    #[error("{text:?}: {why}")]
+    Because {
+        /// The text, cut.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Below or above what is allowed.
     #[error("must be between {low} and {high}")]
     OutOfRange {

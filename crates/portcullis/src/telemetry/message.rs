@@ -157,6 +157,24 @@ messages! {
         /// Its name.
         list: String,
     } = "list_restored", Info, "the list {list} counts again";
+    /// A directory of recipients was read from its server.
+    DirectoryRead {
+        /// Its name.
+        directory: String,
+        /// Recipients in it.
+        recipients: usize,
+        /// Recipients that are new.
+        added: usize,
+        /// Recipients that are gone.
+        removed: usize,
+    } = "directory_read", Info, "the directory {directory} was read: {recipients} recipients, {added} new, {removed} gone";
+    /// A directory of recipients could not be read, or its answer is not believed; the old content stays in force.
+    DirectoryFailed {
+        /// Its name.
+        directory: String,
+        /// Why.
+        problem: String,
+    } = "directory_failed", Error, "the directory {directory} stays as it was: {problem}";
     /// Work that is done from time to time failed; it is tried again.
     WorkFailed {
         /// Which work.

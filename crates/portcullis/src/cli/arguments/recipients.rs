@@ -48,6 +48,19 @@ pub enum RecipientsCommand {
         #[arg(long, requires = "replace")]
         accept_removals: bool,
     },
+    /// Say how directories on servers are: what they have, how old that is, what failed.
+    Directories,
+    /// Read directories from their servers now, and say what changed.
+    Sync {
+        /// Which one; all without it.
+        name: Option<String>,
+        /// Change nothing, say what would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take an answer that names nobody, or far fewer than before.
+        #[arg(long, requires = "name", conflicts_with = "dry_run")]
+        accept: bool,
+    },
     /// Forget an address, imported or learned.
     Forget {
         /// The address.

@@ -1,0 +1,195 @@
+//! Directories on servers: how each is, and reading one now.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use types::{AuditAction, Caller, Domain, Permission, Timestamp, spoken};
+
+use crate::{Center, CenterError};
+
+/// One directory that is read from a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SyncedDirectory {
+    /// Its name in the settings.
+    pub name: String,
+    /// Its servers, in the order in which they are tried.
+    pub servers: Vec<String>,
+    /// The domains whose recipients are in it.
+    pub domains: Vec<Domain>,
+    /// How many recipients it has.
+    pub recipients: usize,
+    /// When that was seen; nothing if it never was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Timestamp>,
+    /// Whether it is too old to be believed when it lacks somebody.
+    pub stale: bool,
+    /// The last reading that was taken since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<DirectoryReading>,
+    /// When it was last tried since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Timestamp>,
+    /// Why that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Whether its answer waits for somebody to accept it.
+    pub waits: bool,
+    /// How often it failed since the start.
+    pub failures: u64,
+    /// When it is read next.
+    pub next: Timestamp,
+}
+
+/// What reading a directory came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DirectoryReading {
+    /// When.
+    pub at: Timestamp,
+    /// Entries that the server gave.
+    pub entries: usize,
+    /// In how many pages.
+    pub pages: usize,
+    /// Recipients in them.
+    pub recipients: usize,
+    /// Recipients that are new.
+    pub added: usize,
+    /// Recipients that are gone.
+    pub removed: usize,
+    /// Entries left out because their account is switched off.
+    pub switched_off: usize,
+    /// Entries without an address of ours.
+    pub without_address: usize,
+    /// Values left out because they are no address.
+    pub no_address: usize,
+    /// Addresses left out because no domain that asks the directory has them.
+    pub elsewhere: usize,
+    /// Referrals to other servers, which are not followed.
+    pub referrals: usize,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// Why it would not be taken without being accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Why it could not be kept on the disk for the next start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unkept: Option<String>,
+}
+
+/// How a directory is read now.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(default)]
+pub struct ReadDirectory {
+    /// What comes is taken although it names nobody, or far fewer than before.
+    pub accept: bool,
+    /// Nothing is changed.
+    pub dry_run: bool,
+}
+
+impl SyncedDirectory {
+    /// How it is, in words.
+    pub fn words(&self, now: Timestamp) -> String {
+        let ago = |at: Timestamp| spoken(now.since(at));
+        let has = match self.confirmed {
+            None => "was never read".to_owned(),
+            Some(at) => format!("{} recipients, read {} ago", self.recipients, ago(at)),
+        };
+        let old =
+            if self.stale && self.confirmed.is_some() { ", too old to be believed" } else { "" };
+        format!("{has}{old}")
+    }
+}
+
+impl DirectoryReading {
+    /// What came of it, in words.
+    pub fn words(&self) -> String {
+        let DirectoryReading { entries, recipients, added, removed, dry_run, .. } = self;
+        let verb = if *dry_run { "would be" } else { "are" };
+        let mut words = format!(
+            "{entries} entries, {recipients} recipients: {added} {verb} new, {removed} {verb} gone"
+        );
+        for (count, what) in [
+            (self.switched_off, "accounts are switched off"),
+            (self.without_address, "entries have no address of these domains"),
+            (self.no_address, "values are no address"),
+            (self.elsewhere, "addresses are of other domains"),
+            (self.referrals, "referrals were not followed"),
+        ] {
+            if count > 0 {
+                words += &format!("; {count} {what}");
+            }
+        }
+        let problems = self.refusal.iter().chain(&self.unkept);
+        problems.fold(words, |words, problem| format!("{words}; {problem}"))
+    }
+}
+
+impl Center {
+    /// Directories that are read from servers.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn synced_directories(&self, caller: &Caller) -> Result<Vec<SyncedDirectory>, CenterError> {
+        crate::permit(caller, Permission::SeePolicies)?;
+        Ok(self.recipients.synced())
+    }
+
+    /// Reads a directory now, and waits until that is done.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`] for a name that is in no settings;
+    /// [`CenterError::Invalid`] with the reason if it could not be read, or
+    /// its answer has to be accepted.
+    pub fn read_directory(
+        &self,
+        caller: &Caller,
+        name: &str,
+        how: ReadDirectory,
+    ) -> Result<DirectoryReading, CenterError> {
+        crate::permit(caller, Permission::EditPolicies)?;
+        if !self.recipients.synced().iter().any(|directory| directory.name == name) {
+            let shown = crate::presentable_within(name, 80);
+            return Err(CenterError::NotFound(format!("directory {shown}")));
+        }
+        if !how.dry_run {
+            let details = json!({ "accept": how.accept });
+            self.record(caller, AuditAction::DirectorySynchronised, name, &details)?;
+        }
+        self.recipients.read_directory(name, how).map_err(CenterError::invalid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_told_in_one_line() {
+        let reading = DirectoryReading {
+            at: Timestamp::EPOCH,
+            entries: 12,
+            pages: 2,
+            recipients: 10,
+            added: 3,
+            removed: 1,
+            switched_off: 1,
+            without_address: 0,
+            no_address: 2,
+            elsewhere: 0,
+            referrals: 0,
+            took_ms: 5,
+            dry_run: true,
+            refusal: Some("much is gone".to_owned()),
+            unkept: None,
+        };
+        assert_eq!(
+            reading.words(),
+            "12 entries, 10 recipients: 3 would be new, 1 would be gone; 1 accounts are switched \
+             off; 2 values are no address; much is gone"
+        );
+    }
+}

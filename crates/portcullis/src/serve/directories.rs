@@ -1,0 +1,264 @@
+//! Directories on servers while the gateway runs: they are read when their
+//! time has come, and the log, monitoring and people hear how that went.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use center::metrics::Sample;
+use center::{DirectoryReading, DirectoryRow, ReadDirectory, SyncedDirectory};
+use checks::{Checks, SyncError, SyncHow, SyncReport, SyncSettings, SyncStatus, SyncedDirectories};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use types::Domain;
+use world::ldap::{LdapDial, LdapServer};
+
+use super::sign_in::secret;
+use crate::settings::Settings;
+use crate::telemetry::{Log, Message};
+
+/// The folder of their last contents, in the data folder.
+const FOLDER: &str = "directories";
+/// How often it is looked whether one's time has come.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is known of directories on servers.
+pub(super) struct DirectoriesWatch {
+    checks: Arc<Checks>,
+    synced: SyncedDirectories,
+    log: Arc<Log>,
+    /// What the log was told of each that fails.
+    told: Mutex<BTreeMap<String, String>>,
+    /// Where connections live. All else of a reading, looking at it and
+    /// writing it down, is done by the thread that wants it, which is none of
+    /// those that take mail.
+    runtime: Handle,
+    /// Ends what people asked for when it becomes true.
+    stop: watch::Sender<bool>,
+}
+
+impl DirectoriesWatch {
+    /// The directories of the settings, with what was kept of them. Must be
+    /// called inside the runtime.
+    ///
+    /// # Errors
+    /// A password cannot be read. A sentence for the operator.
+    pub(super) fn new(
+        settings: &Settings,
+        checks: &Arc<Checks>,
+        dial: Arc<dyn LdapDial>,
+        log: &Arc<Log>,
+    ) -> Result<DirectoriesWatch, String> {
+        let folder = settings.server.data_dir.join(FOLDER);
+        let (clock, looked_up) = (Arc::clone(checks.clock()), Arc::clone(checks.directories()));
+        let watch = DirectoriesWatch {
+            checks: Arc::clone(checks),
+            synced: SyncedDirectories::new(clock, dial, looked_up, &folder),
+            log: Arc::clone(log),
+            told: Mutex::default(),
+            runtime: Handle::current(),
+            stop: watch::channel(false).0,
+        };
+        watch.replace(directories(settings)?);
+        Ok(watch)
+    }
+
+    /// Puts new settings in force.
+    pub(super) fn replace(&self, settings: Vec<SyncSettings>) {
+        for problem in self.synced.replace(settings) {
+            self.log.say(&Message::Damaged { problem });
+        }
+    }
+
+    /// Reads each when its time has come, until `stopped`. Blocks.
+    pub(super) fn watch(&self, stopped: impl Future<Output = ()>) {
+        self.runtime.block_on(async {
+            tokio::select! { () = self.turns() => {}, () = stopped => {} }
+        });
+    }
+
+    async fn turns(&self) {
+        loop {
+            for (name, came_of_it) in self.synced.turn().await {
+                self.tell(&name, &came_of_it);
+            }
+            self.checks.clock().sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Ends what people asked for and is still read; all stays as it is.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Tells the log; a failure once, not at every try.
+    fn tell(&self, name: &str, came_of_it: &Result<SyncReport, SyncError>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = name.to_owned();
+        match came_of_it {
+            Ok(report) => {
+                told.remove(name);
+                let SyncReport { recipients, added, removed, .. } = *report;
+                self.log.say(&Message::DirectoryRead { directory, recipients, added, removed });
+                if let Some(problem) = report.unkept.clone() {
+                    self.log.say(&Message::WorkFailed { work: "directories", problem });
+                }
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                if told.insert(directory.clone(), problem.clone()).as_ref() != Some(&problem) {
+                    self.log.say(&Message::DirectoryFailed { directory, problem });
+                }
+            }
+        }
+    }
+
+    /// Reads one now, and waits for it. Must not be called on a worker of the
+    /// runtime.
+    pub(super) fn read(&self, name: &str, how: ReadDirectory) -> Result<DirectoryReading, String> {
+        let ReadDirectory { accept, dry_run } = how;
+        let how = SyncHow { accept, dry_run };
+        let mut stopped = self.stop.subscribe();
+        let came_of_it = self.runtime.block_on(async {
+            tokio::select! {
+                came_of_it = self.synced.synchronise(name, how) => Ok(came_of_it),
+                _ = stopped.wait_for(|stop| *stop) => Err("the server is stopping"),
+            }
+        })?;
+        if !dry_run {
+            self.tell(name, &came_of_it);
+        }
+        came_of_it.map(|report| reading(&report)).map_err(|error| error.to_string())
+    }
+
+    fn is_stale(&self, status: &SyncStatus) -> bool {
+        let stale_after = self.checks.recipient_settings().stale_after;
+        let is_old = |at| self.checks.now().since(at) > stale_after;
+        status.confirmed.is_none_or(is_old)
+    }
+
+    /// How each is.
+    pub(super) fn rows(&self) -> Vec<SyncedDirectory> {
+        let row = |status: SyncStatus| SyncedDirectory {
+            stale: self.is_stale(&status),
+            name: status.name,
+            servers: status.servers,
+            domains: status.domains,
+            recipients: status.recipients,
+            confirmed: status.confirmed,
+            last: status.last.as_ref().map(reading),
+            tried: status.tried,
+            problem: status.problem,
+            waits: status.waits,
+            failures: status.failures,
+            next: status.next,
+        };
+        self.synced.status().into_iter().map(row).collect()
+    }
+
+    /// The one that a domain asks, as one of its directories.
+    pub(super) fn of_domain(&self, domain: &Domain) -> Option<DirectoryRow> {
+        let all = self.synced.status();
+        let of = all.into_iter().find(|status| status.domains.contains(domain))?;
+        let entries = self.checks.directories().synced_entries(domain).unwrap_or(0);
+        Some(DirectoryRow {
+            stale: self.is_stale(&of),
+            entries,
+            confirmed: of.confirmed,
+            name: of.name,
+        })
+    }
+
+    /// What is wrong with each, in words. How old it is, its domains say.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let told = |status: SyncStatus| {
+            let problem = status.problem?;
+            let name = &status.name;
+            Some(match status.waits {
+                false => format!("{name} could not be read: {problem}"),
+                true => format!("{name}: {problem}: portcullis recipients sync {name} --accept"),
+            })
+        };
+        self.synced.status().into_iter().filter_map(told).collect()
+    }
+
+    /// How often each failed, and whether it was read at the last try.
+    pub(super) fn collect(&self, out: &mut Vec<Sample>) {
+        for status in self.synced.status() {
+            let mut add = |name: &str, labels: &[&str], value: f64| {
+                out.extend(Sample::number(name, labels, value));
+            };
+            let failures = status.failures as f64;
+            add("portcullis_directory_failures_total", &[&status.name], failures);
+            let source = format!("directory:{}", status.name);
+            if status.tried.is_some() {
+                let up = if status.problem.is_none() { 1.0 } else { 0.0 };
+                add("portcullis_source_up", &[&source], up);
+            }
+            if let Some(at) = status.confirmed {
+                let seconds = at.as_millis() as f64 / 1_000.0;
+                add("portcullis_source_last_success_timestamp_seconds", &[&source], seconds);
+            }
+        }
+    }
+}
+
+fn reading(report: &SyncReport) -> DirectoryReading {
+    let left_out = report.left_out;
+    DirectoryReading {
+        at: report.at,
+        entries: report.entries,
+        pages: report.pages,
+        recipients: report.recipients,
+        added: report.added,
+        removed: report.removed,
+        switched_off: left_out.switched_off,
+        without_address: left_out.without_address,
+        no_address: left_out.no_address,
+        elsewhere: left_out.elsewhere,
+        referrals: report.referrals,
+        took_ms: report.took_ms,
+        dry_run: report.dry_run,
+        refusal: report.refusal.clone(),
+        unkept: report.unkept.clone(),
+    }
+}
+
+/// How the directories of the settings are read.
+///
+/// # Errors
+/// A password cannot be read. A sentence for the operator.
+pub(super) fn directories(settings: &Settings) -> Result<Vec<SyncSettings>, String> {
+    settings.directories.iter().map(|directory| one(directory, settings)).collect()
+}
+
+/// One of them.
+pub(super) fn one(
+    directory: &crate::settings::DirectorySettings,
+    settings: &Settings,
+) -> Result<SyncSettings, String> {
+    let password = directory.password_file.as_deref().map(secret).transpose()?;
+    let asks = settings
+        .domains
+        .iter()
+        .filter(|domain| domain.directory.as_ref().is_some_and(|name| *name == directory.name));
+    Ok(SyncSettings {
+        name: directory.name.0.clone(),
+        server: LdapServer {
+            urls: directory.url.clone(),
+            start_tls: directory.start_tls,
+            ca_file: directory.ca_file.clone(),
+            sign_in: directory.bind_dn.as_ref().map(|name| name.0.clone()).zip(password),
+            timeout: directory.timeout,
+        },
+        base: directory.base.0.clone(),
+        filter: directory.filter.clone(),
+        attributes: directory.attributes.iter().map(|name| name.0.clone()).collect(),
+        page_size: directory.page_size,
+        refresh: directory.refresh,
+        entries_max: usize::try_from(directory.entries_max).unwrap_or(usize::MAX),
+        shrink_percent_max: directory.shrink_max,
+        disabled_accounts: directory.disabled_accounts,
+        domains: asks.map(|domain| domain.name.clone()).collect(),
+    })
+}

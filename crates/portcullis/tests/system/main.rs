@@ -21,6 +21,7 @@ mod waiting;
 // The tests.
 mod alerts;
 mod corpus;
+mod directories;
 mod dkim;
 mod faults;
 mod harvest;

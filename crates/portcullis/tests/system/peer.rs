@@ -117,7 +117,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for name in ["maillog", "exim-mainlog"] {
+            for name in ["maillog", "exim-mainlog", "slapd.log"] {
                 let log = self.log(name);
                 let skip = log.lines().count().saturating_sub(20);
                 log.lines().skip(skip).for_each(|line| println!("{line}"));

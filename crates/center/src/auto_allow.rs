@@ -113,9 +113,12 @@ impl Center {
         caller.sight.is_everything().then(|| self.parts.correspondences.count())
     }
 
-    /// How many pairs there was no room for since the start.
-    pub fn auto_allow_left_out(&self) -> u64 {
-        self.parts.correspondences.left_out()
+    /// How many pairs were not learned since the start: for lack of room, and
+    /// because they could not be written.
+    pub fn auto_allow_not_learned(&self) -> (u64, u64) {
+        let store::contract::NotLearned { no_room, unwritten } =
+            self.parts.correspondences.not_learned();
+        (no_room, unwritten)
     }
 
     /// Writes all matching pairs as CSV, spreadsheet-safe.

@@ -405,6 +405,15 @@ pub struct Learned {
     pub left_out: usize,
 }
 
+/// Pairs that were not learned since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotLearned {
+    /// Because the table was full.
+    pub no_room: u64,
+    /// Because they could not be written.
+    pub unwritten: u64,
+}
+
 /// Who of ours wrote to whom outside, and when last.
 pub trait CorrespondenceTable: Send + Sync {
     /// Enters that somebody wrote to somebody, or renews it; what is older
@@ -444,9 +453,8 @@ pub trait CorrespondenceTable: Send + Sync {
     /// How many more can be learned.
     fn room(&self) -> usize;
 
-    /// How many were not learned since the start, because the table was full
-    /// or could not be written.
-    fn left_out(&self) -> u64;
+    /// How many were not learned since the start.
+    fn not_learned(&self) -> NotLearned;
 }
 
 /// One row of the triplet table, for people.

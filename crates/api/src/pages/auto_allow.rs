@@ -44,7 +44,9 @@ struct AutoAllowPage {
     /// How many pairs there are, for those who may know.
     count: Option<usize>,
     /// How many there was no room for.
-    left_out: u64,
+    no_room: u64,
+    /// How many could not be written.
+    unwritten: u64,
     export: String,
     may_forget: bool,
     may_import: bool,
@@ -96,10 +98,10 @@ async fn listed(
     let search = wanted.search();
     let found = working(api, move |center| {
         let count = center.auto_allowed_count(&caller);
-        let left_out = count.map_or(0, |_| center.auto_allow_left_out());
+        let left_out = count.map_or((0, 0), |_| center.auto_allow_not_learned());
         center.auto_allowed(&caller, &search).map(|rows| (rows, count, left_out))
     });
-    let (rows, count, left_out) = match found.await {
+    let (rows, count, (no_room, unwritten)) = match found.await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
@@ -111,7 +113,8 @@ async fn listed(
         text: wanted.text,
         rows,
         count,
-        left_out,
+        no_room,
+        unwritten,
         export,
         may_forget,
         may_import,

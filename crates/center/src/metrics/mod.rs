@@ -120,7 +120,9 @@ impl MetricSource for Center {
         add("portcullis_greylist_known", &[], size.known as f64);
         let correspondences = &self.parts.correspondences;
         add("portcullis_auto_allow_pairs", &[], correspondences.count() as f64);
-        add("portcullis_auto_allow_left_out_total", &[], correspondences.left_out() as f64);
+        let store::contract::NotLearned { no_room, unwritten } = correspondences.not_learned();
+        add("portcullis_auto_allow_left_out_total", &["no_room"], no_room as f64);
+        add("portcullis_auto_allow_left_out_total", &["unwritten"], unwritten as f64);
         if let Ok(version) = self.parts.policies.version() {
             add("portcullis_policy_version", &[], version as f64);
         }

@@ -102,8 +102,8 @@ pub const METRICS: &[Metric] = &[
     row(
         "portcullis_auto_allow_left_out_total",
         Counter,
-        &[],
-        "Pairs that were not learned: the table was full or could not be written.",
+        &["why"],
+        "Pairs that were not learned: the table was full, or they could not be written.",
     ),
     row(
         "portcullis_queue_messages",

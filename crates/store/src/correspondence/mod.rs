@@ -10,14 +10,15 @@
 //! ones are renewed as before, because forgetting them to make room would let
 //! one mailing push out what everybody else relies on.
 
-use std::collections::HashMap;
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
 use types::{Correspondence, EmailAddress, Timestamp};
 
-use crate::contract::{Learned, StoreError};
+use crate::contract::{Learned, NotLearned, StoreError};
 use crate::journal::{BatchRef, Journal};
 
 mod stored;
@@ -74,14 +75,45 @@ pub(crate) struct Correspondences {
     shards: Vec<RwLock<Shard>>,
     entries: AtomicUsize,
     entries_max: usize,
-    left_out: AtomicU64,
+    no_room: AtomicU64,
+    unwritten: AtomicU64,
 }
+
+/// A pair in the order in which pairs are shown: newest first; of one moment
+/// in an order that does not change.
+struct Shown(Correspondence);
+
+impl Shown {
+    fn place(pair: &Correspondence) -> (Reverse<Timestamp>, &str, &str) {
+        (Reverse(pair.wrote), pair.own.key(), pair.other.key())
+    }
+}
+
+impl Ord for Shown {
+    fn cmp(&self, other: &Self) -> Order {
+        Shown::place(&self.0).cmp(&Shown::place(&other.0))
+    }
+}
+
+impl PartialOrd for Shown {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Shown {}
 
 impl Correspondences {
     pub(crate) fn new(entries_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        let (entries, left_out) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Correspondences { shards, entries, entries_max, left_out }
+        let (no_room, unwritten) = (AtomicU64::new(0), AtomicU64::new(0));
+        Correspondences { shards, entries: AtomicUsize::new(0), entries_max, no_room, unwritten }
     }
 
     /// See [`crate::CorrespondenceTable::wrote`].
@@ -90,38 +122,42 @@ impl Correspondences {
         journal: &Journal,
         pairs: &[Correspondence],
     ) -> Result<Learned, StoreError> {
-        let learned = self.write_down(journal, pairs);
-        let left_out = learned.as_ref().map_or(pairs.len(), |learned| learned.left_out);
-        self.left_out.fetch_add(left_out as u64, Ordering::Relaxed);
-        learned
+        let mut learned = Learned::default();
+        for (place, pair) in pairs.iter().enumerate() {
+            if let Err(error) = self.write_down(journal, pair, &mut learned) {
+                let unwritten = pairs.len() - place;
+                self.unwritten.fetch_add(unwritten as u64, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(learned)
     }
 
     fn write_down(
         &self,
         journal: &Journal,
-        pairs: &[Correspondence],
-    ) -> Result<Learned, StoreError> {
-        let mut learned = Learned::default();
-        for pair in pairs {
-            let key = key_of(&pair.own, &pair.other);
-            let mut shard = write(self.shard(&key)?);
-            if shard.released.get(&key).is_some_and(|released| released.covers(pair.wrote)) {
-                continue;
-            }
-            match shard.pairs.get(&key) {
-                // What is older teaches nothing.
-                Some(known) if known.wrote >= pair.wrote => continue,
-                None if self.len() >= self.entries_max => {
-                    learned.left_out += 1;
-                    continue;
-                }
-                Some(_) => learned.renewed += 1,
-                None => learned.new += 1,
-            }
-            let change = CorrespondenceChange::Wrote(pair.clone());
-            self.change(journal, &mut shard, key, change)?;
+        pair: &Correspondence,
+        learned: &mut Learned,
+    ) -> Result<(), StoreError> {
+        let key = key_of(&pair.own, &pair.other);
+        let mut shard = write(self.shard(&key)?);
+        if shard.released.get(&key).is_some_and(|released| released.covers(pair.wrote)) {
+            return Ok(());
         }
-        Ok(learned)
+        let count = match shard.pairs.get(&key) {
+            // What is older teaches nothing.
+            Some(known) if known.wrote >= pair.wrote => return Ok(()),
+            None if self.len() >= self.entries_max => {
+                learned.left_out += 1;
+                self.no_room.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            Some(_) => &mut learned.renewed,
+            None => &mut learned.new,
+        };
+        self.change(journal, &mut shard, key, CorrespondenceChange::Wrote(pair.clone()))?;
+        *count += 1;
+        Ok(())
     }
 
     /// See [`crate::CorrespondenceTable::room`].
@@ -129,9 +165,12 @@ impl Correspondences {
         self.entries_max.saturating_sub(self.len())
     }
 
-    /// See [`crate::CorrespondenceTable::left_out`].
-    pub(crate) fn left_out(&self) -> u64 {
-        self.left_out.load(Ordering::Relaxed)
+    /// See [`crate::CorrespondenceTable::not_learned`].
+    pub(crate) fn not_learned(&self) -> NotLearned {
+        NotLearned {
+            no_room: self.no_room.load(Ordering::Relaxed),
+            unwritten: self.unwritten.load(Ordering::Relaxed),
+        }
     }
 
     /// See [`crate::CorrespondenceTable::forget`].
@@ -222,18 +261,22 @@ impl Correspondences {
         at: Timestamp,
         max: usize,
     ) -> Vec<Correspondence> {
-        let mut found = Vec::new();
+        // The first `max` and no more, the last of them on top: whoever learns
+        // waits while a part is looked through, and for no sorting.
+        let mut first = BinaryHeap::new();
         for shard in &self.shards {
             let shard = read(shard);
-            let pairs = shard.pairs.values().filter(|pair| pair.covers(at) && wanted(pair));
-            found.extend(pairs.cloned());
-            // Newest first; of one moment in an order that does not change.
-            found.sort_by(|a: &Correspondence, b| {
-                (b.wrote, a.own.key(), a.other.key()).cmp(&(a.wrote, b.own.key(), b.other.key()))
-            });
-            found.truncate(max);
+            for pair in shard.pairs.values().filter(|pair| pair.covers(at) && wanted(pair)) {
+                if first.len() < max {
+                    first.push(Shown(pair.clone()));
+                } else if let Some(mut last) = first.peek_mut()
+                    && Shown::place(pair) < Shown::place(&last.0)
+                {
+                    *last = Shown(pair.clone());
+                }
+            }
         }
-        found
+        first.into_sorted_vec().into_iter().map(|shown| shown.0).collect()
     }
 
     /// Pairs, those that count no more and are not dropped yet included.
@@ -302,5 +345,28 @@ mod tests {
             left.iter().map(|pair| pair.other.as_str()).collect::<Vec<_>>(),
             ["b@x.example"]
         );
+    }
+
+    #[test]
+    fn the_newest_of_many_are_found_in_order() {
+        let table = Correspondences::new(1_000);
+        let mut cuts = PairCuts::default();
+        let mut all: Vec<Correspondence> = (0..300)
+            .map(|number: u64| Correspondence {
+                own: format!("{}@corp.example", number % 7).parse().unwrap(),
+                other: format!("{number}@x.example").parse().unwrap(),
+                wrote: Timestamp::EPOCH + std::time::Duration::from_secs(number * 37 % 50),
+            })
+            .collect();
+        for pair in &all {
+            let number = shard_of(&key_of(&pair.own, &pair.other));
+            let (pairs, released) = (vec![pair.clone()], Vec::new());
+            table.load_shard(StoredPairs { number, cut: 0, pairs, released }, &mut cuts);
+        }
+        all.sort_by(|one, other| Shown::place(one).cmp(&Shown::place(other)));
+        for max in [0, 1, 20, 300, 1_000] {
+            let found = table.find(&|_| true, Timestamp::EPOCH, max);
+            assert_eq!(found, all[..max.min(300)], "{max}");
+        }
     }
 }

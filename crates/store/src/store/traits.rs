@@ -14,8 +14,8 @@ use types::{
 use super::Store;
 use crate::contract::{
     Acceptance, ContentReader, ContentWriter, CorrespondenceTable, EventLog, ExpiredTriplet,
-    Filter, Found, Later, Learned, MessageQueue, Page, Position, QueueDepth, QueueStep, StoreError,
-    Totals, TripletAttempt, TripletEntry, TripletSteer, TripletTable,
+    Filter, Found, Later, Learned, MessageQueue, NotLearned, Page, Position, QueueDepth, QueueStep,
+    StoreError, Totals, TripletAttempt, TripletEntry, TripletSteer, TripletTable,
 };
 use crate::journal::{AcceptRef, BatchRef, io_error};
 use crate::message::QueuedMessage;
@@ -276,8 +276,8 @@ impl CorrespondenceTable for Store {
         self.correspondences.room()
     }
 
-    fn left_out(&self) -> u64 {
-        self.correspondences.left_out()
+    fn not_learned(&self) -> NotLearned {
+        self.correspondences.not_learned()
     }
 }
 

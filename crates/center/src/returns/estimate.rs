@@ -8,7 +8,7 @@ use types::policy::ClientIdentity;
 use types::{Event, Sight, Timestamp};
 
 use super::waits::{Waits, span_words};
-use super::{DAYS_KEPT, Days, Of, domain_of, network_of, sum_of};
+use super::{DAYS_KEPT, Days, Of, domain_of, may_lack, network_of, sum_of};
 use crate::CenterError;
 use crate::explain::joins::triplet;
 use crate::sight::Seen;
@@ -43,8 +43,8 @@ impl Seen<'_> {
     pub(crate) fn return_prior(&self, event: &Event) -> Result<ReturnPrior, CenterError> {
         let counted = self.counted_days()?;
         let mut priors = Priors::of(counted.as_ref(), self.events.sight());
-        let (like, waits) = priors.nearest(&Whose::of_event(event));
-        Ok(prior(like, &waits, priors.is_all()))
+        let (like, waits, is_all) = priors.nearest(&Whose::of_event(event));
+        Ok(prior(like, &waits, is_all))
     }
 }
 
@@ -102,23 +102,21 @@ impl<'a> Priors<'a> {
         usual(&self.nearest(whose).1)
     }
 
-    /// Whether nothing was left out, so that nobody stayed away unseen.
-    fn is_all(&self) -> bool {
-        self.days.into_iter().flat_map(Days::values).all(|day| day.left_out == 0)
-    }
-
-    /// The closest of which enough is known, and what is known of it.
-    fn nearest(&mut self, whose: &Whose) -> (String, Waits) {
+    /// The closest of which enough is known, what is known of it, and whether
+    /// nobody of it stayed away without being counted.
+    fn nearest(&mut self, whose: &Whose) -> (String, Waits, bool) {
         let Whose { network, domain, .. } = whose.clone();
         let network = network.map(|net| (format!("Servers of {net}"), Of::Network(net)));
         let domain = domain.map(|name| (format!("Servers that send for {name}"), Of::Domain(name)));
         for (like, of) in network.into_iter().chain(domain) {
+            let is_all = self.days.is_none_or(|days| !may_lack(days, &of));
             let waits = self.sum(of);
             if waits.returned() >= RETURNS_MIN {
-                return (like, waits.clone());
+                return (like, waits.clone(), is_all);
             }
         }
-        ("Servers of all senders".to_owned(), self.everybody().clone())
+        let is_all = self.days.into_iter().flat_map(Days::values).all(|day| day.left_out == 0);
+        ("Servers of all senders".to_owned(), self.everybody().clone(), is_all)
     }
 
     fn sum(&mut self, of: Of) -> &Waits {
@@ -148,7 +146,7 @@ fn usual(waits: &Waits) -> Option<(u32, u32)> {
     waits.usual().filter(|_| waits.returned() >= RETURNS_MIN)
 }
 
-/// `is_all`: nothing was left out, so that nobody stayed away unseen.
+/// `is_all`: nobody like this stayed away without being counted.
 fn prior(like: String, waits: &Waits, is_all: bool) -> ReturnPrior {
     let (returned, never) = (waits.returned(), waits.never());
     let usual = usual(waits);

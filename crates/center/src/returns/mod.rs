@@ -8,6 +8,7 @@
 //! sees what was counted of those.
 
 mod estimate;
+mod marks;
 mod report;
 mod rows;
 mod waits;
@@ -29,6 +30,7 @@ use crate::{Center, CenterError};
 
 pub use estimate::ReturnPrior;
 pub(crate) use estimate::Whose as WhoseReturns;
+use marks::Marks;
 pub use report::{DelayRow, DelaySuggestion, GreylistDelays};
 pub use rows::{ReturnState, RowReturn};
 use waits::Waits;
@@ -72,6 +74,8 @@ struct Day {
     began_never: usize,
     /// What found no place.
     left_out: u64,
+    /// Of whom that is who never came back.
+    stayed_away: Marks,
 }
 
 /// The same as it is written.
@@ -82,6 +86,11 @@ struct StoredDay {
     #[serde(default)]
     began_never: usize,
     left_out: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stayed_away: Option<String>,
+    /// Whether that was noted, or nobody knows who it was.
+    #[serde(default)]
+    notes_who: bool,
 }
 
 /// The days by their numbers since 1970.
@@ -253,16 +262,25 @@ impl Day {
         let ways =
             [Of::Domain(domain_of(&row.text(TextColumn::From))), Of::Network(network_of(row.ip()))];
         for of in ways {
-            match self.place(of, to.clone(), never) {
+            match self.place(&of, &to, never) {
                 Some(waits) if never => waits.add_never(),
                 Some(waits) => waits.add(wait.unwrap_or_default()),
-                None => self.left_out = self.left_out.saturating_add(1),
+                None => self.leave_out(&of, never),
             }
         }
     }
 
-    fn place(&mut self, of: Of, to: String, never: bool) -> Option<&mut Waits> {
-        let key = (of, to);
+    /// Of whom nothing but returns is missing can still be said that all came
+    /// back.
+    fn leave_out(&mut self, of: &Of, never: bool) {
+        self.left_out = self.left_out.saturating_add(1);
+        if never {
+            self.stayed_away.add(of.name());
+        }
+    }
+
+    fn place(&mut self, of: &Of, to: &str, never: bool) -> Option<&mut Waits> {
+        let key = (of.clone(), to.to_owned());
         if !self.counts.contains_key(&key) {
             let (taken, room) = match never {
                 true => (self.began_never, NEVER_MAX),
@@ -275,6 +293,20 @@ impl Day {
         }
         Some(self.counts.entry(key).or_default())
     }
+}
+
+impl Of {
+    /// A domain and a network are never spelled alike.
+    fn name(&self) -> &str {
+        match self {
+            Of::Domain(name) | Of::Network(name) => name,
+        }
+    }
+}
+
+/// Whether somebody of these may have stayed away without being counted.
+fn may_lack(days: &Days, of: &Of) -> bool {
+    days.values().any(|day| day.stayed_away.may_have(of.name()))
 }
 
 /// All that was counted of one sender domain or network, as far as it is in
@@ -294,15 +326,27 @@ impl StoredDay {
     fn of(day: &Day) -> StoredDay {
         let counts = day.counts.iter();
         let counts = counts.map(|((of, to), waits)| (of.clone(), to.clone(), waits.clone()));
-        let (began_never, left_out) = (day.began_never, day.left_out);
-        StoredDay { hours: day.hours, counts: counts.collect(), began_never, left_out }
+        StoredDay {
+            hours: day.hours,
+            counts: counts.collect(),
+            began_never: day.began_never,
+            left_out: day.left_out,
+            stayed_away: day.stayed_away.stored(),
+            notes_who: true,
+        }
     }
 
     fn read(self) -> Day {
         let counts = self.counts.into_iter().map(|(of, to, waits)| ((of, to), waits));
         let counts: Counts = counts.collect();
         let began_never = self.began_never.min(counts.len());
-        Day { hours: self.hours, counts, began_never, left_out: self.left_out }
+        let (hours, left_out) = (self.hours, self.left_out);
+        let stayed_away = match &self.stayed_away {
+            Some(marks) => Marks::read(marks),
+            None if left_out > 0 && !self.notes_who => Marks::of_all(),
+            None => Marks::default(),
+        };
+        Day { hours, counts, began_never, left_out, stayed_away }
     }
 }
 

@@ -89,7 +89,7 @@ impl Center {
         let counted = self.counted_days()?;
         let kept = counted.iter().flat_map(|all| all.range(first_day..));
         let mut sums: BTreeMap<&str, Waits> = BTreeMap::new();
-        let (mut from, mut to, mut left_out) = (None, None, 0);
+        let (mut from, mut to, mut left_out, mut marks) = (None, None, 0, Vec::new());
         for (number, day) in kept {
             let hours = (0..24).filter(|hour| day.hours & (1 << hour) != 0);
             for hour in hours {
@@ -98,6 +98,7 @@ impl Center {
                 to = Some(begin + HOUR);
             }
             left_out += day.left_out;
+            marks.push(&day.stayed_away);
             for ((of, to), waits) in &day.counts {
                 if let Of::Domain(domain) = of
                     && caller.sight.sees_domain(to)
@@ -112,13 +113,14 @@ impl Center {
         });
         let more = rows.len().saturating_sub(rows_max);
         let rows = rows.iter().take(rows_max);
-        let rows = rows.map(|(domain, waits)| row(domain, waits, left_out == 0)).collect();
+        let is_all = |domain: &str| !marks.iter().any(|marks| marks.may_have(domain));
+        let rows = rows.map(|(domain, waits)| row(domain, waits, is_all(domain))).collect();
         let left_out = if caller.sight.is_everything() { left_out } else { 0 };
         Ok(GreylistDelays { from, to, rows, more, left_out })
     }
 }
 
-/// `is_all`: nothing was left out, so that nobody stayed away unseen.
+/// `is_all`: nobody of it stayed away without being counted.
 fn row(domain: &str, waits: &Waits, is_all: bool) -> DelayRow {
     let (p50, p95) = (waits.at_percent(50), waits.at_percent(95));
     let words = |class: Option<(u32, u32)>| class.map_or_else(|| "-".to_owned(), at_most);

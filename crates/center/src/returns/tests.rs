@@ -219,46 +219,71 @@ fn a_flood_that_never_comes_back_leaves_room_for_those_who_do() {
     let mut day = Day::default();
     for number in 0..3 * COUNTS_MAX {
         let of = Of::Domain(format!("{number}.example"));
-        if day.place(of, String::new(), true).is_none() {
-            day.left_out += 1;
+        if day.place(&of, "", true).is_none() {
+            day.leave_out(&of, true);
         }
     }
     assert_eq!((day.counts.len(), day.left_out), (NEVER_MAX, (3 * COUNTS_MAX - NEVER_MAX) as u64));
     for number in 0..COUNTS_MAX {
-        day.place(Of::Domain(format!("real{number}.example")), String::new(), false);
+        day.place(&Of::Domain(format!("real{number}.example")), "", false);
     }
     assert_eq!(day.counts.len(), COUNTS_MAX);
-    assert!(day.place(Of::Domain("real0.example".to_owned()), String::new(), false).is_some());
+    assert!(day.place(&Of::Domain("real0.example".to_owned()), "", false).is_some());
 }
 
 #[test]
 fn many_who_come_back_leave_room_for_those_who_never_do() {
     let mut day = Day::default();
     for number in 0..2 * COUNTS_MAX {
-        day.place(Of::Domain(format!("real{number}.example")), String::new(), false);
+        day.place(&Of::Domain(format!("real{number}.example")), "", false);
     }
     assert_eq!(day.counts.len(), COUNTS_MAX - NEVER_MAX);
     let bot = || Of::Domain("bot.example".to_owned());
-    day.place(bot(), String::new(), true).unwrap().add_never();
+    day.place(&bot(), "", true).unwrap().add_never();
     assert_eq!(day.began_never, 1);
     let kept = serde_json::to_string(&StoredDay::of(&day)).unwrap();
     let mut again = serde_json::from_str::<StoredDay>(&kept).unwrap().read();
     assert_eq!(again, day);
-    assert!(again.place(bot(), String::new(), true).is_some_and(|waits| waits.never() == 1));
+    assert!(again.place(&bot(), "", true).is_some_and(|waits| waits.never() == 1));
 }
 
 #[test]
-fn where_something_was_left_out_nobody_is_said_to_always_come_back() {
+fn of_whom_something_was_left_out_is_not_said_to_always_come_back() {
     let gateway = counted();
-    for day in gateway.center.counted_days().unwrap().as_mut().unwrap().values_mut() {
-        day.left_out = 1;
-    }
-    let delays = gateway.center.greylist_delays(&root(), 7, 0).unwrap();
-    assert_eq!((delays.left_out, delays.rows[0].returned, delays.rows[0].never), (1, 30, 0));
-    assert!(delays.rows.iter().all(|row| row.suggestion.is_none()));
-    let event = of(sample(1, Reason::GreylistFirstSeen), SHOP, 7_290);
-    let prior = gateway.center.seen_by(&root()).return_prior(&event).unwrap();
-    assert!(prior.text.ends_with("(from 30 returns in 30 days)."), "{}", prior.text);
+    let leave_out = |of: Of, never| {
+        let mut counted = gateway.center.counted_days().unwrap();
+        counted.as_mut().unwrap().values_mut().for_each(|day| day.leave_out(&of, never));
+    };
+    let suggests = || {
+        let delays = gateway.center.greylist_delays(&root(), 7, 0).unwrap();
+        assert_eq!((delays.rows[0].returned, delays.rows[0].never), (30, 0));
+        (delays.left_out, delays.rows[0].suggestion.is_some())
+    };
+    let prior = || {
+        let event = of(sample(1, Reason::GreylistFirstSeen), SHOP, 7_290);
+        gateway.center.seen_by(&root()).return_prior(&event).unwrap().text
+    };
+    // What a stranger puts there, and what came back, is nobody else's loss.
+    leave_out(Of::Domain("bot.example".to_owned()), true);
+    leave_out(Of::Domain("shop.example".to_owned()), false);
+    assert_eq!(suggests(), (2, true));
+    leave_out(Of::Domain("shop.example".to_owned()), true);
+    assert_eq!(suggests(), (3, false));
+    assert!(prior().ends_with("none stayed away)."), "{}", prior());
+    leave_out(Of::Network("198.51.100.0/24".to_owned()), true);
+    assert!(prior().ends_with("(from 30 returns in 30 days)."), "{}", prior());
+}
+
+#[test]
+fn a_day_that_did_not_note_who_was_left_out_speaks_for_nobody() {
+    let day = |text: &str| serde_json::from_str::<StoredDay>(text).unwrap().read();
+    let old = day(r#"{"hours": 1, "counts": [], "left_out": 1}"#);
+    assert!(old.stayed_away.may_have("shop.example"));
+    let old = day(r#"{"hours": 1, "counts": [], "left_out": 0}"#);
+    assert!(!old.stayed_away.may_have("shop.example"));
+    let mut new = Day::default();
+    new.leave_out(&Of::Domain("slow.example".to_owned()), false);
+    assert_eq!(day(&serde_json::to_string(&StoredDay::of(&new)).unwrap()), new);
 }
 
 #[test]

@@ -138,12 +138,13 @@ impl Harvest {
             let (unknown, max) = (bucket.level(due, now), bucket.max);
             Some(Observed::Harvest { unknown, max, by_network, retry_in_s })
         };
-        let found = over(self.clients.get(&host_key(ip)), limits.of_client(), false)
-            .or_else(|| over(self.networks.get(&network_key(ip)), limits.of_network(), true));
-        if found.is_some() {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        found
+        over(self.clients.get(&host_key(ip)), limits.of_client(), false)
+            .or_else(|| over(self.networks.get(&network_key(ip)), limits.of_network(), true))
+    }
+
+    /// Counts a recipient about which nothing was said for this.
+    pub fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an unknown recipient; whether the reply is to be held back.
@@ -229,6 +230,8 @@ mod tests {
         assert_eq!(harvest.look(one, at(0), LIMITS), Some(full));
         assert_eq!(harvest.look(one, at(10), LIMITS), None, "one has run out");
         assert_eq!(harvest.look(ip("192.0.2.2"), at(0), LIMITS), None, "a neighbour may go on");
+        assert_eq!(harvest.counts().refused, 0, "looking refuses nobody");
+        harvest.count_refused();
         assert_eq!(harvest.counts().refused, 1);
     }
 

@@ -78,6 +78,12 @@ impl RecipientSources<'_> {
             RecipientValidation::AcceptAll => {
                 (answer_of(validation, RecipientAnswer::Known), Source::Settings)
             }
+            // Nobody has to list it; a next hop that is asked speaks for itself.
+            RecipientValidation::Directory | RecipientValidation::Known
+                if recipient.is_postmaster() =>
+            {
+                (answer_of(validation, RecipientAnswer::Known), Source::Settings)
+            }
             RecipientValidation::Directory => self.in_directory(recipient, at),
             RecipientValidation::Known => {
                 let answer = self.known.answer(recipient, at, self.settings.known);

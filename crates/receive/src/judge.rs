@@ -30,7 +30,10 @@ pub(crate) async fn judge(
     let mut answered: Option<Need> = None;
     loop {
         match rule(&policy, visit, stage, open, header_from) {
-            Step::Decided(verdict) => return verdict,
+            Step::Decided(verdict) => {
+                count_harvest(engine, &verdict);
+                return verdict;
+            }
             Step::Ask(need) if answered == Some(need) => return engine_failure(),
             Step::Ask(need) => {
                 let finding = look(engine, &policy, visit, open, need).await;
@@ -39,6 +42,14 @@ pub(crate) async fn judge(
                 answered = Some(need);
             }
         }
+    }
+}
+
+/// Counts a recipient about which nothing is said because its client tries
+/// names out; what was decided for another reason is no such.
+fn count_harvest(engine: &Engine, verdict: &Verdict) {
+    if matches!(verdict, Verdict::Defer(decision) if decision.check == CheckName::Harvest) {
+        engine.parts.checks.harvest().count_refused();
     }
 }
 

@@ -144,6 +144,12 @@ impl EmailAddress {
         split(self.key()).map_or("", |(_, domain)| domain)
     }
 
+    /// Whether it is the postmaster of its domain, whom every server has
+    /// (RFC 5321 section 4.5.1).
+    pub fn is_postmaster(&self) -> bool {
+        split(self.key()).is_some_and(|(local, _)| local == "postmaster")
+    }
+
     /// Whether the address can be sent to a server without SMTPUTF8
     /// (RFC 6531 section 3.2).
     pub fn is_ascii(&self) -> bool {
@@ -363,6 +369,11 @@ pub enum ForwardPath {
 }
 
 impl ForwardPath {
+    /// Whether it is a postmaster, bare or of a domain.
+    pub fn is_postmaster(&self) -> bool {
+        self.address().is_none_or(EmailAddress::is_postmaster)
+    }
+
     /// The address without brackets, or `postmaster`.
     pub fn as_str(&self) -> &str {
         self.address().map_or("postmaster", EmailAddress::as_str)

@@ -44,9 +44,9 @@ pub(crate) fn declared_size(case: &mut Case<'_>) -> RuleAnswer {
 
 /// A client that asked for too many unknown recipients is told nothing of any
 /// for a while, whether it exists or not: else the list goes on being tried.
-/// The bare postmaster is no secret (RFC 5321 section 4.5.1).
+/// That there is a postmaster is no secret (RFC 5321 section 4.5.1).
 pub(crate) fn harvest(case: &mut Case<'_>) -> RuleAnswer {
-    let is_named = case.who.recipient.is_some_and(|path| path.address().is_some());
+    let is_named = case.who.recipient.is_some_and(|path| !path.is_postmaster());
     match case.evidence.latest(CheckName::Harvest) {
         Some(&Observed::Harvest { retry_in_s, .. }) if is_named => {
             let decision = Decision::new(Reason::RateLimited, CheckName::Harvest);

@@ -73,6 +73,19 @@ fn harvesting(mail: Mail) -> Mail {
     mail.observed(CheckName::Harvest, seen)
 }
 
+#[test]
+fn a_postmaster_is_not_put_off_though_names_are_tried_out() {
+    for (to, expected) in [
+        ("<postmaster>", "proceed"),
+        ("<Postmaster@corp.example>", "proceed"),
+        ("<postmaster.of@corp.example>", "defer rate.limited"),
+    ] {
+        let mut mail = harvesting(mail(&format!("<ann@sender.example> to {to} retry")));
+        let found = show(&mail.decide(&compile(PolicyObjects::default())).0);
+        assert!(found.starts_with(expected), "{to}: {found}");
+    }
+}
+
 /// Policies and entries that let the sender past, and words of the mail.
 const PERMITS: &[(&str, &str)] = &[
     ("#9 permit from sender.example", ""),

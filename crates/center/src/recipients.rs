@@ -127,7 +127,7 @@ pub struct RecipientDomain {
     pub imported: usize,
     /// Recipients that were learned.
     pub learned: usize,
-    /// When it began to learn.
+    /// When it began to learn; nothing while nobody of it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learns_since: Option<Timestamp>,
     /// Until when it takes every address while it learns, if it is validated
@@ -162,7 +162,13 @@ impl RecipientDomain {
         if let Some(until) = self.learns_until.filter(|until| *until > now) {
             parts.push(format!("takes every address and learns until {until}"));
         }
-        if parts.is_empty() { "nothing is known by name".to_owned() } else { parts.join("; ") }
+        match (parts.is_empty(), self.validation) {
+            (false, _) => parts.join("; "),
+            (true, RecipientValidation::Known) => {
+                "nobody is known yet, so every address is taken".to_owned()
+            }
+            (true, _) => "nothing is known by name".to_owned(),
+        }
     }
 }
 
@@ -335,5 +341,8 @@ mod tests {
         };
         let expected = "file: 2 recipients, confirmed 5 s ago, too old to be believed; 3 imported";
         assert_eq!(domain.words(now), expected);
+        let (directories, validation) = (Vec::new(), RecipientValidation::Known);
+        let empty = RecipientDomain { directories, validation, imported: 0, ..domain };
+        assert_eq!(empty.words(now), "nobody is known yet, so every address is taken");
     }
 }

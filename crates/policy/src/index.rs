@@ -16,12 +16,14 @@ use types::policy::{
     AddressBasis, BasePolicies, ClientIdentity, Policy, PolicyMode, PolicyOption,
     RecipientValidation,
 };
-use types::{DefinitionSet, PolicyId, PolicyRef, PolicyType, Timestamp};
+use types::{DefinitionSet, Domain, PolicyId, PolicyRef, PolicyType, Timestamp};
 
-use crate::hashing::FastMap;
+use crate::groups::GroupTree;
+use crate::hashing::{FastMap, FastSet};
 use crate::keys::{Keys, KeysBuilder, Party};
 use crate::objects::{PolicyObjects, StoredPolicy};
 use crate::patterns::Rank;
+use crate::reach::reaches;
 use crate::sources::{ANYWHERE, Sources, host_domain};
 use crate::spans::Spans;
 
@@ -34,6 +36,8 @@ pub(crate) struct PolicyIndex {
     /// From sender scope, recipient scope and source to places in `policies`.
     table: FastMap<[u32; 3], Vec<u32>>,
     validations: FastMap<Box<str>, RecipientValidation>,
+    /// Domains for which known recipients can decide.
+    by_known: FastSet<Box<str>>,
     lists: Vec<ListQuestion>,
     authenticates: Spans,
     asks_places: bool,
@@ -137,6 +141,7 @@ impl PolicyIndex {
         }
         let validations =
             base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
+        let by_known = validated_by_known(&policies, &GroupTree::new(&groups), base);
         let lists = list_questions(&policies);
         let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
         let authenticates = when(&policies, looks);
@@ -155,6 +160,7 @@ impl PolicyIndex {
             policies,
             table,
             validations,
+            by_known,
             lists,
             authenticates,
             asks_places,
@@ -205,6 +211,11 @@ impl PolicyIndex {
         self.validations.get(domain_key).copied()
     }
 
+    /// Whether known recipients can decide about a recipient of a domain.
+    pub(crate) fn is_by_known(&self, domain_key: &str) -> bool {
+        self.by_known.contains(domain_key)
+    }
+
     /// Every policy that matches these parties at `at`, once each; before
     /// there is a recipient, those that apply to everyone.
     pub(crate) fn matches(
@@ -246,6 +257,24 @@ pub(crate) fn authors<'a>(who: &Parties<'a>) -> impl Iterator<Item = Party<'a>> 
 fn when(policies: &[Compiled], kinds: impl Fn(PolicyType) -> bool) -> Spans {
     let of_kind = policies.iter().filter(|compiled| kinds(compiled.policy.kind()));
     Spans::of(of_kind.map(|compiled| compiled.policy.validity))
+}
+
+/// The domains for which known recipients decide: all of it by the settings, or
+/// a part by a policy.
+fn validated_by_known(
+    policies: &[Compiled],
+    groups: &GroupTree<'_>,
+    base: &BasePolicies,
+) -> FastSet<Box<str>> {
+    let known = PolicyOption::RecipientValidation(RecipientValidation::Known);
+    let says_so = |one: &&Compiled| one.policy.option == known && !one.is_observed();
+    let deciding: Vec<&Policy> = policies.iter().filter(says_so).map(|one| &one.policy).collect();
+    let is_by_known = |domain: &Domain, how: RecipientValidation| {
+        how == RecipientValidation::Known
+            || deciding.iter().any(|policy| reaches(policy, groups, domain))
+    };
+    let domains = base.domains.iter().filter(|(domain, how)| is_by_known(domain, *how));
+    domains.map(|(domain, _)| domain.as_str().into()).collect()
 }
 
 /// What the definitions of these policies ask of lists, each once.

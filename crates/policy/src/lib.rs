@@ -21,6 +21,7 @@ mod keys;
 mod objects;
 mod patterns;
 mod precedence;
+mod reach;
 pub mod replay;
 mod rules;
 mod ruling;

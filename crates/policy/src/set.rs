@@ -168,6 +168,13 @@ impl PolicySet {
         &self.base
     }
 
+    /// Whether known recipients can decide about a recipient of a domain, in
+    /// comparable form: by the settings, or by a policy that is in force for
+    /// any of its recipients at any time.
+    pub fn is_by_known(&self, domain_key: &str) -> bool {
+        self.policies.is_by_known(domain_key)
+    }
+
     /// How many managed senders the set holds, disabled ones included.
     pub fn managed_senders(&self) -> usize {
         self.senders.len()

@@ -121,7 +121,9 @@ pub(crate) fn start(
         deliverer.recipient_probe(),
         store.clone(),
     ));
-    let domains = settings.domains.iter().map(|ours| (&ours.domain, ours.validation));
+    let in_force = policy.load();
+    let decides = |domain: &types::Domain| in_force.is_by_known(domain.as_str());
+    let domains = settings.domains.iter().map(|ours| (&ours.domain, decides(&ours.domain)));
     checks.known().begin(domains, clock.now(), settings.lookup.known);
     know_places(&checks, settings, around.tls_folder.path());
     store.watch(Arc::new(Learner(Arc::downgrade(&checks))));

@@ -48,6 +48,8 @@ pub enum Unproven {
         /// Until then.
         until: Timestamp,
     },
+    /// Nobody of its domain is known yet.
+    NobodyKnown,
     /// It is not in the directory, and that is too old to be believed.
     Stale,
 }

@@ -318,6 +318,9 @@ fn recipient(validation: RecipientValidation, answer: &RecipientAnswer) -> Strin
                 "{way}: not known, and taken because the domain learns its recipients until {until}"
             )
         }
+        RecipientAnswer::Unproven(Unproven::NobodyKnown) => {
+            format!("{way}: not known, and taken because nobody of the domain is known yet")
+        }
         RecipientAnswer::Unproven(Unproven::Stale) => {
             format!(
                 "{way}: no such address, and taken because the directory is too old to be believed"

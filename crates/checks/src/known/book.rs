@@ -5,8 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use store::state::StoredRecipients;
-use types::policy::RecipientValidation;
+use store::state::{LearningDomain, StoredRecipients};
 use types::{Domain, KnownRecipient, Timestamp};
 
 use super::KnownLimits;
@@ -30,7 +29,7 @@ pub(super) struct Book {
 /// One domain.
 #[derive(Default)]
 pub(super) struct Shelf {
-    /// When its learning began.
+    /// When its learning began; nothing while nobody of it is known.
     pub(super) since: Option<Timestamp>,
     pub(super) entries: BTreeMap<Box<str>, Entry>,
     pub(super) imported: usize,
@@ -47,9 +46,9 @@ enum Role {
     /// It is not in the settings any more.
     #[default]
     Gone,
-    /// It is validated in another way.
+    /// All of it is validated in other ways.
     Beside,
-    /// They decide what is refused.
+    /// They decide what is refused, for some of it at least.
     Decides,
 }
 
@@ -65,8 +64,11 @@ impl Book {
         for KnownRecipient { address, imported, learned, confirmed } in stored.kept {
             self.put(&address, Entry { imported, learned, confirmed });
         }
-        for (domain, at) in stored.begun {
-            self.shelves.entry(domain.into()).or_default().since = Some(at);
+        for LearningDomain { domain, since, pushed_out } in stored.begun {
+            let shelf = self.shelves.entry(domain.into()).or_default();
+            // Of a book that was begun with the settings and not with the first address.
+            shelf.since = Some(since).filter(|_| !shelf.entries.is_empty());
+            shelf.pushed_out = pushed_out;
         }
     }
 
@@ -76,9 +78,16 @@ impl Book {
     }
 
     /// Has this entry for an address from now on; an empty one is none.
+    /// With the last of a domain its learning is over, to begin anew with the
+    /// next.
     pub(super) fn set(&mut self, address: &str, entry: Entry) {
         self.put(address, entry);
         self.changed.insert(address.into());
+        let domain = domain_of(address);
+        let shelf = self.shelves.get_mut(domain).filter(|shelf| shelf.entries.is_empty());
+        if shelf.is_some_and(|shelf| shelf.since.take().is_some()) {
+            self.begun.insert(domain.into());
+        }
     }
 
     fn put(&mut self, address: &str, entry: Entry) {
@@ -107,20 +116,17 @@ impl Book {
         self.set(address, Entry { imported: false, ..entry });
     }
 
-    /// Has these domains. One that is new learns from now on, and so does one
-    /// that comes back when even its newest mail is too long ago.
+    /// Has these domains, each with whether its known recipients decide. One
+    /// that comes back when even its newest mail is too long ago learns anew.
     pub(super) fn begin<'a>(
         &mut self,
-        domains: impl Iterator<Item = (&'a Domain, RecipientValidation)>,
+        domains: impl Iterator<Item = (&'a Domain, bool)>,
         now: Timestamp,
         limits: KnownLimits,
     ) {
-        let role = |validation| match validation {
-            RecipientValidation::Known => Role::Decides,
-            _ => Role::Beside,
-        };
+        let role = |decides| if decides { Role::Decides } else { Role::Beside };
         let ours: HashMap<&str, Role> =
-            domains.map(|(domain, validation)| (domain.as_str(), role(validation))).collect();
+            domains.map(|(domain, decides)| (domain.as_str(), role(decides))).collect();
         for (domain, shelf) in &mut self.shelves {
             if !ours.contains_key(&**domain) {
                 shelf.role = Role::Gone;
@@ -132,18 +138,57 @@ impl Book {
             let is_long_ago = |shelf: &Shelf| {
                 shelf.newest().is_some_and(|newest| newest + limits.remember <= now)
             };
-            if shelf.since.is_none() || (is_back && is_long_ago(shelf)) {
+            if is_back && is_long_ago(shelf) {
                 self.begin_anew(domain, now);
             }
         }
     }
 
-    /// Lets a domain learn from now on.
+    /// Lets a domain learn from now on, if somebody of it is known: a book that
+    /// is empty must never be all there is.
     pub(super) fn begin_anew(&mut self, domain: &str, now: Timestamp) {
-        if let Some(shelf) = self.shelves.get_mut(domain) {
-            shelf.since = Some(now);
+        let shelf = self.shelves.get_mut(domain).filter(|shelf| !shelf.entries.is_empty());
+        if let Some(shelf) = shelf {
+            (shelf.since, shelf.pushed_out) = (Some(now), None);
             self.begun.insert(domain.into());
         }
+    }
+
+    /// Gives every domain of which somebody is known a beginning. One that is
+    /// yet to come, because the clock was ahead, is now if `may_be_early` says
+    /// that it is not the clock that is behind.
+    pub(super) fn settle(&mut self, now: Timestamp, may_be_early: bool) {
+        let wrong = |shelf: &Shelf| match shelf.since {
+            None => !shelf.entries.is_empty(),
+            Some(since) => may_be_early && since > now,
+        };
+        for (domain, shelf) in self.shelves.iter_mut().filter(|(_, shelf)| wrong(shelf)) {
+            shelf.since = Some(now);
+            self.begun.insert(domain.clone());
+        }
+    }
+
+    /// Leaves this time out of all learning: nothing was learned in it.
+    pub(super) fn pause(&mut self, from: Timestamp, to: Timestamp, limits: KnownLimits) {
+        for (domain, shelf) in &mut self.shelves {
+            let Some(since) = shelf.since else { continue };
+            if since <= from && from < since + limits.learn_for {
+                shelf.since = Some(since + to.since(from));
+                self.begun.insert(domain.clone());
+            }
+        }
+    }
+
+    /// The newest mail of all.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.shelves.values().filter_map(Shelf::newest).max()
+    }
+
+    /// Recipients that were imported, of all domains that are ours: those of
+    /// another are known to nobody.
+    pub(super) fn imported(&self) -> usize {
+        let ours = self.shelves.values().filter(|shelf| shelf.is_ours());
+        ours.map(|shelf| shelf.imported).sum()
     }
 
     /// Recipients that were learned and not imported, in all.
@@ -153,14 +198,15 @@ impl Book {
 
     /// Forgets learned recipients whose mail is the longest ago, of the domain
     /// that has the most of those that need them the least: so none can push
-    /// out what a smaller one knows. Whoever is missing from it now may exist,
-    /// so it learns anew.
-    pub(super) fn make_room(&mut self, now: Timestamp) {
+    /// out what a smaller one knows, nor one that needs nobody what decides.
+    /// Whoever is missing from it now may exist, so it learns anew. False if
+    /// there is no room for a newcomer of this domain.
+    pub(super) fn make_room(&mut self, newcomers: &str, now: Timestamp) -> bool {
+        let role = self.shelves.get(newcomers).map_or(Role::Gone, |shelf| shelf.role);
         let full = self.shelves.iter().filter(|(_, shelf)| shelf.learned_alone() > 0);
-        let Some((domain, shelf)) =
-            full.max_by_key(|(_, shelf)| (Reverse(shelf.role), shelf.learned_alone()))
-        else {
-            return;
+        let gives = full.max_by_key(|(_, shelf)| (Reverse(shelf.role), shelf.learned_alone()));
+        let Some((domain, shelf)) = gives.filter(|(_, shelf)| shelf.role <= role) else {
+            return false;
         };
         let domain = domain.clone();
         let alone = shelf.entries.iter().filter(|(_, entry)| !entry.imported);
@@ -175,6 +221,7 @@ impl Book {
         if let Some(shelf) = self.shelves.get_mut(&domain) {
             shelf.pushed_out = Some(now);
         }
+        true
     }
 
     /// Forgets these, unless mail for them was taken meanwhile, and the domain
@@ -200,9 +247,14 @@ impl Book {
             }
         }
         for domain in std::mem::take(&mut self.begun) {
-            match self.shelves.get(&domain).and_then(|shelf| shelf.since) {
-                Some(since) => changes.begun.push((domain.into(), since)),
-                None => changes.ended.push(domain.into()),
+            let shelf = self.shelves.get(&domain);
+            let begun = shelf.and_then(|shelf| Some((shelf.since?, shelf.pushed_out)));
+            let domain = domain.into();
+            match begun {
+                Some((since, pushed_out)) => {
+                    changes.begun.push(LearningDomain { domain, since, pushed_out });
+                }
+                None => changes.ended.push(domain),
             }
         }
         changes
@@ -212,7 +264,7 @@ impl Book {
         let kept = changes.kept.into_iter().map(|one| one.address);
         let addresses = kept.chain(changes.forgotten).map(String::into_boxed_str);
         self.changed.extend(addresses);
-        let begun = changes.begun.into_iter().map(|(domain, _)| domain);
+        let begun = changes.begun.into_iter().map(|one| one.domain);
         self.begun.extend(begun.chain(changes.ended).map(String::into_boxed_str));
     }
 }
@@ -224,6 +276,11 @@ impl Shelf {
 
     fn newest(&self) -> Option<Timestamp> {
         self.entries.values().filter_map(|entry| entry.confirmed).max()
+    }
+
+    /// Whether it is one of the settings.
+    pub(super) fn is_ours(&self) -> bool {
+        self.role != Role::Gone
     }
 
     fn is_over(&self) -> bool {

@@ -35,7 +35,7 @@ impl<'a> Import<'a> {
             .collect();
         let new: Vec<&str> =
             named.into_iter().filter(|address| !book.entry(address).imported).collect();
-        let imported: usize = book.shelves.values().map(|shelf| shelf.imported).sum();
+        let imported = book.imported();
         if new.len() > gone.len() && imported + new.len() - gone.len() > limits.max {
             return Err(TooManyRecipients { max: limits.max });
         }

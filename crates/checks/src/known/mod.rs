@@ -21,13 +21,14 @@ use types::{
     RecipientsChange, Timestamp, Unproven,
 };
 
-use book::{Book, Entry};
+use book::{Book, Entry, Shelf};
 use import::Import;
 
 /// How recipients are learned and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownLimits {
-    /// How long a domain takes every address, from when it was first seen.
+    /// How long a domain takes every address, from when the first of it was
+    /// known.
     pub learn_for: Duration,
     /// How long a learned recipient is known after its last mail.
     pub remember: Duration,
@@ -36,6 +37,8 @@ pub struct KnownLimits {
     pub max: usize,
 }
 
+/// A time without us that is left out of all learning.
+const AWAY: Duration = Duration::from_secs(86_400);
 /// How often recipients are looked for that are too old.
 const TIDIED_EVERY: Duration = Duration::from_secs(3_600);
 /// Entries looked at in one go. Who writes events waits for so many, and not
@@ -49,13 +52,13 @@ const NO_SUCH_MAILBOX: EnhancedCode = EnhancedCode(5, 1, 1);
 pub struct KnownDomain {
     /// The domain in comparable form.
     pub domain: String,
-    /// When its learning began.
-    pub since: Timestamp,
+    /// When its learning began; nothing while nobody of it is known.
+    pub since: Option<Timestamp>,
     /// Recipients that somebody imported.
     pub imported: usize,
     /// Recipients that were learned.
     pub learned: usize,
-    /// When it last lost recipients for lack of room, since the start.
+    /// When it last lost recipients for lack of room, if that is why it learns.
     pub pushed_out: Option<Timestamp>,
 }
 
@@ -83,19 +86,23 @@ pub struct KnownRecipients {
     book: RwLock<Book>,
     /// When recipients were last looked for that are too old.
     tidied: Mutex<Option<Timestamp>>,
+    /// When we last knew that we were there.
+    seen: Mutex<Option<Timestamp>>,
 }
 
 impl KnownRecipients {
     /// Takes what is stored; to be called once, at the start.
     pub fn restore(&self, stored: StoredRecipients) {
-        self.write().restore(stored);
+        let mut book = self.write();
+        book.restore(stored);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = book.newest();
     }
 
-    /// Has these domains, and begins to learn for those that are new; to be
-    /// called whenever they may have changed.
+    /// Has these domains, each with whether what is known decides for any of
+    /// its recipients; to be called whenever they may have changed.
     pub fn begin<'a>(
         &self,
-        domains: impl Iterator<Item = (&'a Domain, RecipientValidation)>,
+        domains: impl Iterator<Item = (&'a Domain, bool)>,
         now: Timestamp,
         limits: KnownLimits,
     ) {
@@ -114,9 +121,10 @@ impl KnownRecipients {
         }
     }
 
-    /// What is known of a recipient whose domain is validated in this way:
-    /// nothing if it is unknown. Who is too old is known until it is
-    /// forgotten, so that no clock makes everybody unknown.
+    /// What is known of a recipient whose domain is validated in this way.
+    /// Who is too old is known until it is forgotten, so that no clock makes
+    /// everybody unknown; and where nobody is known nobody is unknown, however
+    /// long ago the domain was named.
     pub(crate) fn answer(
         &self,
         recipient: &EmailAddress,
@@ -125,11 +133,15 @@ impl KnownRecipients {
     ) -> RecipientAnswer {
         let book = self.read();
         let shelf = book.shelves.get(recipient.domain_key());
-        if shelf.is_some_and(|shelf| shelf.entries.contains_key(recipient.key())) {
+        let Some(shelf) = shelf.filter(|shelf| !shelf.entries.is_empty()) else {
+            return RecipientAnswer::Unproven(Unproven::NobodyKnown);
+        };
+        if shelf.entries.contains_key(recipient.key()) {
             return RecipientAnswer::Known;
         }
-        // A domain without a beginning is known to us only from now on.
-        let since = shelf.and_then(|shelf| shelf.since).unwrap_or(at);
+        // It has no beginning yet where somebody was imported a moment ago; one
+        // that is yet to come is of a clock that was ahead.
+        let since = shelf.since.map_or(at, |since| since.min(at));
         let until = since + limits.learn_for;
         match at < until {
             true => RecipientAnswer::Unproven(Unproven::Learning { until }),
@@ -193,6 +205,16 @@ impl KnownRecipients {
         gone
     }
 
+    /// Forgets all recipients of a domain, imported or learned; gives how many
+    /// there were.
+    pub fn forget_all_of(&self, domain: &str) -> usize {
+        let mut book = self.write();
+        let Some(shelf) = book.shelves.get(domain) else { return 0 };
+        let addresses: Vec<Box<str>> = shelf.entries.keys().cloned().collect();
+        addresses.iter().for_each(|address| book.set(address, Entry::default()));
+        addresses.len()
+    }
+
     /// Forgets what was learned of a domain, which begins to learn anew; gives
     /// how many recipients that were.
     pub fn learn_anew(&self, domain: &str, now: Timestamp) -> usize {
@@ -227,16 +249,14 @@ impl KnownRecipients {
     /// What is known of each domain, by name.
     pub fn domains(&self) -> Vec<KnownDomain> {
         let book = self.read();
-        let begun = book.shelves.iter().filter_map(|(domain, shelf)| {
-            Some(KnownDomain {
-                domain: domain.to_string(),
-                since: shelf.since?,
-                imported: shelf.imported,
-                learned: shelf.learned,
-                pushed_out: shelf.pushed_out,
-            })
+        let told = book.shelves.iter().map(|(domain, shelf)| KnownDomain {
+            domain: domain.to_string(),
+            since: shelf.since,
+            imported: shelf.imported,
+            learned: shelf.learned,
+            pushed_out: shelf.pushed_out,
         });
-        begun.collect()
+        told.collect()
     }
 
     /// How many recipients are known.
@@ -250,13 +270,18 @@ impl KnownRecipients {
     }
 
     /// Forgets learned recipients that had no mail for too long: a few of each
-    /// domain, once an hour however often it is called.
+    /// domain, once an hour however often it is called. To be called often, so
+    /// that the time we are away is seen.
     pub fn tidy(&self, now: Timestamp, limits: KnownLimits) {
+        self.leave_out_time_away(now, limits);
         let mut tidied = self.tidied.lock().unwrap_or_else(PoisonError::into_inner);
         if tidied.is_some_and(|last| last <= now && now < last + TIDIED_EVERY) {
             return;
         }
+        // A clock is behind at a start at most, and not an hour later.
+        let may_be_early = tidied.is_some_and(|last| last <= now);
         *tidied = Some(now);
+        self.write().settle(now, may_be_early);
         for domain in self.domain_names() {
             let aged = self.read().shelves.get(&domain).and_then(|shelf| shelf.aged(now, limits));
             if let Some(aged) = aged {
@@ -274,6 +299,15 @@ impl KnownRecipients {
     /// Takes changes back that could not be stored.
     pub fn give_back(&self, changes: StoredRecipients) {
         self.write().give_back(changes);
+    }
+
+    /// Whoever was away, or whose clock was behind till now, has learned
+    /// nothing meanwhile.
+    fn leave_out_time_away(&self, now: Timestamp, limits: KnownLimits) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = seen.replace(now).filter(|last| *last + AWAY <= now) {
+            self.write().pause(last, now, limits);
+        }
     }
 
     fn domain_names(&self) -> Vec<Box<str>> {
@@ -316,22 +350,26 @@ impl KnownRecipients {
     fn exists(&self, address: &EmailAddress, at: Timestamp, limits: KnownLimits) {
         let is_news = {
             let book = self.read();
-            let begun =
-                book.shelves.get(address.domain_key()).is_some_and(|one| one.since.is_some());
-            begun && book.entry(address.key()).is_news(at)
+            let is_ours = book.shelves.get(address.domain_key()).is_some_and(Shelf::is_ours);
+            is_ours && book.entry(address.key()).is_news(at)
         };
         if !is_news {
             return;
         }
         let mut book = self.write();
         let is_new = book.entry(address.key()) == Entry::default();
-        if is_new && book.learned_alone() >= limits.max {
-            book.make_room(at);
+        let is_full = is_new && book.learned_alone() >= limits.max;
+        if is_full && !book.make_room(address.domain_key(), at) {
+            return;
         }
         let entry = book.entry(address.key());
         let learned = entry.learned.or(Some(at));
         let confirmed = entry.confirmed.max(Some(at));
         book.set(address.key(), Entry { learned, confirmed, ..entry });
+        let shelf = book.shelves.get(address.domain_key());
+        if shelf.is_some_and(|shelf| shelf.since.is_none()) {
+            book.begin_anew(address.domain_key(), at);
+        }
     }
 
     fn does_not_exist(&self, address: &EmailAddress) {

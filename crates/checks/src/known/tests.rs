@@ -1,6 +1,6 @@
 use super::*;
 
-use RecipientValidation::AcceptAll;
+use store::state::LearningDomain;
 
 const LIMITS: KnownLimits = KnownLimits {
     learn_for: Duration::from_secs(3_600),
@@ -16,11 +16,11 @@ fn address(text: &str) -> EmailAddress {
     text.parse().unwrap()
 }
 
-/// A book that began to learn for corp.example at hour 0.
+/// A book for corp.example, whose known recipients decide.
 fn begun() -> KnownRecipients {
     let book = KnownRecipients::default();
     let domain: Domain = "corp.example".parse().unwrap();
-    book.begin([(&domain, RecipientValidation::Known)].into_iter(), at(0), LIMITS);
+    book.begin([(&domain, true)].into_iter(), at(0), LIMITS);
     book
 }
 
@@ -76,7 +76,13 @@ fn a_full_book_forgets_the_oldest_that_was_learned() {
     let learning = RecipientAnswer::Unproven(Unproven::Learning { until });
     assert_eq!(book.answer(&address("c@corp.example"), at(6), LIMITS), learning);
     let told = &book.domains()[0];
-    assert_eq!((told.since, told.pushed_out, told.learned), (at(6), Some(at(6)), 4));
+    assert_eq!((told.since, told.pushed_out, told.learned), (Some(at(6)), Some(at(6)), 4));
+    // Which is still told after a restart.
+    let again = KnownRecipients::default();
+    again.restore(book.take_changes());
+    assert_eq!(&again.domains()[0], told);
+    book.learn_anew("corp.example", at(7));
+    assert_eq!(book.domains()[0].pushed_out, None);
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn mail_to_another_domain_pushes_out_nobody_who_decides() {
     let book = KnownRecipients::default();
     let domains: Vec<Domain> =
         ["corp.example", "all.example", "any.example"].map(|name| name.parse().unwrap()).into();
-    let ways = [RecipientValidation::Known, AcceptAll, AcceptAll];
+    let ways = [true, false, false];
     book.begin(domains.iter().zip(ways), at(0), LIMITS);
     for who in ["ann@corp.example", "bob@corp.example", "cid@corp.example", "dan@any.example"] {
         book.exists(&address(who), at(0), LIMITS);
@@ -105,7 +111,7 @@ fn of_two_that_decide_the_larger_makes_room() {
     let book = KnownRecipients::default();
     let domains: Vec<Domain> =
         ["corp.example", "big.example"].map(|name| name.parse().unwrap()).into();
-    let ways = [RecipientValidation::Known, RecipientValidation::Known];
+    let ways = [true, true];
     book.begin(domains.iter().zip(ways), at(0), LIMITS);
     book.exists(&address("ann@corp.example"), at(0), LIMITS);
     for number in 0..20 {
@@ -113,7 +119,7 @@ fn of_two_that_decide_the_larger_makes_room() {
     }
     book.exists(&address("bob@corp.example"), at(3), LIMITS);
     let corp = &book.domains()[1];
-    assert_eq!((&*corp.domain, corp.learned, corp.since), ("corp.example", 2, at(0)));
+    assert_eq!((&*corp.domain, corp.learned, corp.since), ("corp.example", 2, Some(at(0))));
 }
 
 #[test]
@@ -144,18 +150,18 @@ fn what_is_old_goes_by_the_newest_mail_and_slowly() {
 #[test]
 fn a_domain_that_comes_back_after_long_learns_anew() {
     let domain: Domain = "corp.example".parse().unwrap();
-    let ours = || [(&domain, RecipientValidation::Known)].into_iter();
+    let ours = || [(&domain, true)].into_iter();
     let none = || [].into_iter();
     let book = begun();
     book.exists(&address("bob@corp.example"), at(0), LIMITS);
     book.begin(none(), at(1), LIMITS);
     book.begin(ours(), at(2), LIMITS);
-    assert_eq!(book.domains()[0].since, at(0), "it was away for an hour");
+    assert_eq!(book.domains()[0].since, Some(at(0)), "it was away for an hour");
     book.begin(ours(), at(24 * 31), LIMITS);
-    assert_eq!(book.domains()[0].since, at(0), "it was not away");
+    assert_eq!(book.domains()[0].since, Some(at(0)), "it was not away");
     book.begin(none(), at(24 * 31), LIMITS);
     book.begin(ours(), at(24 * 31 + 1), LIMITS);
-    assert_eq!(book.domains()[0].since, at(24 * 31 + 1));
+    assert_eq!(book.domains()[0].since, Some(at(24 * 31 + 1)));
     // One that stays away is forgotten with all that is known of it.
     book.begin(none(), at(24 * 32), LIMITS);
     book.take_changes();
@@ -167,7 +173,7 @@ fn a_domain_that_comes_back_after_long_learns_anew() {
     );
     assert_eq!(book.domains(), []);
     book.begin(ours(), at(24 * 90), LIMITS);
-    assert_eq!(book.domains()[0].since, at(24 * 90));
+    assert_eq!(book.domains()[0].since, None, "nobody of it is known");
 }
 
 #[test]
@@ -214,7 +220,8 @@ fn what_changed_is_given_once_and_taken_back() {
     book.exists(&address("bob@corp.example"), at(0), LIMITS);
     book.exists(&address("bob@corp.example"), at(1), LIMITS);
     let changes = book.take_changes();
-    assert_eq!(changes.begun, [("corp.example".to_owned(), at(0))]);
+    let (domain, since) = ("corp.example".to_owned(), at(0));
+    assert_eq!(changes.begun, [LearningDomain { domain, since, pushed_out: None }]);
     assert_eq!((changes.kept.len(), changes.forgotten.len()), (1, 0));
     assert_eq!(book.take_changes(), StoredRecipients::default());
     book.give_back(changes.clone());
@@ -224,7 +231,8 @@ fn what_changed_is_given_once_and_taken_back() {
     assert_eq!(again.list(&KnownQuery::default(), 9), book.list(&KnownQuery::default(), 9));
     assert_eq!(again.domains(), book.domains());
     assert_eq!(book.forget(&[address("bob@corp.example")]), 1);
-    assert_eq!(book.take_changes().forgotten, ["bob@corp.example"]);
+    let changes = book.take_changes();
+    assert_eq!((changes.forgotten.len(), changes.ended.len()), (1, 1), "nobody is left");
 }
 
 #[test]
@@ -243,5 +251,105 @@ fn a_list_that_is_imported_anew_takes_the_place_of_the_old_one() {
     assert_eq!(book.forget(&new), 1);
     assert_eq!(book.is_imported(&address("bob@corp.example")), None, "none is left");
     assert_eq!(book.learn_anew("corp.example", at(9)), 1);
-    assert_eq!(book.domains()[0].since, at(9));
+    assert_eq!(book.domains()[0].since, None, "nobody is known any more");
+}
+
+#[test]
+fn nobody_is_unknown_where_nobody_is_known_however_long_ago_the_domain_was_named() {
+    let book = begun();
+    let answer = |hour| book.answer(&address("eve@corp.example"), at(hour), LIMITS);
+    let nobody = RecipientAnswer::Unproven(Unproven::NobodyKnown);
+    assert_eq!(answer(24 * 400), nobody);
+    // The first address begins the learning, and the last one gone ends it.
+    book.exists(&address("bob@corp.example"), at(24 * 400), LIMITS);
+    let until = at(24 * 400 + 1);
+    let learning = RecipientAnswer::Unproven(Unproven::Learning { until });
+    assert_eq!(answer(24 * 400), learning);
+    assert_eq!(answer(24 * 400 + 1), RecipientAnswer::Unknown);
+    book.does_not_exist(&address("bob@corp.example"));
+    assert_eq!(answer(24 * 400 + 1), nobody);
+    // An import begins it as well, from when it is next looked at.
+    book.import(&[address("ann@corp.example")], None, LIMITS).unwrap();
+    assert!(matches!(answer(24 * 401), RecipientAnswer::Unproven(Unproven::Learning { .. })));
+    book.tidy(at(24 * 401), LIMITS);
+    assert_eq!(book.domains()[0].since, Some(at(24 * 401)));
+    assert_eq!(answer(24 * 401 + 1), RecipientAnswer::Unknown);
+    // A beginning of an empty book, as it was once stored, is none.
+    let (domain, since) = ("corp.example".to_owned(), at(0));
+    let begun = vec![LearningDomain { domain, since, pushed_out: None }];
+    let old = KnownRecipients::default();
+    old.restore(StoredRecipients { begun, ..StoredRecipients::default() });
+    assert_eq!(old.answer(&address("eve@corp.example"), at(99), LIMITS), nobody);
+}
+
+#[test]
+fn a_beginning_that_is_yet_to_come_is_now() {
+    let book = begun();
+    book.exists(&address("bob@corp.example"), at(24 * 900), LIMITS);
+    let answer = |hour| book.answer(&address("eve@corp.example"), at(hour), LIMITS);
+    let learning = |until| RecipientAnswer::Unproven(Unproven::Learning { until });
+    assert_eq!(answer(0), learning(at(1)), "the clock was ahead");
+    book.take_changes();
+    book.tidy(at(0), LIMITS);
+    assert_eq!(book.domains()[0].since, Some(at(24 * 900)), "or it is behind, at a start");
+    book.tidy(at(1), LIMITS);
+    assert_eq!(book.domains()[0].since, Some(at(1)));
+    assert_eq!(book.take_changes().begun[0].since, at(1));
+    assert_eq!(answer(2), RecipientAnswer::Unknown);
+}
+
+#[test]
+fn time_without_us_is_no_time_to_learn() {
+    let book = begun();
+    book.tidy(at(0), LIMITS);
+    book.exists(&address("bob@corp.example"), at(0), LIMITS);
+    // The clock was behind when it began.
+    book.tidy(at(24 * 900), LIMITS);
+    assert_eq!(book.domains()[0].since, Some(at(24 * 900)));
+    book.exists(&address("bob@corp.example"), at(24 * 900), LIMITS);
+    // The program is off for a month.
+    let again = KnownRecipients::default();
+    again.restore(book.take_changes());
+    let domain: Domain = "corp.example".parse().unwrap();
+    again.begin([(&domain, true)].into_iter(), at(24 * 930), LIMITS);
+    again.tidy(at(24 * 930), LIMITS);
+    let eve = again.answer(&address("eve@corp.example"), at(24 * 930), LIMITS);
+    assert!(matches!(eve, RecipientAnswer::Unproven(Unproven::Learning { .. })), "{eve:?}");
+    // What is over stays over.
+    again.tidy(at(24 * 930 + 2), LIMITS);
+    again.tidy(at(24 * 960), LIMITS);
+    let eve = again.answer(&address("eve@corp.example"), at(24 * 960), LIMITS);
+    assert_eq!(eve, RecipientAnswer::Unknown);
+}
+
+#[test]
+fn a_newcomer_takes_no_place_of_one_that_is_needed_more() {
+    let book = KnownRecipients::default();
+    let domains: Vec<Domain> =
+        ["corp.example", "all.example"].map(|name| name.parse().unwrap()).into();
+    book.begin(domains.iter().zip([true, false]), at(0), LIMITS);
+    let people = ["ann", "bob", "cid", "dan"].map(|who| format!("{who}@corp.example"));
+    people.iter().for_each(|who| book.exists(&address(who), at(0), LIMITS));
+    book.exists(&address("eve@all.example"), at(2), LIMITS);
+    assert_eq!(listed(&book), people);
+    let frank = book.answer(&address("frank@corp.example"), at(2), LIMITS);
+    assert_eq!(frank, RecipientAnswer::Unknown, "nothing of it was lost");
+    // A policy makes both equal.
+    book.begin(domains.iter().zip([true, true]), at(2), LIMITS);
+    book.exists(&address("eve@all.example"), at(2), LIMITS);
+    assert_eq!((book.len(), listed(&book)[3].as_str()), (4, "eve@all.example"));
+}
+
+#[test]
+fn imported_recipients_of_a_domain_that_is_gone_take_no_room() {
+    let book = begun();
+    let people = |domain: &str| ["a", "b", "c", "d"].map(|who| address(&format!("{who}@{domain}")));
+    book.import(&people("corp.example"), None, LIMITS).unwrap();
+    let other: Domain = "other.example".parse().unwrap();
+    book.begin([(&other, true)].into_iter(), at(0), LIMITS);
+    assert_eq!(changed(book.import(&people("other.example"), None, LIMITS)), Ok((4, 0)));
+    assert_eq!(book.forget_all_of("corp.example"), 4);
+    assert_eq!(book.len(), 4);
+    book.tidy(at(1), LIMITS);
+    assert_eq!(book.domains().len(), 1, "nothing is left of it");
 }

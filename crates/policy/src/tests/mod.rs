@@ -154,6 +154,7 @@ fn option(word: &str) -> PolicyOption {
         "accept_all" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::AcceptAll)
         }
+        "known" => PolicyOption::RecipientValidation(types::policy::RecipientValidation::Known),
         "call_forward" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::CallForward)
         }

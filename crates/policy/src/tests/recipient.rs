@@ -14,6 +14,23 @@ fn asked(lines: &str, mail_line: &str) -> Vec<Need> {
 }
 
 #[test]
+fn a_domain_is_by_known_recipients_where_a_policy_can_say_so() {
+    let by_known = |lines: &str| {
+        let set = compile(objects(lines));
+        ["corp.example", "open.example"].map(|domain| set.is_by_known(domain))
+    };
+    assert_eq!(by_known(""), [false, false]);
+    assert_eq!(by_known("#1 known to corp.example"), [true, false]);
+    assert_eq!(by_known("#1 known to *.corp.example"), [false, false]);
+    assert_eq!(by_known("#1 known to *.example"), [true, true]);
+    assert_eq!(by_known("#1 known to ann@open.example"), [false, true]);
+    assert_eq!(by_known("#1 known to internal"), [true, true]);
+    assert_eq!(by_known("#1 known to external"), [false, false]);
+    assert_eq!(by_known("group Staff: bob@corp.example\n#1 known to group:Staff"), [true, false]);
+    assert_eq!(by_known("#1 known observe\n#2 known off\n#3 accept_all"), [false, false]);
+}
+
+#[test]
 fn evidence_is_asked_for_in_order_and_only_where_it_can_decide() {
     let directory = Need::Recipient(RecipientValidation::Directory);
     let triplet = Need::Triplet(ClientIdentity::Network);

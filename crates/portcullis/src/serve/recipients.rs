@@ -60,10 +60,12 @@ impl RecipientsWatch {
         Ok(())
     }
 
-    /// Begins to learn for domains that are new in the settings.
+    /// Has the domains of the settings, and what decides for each.
     pub(super) fn begin(&self) {
         let policy = self.policy.load();
-        let domains = policy.base().domains.iter().map(|(domain, way)| (domain, *way));
+        let decides = |domain: &Domain| policy.is_by_known(domain.as_str());
+        let domains = policy.base().domains.iter();
+        let domains = domains.map(|(domain, _)| (domain, decides(domain)));
         self.checks.known().begin(domains, self.checks.now(), self.limits());
     }
 
@@ -71,11 +73,13 @@ impl RecipientsWatch {
         self.checks.recipient_settings().known
     }
 
-    /// Stores what was learned, and forgets what is too old.
+    /// Stores what was learned, and forgets what is too old. Policies may say
+    /// of another domain by now that what is known decides.
     ///
     /// # Errors
     /// The state cannot be written; it is tried again next time.
     pub(crate) fn keep(&self) -> Result<(), String> {
+        self.begin();
         let known = self.checks.known();
         known.tidy(self.checks.now(), self.limits());
         self.store().map_err(|error| whole(&error))
@@ -121,7 +125,7 @@ impl RecipientsWatch {
             }
         }
         problems.extend(self.directories.problems());
-        problems.extend(self.crowded());
+        problems.extend(self.learning());
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();
         problems.extend(unread);
         let text = match problems.is_empty() {
@@ -131,23 +135,27 @@ impl RecipientsWatch {
         ReadyCheck { name: "recipients".to_owned(), ok: problems.is_empty(), needed: false, text }
     }
 
-    /// Domains validated by what they know that lost some of it.
-    fn crowded(&self) -> Vec<String> {
+    /// Domains validated by what they know that know nobody, or lost some.
+    fn learning(&self) -> Vec<String> {
         let (now, learn_for) = (self.checks.now(), self.limits().learn_for);
-        let decides = |known: &KnownDomain| {
-            let policy = self.policy.load();
-            let mut domains = policy.base().domains.iter();
-            domains.any(|(domain, way)| {
-                domain.as_str() == known.domain && *way == RecipientValidation::Known
-            })
-        };
+        let policy = self.policy.load();
         let told = |known: KnownDomain| {
-            let until = known.since + learn_for;
-            known.pushed_out.filter(|_| now < until && decides(&known))?;
+            let KnownDomain { domain, since, imported, learned, pushed_out } = known;
+            if !policy.is_by_known(&domain) {
+                return None;
+            }
+            if imported + learned == 0 {
+                return Some(format!(
+                    "nobody of {domain} is known yet, so every address is taken that its known \
+                     recipients would decide about: it learns from what the next hop takes, or \
+                     portcullis recipients import"
+                ));
+            }
+            let until = since? + learn_for;
+            pushed_out.filter(|_| now < until)?;
             Some(format!(
-                "{} lost learned recipients for lack of room (recipients.known_max), so it takes \
-                 every address and learns anew until {until}",
-                known.domain
+                "{domain} lost learned recipients for lack of room (recipients.known_max), so it \
+                 takes every address and learns anew until {until}"
             ))
         };
         self.checks.known().domains().into_iter().filter_map(told).collect()
@@ -200,8 +208,8 @@ impl RecipientBook for RecipientsWatch {
                 directories: self.directories_of(domain),
                 imported: of.map_or(0, |one| one.imported),
                 learned: of.map_or(0, |one| one.learned),
-                learns_since: of.map(|one| one.since),
-                learns_until: of.filter(|_| learns).map(|one| one.since + learn_for),
+                learns_since: of.and_then(|one| one.since),
+                learns_until: of.filter(|_| learns).and_then(|one| Some(one.since? + learn_for)),
             }
         };
         policy.base().domains.iter().map(told).collect()

@@ -228,8 +228,9 @@ settings! {
 
     /// Knowing which recipients there are.
     one recipients: RecipientTableSettings at "recipients" {
-        /// How long a domain with `recipients = "known"` takes every address, from when it is first
-        /// named here. Recipients are learned for every domain, so time counts before it is set.
+        /// How long a domain with `recipients = "known"` takes every address, from when the first of
+        /// it is known; while nobody is, it does so without an end. Recipients are learned for every
+        /// domain, so time counts before it is set.
         learn_for: Duration = "30d", within "0s"..="3650d";
         /// How long a learned recipient is known after the next hop last took mail for it. Time is
         /// counted to the newest mail of its domain, so that a clock that is ahead costs nothing.

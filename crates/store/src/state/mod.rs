@@ -48,7 +48,7 @@ pub use objects::{
     PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
     StoredPolicy, StoredSender, Version,
 };
-pub use recipients::{RecipientState, SqliteRecipients, StoredRecipients};
+pub use recipients::{LearningDomain, RecipientState, SqliteRecipients, StoredRecipients};
 pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswer, StoredRequest};
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;

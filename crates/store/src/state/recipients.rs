@@ -18,10 +18,21 @@ pub struct StoredRecipients {
     pub kept: Vec<KnownRecipient>,
     /// Addresses that are known no more; nothing in what is read.
     pub forgotten: Vec<String>,
-    /// When domains began to learn.
-    pub begun: Vec<(String, Timestamp)>,
+    /// Domains that have begun to learn.
+    pub begun: Vec<LearningDomain>,
     /// Domains that are forgotten; nothing in what is read.
     pub ended: Vec<String>,
+}
+
+/// A domain that has begun to learn its recipients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearningDomain {
+    /// The domain in comparable form.
+    pub domain: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it lost recipients for lack of room, if that is why.
+    pub pushed_out: Option<Timestamp>,
 }
 
 /// Recipients known by name.
@@ -67,8 +78,13 @@ fn recipient(row: &Row<'_>) -> rusqlite::Result<KnownRecipient> {
     })
 }
 
-fn domain(row: &Row<'_>) -> rusqlite::Result<(String, Timestamp)> {
-    Ok((row.get(0)?, Timestamp::from_millis(row.get(1)?)))
+fn domain(row: &Row<'_>) -> rusqlite::Result<LearningDomain> {
+    let pushed_out: Option<i64> = row.get(2)?;
+    Ok(LearningDomain {
+        domain: row.get(0)?,
+        since: Timestamp::from_millis(row.get(1)?),
+        pushed_out: pushed_out.map(Timestamp::from_millis),
+    })
 }
 
 impl RecipientState for SqliteRecipients {
@@ -78,7 +94,7 @@ impl RecipientState for SqliteRecipients {
         let mut statement = connection.prepare_cached(sql).map_err(refused)?;
         let rows = statement.query_map([], recipient).map_err(refused)?;
         let kept = rows.collect::<Result<_, _>>().map_err(refused)?;
-        let sql = "SELECT domain, since FROM recipient_domains";
+        let sql = "SELECT domain, since, pushed_out FROM recipient_domains";
         let mut statement = connection.prepare_cached(sql).map_err(refused)?;
         let rows = statement.query_map([], domain).map_err(refused)?;
         let begun = rows.collect::<Result<_, _>>().map_err(refused)?;
@@ -103,9 +119,11 @@ impl RecipientState for SqliteRecipients {
             let mut statement = transaction.prepare_cached(sql).map_err(refused)?;
             statement.execute(params![address]).map_err(refused)?;
         }
-        for (domain, since) in &changes.begun {
-            let sql = "INSERT OR REPLACE INTO recipient_domains (domain, since) VALUES (?1, ?2)";
-            transaction.execute(sql, params![domain, since.as_millis()]).map_err(refused)?;
+        for LearningDomain { domain, since, pushed_out } in &changes.begun {
+            let sql = "INSERT OR REPLACE INTO recipient_domains (domain, since, pushed_out)
+                VALUES (?1, ?2, ?3)";
+            let row = params![domain, since.as_millis(), pushed_out.map(Timestamp::as_millis)];
+            transaction.execute(sql, row).map_err(refused)?;
         }
         for domain in &changes.ended {
             let sql = "DELETE FROM recipient_domains WHERE domain = ?1";
@@ -130,9 +148,14 @@ mod tests {
             learned: learned.map(at),
             confirmed: learned.map(at),
         };
+        let begun = |domain: &str, since, pushed_out: Option<i64>| LearningDomain {
+            domain: domain.to_owned(),
+            since: at(since),
+            pushed_out: pushed_out.map(at),
+        };
         let first = StoredRecipients {
             kept: vec![known("ann", true, None), known("bob", false, Some(5))],
-            begun: vec![("corp.example".to_owned(), at(1)), ("old.example".to_owned(), at(1))],
+            begun: vec![begun("corp.example", 1, None), begun("old.example", 1, None)],
             ..StoredRecipients::default()
         };
         let state = SqliteRecipients::open(&path).unwrap();
@@ -141,7 +164,7 @@ mod tests {
         let second = StoredRecipients {
             kept: vec![known("bob", true, Some(5))],
             forgotten: vec!["ann@corp.example".to_owned(), "eve@corp.example".to_owned()],
-            begun: vec![("corp.example".to_owned(), at(2))],
+            begun: vec![begun("corp.example", 2, Some(2))],
             ended: vec!["old.example".to_owned()],
         };
         state.keep_recipients(&second).unwrap();

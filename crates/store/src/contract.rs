@@ -80,6 +80,11 @@ pub enum StoreError {
         /// The setting that says so.
         raise: &'static str,
     },
+    /// What was changed counts, and a restart would undo it.
+    #[error(
+        "the change is in force, but could not be stored, and is tried again every minute: {0}"
+    )]
+    InForceOnly(Box<StoreError>),
     /// Another instance has the data folder.
     #[error("the data folder is in use by another instance")]
     InUse,

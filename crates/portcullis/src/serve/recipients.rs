@@ -19,6 +19,9 @@ use types::{Domain, EmailAddress, KnownRecipient, Observed, RecipientsChange, So
 use super::directories::DirectoriesWatch;
 use super::inspect::whole;
 
+/// What the directory of a domain is called that is a file.
+const FILE: &str = "file";
+
 /// What is known of recipients.
 pub(crate) struct RecipientsWatch {
     checks: Arc<Checks>,
@@ -101,6 +104,11 @@ impl RecipientsWatch {
         keep_changes(self.checks.known(), &*self.state, &self.storing)
     }
 
+    /// Stores what somebody changed, or says that it counts all the same.
+    fn store_change(&self) -> Result<(), StoreError> {
+        self.store().map_err(in_force_only)
+    }
+
     /// Whether every directory can be believed. One that cannot puts mail
     /// off, or lets it in, but stops nothing else.
     pub(super) fn check(&self) -> ReadyCheck {
@@ -110,6 +118,10 @@ impl RecipientsWatch {
             for directory in &one.directories {
                 let name = &directory.name;
                 match directory.confirmed {
+                    None if name == FILE => problems.push(format!(
+                        "the directory file of {domain} is empty, so its mail is put off; if \
+                         nobody is left: portcullis recipients accept-file {domain}"
+                    )),
                     None => problems.push(format!("{name} of {domain} was never read")),
                     Some(at) if directory.stale => problems.push(format!(
                         "{name} of {domain} could not be read again since {at}, and is too old to be believed"
@@ -194,6 +206,12 @@ fn keep_changes(
     state.keep_recipients(&changes).inspect_err(|_| known.give_back(changes))
 }
 
+/// Why a change is not stored that is in force, and is tried again by
+/// [`RecipientsWatch::keep`].
+fn in_force_only(error: StoreError) -> StoreError {
+    StoreError::InForceOnly(Box::new(error))
+}
+
 impl RecipientBook for RecipientsWatch {
     fn domains(&self) -> Vec<RecipientDomain> {
         let policy = self.policy.load();
@@ -246,13 +264,13 @@ impl RecipientBook for RecipientsWatch {
         let in_place_of = in_place_of.map(Domain::as_str);
         let done = self.checks.known().import(recipients, in_place_of, self.limits());
         let done = done.map_err(too_many)?;
-        self.store()?;
+        self.store_change()?;
         Ok(done)
     }
 
     fn forget(&self, recipient: &EmailAddress) -> Result<bool, StoreError> {
         let forgotten = self.checks.known().forget(std::slice::from_ref(recipient));
-        self.store()?;
+        self.store_change()?;
         Ok(forgotten > 0)
     }
 
@@ -325,6 +343,42 @@ mod tests {
             self.bob.store(!changes.kept.is_empty(), Ordering::SeqCst);
             Ok(())
         }
+    }
+
+    /// A disk that fails once.
+    #[derive(Default)]
+    struct FailsOnce(Mutex<Vec<StoredRecipients>>, AtomicBool);
+
+    impl RecipientState for FailsOnce {
+        fn recipients(&self) -> Result<StoredRecipients, StoreError> {
+            Ok(StoredRecipients::default())
+        }
+
+        fn keep_recipients(&self, changes: &StoredRecipients) -> Result<(), StoreError> {
+            if !self.1.swap(true, Ordering::SeqCst) {
+                return Err(StoreError::Full);
+            }
+            self.0.lock().unwrap().push(changes.clone());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_stored_counts_is_told_so_and_is_stored_later() {
+        let (known, state, storing) =
+            (KnownRecipients::default(), FailsOnce::default(), Mutex::default());
+        let bob: [EmailAddress; 1] = ["bob@corp.example".parse().unwrap()];
+        let limits = KnownLimits { learn_for: Duration::ZERO, remember: Duration::ZERO, max: 1 };
+        known.import(&bob, None, limits).unwrap();
+        let failed = keep_changes(&known, &state, &storing).map_err(in_force_only).unwrap_err();
+        assert_eq!(
+            failed.to_string(),
+            "the change is in force, but could not be stored, and is tried again every minute: \
+             the disk of the data folder is full"
+        );
+        assert_eq!(known.len(), 1);
+        keep_changes(&known, &state, &storing).unwrap();
+        assert_eq!(state.0.lock().unwrap()[0].kept.len(), 1);
     }
 
     #[test]

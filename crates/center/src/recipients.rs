@@ -51,6 +51,16 @@ pub trait RecipientBook: Send + Sync {
     /// Forgets one; false if it was not known.
     fn forget(&self, recipient: &EmailAddress) -> Result<bool, StoreError>;
 
+    /// Forgets all of a domain; gives how many there were.
+    fn forget_all_of(&self, domain: &Domain) -> Result<usize, StoreError>;
+
+    /// Takes the directory file of a domain as it is now, though nobody is in
+    /// it; gives how many it has, and nothing where there is no file.
+    ///
+    /// # Errors
+    /// Why the file cannot be used. A sentence for people.
+    fn accept_file(&self, domain: &Domain) -> Result<Option<usize>, String>;
+
     /// Forgets what was learned of a domain, which begins to learn anew.
     fn learn_anew(&self, domain: &Domain) -> Result<usize, StoreError>;
 
@@ -99,6 +109,14 @@ impl RecipientBook for NoRecipients {
 
     fn forget(&self, _: &EmailAddress) -> Result<bool, StoreError> {
         Ok(false)
+    }
+
+    fn forget_all_of(&self, _: &Domain) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
+    fn accept_file(&self, _: &Domain) -> Result<Option<usize>, String> {
+        Ok(None)
     }
 
     fn learn_anew(&self, _: &Domain) -> Result<usize, StoreError> {
@@ -176,7 +194,7 @@ impl DirectoryRow {
     fn words(&self, now: Timestamp) -> String {
         let DirectoryRow { name, entries, confirmed, stale } = self;
         match confirmed {
-            None => format!("{name}: was never read"),
+            None => format!("{name}: nothing to be believed was ever read"),
             Some(at) => {
                 let old = if *stale { ", too old to be believed" } else { "" };
                 let age = spoken(now.since(*at));
@@ -296,6 +314,48 @@ impl Center {
         permit(caller, Permission::EditPolicies)?;
         self.record(caller, AuditAction::RecipientForgotten, recipient.key(), &json!({}))?;
         Ok(self.recipients.forget(recipient)?)
+    }
+
+    /// Forgets everybody of a domain that is not in the settings any more;
+    /// gives how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] for a domain of ours: nobody can want to take
+    /// mail for all of it again by mistake.
+    pub fn forget_recipients_of(
+        &self,
+        caller: &Caller,
+        domain: &Domain,
+    ) -> Result<usize, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        if self.parts.activator.in_force().is_internal(domain.as_str()) {
+            return Err(CenterError::invalid(format!("{domain} is a domain of ours")));
+        }
+        self.record(caller, AuditAction::RecipientsForgotten, domain.as_str(), &json!({}))?;
+        Ok(self.recipients.forget_all_of(domain)?)
+    }
+
+    /// Takes the directory file of a domain as it is now, though nobody is in
+    /// it; gives how many recipients it has.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::Invalid`] for a domain without a file, or one that cannot
+    /// be used.
+    pub fn accept_directory_file(
+        &self,
+        caller: &Caller,
+        domain: &Domain,
+    ) -> Result<usize, CenterError> {
+        permit(caller, Permission::EditPolicies)?;
+        let accepted = self.recipients.accept_file(domain).map_err(CenterError::invalid)?;
+        let Some(entries) = accepted else {
+            return Err(CenterError::invalid(format!("{domain} has no directory file")));
+        };
+        let details = json!({ "recipients": entries });
+        self.record(caller, AuditAction::DirectoryFileAccepted, domain.as_str(), &details)?;
+        Ok(entries)
     }
 
     /// Forgets what was learned of a domain, which learns anew; gives how many

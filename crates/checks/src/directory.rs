@@ -3,8 +3,9 @@
 //!
 //! Each file is read as a whole and swapped in, once it rests: half of a list that
 //! is being written would refuse the others for good. One that cannot be read,
-//! has a bad line or has become empty leaves the old content in force. How
-//! long that content is believed is asked by its age.
+//! has a bad line or has become empty leaves the old content in force, and one
+//! that was empty from the start is not believed, until somebody accepts it.
+//! How long content is believed is asked by its age.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -46,12 +47,17 @@ pub enum DirectoryError {
         /// The domain whose directory this is.
         domain: Domain,
     },
-    /// Nobody is left in it, which is taken for a mistake until a reload says
+    /// Nobody is left in it, which is taken for a mistake until somebody says
     /// that it is none.
-    #[error("the directory file {path} has become empty; if nobody is left, reload the settings")]
+    #[error(
+        "the directory file {path} has become empty; if nobody is left: \
+         portcullis recipients accept-file {domain}"
+    )]
     Emptied {
         /// Which file.
         path: PathBuf,
+        /// The domain whose directory this is.
+        domain: Domain,
     },
 }
 
@@ -102,6 +108,8 @@ impl Directory {
         read: Timestamp,
     ) -> Result<Directory, DirectoryError> {
         let mut addresses = HashSet::new();
+        // Editors of some systems write a byte order mark, which is nobody's name.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, entry) in text.lines().map(str::trim).enumerate() {
             if entry.is_empty() || entry.starts_with('#') {
                 continue;
@@ -121,7 +129,8 @@ impl Directory {
         Ok(Directory::of(addresses, read))
     }
 
-    /// Reads a directory file; see [`Directory::parse`].
+    /// Reads a directory file; see [`Directory::parse`]. An empty one is not
+    /// confirmed: it may be what is left of an export that failed.
     ///
     /// # Errors
     /// The file cannot be read, or a line is wrong.
@@ -131,7 +140,8 @@ impl Directory {
             .map_err(|error| DirectoryError::Unreadable { path: path.to_path_buf(), error })?;
         let directory = Directory::parse(path, &text, domain, at)?;
         let file = ReadFile { path: path.to_path_buf(), domain: domain.clone(), stamp };
-        Ok(Directory { file: Some(Arc::new(file)), ..directory })
+        let confirmed = directory.confirmed.filter(|_| !directory.is_empty());
+        Ok(Directory { file: Some(Arc::new(file)), confirmed, ..directory })
     }
 
     /// The directory as its file is now. One that has changed is read at the
@@ -143,18 +153,29 @@ impl Directory {
         let Some(file) = &self.file else { return Ok(self.clone()) };
         let found = stamp(&file.path);
         if found.is_some() && found == file.stamp {
-            return Ok(Directory { confirmed: Some(now), changing: None, ..self.clone() });
+            let confirmed = self.confirmed.map(|_| now);
+            return Ok(Directory { confirmed, changing: None, ..self.clone() });
         }
         if found.is_some() && found != self.changing {
             return Ok(Directory { changing: found, ..self.clone() });
         }
         let read = Directory::read(&file.path, &file.domain, now)?;
-        match read.is_empty() && !self.is_empty() {
-            true => Err(DirectoryError::Emptied { path: file.path.clone() }),
+        match (read.is_empty(), self.is_empty()) {
+            (true, false) => {
+                let (path, domain) = (file.path.clone(), file.domain.clone());
+                Err(DirectoryError::Emptied { path, domain })
+            }
             // It was written while it was read.
-            false if stamp(&file.path) != found => Ok(Directory { changing: None, ..self.clone() }),
-            false => Ok(read),
+            _ if stamp(&file.path) != found => Ok(Directory { changing: None, ..self.clone() }),
+            (true, true) => Ok(Directory { confirmed: self.confirmed.map(|_| now), ..read }),
+            (false, _) => Ok(read),
         }
+    }
+
+    /// Whether both are of the same file.
+    fn is_of_file_of(&self, other: &Directory) -> bool {
+        let path = |one: &Directory| one.file.as_ref().map(|file| file.path.clone());
+        path(self).is_some() && path(self) == path(other)
     }
 
     /// How many recipients it has.
@@ -187,8 +208,8 @@ pub(crate) struct Found {
 pub struct DirectoryStatus {
     /// How many recipients it has.
     pub entries: usize,
-    /// When it was last confirmed.
-    pub confirmed: Timestamp,
+    /// When it was last confirmed; nothing if it never was.
+    pub confirmed: Option<Timestamp>,
 }
 
 /// The directories of all domains, replaceable while the server runs.
@@ -207,15 +228,41 @@ impl Directories {
         Directories { files: ArcSwap::from_pointee(files), ..Directories::default() }
     }
 
-    /// Puts new directories from files in force.
-    pub fn replace(&self, files: HashMap<Domain, Directory>) {
+    /// Puts new directories from files in force. A file that is in force
+    /// already stays as it was read: what has changed in it is taken once it
+    /// rests and somebody is in it, by [`Directories::reread`].
+    pub fn replace(&self, mut files: HashMap<Domain, Directory>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.files.load();
+        for (domain, directory) in &mut files {
+            if let Some(known) = before.get(domain).filter(|one| one.is_of_file_of(directory)) {
+                *directory = known.clone();
+            }
+        }
         self.files.store(Arc::new(files));
     }
 
     /// Puts what was fetched from servers in force.
     pub(crate) fn replace_synced(&self, synced: HashMap<Domain, Directory>) {
         self.synced.store(Arc::new(synced));
+    }
+
+    /// Takes the file of a domain as it is now, though nobody is in it or it
+    /// was just written; gives how many recipients it has. Nothing if the
+    /// domain has no file.
+    ///
+    /// # Errors
+    /// The file cannot be used; the old content stays in force.
+    pub fn accept(&self, domain: &Domain, now: Timestamp) -> Result<Option<usize>, DirectoryError> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = HashMap::clone(&self.files.load());
+        let Some(directory) = files.get_mut(domain) else { return Ok(None) };
+        let Some(file) = directory.file.clone() else { return Ok(None) };
+        let read = Directory::read(&file.path, &file.domain, now)?;
+        let entries = read.len();
+        *directory = Directory { confirmed: Some(now), ..read };
+        self.files.store(Arc::new(files));
+        Ok(Some(entries))
     }
 
     /// Reads every file again that has changed since it was read, and
@@ -351,6 +398,54 @@ mod tests {
         assert_eq!(look("ana@corp.example"), found(true, 2));
         assert_eq!(look("bob@corp.example"), found(true, 1));
         assert_eq!(look("cid@corp.example"), found(false, 1));
+    }
+
+    #[test]
+    fn an_empty_file_is_believed_by_nobody_until_somebody_accepts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipients.txt");
+        let domain: Domain = "corp.example".parse().unwrap();
+        let at = Timestamp::from_millis;
+        let files = |at| {
+            let read = Directory::read(&path, &domain, at).unwrap();
+            HashMap::from([(domain.clone(), read)])
+        };
+        let write = |text: &str, second: u64| {
+            std::fs::write(&path, text).unwrap();
+            let later = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+        };
+        write("# nobody\n", 1);
+        let all = Directories::new(files(at(0)));
+        let look = || all.look(&"ana@corp.example".parse().unwrap()).unwrap();
+        assert!(all.reread(at(1)).is_empty());
+        assert_eq!(look(), Found { known: false, confirmed: None });
+        assert_eq!(all.status(&domain).unwrap().confirmed, None);
+        assert_eq!(all.accept(&domain, at(2)).unwrap(), Some(0));
+        assert!(all.reread(at(3)).is_empty());
+        assert_eq!(look(), Found { known: false, confirmed: Some(at(3)) });
+        write("ana\n", 2);
+        assert!(all.reread(at(4)).is_empty() && all.reread(at(5)).is_empty());
+        assert_eq!(look(), Found { known: true, confirmed: Some(at(5)) });
+        // A reload finds what is left of an export that failed.
+        for (text, second) in [("", 3), ("an", 4)] {
+            write(text, second);
+            all.replace(files(at(6)));
+            assert_eq!(look(), Found { known: true, confirmed: Some(at(5)) }, "{text}");
+        }
+        write("", 5);
+        assert_eq!(all.accept(&domain, at(7)).unwrap(), Some(0));
+        assert_eq!(look(), Found { known: false, confirmed: Some(at(7)) });
+        let other: Domain = "other.example".parse().unwrap();
+        assert_eq!(all.accept(&other, at(7)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_nobody() {
+        for text in ["\u{feff}ana\n", "\u{feff}ana@corp.example\nbob"] {
+            let directory = parse(text).unwrap();
+            assert!(directory.addresses.contains("ana@corp.example"), "{text:?}");
+        }
     }
 
     #[test]

@@ -139,6 +139,10 @@ actions! {
     RecipientsLearnedAnew = "recipients.learn_anew";
     /// Had a directory read at once.
     DirectorySynchronised = "recipients.synchronised";
+    /// Forgot all recipients of a domain that was no more in the settings.
+    RecipientsForgotten = "recipients.domain_forgotten";
+    /// Took a directory file as it was, though nobody was in it.
+    DirectoryFileAccepted = "recipients.file_accepted";
     /// Marked what a refused sender asks as dealt with.
     RequestAnswered = "request.answered";
     /// Took up again what a refused sender asks.

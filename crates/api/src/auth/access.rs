@@ -235,6 +235,8 @@ routes! {
     GET "/api/v1/recipient-domains" Needs(SeePolicies);
     GET "/api/v1/recipient-directories" Needs(SeePolicies);
     POST "/api/v1/recipient-directories/{name}" Needs(EditPolicies);
+    DELETE "/api/v1/recipient-domains/{domain}" Needs(EditPolicies);
+    POST "/api/v1/recipients/accept-file/{domain}" Needs(EditPolicies);
     POST "/api/v1/recipients/import" Needs(EditPolicies);
     DELETE "/api/v1/recipients/{address}" Needs(EditPolicies);
     POST "/api/v1/recipients/learn-anew/{domain}" Needs(EditPolicies);

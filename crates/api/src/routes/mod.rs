@@ -154,6 +154,16 @@ pub(crate) fn writing() -> Routes {
             recipients::read_directory,
         )
         .delete("/recipients/{address}", "Forget a recipient known by name.", recipients::forget)
+        .delete(
+            "/recipient-domains/{domain}",
+            "Forget everybody of a domain that is no more in the settings.",
+            recipients::forget_domain,
+        )
+        .post(
+            "/recipients/accept-file/{domain}",
+            "Take a directory file as it is, though nobody is in it.",
+            recipients::accept_file,
+        )
         .post(
             "/recipients/learn-anew/{domain}",
             "Forget what a domain learned, and learn anew.",

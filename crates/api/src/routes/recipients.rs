@@ -7,7 +7,7 @@ use center::{
     DirectoryReading, ReadDirectory, RecipientDomain, RecipientImport, RecipientSearch,
     RecipientShown, RecipientsImported, SyncedDirectory,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use types::{Caller, Domain, EmailAddress, KnownRecipient};
 
 use super::{Body, Forgotten, Params, working};
@@ -72,6 +72,33 @@ pub(crate) async fn forget(
 ) -> Result<Json<Forgotten>, ApiProblem> {
     let was_known = working(&api, move |center| center.forget_recipient(&caller, &address)).await?;
     Ok(Json(Forgotten { forgotten: usize::from(was_known) }))
+}
+
+pub(crate) async fn forget_domain(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(domain): Path<Domain>,
+) -> Result<Json<Forgotten>, ApiProblem> {
+    let forgotten =
+        working(&api, move |center| center.forget_recipients_of(&caller, &domain)).await?;
+    Ok(Json(Forgotten { forgotten }))
+}
+
+/// What is in force of a file.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct DirectoryFileAccepted {
+    /// How many recipients it has.
+    recipients: usize,
+}
+
+pub(crate) async fn accept_file(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(domain): Path<Domain>,
+) -> Result<Json<DirectoryFileAccepted>, ApiProblem> {
+    let recipients =
+        working(&api, move |center| center.accept_directory_file(&caller, &domain)).await?;
+    Ok(Json(DirectoryFileAccepted { recipients }))
 }
 
 pub(crate) async fn learn_anew(

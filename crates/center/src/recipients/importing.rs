@@ -348,6 +348,14 @@ mod tests {
             Ok(false)
         }
 
+        fn forget_all_of(&self, _: &Domain) -> Result<usize, StoreError> {
+            Ok(0)
+        }
+
+        fn accept_file(&self, _: &Domain) -> Result<Option<usize>, String> {
+            Ok(None)
+        }
+
         fn learn_anew(&self, _: &Domain) -> Result<usize, StoreError> {
             Ok(0)
         }

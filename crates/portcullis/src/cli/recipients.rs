@@ -105,6 +105,17 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             confirm(global, &format!("forget {address}"))?;
             output.object(&server.delete(&of_address(&address))?)?;
         }
+        RecipientsCommand::ForgetDomain { domain } => {
+            let domain = typed::<Domain>("DOMAIN", domain)?;
+            confirm(global, &format!("forget everybody of {domain}"))?;
+            output.object(&server.delete(&format!("/recipient-domains/{domain}"))?)?;
+        }
+        RecipientsCommand::AcceptFile { domain } => {
+            let domain = typed::<Domain>("DOMAIN", domain)?;
+            confirm(global, &format!("refuse whoever of {domain} is not in its file now"))?;
+            let path = format!("/recipients/accept-file/{domain}");
+            output.object(&server.post(&path, &json!({}))?)?;
+        }
         RecipientsCommand::LearnAnew { domain } => {
             let domain = typed::<Domain>("DOMAIN", domain)?;
             confirm(global, &format!("forget what was learned of {domain}"))?;

@@ -177,10 +177,10 @@ impl RecipientsWatch {
         let (now, stale_after) = (self.checks.now(), self.checks.recipient_settings().stale_after);
         let file = self.checks.directories().status(domain).into_iter();
         file.map(|file| DirectoryRow {
-            stale: now.since(file.confirmed) > stale_after,
-            name: "file".to_owned(),
+            stale: file.confirmed.is_some_and(|at| now.since(at) > stale_after),
+            name: FILE.to_owned(),
             entries: file.entries,
-            confirmed: Some(file.confirmed),
+            confirmed: file.confirmed,
         })
         .chain(self.directories.of_domain(domain))
         .collect()
@@ -274,9 +274,20 @@ impl RecipientBook for RecipientsWatch {
         Ok(forgotten > 0)
     }
 
+    fn forget_all_of(&self, domain: &Domain) -> Result<usize, StoreError> {
+        let forgotten = self.checks.known().forget_all_of(domain.as_str());
+        self.store_change()?;
+        Ok(forgotten)
+    }
+
+    fn accept_file(&self, domain: &Domain) -> Result<Option<usize>, String> {
+        let accepted = self.checks.directories().accept(domain, self.checks.now());
+        accepted.map_err(|error| whole(&error))
+    }
+
     fn learn_anew(&self, domain: &Domain) -> Result<usize, StoreError> {
         let forgotten = self.checks.known().learn_anew(domain.as_str(), self.checks.now());
-        self.store()?;
+        self.store_change()?;
         Ok(forgotten)
     }
 

@@ -12,6 +12,8 @@ use crate::waiting::{free_port, wait_for};
 
 const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
 const SOON: Duration = Duration::from_secs(20);
+/// How long it takes at most that a file of recipients is read again.
+const REREAD: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
@@ -25,7 +27,21 @@ fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
     gateway.write("recipients.txt", "bob\ndora\n");
     gateway.signal(Signal::HUP);
     gateway.wait_logged("reloaded");
+    wait_for(REREAD, "the file is taken", || {
+        let shown = gateway.ask(&["recipients", "show", dora]);
+        shown.out.contains("the address exists").then_some(())
+    });
     assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 250);
+    // What is left of an export that failed is not, unless somebody says so.
+    gateway.write("recipients.txt", "");
+    assert_eq!(gateway.ask(&["reload"]).code, 0);
+    assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 250);
+    let said = gateway.ask(&["--yes", "recipients", "accept-file", "corp.example"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert_eq!(client.deliver(PERMITTED, dora, LETTER).unwrap().code, 550);
+    gateway.write("recipients.txt", "bob\ndora\n");
+    let said = gateway.ask(&["--yes", "recipients", "accept-file", "corp.example"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
 
     gateway.write_settings("[smtp]\nno_such_setting = 1");
     gateway.signal(Signal::HUP);

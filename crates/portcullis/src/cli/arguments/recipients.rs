@@ -66,6 +66,16 @@ pub enum RecipientsCommand {
         /// The address.
         address: String,
     },
+    /// Forget everybody of a domain that is no more in the settings.
+    ForgetDomain {
+        /// The domain.
+        domain: String,
+    },
+    /// Take the directory file of a domain as it is now, even if nobody is in it.
+    AcceptFile {
+        /// The domain.
+        domain: String,
+    },
     /// Forget what was learned of a domain, which begins to learn anew.
     LearnAnew {
         /// The domain.

@@ -319,7 +319,7 @@ impl Directories {
     pub fn status(&self, domain: &Domain) -> Option<DirectoryStatus> {
         let files = self.files.load();
         let directory = files.get(domain)?;
-        Some(DirectoryStatus { entries: directory.len(), confirmed: directory.confirmed? })
+        Some(DirectoryStatus { entries: directory.len(), confirmed: directory.confirmed })
     }
 }
 

@@ -285,6 +285,7 @@ mod tests {
 
     use super::*;
     use crate::audit::AuditSearch;
+    use crate::directories::{DirectoryReading, ReadDirectory, SyncedDirectory};
     use crate::tests::{Gateway, at};
     use crate::{RecipientBook, RecipientDomain, RecipientSearch};
 
@@ -358,6 +359,14 @@ mod tests {
 
         fn learn_anew(&self, _: &Domain) -> Result<usize, StoreError> {
             Ok(0)
+        }
+
+        fn synced(&self) -> Vec<SyncedDirectory> {
+            Vec::new()
+        }
+
+        fn read_directory(&self, _: &str, _: ReadDirectory) -> Result<DirectoryReading, String> {
+            Err("there is none".to_owned())
         }
     }
 

@@ -32,7 +32,8 @@ impl Default for Limits {
     }
 }
 
-/// Most mailboxes taken from the From fields; more are a trick.
+/// Most mailboxes taken from the From fields; more are a trick. One behind
+/// them, which is no address, says so.
 pub const HEADER_FROM_MAX: usize = 8;
 /// Longest Message-ID kept, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
@@ -157,6 +158,9 @@ fn announces_parts(field: &Field<'_>) -> bool {
 /// as the author must not be better informed than the policy.
 fn take_mailboxes(field: &Field<'_>, facts: &mut MessageFacts) {
     let value = field.value_up_to(VALUE_OCTETS_MAX);
+    if field.is_longer_than(VALUE_OCTETS_MAX) {
+        not_read_whole(facts, "the From field is longer than 64 KiB");
+    }
     let parsed = HeaderForm::Addresses.parse(value);
     let value_parsed = parsed.value();
     let list = value_parsed.as_address();
@@ -168,8 +172,8 @@ fn take_mailboxes(field: &Field<'_>, facts: &mut MessageFacts) {
             (None, None) => continue,
         };
         found = true;
-        if facts.header_from.len() == HEADER_FROM_MAX {
-            return unread(facts, "more than 8 mailboxes in the From field");
+        if facts.header_from.len() >= HEADER_FROM_MAX {
+            return not_read_whole(facts, "more than 8 mailboxes in the From field");
         }
         facts.header_from.push(HeaderMailbox {
             name: name.map(|name| name.chars().take(NAME_CHARS_MAX).collect()),
@@ -178,11 +182,21 @@ fn take_mailboxes(field: &Field<'_>, facts: &mut MessageFacts) {
     }
     let raw = String::from_utf8_lossy(value);
     if !found && !raw.trim().is_empty() {
-        if facts.header_from.len() == HEADER_FROM_MAX {
-            return unread(facts, "more than 8 mailboxes in the From field");
+        if facts.header_from.len() >= HEADER_FROM_MAX {
+            return not_read_whole(facts, "more than 8 mailboxes in the From field");
         }
         let address = cut(raw.trim(), ADDRESS_OCTETS_MAX).to_owned();
         facts.header_from.push(HeaderMailbox { name: None, address });
+    }
+}
+
+/// Says that there are authors whom nobody has looked at: in the record, and
+/// among the authors themselves as one that is nobody's address, so that no
+/// rule about all of them holds for a part.
+fn not_read_whole(facts: &mut MessageFacts, why: &str) {
+    unread(facts, why);
+    if facts.header_from.len() <= HEADER_FROM_MAX {
+        facts.header_from.push(HeaderMailbox { name: None, address: format!("({why})") });
     }
 }
 
@@ -333,8 +347,18 @@ mod tests {
     fn more_than_eight_authors_are_told() {
         let many: Vec<_> = (0..9).map(|n| format!("a{n}@x.example")).collect();
         let facts = facts(&format!("From: {}\r\n\r\n", many.join(", ")));
-        assert_eq!(facts.header_from.len(), 8);
-        assert_eq!(facts.unread.as_deref(), Some("more than 8 mailboxes in the From field"));
+        let why = "more than 8 mailboxes in the From field";
+        assert_eq!(facts.header_from.len(), 9);
+        assert_eq!(facts.header_from[8].address, format!("({why})"));
+        assert_eq!(facts.unread.as_deref(), Some(why));
+    }
+
+    #[test]
+    fn an_author_far_behind_the_first_is_not_overlooked() {
+        let blanks = "\r\n ".repeat(VALUE_OCTETS_MAX);
+        let facts = facts(&format!("From: a@x.example{blanks}<boss@x.example>\r\n\r\n"));
+        let keys = comparable_addresses(&facts);
+        assert!(keys.iter().any(|key| key.parse::<EmailAddress>().is_err()), "{keys:?}");
     }
 
     #[test]

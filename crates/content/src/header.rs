@@ -121,6 +121,11 @@ impl Field<'_> {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
+    /// Whether the value has more octets than this.
+    pub fn is_longer_than(&self, octets: usize) -> bool {
+        self.value.len() > octets
+    }
+
     /// The first `octets_max` octets of the value.
     pub fn value_up_to(&self, octets_max: usize) -> &[u8] {
         self.value.get(..octets_max).unwrap_or(self.value)

@@ -50,6 +50,11 @@ impl NotOpened {
         }
     }
 
+    /// Whether trying again is of no use.
+    fn is_final(&self) -> bool {
+        matches!(self.answer, Answer::Impossible(..))
+    }
+
     fn no_route(name: &Arc<str>, failure: RouteFailure) -> Self {
         let answer = match failure {
             RouteFailure::Permanent { status, why } => Answer::Impossible(status, why),
@@ -89,7 +94,12 @@ pub(crate) async fn open(
         let label: Arc<str> = target.to_string().into();
         if let Some(demand) = demand.filter(|one| one.is_enforced() && !one.lists(&target.host)) {
             count(&shared.counters.sts_hosts_refused);
-            last.get_or_insert(NotOpened::refused(&label, demand));
+            let refused = NotOpened::refused(&label, demand);
+            // What a policy forbids may go another day; that another host is
+            // not there must not make it final.
+            if last.as_ref().is_none_or(NotOpened::is_final) {
+                last = Some(refused);
+            }
             continue;
         }
         let addresses = match addresses(shared, hop, settings, &target).await {

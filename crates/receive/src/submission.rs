@@ -35,7 +35,7 @@ pub trait Submitters: Send + Sync {
     ///
     /// # Errors
     /// Nobody can tell.
-    fn as_it_is_now<'a>(&'a self, name: &'a Arc<str>) -> BoxFuture<'a, Renewed>;
+    fn as_it_is_now<'a>(&'a self, before: &'a Submitter, from: IpAddr) -> BoxFuture<'a, Renewed>;
 }
 
 /// A submitter, looked up again.
@@ -109,6 +109,13 @@ impl Visit {
 }
 
 impl Desk {
+    /// Whether the client is in a network that may send without a name.
+    pub(crate) fn is_listed(&self) -> bool {
+        let listed =
+            |observed: &Observed| matches!(observed, Observed::Outbound { listed: true, .. });
+        self.connected.iter().any(|finding| listed(&finding.observed))
+    }
+
     /// Whether AUTH is offered to this client, by what was found at the door.
     pub(crate) fn offers_auth(&self) -> bool {
         let offers =
@@ -162,7 +169,7 @@ impl Desk {
         let Some(by) = self.visit.submission.by.clone() else { return };
         let Some(submitters) = self.engine.parts.submitters.clone() else { return };
         let submission = &mut self.visit.submission;
-        match submitters.as_it_is_now(&by.name).await {
+        match submitters.as_it_is_now(&by, self.visit.client.client.ip).await {
             Ok(now) => (submission.by, submission.unknown) = (now, None),
             Err(missing) => submission.unknown = Some(missing),
         }
@@ -193,7 +200,7 @@ mod tests {
     #[test]
     fn a_submitter_is_signed_for_as_what_it_may_send_only() {
         let senders = vec!["printer@corp.example".parse().unwrap()];
-        let by = Some(Arc::new(Submitter { name: "printer".into(), senders }));
+        let by = Some(Arc::new(Submitter { name: "printer".into(), senders, proof: 0 }));
         let printer = Submission { by, ..Submission::default() };
         let all = |by: &Submission, authors: &[&str]| {
             by.may_send_as_all(&authors.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>())

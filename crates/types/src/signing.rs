@@ -107,8 +107,8 @@ macro_rules! unsigned {
 }
 
 unsigned! {
-    /// There is no From field, or no address in it that can be read.
-    NoAuthor = "the From field names nobody",
+    /// There is no From field, or something in it that cannot be read.
+    NoAuthor = "the From field has an author that cannot be read, or none",
     /// Two From fields, or authors of several domains.
     SeveralAuthors = "there are several From fields, or authors of several domains",
     /// A submitter that may not send as the author.

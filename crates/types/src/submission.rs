@@ -15,6 +15,9 @@ pub struct Submitter {
     pub name: Arc<str>,
     /// What it may send as.
     pub senders: Vec<Pattern>,
+    /// Another one as soon as its password is, so that what an old one proved
+    /// counts for nothing on connections that are still open.
+    pub proof: u64,
 }
 
 impl Submitter {
@@ -56,7 +59,7 @@ mod tests {
     fn a_submitter_sends_as_what_it_was_given() {
         let senders = ["app@corp.example", "shop.example", "*.mail.example"];
         let senders = senders.map(|text| text.parse().unwrap()).to_vec();
-        let submitter = Submitter { name: "app".into(), senders };
+        let submitter = Submitter { name: "app".into(), senders, proof: 0 };
         let may = |text: &str| submitter.may_send_as(&ReversePath::Address(text.parse().unwrap()));
         for allowed in ["App@Corp.Example", "anybody@shop.example", "x@a.mail.example"] {
             assert!(may(allowed), "{allowed}");

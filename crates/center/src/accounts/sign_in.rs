@@ -111,7 +111,7 @@ impl Accounts {
         if account.totp_secret.is_some() {
             return Ok(Step::Code(self.wait_for_code(account.id)));
         }
-        self.memory().tries.forgive(&name, from.address);
+        self.memory().tries.forgive(&name, Some(from.address));
         Ok(Step::Done(self.new_session(&account, from, "with a password")?))
     }
 
@@ -136,7 +136,7 @@ impl Accounts {
             return Err(SignInRefusal::WrongCode);
         }
         let mut memory = self.memory();
-        memory.tries.forgive(&account.name, from.address);
+        memory.tries.forgive(&account.name, Some(from.address));
         memory.waiting.remove(&proof);
         drop(memory);
         Ok(self.new_session(&account, from, "with password and code")?)
@@ -208,7 +208,7 @@ impl Accounts {
             self.note_failure(Some(&account.name), "password, asked for again", from)?;
             return Err(CenterError::invalid("this is not the present password"));
         }
-        self.memory().tries.forgive(&account.name, from);
+        self.memory().tries.forgive(&account.name, Some(from));
         Ok(())
     }
 
@@ -219,7 +219,7 @@ impl Accounts {
 
     fn begin_try(&self, name: &str, from: IpAddr) -> Result<(), SignInRefusal> {
         let now = self.clock.now();
-        self.memory().tries.begin(Some(name), from, now).map_err(SignInRefusal::Wait)
+        self.memory().tries.begin(name, Some(from), now).map_err(SignInRefusal::Wait)
     }
 
     fn wait_for_code(&self, account: AccountId) -> Secret {

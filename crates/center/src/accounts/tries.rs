@@ -60,42 +60,45 @@ impl Tries {
 
     /// Begins a try, which counts as failed until it is [forgiven]; or says
     /// how long to wait. A try that has to wait costs nothing and is not
-    /// counted, so that asking again does not make it longer. Without a name
-    /// only the address counts.
+    /// counted, so that asking again does not make it longer. Without an
+    /// address only the name counts.
     ///
     /// [forgiven]: Tries::forgive
     pub(crate) fn begin(
         &mut self,
-        name: Option<&str>,
-        address: IpAddr,
+        name: &str,
+        address: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), Duration> {
-        let address = host_key(address);
-        let name = name.map(str::to_owned);
-        let of_name = name.as_ref().and_then(|name| self.names.wait(name, now));
-        if let Some(wait) = of_name.max(self.addresses.wait(&address, now)) {
+        let (name, address) = (name.to_owned(), address.map(host_key));
+        let of_address = address.and_then(|address| self.addresses.wait(&address, now));
+        if let Some(wait) = self.names.wait(&name, now).max(of_address) {
             return Err(wait);
         }
-        if let Some(name) = name {
-            self.names.failed(name, self.of_name, now);
+        self.names.failed(name, self.of_name, now);
+        if let Some(address) = address {
+            self.addresses.failed(address, self.of_address, now);
         }
-        self.addresses.failed(address, self.of_address, now);
         Ok(())
     }
 
     /// The try was not looked at: both are given back one failure.
-    pub(crate) fn forgive_one(&mut self, name: Option<&str>, address: IpAddr) {
-        if let Some(name) = name {
-            self.names.give_back(&name.to_owned());
-        }
-        self.addresses.give_back(&host_key(address));
+    pub(crate) fn forgive_one(&mut self, name: &str, address: Option<IpAddr>) {
+        self.names.give_back(&name.to_owned());
+        self.give_back(address);
     }
 
     /// The try was right: the name begins anew, the address is given back
     /// one failure.
-    pub(crate) fn forgive(&mut self, name: &str, address: IpAddr) {
+    pub(crate) fn forgive(&mut self, name: &str, address: Option<IpAddr>) {
         self.names.entries.remove(name);
-        self.addresses.give_back(&host_key(address));
+        self.give_back(address);
+    }
+
+    fn give_back(&mut self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.addresses.give_back(&host_key(address));
+        }
     }
 }
 
@@ -177,20 +180,20 @@ mod tests {
         let mut now = 0;
         let mut waits = Vec::new();
         for number in 0..20_u8 {
-            match tries.begin(Some("ana"), from(number), at(now)) {
+            match tries.begin("ana", Some(from(number)), at(now)) {
                 Ok(()) => waits.push(0),
                 Err(wait) => {
                     waits.push(wait.as_secs());
                     now += i64::try_from(wait.as_secs()).unwrap();
-                    tries.begin(Some("ana"), from(number), at(now)).unwrap();
+                    tries.begin("ana", Some(from(number)), at(now)).unwrap();
                 }
             }
         }
         assert_eq!(waits, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert!(tries.begin(Some("bob"), from(1), at(now)).is_ok(), "others are not kept out");
+        assert!(tries.begin("bob", Some(from(1)), at(now)).is_ok(), "others are not kept out");
         now += 6 * 3_600 + 301;
-        assert!(tries.begin(Some("ana"), from(1), at(now)).is_ok());
-        assert!(tries.begin(Some("ana"), from(1), at(now)).is_ok(), "forgotten");
+        assert!(tries.begin("ana", Some(from(1)), at(now)).is_ok());
+        assert!(tries.begin("ana", Some(from(1)), at(now)).is_ok(), "forgotten");
     }
 
     #[test]
@@ -199,7 +202,7 @@ mod tests {
         let begin = |tries: &mut Tries, number: u32| {
             let address =
                 IpAddr::from(Ipv6Addr::from_bits((0x2001_0db8 << 96) | u128::from(number)));
-            tries.begin(Some(&format!("name{number}")), address, at(0))
+            tries.begin(&format!("name{number}"), Some(address), at(0))
         };
         for number in 0..31 {
             assert!(begin(&mut tries, number).is_ok(), "{number}");
@@ -212,8 +215,8 @@ mod tests {
         let mut tries = Tries::default();
         let address = IpAddr::from([192, 0, 2, 1]);
         for _ in 0..100 {
-            tries.begin(Some("ana"), address, at(0)).unwrap();
-            tries.forgive("ana", address);
+            tries.begin("ana", Some(address), at(0)).unwrap();
+            tries.forgive("ana", Some(address));
         }
     }
 
@@ -222,13 +225,13 @@ mod tests {
         let mut tries = Tries::default();
         let address = |number: u32| IpAddr::from(number.to_be_bytes());
         for number in 0..9 {
-            tries.begin(Some("ana"), address(number), at(0)).unwrap();
+            tries.begin("ana", Some(address(number)), at(0)).unwrap();
         }
         for number in 0..12_000 {
-            tries.begin(Some(&format!("name{number}")), address(100 + number), at(0)).unwrap();
+            tries.begin(&format!("name{number}"), Some(address(100 + number)), at(0)).unwrap();
         }
         assert_eq!(tries.names.entries.len(), REMEMBERED_MAX);
         assert_eq!(tries.addresses.entries.len(), REMEMBERED_MAX);
-        assert!(tries.begin(Some("ana"), address(5), at(0)).is_err());
+        assert!(tries.begin("ana", Some(address(5)), at(0)).is_err());
     }
 }

@@ -223,7 +223,8 @@ impl Submitters {
             return Ok(());
         }
         let details = json!({ "before": told_of(&before), "after": told_of(&after) });
-        self.put(caller, AuditAction::SubmitterChanged, after, &details)
+        let change = SubmitterChange::Put(after);
+        self.put(caller, AuditAction::SubmitterChanged, &before.name, &change, &details)
     }
 
     /// Gives one another password, which is told if it was made here.
@@ -237,11 +238,10 @@ impl Submitters {
         name: &str,
         password: Option<&str>,
     ) -> Result<MadePassword, CenterError> {
-        let mut submitter = self.named(caller, name)?;
-        let (told, hash) = self.password(&submitter.name, password)?;
-        submitter.password = hash;
-        let name = submitter.name.clone();
-        self.put(caller, AuditAction::SubmitterPassword, submitter, &json!({}))?;
+        let name = self.named(caller, name)?.name;
+        let (told, hash) = self.password(&name, password)?;
+        let change = SubmitterChange::Password { name: name.clone(), hash };
+        self.put(caller, AuditAction::SubmitterPassword, &name, &change, &json!({}))?;
         Ok(MadePassword { name, password: told })
     }
 
@@ -253,12 +253,8 @@ impl Submitters {
     pub fn remove(&self, caller: &Caller, name: &str) -> Result<(), CenterError> {
         let submitter = self.named(caller, name)?;
         let details = json!({ "before": told_of(&submitter) });
-        let note = self.note(caller, AuditAction::SubmitterRemoved, &submitter.name, &details);
-        let change = SubmitterChange::Remove(submitter.name);
-        match self.parts.state.change_submitters(&note, &change)? {
-            true => Ok(()),
-            false => Err(missing()),
-        }
+        let change = SubmitterChange::Remove(submitter.name.clone());
+        self.put(caller, AuditAction::SubmitterRemoved, &submitter.name, &change, &details)
     }
 
     fn named(&self, caller: &Caller, name: &str) -> Result<StoredSubmitter, CenterError> {
@@ -270,11 +266,12 @@ impl Submitters {
         &self,
         caller: &Caller,
         action: AuditAction,
-        submitter: StoredSubmitter,
+        name: &str,
+        change: &SubmitterChange,
         details: &serde_json::Value,
     ) -> Result<(), CenterError> {
-        let note = self.note(caller, action, &submitter.name, details);
-        match self.parts.state.change_submitters(&note, &SubmitterChange::Put(submitter))? {
+        let note = self.note(caller, action, name, details);
+        match self.parts.state.change_submitters(&note, change)? {
             true => Ok(()),
             false => Err(missing()),
         }

@@ -1,5 +1,6 @@
 //! Whether a name and a password are right.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,16 +74,20 @@ impl Submitters {
     ) -> Result<Submitter, SubmitRefusal> {
         let (name, now) = (comparable(name), self.parts.clock.now());
         let found = self.parts.state.submitter(&name).map_err(CenterError::from)?;
-        // Where it last was right it is not kept out by strangers who guess.
+        // Where it last was right it is kept out neither by strangers who guess
+        // its name nor by neighbours who are wrong about theirs.
         let at_home = |one: &StoredSubmitter| {
             one.last_used.is_some_and(|(_, at)| host_key(at) == host_key(from))
         };
-        let guessed = (!found.as_ref().is_some_and(at_home)).then_some(&*name);
-        self.tries().begin(guessed, from, now).map_err(SubmitRefusal::Wait)?;
+        let (counted, address) = match found.as_ref().is_some_and(at_home) {
+            true => (format!("{name}\n{}", host_key(from)), None),
+            false => (name.clone(), Some(from)),
+        };
+        self.tries().begin(&counted, address, now).map_err(SubmitRefusal::Wait)?;
         let stored = found.as_ref().map(|one| one.password.as_str());
         let is_right = self.hasher.is_right(password, stored).inspect_err(|_: &Busy| {
             // It was not looked at, so it was not wrong.
-            self.tries().forgive_one(guessed, from);
+            self.tries().forgive_one(&counted, address);
         });
         let is_right = is_right.map_err(|_: Busy| SubmitRefusal::Busy)?;
         let submitter = match found {
@@ -90,11 +95,8 @@ impl Submitters {
             Some(one) if !is_right => return Err(SubmitRefusal::Wrong(Wrong::Password(one.name))),
             Some(one) => allowed(one, from).map_err(SubmitRefusal::Wrong)?,
         };
-        match guessed {
-            Some(name) => self.tries().forgive(name, from),
-            // What strangers guessed meanwhile still counts against them.
-            None => self.tries().forgive_one(None, from),
-        }
+        // At home: what strangers guessed meanwhile still counts against them.
+        self.tries().forgive(&counted, address);
         let is_noted = |(at, from_before)| {
             now.since(at) < TOUCHED_EVERY && host_key(from_before) == host_key(from)
         };
@@ -106,14 +108,20 @@ impl Submitters {
     }
 
     /// What a submitter that has proved itself may send as now; nothing if it
-    /// is closed or gone.
+    /// is closed or gone, has another password, or may not come from there
+    /// any more.
     ///
     /// # Errors
     ///
     /// The store fails.
-    pub fn as_it_is_now(&self, name: &str) -> Result<Option<Submitter>, CenterError> {
-        let found = self.parts.state.submitter(name)?.filter(|one| !one.disabled);
-        Ok(found.map(as_sender))
+    pub fn as_it_is_now(
+        &self,
+        before: &Submitter,
+        from: IpAddr,
+    ) -> Result<Option<Submitter>, CenterError> {
+        let found = self.parts.state.submitter(&before.name)?;
+        let now = found.and_then(|one| allowed(one, from).ok()).map(as_sender);
+        Ok(now.filter(|now| now.proof == before.proof))
     }
 
     fn tries(&self) -> MutexGuard<'_, Tries> {
@@ -133,5 +141,7 @@ fn allowed(one: StoredSubmitter, from: IpAddr) -> Result<StoredSubmitter, Wrong>
 }
 
 fn as_sender(one: StoredSubmitter) -> Submitter {
-    Submitter { name: Arc::from(one.name), senders: one.senders }
+    let mut proof = DefaultHasher::new();
+    (&one.password, one.created).hash(&mut proof);
+    Submitter { name: Arc::from(one.name), senders: one.senders, proof: proof.finish() }
 }

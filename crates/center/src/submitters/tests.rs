@@ -87,7 +87,7 @@ fn whoever_is_closed_gone_elsewhere_or_unknown_is_refused() {
         Err(SubmitRefusal::Wrong(wrong)) => Some(wrong),
         _ => None,
     };
-    assert_eq!(wrong("printer", from(1)), None);
+    let proved = submitters.prove("printer", &password, from(1)).unwrap();
     assert_eq!(wrong("printer", from(77)), Some(Wrong::Network("printer".to_owned())));
     assert_eq!(wrong("nobody", from(1)), Some(Wrong::Name));
     let disable = |disabled| {
@@ -96,9 +96,13 @@ fn whoever_is_closed_gone_elsewhere_or_unknown_is_refused() {
     };
     disable(true);
     assert_eq!(wrong("printer", from(1)), Some(Wrong::Disabled("printer".to_owned())));
-    assert_eq!(submitters.as_it_is_now("printer").unwrap(), None);
+    let renewed = |number| submitters.as_it_is_now(&proved, from(number)).unwrap().is_some();
+    assert!(!renewed(1));
     disable(false);
-    assert!(submitters.as_it_is_now("printer").unwrap().is_some());
+    assert!(renewed(1));
+    assert!(!renewed(77), "it may not come from there");
+    submitters.set_password(&machine(), "printer", Some("four quiet words here")).unwrap();
+    assert!(!renewed(1), "what the old password proved counts no more");
     submitters.remove(&machine(), "printer").unwrap();
     assert_eq!(wrong("printer", from(1)), Some(Wrong::Name));
     assert!(matches!(submitters.remove(&machine(), "printer"), Err(CenterError::NotFound(_))));
@@ -125,6 +129,14 @@ fn guessing_is_slowed_down_and_whoever_sends_already_is_not_kept_out_by_it() {
     }
     let many = submitters.prove("another", "wrong wrong wrong", from(250));
     assert!(matches!(many, Err(SubmitRefusal::Wait(_))), "{many:?}");
+    // Neighbours who are wrong about theirs keep it out no more than strangers,
+    // and somebody beside it who guesses its name is slowed down all the same.
+    for number in 0..61 {
+        let _ = submitters.prove(&format!("name{number}"), "wrong wrong wrong", from(1));
+    }
+    assert!(submitters.prove("printer", &password, from(1)).is_ok());
+    let waits = |guessed| matches!(guessed, Err(SubmitRefusal::Wait(_)));
+    assert!((0..40).any(|_| waits(guess(1))));
     house.clock.advance(Duration::from_secs(3_600));
     assert!(submitters.prove("printer", &password, from(201)).is_ok());
 }

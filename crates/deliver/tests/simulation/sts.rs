@@ -251,6 +251,15 @@ async fn only_listed_hosts_are_tried() {
 }
 
 #[tokio::test]
+async fn that_a_listed_host_is_gone_does_not_make_a_refusal_final() {
+    let world = World::with_policy("enforce");
+    let second = world.impostor(SECOND);
+    world.house.resolver.set_addresses("mx1.world.example", Err(DnsError::NoSuchName));
+    world.check_deferred(&format!("{FORBIDDEN}it does not list this host")).await;
+    assert_eq!(second.seen().connections, 0);
+}
+
+#[tokio::test]
 async fn nothing_goes_in_clear_text_where_a_policy_is_enforced() {
     let world = World::with_policy("enforce");
     let silent = NextHop::willing();

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use checks::{KeyKind, SigningKey};
@@ -158,9 +158,18 @@ fn write(data_dir: &Path, file: &Path, text: &str) -> io::Result<()> {
         }
     }
     let mut new = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(file)?;
-    new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    give(file)
+    let written = new.write_all(text.as_bytes()).and_then(|()| new.sync_all());
+    // The open file and not its name, which whoever owns the folder could
+    // have made a link to another file meanwhile.
+    let given = written.and_then(|()| match new.metadata()?.uid() == owner.uid() {
+        true => Ok(()),
+        false => fchown(&new, Some(owner.uid()), Some(owner.gid())),
+    });
+    if given.is_err() {
+        // Half a key would be in the way of a whole one.
+        let _gone = fs::remove_file(file);
+    }
+    given
 }
 
 /// Says what is to be published.

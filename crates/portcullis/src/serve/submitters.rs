@@ -7,6 +7,7 @@ use std::sync::Arc;
 use center::submitters::{SubmitRefusal, Submitters};
 use receive::{Proof, Renewed};
 use smtp::Credentials;
+use types::Submitter;
 use types::finding::Unavailable;
 use world::BoxFuture;
 
@@ -52,9 +53,9 @@ impl receive::Submitters for Passwords {
         })
     }
 
-    fn as_it_is_now<'a>(&'a self, name: &'a Arc<str>) -> BoxFuture<'a, Renewed> {
-        let (submitters, name) = (Arc::clone(&self.submitters), Arc::clone(name));
-        let work = tokio::task::spawn_blocking(move || submitters.as_it_is_now(&name));
+    fn as_it_is_now<'a>(&'a self, before: &'a Submitter, from: IpAddr) -> BoxFuture<'a, Renewed> {
+        let (submitters, before) = (Arc::clone(&self.submitters), before.clone());
+        let work = tokio::task::spawn_blocking(move || submitters.as_it_is_now(&before, from));
         Box::pin(async move {
             match work.await {
                 Ok(Ok(found)) => Ok(found.map(Arc::new)),

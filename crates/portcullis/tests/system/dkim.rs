@@ -174,7 +174,10 @@ fn what_cannot_be_signed_leaves_without_and_a_broken_key_leaves_the_old_one() {
     for (text, why) in [
         ("From: bob@corp.example\r\n\r\nx\r\n", "no selector is set for the author's domain"),
         ("From: a@signed.example\r\nFrom: b@signed.example\r\n\r\nx\r\n", "several From fields"),
-        ("Subject: nobody\r\n\r\nx\r\n", "the From field names nobody"),
+        (
+            "Subject: nobody\r\n\r\nx\r\n",
+            "the From field has an author that cannot be read, or none",
+        ),
     ] {
         let (reference, content) = house.send(ANN, text);
         assert!(content.starts_with(b"Received:") && content.ends_with(text.as_bytes()));

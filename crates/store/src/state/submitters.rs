@@ -49,9 +49,17 @@ pub enum SubmitterChange {
         /// The most there may be.
         max: usize,
     },
-    /// Gives the one of this name everything that people choose, and leaves
-    /// its use alone.
+    /// Gives the one of this name everything that people choose but its
+    /// password, and leaves its use alone.
     Put(StoredSubmitter),
+    /// Gives one another password, and leaves everything else as it is: a hash
+    /// takes time, in which somebody may have closed it.
+    Password {
+        /// Its name.
+        name: String,
+        /// The hash, as a PHC string.
+        hash: String,
+    },
     /// Removes the one of this name.
     Remove(String),
 }
@@ -177,9 +185,12 @@ fn apply(connection: &Connection, change: &SubmitterChange) -> Result<usize, Sto
         }
         SubmitterChange::Put(it) => {
             let (senders, networks) = (json(&it.senders)?, json(&it.networks)?);
-            let sql = "UPDATE submitters SET password = ?2, senders = ?3, networks = ?4, note = ?5,
-                disabled = ?6 WHERE name = ?1";
-            run(sql, params![it.name, it.password, senders, networks, it.note, it.disabled])
+            let sql = "UPDATE submitters SET senders = ?2, networks = ?3, note = ?4, disabled = ?5
+                WHERE name = ?1";
+            run(sql, params![it.name, senders, networks, it.note, it.disabled])
+        }
+        SubmitterChange::Password { name, hash } => {
+            run("UPDATE submitters SET password = ?2 WHERE name = ?1", params![name, hash])
         }
         SubmitterChange::Remove(name) => {
             run("DELETE FROM submitters WHERE name = ?1", params![name])
@@ -254,10 +265,13 @@ mod tests {
 
         let from = "192.0.2.9".parse().unwrap();
         state.touch_submitter("printer", Timestamp::from_millis(9), from).unwrap();
+        // Whoever closes it while a password is hashed finds it closed.
+        let password = SubmitterChange::Password { name: "printer".into(), hash: "new".into() };
         let changed = StoredSubmitter { disabled: true, ..submitter("printer") };
         assert!(change(AuditAction::SubmitterChanged, &SubmitterChange::Put(changed.clone())));
+        assert!(change(AuditAction::SubmitterPassword, &password));
         let used = Some((Timestamp::from_millis(9), from));
-        let expected = StoredSubmitter { last_used: used, ..changed };
+        let expected = StoredSubmitter { last_used: used, password: "new".into(), ..changed };
         let again = SqliteSubmitters::open(&path).unwrap();
         assert_eq!(again.submitter("printer").unwrap(), Some(expected));
 
@@ -267,6 +281,6 @@ mod tests {
         assert_eq!(state.submitter("printer").unwrap(), None);
         let audit = SqliteAudit::open(&path).unwrap();
         let noted = audit.entries(&AuditQuery::default(), None, 10).unwrap();
-        assert_eq!(noted.len(), 4, "what changed nothing is not noted");
+        assert_eq!(noted.len(), 5, "what changed nothing is not noted");
     }
 }

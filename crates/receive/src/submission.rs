@@ -178,10 +178,7 @@ impl Desk {
     /// Counts a recipient with the submitter, if there is one and no listed
     /// network lets the client send anyway.
     pub(crate) fn count_with_submitter(&self, evidence: &mut Evidence) {
-        let listed = matches!(
-            evidence.latest(CheckName::Outbound),
-            Some(Observed::Outbound { listed: true, .. })
-        );
+        let listed = self.is_listed();
         let may_send = matches!(
             evidence.latest(CheckName::Submission),
             Some(Observed::Submission(SubmissionFacts { may_send: true, .. }))

@@ -8,7 +8,9 @@ use super::arguments::{ConfigCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::settings::migrate::{self, Migrated};
-use crate::settings::{self, Loaded, Severity, Sources, reference, schema, show, suggest};
+use crate::settings::{
+    self, Loaded, Settings, Severity, Sources, reference, schema, show, suggest,
+};
 
 /// The settings this command line leads to.
 pub(super) fn load(global: &Global) -> Loaded {
@@ -18,6 +20,18 @@ pub(super) fn load(global: &Global) -> Loaded {
         sources.options.push(("--data-dir", "server.data_dir", text));
     }
     settings::load(&sources)
+}
+
+/// The settings for a command that works without a server.
+///
+/// # Errors
+/// They cannot be used; every problem is named, one a line.
+pub(super) fn settings(global: &Global) -> Result<Settings, Failure> {
+    let Loaded { settings, problems, .. } = load(global);
+    settings.ok_or_else(|| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::Error, problems.join("\n"))
+    })
 }
 
 /// `check-config`: prints every problem.

@@ -30,11 +30,7 @@ const STRING_OCTETS_MAX: usize = 255;
 /// # Errors
 /// A key cannot be read or written, or does not fit what is published.
 pub(super) fn dkim(global: &Global, command: &DkimCommand) -> Result<Exit, Failure> {
-    let loaded = config::load(global);
-    let Some(settings) = &loaded.settings else {
-        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-        return Err(failure(problems.join("\n")));
-    };
+    let settings = &config::settings(global)?;
     let output = Output::new(global.json);
     match command {
         DkimCommand::Create { domain, selector, rsa, ed25519 } => {

@@ -26,11 +26,7 @@ use crate::settings::Settings;
 /// The settings have errors, or what is kept cannot be read. That a domain
 /// has no policy is no error.
 pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure> {
-    let loaded = config::load(global);
-    let Some(settings) = &loaded.settings else {
-        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-        return Err(failure(problems.join("\n")));
-    };
+    let settings = &config::settings(global)?;
     let DnsCommand::MtaSts { domain } = command;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let kept = kept(settings, domain)?;

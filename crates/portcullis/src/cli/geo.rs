@@ -33,11 +33,7 @@ const PLACES: &[Column] = &[
 /// # Errors
 /// A file is wrong or cannot be written, or the settings have errors.
 pub(super) fn geo(global: &Global, command: &GeoCommand) -> Result<Exit, Failure> {
-    let loaded = config::load(global);
-    let Some(settings) = &loaded.settings else {
-        let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-        return Err(failure(problems.join("\n")));
-    };
+    let settings = &config::settings(global)?;
     let output = Output::new(global.json);
     match command {
         GeoCommand::Import { files } => import(global, output, settings, files),

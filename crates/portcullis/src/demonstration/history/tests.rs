@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use center::overview::OverviewSpan;
+use center::replay::{ReplayReport, ReplayRequest};
 use store::contract::Page;
 use store::state::PolicySetContent;
 use store::{EventLog, Filter};
@@ -65,6 +66,8 @@ struct Left {
     refused: Vec<(u64, Option<u64>)>,
     /// Days that have a daily log.
     days: BTreeSet<String>,
+    /// What the policy set makes of everything that was recorded.
+    replayed: ReplayReport,
 }
 
 /// Makes weeks of so many attempts in a new folder.
@@ -101,16 +104,17 @@ fn short_weeks(weeks: u32, attempts: u32) -> Left {
     let found = opened.store.search(&Filter::Everything, always, page).unwrap();
     assert!(!found.more && found.missing.is_empty());
     let policies = opened.state.read(&mut |_| {}).unwrap();
-    let (refused, days) = runtime.block_on(async {
+    let (refused, days, replayed) = runtime.block_on(async {
         let gateway = Gateway::join(&place.settings, opened, Arc::clone(&log), vec![]).unwrap();
         let root = Caller::with_all("root");
         let bars = gateway.center.overview_refused(&root, OverviewSpan::Week).unwrap();
         let logs = gateway.center.daily_logs(&root).unwrap();
         let refused = bars.iter().map(|bar| (bar.now.count, bar.week_before)).collect();
-        (refused, logs.into_iter().map(|log| log.day).collect())
+        let replayed = gateway.center.replay(&root, &ReplayRequest::default()).unwrap();
+        (refused, logs.into_iter().map(|log| log.day).collect(), replayed)
     });
     writer.close();
-    Left { made, events: found.events, policies, refused, days }
+    Left { made, events: found.events, policies, refused, days, replayed }
 }
 
 #[test]
@@ -129,7 +133,7 @@ fn of_the_week_before_its_daily_logs_and_what_to_compare_with_are_left() {
 
 #[test]
 fn a_week_is_conserved_and_shows_every_reason() {
-    let Left { made, events, policies, .. } = short_weeks(1, ATTEMPTS);
+    let Left { made, events, policies, replayed, .. } = short_weeks(1, ATTEMPTS);
     let ended: u64 = made.tally.ended.iter().sum();
     assert_eq!((made.tally.open(), made.tally.unrecorded), (0, 0), "{:?}", made.tally);
     let attempts = events.iter().filter(|event| event.outcome().is_some()).count() as u64;
@@ -153,4 +157,10 @@ fn a_week_is_conserved_and_shows_every_reason() {
     assert!(missing.is_empty(), "missing {missing:?} among {reasons:?}");
     let told = NEVER.iter().find(|(reason, _)| reasons.contains_key(reason.slug()));
     assert_eq!(told, None, "it is made after all");
+
+    assert!(!replayed.stopped && replayed.missing.is_empty(), "{replayed:?}");
+    assert_eq!((replayed.attempts, replayed.unreadable), (attempts, 0));
+    // The policies of the demo are as they were made, so all is decided again as it was.
+    let check = &replayed.self_check;
+    assert_eq!((check.same, check.different, replayed.unknown), (attempts, 0, 0), "{check:?}");
 }

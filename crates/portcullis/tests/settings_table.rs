@@ -158,3 +158,12 @@ fn every_setting_can_be_asked_for_help() {
         assert!(help.contains(&section.variable_of(row)), "{help}");
     }
 }
+
+#[test]
+fn every_setting_that_an_explanation_names_is_there() {
+    let keys: Vec<String> =
+        rows().map(|(section, row)| format!("{}.{}", section.key, row.name)).collect();
+    for named in center::explain::settings_named() {
+        assert!(keys.iter().any(|key| key == named), "{named}");
+    }
+}

@@ -2,11 +2,12 @@
 //! can: a permit is a set of skipped checks, and most checks are not in it.
 
 use serde::{Deserialize, Serialize};
-use types::{CheckName, Event, PolicyRef, Reason, ReasonKind};
+use types::{Event, PolicyRef, Reason, ReasonKind};
 
 use super::decider::PolicyView;
 use super::evidence::check_title;
 use super::joins::triplet;
+use super::limits;
 
 /// What would have to be changed here to get the message through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -92,7 +93,7 @@ fn permit_skips(reason: Reason) -> bool {
 pub fn beyond_permits(reason: Reason) -> Option<&'static str> {
     match remedy(reason) {
         Remedy::Elsewhere(text) => Some(text),
-        Remedy::Limit => Some(limit_of(reason).0),
+        Remedy::Limit => Some(limits::by_reason(reason).0),
         Remedy::Permit
         | Remedy::Triplet
         | Remedy::BlockingPolicy
@@ -122,7 +123,7 @@ pub(super) fn smallest_change(
         Remedy::Triplet => let_pass(event, reason),
         Remedy::BlockingPolicy => blocking_policy(policy),
         Remedy::BlockingEntry => blocking_entry(event, policy),
-        Remedy::Limit => limit(event, reason, policy),
+        Remedy::Limit => limits::change(event, reason, policy),
     };
     let then = match kind_of(reason) {
         true => after(event, permits),
@@ -225,62 +226,6 @@ fn blocking_entry(event: &Event, policy: Option<&PolicyView>) -> (bool, String, 
     };
     let text = "Remove the recipient's entry, or replace it by a permit: a new entry for the same pair ends the old one.";
     (true, text.to_owned(), remove.or_else(|| permit_command(event)))
-}
-
-/// What lifts a limit, and the command that says more about it.
-fn limit_of(reason: Reason) -> (&'static str, &'static str) {
-    match reason {
-        Reason::SizeExceeded => (
-            "Raise the limit that applies: that of the server in the settings, or the smaller one of a policy.",
-            "portcullis config help smtp.message_size_max",
-        ),
-        Reason::RateLimited => (
-            "Raise the rate that was passed. The sender retries by itself.",
-            "portcullis config help smtp.recipient_rate_per_client_max",
-        ),
-        Reason::ConnectionsLimited => (
-            "Raise the connections one client may hold. The sender retries by itself.",
-            "portcullis config help smtp.connections_per_ip_max",
-        ),
-        Reason::ClientEarlyTalker => {
-            ("Shorten the greeting delay.", "portcullis config help smtp.greeting_delay")
-        }
-        _ => (
-            "Make an exception: a policy of the same type that is more specific, with `set = \"no_action\"`.",
-            "portcullis policy list",
-        ),
-    }
-}
-
-/// What lets a client go on that asked for too many unknown recipients.
-const HARVEST_LIMIT: (&str, &str) = (
-    "Correct the directory if the recipients exist, or raise the unknown recipients one client may ask for. The sender retries by itself.",
-    "portcullis config help smtp.unknown_recipients_per_client_max",
-);
-
-/// What lets a submitter go on that sent to too many.
-const SUBMITTER_LIMIT: (&str, &str) = (
-    "If this is not its own mail, give it a new password; else raise the recipients a submitter may offer. It retries by itself.",
-    "portcullis config help smtp.submitter_rate_max",
-);
-
-fn limit(
-    event: &Event,
-    reason: Reason,
-    policy: Option<&PolicyView>,
-) -> (bool, String, Option<String>) {
-    let check = event.outcome().and_then(|outcome| outcome.decision()).map(|one| one.check);
-    let submits = event.record.evidence.latest(CheckName::Submission).is_some();
-    let (text, setting) = match check {
-        Some(CheckName::Harvest) => HARVEST_LIMIT,
-        Some(CheckName::Rate) if submits => SUBMITTER_LIMIT,
-        _ => limit_of(reason),
-    };
-    let by_policy = policy
-        .filter(|policy| matches!(policy.reference, PolicyRef::Policy { .. }))
-        .and_then(|policy| policy.command.clone());
-    let text = format!("{text} A permit does not skip this check.");
-    (true, text, by_policy.or_else(|| Some(setting.to_owned())))
 }
 
 /// The command that permits the envelope sender for the recipient.

@@ -18,6 +18,7 @@ mod gather;
 pub mod joins;
 pub mod ledger;
 pub mod life_line;
+mod limits;
 mod listings;
 mod names;
 mod neighbours;
@@ -47,6 +48,7 @@ pub(crate) use evidence::{
 use ledger::LedgerLine;
 pub(crate) use ledger::short;
 use life_line::Story;
+pub use limits::settings_named;
 pub(crate) use sentence::loss as loss_words;
 
 /// All that is known of one attempt, in words.

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use types::event::{RelayAnswer, RelayAttempt};
-use types::finding::{RecipientAnswer, TripletFacts, TripletState};
-use types::policy::{ClientIdentity, RecipientValidation};
+use types::finding::{RateHolder, RecipientAnswer, TripletFacts, TripletState};
+use types::policy::{ClientIdentity, PolicyOption, RecipientValidation};
 use types::{
     CheckName, Decision, Detail, Event, EventKind, Finding, FollowUp, Micros, Observed, Outcome,
     PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, ReverseFacts,
@@ -358,6 +358,63 @@ fn what_would_have_decided_next_is_told_as_far_as_it_is_known() {
     let text = lacking.next_decider.unwrap();
     assert!(text.starts_with("Not known: Rate limit would have been next"), "{text}");
     assert!(text.contains("never sent"), "{text}");
+}
+
+/// The smallest change for an attempt that this check decided by this finding.
+fn change_after(reason: Reason, check: CheckName, observed: Observed) -> SmallestChange {
+    let mut event = sample(1, reason);
+    event.kind = EventKind::Attempt(outcome(reason, Decision::new(reason, check)));
+    event.record.evidence = [found(check, observed)].into_iter().collect();
+    why(&event, std::slice::from_ref(&event), at(60)).change.unwrap()
+}
+
+#[test]
+fn the_limit_that_was_passed_is_the_one_to_raise() {
+    let rate = |of| Observed::Rate { exceeded: true, per_minute_max: 60, retry_in_s: 9, of };
+    let connections = |by_client, in_all| Observed::Connections {
+        by_client,
+        by_client_max: 20,
+        in_all,
+        in_all_max: 1_000,
+    };
+    let (limited, too_many) = (Reason::RateLimited, Reason::ConnectionsLimited);
+    let (of_rate, of_number) = (CheckName::Rate, CheckName::Connections);
+    for (reason, check, observed, setting) in [
+        (limited, of_rate, rate(RateHolder::Client), "recipient_rate_per_client_max"),
+        (limited, of_rate, rate(RateHolder::Network), "recipient_rate_per_network_max"),
+        (limited, of_rate, rate(RateHolder::Sender), "recipient_rate_per_sender_max"),
+        (limited, of_rate, rate(RateHolder::Recipient), "mail_rate_per_recipient_max"),
+        (limited, of_rate, rate(RateHolder::Submitter), "submitter_rate_max"),
+        (too_many, of_rate, rate(RateHolder::Client), "connection_rate_per_ip_max"),
+        (too_many, of_number, connections(21, 1_001), "connections_per_ip_max"),
+        (too_many, of_number, connections(2, 1_001), "connections_max"),
+    ] {
+        let change = change_after(reason, check, observed);
+        let command = change.command.unwrap();
+        assert_eq!(command, format!("portcullis config help smtp.{setting}"));
+        assert!(settings_named().any(|named| command.ends_with(named)), "{setting}");
+    }
+}
+
+#[test]
+fn an_exception_that_is_advised_is_an_option_of_its_type() {
+    for (reason, kind) in [
+        (Reason::TlsRequired, "secure_receipt"),
+        (Reason::GeoBlocked, "geographical_restriction"),
+        (Reason::SpoofingEnvelope, "anti_spoofing"),
+        (Reason::SpoofingHeader, "anti_spoofing"),
+        (Reason::AuthSpf, "dns_authentication"),
+        (Reason::AuthDkim, "dns_authentication"),
+        (Reason::AuthDmarc, "dns_authentication"),
+        (Reason::AuthTemporary, "dns_authentication"),
+    ] {
+        let event = sample(1, reason);
+        let text = why(&event, std::slice::from_ref(&event), at(60)).change.unwrap().text;
+        let set = text.split("`set = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let option = serde_json::json!({ "type": kind, "set": set });
+        let read: Result<PolicyOption, _> = serde_json::from_value(option);
+        assert!(read.is_ok(), "{reason}: {set} {read:?}");
+    }
 }
 
 #[test]

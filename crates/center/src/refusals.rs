@@ -45,7 +45,7 @@ impl Center {
     /// next call takes it up again.
     pub fn keep_refusals(&self) -> Result<(), CenterError> {
         let over = hour_of(self.parts.clock.now().before(SETTLE));
-        let Some(oldest) = self.memory.search_of_house().oldest() else { return Ok(()) };
+        let Some(oldest) = self.remembered_from() else { return Ok(()) };
         let kept_from = over.before(HOUR * u32::try_from(HOURS_KEPT).unwrap_or(u32::MAX));
         let mut hours = self.counted_hours()?;
         let Some(by_hour) = hours.as_mut() else { return Ok(()) };

@@ -20,6 +20,13 @@ impl Center {
         }
     }
 
+    /// Since when all that happened is remembered; nothing if nothing is.
+    /// What is older belongs to messages that are still in the queue.
+    pub(crate) fn remembered_from(&self) -> Option<Timestamp> {
+        let kept_from = self.parts.clock.now().before(self.parts.metadata_kept);
+        self.memory.search_of_house().oldest().map(|oldest| oldest.max(kept_from))
+    }
+
     /// Before which time everything may go; nothing while a day that would
     /// go has no daily log yet.
     fn drop_point(&self, now: Timestamp) -> Option<Timestamp> {

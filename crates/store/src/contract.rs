@@ -178,7 +178,9 @@ pub trait EventLog: Send + Sync {
     /// the conservation sum.
     fn totals(&self) -> Totals;
 
-    /// Drops what ended before `before`; whole segments only.
+    /// Drops what ended before `before`, whole segments only. The life-lines
+    /// of messages that are still in the queue stay: somebody may have to
+    /// decide about them.
     fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 

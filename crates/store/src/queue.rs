@@ -4,12 +4,12 @@
 //! is in the journal. A message can be leased only once its commit record is
 //! flushed: delivering what a power cut takes back would send it twice.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use types::{Event, QueueId, Timestamp};
+use types::{Event, LifeLineId, QueueId, Timestamp};
 
 use crate::contract::{Position, QueueDepth, QueueStep, StoreError};
 use crate::journal::{Accept, BatchRef, Journal, SettleRef, Written};
@@ -215,6 +215,14 @@ impl Queue {
             held: state.messages.len().saturating_sub(waiting),
             oldest_waiting: state.waiting.first().map(|(arrived, _)| *arrived),
         }
+    }
+
+    /// The life-lines of all recipients that have not left.
+    pub(crate) fn life_lines(&self) -> HashSet<LifeLineId> {
+        let state = self.state();
+        let recipients = state.messages.values().flat_map(|queued| &queued.message.recipients);
+        let here = recipients.filter(|recipient| recipient.state != RecipientState::Done);
+        here.map(|recipient| recipient.life_line).collect()
     }
 
     /// Where the content of a message is.

@@ -133,7 +133,7 @@ impl Store {
             self.correspondences.drop_old(now);
             self.events.merge(now)?;
             if let Some(retention) = self.options.retention {
-                self.events.drop_before(now - retention)?;
+                self.events.drop_before(now - retention, &self.queue.life_lines())?;
             }
         }
         if interval_over || too_long {

@@ -160,7 +160,7 @@ impl Seen<'_> {
     fn jumps(&self) -> Result<Vec<Attention>, CenterError> {
         let now = self.parts.clock.now();
         let hour_ago = now.before(HOUR);
-        let oldest = self.events.oldest().unwrap_or(now).max(hour_ago.before(WEEK));
+        let oldest = self.remembered_from().unwrap_or(now).max(hour_ago.before(WEEK));
         let hours = hour_ago.since(oldest).as_secs() / HOUR.as_secs();
         // A day at least is needed to know what is usual.
         if hours < 24 {

@@ -110,7 +110,7 @@ impl Center {
     /// next call takes it up again.
     pub fn keep_returns(&self) -> Result<(), CenterError> {
         let over = hour_of(self.parts.clock.now().before(SETTLE));
-        let Some(oldest) = self.memory.search_of_house().oldest() else { return Ok(()) };
+        let Some(oldest) = self.remembered_from() else { return Ok(()) };
         let first_day = day_of(over) - i64::from(DAYS_KEPT) + 1;
         let from = hour_of(oldest).max(day_begin(first_day));
         let uncounted = self.uncounted(from, over)?;

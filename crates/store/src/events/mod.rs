@@ -25,6 +25,7 @@ mod order;
 mod page;
 mod parts;
 mod record;
+mod retention;
 mod scan;
 mod schema;
 mod seal;
@@ -254,43 +255,6 @@ impl EventIndex {
             seal::remove(self.disk.as_ref(), &self.folder, group.iter().map(|old| old.name));
         }
         Ok(gone)
-    }
-
-    /// Drops segments whose newest row is older than `before`, damaged ones
-    /// included. Returns the rows dropped.
-    ///
-    /// # Errors
-    /// A file cannot be removed; its rows are no longer found all the same.
-    pub fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let _one_at_a_time = self.housekeep();
-        let is_old = |newest: i64| newest < before.as_millis();
-        let mut names = Vec::new();
-        let mut dropped = 0;
-        {
-            let mut rows = self.write();
-            Arc::make_mut(&mut rows.segments).retain(|segment| {
-                let old = is_old(segment.name.newest);
-                if old {
-                    names.push(segment.name.to_string());
-                    dropped += segment.name.rows;
-                }
-                !old
-            });
-            rows.damaged.retain(|damaged| {
-                let old = damaged.span.end <= before;
-                if old {
-                    names.push(damaged.file.clone());
-                }
-                !old
-            });
-        }
-        for name in names {
-            self.disk.remove(&self.folder.join(name)).map_err(|error| StoreError::Io {
-                doing: "removing an event segment",
-                error: Arc::new(error),
-            })?;
-        }
-        Ok(dropped)
     }
 
     /// Segments that could not be read.

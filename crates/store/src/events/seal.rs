@@ -9,7 +9,7 @@ use types::Timestamp;
 use super::chunk::Chunk;
 use super::columns::{RowKey, View};
 use super::name::SegmentName;
-use super::record::RecordWriter;
+use super::record::{RecordReader, RecordWriter};
 use super::segment::{SEGMENT_OCTETS_MAX, SEGMENT_ROWS_MAX, Segment};
 use super::write::{Block, SegmentBuilder};
 use crate::contract::{Position, StoreError};
@@ -173,4 +173,35 @@ pub(super) fn merge(
         stored.entry(name).or_insert(row);
     }
     finish(disk, folder, builder)
+}
+
+/// Writes one segment with these rows of `old`, in whose place it comes;
+/// nothing if there are none. Events are compressed anew: a block taken over
+/// would keep its other events, which are to go.
+pub(super) fn carry(
+    disk: &dyn Disk,
+    folder: &Path,
+    old: &Segment,
+    rows: &[usize],
+) -> Result<Option<Arc<Segment>>, StoreError> {
+    let mut reader = RecordReader::default();
+    // A record that is damaged can be shown to nobody.
+    let read = |&row: &usize| Some((row, old.event(row, &mut reader)?));
+    let events: Vec<(usize, types::Event)> = rows.iter().filter_map(read).collect();
+    if events.is_empty() {
+        return Ok(None);
+    }
+    let view = old.view();
+    let mut records = RecordWriter::new()?;
+    let mut builder = SegmentBuilder::default();
+    builder.replaces(&old.name);
+    for (left, (row, event)) in (0..events.len()).rev().zip(&events) {
+        let start = records.append(event)?;
+        let block = match left == 0 || records.is_full() {
+            true => Block::Here(records.end_block()?),
+            false => Block::Follows,
+        };
+        builder.add(&view, *row, start, block)?;
+    }
+    finish(disk, folder, builder).map(Some)
 }

@@ -95,7 +95,7 @@ impl EventLog for Store {
     }
 
     fn drop_before(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.events.drop_before(before)
+        self.events.drop_before(before, &self.queue.life_lines())
     }
 }
 

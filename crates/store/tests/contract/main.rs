@@ -51,7 +51,8 @@ contract! {
     remembering:
         an_event_is_found_at_once_and_after_a_restart,
         many_events_survive_checkpoints_once,
-        events_older_than_asked_are_dropped;
+        events_older_than_asked_are_dropped,
+        events_of_a_queued_message_stay_as_long_as_it_does;
     correspondence:
         who_was_written_to_is_known_for_120_days_after_the_last_mail,
         who_wrote_to_whom_survives_checkpoints_and_restarts,

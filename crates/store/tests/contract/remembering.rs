@@ -1,8 +1,8 @@
 //! The contract of events as far as the write path goes; what searching
 //! finds is tested where the index is.
 
-use store::EventLog;
 use store::contract::{Filter, Page};
+use store::{EventLog, MessageQueue, QueueStep, RecipientState};
 
 use crate::backend::Backend;
 use crate::samples::*;
@@ -53,4 +53,24 @@ pub(crate) async fn events_older_than_asked_are_dropped(mut backend: impl Backen
     assert_eq!(store.drop_before(at(day)).unwrap(), 1);
     assert_eq!(store.event(event_id(1)).unwrap(), None);
     assert!(store.event(event_id(2)).unwrap().is_some());
+}
+
+pub(crate) async fn events_of_a_queued_message_stay_as_long_as_it_does(mut backend: impl Backend) {
+    let store = backend.open(at(0));
+    let day = 24 * 60 * 60;
+    let position = commit(&store, 1, 1, 10).await.unwrap();
+    store.record(vec![refusal(2, at(1))]).unwrap();
+    store.flushed(position).await.unwrap();
+    let story = store.life_line(life_line(100)).unwrap();
+    assert_eq!(story.len(), 1);
+    backend.tidy(&store, at(20 * day));
+    assert_eq!(store.drop_before(at(19 * day)).unwrap(), 1);
+    assert_eq!((store.event(event_id(2)).unwrap(), count(&store)), (None, 1));
+    drop(store);
+    let store = backend.open(at(20 * day));
+    assert_eq!(store.life_line(life_line(100)).unwrap(), story);
+    let done = QueueStep { recipient: event_id(100), state: RecipientState::Done };
+    store.settle(queue_id(1), vec![done], vec![]).unwrap();
+    assert_eq!(store.drop_before(at(19 * day)).unwrap(), 1);
+    assert!(store.life_line(life_line(100)).unwrap().is_empty());
 }

@@ -3,6 +3,7 @@
 mod asking;
 mod following;
 mod naive;
+mod retention;
 mod schema;
 mod synthetic;
 
@@ -334,7 +335,7 @@ fn retention_drops_whole_segments() {
         index.seal(SealWhat::Due, event.at).unwrap();
     }
     // Hours are whole: what is newer than half past stays with its hour.
-    assert_eq!(index.drop_before(start() + HOUR * 3 + HOUR / 2).unwrap(), 12);
+    assert_eq!(index.drop_before(start() + HOUR * 3 + HOUR / 2, &Default::default()).unwrap(), 12);
     assert_eq!(found(&index, &Filter::Everything).len(), 28);
     assert_eq!(found(&open(&disk), &Filter::Everything).len(), 24, "four are in memory only");
 }
@@ -359,7 +360,7 @@ fn a_damaged_segment_is_skipped_and_its_span_is_said() {
     assert!(span.contains(&events[2].at) && span.contains(&events[3].at));
     let later = events[6].at..ever().end;
     assert!(index.search(&Filter::Everything, later, whole_page()).unwrap().missing.is_empty());
-    index.drop_before(events[5].at).unwrap();
+    index.drop_before(events[5].at, &Default::default()).unwrap();
     assert!(index.damaged().is_empty());
     assert_eq!(disk.list(Path::new(FOLDER)).unwrap().len(), 2);
 }

@@ -240,6 +240,7 @@ fn record(
     let consulted = |dice: &mut Dice| Consulted {
         kind: PolicyType::Greylisting,
         winner: (dice.roll(2) == 0).then(|| winner(dice)),
+        no_action: dice.roll(4) == 0,
         losers: Vec::new(),
         observing: Vec::new(),
     };
@@ -263,7 +264,11 @@ fn follow_up(dice: &mut Dice) -> FollowUp {
     };
     match dice.roll(5) {
         0 => FollowUp::GreylistExpired { attempts: 1 + dice.roll(3) as u32 },
-        4 => FollowUp::Queue { action: QueueAction::Release, by: "Ann.Admin".to_owned() },
+        4 => FollowUp::Queue {
+            action: QueueAction::Release,
+            by: "Ann.Admin".to_owned(),
+            note: String::new(),
+        },
         1 => FollowUp::Delivered(relay(250, "queued as 4F2")),
         2 => FollowUp::DeliveryRejected(relay(550, "no such user")),
         _ => FollowUp::DelayWarned,

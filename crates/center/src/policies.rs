@@ -35,7 +35,7 @@ pub struct PolicyRow {
     pub standing: String,
     /// Who made it, when, in which version, and whether it belongs to the file.
     pub provenance: Provenance,
-    /// How often it decided.
+    /// How often it decided; where it takes no action, how often it applied.
     pub hits: Hits,
     /// The policy that always comes before it, and why: then it is never
     /// applied.
@@ -213,12 +213,14 @@ fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), Cente
         found.map(|stored| stored.provenance.origin)
     };
     let (key, origin) = match edit {
-        Edit::Put(Object::Policy(new)) => match new.id {
+        Edit::Put(Object::Policy(new)) | Edit::PutBack(Object::Policy(new)) => match new.id {
             Some(id) => (ObjectKey::Policy(id), policy(id)),
             None => return Ok(()),
         },
-        Edit::Put(Object::Group(new)) => (ObjectKey::Group(new.name.clone()), group(&new.name)),
-        Edit::Put(Object::Definition(new)) => {
+        Edit::Put(Object::Group(new)) | Edit::PutBack(Object::Group(new)) => {
+            (ObjectKey::Group(new.name.clone()), group(&new.name))
+        }
+        Edit::Put(Object::Definition(new)) | Edit::PutBack(Object::Definition(new)) => {
             (ObjectKey::Definition(new.name.clone()), definition(&new.name))
         }
         Edit::Remove(ObjectKey::Policy(id)) => (ObjectKey::Policy(*id), policy(*id)),
@@ -226,7 +228,9 @@ fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), Cente
             (ObjectKey::Definition(name.clone()), definition(name))
         }
         Edit::Remove(ObjectKey::Group(name)) => (ObjectKey::Group(name.clone()), group(name)),
-        Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => return Ok(()),
+        Edit::Put(Object::Sender(_))
+        | Edit::PutBack(Object::Sender(_))
+        | Edit::Remove(ObjectKey::Sender(_)) => return Ok(()),
     };
     match (origin, edit) {
         (Some(Origin::File), _) => Err(CenterError::FileManaged(key.to_string())),
@@ -237,7 +241,9 @@ fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), Cente
 
 /// Refuses new members of a group that cannot be meant.
 fn refuse_members(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterError> {
-    let Edit::Put(Object::Group(group)) = edit else { return Ok(()) };
+    let (Edit::Put(Object::Group(group)) | Edit::PutBack(Object::Group(group))) = edit else {
+        return Ok(());
+    };
     let stored = content.groups.iter().find(|stored| stored.group.name == group.name);
     let is_new =
         |member: &&Pattern| stored.is_none_or(|stored| !stored.group.members.contains(member));
@@ -323,23 +329,28 @@ fn is_same(problem: &policy::Problem, other: &policy::Problem) -> bool {
 /// What the set will be once an edit of a policy, group or definition is stored.
 fn apply(content: &mut PolicySetContent, edit: &Edit) {
     match edit {
-        Edit::Put(Object::Policy(policy)) => {
+        Edit::Put(Object::Policy(policy)) | Edit::PutBack(Object::Policy(policy)) => {
             content.policies.retain(|stored| policy.id.is_none() || stored.policy.id != policy.id);
             let (provenance, hits) = (Provenance::default(), Hits::default());
             content.policies.push(StoredPolicy { policy: policy.clone(), provenance, hits });
         }
-        Edit::Put(Object::Group(group)) => put_group(content, group),
+        Edit::Put(Object::Group(group)) | Edit::PutBack(Object::Group(group)) => {
+            put_group(content, group);
+        }
         Edit::Remove(ObjectKey::Policy(id)) => {
             content.policies.retain(|stored| stored.policy.id != Some(*id));
         }
         Edit::Remove(ObjectKey::Group(name)) => {
             content.groups.retain(|stored| stored.group.name != *name);
         }
-        Edit::Put(Object::Definition(definition)) => put_definition(content, definition),
+        Edit::Put(Object::Definition(definition))
+        | Edit::PutBack(Object::Definition(definition)) => put_definition(content, definition),
         Edit::Remove(ObjectKey::Definition(name)) => {
             content.definitions.retain(|stored| stored.definition.name != *name);
         }
-        Edit::Put(Object::Sender(_)) | Edit::Remove(ObjectKey::Sender(_)) => {}
+        Edit::Put(Object::Sender(_))
+        | Edit::PutBack(Object::Sender(_))
+        | Edit::Remove(ObjectKey::Sender(_)) => {}
     }
 }
 

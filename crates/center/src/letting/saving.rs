@@ -146,7 +146,7 @@ impl Center {
         let mut edits: Vec<Edit> = made.into_iter().filter_map(inverse).collect();
         // What is put back takes the place of another entry of its pair, which
         // must be gone by then.
-        edits.sort_by_key(|edit| matches!(edit, Edit::Put(_)));
+        edits.sort_by_key(|edit| !matches!(edit, Edit::Remove(_)));
         // What was done from a row is undone on it too.
         let query = AuditQuery { version: Some(version), ..AuditQuery::default() };
         let noted = self.parts.audit.entries(&query, None, 1)?.pop();
@@ -158,19 +158,13 @@ impl Center {
     }
 }
 
-/// What makes one object what it was. What is gone comes back under a new
-/// number, because numbers are never used again.
+/// What makes one object what it was; what is gone comes back under the number
+/// it had.
 fn inverse(made: Difference) -> Option<Edit> {
     Some(match (made.before, made.after) {
         (None, _) => Edit::Remove(made.key),
         (Some(before), Some(_)) => Edit::Put(before),
-        (Some(Object::Policy(policy)), None) => {
-            Edit::Put(Object::Policy(Policy { id: None, ..policy }))
-        }
-        (Some(Object::Sender(entry)), None) => {
-            Edit::Put(Object::Sender(ManagedSender { id: None, ..entry }))
-        }
-        (Some(named @ (Object::Group(_) | Object::Definition(_))), None) => Edit::Put(named),
+        (Some(before), None) => Edit::PutBack(before),
     })
 }
 

@@ -113,6 +113,27 @@ fn a_permit_says_what_it_does_is_stored_and_is_undone() {
 }
 
 #[test]
+fn what_was_removed_comes_back_under_its_number() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    center.put_policy(&root(), crate::tests::block("No x", "x.example"), None, "").unwrap();
+    center.put_sender(&root(), crate::tests::entry("y.example", SenderAction::Block), "").unwrap();
+    let numbers = || {
+        let policies = center.policies(&root()).unwrap().policies;
+        let senders = center.senders(&root(), &Default::default()).unwrap();
+        let policies = policies.into_iter().map(|row| row.policy);
+        (policies.collect::<Vec<_>>(), senders.into_iter().map(|r| r.sender).collect::<Vec<_>>())
+    };
+    let before = numbers();
+    let policy = center.remove_policy(&root(), before.0[0].id.unwrap(), None, "").unwrap();
+    let sender = center.remove_sender(&root(), before.1[0].id.unwrap(), "").unwrap();
+    assert_eq!(numbers(), (Vec::new(), Vec::new()));
+    center.undo(&root(), policy.version).unwrap();
+    center.undo(&root(), sender.version).unwrap();
+    assert_eq!(numbers(), before);
+}
+
+#[test]
 fn for_everyone_is_a_policy_and_needs_its_permission() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;
@@ -219,7 +240,8 @@ fn an_accepted_row_leads_to_the_permit_its_entry_and_what_came_of_it() {
     center.decide_sender(&helpdesk(), &refused.reference().to_string(), &permit).unwrap();
     let winner = Some(PolicyRef::ManagedSender { id: PolicyId(1) });
     let kind = PolicyType::ManagedSenders;
-    let by = Consulted { kind, winner, losers: Vec::new(), observing: Vec::new() };
+    let by =
+        Consulted { kind, winner, no_action: false, losers: Vec::new(), observing: Vec::new() };
     let let_in = accepted(&gateway, 7, Some(by));
     let why = center.why(&root(), &let_in.id.to_string()).unwrap();
     let view = why.permit.as_ref().unwrap();
@@ -282,7 +304,8 @@ fn a_member_of_a_group_leads_to_whoever_put_it_there() {
     let id = center.policies(&root()).unwrap().policies[0].policy.id.unwrap();
     let winner = Some(PolicyRef::Policy { id, version: 2 });
     let kind = PolicyType::PermittedSenders;
-    let by = Consulted { kind, winner, losers: Vec::new(), observing: Vec::new() };
+    let by =
+        Consulted { kind, winner, no_action: false, losers: Vec::new(), observing: Vec::new() };
     let why = center.why(&root(), &accepted(&gateway, 7, Some(by)).id.to_string()).unwrap();
     let who: Vec<&str> = why.deeds.iter().map(|deed| deed.who.as_str()).collect();
     assert_eq!(who, ["ana", "root"], "{:?}", why.deeds);

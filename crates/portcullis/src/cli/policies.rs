@@ -233,6 +233,17 @@ fn show(output: Output, row: &Json) -> Result<(), Failure> {
     ))
 }
 
+/// The objects that a change added, changed or removed.
+fn objects<'r>(rows: &'r [Json], deed: &str) -> Vec<&'r str> {
+    let is_there = |row: &Json, side: &str| row.get(side).is_some_and(|text| !text.is_null());
+    let was_done = |row: &&Json| match (is_there(row, "before"), is_there(row, "after")) {
+        (false, true) => deed == "added",
+        (true, false) => deed == "removed",
+        _ => deed == "changed",
+    };
+    rows.iter().filter(was_done).filter_map(|row| row.get("object")?.as_str()).collect()
+}
+
 /// What a change did.
 pub(super) fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     if output.is_json() {
@@ -243,9 +254,10 @@ pub(super) fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     let mut text = match rows.is_empty() {
         true => format!("nothing differs; the policy set has version {version}"),
         false => {
-            let objects: Vec<&str> =
-                rows.iter().filter_map(|row| row.get("object")?.as_str()).collect();
-            format!("version {version}: changed {}", objects.join(", "))
+            let deeds = ["added", "changed", "removed"].map(|deed| (deed, objects(&rows, deed)));
+            let deeds = deeds.iter().filter(|(_, objects)| !objects.is_empty());
+            let deeds = deeds.map(|(deed, objects)| format!("{deed} {}", objects.join(", ")));
+            format!("version {version}: {}", deeds.collect::<Vec<_>>().join("; "))
         }
     };
     for problem in result.get("left_out").and_then(Json::as_array).into_iter().flatten() {

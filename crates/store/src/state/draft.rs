@@ -80,27 +80,32 @@ impl<'a> Draft<'a> {
                 }
                 Some(_) => self.remove(&key),
             },
-            Edit::Put(object) => {
-                let key = key_of(&object);
-                if let Some(key) = &key {
-                    let stored = self.stored(key)?;
-                    let is_named = matches!(key, ObjectKey::Group(_) | ObjectKey::Definition(_));
-                    if stored.is_none() && !is_named {
-                        return Err(StoreError::NotFound(key.to_string()));
-                    }
-                    if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
-                        return Err(StoreError::FileManaged(key.to_string()));
-                    }
-                }
-                if let Some(other) = self.other_of_pair(&object)? {
-                    let stored = self.stored(&other)?;
-                    if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
-                        return Err(StoreError::FileManaged(other.to_string()));
-                    }
-                }
-                self.put(object, Origin::People).map(drop)
+            Edit::Put(object) => self.put_of_people(object, false),
+            Edit::PutBack(object) => self.put_of_people(object, true),
+        }
+    }
+
+    /// Stores an object of somebody who is not the policy file; one of a
+    /// number must be there, unless it is put `back`.
+    fn put_of_people(&mut self, object: Object, back: bool) -> Result<(), StoreError> {
+        let key = key_of(&object);
+        if let Some(key) = &key {
+            let stored = self.stored(key)?;
+            let is_named = matches!(key, ObjectKey::Group(_) | ObjectKey::Definition(_));
+            if stored.is_none() && !is_named && !back {
+                return Err(StoreError::NotFound(key.to_string()));
+            }
+            if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
+                return Err(StoreError::FileManaged(key.to_string()));
             }
         }
+        if let Some(other) = self.other_of_pair(&object)? {
+            let stored = self.stored(&other)?;
+            if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
+                return Err(StoreError::FileManaged(other.to_string()));
+            }
+        }
+        self.put(object, Origin::People).map(drop)
     }
 
     /// Stores an object, gives a new one its number, and removes another

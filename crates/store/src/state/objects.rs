@@ -134,7 +134,6 @@ impl fmt::Display for ObjectKey {
 }
 
 /// One step of a change.
-#[expect(clippy::large_enum_variant, reason = "edits are few and live for one call")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Stores an object. A policy or sender without `id` is new and gets the
@@ -142,6 +141,9 @@ pub enum Edit {
     /// which must exist. A group or definition replaces the one of its name or is new. A
     /// sender replaces any other entry of the same pair: a permit ends a block.
     Put(Object),
+    /// Puts back an object that was removed, under the number it had: whatever
+    /// named it before means the same again.
+    PutBack(Object),
     /// Removes an object, which must exist.
     Remove(ObjectKey),
 }

@@ -53,6 +53,7 @@ impl Opinion {
             None => self.consulted.push(Consulted {
                 kind,
                 winner: None,
+                no_action: false,
                 losers: losers.take(types::evidence::LOSERS_MAX).collect(),
                 observing: Vec::new(),
             }),
@@ -209,6 +210,7 @@ fn managed_consulted(
     let mut consulted = Consulted {
         kind: PolicyType::ManagedSenders,
         winner: Some(best.reference()).filter(|_| !administrators_decide),
+        no_action: false,
         losers: others.map(|entry| (entry.reference(), why(entry))).collect(),
         observing: Vec::new(),
     };

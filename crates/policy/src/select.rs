@@ -31,6 +31,7 @@ pub(crate) fn select<'a>(
     let mut consulted = Consulted {
         kind,
         winner: winner.map(|found| found.compiled.reference),
+        no_action: winner.is_some_and(|found| found.compiled.policy.option.is_no_action()),
         losers: Vec::new(),
         observing: Vec::new(),
     };
@@ -72,6 +73,7 @@ impl Selection<'_> {
     /// Notes that the winner lost to something outside its type.
     pub(crate) fn lost(&mut self, why: Loss) {
         if let Some(reference) = self.consulted.winner.take() {
+            self.consulted.no_action = false;
             lose(&mut self.consulted, reference, why);
         }
     }

@@ -104,6 +104,10 @@ pub struct Consulted {
     pub kind: PolicyType,
     /// The one policy or entry that applied, if any matched.
     pub winner: Option<PolicyRef>,
+    /// Whether it said that nothing is to be done: that decided as well, for
+    /// another would have applied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_action: bool,
     /// Those that matched and lost, at most [`LOSERS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losers: Vec<(PolicyRef, Loss)>,

@@ -62,7 +62,7 @@ macro_rules! policy_types {
             fn from_str(text: &str) -> Result<Self, UnknownPolicyType> {
                 match text {
                     $($slug => Ok(PolicyType::$name),)*
-                    _ => Err(UnknownPolicyType(text.chars().take(60).collect())),
+                    _ => Err(UnknownPolicyType { named: text.chars().take(60).collect() }),
                 }
             }
         }
@@ -102,8 +102,14 @@ policy_types! {
 
 /// The text names no policy type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown policy type {0:?}")]
-pub struct UnknownPolicyType(String);
+#[error("unknown policy type {named:?}; there are {}", slugs())]
+pub struct UnknownPolicyType {
+    named: String,
+}
+
+fn slugs() -> String {
+    PolicyType::ALL.iter().map(|kind| kind.slug()).collect::<Vec<_>>().join(", ")
+}
 
 /// One rule of one type. Field order is that of the editor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -203,6 +209,28 @@ impl PolicyOption {
             PolicyOption::EmailSizeLimits(_) => PolicyType::EmailSizeLimits,
             PolicyOption::RecipientValidation(_) => PolicyType::RecipientValidation,
             PolicyOption::SecureReceipt(_) => PolicyType::SecureReceipt,
+        }
+    }
+
+    /// Whether it says that nothing is to be done: an exception from a less
+    /// specific policy, or from the settings.
+    pub fn is_no_action(&self) -> bool {
+        match self {
+            PolicyOption::PermittedSenders(option) => *option == PermitOption::NoAction,
+            PolicyOption::BlockedSenders(option) => *option == BlockOption::NoAction,
+            PolicyOption::AutoAllow(option) => *option == AutoAllowOption::NoAction,
+            PolicyOption::AutoAllowCreation(option) => {
+                *option == AutoAllowCreationOption::DoNotCreate
+            }
+            PolicyOption::Greylisting(option) => *option == GreylistOption::NoAction,
+            PolicyOption::ExpectedMail(option) => *option == ExpectedMailOption::NoAction,
+            PolicyOption::AntiSpoofing(option) => *option == AntiSpoofingOption::NoAction,
+            PolicyOption::Reputation(choice)
+            | PolicyOption::GeographicalRestriction(choice)
+            | PolicyOption::DnsAuthentication(choice) => choice.definition().is_none(),
+            PolicyOption::EmailSizeLimits(_)
+            | PolicyOption::RecipientValidation(_)
+            | PolicyOption::SecureReceipt(_) => false,
         }
     }
 

@@ -288,6 +288,7 @@ fn a_permit_and_a_source_that_is_down_show_in_the_ledger() {
     event.record.consulted = vec![Consulted {
         kind: PolicyType::ManagedSenders,
         winner: Some(by),
+        no_action: false,
         losers: Vec::new(),
         observing: Vec::new(),
     }];
@@ -506,6 +507,7 @@ fn mail_that_was_greylisted_all_the_same_was_not_let_in_for_being_expected() {
     let consulted = types::Consulted {
         kind: PolicyType::ExpectedMail,
         winner: Some(by),
+        no_action: false,
         losers: Vec::new(),
         observing: Vec::new(),
     };

@@ -147,3 +147,15 @@ fn observed_policies_are_recorded_and_never_enforced() {
     assert!(!asked.iter().any(|need| matches!(need, Need::Triplet(_))), "{asked:?}");
     assert_eq!(show(&ruling), "proceed");
 }
+
+#[test]
+fn what_applied_and_said_no_action_is_recorded_so() {
+    let (ruling, _) = mail(ANN).decide(&compile(objects("#1 no_greylist\n#2 block observe")));
+    let of = |kind| ruling.consulted.iter().find(|one| one.kind == kind).unwrap();
+    assert!(of(PolicyType::Greylisting).no_action);
+    assert!(!of(PolicyType::BlockedSenders).no_action, "nothing of it applied");
+    let (ruling, _) =
+        mail(&format!("{ANN} retry")).decide(&compile(objects("#1 greylist_by_address")));
+    let greylisting = ruling.consulted.iter().find(|one| one.kind == PolicyType::Greylisting);
+    assert_eq!(greylisting.map(|one| (one.winner.is_some(), one.no_action)), Some((true, false)));
+}

@@ -9,7 +9,9 @@ use center::metrics::MetricsFromEvents;
 use checks::Checks;
 use store::EventWatcher;
 use store::state::HitNote;
-use types::{Event, OutcomeKind, PolicyId, PolicyRef, PolicyType, Reason, Timestamp};
+use types::{
+    Consulted, Event, Outcome, OutcomeKind, PolicyId, PolicyRef, PolicyType, Reason, Timestamp,
+};
 
 use super::log::Log;
 
@@ -55,7 +57,7 @@ impl EventWatcher for Watchers {
             if let Some(checks) = self.learns.get().and_then(Weak::upgrade) {
                 checks.learn(event);
             }
-            for id in deciders(event) {
+            for id in deciders(event.outcome(), &event.record.consulted) {
                 let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
                 let (count, last) = hits.entry(id).or_insert((0, event.at));
                 *count += 1;
@@ -67,20 +69,54 @@ impl EventWatcher for Watchers {
 }
 
 /// The policies and managed senders that decided an attempt: the one of the
-/// decision, or those that permitted or expected it.
-fn deciders(event: &Event) -> impl Iterator<Item = PolicyId> + '_ {
-    let outcome = event.outcome();
+/// decision, those that permitted or expected it, and those that applied and
+/// said that nothing is to be done.
+fn deciders<'e>(
+    outcome: Option<&Outcome>,
+    consulted: &'e [Consulted],
+) -> impl Iterator<Item = PolicyId> + use<'e> {
     let decided = outcome.and_then(|outcome| outcome.decision()).and_then(|d| d.policy);
     let permitted = outcome.is_some_and(|outcome| {
         matches!(outcome.reason(), Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed)
     });
-    let is_accepted = event.outcome_kind() == Some(OutcomeKind::Accepted);
-    let consulted = event.record.consulted.iter();
+    let is_accepted = outcome.is_some_and(|outcome| outcome.kind() == OutcomeKind::Accepted);
     let permits = consulted
-        .filter(move |one| permitted || (is_accepted && one.kind == PolicyType::ExpectedMail))
+        .iter()
+        .filter(move |one| {
+            let expected = is_accepted && one.kind == PolicyType::ExpectedMail;
+            permitted || expected || one.no_action
+        })
         .filter_map(|one| one.winner);
     decided.into_iter().chain(permits).filter_map(|policy| match policy {
         PolicyRef::Policy { id, .. } | PolicyRef::ManagedSender { id } => Some(id),
         PolicyRef::Base(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use types::{CheckName, Decision, QueueId};
+
+    use super::*;
+
+    fn hits(outcome: Outcome, kind: PolicyType, no_action: bool) -> Vec<u64> {
+        let winner = Some(PolicyRef::Policy { id: PolicyId(5), version: 1 });
+        let (losers, observing) = Default::default();
+        let consulted = [Consulted { kind, winner, no_action, losers, observing }];
+        deciders(Some(&outcome), &consulted).map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn a_policy_that_applied_and_said_no_action_has_a_hit() {
+        let accepted = |reason| Outcome::Accepted { queue: QueueId::from_bytes([1; 16]), reason };
+        let plain = || accepted(Reason::Accepted);
+        assert_eq!(hits(plain(), PolicyType::Greylisting, true), [5]);
+        assert_eq!(hits(plain(), PolicyType::Greylisting, false), [0; 0]);
+        assert_eq!(hits(plain(), PolicyType::ExpectedMail, true), [5], "once");
+        assert_eq!(hits(accepted(Reason::AcceptedPermitted), PolicyType::Greylisting, false), [5]);
+        let by = PolicyRef::Policy { id: PolicyId(7), version: 1 };
+        let refused = Decision::new(Reason::SizeExceeded, CheckName::Size).by(by);
+        let refused = hits(Outcome::Rejected(refused), PolicyType::Greylisting, true);
+        assert_eq!(refused, [7, 5], "what refused it, and what had let it past before");
+    }
 }

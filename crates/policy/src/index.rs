@@ -41,6 +41,7 @@ pub(crate) struct PolicyIndex {
     lists: Vec<ListQuestion>,
     authenticates: Spans,
     asks_places: bool,
+    asks_systems: bool,
     asks_spf: Spans,
     secures_receipt: bool,
 }
@@ -149,6 +150,11 @@ impl PolicyIndex {
             |set: &DefinitionSet| matches!(set, DefinitionSet::GeographicalRestriction(_));
         let asks_places =
             policies.iter().any(|compiled| compiled.definition.as_deref().is_some_and(restricts));
+        let names_systems = |compiled: &Compiled| match compiled.definition.as_deref() {
+            Some(DefinitionSet::GeographicalRestriction(places)) => !places.networks.is_empty(),
+            _ => false,
+        };
+        let asks_systems = policies.iter().any(names_systems);
         let asks = |one: &&Compiled| looks(one.policy.kind()) || looks_at_spf(one);
         let asks_spf = Spans::of(policies.iter().filter(asks).map(|one| one.policy.validity));
         let secures = |one: &Compiled| one.policy.kind() == PolicyType::SecureReceipt;
@@ -164,6 +170,7 @@ impl PolicyIndex {
             lists,
             authenticates,
             asks_places,
+            asks_systems,
             asks_spf,
             secures_receipt,
         }
@@ -189,6 +196,11 @@ impl PolicyIndex {
     /// Whether any policy looks at where a client is.
     pub(crate) fn asks_places(&self) -> bool {
         self.asks_places
+    }
+
+    /// Whether any policy looks at the autonomous system a client is in.
+    pub(crate) fn asks_systems(&self) -> bool {
+        self.asks_systems
     }
 
     /// Whether any policy that is valid at `at` looks at SPF.

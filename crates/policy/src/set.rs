@@ -145,6 +145,12 @@ impl PolicySet {
         self.policies.asks_places()
     }
 
+    /// Whether any policy, observing ones included, looks at the number of the
+    /// autonomous system a client is in.
+    pub fn asks_systems(&self) -> bool {
+        self.policies.asks_systems()
+    }
+
     /// Whether any policy valid at `at`, observing ones included, looks at
     /// SPF, which is begun at MAIL.
     pub fn asks_spf(&self, at: Timestamp) -> bool {

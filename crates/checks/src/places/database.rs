@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use maxminddb::{PathElement, Reader};
+use maxminddb::{LookupResult, PathElement, Reader};
 use types::definition::Country;
 use types::{Inconclusive, PlaceFacts, Timestamp};
 
@@ -21,6 +21,8 @@ const COUNTRY: &[&[PathElement<'static>]] = &[
     &[PathElement::Key("registered_country"), PathElement::Key("iso_code")],
     &[PathElement::Key("country_code")],
 ];
+/// Records that are looked at to find out what a database has.
+const RECORDS_LOOKED_AT: usize = 10_000;
 /// Where they have the number of the autonomous system.
 const NETWORK: &[PathElement<'static>] = &[PathElement::Key("autonomous_system_number")];
 
@@ -33,6 +35,15 @@ impl Database {
                 Err(PlacesError::Broken { path: path.to_path_buf(), problem: error.to_string() })
             }
         }
+    }
+
+    /// Whether it has numbers of autonomous systems; databases of countries
+    /// have none. The first thousands of records tell.
+    pub(super) fn knows_systems(&self) -> bool {
+        let Ok(records) = self.reader.networks(Default::default()) else { return false };
+        let number =
+            |record: LookupResult<'_, _>| record.decode_path::<u32>(NETWORK).ok().flatten();
+        records.take(RECORDS_LOOKED_AT).flatten().any(|record| number(record).is_some())
     }
 
     /// When it was made.
@@ -178,6 +189,8 @@ mod tests {
         }
         assert_eq!(of("::ffff:192.0.2.9").country.unwrap().as_str(), "DE");
         assert!(database.built().unwrap().to_string().starts_with("2025-11-29T"));
+        assert!(database.knows_systems());
+        assert!(!open(made(&[("192.0.2.0/24", &germany)])).unwrap().knows_systems());
     }
 
     #[test]

@@ -52,6 +52,8 @@ struct PlaceFile {
     path: PathBuf,
     status: PlaceFileStatus,
     content: Content,
+    /// Whether it has numbers of autonomous systems.
+    knows_systems: bool,
     /// How the file looked then.
     stamp: Option<SystemTime>,
 }
@@ -89,7 +91,13 @@ impl PlaceFile {
         };
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let status = PlaceFileStatus { name: name.into(), data_of: data_of.unwrap_or(now) };
-        Ok(Arc::new(PlaceFile { path: path.to_path_buf(), status, content, stamp }))
+        let knows_systems = match &content {
+            Content::Database(database) => database.knows_systems(),
+            // The registries' files have countries alone.
+            Content::Map(_) => false,
+        };
+        let path = path.to_path_buf();
+        Ok(Arc::new(PlaceFile { path, status, content, knows_systems, stamp }))
     }
 }
 
@@ -147,14 +155,21 @@ impl Places {
         errors
     }
 
-    /// Checks that the files can be used.
+    /// Checks that the files can be used, and says whether one of them has
+    /// numbers of autonomous systems.
     ///
     /// # Errors
     /// The first database that cannot, with its place in the settings.
-    pub fn check(databases: &[PathBuf]) -> Result<(), PlacesError> {
-        databases
-            .iter()
-            .try_for_each(|path| PlaceFile::read(path, false, Timestamp::EPOCH).map(drop))
+    pub fn check(databases: &[PathBuf]) -> Result<bool, PlacesError> {
+        databases.iter().try_fold(false, |known, path| {
+            let file = PlaceFile::read(path, false, Timestamp::EPOCH)?;
+            Ok(known || file.knows_systems)
+        })
+    }
+
+    /// Whether any file has numbers of autonomous systems.
+    pub fn knows_systems(&self) -> bool {
+        self.files.load().iter().any(|file| file.knows_systems)
     }
 
     /// Where `ip` is; nothing if there is no file at all.

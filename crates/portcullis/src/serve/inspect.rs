@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use checks::Directory;
 use policy::PolicyObjects;
 use receive::{Tls, TlsFiles};
+use types::definition::DefinitionSet;
 use types::{Domain, Timestamp};
 
 use super::convert;
+use super::places::NO_SYSTEMS;
 use crate::settings::{Loaded, Origin, Problem, Settings};
 
 /// The problems of the files: certificate, directories, policies.
@@ -54,8 +56,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&format!("directory.{}.ca_file", directory.number.unwrap_or(0)), error);
         }
     }
-    if let Err(error) = checks::Places::check(&settings.geo.database) {
-        add("geo.database", whole(&error));
+    let systems = checks::Places::check(&settings.geo.database);
+    if let Err(error) = &systems {
+        add("geo.database", whole(error));
     }
     for list in &settings.lists {
         if let Err(error) = checks::Lists::check(&convert::list(list)) {
@@ -70,12 +73,28 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add("server.policy_file", format!("{}{line}: {}", path.display(), problem.text));
         }
     }
+    if !systems.unwrap_or(true) && asks_systems(settings) {
+        let key = "geo.database";
+        let origin = loaded.found.get(key).map_or(Origin::Default, |found| found.origin.clone());
+        problems.push(Problem::warning(origin, key, NO_SYSTEMS.to_owned()));
+    }
     for (number, text) in super::dkim::problems(settings) {
         let key = format!("domain.{number}.dkim_selectors");
         let origin = loaded.found.get(&key).map_or(Origin::Default, |found| found.origin.clone());
         problems.push(Problem::warning(origin, &key, text));
     }
     problems
+}
+
+/// Whether the policy file names networks by their AS numbers.
+fn asks_systems(settings: &Settings) -> bool {
+    let text = settings.server.policy_file.as_ref().map(std::fs::read_to_string);
+    let Some(Ok(text)) = text else { return false };
+    let Ok(document) = policy::Document::parse(&text) else { return false };
+    document.definitions.iter().any(|definition| match &definition.set {
+        DefinitionSet::GeographicalRestriction(places) => !places.networks.is_empty(),
+        _ => false,
+    })
 }
 
 /// How the keys end that name a file of recipients.

@@ -23,6 +23,10 @@ const OLD: Duration = Duration::from_secs(90 * 86_400);
 /// What fails where a file cannot be used.
 const WORK: &str = "files of places";
 
+/// What is said where a policy asks what no file knows.
+pub(super) const NO_SYSTEMS: &str = "a policy restricts networks by their AS numbers, but no file \
+     knows these, so nobody is restricted by them: name a geo.database of autonomous systems";
+
 /// What is known of the files of places.
 pub(crate) struct PlacesWatch {
     checks: Arc<Checks>,
@@ -55,7 +59,11 @@ impl PlacesWatch {
     /// Whether there is a file for the policies that ask, and how old each
     /// is. None of it keeps mail out.
     pub(super) fn check(&self) -> ReadyCheck {
-        let asked = self.policy.load().asks_places();
+        let (asked, systems_asked) = {
+            let policies = self.policy.load();
+            (policies.asks_places(), policies.asks_systems())
+        };
+        let no_systems = systems_asked && !self.checks.places().knows_systems();
         let ages = self.ages();
         let unread = self.checks.places().unread();
         let old = ages.iter().any(|(_, age)| *age > OLD);
@@ -69,7 +77,10 @@ impl PlacesWatch {
                             geo.database, or use portcullis geo import";
                 (false, text.to_owned())
             }
-            (false, _) => (unread.is_empty() && !old, told.join("; ")),
+            (false, _) => {
+                told.splice(..0, no_systems.then(|| NO_SYSTEMS.to_owned()));
+                (unread.is_empty() && !old && !no_systems, told.join("; "))
+            }
         };
         ReadyCheck { name: "places".to_owned(), ok, needed: false, text }
     }

@@ -36,6 +36,8 @@ struct PoliciesPage {
     /// What was taken back of each in the last days; absent for whoever may
     /// not see rows.
     precision: Option<TakenBack>,
+    /// What keeps policies of places from doing what they say.
+    places: Option<String>,
 }
 
 /// What was taken back, and when that was counted.
@@ -109,9 +111,11 @@ pub(crate) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -
         let sees_rows = caller.may(Permission::SeeMetadata);
         let recent = || center.recent_precision(&caller, PRECISION_DAYS);
         let precision = sees_rows.then(recent).transpose()?;
-        Ok::<_, CenterError>((list, precision))
+        let is_wrong = |check: &center::ReadyCheck| check.name == "places" && !check.ok;
+        let places = center.readiness().into_iter().find(is_wrong).map(|check| check.text);
+        Ok::<_, CenterError>((list, precision, places))
     };
-    let (list, precision) = match working(&api, look).await {
+    let (list, precision, places) = match working(&api, look).await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
@@ -136,5 +140,5 @@ pub(crate) async fn page(State(api): State<Api>, signed: Signed, shell: Shell) -
         OfType { kind, rows }
     });
     let (version, types) = (list.version, types.collect());
-    shown(&PoliciesPage { version, types, may_change, precision, shell })
+    shown(&PoliciesPage { version, types, may_change, precision, places, shell })
 }

@@ -94,8 +94,13 @@ pub struct ReputationRow {
 
 impl ReputationRow {
     fn new(ip: IpAddr, facts: ReputationFacts) -> Self {
-        let text = counted(&facts);
+        let text = counted(&facts, &|at| at.to_string());
         ReputationRow { ip, facts, text }
+    }
+
+    /// What was counted, in words, with times as `when` shows them.
+    pub fn told(&self, when: &dyn Fn(Timestamp) -> String) -> String {
+        counted(&self.facts, when)
     }
 }
 
@@ -273,12 +278,12 @@ impl Words {
 
 /// A reputation in words, with its score.
 pub(crate) fn words(facts: &ReputationFacts) -> String {
-    format!("score {} of 100; {}", facts.score, counted(facts))
+    format!("score {} of 100; {}", facts.score, counted(facts, &|at| at.to_string()))
 }
 
 /// What was counted: `192.0.2.7 since …: unknown recipients 14, accepted
 /// messages 2; 192.0.2.0/24 since …: …`.
-fn counted(facts: &ReputationFacts) -> String {
+fn counted(facts: &ReputationFacts, when: &dyn Fn(Timestamp) -> String) -> String {
     let holders: Vec<String> = facts
         .counted
         .iter()
@@ -288,7 +293,7 @@ fn counted(facts: &ReputationFacts) -> String {
             marks.sort_by_key(|(mark, _)| mark.leaning() == Leaning::Good);
             let marks: Vec<String> =
                 marks.iter().map(|(mark, tenths)| some(*mark, *tenths)).collect();
-            format!("{} since {}: {}", count.holder, count.since, marks.join(", "))
+            format!("{} since {}: {}", count.holder, when(count.since), marks.join(", "))
         })
         .collect();
     match holders.is_empty() {

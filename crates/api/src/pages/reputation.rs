@@ -30,15 +30,18 @@ pub(super) struct Wanted {
 struct Line {
     row: ReputationRow,
     list: String,
+    /// What was counted, with times in the reader's zone.
+    text: String,
 }
 
 impl Line {
-    fn new(row: ReputationRow) -> Line {
+    fn new(row: ReputationRow, shell: &Shell) -> Line {
         // An IPv6 client is its network.
         let network = if row.ip.is_ipv6() { "/64" } else { "" };
         let query = format!("ip:{}{network}", row.ip);
         let list = path_with("/messages", &[("view", Some("all")), ("q", Some(query.as_str()))]);
-        Line { row, list }
+        let text = row.told(&|at| shell.time(at));
+        Line { row, list, text }
     }
 }
 
@@ -71,7 +74,7 @@ pub(super) async fn page(
     });
     match rows.await {
         Ok(rows) => {
-            let lines = rows.into_iter().map(Line::new).collect();
+            let lines = rows.into_iter().map(|row| Line::new(row, &shell)).collect();
             shown(&ReputationPage { shell, wanted, problem, lines, may_forget })
         }
         Err(problem) => error_page(shell, &problem),

@@ -27,6 +27,19 @@ pub fn presentable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same, but line feeds and tabs stay: for texts of several lines.
+pub fn presentable_lines(text: &str) -> Cow<'_, str> {
+    let is_layout = |letter| matches!(letter, '\n' | '\r' | '\t');
+    if !text.chars().any(|letter| is_treacherous(letter) && !is_layout(letter)) {
+        return Cow::Borrowed(text);
+    }
+    let lines = text.split_inclusive(is_layout).map(|line| {
+        let (words, layout) = line.split_at(line.trim_end_matches(is_layout).len());
+        presentable(words).into_owned() + layout
+    });
+    Cow::Owned(lines.collect())
+}
+
 /// The first `chars_max` characters, made [`presentable`], with an ellipsis
 /// if there were more.
 pub fn presentable_within(text: &str, chars_max: usize) -> String {

@@ -380,7 +380,7 @@ fn actions(named: &str) -> Result<Vec<AuditAction>, CenterError> {
     let is_meant = |action: &&AuditAction| action.slug() == named || action.kind() == named;
     let found: Vec<_> = AuditAction::ALL.iter().filter(is_meant).copied().collect();
     match found.is_empty() {
-        true => Err(CenterError::invalid("there is no such action in the audit log")),
+        true => Err(CenterError::none_of("action or kind", named, AuditAction::kinds())),
         false => Ok(found),
     }
 }

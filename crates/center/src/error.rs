@@ -73,6 +73,17 @@ impl CenterError {
         CenterError::Invalid { problems: vec![Problem::new(message)] }
     }
 
+    /// A word that is none of those there are; says which these are.
+    pub(crate) fn none_of<'a>(
+        what: &str,
+        word: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let word = crate::presentable_within(word, 40);
+        let known = known.collect::<Vec<_>>().join(", ");
+        CenterError::invalid(format!("there is no {what} {word:?}; there are {known}"))
+    }
+
     pub(crate) fn file(doing: impl Into<String>, error: &std::io::Error) -> Self {
         CenterError::File { doing: doing.into(), message: error.to_string() }
     }

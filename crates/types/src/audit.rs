@@ -184,6 +184,12 @@ impl AuditAction {
     pub fn kind(self) -> &'static str {
         self.slug().split('.').next().unwrap_or_default()
     }
+
+    /// Every kind once, in the order of the names.
+    pub fn kinds() -> impl Iterator<Item = &'static str> {
+        let kinds = AuditAction::ALL.iter().map(|action| action.kind());
+        kinds.collect::<std::collections::BTreeSet<_>>().into_iter()
+    }
 }
 
 impl FromStr for AuditAction {
@@ -191,7 +197,7 @@ impl FromStr for AuditAction {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = AuditAction::ALL.iter().find(|action| action.slug() == text);
-        found.copied().ok_or(UnknownName("action of the audit log"))
+        found.copied().ok_or(UnknownName::Action)
     }
 }
 

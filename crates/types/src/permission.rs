@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditAction;
 use crate::id::Reference;
+use crate::role::Role;
 use crate::sight::Sight;
 
 macro_rules! permissions {
@@ -96,14 +98,30 @@ impl FromStr for Permission {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Permission::ALL.iter().find(|permission| permission.slug() == text);
-        found.copied().ok_or(UnknownName("permission"))
+        found.copied().ok_or(UnknownName::Permission)
     }
 }
 
-/// There is no permission or role of this name.
+/// There is no permission, role or action of this name; says which there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {0} of this name")]
-pub struct UnknownName(pub(crate) &'static str);
+pub enum UnknownName {
+    /// Of a permission.
+    #[error("there is no permission of this name; there are {}", listed(Permission::ALL.iter().map(|one| one.slug())))]
+    Permission,
+    /// Of a role there is from the start.
+    #[error("there is no role of this name; from the start there are {}", listed(Role::ALL.iter().map(|one| one.slug())))]
+    Role,
+    /// Of an action of the audit log; these are many, so their kinds are named.
+    #[error(
+        "there is no action of the audit log of this name; its kinds are {}",
+        listed(AuditAction::kinds())
+    )]
+    Action,
+}
+
+fn listed(names: impl Iterator<Item = &'static str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
 
 /// A set of permissions; stored and shown as the list of their names.
 #[derive(

@@ -134,7 +134,7 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Role::ALL.iter().find(|role| role.slug() == text);
-        found.copied().ok_or(UnknownName("role"))
+        found.copied().ok_or(UnknownName::Role)
     }
 }
 

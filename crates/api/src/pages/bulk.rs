@@ -58,7 +58,10 @@ impl Asked {
     }
 
     fn request(&self, signed: &Signed, now: Timestamp) -> Result<BulkRequest, CenterError> {
-        let act = self.act.ok_or_else(|| CenterError::invalid("there is no such act"))?;
+        let act = self.act.ok_or_else(|| {
+            let acts = BulkAct::ALL.map(BulkAct::slug).join(", ");
+            CenterError::invalid(format!("this says nothing to be done; it can be one of {acts}"))
+        })?;
         let rows = self.ids.iter().map(|id| id.parse());
         let rows = rows.collect::<Result<_, _>>();
         let rows = rows.map_err(|_| CenterError::invalid("a row is none of this gateway"))?;

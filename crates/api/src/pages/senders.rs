@@ -313,7 +313,11 @@ pub(super) struct ImportForm {
 impl ImportForm {
     fn import(&self, center: &Center, caller: &Caller) -> Result<Imported, CenterError> {
         let how = ImportHow { partial: self.how == "good", dry_run: self.how == "check" };
-        let unknown = || CenterError::invalid("there is no such format");
+        let unknown = || {
+            let known = ListFormat::ALL.iter().map(|format| format.slug());
+            let known = known.collect::<Vec<_>>().join(", ");
+            CenterError::invalid(format!("there is no such format; there are {known}"))
+        };
         let recipient =
             match self.recipient.trim() {
                 "" => None,

@@ -54,7 +54,8 @@ macro_rules! words {
 
             fn from_str(text: &str) -> Result<Self, CenterError> {
                 let found = Self::ALL.iter().find(|choice| choice.slug() == text);
-                found.copied().ok_or_else(|| CenterError::invalid("there is no such choice"))
+                let known = || Self::ALL.iter().map(|choice| choice.slug());
+                found.copied().ok_or_else(|| CenterError::none_of("choice", text, known()))
             }
         }
     };

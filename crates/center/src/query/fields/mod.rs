@@ -299,10 +299,7 @@ impl FromStr for ColumnName {
     fn from_str(text: &str) -> Result<Self, CenterError> {
         let found = find(text).and_then(|field| Some(ColumnName(field, field.column?)));
         found.ok_or_else(|| {
-            CenterError::invalid(format!(
-                "there is no column {:?}",
-                crate::presentable_within(text, 40)
-            ))
+            CenterError::none_of("column", text, ColumnName::all().map(|column| column.as_str()))
         })
     }
 }

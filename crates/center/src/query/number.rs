@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use store::search::TextMatch;
+
 use super::QueryError;
 use super::fields::Unit;
 use super::tree::{Comparison, Term, Text, Value};
@@ -74,6 +76,23 @@ fn read(text: &Text, unit: Unit) -> Result<RangeInclusive<u64>, QueryError> {
         let message = format!("`{}` is not such a number (try {example})", text.text);
         QueryError::new(text.at.clone(), message)
     })
+}
+
+/// The number of an autonomous system, with or without `AS`, or a pattern.
+pub(super) fn autonomous_system(text: &Text) -> Result<TextMatch, QueryError> {
+    let word = text.text.trim().to_ascii_uppercase();
+    let number = word.strip_prefix("AS").unwrap_or(&word);
+    let is_pattern = |letter: char| letter.is_ascii_digit() || letter == '*';
+    match number.parse::<u32>() {
+        Ok(number) => Ok(TextMatch::Equals(format!("AS{number}"))),
+        Err(_) if number.contains('*') && number.chars().all(is_pattern) => {
+            Ok(TextMatch::Wildcard(format!("AS{number}")))
+        }
+        Err(_) => {
+            let message = format!("`{}` is no AS number (try AS64500)", text.text);
+            Err(QueryError::new(text.at.clone(), message))
+        }
+    }
 }
 
 /// `550`, `55x`, `5xx`, `5*`.

@@ -63,6 +63,10 @@ pub(super) fn value(
             Ok(presence(column, text).unwrap_or_else(|| words(column, text, whole)))
         }
         FieldKind::Exact(TextColumn::Direction) => direction(text),
+        FieldKind::Exact(column @ TextColumn::Network) => match presence(column, text) {
+            Some(filter) => Ok(filter),
+            None => Ok(Filter::Text(column, number::autonomous_system(text)?)),
+        },
         FieldKind::Exact(column) => {
             Ok(presence(column, text).unwrap_or_else(|| exact(column, text)))
         }
@@ -183,7 +187,7 @@ fn is(text: &Text, present: &dyn Present) -> Result<Filter, QueryError> {
 }
 
 /// What a policy held, and what somebody holds in the queue now.
-pub(crate) fn held(present: &dyn Present) -> Filter {
+fn held(present: &dyn Present) -> Filter {
     let mut filters = vec![Filter::Outcome(OutcomeKind::Held)];
     filters.extend(Some(present.held()).filter(|ids| !ids.is_empty()).map(Filter::Ids));
     any(filters)

@@ -97,10 +97,27 @@ impl ApiProblem {
     }
 
     /// What was sent cannot be read.
-    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
-        ApiProblem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    pub(crate) fn malformed(detail: impl AsRef<str>) -> Self {
+        ApiProblem::new(StatusCode::BAD_REQUEST, "malformed", in_words(detail.as_ref()))
     }
 }
+
+/// What a reader of an address, a form or a body says of a mistake, in the
+/// words of people: what cannot be, and what could be in its place.
+pub(crate) fn in_words(message: &str) -> String {
+    let said = READERS.iter().find_map(|reader| message.strip_prefix(reader)).unwrap_or(message);
+    let Some((before, rest)) = said.split_once("unknown variant `") else { return said.to_owned() };
+    let Some((value, known)) = rest.split_once("`, expected ") else { return said.to_owned() };
+    let known = known.strip_prefix("one of ").unwrap_or(known);
+    format!("{before}`{value}` is not possible here; possible is {known}")
+}
+
+/// How the readers of the web framework begin.
+const READERS: [&str; 3] = [
+    "Failed to deserialize query string: ",
+    "Failed to deserialize form body: ",
+    "Failed to deserialize form: ",
+];
 
 impl From<CenterError> for ApiProblem {
     fn from(error: CenterError) -> Self {
@@ -139,5 +156,27 @@ impl IntoResponse for ApiProblem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self).unwrap_or_default();
         (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn a_word_that_is_not_known_is_told_with_those_that_are() {
+        for (said, told) in [
+            (
+                "Failed to deserialize query string: span: unknown variant `x`, expected `24h` or `7d`",
+                "span: `x` is not possible here; possible is `24h` or `7d`",
+            ),
+            (
+                "unknown variant `x`, expected one of `a`, `b`, `c` at line 1 column 9",
+                "`x` is not possible here; possible is `a`, `b`, `c` at line 1 column 9",
+            ),
+            ("missing field `ids`", "missing field `ids`"),
+        ] {
+            assert_eq!(in_words(said), told);
+        }
     }
 }

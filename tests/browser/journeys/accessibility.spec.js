@@ -5,7 +5,7 @@ import { expect, test } from '@playwright/test';
 import { screens } from '../screens.js';
 
 // These are answered with a refusal, which the browser reports.
-const REFUSED = { 'no-such-page': 404, 'public-page-unknown': 404, 'sign-in-by-service-refused': 403, 'sign-in-by-service-too-late': 400 };
+const REFUSED = { 'mistaken-address': 400, 'no-such-page': 404, 'public-page-unknown': 404, 'sign-in-by-service-refused': 403, 'sign-in-by-service-too-late': 400 };
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 for (const [name, open] of Object.entries(screens)) {

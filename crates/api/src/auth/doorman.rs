@@ -18,7 +18,7 @@ use super::origin::{Connection, Origin};
 use super::{Signed, attach, forged, way_back};
 use crate::Api;
 use crate::pages::{Shell, error_page};
-use crate::problem::ApiProblem;
+use crate::problem::{ApiProblem, in_words};
 use crate::routes::{lacking, on_accounts};
 
 /// What a handler of the sign-in pages and of `/me` needs beside [`Signed`].
@@ -61,7 +61,9 @@ pub(crate) async fn admit(State(api): State<Api>, request: Request, next: Next) 
     let shown_to = ShownTo::of(&request);
     match admitted(&api, request, route.as_str(), &shown_to).await {
         Ok((request, new_visitor)) => {
-            let mut response = next.run(request).await;
+            let signed = request.extensions().get::<Signed>().cloned();
+            let response = next.run(request).await;
+            let mut response = shown_to.readable(&api, signed, response).await;
             // A sign-in takes the visitor's cookie away; it must not come back.
             let signed_in = response.headers().contains_key(header::SET_COOKIE);
             if let Some(cookie) = new_visitor.filter(|_| !signed_in) {
@@ -298,6 +300,9 @@ fn nobody(needed: &[Permission]) -> ApiProblem {
     ApiProblem::new(StatusCode::UNAUTHORIZED, "sign_in", detail)
 }
 
+/// Longest problem that is read to be made a page.
+const PROBLEM_OCTETS_MAX: usize = 64 * 1024;
+
 /// What has to be known of a request to answer with a page or a problem,
 /// after it is gone.
 struct ShownTo {
@@ -332,6 +337,35 @@ impl ShownTo {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+
+    /// The answer of a handler as whoever asked can read it: a mistake in an
+    /// address or a form that was found before the page could say so becomes a
+    /// page, for a person.
+    async fn readable(self, api: &Api, signed: Option<Signed>, response: Response) -> Response {
+        if !self.page || !(response.status().is_client_error()) {
+            return response;
+        }
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let is_problem = kind.starts_with("application/problem+json");
+        if !is_problem && !kind.starts_with("text/plain") {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let Ok(octets) = axum::body::to_bytes(body, PROBLEM_OCTETS_MAX).await else {
+            return parts.status.into_response();
+        };
+        let problem = match is_problem {
+            true => serde_json::from_slice(&octets).ok(),
+            false => {
+                let text = String::from_utf8_lossy(&octets);
+                Some(ApiProblem::new(status, "malformed", in_words(&text)))
+            }
+        };
+        let problem = problem.unwrap_or_else(|| ApiProblem::new(status, "malformed", ""));
+        self.refusal(api, *Refusal::new(problem, signed)).await
     }
 
     async fn told(mut self, api: &Api, refusal: Refusal) -> Response {

@@ -14,6 +14,7 @@ mod compare;
 mod days;
 mod delays;
 mod downloads;
+pub(crate) mod escape;
 mod expecting;
 mod groups;
 mod letting;
@@ -25,6 +26,7 @@ mod overview;
 mod policies;
 mod precision;
 mod pulse;
+mod queue;
 mod recipients;
 mod refusal;
 mod reputation;
@@ -198,6 +200,7 @@ fn acting() -> Router<Api> {
         .route("/messages/bulk", get(bulk::ask).post(bulk::start))
         .route("/messages/bulk/{number}", get(bulk::job))
         .route("/messages/bulk/{number}/cancel", post(bulk::cancel))
+        .route("/messages/queue", get(queue::ask).post(queue::act))
         .route("/messages/{name}/permit", get(letting::permit).post(letting::save_permit))
         .route("/messages/{name}/block", get(letting::block).post(letting::save_block))
         .route("/messages/{name}/let-in", post(letting::let_in))
@@ -211,25 +214,53 @@ fn acting() -> Router<Api> {
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     shell: Shell,
-    title: &'a str,
-    detail: &'a str,
+    title: &'static str,
+    sentence: String,
+    /// What else is wrong.
+    more: Vec<&'a str>,
+    /// The page without what its address says too much.
+    plain: Option<String>,
 }
 
-impl ErrorPage<'_> {
-    /// What is wrong, as a sentence: programs get it as a clause.
-    fn sentence(&self) -> String {
-        let mut text = self.detail.to_owned();
-        if let Some(first) = text.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        let ends = text.is_empty() || text.ends_with(['.', '!', '?']);
-        if ends { text } else { text + "." }
+/// What is wrong, as a sentence: programs get it as a clause.
+fn as_sentence(detail: &str) -> String {
+    let mut text = detail.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let ends = text.is_empty() || text.ends_with(['.', '!', '?']);
+    if ends { text } else { text + "." }
+}
+
+/// A text in pieces: what stands between backticks is code.
+pub(crate) fn coded(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    [false, true].into_iter().cycle().zip(text.split('`'))
+}
+
+/// What stands above a page that says what is wrong.
+fn heading(status: u16) -> &'static str {
+    match status {
+        400 => "This cannot be understood",
+        401 => "This needs a sign-in",
+        403 => "This is not allowed",
+        404 | 405 => "There is nothing here",
+        409 => "Somebody changed it meanwhile",
+        413 => "This is too large",
+        422 => "This is not possible as it stands",
+        429 => "Too many requests",
+        503 => "This is not possible at the moment",
+        _ => "A part of the gateway failed",
     }
 }
 
 /// A page for people instead of problem+json.
 pub(crate) fn error_page(shell: Shell, problem: &ApiProblem) -> Response {
-    let page = ErrorPage { shell, title: &problem.title, detail: &problem.detail };
+    let more = problem.problems.iter().map(|problem| problem.message.as_str());
+    let more = more.filter(|message| *message != problem.detail).collect();
+    let misread = matches!(problem.status, 400 | 422);
+    let plain = misread.then(|| shell.path().to_owned());
+    let (title, sentence) = (heading(problem.status), as_sentence(&problem.detail));
+    let page = ErrorPage { shell, title, sentence, more, plain };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, shown(&page)).into_response()
 }

@@ -284,6 +284,11 @@ impl Shell {
         self.signed.as_ref().map_or("", |signed| &signed.csrf)
     }
 
+    /// The path of the page.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// `21 Nov 10:04:15` in the reader's zone.
     pub(crate) fn time(&self, at: Timestamp) -> String {
         self.zone.short(at)

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 
 use store::EventLog;
 
-use super::doors::{Gateway, HOSTILE, ask, gateway, get, refusal};
+use super::doors::{Gateway, HOSTILE, ask, gateway, get, refusal, send};
 use api::client::encoded;
 
 const HOST: &str = "localhost:8080";
@@ -86,6 +86,48 @@ async fn what_a_sender_wrote_is_never_markup() {
         assert!(!page.contains('\u{1b}'), "{path}");
         // What the reader typed stands in the search box as it was typed.
         assert!(path.contains(&query) || !page.contains('\u{202e}'), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_colleague_wrote_turns_no_text_around() {
+    let gateway = gateway();
+    let policy = serde_json::json!({ "policy": {
+        "narrative": "No \u{202e}gpj.exe",
+        "option": { "type": "blocked_senders", "set": "block" },
+    } });
+    let (status, body) = send(&gateway, Method::POST, "/api/v1/policies", &policy).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    for path in ["/policies", "/policies/1", "/changes/1", "/policies/versions", "/system/audit"] {
+        let (status, page) = get(&gateway, path).await;
+        assert_eq!(status, StatusCode::OK, "{path}\n{page}");
+        assert!(!page.contains('\u{202e}'), "{path}\n{page}");
+        assert!(
+            path == "/policies/versions" || page.contains("\u{2039}202E\u{203a}gpj"),
+            "{path}\n{page}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_in_an_address_is_a_page_that_says_what_would_be_right() {
+    let gateway = gateway();
+    for (path, told) in [
+        ("/?span=xyz", "possible is"),
+        ("/messages?from=garbage", "is no time (try last24h, today or"),
+        ("/requests?list=xyz", "possible is"),
+        ("/requests?before=x", "invalid digit"),
+        ("/system/audit?before=x", "invalid digit"),
+    ] {
+        let (status, page) = get(&gateway, path).await;
+        assert!(status.is_client_error(), "{path} {status}");
+        assert!(page.contains("<h1>This ") && page.contains(told), "{path}\n{page}");
+        let plain = path.split('?').next().unwrap();
+        assert!(
+            page.contains(&format!("href=\"{plain}\">Open this page without")),
+            "{path}\n{page}"
+        );
+        assert!(!page.contains("Unprocessable"), "{path}\n{page}");
     }
 }
 

@@ -47,7 +47,18 @@ export const screens = {
   deferred: at('/messages?view=deferred&from=now-7d'),
   accepted: at('/messages?view=accepted&from=now-7d'),
   queue: at('/messages?view=queue'),
-  held: at('/messages?view=held&from=now-7d'),
+  held: at('/messages?view=held'),
+  'held-message': firstRow('/messages?view=held'),
+  'held-release': async (page, url) => {
+    await at('/messages?view=held')(page, url);
+    const ids = await page.locator('tbody tr[data-id]').evaluateAll((rows) => rows.slice(0, 3).map((row) => `&id=${row.dataset.id}`));
+    await at(`/messages/queue?act=release&view=held${ids.join('')}`)(page, url);
+  },
+  'held-delete': async (page, url) => {
+    await at('/messages?view=held')(page, url);
+    await at(`/messages/queue?act=delete&id=${await page.locator('tbody tr[data-id]').first().getAttribute('data-id')}`)(page, url);
+  },
+  'mistaken-address': at('/?span=xyz'),
   bounced: at('/messages?view=bounced&from=now-7d'),
   'older-than-kept': at('/messages?view=rejected&from=2026-01-05&to=2026-01-06'),
   everything: at('/messages?view=all&from=now-7d&facets=open'),

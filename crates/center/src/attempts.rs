@@ -18,7 +18,7 @@ impl Center {
         let seen = self.seen_by(caller);
         let event = seen.named(named)?;
         let mut explanation = seen.explained(&event)?;
-        seen.tell_if_queued(&event, &mut explanation)?;
+        seen.tell_if_queued(caller, &event, &mut explanation)?;
         explanation.waits = self.waits(&event);
         explanation.deeds = seen.deeds(caller, &event, &explanation)?;
         Ok(explanation)

@@ -33,7 +33,7 @@ fn everything_that_is_done_is_noted_with_who_where_and_from_which_row() {
     let ana = person("ana", 3, Permissions::all()).on_row(row);
     center.put_sender(&ana, entry("x.example", SenderAction::Permit), "on the telephone").unwrap();
     center.put_policy(&ana, block("No y", "y.example"), None, "").unwrap();
-    center.queue_command(&ana, QueueAction::Hold, &[]).unwrap();
+    center.queue_command(&ana, &crate::QueueOrder::of(QueueAction::Hold, &[])).unwrap();
     center.greylist_pass(&ana, "supplier.example").unwrap();
     center.export_policies(&ana).unwrap();
     center.export_senders(&ana, &Default::default(), &mut Vec::new()).unwrap();

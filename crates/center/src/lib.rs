@@ -97,9 +97,10 @@ pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};
 pub use observing::ObservedPolicy;
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
-pub use present::{presentable, presentable_within};
+pub use present::{presentable, presentable_lines, presentable_within};
 pub use queue::{
-    QueueCommand, QueueDone, QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
+    QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOffer, QueueOrder, QueuePlan, QueuePlanRow,
+    QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
 };
 pub use recipients::importing::{RecipientImport, RecipientsImported};
 pub use recipients::{
@@ -119,7 +120,7 @@ pub use simulate::{Simulated, SimulatedMail};
 pub use status::{Readiness, ReadyCheck, Status};
 pub use versions::{VersionDifference, VersionRow};
 pub use views::View;
-pub use waiting::LastTry;
+pub use waiting::{LastTry, StillQueued};
 
 /// Makes a stored change of the policy set take effect. The binary implements
 /// it: it compiles and swaps.

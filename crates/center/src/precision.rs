@@ -405,7 +405,9 @@ mod tests {
         // One of two recipients of a message was held, and is released.
         crate::sight_tests::queued(&gateway).await;
         let id = crate::tests::queue_id(7);
-        let released = center.queue_command(&root(), crate::QueueCommand::Release, &[id]).unwrap();
+        let released = center
+            .queue_command(&root(), &crate::QueueOrder::of(crate::QueueCommand::Release, &[id]))
+            .unwrap();
         assert_eq!(released.recipients, 1);
         gateway.advance(std::time::Duration::from_secs(5));
         let report = center.precision(&root(), 7).unwrap();

@@ -1,28 +1,30 @@
-//! Looking at the delivery queue and steering it.
+//! Looking at the delivery queue. What people do to it is in [`acting`].
+
+mod acting;
+mod planning;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::{QueueDepth, QueueStep, QueuedMessage, QueuedRecipient, RecipientState};
-use types::event::{QueueAction, Record, SCHEMA};
-use types::{
-    AuditAction, Caller, Correspondence, EmailAddress, Event, EventId, EventKind, FollowUp,
-    LifeLineId, Permission, QueueId, Reason, ReasonKind, Timestamp,
-};
+use store::{QueueDepth, QueuedMessage, QueuedRecipient, RecipientState};
+use types::{Caller, EventId, LifeLineId, Permission, QueueId, Timestamp};
 
 use crate::sight::{Seen, sees_queued};
 use crate::waiting::Wait;
 use crate::{Center, CenterError, LastTry, NextHopState, permit, presentable, presentable_within};
+pub use acting::{QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOrder, QueueUnchanged};
+pub use planning::{QueuePlan, QueuePlanRow};
+pub use standing::QueueOffer;
+pub(crate) use standing::is_dangerous;
 
 /// Most messages listed at once.
 const ROWS_MAX: usize = 1_000;
 /// Upper ends of the age classes of the shape, in minutes, after `qshape`.
 const AGES_MIN: [u64; 9] = [5, 10, 20, 40, 80, 160, 320, 640, 1_280];
-
-/// What is done to queued messages.
-pub type QueueCommand = QueueAction;
 
 /// One queued message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,30 +68,6 @@ pub struct QueueRecipientRow {
     /// Its next hop as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<NextHopState>,
-}
-
-/// What a command did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct QueueDone {
-    /// Messages that were changed.
-    pub messages: usize,
-    /// Recipients that were changed.
-    pub recipients: usize,
-    /// Messages that are not in the queue (any more).
-    pub missing: Vec<QueueId>,
-    /// Recipients that the command changes nothing for, each with why.
-    pub unchanged: Vec<QueueUnchanged>,
-}
-
-/// A recipient that a command changed nothing for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct QueueUnchanged {
-    /// The message.
-    pub id: QueueId,
-    /// The recipient.
-    pub to: String,
-    /// Why, and what would.
-    pub why: String,
 }
 
 /// Recipients by domain and age.
@@ -156,84 +134,6 @@ impl Center {
         }
     }
 
-    /// Holds, releases, retries or deletes messages. Each recipient that is
-    /// changed gets a follow-up event that says by whom. A retry also ends the
-    /// back-off of the next hops, so that they are tried at once.
-    ///
-    /// # Errors
-    ///
-    /// A store that fails; messages before it are done.
-    pub fn queue_command(
-        &self,
-        caller: &Caller,
-        command: QueueCommand,
-        ids: &[QueueId],
-    ) -> Result<QueueDone, CenterError> {
-        let releases = [Permission::ReleaseHarmless, Permission::ReleaseDangerous];
-        if command != QueueAction::Release || !releases.iter().any(|p| caller.may(*p)) {
-            permit(caller, Permission::QueueActions)?;
-        }
-        let seen = self.seen_by(caller);
-        self.note_command(caller, command, ids)?;
-        let mut done =
-            QueueDone { messages: 0, recipients: 0, missing: Vec::new(), unchanged: Vec::new() };
-        for &id in ids {
-            let message = self.parts.queue.message(id);
-            let Some(message) = message.filter(|message| seen.sees_some(message)) else {
-                done.missing.push(id);
-                continue;
-            };
-            let changed = seen.command_one(caller, command, &message, &mut done.unchanged)?;
-            done.messages += usize::from(changed > 0);
-            done.recipients += changed;
-        }
-        Ok(done)
-    }
-
-    /// Notes a command before it is carried out: the queue is not in the
-    /// database of the audit log.
-    fn note_command(
-        &self,
-        caller: &Caller,
-        command: QueueCommand,
-        ids: &[QueueId],
-    ) -> Result<(), CenterError> {
-        let action = match command {
-            QueueAction::Hold => AuditAction::QueueHeld,
-            QueueAction::Release => AuditAction::QueueReleased,
-            QueueAction::Retry => AuditAction::QueueRetried,
-            QueueAction::Delete => AuditAction::QueueDeleted,
-        };
-        let subject = match ids {
-            [one] => one.to_string(),
-            many => format!("{} messages", many.len()),
-        };
-        self.record(caller, action, &subject, &json!({ "messages": ids }))
-    }
-
-    fn queue_event(
-        &self,
-        caller: &Caller,
-        action: QueueCommand,
-        message: &QueuedMessage,
-        recipient: &QueuedRecipient,
-        now: Timestamp,
-    ) -> Event {
-        let what = FollowUp::Queue { action, by: caller.name.to_string() };
-        Event {
-            schema: SCHEMA,
-            id: EventId::new(now, self.parts.chance.id_bytes()),
-            at: now,
-            started: now,
-            node: self.parts.node.clone(),
-            session: message.session,
-            life_line: recipient.life_line,
-            subject: message.subject(&recipient.path),
-            kind: EventKind::FollowUp { of: recipient.event, what },
-            record: Record::default(),
-        }
-    }
-
     /// How many recipients wait for which domain, and how long.
     ///
     /// # Errors
@@ -275,7 +175,7 @@ impl Center {
 
 impl Seen<'_> {
     /// The recipients of a message whom the caller sees.
-    fn seen_of<'m>(
+    pub(crate) fn seen_of<'m>(
         &self,
         message: &'m QueuedMessage,
     ) -> impl Iterator<Item = &'m QueuedRecipient> + use<'m> {
@@ -284,7 +184,7 @@ impl Seen<'_> {
     }
 
     /// Whether the caller sees a recipient of it that has not left.
-    fn sees_some(&self, message: &QueuedMessage) -> bool {
+    pub(crate) fn sees_some(&self, message: &QueuedMessage) -> bool {
         self.seen_of(message).any(|recipient| recipient.state != RecipientState::Done)
     }
 
@@ -323,153 +223,11 @@ impl Seen<'_> {
         row.subject = row.subject.filter(|_| self.events.subjects());
         Ok(row)
     }
-
-    fn command_one(
-        &self,
-        caller: &Caller,
-        command: QueueCommand,
-        message: &QueuedMessage,
-        unchanged: &mut Vec<QueueUnchanged>,
-    ) -> Result<usize, CenterError> {
-        let now = self.parts.clock.now();
-        let (mut steps, mut events) = (Vec::new(), Vec::new());
-        for recipient in self.seen_of(message) {
-            let state = match next_state(command, recipient.state, now) {
-                Ok(state) => self.may_release(caller, command, recipient)?.map(|()| state),
-                Err(why) => Err(why.map(str::to_owned)),
-            };
-            let state = match state {
-                Ok(state) => state,
-                Err(why) => {
-                    let to = presentable(recipient.path.as_str()).into_owned();
-                    unchanged.extend(why.map(|why| QueueUnchanged { id: message.id, to, why }));
-                    continue;
-                }
-            };
-            // Before the step, or delivery would put it off again.
-            if matches!(command, QueueAction::Retry | QueueAction::Release) {
-                self.next_hops.try_now(message, &recipient.path);
-            }
-            steps.push(QueueStep { recipient: recipient.event, state });
-            events.push(self.queue_event(caller, command, message, recipient, now));
-        }
-        let let_go = match command {
-            QueueAction::Release => self.let_go(message, &steps, now)?,
-            _ => Vec::new(),
-        };
-        let changed = steps.len();
-        if changed > 0 {
-            self.parts.queue.intervene(message.id, steps, events)?;
-        }
-        if !let_go.is_empty() {
-            // If it cannot be kept, answers teach: no mail depends on it.
-            let _kept = self.parts.correspondences.released(&let_go);
-        }
-        Ok(changed)
-    }
-
-    /// Who must not be learned from answers to a message that is let go though
-    /// a policy held it back: whoever sent it, and whoever it says wrote it.
-    fn let_go(
-        &self,
-        message: &QueuedMessage,
-        steps: &[QueueStep],
-        now: Timestamp,
-    ) -> Result<Vec<Correspondence>, CenterError> {
-        let authors = message.facts.header_from.iter().map(|author| author.address.parse().ok());
-        let sender = message.reverse_path.address().cloned();
-        let others: Vec<EmailAddress> = authors.flatten().chain(sender).collect();
-        let mut pairs = Vec::new();
-        let released = |one: &&QueuedRecipient| steps.iter().any(|s| s.recipient == one.event);
-        for recipient in message.recipients.iter().filter(released) {
-            let held = self.events.event(recipient.event)?.and_then(|event| event.reason());
-            // What a person held was accepted before; once the event is gone
-            // with its retention, nobody knows.
-            let by_policy = held.is_none_or(|reason| reason.kind() == ReasonKind::Hold);
-            let Some(own) = recipient.path.address().filter(|_| by_policy) else { continue };
-            let pair = |other: &EmailAddress| Correspondence {
-                own: own.clone(),
-                other: other.clone(),
-                wrote: now,
-            };
-            pairs.extend(others.iter().map(pair));
-        }
-        Ok(pairs)
-    }
-
-    /// Whether the caller may let this one go; if not, why.
-    fn may_release(
-        &self,
-        caller: &Caller,
-        command: QueueCommand,
-        recipient: &QueuedRecipient,
-    ) -> Result<Result<(), Option<String>>, CenterError> {
-        if command != QueueAction::Release {
-            return Ok(Ok(()));
-        }
-        let held = self.events.event(recipient.event)?.and_then(|event| event.reason());
-        // Once its event is gone with its retention nobody knows how harmless
-        // it is.
-        let needs = held.map_or(Permission::ReleaseDangerous, needed_to_release);
-        Ok(match caller.may(needs) {
-            true => Ok(()),
-            false => Err(Some(format!("releasing it needs the permission {}", needs.slug()))),
-        })
-    }
 }
-
-/// What it takes to let a message go that was accepted for this reason: what
-/// a person held is the business of whoever works on the queue.
-fn needed_to_release(reason: Reason) -> Permission {
-    match reason.kind() {
-        ReasonKind::Hold if DANGEROUS.contains(&reason) => Permission::ReleaseDangerous,
-        ReasonKind::Hold => Permission::ReleaseHarmless,
-        _ => Permission::QueueActions,
-    }
-}
-
-/// Held for what can do harm when it is opened or believed.
-const DANGEROUS: [Reason; 6] = [
-    Reason::HoldDmarcQuarantine,
-    Reason::HoldAuthentication,
-    Reason::HoldAttachment,
-    Reason::HoldUrl,
-    Reason::HoldVirusUnscannable,
-    Reason::HoldImpersonation,
-];
 
 fn age_class(age: Duration) -> usize {
     let minutes = age.as_secs() / 60;
     AGES_MIN.iter().position(|&end| minutes < end).unwrap_or(AGES_MIN.len())
-}
-
-/// Where a recipient stands after a command; or that it changes nothing, and
-/// why unless the recipient has left.
-fn next_state(
-    command: QueueCommand,
-    state: RecipientState,
-    now: Timestamp,
-) -> Result<RecipientState, Option<&'static str>> {
-    match (command, state) {
-        (_, RecipientState::Done) => Err(None),
-        (QueueAction::Hold, RecipientState::Waiting { attempts, .. }) => {
-            Ok(RecipientState::Held { attempts })
-        }
-        (QueueAction::Release, RecipientState::Held { attempts }) => {
-            Ok(RecipientState::Waiting { attempts, due: now, warned: false })
-        }
-        (QueueAction::Retry, RecipientState::Waiting { attempts, warned, .. }) => {
-            Ok(RecipientState::Waiting { attempts, due: now, warned })
-        }
-        (QueueAction::Delete, _) => Ok(RecipientState::Done),
-        (QueueAction::Hold, RecipientState::Held { .. }) => Err(Some("it is held already")),
-        (QueueAction::Retry, RecipientState::Held { .. }) => {
-            Err(Some("it is held back, so it is not tried; `queue release` lets it go at once"))
-        }
-        (QueueAction::Release, RecipientState::Waiting { .. }) => {
-            Err(Some("it is not held; `queue retry` tries its next hop at once"))
-        }
-    }
 }
 
 /// The message, without its recipients.

@@ -467,6 +467,14 @@ pub(crate) async fn queued(gateway: &Gateway) {
 async fn enqueue(gateway: &Gateway, own: Event, other: Event) {
     let log = gateway.center.memory.of_house();
     let id = queue_id(7);
+    let [own, other] = [own, other].map(|mut event| {
+        if let EventKind::Attempt(Outcome::Accepted { queue, .. } | Outcome::Held { queue, .. }) =
+            &mut event.kind
+        {
+            *queue = id;
+        }
+        event
+    });
     let mut content = log.content(id);
     content.write(b"Subject: Hello\r\n\r\nHi\r\n").await.unwrap();
     let recipient = |event: &Event, state| QueuedRecipient {
@@ -519,9 +527,11 @@ async fn of_a_queued_message_everybody_sees_and_moves_their_own_recipients() {
     };
     assert_eq!(depth(&owner()), (1, 1, Some(60)));
     assert_eq!((depth(&desk()), depth(&nobody)), ((1, 0, Some(60)), (0, 0, None)));
-    let done = center.queue_command(&nobody, QueueCommand::Delete, &[id]).unwrap();
+    let done =
+        center.queue_command(&nobody, &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
     assert_eq!((done.recipients, done.missing), (0, vec![id]));
-    let done = center.queue_command(&desk(), QueueCommand::Delete, &[id]).unwrap();
+    let done =
+        center.queue_command(&desk(), &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
     assert_eq!((done.recipients, done.unchanged.len()), (1, 0), "the other's stays");
     assert_eq!(seen(&owner()), 1);
 }
@@ -534,7 +544,7 @@ async fn what_may_be_a_danger_is_released_by_few() {
     let sender = center.parts.queue.message(id).unwrap().reverse_path.address().cloned().unwrap();
     let release = |role: types::Role| {
         let caller = Caller::new("somebody", role.permissions());
-        center.queue_command(&caller, QueueCommand::Release, &[id])
+        center.queue_command(&caller, &crate::QueueOrder::of(QueueCommand::Release, &[id]))
     };
     let operator = release(types::Role::Operator).unwrap();
     assert_eq!(operator.recipients, 0);

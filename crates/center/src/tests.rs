@@ -316,7 +316,7 @@ fn every_function_asks_for_its_permission() {
         center.queue_list(&nobody, None, 0).err(),
         center.queue_show(&nobody, queue_id(1)).err(),
         center.queue_shape(&nobody).err(),
-        center.queue_command(&nobody, QueueCommand::Hold, &[]).err(),
+        center.queue_command(&nobody, &QueueOrder::of(QueueCommand::Hold, &[])).err(),
         center.greylist_list(&nobody, "", 0).err(),
         center.greylist_pass(&nobody, "x").err(),
         center.greylist_forget(&nobody, "x").err(),
@@ -506,12 +506,13 @@ async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
         (QueueCommand::Release, 1, "waiting"),
     ] {
         gateway.clock.advance(Duration::from_secs(1));
-        let done = center.queue_command(&root(), command, &[id, queue_id(8)]).unwrap();
+        let done =
+            center.queue_command(&root(), &QueueOrder::of(command, &[id, queue_id(8)])).unwrap();
         assert_eq!((done.recipients, done.missing.len()), (changed, 1), "{command:?}");
         assert_eq!(center.queue_show(&root(), id).unwrap().recipients[0].state, state);
     }
     gateway.clock.advance(Duration::from_secs(1));
-    center.queue_command(&root(), QueueCommand::Delete, &[id]).unwrap();
+    center.queue_command(&root(), &QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
     assert!(matches!(center.queue_show(&root(), id), Err(CenterError::NotFound(_))));
     let story = center.life(&root(), &event.reference().to_string()).unwrap();
     let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();

@@ -49,6 +49,8 @@ pub struct ViewInfo {
 const FIVE: &[&str] = &["time", "is", "type", "from", "to", "info", "ip"];
 /// What lists of mail that was taken over show.
 const TAKEN: &[&str] = &["time", "is", "from", "to", "subject", "size", "info", "ip"];
+/// What the list of held mail shows: why it is held, for whom and from whom.
+const HELD: &[&str] = &["time", "is", "type", "from", "to", "subject", "ip"];
 /// What lists of what came later show.
 const LATER: &[&str] = &["time", "is", "from", "to", "subject", "info"];
 
@@ -63,7 +65,13 @@ const VIEWS: [ViewRow; 8] = [
         "Mail whose sender was asked to come back, or broke off.",
         FIVE,
     ),
-    (View::Held, "held", "Held", "Accepted mail that waits for somebody's decision.", TAKEN),
+    (
+        View::Held,
+        "held",
+        "Held",
+        "Accepted mail that waits for somebody's decision, however long ago it came.",
+        HELD,
+    ),
     (
         View::Queue,
         "queue",
@@ -107,13 +115,8 @@ impl View {
 impl std::str::FromStr for View {
     type Err = CenterError;
     fn from_str(text: &str) -> Result<Self, CenterError> {
-        VIEWS.iter().find(|row| row.1.eq_ignore_ascii_case(text)).map(|row| row.0).ok_or_else(
-            || {
-                CenterError::invalid(format!(
-                    "there is no view {:?}",
-                    crate::presentable_within(text, 40)
-                ))
-            },
-        )
+        let found = VIEWS.iter().find(|row| row.1.eq_ignore_ascii_case(text));
+        let known = || CenterError::none_of("view", text, VIEWS.iter().map(|row| row.1));
+        found.map(|row| row.0).ok_or_else(known)
     }
 }

@@ -1,12 +1,15 @@
 //! Why a queued message waits: the last answer of its next hop, the next try,
 //! and what a person can do about it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use store::{QueuedMessage, QueuedRecipient, RecipientState};
 use types::event::QueueAction;
-use types::{Event, EventKind, FollowUp, Outcome, QueueId, Timestamp};
+use types::{Caller, Event, EventKind, FollowUp, Outcome, QueueId, ReasonKind, Timestamp};
 
 use crate::explain::Explanation;
+use crate::queue::{QueueOffer, is_dangerous};
 use crate::sight::Seen;
 use crate::{CenterError, NextHopState, presentable, presentable_within};
 
@@ -24,6 +27,20 @@ pub struct LastTry {
     pub host: String,
     /// What the host answered, or what kept it from answering.
     pub answer: String,
+}
+
+/// That the message of an attempt is still in the queue, and what its reader
+/// can do to it there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StillQueued {
+    /// The message.
+    pub message: QueueId,
+    /// Whether it is held back; else it waits for its next hop.
+    pub held: bool,
+    /// Whether it was held for what can do harm when it is opened or believed.
+    pub dangerous: bool,
+    /// What can be done, and what of it this reader may not.
+    pub offers: Vec<QueueOffer>,
 }
 
 /// What is known of the wait of one recipient.
@@ -53,32 +70,63 @@ impl Seen<'_> {
         Ok(wait)
     }
 
+    /// The attempt that an event is, or that it followed.
+    pub(crate) fn attempt_of(&self, event: &Event) -> Result<Option<Event>, CenterError> {
+        Ok(match &event.kind {
+            EventKind::Attempt(_) => Some(event.clone()),
+            EventKind::FollowUp { of, .. } => self.events.event(*of)?,
+        })
+    }
+
+    /// The message of an attempt, as long as it is in the queue.
+    pub(crate) fn queued_as(&self, attempt: &Event) -> Option<Arc<QueuedMessage>> {
+        accepted_as(attempt).and_then(|id| self.parts.queue.message(id))
+    }
+
     /// Says of an attempt whose message is still in the queue that it is, why,
     /// and what can be done.
     pub(crate) fn tell_if_queued(
         &self,
+        caller: &Caller,
         event: &Event,
         explanation: &mut Explanation,
     ) -> Result<(), CenterError> {
-        let attempt = match &event.kind {
-            EventKind::Attempt(_) => Some(event.clone()),
-            EventKind::FollowUp { of, .. } => self.events.event(*of)?,
-        };
-        let Some(attempt) = attempt else { return Ok(()) };
-        let Some(message) = accepted_as(&attempt).and_then(|id| self.parts.queue.message(id))
-        else {
+        let Some(attempt) = self.attempt_of(event)? else { return Ok(()) };
+        let by_policy = event.reason().is_some_and(|reason| reason.kind() == ReasonKind::Hold);
+        let message = self.queued_as(&attempt);
+        let here = message.as_ref().and_then(|message| {
+            let mut recipients = message.recipients.iter();
+            let found = recipients.find(|one| one.event == attempt.id)?;
+            (found.state != RecipientState::Done).then_some((message, found))
+        });
+        let Some((message, recipient)) = here else {
+            if by_policy {
+                NO_LONGER_HELD.clone_into(&mut explanation.remedy);
+                explanation.change = None;
+            }
             return Ok(());
         };
-        let waiting = message.recipients.iter().find(|one| one.event == attempt.id);
-        let Some(recipient) = waiting.filter(|one| one.state != RecipientState::Done) else {
-            return Ok(());
-        };
-        let why = self.wait(&message, recipient)?.why(recipient.state, self.parts.clock.now());
+        let why = self.wait(message, recipient)?.why(recipient.state, self.parts.clock.now());
         explanation.sentence += &format!(" It is still in the queue: {why}.");
-        explanation.remedy = remedy(&message, recipient.state);
+        let held = matches!(recipient.state, RecipientState::Held { .. });
+        match held && by_policy {
+            // Its reason knows best what to do about it; the change is the same.
+            true => explanation.change = None,
+            false => remedy(recipient.state).clone_into(&mut explanation.remedy),
+        }
+        explanation.queued = Some(StillQueued {
+            message: message.id,
+            held,
+            dangerous: attempt.reason().is_some_and(is_dangerous),
+            offers: self.offers(caller, recipient)?,
+        });
         Ok(())
     }
 }
+
+/// What is said of a message that was held and is in the queue no more.
+const NO_LONGER_HELD: &str =
+    "Nothing is left to decide: it is held no more, and its life-line says what became of it.";
 
 /// The queued message that an attempt was accepted as.
 fn accepted_as(attempt: &Event) -> Option<QueueId> {
@@ -92,16 +140,15 @@ fn accepted_as(attempt: &Event) -> Option<QueueId> {
 }
 
 /// What a person can do about a message that is still in the queue.
-fn remedy(message: &QueuedMessage, state: RecipientState) -> String {
-    let id = message.id;
+fn remedy(state: RecipientState) -> &'static str {
     match state {
-        RecipientState::Held { .. } => format!(
-            "Let it go with `portcullis queue release {id}`, or give it up with `portcullis queue delete {id}`."
-        ),
-        _ => format!(
-            "Nothing is lost: it is tried again by itself. Once the next hop takes mail again, \
-             `portcullis queue retry {id}` tries at once; `portcullis queue show {id}` says more."
-        ),
+        RecipientState::Held { .. } => {
+            "Release it, and it goes to its recipient at once; or delete it, and nobody is told."
+        }
+        _ => {
+            "Nothing is lost: it is tried again by itself. Once the next hop takes mail again, a \
+             retry tries it at once."
+        }
     }
 }
 
@@ -121,7 +168,7 @@ impl Wait {
                     answer: presentable_within(&answer, ANSWER_CHARS_MAX),
                 });
             }
-            FollowUp::Queue { action: QueueAction::Hold, by } => {
+            FollowUp::Queue { action: QueueAction::Hold, by, .. } => {
                 self.held_by = Some(presentable(by).into_owned());
             }
             _ => {}
@@ -167,15 +214,15 @@ fn left_alone(hop: &NextHopState, now: Timestamp) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use crate::Center;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use store::Acceptance;
     use types::event::{RelayAnswer, RelayAttempt};
-    use types::{Caller, ForwardPath, Micros, Quoted, Reason};
+    use types::{ForwardPath, Micros, Quoted, Reason};
 
     use super::*;
     use crate::tests::{Gateway, at, queue_id, sample};
-    use crate::{NextHops, QueueCommand};
+    use crate::{NextHops, QueueCommand, QueueOrder};
 
     /// One next hop that is left alone until somebody asks for a try.
     #[derive(Default)]
@@ -287,16 +334,24 @@ mod tests {
 
         let why = center.why(&root, &event.reference().to_string()).unwrap();
         assert!(why.sentence.contains("It is still in the queue: try 2"), "{}", why.sentence);
-        assert!(why.remedy.contains("portcullis queue retry"), "{}", why.remedy);
+        assert!(why.remedy.contains("a retry tries it at once"), "{}", why.remedy);
+        let offers = |why: &Explanation| {
+            let queued = why.queued.as_ref().unwrap();
+            assert_eq!(queued.message, queue_id(7));
+            queued.offers.iter().map(|offer| offer.action).collect::<Vec<_>>()
+        };
+        assert_eq!(offers(&why), [QueueCommand::Retry, QueueCommand::Hold, QueueCommand::Delete]);
 
-        center.queue_command(&root, QueueCommand::Hold, &[queue_id(7)]).unwrap();
+        center.queue_command(&root, &QueueOrder::of(QueueCommand::Hold, &[queue_id(7)])).unwrap();
         let held = center.why(&root, &event.reference().to_string()).unwrap();
         assert!(held.sentence.ends_with("held back by root until somebody releases it."));
-        assert!(held.remedy.contains("portcullis queue release"), "{}", held.remedy);
+        assert_eq!(offers(&held), [QueueCommand::Release, QueueCommand::Delete]);
+        assert!(!format!("{} {}", held.sentence, held.remedy).contains('`'), "{}", held.remedy);
 
-        center.queue_command(&root, QueueCommand::Delete, &[queue_id(7)]).unwrap();
+        center.queue_command(&root, &QueueOrder::of(QueueCommand::Delete, &[queue_id(7)])).unwrap();
         let gone = center.why(&root, &event.reference().to_string()).unwrap();
         assert!(!gone.sentence.contains("queue"), "{}", gone.sentence);
+        assert_eq!(gone.queued, None);
     }
 
     #[test]
@@ -319,11 +374,13 @@ mod tests {
         let hops = Arc::new(Dead::default());
         let center = gateway.another_process().with_next_hops(hops.clone());
         accept(&center, 0).await;
-        let command = |command| center.queue_command(&root, command, &[queue_id(7)]).unwrap();
+        let command = |command| {
+            center.queue_command(&root, &QueueOrder::of(command, &[queue_id(7)])).unwrap()
+        };
 
         let released = command(QueueCommand::Release);
         assert_eq!(released.recipients, 0);
-        assert!(released.unchanged[0].why.contains("queue retry"), "{released:?}");
+        assert!(released.unchanged[0].why.contains("a retry"), "{released:?}");
         assert!(!*hops.0.lock().unwrap(), "nobody asked for a try");
         assert_eq!(command(QueueCommand::Retry).recipients, 1);
         assert!(*hops.0.lock().unwrap(), "the next hop is tried at once");
@@ -334,7 +391,7 @@ mod tests {
         let retried = command(QueueCommand::Retry);
         assert_eq!((retried.messages, retried.recipients), (0, 0));
         assert_eq!(retried.unchanged[0].to, "bob@corp.example");
-        assert!(retried.unchanged[0].why.contains("queue release"), "{retried:?}");
+        assert!(retried.unchanged[0].why.contains("a release"), "{retried:?}");
         *hops.0.lock().unwrap() = false;
         assert_eq!(command(QueueCommand::Release).recipients, 1);
         assert!(*hops.0.lock().unwrap(), "what is released is tried at once too");

@@ -165,6 +165,9 @@ pub enum FollowUp {
         action: QueueAction,
         /// Who did it.
         by: String,
+        /// Why, in their words; may be empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
     },
 }
 
@@ -262,6 +265,30 @@ pub enum QueueAction {
 }
 
 impl QueueAction {
+    /// Every action.
+    pub const ALL: [QueueAction; 4] =
+        [QueueAction::Hold, QueueAction::Release, QueueAction::Retry, QueueAction::Delete];
+
+    /// The name in API, addresses and command line.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            QueueAction::Hold => "hold",
+            QueueAction::Release => "release",
+            QueueAction::Retry => "retry",
+            QueueAction::Delete => "delete",
+        }
+    }
+
+    /// What people read on a button.
+    pub const fn label(self) -> &'static str {
+        match self {
+            QueueAction::Hold => "Hold back",
+            QueueAction::Release => "Release",
+            QueueAction::Retry => "Try now",
+            QueueAction::Delete => "Delete",
+        }
+    }
+
     fn state(self) -> &'static str {
         match self {
             QueueAction::Hold => "held",

@@ -168,14 +168,17 @@ fn of_follow_up(what: &FollowUp) -> String {
         FollowUp::BounceSuppressed { why: BounceSuppression::RateLimited } => {
             "no bounce: too many of them".to_owned()
         }
-        FollowUp::Queue { action, by } => {
+        FollowUp::Queue { action, by, note } => {
             let done = match action {
                 QueueAction::Hold => "held",
                 QueueAction::Release => "released",
                 QueueAction::Retry => "retried",
                 QueueAction::Delete => "deleted",
             };
-            format!("{done} by {by}")
+            match note.is_empty() {
+                true => format!("{done} by {by}"),
+                false => format!("{done} by {by}: {note}"),
+            }
         }
     }
 }

@@ -84,6 +84,8 @@ routes! {
     POST "/messages/bulk" Needs(EditPolicies);
     GET "/messages/bulk/{number}" Needs(EditPolicies);
     POST "/messages/bulk/{number}/cancel" Needs(EditPolicies);
+    GET "/messages/queue" ON_QUEUE;
+    POST "/messages/queue" ON_QUEUE;
     GET "/messages/{name}" Needs(SeeMetadata);
     GET "/messages/{name}/life" Needs(SeeMetadata);
     GET "/messages/{name}/verdict" Needs(SeeMetadata);
@@ -298,6 +300,7 @@ routes! {
     GET "/api/v1/queue/shape" Needs(SeeQueue);
     GET "/api/v1/queue/{id}" Needs(SeeQueue);
     POST "/api/v1/queue/actions" ON_QUEUE;
+    POST "/api/v1/queue/preview" ON_QUEUE;
     GET "/api/v1/greylist" Needs(SeeGreylist);
     GET "/api/v1/greylist/pair" Needs(SeeGreylist);
     GET "/api/v1/greylist/delays" Needs(SeeGreylist);

@@ -17,17 +17,19 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use center::explain::beyond_permits;
 use center::search::Beside;
-use center::{Center, CenterError, Explanation};
+use center::{Center, CenterError, Explanation, QueueCommand};
 use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
 
 use super::clock::Zone;
 use super::life_line::Drawing;
 use super::list::address::{Address, Pairs};
+use super::queue::{self, QueueAct};
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::client::{encoded, path_with};
-use crate::routes::{Params, working};
+use crate::problem::ApiProblem;
+use crate::routes::{Params, lacking, working};
 
 /// The four sides of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,12 @@ struct View {
     /// For the form that lets its triplet pass; nothing where none waits or
     /// the reader may not.
     let_in: Option<String>,
+    /// What can be done to it in the queue.
+    queue_acts: Vec<QueueAct>,
+    /// The permission that is missing to release it.
+    lacks: Option<Permission>,
+    /// Why the reader may not release it, in a sentence.
+    may_not: Option<String>,
 }
 
 #[derive(Template)]
@@ -181,12 +189,29 @@ async fn page(
 ) -> Response {
     let opened = Opened::read(pairs);
     let panel = opened.panel;
-    let work = move |center: &Center| view(center, &signed, &name, &opened, side);
-    match working(api, work).await {
+    match viewed(api, signed, name, opened, side).await {
         Ok(view) if panel => shown(&MessagePanel { view }),
         Ok(view) => shown(&MessagePage { shell, view }),
         Err(problem) => error_page(shell, &problem),
     }
+}
+
+/// What is shown of a message, with who can grant what its reader lacks.
+async fn viewed(
+    api: &Api,
+    signed: Signed,
+    name: String,
+    opened: Opened,
+    side: Side,
+) -> Result<View, ApiProblem> {
+    let caller = signed.caller.clone();
+    let work = move |center: &Center| view(center, &signed, &name, &opened, side);
+    let mut view = working(api, work).await?;
+    if let Some(permission) = view.lacks {
+        let problem = lacking(api, ApiProblem::denied(permission, &caller)).await;
+        view.may_not = Some(problem.detail);
+    }
+    Ok(view)
 }
 
 /// What is open beside a list.
@@ -199,11 +224,8 @@ pub(super) enum Panel {
 
 /// A message beside its list, as the list's own address asks for it.
 pub(super) async fn panel(api: &Api, signed: &Signed, id: EventId, pairs: &Pairs) -> Panel {
-    let (signed, pairs) = (signed.clone(), pairs.clone());
-    let opened = Opened { pairs, panel: true, row: None };
-    let work =
-        move |center: &Center| view(center, &signed, &id.to_string(), &opened, Side::Details);
-    match working(api, work).await {
+    let opened = Opened { pairs: pairs.clone(), panel: true, row: None };
+    match viewed(api, signed.clone(), id.to_string(), opened, Side::Details).await {
         Ok(view) => match (MessagePanel { view }).render() {
             Ok(text) => Panel::Open(text),
             Err(_) => Panel::Nothing("the message cannot be shown".to_owned()),
@@ -253,6 +275,16 @@ fn view(
         may_change: caller.may(Permission::EditSenders)
             && why.outcome.is_some()
             && !signed.csrf.is_empty(),
+        queue_acts: match signed.csrf.is_empty() {
+            true => Vec::new(),
+            false => queue::acts_on(&why, caller.may(Permission::EditSenders)),
+        },
+        lacks: why
+            .queued
+            .iter()
+            .flat_map(|queued| &queued.offers)
+            .find_map(|offer| offer.lacks.filter(|_| offer.action == QueueCommand::Release)),
+        may_not: None,
         let_in: (why.waits && may_let_in(caller) && !signed.csrf.is_empty())
             .then(|| signed.csrf.to_string()),
         // A gateway without a place for them has none.
@@ -369,8 +401,13 @@ impl View {
         self.why.reason.and_then(beyond_permits)
     }
 
+    /// Whether it was held for what can do harm when it is opened or believed.
+    fn is_dangerous(&self) -> bool {
+        self.why.queued.as_ref().is_some_and(|queued| queued.dangerous)
+    }
+
     /// Whether there is anything this reader can do about it.
     fn may_act(&self) -> bool {
-        self.may_change || self.let_in.is_some()
+        self.may_change || self.let_in.is_some() || !self.queue_acts.is_empty()
     }
 }

@@ -144,9 +144,6 @@ pub(crate) fn writing() -> Routes {
         .post("/bulk/{number}/cancel", "Stop a job before it stores.", bulk::cancel)
         .post("/expecting", "Expect a mail for a quarter of an hour.", expecting::begin)
         .delete("/expecting/{number}", "Expect it no longer.", expecting::end)
-        .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
-        .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
-        .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
         .delete("/reputation/{ip}", "Forget what a client did.", reputation::reset)
         .post(
             "/recipient-directories/{name}",
@@ -180,6 +177,16 @@ pub(crate) fn writing() -> Routes {
         .post("/exports/{id}/cancel", "Stop an export.", exports::cancel)
         .delete("/exports/{id}", "Remove an export and its file.", exports::remove)
         .merge(imports)
+        .merge(steering())
+}
+
+/// What is done to mail that waits, here or at its sender.
+fn steering() -> Routes {
+    Routes::new()
+        .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
+        .post("/queue/preview", "What that would do to rows.", queue::preview)
+        .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
+        .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)
 }
 
 /// The whole API.

@@ -3,8 +3,8 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use center::{
-    GreylistDelays, GreylistPair, GreylistPairSearch, GreylistRow, QueueCommand, QueueDone,
-    QueueRow, QueueShape,
+    GreylistDelays, GreylistPair, GreylistPairSearch, GreylistRow, QueueDone, QueueOrder,
+    QueuePlan, QueueRow, QueueShape,
 };
 use serde::{Deserialize, Serialize};
 use types::{Caller, QueueId};
@@ -45,18 +45,20 @@ pub(crate) async fn show(
     working(&api, move |center| center.queue_show(&caller, id)).await.map(Json)
 }
 
-#[derive(Deserialize, schemars::JsonSchema)]
-pub(crate) struct ActionBody {
-    action: QueueCommand,
-    ids: Vec<QueueId>,
-}
-
 pub(crate) async fn act(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
-    Body(ActionBody { action, ids }): Body<ActionBody>,
+    Body(order): Body<QueueOrder>,
 ) -> Result<Json<QueueDone>, ApiProblem> {
-    working(&api, move |center| center.queue_command(&caller, action, &ids)).await.map(Json)
+    working(&api, move |center| center.queue_command(&caller, &order)).await.map(Json)
+}
+
+pub(crate) async fn preview(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Body(order): Body<QueueOrder>,
+) -> Result<Json<QueuePlan>, ApiProblem> {
+    working(&api, move |center| center.queue_plan(&caller, &order)).await.map(Json)
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]

@@ -38,7 +38,9 @@ enum Remedy {
     Limit,
     /// Somewhere else than here; the text says where.
     Elsewhere(&'static str),
-    /// A hold is released.
+    /// A hold is released; a permit of the sender passes what comes next.
+    ReleaseAndPermit,
+    /// A hold is released, and no permit skips it the next time.
     Release,
     /// It got through.
     None,
@@ -47,7 +49,7 @@ enum Remedy {
 #[rustfmt::skip] // A table: one remedy a line.
 fn remedy(reason: Reason) -> Remedy {
     use Reason::*;
-    use Remedy::{BlockingEntry, BlockingPolicy, Elsewhere, Limit, Permit, Release, Triplet};
+    use Remedy::{BlockingEntry, BlockingPolicy, Elsewhere, Limit, Permit, Release, ReleaseAndPermit, Triplet};
     match reason {
         Accepted | AcceptedPermitted | AcceptedAutoAllowed | AcceptedPassed => Remedy::None,
         GreylistFirstSeen | GreylistTooEarly | GreylistExpired => Triplet,
@@ -76,7 +78,8 @@ fn remedy(reason: Reason) -> Remedy {
         RecipientsLimited => Elsewhere("Nothing to change: the sender's server sends the rest in another transaction by itself."),
         SystemUnavailable | SystemStorageFull | SystemStopping => Elsewhere("No policy helps: the gateway itself could not take it. The sender retries by itself."),
         ProxyInvalid => Elsewhere("Check the peers listed in proxy_protocol_from, and that the load balancer speaks the PROXY protocol."),
-        HoldSpam | HoldGeo | HoldDmarcQuarantine | HoldAuthentication | HoldAttachment | HoldUrl | HoldVirusUnscannable | HoldImpersonation
+        HoldSpam => ReleaseAndPermit,
+        HoldGeo | HoldDmarcQuarantine | HoldAuthentication | HoldAttachment | HoldUrl | HoldVirusUnscannable | HoldImpersonation
         | HoldContent | HoldStructure => Release,
     }
 }
@@ -93,12 +96,12 @@ fn permit_skips(reason: Reason) -> bool {
 pub fn beyond_permits(reason: Reason) -> Option<&'static str> {
     match remedy(reason) {
         Remedy::Elsewhere(text) => Some(text),
-        Remedy::Limit => Some(limits::by_reason(reason).0),
+        Remedy::Limit | Remedy::Release => Some(limits::by_reason(reason).0),
         Remedy::Permit
         | Remedy::Triplet
         | Remedy::BlockingPolicy
         | Remedy::BlockingEntry
-        | Remedy::Release
+        | Remedy::ReleaseAndPermit
         | Remedy::None => None,
     }
 }
@@ -113,7 +116,7 @@ pub(super) fn smallest_change(
     let permits = matches!(kind, Remedy::Permit | Remedy::Triplet | Remedy::BlockingEntry);
     let (possible, text, command) = match kind {
         Remedy::None => (true, "None is needed: it was accepted.".to_owned(), None),
-        Remedy::Release => (
+        Remedy::Release | Remedy::ReleaseAndPermit => (
             true,
             "Release it.".to_owned(),
             Some(format!("portcullis queue release {}", event.reference())),

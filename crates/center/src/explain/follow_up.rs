@@ -65,14 +65,17 @@ pub(super) fn follow_up_text(what: &FollowUp) -> String {
             "Too many bounces in a short time: one more would make us a source of backscatter."
                 .to_owned()
         }
-        FollowUp::Queue { action, by } => {
+        FollowUp::Queue { action, by, note } => {
             let done = match action {
                 QueueAction::Hold => "Held back",
                 QueueAction::Release => "Released",
                 QueueAction::Retry => "A try was asked for",
                 QueueAction::Delete => "Deleted without telling the sender",
             };
-            format!("{done} by {by}.")
+            match note.is_empty() {
+                true => format!("{done} by {by}."),
+                false => ended(format!("{done} by {by}: {note}")),
+            }
         }
     }
 }

@@ -35,8 +35,8 @@ use types::{
     Reference, SessionId, Stage, Timestamp,
 };
 
-use crate::presentable;
 use crate::search::label_of;
+use crate::{StillQueued, presentable};
 use change::SmallestChange;
 pub use change::beyond_permits;
 use decider::{Decider, PolicyView};
@@ -115,6 +115,9 @@ pub struct Explanation {
     /// Whether its triplet waits for a retry, and can be let in.
     #[serde(default)]
     pub waits: bool,
+    /// That its message is still in the queue, and what can be done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<StillQueued>,
     /// Every check in order.
     pub ledger: Vec<LedgerLine>,
     /// Policies consulted, per type.
@@ -211,6 +214,7 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         change: change::smallest_change(event, policy),
         would: record.would.as_ref().map(would_words),
         waits: false,
+        queued: None,
         ledger: ledger::lines(event),
         policies: record.consulted.iter().map(policy_line).collect(),
         policy_version: record.policy_version,

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use super::deeds::Deed;
 use super::life_line::Story;
 use super::{Explanation, Fact, PolicyLine};
+use crate::StillQueued;
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,6 +29,11 @@ impl Display for Explanation {
         write!(f, "\n{}", self.story)?;
         if !self.remedy.is_empty() {
             writeln!(f, "\nWhat can be done: {}", self.remedy)?;
+        }
+        if let Some(StillQueued { message, offers, .. }) = &self.queued {
+            for offer in offers.iter().filter(|offer| offer.lacks.is_none()) {
+                writeln!(f, "  portcullis queue {} {message}", offer.action.slug())?;
+            }
         }
         if let Some(change) = &self.change {
             writeln!(f, "Smallest change: {}", change.text)?;

@@ -18,8 +18,6 @@ use crate::{Center, CenterError, permit, presentable_within};
 const ROWS_MAX: usize = 10;
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 80;
-/// Of the mail that was held, what nobody has decided on.
-const STILL_HELD: &str = "-is:released -is:deleted";
 const MINUTE: Duration = Duration::from_secs(60);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Longer than any greylist window may be, in seconds: nine days.
@@ -42,8 +40,7 @@ impl Center {
         let seen = self.seen_by(caller);
         let queue = seen.queue_depth();
         let all = now.before(WEEK)..now + MINUTE;
-        let query = STILL_HELD.to_owned();
-        let held = ListLink { view: View::Held, query, ..ListLink::default() };
+        let held = ListLink { view: View::Held, ..ListLink::default() };
         let last_minute = now.before(MINUTE)..now + MINUTE;
         Ok(NowTile {
             // Sessions belong to no recipient.
@@ -78,7 +75,7 @@ impl Center {
         let before = times.start.before(WEEK)..times.end.before(WEEK);
         let rejected = Filter::Outcome(OutcomeKind::Rejected);
         let now = seen.reasons(&rejected, times)?;
-        let kept = seen.events.oldest().is_some_and(|oldest| oldest <= before.start);
+        let kept = self.remembered_from().is_some_and(|from| from <= before.start);
         let week_before = match caller.sight.is_everything() {
             _ if kept => Some(seen.reasons(&rejected, before)?),
             true => self.refused_by_hour(&before)?,

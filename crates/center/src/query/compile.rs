@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use store::search::Filter;
-use types::{EventId, LifeLineId, Reference, Timestamp};
+use types::{EventId, LifeLineId, OutcomeKind, Reference, Timestamp};
 
 use super::QueryError;
 use super::bare;
@@ -41,6 +41,11 @@ pub trait Present {
     fn queued(&self) -> Vec<EventId>;
     /// The attempts of queued messages that somebody or a policy holds back.
     fn held(&self) -> Vec<EventId>;
+    /// The list of held mail: what is held now. Of what is to come, it is what
+    /// a policy holds.
+    fn held_list(&self) -> Filter {
+        Filter::Ids(self.held())
+    }
     /// The events with this reference of their own.
     fn referred(&self, reference: Reference) -> Vec<EventId>;
     /// The life-lines of this reference, or of attempts with it.
@@ -57,6 +62,9 @@ impl Present for NothingPresent {
     }
     fn held(&self) -> Vec<EventId> {
         Vec::new()
+    }
+    fn held_list(&self) -> Filter {
+        Filter::Outcome(OutcomeKind::Held)
     }
     fn referred(&self, _: Reference) -> Vec<EventId> {
         Vec::new()

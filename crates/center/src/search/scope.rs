@@ -10,7 +10,7 @@ use types::{Event, EventId, LifeLineId, OutcomeKind, Permission, Reason, Referen
 
 use super::SearchRequest;
 use crate::query::compile::{self, Open, Present, RowsAre};
-use crate::query::{self, Moment, term};
+use crate::query::{self, Moment};
 use crate::sight::{Seen, asks_for_subjects};
 use crate::views::View;
 use crate::{Center, CenterError, Problem};
@@ -137,7 +137,7 @@ fn range(request: &SearchRequest, moment: &Moment) -> Result<Range<Timestamp>, C
         return Err(CenterError::Invalid { problems });
     }
     // What is in the queue is in the queue, however long ago it came.
-    if request.view == View::Queue {
+    if matches!(request.view, View::Queue | View::Held) {
         from = query::ALWAYS.start;
     }
     Ok(from..to.max(from))
@@ -148,7 +148,7 @@ fn of_view(view: View, present: &dyn Present) -> Filter {
     match view {
         View::Rejected => Filter::Outcome(OutcomeKind::Rejected),
         View::Deferred => Filter::Outcome(OutcomeKind::Deferred),
-        View::Held => term::held(present),
+        View::Held => present.held_list(),
         View::Queue => Filter::Ids(present.queued()),
         View::Accepted => Filter::Outcome(OutcomeKind::Accepted),
         View::Delivered => Filter::State("delivered"),

@@ -142,7 +142,8 @@ fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<
         false => which.ids.iter().map(|id| whole(server, id)).collect::<Result<_, _>>()?,
     };
     confirm(global, &format!("{action} {} messages", ids.len()))?;
-    let done = server.post("/queue/actions", &json!({ "action": action, "ids": ids }))?;
+    let order = json!({ "action": action, "ids": ids, "note": which.note });
+    let done = server.post("/queue/actions", &order)?;
     let output = Output::new(global.json);
     match output.is_json() {
         true => output.object(&done)?,

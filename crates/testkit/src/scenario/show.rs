@@ -134,7 +134,7 @@ fn follow_up(what: &FollowUp) -> String {
         FollowUp::BounceSuppressed { why: BounceSuppression::RateLimited } => {
             "event not-bounced why=rate".to_owned()
         }
-        FollowUp::Queue { action, by } => format!("event {} by={by}", done(*action)),
+        FollowUp::Queue { action, by, .. } => format!("event {} by={by}", done(*action)),
     };
     put(&mut line, "reason", what.reason().map(|reason| reason.to_string()));
     line

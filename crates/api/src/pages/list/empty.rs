@@ -23,7 +23,7 @@ pub(super) struct Offer {
 pub(super) fn title(address: &Address) -> &'static str {
     match (address.view, address.query.is_empty()) {
         (View::Queue, true) => "Nothing waits for the next hop.",
-        (View::Held, true) => "Nothing was held in this time.",
+        (View::Held, true) => "Nothing is held.",
         (View::Bounced, true) => "Nothing bounced in this time.",
         _ => "Nothing matches in this time.",
     }

@@ -19,12 +19,12 @@ use center::query::edit;
 use center::query::fields::{Column, ColumnName, FieldKind};
 use center::query::five::FIVE;
 use center::search::{SearchPage, Sort, Span};
-use center::{CenterError, presentable};
+use center::{CenterError, QueueCommand, presentable};
 use types::Timestamp;
 
 pub(crate) use self::figures::Pace;
 use super::message::{self, Panel};
-use super::{Shell, error_page, shown};
+use super::{Shell, coded, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
@@ -136,6 +136,8 @@ struct ListPage<'a> {
     /// Where all that match are permitted, blocked or let in; nothing for
     /// who may not.
     bulk: Option<String>,
+    /// What can be done to the rows in the queue, where they are in it.
+    queue_acts: Vec<QueueCommand>,
     reload: String,
     relative: String,
     live: String,
@@ -327,6 +329,7 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         may_decide: may(types::Permission::EditSenders),
         bulk: (may(types::Permission::EditPolicies) && !signed.csrf.is_empty())
             .then(|| range.pinned.replacen("/messages?", "/messages/bulk?all=1&", 1)),
+        queue_acts: super::queue::acts_of(address.view, signed),
         reload: address.href(),
         relative: address.at(None),
         live: address.with(|address| address.path = "/messages/live"),
@@ -379,8 +382,8 @@ fn apart(address: &Address, mistake: &QueryError) -> Mistake {
 
 /// A message as a sentence in pieces: what stands between backticks is code.
 fn sentence(message: &str) -> Vec<(bool, String)> {
-    let pieces = message.split('`').map(|piece| presentable(piece).into_owned());
-    let mut pieces: Vec<(bool, String)> = [false, true].into_iter().cycle().zip(pieces).collect();
+    let piece = |(code, piece)| (code, presentable(piece).into_owned());
+    let mut pieces: Vec<(bool, String)> = coded(message).map(piece).collect();
     if let Some(letter) = pieces.first_mut().and_then(|(_, first)| first.get_mut(..1)) {
         letter.make_ascii_uppercase();
     }

@@ -1,5 +1,6 @@
 //! The range of a list: its words, its ends, and the way back and forth.
 
+use center::View;
 use center::search::Span;
 use types::Timestamp;
 
@@ -73,7 +74,12 @@ impl Range {
         let zone = &shell.zone;
         let begin = span.from.map_or_else(|| "the beginning".to_owned(), |from| zone.end(from));
         Range {
-            label: preset.map_or("Chosen range", |(.., label)| label).to_owned(),
+            label: match address.view {
+                // What is in the queue is there, however long ago it came.
+                View::Queue | View::Held => "Any time",
+                _ => preset.map_or("Chosen range", |(.., label)| label),
+            }
+            .to_owned(),
             ends: format!("{begin} \u{2013} {}", zone.end(to)),
             presets: PRESETS
                 .iter()

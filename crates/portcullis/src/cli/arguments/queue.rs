@@ -39,6 +39,9 @@ pub struct Which {
     /// Every message.
     #[arg(long, conflicts_with = "ids")]
     pub all: bool,
+    /// Why, for colleagues; kept in the audit log and on the life-lines.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub note: String,
 }
 
 /// `greylist …`

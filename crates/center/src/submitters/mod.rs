@@ -9,6 +9,7 @@
 mod proving;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 use std::sync::{Arc, Mutex};
 
@@ -51,6 +52,7 @@ pub struct Submitters {
     parts: SubmitterParts,
     hasher: Hasher,
     tries: Mutex<Tries>,
+    uses: uses::Uses,
 }
 
 /// A device or program to be given a name and password.
@@ -110,7 +112,7 @@ pub struct SubmitterRow {
     pub created: Timestamp,
     /// Who made it.
     pub created_by: String,
-    /// When it authenticated last; written down once in some minutes.
+    /// When it authenticated last, within some minutes.
     pub last_used: Option<Timestamp>,
     /// From where.
     pub last_address: Option<std::net::IpAddr>,
@@ -147,7 +149,12 @@ impl Submitters {
     /// Over these parts; nothing is read or written.
     pub fn new(parts: SubmitterParts) -> Self {
         let hasher = Hasher::new(Arc::clone(&parts.chance));
-        Submitters { parts, hasher, tries: Mutex::new(Tries::of_devices()) }
+        Submitters {
+            parts,
+            hasher,
+            tries: Mutex::new(Tries::of_devices()),
+            uses: uses::Uses::default(),
+        }
     }
 
     /// All, by name.
@@ -157,7 +164,8 @@ impl Submitters {
     /// The caller may not, or the store fails.
     pub fn list(&self, caller: &Caller) -> Result<Vec<SubmitterRow>, CenterError> {
         permit(caller, Permission::ManageAccounts)?;
-        Ok(self.parts.state.submitters()?.into_iter().map(row).collect())
+        let all = self.parts.state.submitters()?.into_iter();
+        Ok(all.map(|one| row(self.uses.with(one))).collect())
     }
 
     /// Makes one. Its password is told if it was made here.
@@ -254,7 +262,9 @@ impl Submitters {
         let submitter = self.named(caller, name)?;
         let details = json!({ "before": told_of(&submitter) });
         let change = SubmitterChange::Remove(submitter.name.clone());
-        self.put(caller, AuditAction::SubmitterRemoved, &submitter.name, &change, &details)
+        self.put(caller, AuditAction::SubmitterRemoved, &submitter.name, &change, &details)?;
+        self.uses.forget(&submitter.name);
+        Ok(())
     }
 
     fn named(&self, caller: &Caller, name: &str) -> Result<StoredSubmitter, CenterError> {

@@ -12,9 +12,8 @@ use super::Submitters;
 use crate::CenterError;
 use crate::accounts::{Busy, Tries, comparable};
 
-/// How often the use of a submitter is written down: a program that connects
-/// for each message must not cost a write each.
-const TOUCHED_EVERY: Duration = Duration::from_secs(5 * 60);
+/// How often the use of a submitter is noted.
+const NOTED_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Why nobody may send. To the client all but [`Wrong`](Self::Wrong) are the
 /// same, and that is the same for whatever is wrong.
@@ -74,6 +73,7 @@ impl Submitters {
     ) -> Result<Submitter, SubmitRefusal> {
         let (name, now) = (comparable(name), self.parts.clock.now());
         let found = self.parts.state.submitter(&name).map_err(CenterError::from)?;
+        let found = found.map(|one| self.uses.with(one));
         // Where it last was right it is kept out neither by strangers who guess
         // its name nor by neighbours who are wrong about theirs.
         let at_home = |one: &StoredSubmitter| {
@@ -98,11 +98,10 @@ impl Submitters {
         // At home: what strangers guessed meanwhile still counts against them.
         self.tries().forgive(&counted, address);
         let is_noted = |(at, from_before)| {
-            now.since(at) < TOUCHED_EVERY && host_key(from_before) == host_key(from)
+            now.since(at) < NOTED_EVERY && host_key(from_before) == host_key(from)
         };
         if !submitter.last_used.is_some_and(is_noted) {
-            // That mail is taken does not hang on it.
-            let _ = self.parts.state.touch_submitter(&name, now, from);
+            self.uses.note(&name, now, from);
         }
         Ok(as_sender(submitter))
     }

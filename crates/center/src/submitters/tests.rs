@@ -2,10 +2,12 @@
 //! embedded store and a simulated clock.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use store::StoreError;
 use store::state::audit::AuditQuery;
-use store::state::{AuditState, SqliteAudit, SqliteSubmitters};
+use store::state::{AuditState, SqliteAudit, SqliteSubmitters, SubmitterUse};
 use tempfile::TempDir;
 use types::{Permissions, ReversePath};
 use world::SystemChance;
@@ -14,8 +16,42 @@ use world::simulated::SimulatedClock;
 use super::*;
 use crate::tests::Activator;
 
+/// A store whose disk is full, or not any more.
+struct Disk {
+    inner: SqliteSubmitters,
+    is_full: AtomicBool,
+    writes: AtomicUsize,
+}
+
+impl SubmitterState for Disk {
+    fn submitters(&self) -> Result<Vec<StoredSubmitter>, StoreError> {
+        self.inner.submitters()
+    }
+
+    fn submitter(&self, name: &str) -> Result<Option<StoredSubmitter>, StoreError> {
+        self.inner.submitter(name)
+    }
+
+    fn change_submitters(
+        &self,
+        note: &AuditNote,
+        change: &SubmitterChange,
+    ) -> Result<bool, StoreError> {
+        self.inner.change_submitters(note, change)
+    }
+
+    fn keep_uses(&self, uses: &[SubmitterUse]) -> Result<(), StoreError> {
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        match self.is_full.load(Ordering::SeqCst) {
+            true => Err(StoreError::Full),
+            false => self.inner.keep_uses(uses),
+        }
+    }
+}
+
 struct House {
     submitters: Submitters,
+    disk: Arc<Disk>,
     clock: SimulatedClock,
     folder: TempDir,
 }
@@ -23,13 +59,16 @@ struct House {
 fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let clock = SimulatedClock::new("2026-11-21T10:00:00Z".parse().unwrap());
+    let inner = SqliteSubmitters::open(&folder.path().join("state.db")).unwrap();
+    let (is_full, writes) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let disk = Arc::new(Disk { inner, is_full, writes });
     let submitters = Submitters::new(SubmitterParts {
-        state: Arc::new(SqliteSubmitters::open(&folder.path().join("state.db")).unwrap()),
+        state: Arc::clone(&disk) as _,
         activator: Arc::new(Activator::default()),
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SystemChance),
     });
-    House { submitters, clock, folder }
+    House { submitters, disk, clock, folder }
 }
 
 fn machine() -> Caller {
@@ -47,6 +86,33 @@ fn printer() -> NewSubmitter {
 
 fn from(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
+}
+
+#[test]
+fn who_proves_itself_waits_for_no_disk_and_is_written_down_later() {
+    let house = house();
+    let submitters = &house.submitters;
+    let password = submitters.add(&machine(), &printer()).unwrap().password.unwrap();
+    house.disk.is_full.store(true, Ordering::SeqCst);
+    submitters.prove("printer", &password, from(1)).unwrap();
+    assert_eq!(house.disk.writes.load(Ordering::SeqCst), 0);
+    let last_used = || submitters.list(&machine()).unwrap()[0].last_used;
+    let at = house.clock.now();
+    assert_eq!(last_used(), Some(at), "it is shown all the same");
+    assert!(submitters.keep_uses().is_err());
+    house.disk.is_full.store(false, Ordering::SeqCst);
+    let stored = || house.disk.submitter("printer").unwrap().unwrap().last_used;
+    assert_eq!(stored(), None);
+    submitters.keep_uses().unwrap();
+    assert_eq!(stored(), Some((at, from(1))));
+    submitters.keep_uses().unwrap();
+    assert_eq!(house.disk.writes.load(Ordering::SeqCst), 2, "once is enough");
+    house.clock.advance(Duration::from_secs(3_600));
+    submitters.prove("printer", &password, from(2)).unwrap();
+    assert_eq!(last_used(), Some(house.clock.now()), "the newer of both");
+    submitters.remove(&machine(), "printer").unwrap();
+    submitters.add(&machine(), &printer()).unwrap();
+    assert_eq!(last_used(), None, "another one of the same name");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use center::submitters::Submitters;
 use types::finding::Unavailable;
 
 use super::gateway::Gateway;
@@ -86,6 +87,8 @@ impl Chores {
         chores.every(SELDOM, "sessions", gateway, move || {
             parts.accounts.tidy().map_err(|error| whole(&error))
         })?;
+        let parts = Arc::clone(gateway);
+        chores.every(SELDOM, "submitters", gateway, move || note_uses(&parts))?;
         let parts = Arc::clone(gateway);
         chores.every(SELDOM, "exports", gateway, move || {
             parts.center.tidy_exports().map_err(|error| whole(&error))
@@ -177,6 +180,12 @@ fn look_at_health(gateway: &Gateway, accepting: &mut bool) {
 pub(super) fn keep_daily_log(gateway: &Gateway) -> Result<(), String> {
     let kept = gateway.center.daily_log().keep(gateway.clock.now());
     kept.map_err(|error| whole(&error))
+}
+
+/// Writes down when submitters were there last.
+pub(super) fn note_uses(gateway: &Gateway) -> Result<(), String> {
+    let submitters = gateway.center.submitters();
+    submitters.and_then(Submitters::keep_uses).map_err(|error| whole(&error))
 }
 
 /// Keeps what is counted in memory: how often each policy decided, the

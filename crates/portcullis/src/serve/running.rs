@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 
 use super::accounts::{tell_first_link, url};
-use super::chores::{Chores, keep_daily_log, note_hits};
+use super::chores::{Chores, keep_daily_log, note_hits, note_uses};
 use super::doors::{self, HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
 use super::inspect::whole;
@@ -220,6 +220,7 @@ impl Running {
                 ("counts", note_hits(&gateway)),
                 ("daily log", keep_daily_log(&gateway)),
                 ("recipients", gateway.recipients.keep()),
+                ("submitters", note_uses(&gateway)),
                 ("transport policies", gateway.deliverer.keep_policies().map_err(|e| whole(&e))),
             ] {
                 if let Err(problem) = done {

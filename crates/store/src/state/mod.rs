@@ -53,7 +53,9 @@ pub use requests::{RequestQuery, ReviewRequestState, SqliteRequests, StoredAnswe
 pub use sqlite::SqliteState;
 pub use sqlite_accounts::SqliteAccounts;
 pub use sqlite_audit::SqliteAudit;
-pub use submitters::{SqliteSubmitters, StoredSubmitter, SubmitterChange, SubmitterState};
+pub use submitters::{
+    SqliteSubmitters, StoredSubmitter, SubmitterChange, SubmitterState, SubmitterUse,
+};
 pub use transport::{SqliteTransportPolicies, StoredTransportPolicy, TransportPolicyState};
 pub use views::{SavedViewState, SqliteViews, StoredView};
 

@@ -64,7 +64,19 @@ pub enum SubmitterChange {
     Remove(String),
 }
 
-/// Devices and programs that send mail with a name and password.
+/// That a submitter proved itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmitterUse {
+    /// Its name.
+    pub name: String,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub from: IpAddr,
+}
+
+/// Devices and programs that send mail with a name and password. Who asks for
+/// them does not wait for whoever writes.
 ///
 /// A locked or missing database is [`StoreError::Database`].
 pub trait SubmitterState: Send + Sync {
@@ -82,14 +94,18 @@ pub trait SubmitterState: Send + Sync {
         change: &SubmitterChange,
     ) -> Result<bool, StoreError>;
 
-    /// Notes that it proved itself.
-    fn touch_submitter(&self, name: &str, at: Timestamp, from: IpAddr) -> Result<(), StoreError>;
+    /// Writes down when submitters proved themselves last, all or nothing.
+    /// Those that are gone are left out.
+    fn keep_uses(&self, uses: &[SubmitterUse]) -> Result<(), StoreError>;
 }
 
 /// The embedded implementation of [`SubmitterState`].
 #[derive(Debug)]
 pub struct SqliteSubmitters {
-    connection: Mutex<Connection>,
+    /// For looking: a session waits for it.
+    reading: Mutex<Connection>,
+    /// For changing, which may wait for others that write and for the disk.
+    writing: Mutex<Connection>,
 }
 
 const COLUMNS: &str = "name, password, senders, networks, note, disabled, created, created_by,
@@ -102,18 +118,23 @@ impl SqliteSubmitters {
     /// # Errors
     /// The file cannot be made, is no database, or is of a newer program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(SqliteSubmitters { connection: Mutex::new(database::open(path)?) })
+        let writing = Mutex::new(database::open(path)?);
+        Ok(SqliteSubmitters { reading: Mutex::new(database::open(path)?), writing })
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    fn reading(&self) -> MutexGuard<'_, Connection> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Connection> {
         // What a panicking thread began is undone when its transaction is dropped.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl SubmitterState for SqliteSubmitters {
     fn submitters(&self) -> Result<Vec<StoredSubmitter>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reading();
         let sql = format!("SELECT {COLUMNS} FROM submitters ORDER BY name");
         let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
         let mut rows = statement.query(()).map_err(refused)?;
@@ -125,7 +146,7 @@ impl SubmitterState for SqliteSubmitters {
     }
 
     fn submitter(&self, name: &str) -> Result<Option<StoredSubmitter>, StoreError> {
-        let connection = self.connection();
+        let connection = self.reading();
         let sql = format!("SELECT {COLUMNS} FROM submitters WHERE name = ?1");
         let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
         statement.query_row([name], |row| Ok(read(row))).optional().map_err(refused)?.transpose()
@@ -136,7 +157,7 @@ impl SubmitterState for SqliteSubmitters {
         note: &AuditNote,
         change: &SubmitterChange,
     ) -> Result<bool, StoreError> {
-        let mut connection = self.connection();
+        let mut connection = self.writing();
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(refused)?;
@@ -148,10 +169,18 @@ impl SubmitterState for SqliteSubmitters {
         Ok(changed)
     }
 
-    fn touch_submitter(&self, name: &str, at: Timestamp, from: IpAddr) -> Result<(), StoreError> {
+    fn keep_uses(&self, uses: &[SubmitterUse]) -> Result<(), StoreError> {
+        let mut connection = self.writing();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(refused)?;
         let sql = "UPDATE submitters SET last_used = ?2, last_address = ?3 WHERE name = ?1";
-        let values = params![name, at.as_millis(), from.to_string()];
-        self.connection().execute(sql, values).map(drop).map_err(refused)
+        for SubmitterUse { name, at, from } in uses {
+            let values = params![name, at.as_millis(), from.to_string()];
+            let mut statement = transaction.prepare_cached(sql).map_err(refused)?;
+            statement.execute(values).map_err(refused)?;
+        }
+        transaction.commit().map_err(refused)
     }
 }
 
@@ -264,7 +293,12 @@ mod tests {
         assert_eq!(state.submitter("printer").unwrap(), Some(submitter("printer")));
 
         let from = "192.0.2.9".parse().unwrap();
-        state.touch_submitter("printer", Timestamp::from_millis(9), from).unwrap();
+        let used = |name: &str| SubmitterUse {
+            name: name.to_owned(),
+            at: Timestamp::from_millis(9),
+            from,
+        };
+        state.keep_uses(&[used("printer"), used("gone")]).unwrap();
         // Whoever closes it while a password is hashed finds it closed.
         let password = SubmitterChange::Password { name: "printer".into(), hash: "new".into() };
         let changed = StoredSubmitter { disabled: true, ..submitter("printer") };
@@ -282,5 +316,25 @@ mod tests {
         let audit = SqliteAudit::open(&path).unwrap();
         let noted = audit.entries(&AuditQuery::default(), None, 10).unwrap();
         assert_eq!(noted.len(), 5, "what changed nothing is not noted");
+    }
+    #[test]
+    fn who_asks_does_not_wait_for_whoever_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let state = SqliteSubmitters::open(&path).unwrap();
+        let other = database::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let name = "printer".to_owned();
+        let uses = [SubmitterUse { name, at: Timestamp::EPOCH, from: Ipv4Addr::LOCALHOST.into() }];
+        std::thread::scope(|threads| {
+            let writing = threads.spawn(|| state.keep_uses(&uses));
+            for _ in 0..20 {
+                assert_eq!(state.submitter("printer").unwrap(), None);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            other.execute_batch("ROLLBACK").unwrap();
+            // Had one of them waited, this would have given up before.
+            writing.join().unwrap().unwrap();
+        });
     }
 }

@@ -13,11 +13,12 @@ pub struct SyncedDirectory {
     pub name: String,
     /// Its servers, in the order in which they are tried.
     pub servers: Vec<String>,
-    /// The domains whose recipients are in it.
-    pub domains: Vec<Domain>,
+    /// What it has of each domain that asks it.
+    pub domains: Vec<DirectoryDomain>,
     /// How many recipients it has.
     pub recipients: usize,
-    /// When that was seen; nothing if it never was read.
+    /// When that was seen, for the domain for which it is the longest ago;
+    /// nothing if it never was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<Timestamp>,
     /// Whether it is too old to be believed when it lacks somebody.
@@ -33,10 +34,26 @@ pub struct SyncedDirectory {
     pub problem: Option<String>,
     /// Whether its answer waits for somebody to accept it.
     pub waits: bool,
+    /// How many recipients are gone in that answer.
+    pub gone: usize,
     /// How often it failed since the start.
     pub failures: u64,
     /// When it is read next.
     pub next: Timestamp,
+}
+
+/// What a directory has of one domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DirectoryDomain {
+    /// The domain.
+    pub domain: Domain,
+    /// How many recipients.
+    pub recipients: usize,
+    /// When that was seen; nothing if it never was read for this domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<Timestamp>,
+    /// Whether what it last said of this domain waits for somebody to accept it.
+    pub waits: bool,
 }
 
 /// What reading a directory came to.
@@ -82,8 +99,10 @@ pub struct DirectoryReading {
 )]
 #[serde(default)]
 pub struct ReadDirectory {
-    /// What comes is taken although it names nobody, or far fewer than before.
-    pub accept: bool,
+    /// What comes is taken although it names nobody, or far fewer than before,
+    /// as long as no more recipients than this are gone: as many as somebody has
+    /// seen and found right.
+    pub accept: Option<usize>,
     /// Nothing is changed.
     pub dry_run: bool,
 }
@@ -91,14 +110,24 @@ pub struct ReadDirectory {
 impl SyncedDirectory {
     /// How it is, in words.
     pub fn words(&self, now: Timestamp) -> String {
-        let ago = |at: Timestamp| spoken(now.since(at));
-        let has = match self.confirmed {
-            None => "was never read".to_owned(),
-            Some(at) => format!("{} recipients, read {} ago", self.recipients, ago(at)),
-        };
         let old =
             if self.stale && self.confirmed.is_some() { ", too old to be believed" } else { "" };
-        format!("{has}{old}")
+        has(self.recipients, self.confirmed, now) + old
+    }
+}
+
+impl DirectoryDomain {
+    /// How it is, in words.
+    pub fn words(&self, now: Timestamp) -> String {
+        let waits = if self.waits { "; what it says now waits to be accepted" } else { "" };
+        has(self.recipients, self.confirmed, now) + waits
+    }
+}
+
+fn has(recipients: usize, confirmed: Option<Timestamp>, now: Timestamp) -> String {
+    match confirmed {
+        None => "was never read".to_owned(),
+        Some(at) => format!("{recipients} recipients, read {} ago", spoken(now.since(at))),
     }
 }
 
@@ -156,6 +185,7 @@ impl Center {
             return Err(CenterError::NotFound(format!("directory {shown}")));
         }
         if !how.dry_run {
+            // Whoever accepts, accepts that so many go.
             let details = json!({ "accept": how.accept });
             self.record(caller, AuditAction::DirectorySynchronised, name, &details)?;
         }
@@ -166,6 +196,21 @@ impl Center {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_domain_says_how_it_is() {
+        let now = Timestamp::from_millis(10_000);
+        let one = DirectoryDomain {
+            domain: "corp.example".parse().unwrap(),
+            recipients: 12,
+            confirmed: Some(Timestamp::from_millis(5_000)),
+            waits: true,
+        };
+        let expected = "12 recipients, read 5 s ago; what it says now waits to be accepted";
+        assert_eq!(one.words(now), expected);
+        let never = DirectoryDomain { recipients: 0, confirmed: None, waits: false, ..one };
+        assert_eq!(never.words(now), "was never read");
+    }
 
     #[test]
     fn a_reading_is_told_in_one_line() {

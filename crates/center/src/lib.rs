@@ -82,7 +82,7 @@ use world::{Chance, Clock};
 pub use auto_allow::{AutoAllowImported, AutoAllowRow, AutoAllowSearch};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
 pub use definitions::{DefinitionRow, DefinitionText, definition_example};
-pub use directories::{DirectoryReading, ReadDirectory, SyncedDirectory};
+pub use directories::{DirectoryDomain, DirectoryReading, ReadDirectory, SyncedDirectory};
 pub use error::{CenterError, Problem};
 pub use expecting::{EXPECTED_FOR, Expectation, NewExpectation};
 pub use explain::Explanation;

@@ -3,6 +3,8 @@
 //!
 //! The lists themselves are kept where mail is received.
 
+#[cfg(test)]
+mod book_tests;
 pub(crate) mod importing;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,9 @@ pub trait RecipientBook: Send + Sync {
 
     /// Forgets all of a domain; gives how many there were.
     fn forget_all_of(&self, domain: &Domain) -> Result<usize, StoreError>;
+
+    /// Whether a domain has a directory file.
+    fn has_file(&self, domain: &Domain) -> bool;
 
     /// Takes the directory file of a domain as it is now, though nobody is in
     /// it; gives how many it has, and nothing where there is no file.
@@ -115,6 +120,10 @@ impl RecipientBook for NoRecipients {
         Ok(0)
     }
 
+    fn has_file(&self, _: &Domain) -> bool {
+        false
+    }
+
     fn accept_file(&self, _: &Domain) -> Result<Option<usize>, String> {
         Ok(None)
     }
@@ -167,6 +176,9 @@ pub struct DirectoryRow {
     pub confirmed: Option<Timestamp>,
     /// Whether it is too old to be believed when it lacks somebody.
     pub stale: bool,
+    /// Whether what it last said of this domain waits for somebody to accept it.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 impl RecipientDomain {
@@ -192,13 +204,14 @@ impl RecipientDomain {
 
 impl DirectoryRow {
     fn words(&self, now: Timestamp) -> String {
-        let DirectoryRow { name, entries, confirmed, stale } = self;
+        let DirectoryRow { name, entries, confirmed, stale, waits } = self;
+        let waits = if *waits { ", and what it says now waits to be accepted" } else { "" };
         match confirmed {
-            None => format!("{name}: nothing to be believed was ever read"),
+            None => format!("{name}: nothing to be believed was ever read{waits}"),
             Some(at) => {
                 let old = if *stale { ", too old to be believed" } else { "" };
                 let age = spoken(now.since(*at));
-                format!("{name}: {entries} recipients, confirmed {age} ago{old}")
+                format!("{name}: {entries} recipients, confirmed {age} ago{old}{waits}")
             }
         }
     }
@@ -349,13 +362,13 @@ impl Center {
         domain: &Domain,
     ) -> Result<usize, CenterError> {
         permit(caller, Permission::EditPolicies)?;
+        let without = || CenterError::invalid(format!("{domain} has no directory file"));
+        if !self.recipients.has_file(domain) {
+            return Err(without());
+        }
+        self.record(caller, AuditAction::DirectoryFileAccepted, domain.as_str(), &json!({}))?;
         let accepted = self.recipients.accept_file(domain).map_err(CenterError::invalid)?;
-        let Some(entries) = accepted else {
-            return Err(CenterError::invalid(format!("{domain} has no directory file")));
-        };
-        let details = json!({ "recipients": entries });
-        self.record(caller, AuditAction::DirectoryFileAccepted, domain.as_str(), &details)?;
-        Ok(entries)
+        accepted.ok_or_else(without)
     }
 
     /// Forgets what was learned of a domain, which learns anew; gives how many
@@ -393,6 +406,7 @@ mod tests {
                 entries: 2,
                 confirmed: Some(Timestamp::from_millis(5_000)),
                 stale: true,
+                waits: false,
             }],
             imported: 3,
             learned: 0,

@@ -67,7 +67,8 @@ pub use signing::{
     SigningSettings, SigningStatus, published,
 };
 pub use synced::{
-    LeftOut, SyncError, SyncHow, SyncReport, SyncSettings, SyncStatus, SyncedDirectories,
+    LeftOut, Refused, SyncError, SyncHow, SyncPart, SyncReport, SyncSettings, SyncStatus,
+    SyncedDirectories, Unread,
 };
 
 /// What one attempt shows to the checks.

@@ -297,7 +297,7 @@ impl Running {
     ) {
         know_places(&self.checks, settings, folder);
         self.policy.store(Arc::new(compile(settings, document, version)));
-        self.directory.replace(directories(settings, self.clock.now()));
+        self.directory.replace(directories(settings, self.clock.now()), HashMap::new());
         self.checks.reload(settings.checks());
         self.engine.reload(settings.receive());
         if let Ok(delivery) = settings.delivery(NEXT_HOP) {

@@ -85,6 +85,8 @@ struct DirectoryLine {
     directory: SyncedDirectory,
     /// What it has, and how old that is.
     has: String,
+    /// Each domain, with what it has of it.
+    domains: Vec<(Domain, String)>,
     /// What the last reading came to.
     last: String,
 }
@@ -132,6 +134,9 @@ impl Wanted {
         };
         let of = |directory: SyncedDirectory| DirectoryLine {
             has: directory.words(now),
+            domains: (directory.domains.iter())
+                .map(|one| (one.domain.clone(), one.words(now)))
+                .collect(),
             last: directory.last.as_ref().map_or_else(String::new, DirectoryReading::words),
             directory,
         };
@@ -301,16 +306,19 @@ pub(super) struct Reading {
     name: String,
     /// `check`, `accept`, or anything else for what a chore does.
     how: String,
+    /// How many recipients were gone in the answer that the page showed.
+    gone: usize,
 }
 
 pub(super) async fn read_directory(
     State(api): State<Api>,
     signed: Signed,
     shell: Shell,
-    Form(Reading { name, how }): Form<Reading>,
+    Form(Reading { name, how, gone }): Form<Reading>,
 ) -> Response {
     let caller = signed.caller.clone();
-    let how = ReadDirectory { accept: how == "accept", dry_run: how == "check" };
+    let accept = (how == "accept").then_some(gone);
+    let how = ReadDirectory { accept, dry_run: how == "check" };
     let asked = name.clone();
     let read = working(&api, move |center| center.read_directory(&caller, &asked, how)).await;
     let beside = match read {
@@ -320,8 +328,7 @@ pub(super) async fn read_directory(
             Beside { read: Some(words), ..Beside::default() }
         }
         Err(ApiProblem { detail, .. }) => {
-            let why = format!("{name} stays as it was: {detail}");
-            Beside { problem: Some(why), ..Beside::default() }
+            Beside { problem: Some(format!("{name}: {detail}")), ..Beside::default() }
         }
     };
     show(&api, signed, shell, Wanted::default(), beside).await

@@ -1,27 +1,72 @@
-//! Reads a whole directory from its server.
+//! Reads a whole directory from the first of its servers that can be read.
 
-use world::ldap::{LdapDial, LdapDone, LdapError, LdapSearch, Scope};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use types::Domain;
+use world::Clock;
+use world::ldap::{LdapDial, LdapDone, LdapError, LdapSearch, LdapUrl, Scope};
 
 use super::SyncSettings;
 use super::reading::{ACCOUNT_CONTROL, LeftOut, RECIPIENT_TYPE, Reading};
 
+/// How long reading it from one server may take in all.
+const TIME_MAX: Duration = Duration::from_secs(30 * 60);
+
 /// What a server has.
 pub(super) struct Fetched {
-    /// Addresses in comparable form, sorted, each once.
-    pub(super) addresses: Vec<Box<str>>,
+    /// Addresses in comparable form, by the domains that ask it.
+    pub(super) people: HashMap<Domain, HashSet<Box<str>>>,
     pub(super) left_out: LeftOut,
     pub(super) done: LdapDone,
 }
 
-/// Fetches everything.
+/// Why it was not read from one server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The server could not be read.
+    #[error(transparent)]
+    Ldap(#[from] LdapError),
+    /// It took too long in all.
+    #[error("reading {at} took longer than {} minutes", TIME_MAX.as_secs() / 60)]
+    TooLong {
+        /// Which server.
+        at: String,
+    },
+}
+
+/// Fetches everything. Whatever is wrong with a server, the next one is read,
+/// from the beginning: two halves are no whole.
 ///
 /// # Errors
-/// Some of it could not be fetched, so none is given.
+/// What was wrong with each.
 pub(super) async fn fetch(
     dial: &dyn LdapDial,
+    clock: &dyn Clock,
     settings: &SyncSettings,
+) -> Result<Fetched, Vec<Unread>> {
+    let mut unread = Vec::new();
+    for url in &settings.server.urls {
+        let read = tokio::select! {
+            biased;
+            read = read(dial, settings, url) => read.map_err(Unread::from),
+            () = clock.sleep(TIME_MAX) => Err(Unread::TooLong { at: url.to_string() }),
+        };
+        match read {
+            Ok(fetched) => return Ok(fetched),
+            Err(error) => unread.push(error),
+        }
+    }
+    Err(unread)
+}
+
+/// Reads everything from one server.
+async fn read(
+    dial: &dyn LdapDial,
+    settings: &SyncSettings,
+    url: &LdapUrl,
 ) -> Result<Fetched, LdapError> {
-    let mut session = dial.open(&settings.server).await?;
+    let mut session = dial.open(&settings.server, url).await?;
     let mut attributes = settings.attributes.clone();
     attributes.extend([ACCOUNT_CONTROL.to_owned(), RECIPIENT_TYPE.to_owned()]);
     let search = LdapSearch {
@@ -32,10 +77,11 @@ pub(super) async fn fetch(
         page_size: settings.page_size,
         entries_max: settings.entries_max,
     };
-    let mut reading = Reading { settings, addresses: Vec::new(), left_out: LeftOut::default() };
+    let mut reading = Reading::new(settings);
     let done = session.search(&search, &mut |entry| reading.entry(&entry)).await?;
-    let Reading { mut addresses, left_out, .. } = reading;
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(Fetched { addresses, left_out, done })
+    let Reading { people, left_out, too_much, .. } = reading;
+    match too_much {
+        Some((what, max)) => Err(LdapError::TooMuch { at: url.to_string(), what, max }),
+        None => Ok(Fetched { people, left_out, done }),
+    }
 }

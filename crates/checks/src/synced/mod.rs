@@ -2,8 +2,8 @@
 //! whole from time to time, looked at, kept on the disk, and swapped in.
 //!
 //! What cannot be read leaves the old content in force, which ages. So does
-//! an answer that can hardly be meant: one that names nobody, or far fewer
-//! than before. No question about a recipient ever goes to the server.
+//! an answer about a domain that can hardly be meant: one that names nobody, or
+//! far fewer than before. No question about a recipient ever goes to the server.
 
 mod fetch;
 mod guard;
@@ -19,15 +19,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::OwnedMutexGuard;
 use types::{Domain, Timestamp};
 use world::Clock;
 use world::ldap::{Filter, LdapDial, LdapServer};
 
 use crate::directory::{Directories, Directory};
-use guard::Refusal;
+use fetch::Fetched;
+pub use fetch::Unread;
+pub use guard::Refused;
 pub use reading::LeftOut;
 use snapshot::Content;
-pub use status::{SyncReport, SyncStatus};
+pub use status::{SyncPart, SyncReport, SyncStatus};
 
 /// How one directory is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +52,9 @@ pub struct SyncSettings {
     pub refresh: Duration,
     /// Entries that are taken.
     pub entries_max: usize,
-    /// How many of a hundred recipients may be gone at once.
+    /// How many of a hundred recipients of a domain may be gone at once.
     pub shrink_percent_max: u8,
-    /// Whether accounts that are switched off are recipients.
+    /// Whether accounts that are switched off are recipients, whatever they are.
     pub disabled_accounts: bool,
     /// The domains that ask it.
     pub domains: Vec<Domain>,
@@ -59,8 +63,9 @@ pub struct SyncSettings {
 /// How a directory is read now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncHow {
-    /// What was fetched is taken although it can hardly be meant.
-    pub accept: bool,
+    /// What was fetched is taken although it can hardly be meant, as long as
+    /// no more recipients than this are gone in what would be refused.
+    pub accept: Option<usize>,
     /// Nothing is changed; it is only told what would be.
     pub dry_run: bool,
 }
@@ -71,19 +76,17 @@ pub enum SyncError {
     /// There is no directory of this name.
     #[error("there is no directory {0:?} in the settings")]
     NoSuchDirectory(String),
-    /// The server could not be read.
-    #[error(transparent)]
-    Ldap(#[from] world::ldap::LdapError),
-    /// It took too long in all.
-    #[error("reading it took longer than {} minutes", TIME_MAX.as_secs() / 60)]
-    TooLong,
-    /// What came can hardly be meant.
+    /// None of its servers could be read.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Unread(Vec<Unread>),
+    /// What came of some of its domains can hardly be meant.
     #[error("{0}")]
-    Refused(String),
+    Refused(Refused),
+    /// Its settings changed meanwhile.
+    #[error("its settings have changed meanwhile, so it is read again")]
+    Replaced,
 }
 
-/// How long reading one directory may take in all.
-const TIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// The wait before a directory is tried again after its first failure; each
 /// further one doubles it, up to the time after which it is read anyway.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
@@ -106,14 +109,13 @@ struct Service {
     settings: SyncSettings,
     state: Mutex<State>,
     /// Held while it is read, which is done by one at a time.
-    reading: tokio::sync::Mutex<()>,
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How it stands.
 #[derive(Default)]
 struct State {
-    content: Option<Arc<Content>>,
-    parts: HashMap<Domain, Directory>,
+    content: Content,
     last: Option<SyncReport>,
     /// When it was last tried, and why that failed.
     tried: Option<(Timestamp, Option<SyncError>)>,
@@ -123,6 +125,11 @@ struct State {
 }
 
 impl Service {
+    fn new(settings: SyncSettings, content: Content, now: Timestamp) -> Arc<Service> {
+        let state = State { content, next: now, ..State::default() };
+        Arc::new(Service { settings, state: Mutex::new(state), reading: Arc::default() })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,10 +153,15 @@ impl SyncedDirectories {
         }
     }
 
-    /// Puts settings in force. A directory whose settings are as before goes
-    /// on; of any other the last content is in force until it is read, which is
-    /// at once. Gives what could not be read of the disk, in sentences.
-    pub fn replace(&self, settings: Vec<SyncSettings>) -> Vec<String> {
+    /// Puts settings in force, and at the same moment those files, if there
+    /// are any new. A directory whose settings are as before goes on; of any
+    /// other the last content is in force until it is read, which is at once.
+    /// Gives what could not be read of the disk, in sentences.
+    pub fn replace(
+        &self,
+        settings: Vec<SyncSettings>,
+        files: Option<HashMap<Domain, Directory>>,
+    ) -> Vec<String> {
         let _swapping = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.all.load_full();
         let mut problems = Vec::new();
@@ -157,92 +169,149 @@ impl SyncedDirectories {
         for settings in settings {
             let same = before.iter().find(|service| service.settings == settings);
             let named = before.iter().find(|service| service.settings.name == settings.name);
-            let in_memory = named.and_then(|service| service.state().content.clone());
+            let in_memory = named.map(|service| service.state().content.clone());
             all.push(same.cloned().unwrap_or_else(|| {
                 let kept = || match snapshot::read(&self.folder, &settings.name) {
-                    Ok(content) => content.map(Arc::new),
+                    Ok(content) => content.unwrap_or_default(),
                     Err(problem) => {
                         problems.push(problem);
-                        None
+                        Content::new()
                     }
                 };
-                let mut state = State { next: self.clock.now(), ..State::default() };
-                state.put(in_memory.or_else(kept), &settings.domains);
-                let (state, reading) = (Mutex::new(state), tokio::sync::Mutex::default());
-                Arc::new(Service { settings, state, reading })
+                let known = in_memory.filter(|content| !content.is_empty());
+                let content = known.unwrap_or_else(kept);
+                Service::new(settings, content, self.clock.now())
             }));
         }
         self.all.store(Arc::new(all));
-        self.put_in_force();
+        match files {
+            Some(files) => self.directories.replace(files, self.parts()),
+            None => self.directories.replace_synced(self.parts()),
+        }
         problems
     }
 
-    /// Lets recipients be looked up in what every directory has now.
-    fn put_in_force(&self) {
+    /// What every directory has now, by the domains that ask them. A domain
+    /// that was never read is not known to have nobody.
+    fn parts(&self) -> HashMap<Domain, Directory> {
         let mut parts = HashMap::new();
         for service in self.all.load().iter() {
-            parts.extend(service.state().parts.clone());
+            let state = service.state();
+            for domain in &service.settings.domains {
+                let part = state.content.get(domain).cloned();
+                parts.insert(domain.clone(), part.unwrap_or_else(Directory::never_read));
+            }
         }
-        self.directories.replace_synced(parts);
+        parts
     }
 
-    /// Reads every directory whose time has come, side by side. Gives the
-    /// name of each, and what came of it.
-    pub async fn turn(&self) -> Vec<(String, Result<SyncReport, SyncError>)> {
+    /// Reads every directory when its time has come, each by itself: one that
+    /// is slow delays no other. It is looked so often whether one's time has
+    /// come. `told` gets the name of each, and what came of it.
+    pub async fn keep_reading(
+        &self,
+        look_every: Duration,
+        mut told: impl FnMut(&str, &Result<SyncReport, SyncError>),
+    ) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            under_way.extend(self.due().into_iter().map(|due| self.read_due(due)));
+            tokio::select! {
+                Some((name, came_of_it)) = under_way.next() => told(&name, &came_of_it),
+                () = self.clock.sleep(look_every) => {}
+            }
+        }
+    }
+
+    /// Directories whose time has come, and which nobody reads already.
+    fn due(&self) -> Vec<Due> {
         let now = self.clock.now();
         let all = self.all.load_full();
         let due = all.iter().filter(|service| service.state().next <= now);
-        let read = due.map(|service| async move {
-            let came_of_it = self.read(service, SyncHow::default()).await;
-            (service.settings.name.clone(), came_of_it)
-        });
-        futures_util::future::join_all(read).await
+        let held = |service: &Arc<Service>| {
+            let reading = Arc::clone(&service.reading).try_lock_owned().ok()?;
+            Some((Arc::clone(service), reading))
+        };
+        due.filter_map(held).collect()
+    }
+
+    async fn read_due(&self, (service, _reading): Due) -> (String, Result<SyncReport, SyncError>) {
+        let came_of_it = self.read(&service, SyncHow::default()).await;
+        (service.settings.name.clone(), came_of_it)
     }
 
     /// Reads one directory now.
     ///
     /// # Errors
-    /// See [`SyncError`]; the content is then what it was.
+    /// See [`SyncError`]; what is not taken is then as it was.
     pub async fn synchronise(&self, name: &str, how: SyncHow) -> Result<SyncReport, SyncError> {
         let all = self.all.load_full();
         let service = all.iter().find(|service| service.settings.name == name);
         let service = service.ok_or_else(|| SyncError::NoSuchDirectory(name.to_owned()))?;
+        let _reading = service.reading.lock().await;
         self.read(service, how).await
     }
 
+    /// Reads one; whoever calls this holds its `reading`.
     async fn read(&self, service: &Arc<Service>, how: SyncHow) -> Result<SyncReport, SyncError> {
-        let _one = service.reading.lock().await;
-        let (began, settings) = (self.clock.elapsed(), &service.settings);
-        let fetched = tokio::select! {
-            biased;
-            fetched = fetch::fetch(&*self.dial, settings) => fetched.map_err(SyncError::Ldap),
-            () = self.clock.sleep(TIME_MAX) => Err(SyncError::TooLong),
-        };
+        let began = self.clock.elapsed();
+        let fetched = fetch::fetch(&*self.dial, &*self.clock, &service.settings).await;
+        let took_ms = millis(self.clock.elapsed().saturating_sub(began));
         let now = self.clock.now();
-        let taken = fetched.and_then(|fetched| {
-            let domains = settings.domains.clone();
-            let content = Content { confirmed: now, domains, addresses: fetched.addresses };
-            let old = service.state().content.clone();
-            let mut report = SyncReport::of(old.as_deref(), &content, &settings.domains);
-            report.at = now;
-            report.dry_run = how.dry_run;
-            report.entries = fetched.done.entries;
-            report.pages = fetched.done.pages;
-            report.referrals = fetched.done.referrals;
-            report.left_out = fetched.left_out;
-            report.took_ms = millis(self.clock.elapsed().saturating_sub(began));
-            match guard::look(old.as_deref(), &content, settings) {
-                Some(refusal) if how.dry_run => report.refusal = Some(refusal.to_string()),
-                Some(refusal) if !how.accept => return Err(refused(&refusal)),
-                _ => {}
+        match fetched {
+            Ok(fetched) => self.answered(service, fetched, how, (now, took_ms)),
+            Err(unread) => {
+                let error = SyncError::Unread(unread);
+                if !how.dry_run {
+                    service.state().failed(now, service.settings.refresh, error.clone());
+                }
+                Err(error)
             }
-            Ok((content, report))
-        });
-        match taken {
-            Ok((_, report)) if how.dry_run => Ok(report),
-            Err(error) if how.dry_run => Err(error),
-            Ok((content, report)) => Ok(self.take(service, content, report, now)),
-            Err(error) => {
+        }
+    }
+
+    /// Takes of an answer what can be meant, or only tells what that would be.
+    fn answered(
+        &self,
+        service: &Arc<Service>,
+        fetched: Fetched,
+        how: SyncHow,
+        (now, took_ms): (Timestamp, u64),
+    ) -> Result<SyncReport, SyncError> {
+        let Fetched { people, left_out, done } = fetched;
+        let of = |(domain, all)| (domain, Directory::of(all, now));
+        let mut answer: Content = people.into_iter().map(of).collect();
+        let old = service.state().content.clone();
+        let settings = &service.settings;
+        let refusals = guard::look(&old, &answer, settings.shrink_percent_max);
+        let taken = answer.len() - refusals.len();
+        let refused = Refused { refusals, taken, accepted: how.accept };
+        let is_accepted = how.accept.is_some_and(|most| refused.gone() <= most);
+        let refused = (!refused.refusals.is_empty() && !is_accepted).then_some(refused);
+        if let Some(refused) = refused.as_ref().filter(|_| !how.dry_run) {
+            // What is not taken stays as it was, and ages.
+            answer.retain(|domain, _| !refused.is_about(domain));
+            answer.extend(old.iter().filter(|(domain, _)| refused.is_about(domain)).map(cloned));
+        }
+        let report = SyncReport {
+            at: now,
+            dry_run: how.dry_run,
+            entries: done.entries,
+            pages: done.pages,
+            referrals: done.referrals,
+            left_out,
+            took_ms,
+            refusal: refused.as_ref().filter(|_| how.dry_run).map(ToString::to_string),
+            ..SyncReport::of(&old, &answer)
+        };
+        match (how.dry_run, refused) {
+            (true, _) => Ok(report),
+            (false, None) => self.take(service, answer, report),
+            (false, Some(refused)) => {
+                if refused.taken > 0 {
+                    self.take(service, answer, report)?;
+                }
+                let error = SyncError::Refused(refused);
                 service.state().failed(now, settings.refresh, error.clone());
                 Err(error)
             }
@@ -256,36 +325,28 @@ impl SyncedDirectories {
         service: &Arc<Service>,
         content: Content,
         mut report: SyncReport,
-        now: Timestamp,
-    ) -> SyncReport {
+    ) -> Result<SyncReport, SyncError> {
         let settings = &service.settings;
-        report.unkept = snapshot::write(&self.folder, &settings.name, &content).err();
         let _swapping = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.all.load().iter().any(|one| Arc::ptr_eq(one, service)) {
+            return Err(SyncError::Replaced);
+        }
+        report.unkept = snapshot::write(&self.folder, &settings.name, &content).err();
         let mut state = service.state();
-        state.put(Some(Arc::new(content)), &settings.domains);
+        state.content = content;
         state.last = Some(report.clone());
-        (state.tried, state.failures) = (Some((now, None)), 0);
-        state.next = now + settings.refresh;
+        (state.tried, state.failures) = (Some((report.at, None)), 0);
+        state.next = report.at + settings.refresh;
         drop(state);
-        self.put_in_force();
-        report
+        self.directories.replace_synced(self.parts());
+        Ok(report)
     }
 }
 
-impl State {
-    /// Has this content, in parts by domain.
-    fn put(&mut self, content: Option<Arc<Content>>, domains: &[Domain]) {
-        let part = |domain: &Domain| match &content {
-            Some(content) if content.domains.contains(domain) => {
-                let of = content.addresses.iter().filter(|address| is_of(address, domain));
-                Directory::of(of.cloned(), content.confirmed)
-            }
-            _ => Directory::never_read(),
-        };
-        self.parts = domains.iter().map(|domain| (domain.clone(), part(domain))).collect();
-        self.content = content;
-    }
+/// A directory whose time has come, held for reading it.
+type Due = (Arc<Service>, OwnedMutexGuard<()>);
 
+impl State {
     fn failed(&mut self, now: Timestamp, refresh: Duration, error: SyncError) {
         let doubled = RETRY_FIRST.saturating_mul(1 << self.failures.min(16));
         // What is refused waits for a person, or for the next answer.
@@ -297,13 +358,8 @@ impl State {
     }
 }
 
-fn refused(refusal: &Refusal) -> SyncError {
-    SyncError::Refused(refusal.to_string())
-}
-
-/// Whether an address in comparable form is of a domain.
-fn is_of(address: &str, domain: &Domain) -> bool {
-    address.rsplit_once('@').is_some_and(|(_, of)| of == domain.as_str())
+fn cloned((domain, directory): (&Domain, &Directory)) -> (Domain, Directory) {
+    (domain.clone(), directory.clone())
 }
 
 fn millis(span: Duration) -> u64 {

@@ -1,6 +1,8 @@
 //! What an entry of a directory says of recipients.
 
-use types::EmailAddress;
+use std::collections::{HashMap, HashSet};
+
+use types::{Domain, EmailAddress};
 use world::ldap::LdapEntry;
 
 use super::SyncSettings;
@@ -34,27 +36,49 @@ pub struct LeftOut {
     pub elsewhere: usize,
 }
 
+/// Addresses of one directory in all: some hundred megabytes of memory.
+const ADDRESSES_MAX: usize = 2_000_000;
+/// Octets of them in all.
+const OCTETS_MAX: usize = 128 << 20;
+
 /// Reads entries as they come.
 pub(super) struct Reading<'a> {
-    pub(super) settings: &'a SyncSettings,
-    pub(super) addresses: Vec<Box<str>>,
+    settings: &'a SyncSettings,
+    /// Addresses in comparable form, by domain.
+    pub(super) people: HashMap<Domain, HashSet<Box<str>>>,
     pub(super) left_out: LeftOut,
+    /// Addresses, and octets of them, that may still come.
+    room: (usize, usize),
+    /// Of what there was more than is taken, and how much is: what was read is
+    /// not whole.
+    pub(super) too_much: Option<(&'static str, usize)>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(super) fn new(settings: &'a SyncSettings) -> Reading<'a> {
+        let nobody = |domain: &Domain| (domain.clone(), HashSet::new());
+        Reading {
+            settings,
+            people: settings.domains.iter().map(nobody).collect(),
+            left_out: LeftOut::default(),
+            room: (ADDRESSES_MAX, OCTETS_MAX),
+            too_much: None,
+        }
+    }
+
     /// Takes the addresses of an entry.
     pub(super) fn entry(&mut self, entry: &LdapEntry) {
         if !self.settings.disabled_accounts && is_switched_off(entry) {
             self.left_out.switched_off += 1;
             return;
         }
-        let before = self.addresses.len();
+        let mut is_ours = false;
         for (attribute, values) in &entry.attributes {
             if self.holds_addresses(attribute) {
-                values.iter().for_each(|value| self.value(value));
+                values.iter().for_each(|value| is_ours |= self.value(value));
             }
         }
-        if self.addresses.len() == before {
+        if !is_ours {
             self.left_out.without_address += 1;
         }
     }
@@ -65,17 +89,37 @@ impl Reading<'_> {
         self.settings.attributes.iter().any(|one| one.eq_ignore_ascii_case(bare))
     }
 
-    fn value(&mut self, value: &[u8]) {
+    /// Takes a value; whether it is an address of ours.
+    fn value(&mut self, value: &[u8]) -> bool {
         match address(value) {
             Value::Address(address) => {
-                let is_ours = |domain: &&types::Domain| domain.as_str() == address.domain_key();
-                match self.settings.domains.iter().find(is_ours) {
-                    Some(_) => self.addresses.push(address.key().into()),
+                let domain = address.domain_key().parse::<Domain>().ok();
+                match domain.filter(|domain| self.people.contains_key(domain)) {
+                    Some(domain) => {
+                        self.take(&domain, address.key());
+                        return true;
+                    }
                     None => self.left_out.elsewhere += 1,
                 }
             }
             Value::OfAnotherKind => {}
             Value::NoAddress => self.left_out.no_address += 1,
+        }
+        false
+    }
+
+    /// Keeps an address while there is room.
+    fn take(&mut self, domain: &Domain, address: &str) {
+        let Some(people) = self.people.get_mut(domain).filter(|all| !all.contains(address)) else {
+            return;
+        };
+        match (self.room.0.checked_sub(1), self.room.1.checked_sub(address.len())) {
+            (Some(addresses), Some(octets)) => {
+                self.room = (addresses, octets);
+                people.insert(address.into());
+            }
+            (None, _) => self.too_much = Some(("addresses", ADDRESSES_MAX)),
+            (_, None) => self.too_much = Some(("octets of addresses", OCTETS_MAX)),
         }
     }
 }
@@ -107,7 +151,7 @@ fn address(value: &[u8]) -> Value {
 }
 
 /// Whether an account of Active Directory is switched off, and is none of the
-/// mailboxes whose accounts always are.
+/// mailboxes of which Exchange says that their accounts always are.
 fn is_switched_off(entry: &LdapEntry) -> bool {
     let is_off = number(entry, ACCOUNT_CONTROL).is_some_and(|flags| flags & SWITCHED_OFF != 0);
     let kind = number(entry, RECIPIENT_TYPE);
@@ -143,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn more_addresses_or_octets_of_them_than_there_is_room_for_are_told() {
+        let settings = super::super::tests::settings(&["corp.example"]);
+        let entry = |values: &[&str]| {
+            let values = values.iter().map(|value| value.as_bytes().to_vec()).collect();
+            LdapEntry { attributes: vec![("mail".to_owned(), values)], ..LdapEntry::default() }
+        };
+        for (room, expected) in [
+            ((2, 100), None),
+            ((1, 100), Some(("addresses", ADDRESSES_MAX))),
+            ((2, 31), Some(("octets of addresses", OCTETS_MAX))),
+        ] {
+            let mut reading = Reading { room, ..Reading::new(&settings) };
+            let twice = ["a@corp.example", "smtp:A@corp.example", "eve@other.example"];
+            reading.entry(&entry(&twice));
+            assert_eq!(reading.too_much, None, "the same twice needs no room");
+            reading.entry(&entry(&["bobby@corp.example"]));
+            assert_eq!(reading.too_much, expected, "{room:?}");
+        }
+    }
+
+    #[test]
     fn accounts_that_are_switched_off_are_left_out_but_not_shared_mailboxes() {
         let entry = |pairs: &[(&str, &str)]| {
             let attribute = |(name, value): &(&str, &str)| {
@@ -157,5 +222,16 @@ mod tests {
         assert!(is_switched_off(&entry(&[(ACCOUNT_CONTROL, "514"), (RECIPIENT_TYPE, "1")])));
         assert!(!is_switched_off(&entry(&[(ACCOUNT_CONTROL, "514"), (RECIPIENT_TYPE, "4")])));
         assert!(!is_switched_off(&entry(&[(ACCOUNT_CONTROL, "many")])));
+        // Where nobody says what such an entry is, it is taken unless that is not wanted.
+        let shared = entry(&[("mail", "info@corp.example"), (ACCOUNT_CONTROL, "514")]);
+        for disabled_accounts in [true, false] {
+            let settings = super::super::tests::settings(&["corp.example"]);
+            let settings = SyncSettings { disabled_accounts, ..settings };
+            let mut reading = Reading::new(&settings);
+            reading.entry(&shared);
+            let count: usize = reading.people.values().map(HashSet::len).sum();
+            let left_out = reading.left_out.switched_off;
+            assert_eq!((count, left_out), if disabled_accounts { (1, 0) } else { (0, 1) });
+        }
     }
 }

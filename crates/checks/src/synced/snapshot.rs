@@ -2,8 +2,10 @@
 //! answers although the server does not.
 //!
 //! A file of text, one address a line, which begins with what it is and ends
-//! with how many lines there are: half of one is noticed.
+//! with how many addresses there are: half of one is noticed. Before those of a
+//! domain stands when they were seen.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,27 +13,16 @@ use std::path::{Path, PathBuf};
 
 use types::{Domain, Timestamp};
 
+use crate::directory::Directory;
+
 /// What the first line says.
 const FORMAT: &str = "portcullis directory 1";
-/// Largest file that is read, in octets.
-const OCTETS_MAX: u64 = 1 << 30;
+/// Largest file that is read, in octets; more than any that is written.
+const OCTETS_MAX: u64 = 256 << 20;
 
-/// Who was in a directory, and when that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) confirmed: Timestamp,
-    /// For which domains it was looked for recipients.
-    pub(super) domains: Vec<Domain>,
-    /// In comparable form, sorted, each once.
-    pub(super) addresses: Vec<Box<str>>,
-}
-
-impl Content {
-    /// Whether this address is in it.
-    pub(super) fn has(&self, address: &str) -> bool {
-        self.addresses.binary_search_by(|one| one.as_ref().cmp(address)).is_ok()
-    }
-}
+/// Who was in a directory, by domain. Only domains are in it for which it was
+/// read.
+pub(super) type Content = BTreeMap<Domain, Directory>;
 
 fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.people"))
@@ -61,19 +52,25 @@ fn parse(text: &str) -> Option<Content> {
     if lines.next()? != FORMAT {
         return None;
     }
-    let confirmed = lines.next()?.strip_prefix("confirmed ")?.parse().ok()?;
-    let mut addresses: Vec<Box<str>> = Vec::new();
-    let domains = lines.next()?.strip_prefix("domains ")?.split(' ');
-    let domains = domains.map(str::parse).collect::<Result<_, _>>().ok()?;
+    let mut people: BTreeMap<Domain, (Timestamp, HashSet<Box<str>>)> = BTreeMap::new();
+    let (mut confirmed, mut count) = (None, 0_usize);
     loop {
         let line = lines.next()?;
-        if let Some(count) = line.strip_prefix("end ") {
-            let is_whole = count.parse() == Ok(addresses.len()) && lines.next().is_none();
-            let is_sorted = addresses.is_sorted();
-            let confirmed = Timestamp::from_millis(confirmed);
-            return (is_whole && is_sorted).then_some(Content { confirmed, domains, addresses });
+        if let Some(at) = line.strip_prefix("confirmed ") {
+            confirmed = Some(Timestamp::from_millis(at.parse().ok()?));
+        } else if let Some(domains) = line.strip_prefix("domains ") {
+            for domain in domains.split(' ') {
+                people.insert(domain.parse().ok()?, (confirmed?, HashSet::new()));
+            }
+        } else if let Some(end) = line.strip_prefix("end ") {
+            let is_whole = end.parse() == Ok(count) && lines.next().is_none();
+            let of = |(domain, (at, all))| (domain, Directory::of(all, at));
+            return is_whole.then(|| people.into_iter().map(of).collect());
+        } else {
+            let (_, domain) = line.rsplit_once('@')?;
+            people.get_mut(&domain.parse().ok()?)?.1.insert(line.into());
+            count += 1;
         }
-        addresses.push(line.into());
     }
 }
 
@@ -95,13 +92,17 @@ fn replace(folder: &Path, path: &Path, content: &Content) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     let mut out = io::BufWriter::new(file);
-    let domains: Vec<&str> = content.domains.iter().map(Domain::as_str).collect();
-    let (confirmed, domains) = (content.confirmed.as_millis(), domains.join(" "));
-    writeln!(out, "{FORMAT}\nconfirmed {confirmed}\ndomains {domains}")?;
-    for address in &content.addresses {
-        writeln!(out, "{address}")?;
+    writeln!(out, "{FORMAT}")?;
+    for (domain, people) in content {
+        let confirmed = people.confirmed().unwrap_or_default().as_millis();
+        writeln!(out, "confirmed {confirmed}\ndomains {domain}")?;
+        let mut sorted: Vec<&str> = people.addresses().iter().map(AsRef::as_ref).collect();
+        sorted.sort_unstable();
+        for address in sorted {
+            writeln!(out, "{address}")?;
+        }
     }
-    writeln!(out, "end {}", content.addresses.len())?;
+    writeln!(out, "end {}", content.values().map(Directory::len).sum::<usize>())?;
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     fs::rename(&new, path)?;
     File::open(folder)?.sync_all()
@@ -116,10 +117,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("directories");
         assert_eq!(read(&folder, "corp"), Ok(None));
-        let addresses = vec!["ann@corp.example".into(), "bob@corp.example".into()];
-        let (confirmed, domains) =
-            (Timestamp::from_millis(1_700), vec!["corp.example".parse().unwrap()]);
-        let content = Content { confirmed, domains, addresses };
+        let of = |domain: &str, people: &[&str], at| {
+            let all = people.iter().map(|who| format!("{who}@{domain}").into());
+            (domain.parse().unwrap(), Directory::of(all, Timestamp::from_millis(at)))
+        };
+        let content = Content::from([
+            of("corp.example", &["ann", "bob"], 1_700),
+            of("empty.example", &[], 1_700),
+            of("sister.example", &["ann", "\"a b\""], 1_600),
+        ]);
         write(&folder, "corp", &content).unwrap();
         assert_eq!(read(&folder, "corp"), Ok(Some(content)));
         let path = folder.join("corp.people");
@@ -127,6 +133,10 @@ mod tests {
         for cut in 0..whole.len() - 1 {
             assert_eq!(parse(whole.get(..cut).unwrap()), None, "{cut}");
         }
+        let older = "portcullis directory 1\nconfirmed 5\ndomains a.example b.example\nx@a.example\n\
+                     y@b.example\nend 2\n";
+        let expected = [of("a.example", &["x"], 5), of("b.example", &["y"], 5)];
+        assert_eq!(parse(older), Some(Content::from(expected)), "all of one time");
         fs::write(&path, "rubbish").unwrap();
         let problem = read(&folder, "corp").unwrap_err();
         assert!(problem.contains("corp.people is not used: it is not whole"), "{problem}");

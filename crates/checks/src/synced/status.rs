@@ -1,12 +1,11 @@
 //! How directories are, for people.
 
-use std::collections::HashSet;
-
 use types::{Domain, Timestamp};
 
 use super::reading::LeftOut;
 use super::snapshot::Content;
-use super::{Service, SyncedDirectories, is_of};
+use super::{Refused, Service, SyncError, SyncedDirectories};
+use crate::directory::Directory;
 
 /// What reading a directory came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,21 +37,39 @@ pub struct SyncReport {
 }
 
 impl SyncReport {
-    /// What is new and what is gone.
-    pub(super) fn of(old: Option<&Content>, new: &Content, domains: &[Domain]) -> SyncReport {
-        let before: HashSet<&str> = (old.iter().flat_map(|old| &old.addresses))
-            .map(AsRef::as_ref)
-            .filter(|address| domains.iter().any(|domain| is_of(address, domain)))
-            .collect();
-        let added = new.addresses.iter().filter(|one| !before.contains(one.as_ref())).count();
-        let kept = new.addresses.len() - added;
+    /// How many there are, what is new and what is gone.
+    pub(super) fn of(old: &Content, new: &Content) -> SyncReport {
+        let recipients = new.values().map(Directory::len).sum();
+        let kept: usize = new.iter().map(|(domain, now)| kept(old.get(domain), now)).sum();
+        // A domain that asks it no longer is not counted.
+        let before = old.iter().filter(|(domain, _)| new.contains_key(*domain));
+        let before: usize = before.map(|(_, directory)| directory.len()).sum();
         SyncReport {
-            recipients: new.addresses.len(),
-            added,
-            removed: before.len() - kept,
+            recipients,
+            added: recipients - kept,
+            removed: before - kept,
             ..SyncReport::default()
         }
     }
+}
+
+/// Recipients that were there before.
+fn kept(before: Option<&Directory>, now: &Directory) -> usize {
+    let Some(before) = before else { return 0 };
+    now.addresses().iter().filter(|address| before.addresses().contains(*address)).count()
+}
+
+/// What a directory has of one domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncPart {
+    /// The domain, which asks it.
+    pub domain: Domain,
+    /// How many recipients.
+    pub recipients: usize,
+    /// When that was seen; nothing if it never was read for this domain.
+    pub confirmed: Option<Timestamp>,
+    /// Whether what it last said of it waits for somebody to accept it.
+    pub waits: bool,
 }
 
 /// How one directory is.
@@ -62,20 +79,17 @@ pub struct SyncStatus {
     pub name: String,
     /// Its servers.
     pub servers: Vec<String>,
-    /// The domains that ask it.
-    pub domains: Vec<Domain>,
-    /// How many recipients it has.
-    pub recipients: usize,
-    /// When that was seen; nothing if it never was read.
-    pub confirmed: Option<Timestamp>,
+    /// What it has of each domain that asks it.
+    pub parts: Vec<SyncPart>,
     /// The last reading that was taken since the start.
     pub last: Option<SyncReport>,
     /// When it was last tried since the start.
     pub tried: Option<Timestamp>,
     /// Why that failed.
     pub problem: Option<String>,
-    /// Whether it waits for somebody to accept an answer.
-    pub waits: bool,
+    /// How many recipients are gone in an answer that waits for somebody to
+    /// accept it, if one does.
+    pub waits: Option<usize>,
     /// How often it failed since the start.
     pub failures: u64,
     /// When it is read next.
@@ -89,20 +103,44 @@ impl SyncedDirectories {
     }
 }
 
+impl SyncStatus {
+    /// How many recipients it has.
+    pub fn recipients(&self) -> usize {
+        self.parts.iter().map(|part| part.recipients).sum()
+    }
+
+    /// When the part was seen that is the oldest of those that ever were; nothing
+    /// if none was.
+    pub fn confirmed(&self) -> Option<Timestamp> {
+        self.parts.iter().filter_map(|part| part.confirmed).min()
+    }
+}
+
 impl Service {
     fn status(&self) -> SyncStatus {
         let (settings, state) = (&self.settings, self.state());
-        let problem = state.tried.as_ref().and_then(|(_, problem)| problem.clone());
+        let problem = state.tried.as_ref().and_then(|(_, problem)| problem.as_ref());
+        let refused = match problem {
+            Some(SyncError::Refused(refused)) => Some(refused),
+            _ => None,
+        };
+        let part = |domain: &Domain| {
+            let directory = state.content.get(domain);
+            SyncPart {
+                domain: domain.clone(),
+                recipients: directory.map_or(0, Directory::len),
+                confirmed: directory.and_then(Directory::confirmed),
+                waits: refused.is_some_and(|refused| refused.is_about(domain)),
+            }
+        };
         SyncStatus {
             name: settings.name.clone(),
             servers: settings.server.urls.iter().map(ToString::to_string).collect(),
-            domains: settings.domains.clone(),
-            recipients: state.parts.values().map(super::Directory::len).sum(),
-            confirmed: state.content.as_ref().map(|content| content.confirmed),
+            parts: settings.domains.iter().map(part).collect(),
             last: state.last.clone(),
             tried: state.tried.as_ref().map(|(at, _)| *at),
-            waits: matches!(problem, Some(super::SyncError::Refused(_))),
-            problem: problem.map(|problem| problem.to_string()),
+            waits: refused.map(Refused::gone),
+            problem: problem.map(ToString::to_string),
             failures: state.failures_in_all,
             next: state.next,
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use types::finding::RecipientAnswer;
 use types::{EmailAddress, Timestamp};
 use world::ldap::{LdapEntry, LdapError, LdapServer};
-use world::simulated::{SimulatedClock, SimulatedLdap};
+use world::simulated::{LdapFault, SimulatedClock, SimulatedLdap};
 
 use super::*;
 
@@ -17,7 +17,7 @@ struct House {
     folder: tempfile::TempDir,
 }
 
-fn settings(domains: &[&str]) -> SyncSettings {
+pub(super) fn settings(domains: &[&str]) -> SyncSettings {
     SyncSettings {
         name: "corp".to_owned(),
         server: LdapServer {
@@ -34,7 +34,7 @@ fn settings(domains: &[&str]) -> SyncSettings {
         refresh: Duration::from_secs(3_600),
         entries_max: 1_000,
         shrink_percent_max: 50,
-        disabled_accounts: false,
+        disabled_accounts: true,
         domains: domains.iter().map(|domain| domain.parse().unwrap()).collect(),
     }
 }
@@ -68,9 +68,20 @@ impl House {
         House::in_folder(self.folder, self.server, at)
     }
 
+    fn put(&self, settings: Vec<SyncSettings>) -> Vec<String> {
+        self.synced.replace(settings, None)
+    }
+
+    /// Reads all whose time has come.
     async fn turn(&self) -> Vec<Result<SyncReport, String>> {
-        let came = self.synced.turn().await.into_iter();
+        let due = self.synced.due().into_iter().map(|due| self.synced.read_due(due));
+        let came = futures_util::future::join_all(due).await.into_iter();
         came.map(|(_, came)| came.map_err(|error| error.to_string())).collect()
+    }
+
+    async fn sync(&self, accept: Option<usize>) -> Result<SyncReport, String> {
+        let how = SyncHow { accept, dry_run: false };
+        self.synced.synchronise("corp", how).await.map_err(|error| error.to_string())
     }
 
     /// Whether somebody is known, and whether that can be believed.
@@ -90,7 +101,7 @@ async fn who_comes_and_goes_on_the_server_is_known_after_the_next_reading() {
     house
         .server
         .set(FILTER, people(&["Ann@corp.example", "bob@corp.example", "eve@other.example"]));
-    assert!(house.synced.replace(vec![settings(&["corp.example"])]).is_empty());
+    assert!(house.put(vec![settings(&["corp.example"])]).is_empty());
     assert_eq!(house.look("ann@corp.example"), (false, None), "never read");
     let report = house.turn().await.remove(0).unwrap();
     assert_eq!((report.entries, report.recipients, report.added, report.removed), (3, 2, 2, 0));
@@ -110,7 +121,7 @@ async fn who_comes_and_goes_on_the_server_is_known_after_the_next_reading() {
 async fn a_server_that_is_away_leaves_the_old_content_which_ages_and_is_asked_again() {
     let house = House::new();
     house.server.set(FILTER, people(&["ann@corp.example"]));
-    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.put(vec![settings(&["corp.example"])]);
     house.turn().await.remove(0).unwrap();
     house.server.fail(Some(unreachable()));
     house.clock.advance(Duration::from_secs(3_600));
@@ -123,7 +134,7 @@ async fn a_server_that_is_away_leaves_the_old_content_which_ages_and_is_asked_ag
         assert!(house.turn().await.remove(0).is_err());
     }
     let status = house.synced.status().remove(0);
-    assert_eq!((status.failures, status.recipients, status.waits), (4, 1, false));
+    assert_eq!((status.failures, status.recipients(), status.waits), (4, 1, None));
     house.server.fail(None);
     house.clock.advance(Duration::from_secs(240));
     assert!(house.turn().await.remove(0).is_ok());
@@ -134,16 +145,16 @@ async fn a_server_that_is_away_leaves_the_old_content_which_ages_and_is_asked_ag
 async fn half_an_answer_is_none() {
     let house = House::new();
     house.server.set(FILTER, people(&["ann@corp.example", "bob@corp.example"]));
-    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.put(vec![settings(&["corp.example"])]);
     house.turn().await.remove(0).unwrap();
-    house.server.break_after(Some(1));
-    assert!(house.synced.synchronise("corp", SyncHow::default()).await.is_err());
+    house.server.fault("ldap://127.0.0.1", Some(LdapFault::BreaksAfter(1)));
+    assert!(house.sync(None).await.is_err());
     assert!(house.look("bob@corp.example").0);
-    house.server.break_after(None);
+    house.server.fault("ldap://127.0.0.1", None);
     let many: Vec<String> = (0..1_001).map(|n| format!("p{n}@corp.example")).collect();
     house.server.set(FILTER, people(&many.iter().map(String::as_str).collect::<Vec<_>>()));
-    let error = house.synced.synchronise("corp", SyncHow::default()).await.unwrap_err();
-    assert!(error.to_string().contains("more than 1000 entries"), "{error}");
+    let error = house.sync(None).await.unwrap_err();
+    assert!(error.contains("more than 1000 entries"), "{error}");
     assert!(house.look("bob@corp.example").0);
 }
 
@@ -152,43 +163,176 @@ async fn an_answer_that_can_hardly_be_meant_waits_for_somebody_who_accepts_it() 
     let house = House::new();
     let four = ["ann@corp.example", "bob@corp.example", "cid@corp.example", "dan@corp.example"];
     house.server.set(FILTER, people(&four));
-    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.put(vec![settings(&["corp.example"])]);
     house.turn().await.remove(0).unwrap();
     house.server.set(FILTER, people(&four[..1]));
-    let how = |accept, dry_run| SyncHow { accept, dry_run };
-    let error = house.synced.synchronise("corp", how(false, false)).await.unwrap_err();
-    assert!(error.to_string().starts_with("3 of 4 recipients are gone"), "{error}");
-    assert!(house.synced.status()[0].waits && house.look("dan@corp.example").0);
-    let seen = house.synced.synchronise("corp", how(false, true)).await.unwrap();
+    let error = house.sync(None).await.unwrap_err();
+    assert!(error.starts_with("3 of 4 recipients of corp.example are gone"), "{error}");
+    assert_eq!(house.synced.status()[0].waits, Some(3));
+    assert!(house.look("dan@corp.example").0);
+    let dry_run = SyncHow { accept: None, dry_run: true };
+    let seen = house.synced.synchronise("corp", dry_run).await.unwrap();
     assert!(seen.refusal.is_some() && house.look("dan@corp.example").0);
-    let done = house.synced.synchronise("corp", how(true, false)).await.unwrap();
+    let done = house.sync(Some(3)).await.unwrap();
     assert_eq!((done.removed, house.look("dan@corp.example").0), (3, false));
-    assert!(!house.synced.status()[0].waits);
+    assert_eq!(house.synced.status()[0].waits, None);
     house.server.set(FILTER, Vec::new());
-    let error = house.synced.synchronise("corp", how(false, false)).await.unwrap_err();
-    assert!(error.to_string().starts_with("the answer names nobody of corp.example"), "{error}");
+    let error = house.sync(None).await.unwrap_err();
+    assert!(error.starts_with("the answer names nobody of corp.example"), "{error}");
     assert!(house.look("ann@corp.example").0);
+}
+
+#[tokio::test]
+async fn no_more_is_accepted_than_somebody_has_seen() {
+    let house = House::new();
+    let five: Vec<String> = (0..5).map(|n| format!("p{n}@corp.example")).collect();
+    let five: Vec<&str> = five.iter().map(String::as_str).collect();
+    house.server.set(FILTER, people(&five));
+    house.put(vec![settings(&["corp.example"])]);
+    house.turn().await.remove(0).unwrap();
+    house.server.set(FILTER, people(&five[..2]));
+    assert!(house.sync(None).await.unwrap_err().starts_with("3 of 5"));
+    // Meanwhile even more go.
+    house.server.set(FILTER, people(&five[..1]));
+    let error = house.sync(Some(3)).await.unwrap_err();
+    let expected = "4 of 5 recipients of corp.example are gone in the answer: 4 are gone now, more \
+                    than the 3 that were accepted, so it waits again";
+    assert_eq!(error, expected);
+    assert!(house.look("p4@corp.example").0, "nothing is taken");
+    // Fewer than were accepted are no surprise.
+    house.server.set(FILTER, people(&five[..2]));
+    assert!(house.sync(Some(4)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_domain_without_anybody_holds_up_no_other() {
+    let house = House::new();
+    let of = |who: &[&str]| house.server.set(FILTER, people(who));
+    of(&["ann@corp.example", "eve@sister.example"]);
+    house.put(vec![settings(&["corp.example", "sister.example", "never.example"])]);
+    let error = house.turn().await.remove(0).unwrap_err();
+    let expected = "the answer names nobody of never.example, which is taken for a mistake until \
+                    somebody accepts it; the 2 other domains were taken";
+    assert_eq!(error, expected);
+    assert_eq!(house.look("ann@corp.example"), (true, Some(0)));
+    assert_eq!(house.look("x@never.example"), (false, None), "it is not known to have nobody");
+    house.clock.advance(Duration::from_secs(3_600));
+    of(&["bob@corp.example", "ann@corp.example"]);
+    assert!(house.turn().await.remove(0).is_err());
+    assert_eq!(house.look("bob@corp.example"), (true, Some(0)));
+    assert_eq!(house.look("eve@sister.example"), (true, Some(3_600)), "it stays, and ages");
+    let status = house.synced.status().remove(0);
+    let told = |part: &SyncPart| (part.recipients, part.confirmed.is_some(), part.waits);
+    let parts: Vec<_> = status.parts.iter().map(told).collect();
+    assert_eq!(parts, [(2, true, false), (1, true, true), (0, false, true)]);
+    assert_eq!((status.recipients(), status.waits), (3, Some(1)));
+    assert_eq!(status.confirmed(), Some(Timestamp::EPOCH), "the oldest part");
+    let house = house.restarted();
+    house.put(vec![settings(&["corp.example", "sister.example", "never.example"])]);
+    assert_eq!(house.look("eve@sister.example"), (true, Some(3_600)), "kept with its own age");
+    assert!(house.sync(Some(1)).await.is_ok());
+    assert_eq!(house.look("eve@sister.example"), (false, Some(0)));
+    assert_eq!(house.look("x@never.example"), (false, Some(0)));
+}
+
+fn with_two_servers() -> SyncSettings {
+    let mut settings = settings(&["corp.example"]);
+    settings.server.urls.push("ldap://[::1]".parse().unwrap());
+    settings
+}
+
+#[tokio::test]
+async fn a_server_that_takes_us_and_breaks_is_followed_by_the_next_from_the_beginning() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example", "bob@corp.example"]));
+    house.put(vec![with_two_servers()]);
+    house.server.fault("ldap://127.0.0.1", Some(LdapFault::BreaksAfter(1)));
+    let report = house.turn().await.remove(0).unwrap();
+    assert_eq!((report.entries, report.recipients), (2, 2));
+    assert_eq!(house.server.opened(), 2);
+    house.server.fault("ldap://[::1]", Some(LdapFault::BreaksAfter(0)));
+    let error = house.sync(None).await.unwrap_err();
+    let expected = "the connection to ldap://127.0.0.1 broke: it ended early; the connection to \
+                    ldap://[::1] broke: it ended early";
+    assert_eq!(error, expected);
+}
+
+#[tokio::test]
+async fn a_server_that_goes_on_for_ever_is_followed_by_the_next() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.put(vec![with_two_servers()]);
+    house.server.fault("ldap://127.0.0.1", Some(LdapFault::Silent));
+    let time = async {
+        while house.clock.next_deadline().is_none() {
+            tokio::task::yield_now().await;
+        }
+        house.clock.advance_to_next();
+    };
+    let (came, ()) = tokio::join!(house.turn(), time);
+    assert_eq!(came[0].as_ref().unwrap().recipients, 1);
+}
+
+#[tokio::test]
+async fn a_directory_that_is_slow_delays_no_other() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    let url = "ldap://192.0.2.1".parse().unwrap();
+    let mut slow = SyncSettings { name: "slow".to_owned(), ..settings(&["slow.example"]) };
+    slow.server.urls = vec![url];
+    house.server.fault("ldap://192.0.2.1", Some(LdapFault::Silent));
+    house.put(vec![slow.clone()]);
+    let told = Mutex::new(Vec::new());
+    let reading = house.synced.keep_reading(Duration::from_secs(1), |name, came_of_it| {
+        told.lock().unwrap().push((name.to_owned(), came_of_it.is_ok()));
+    });
+    let time = async {
+        while house.clock.next_deadline().is_none() {
+            tokio::task::yield_now().await;
+        }
+        // It comes while the other is read.
+        house.put(vec![slow, settings(&["corp.example"])]);
+        while told.lock().unwrap().is_empty() {
+            house.clock.advance_to_next();
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! { () = reading => {}, () = time => {} }
+    assert_eq!(*told.lock().unwrap(), [("corp".to_owned(), true)]);
+    assert_eq!(house.clock.now(), Timestamp::EPOCH + Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_was_asked_with_other_settings_is_not_taken() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.put(vec![settings(&["corp.example"])]);
+    let due = house.synced.due().remove(0);
+    house.put(vec![SyncSettings { base: "dc=other".to_owned(), ..settings(&["corp.example"]) }]);
+    assert_eq!(house.synced.read_due(due).await.1, Err(SyncError::Replaced));
+    assert_eq!(house.look("ann@corp.example"), (false, None));
+    assert!(house.turn().await.remove(0).is_ok());
 }
 
 #[tokio::test]
 async fn the_last_content_survives_a_restart_with_its_age_and_a_broken_one_is_told() {
     let house = House::new();
     house.server.set(FILTER, people(&["ann@corp.example"]));
-    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.put(vec![settings(&["corp.example"])]);
     house.turn().await.remove(0).unwrap();
     house.server.fail(Some(unreachable()));
     house.clock.advance(Duration::from_secs(100));
     let house = house.restarted();
     // A domain that was not looked for then is not known to have nobody.
     let both = settings(&["corp.example", "sister.example"]);
-    assert!(house.synced.replace(vec![both.clone()]).is_empty());
+    assert!(house.put(vec![both.clone()]).is_empty());
     assert_eq!(house.look("ann@corp.example"), (true, Some(100)));
     assert_eq!(house.look("ann@sister.example"), (false, None));
     assert!(house.turn().await.remove(0).is_err());
     assert_eq!(house.look("ann@corp.example"), (true, Some(100)));
     let house = house.restarted();
     std::fs::write(house.folder.path().join("corp.people"), "half").unwrap();
-    let problems = house.synced.replace(vec![both]);
+    let problems = house.put(vec![both]);
     assert!(problems[0].contains("is not used: it is not whole"), "{problems:?}");
     assert_eq!(house.look("ann@corp.example"), (false, None));
 }
@@ -197,16 +341,17 @@ async fn the_last_content_survives_a_restart_with_its_age_and_a_broken_one_is_to
 async fn new_settings_keep_what_is_known_until_they_are_read() {
     let house = House::new();
     house.server.set(FILTER, people(&["ann@corp.example"]));
-    house.synced.replace(vec![settings(&["corp.example"])]);
+    house.put(vec![settings(&["corp.example"])]);
     house.turn().await.remove(0).unwrap();
     std::fs::remove_file(house.folder.path().join("corp.people")).unwrap();
     let other = SyncSettings { base: "dc=other".to_owned(), ..settings(&["corp.example"]) };
-    house.synced.replace(vec![other.clone()]);
+    house.put(vec![other.clone()]);
     assert!(house.look("ann@corp.example").0);
     assert_eq!(house.turn().await.len(), 1, "it is read at once");
-    house.synced.replace(vec![other]);
+    house.put(vec![other]);
     assert!(house.turn().await.is_empty(), "the same settings change nothing");
-    house.synced.replace(Vec::new());
+    house.synced.replace(Vec::new(), Some(HashMap::new()));
+    house.directories.reread(house.clock.now());
     assert_eq!(house.directories.look(&"ann@corp.example".parse().unwrap()), None);
     let unknown = house.synced.synchronise("corp", SyncHow::default()).await.unwrap_err();
     assert_eq!(unknown.to_string(), "there is no directory \"corp\" in the settings");

@@ -145,8 +145,9 @@ fn sync(
     if names.is_empty() {
         return Err(Failure::new(Exit::Error, "there is no directory on a server".to_owned()));
     }
-    if how.accept {
-        confirm(global, &format!("accept what {} says", names.join(", ")))?;
+    if let Some(most) = how.accept {
+        let name = names.join(", ");
+        confirm(global, &format!("accept what {name} says, if no more than {most} are gone"))?;
     }
     let mut failed: Vec<Failure> = Vec::new();
     for name in names {
@@ -175,9 +176,10 @@ fn sync(
 
 /// What a table shows of servers and domains: their names.
 fn join_lists(row: &mut Json) {
-    for key in ["servers", "domains"] {
-        if let Some(Json::Array(names)) = row.get(key) {
-            let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
+    for (key, name) in [("servers", ""), ("domains", "/domain")] {
+        if let Some(Json::Array(all)) = row.get(key) {
+            let name = |one: &Json| Some(one.pointer(name)?.as_str()?.to_owned());
+            let names: Vec<String> = all.iter().filter_map(name).collect();
             row[key] = Json::from(names.join(", "));
         }
     }

@@ -1,16 +1,19 @@
 //! Directories on servers while the gateway runs: they are read when their
 //! time has come, and the log, monitoring and people hear how that went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use center::metrics::Sample;
-use center::{DirectoryReading, DirectoryRow, ReadDirectory, SyncedDirectory};
-use checks::{Checks, SyncError, SyncHow, SyncReport, SyncSettings, SyncStatus, SyncedDirectories};
+use center::{DirectoryDomain, DirectoryReading, DirectoryRow, ReadDirectory, SyncedDirectory};
+use checks::{
+    Checks, Directory, SyncError, SyncHow, SyncPart, SyncReport, SyncSettings, SyncStatus,
+    SyncedDirectories,
+};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use types::Domain;
+use types::{Domain, Timestamp};
 use world::ldap::{LdapDial, LdapServer};
 
 use super::sign_in::secret;
@@ -59,31 +62,28 @@ impl DirectoriesWatch {
             runtime: Handle::current(),
             stop: watch::channel(false).0,
         };
-        watch.replace(directories(settings)?);
+        watch.put(directories(settings)?, None);
         Ok(watch)
     }
 
-    /// Puts new settings in force.
-    pub(super) fn replace(&self, settings: Vec<SyncSettings>) {
-        for problem in self.synced.replace(settings) {
+    /// Puts new settings in force, and at the same moment these directories
+    /// from files.
+    pub(super) fn replace(&self, settings: Vec<SyncSettings>, files: HashMap<Domain, Directory>) {
+        self.put(settings, Some(files));
+    }
+
+    fn put(&self, settings: Vec<SyncSettings>, files: Option<HashMap<Domain, Directory>>) {
+        for problem in self.synced.replace(settings, files) {
             self.log.say(&Message::Damaged { problem });
         }
     }
 
     /// Reads each when its time has come, until `stopped`. Blocks.
     pub(super) fn watch(&self, stopped: impl Future<Output = ()>) {
+        let reading = self.synced.keep_reading(LOOK_EVERY, |name, came| self.tell(name, came));
         self.runtime.block_on(async {
-            tokio::select! { () = self.turns() => {}, () = stopped => {} }
+            tokio::select! { () = reading => {}, () = stopped => {} }
         });
-    }
-
-    async fn turns(&self) {
-        loop {
-            for (name, came_of_it) in self.synced.turn().await {
-                self.tell(&name, &came_of_it);
-            }
-            self.checks.clock().sleep(LOOK_EVERY).await;
-        }
     }
 
     /// Ends what people asked for and is still read; all stays as it is.
@@ -104,6 +104,8 @@ impl DirectoriesWatch {
                     self.log.say(&Message::WorkFailed { work: "directories", problem });
                 }
             }
+            // It is read again at once.
+            Err(SyncError::Replaced) => {}
             Err(error) => {
                 let problem = error.to_string();
                 if told.insert(directory.clone(), problem.clone()).as_ref() != Some(&problem) {
@@ -128,28 +130,32 @@ impl DirectoriesWatch {
         if !dry_run {
             self.tell(name, &came_of_it);
         }
-        came_of_it.map(|report| reading(&report)).map_err(|error| error.to_string())
+        came_of_it.map(|report| reading(&report)).map_err(|error| match error {
+            SyncError::Refused(refused) => way_out(name, &refused.to_string(), refused.gone()),
+            error => error.to_string(),
+        })
     }
 
-    fn is_stale(&self, status: &SyncStatus) -> bool {
+    fn is_stale(&self, confirmed: Option<Timestamp>) -> bool {
         let stale_after = self.checks.recipient_settings().stale_after;
         let is_old = |at| self.checks.now().since(at) > stale_after;
-        status.confirmed.is_none_or(is_old)
+        confirmed.is_none_or(is_old)
     }
 
     /// How each is.
     pub(super) fn rows(&self) -> Vec<SyncedDirectory> {
         let row = |status: SyncStatus| SyncedDirectory {
-            stale: self.is_stale(&status),
+            recipients: status.recipients(),
+            confirmed: status.confirmed(),
+            stale: self.is_stale(status.confirmed()),
             name: status.name,
             servers: status.servers,
-            domains: status.domains,
-            recipients: status.recipients,
-            confirmed: status.confirmed,
+            domains: status.parts.into_iter().map(part).collect(),
             last: status.last.as_ref().map(reading),
             tried: status.tried,
             problem: status.problem,
-            waits: status.waits,
+            waits: status.waits.is_some(),
+            gone: status.waits.unwrap_or(0),
             failures: status.failures,
             next: status.next,
         };
@@ -158,25 +164,25 @@ impl DirectoriesWatch {
 
     /// The one that a domain asks, as one of its directories.
     pub(super) fn of_domain(&self, domain: &Domain) -> Option<DirectoryRow> {
-        let all = self.synced.status();
-        let of = all.into_iter().find(|status| status.domains.contains(domain))?;
-        let entries = self.checks.directories().synced_entries(domain).unwrap_or(0);
-        Some(DirectoryRow {
-            stale: self.is_stale(&of),
-            entries,
-            confirmed: of.confirmed,
-            name: of.name,
+        self.synced.status().into_iter().find_map(|status| {
+            let of = status.parts.into_iter().find(|part| part.domain == *domain)?;
+            Some(DirectoryRow {
+                name: status.name,
+                entries: of.recipients,
+                confirmed: of.confirmed,
+                stale: self.is_stale(of.confirmed),
+                waits: of.waits,
+            })
         })
     }
 
     /// What is wrong with each, in words. How old it is, its domains say.
     pub(super) fn problems(&self) -> Vec<String> {
         let told = |status: SyncStatus| {
-            let problem = status.problem?;
-            let name = &status.name;
+            let (name, problem) = (&status.name, status.problem?);
             Some(match status.waits {
-                false => format!("{name} could not be read: {problem}"),
-                true => format!("{name}: {problem}: portcullis recipients sync {name} --accept"),
+                None => format!("{name} could not be read: {problem}"),
+                Some(gone) => format!("{name}: {}", way_out(name, &problem, gone)),
             })
         };
         self.synced.status().into_iter().filter_map(told).collect()
@@ -195,12 +201,22 @@ impl DirectoriesWatch {
                 let up = if status.problem.is_none() { 1.0 } else { 0.0 };
                 add("portcullis_source_up", &[&source], up);
             }
-            if let Some(at) = status.confirmed {
+            if let Some(at) = status.confirmed() {
                 let seconds = at.as_millis() as f64 / 1_000.0;
                 add("portcullis_source_last_success_timestamp_seconds", &[&source], seconds);
             }
         }
     }
+}
+
+/// What is wrong with an answer, and how it is accepted as it was seen.
+fn way_out(name: &str, problem: &str, gone: usize) -> String {
+    format!("{problem}: portcullis recipients sync {name} --accept {gone}")
+}
+
+fn part(part: SyncPart) -> DirectoryDomain {
+    let SyncPart { domain, recipients, confirmed, waits } = part;
+    DirectoryDomain { domain, recipients, confirmed, waits }
 }
 
 fn reading(report: &SyncReport) -> DirectoryReading {

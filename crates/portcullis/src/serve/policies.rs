@@ -80,13 +80,15 @@ impl Policies {
         Ok(Some(changed.version))
     }
 
-    /// Puts new settings into force below the stored policies.
+    /// Puts new settings into force below the stored policies. What they need
+    /// is put there by `first`, once nothing can fail any more.
     ///
     /// # Errors
-    /// The store cannot be read; the old ones stay.
-    pub(super) fn rebase(&self, base: BasePolicies) -> Result<(), String> {
+    /// The store cannot be read; the old ones stay, and `first` is not called.
+    pub(super) fn rebase(&self, base: BasePolicies, first: impl FnOnce()) -> Result<(), String> {
         let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let (set, _) = compile(&*self.state, &base, &self.log)?;
+        first();
         self.base.store(Arc::new(base));
         self.in_force.store(Arc::new(set));
         Ok(())

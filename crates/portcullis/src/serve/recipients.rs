@@ -9,7 +9,9 @@ use center::{
     DirectoryReading, DirectoryRow, ReadDirectory, ReadyCheck, RecipientBook, RecipientDomain,
     RecipientSearch, SyncedDirectory,
 };
-use checks::{Checks, KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients};
+use checks::{
+    Checks, KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients, WhenStale,
+};
 use policy::PolicySet;
 use store::StoreError;
 use store::state::{RecipientState, StoredRecipients};
@@ -18,9 +20,7 @@ use types::{Domain, EmailAddress, KnownRecipient, Observed, RecipientsChange, So
 
 use super::directories::DirectoriesWatch;
 use super::inspect::whole;
-
-/// What the directory of a domain is called that is a file.
-const FILE: &str = "file";
+use crate::settings::DirectoryName;
 
 /// What is known of recipients.
 pub(crate) struct RecipientsWatch {
@@ -113,14 +113,18 @@ impl RecipientsWatch {
     /// off, or lets it in, but stops nothing else.
     pub(super) fn check(&self) -> ReadyCheck {
         let mut problems = Vec::new();
+        let unproven = match self.checks.recipient_settings().when_stale {
+            WhenStale::Defer => "its mail is put off",
+            WhenStale::Accept => "every address of it is taken",
+        };
         for one in self.domains() {
             let domain = &one.domain;
             for directory in &one.directories {
                 let name = &directory.name;
                 match directory.confirmed {
-                    None if name == FILE => problems.push(format!(
-                        "the directory file of {domain} is empty, so its mail is put off; if \
-                         nobody is left: portcullis recipients accept-file {domain}"
+                    None if name == DirectoryName::FILE => problems.push(format!(
+                        "the directory file of {domain} is empty, so {unproven}; if nobody is \
+                         left: portcullis recipients accept-file {domain}"
                     )),
                     None => problems.push(format!("{name} of {domain} was never read")),
                     Some(at) if directory.stale => problems.push(format!(
@@ -178,9 +182,10 @@ impl RecipientsWatch {
         let file = self.checks.directories().status(domain).into_iter();
         file.map(|file| DirectoryRow {
             stale: file.confirmed.is_some_and(|at| now.since(at) > stale_after),
-            name: FILE.to_owned(),
+            name: DirectoryName::FILE.to_owned(),
             entries: file.entries,
             confirmed: file.confirmed,
+            waits: false,
         })
         .chain(self.directories.of_domain(domain))
         .collect()
@@ -278,6 +283,10 @@ impl RecipientBook for RecipientsWatch {
         let forgotten = self.checks.known().forget_all_of(domain.as_str());
         self.store_change()?;
         Ok(forgotten)
+    }
+
+    fn has_file(&self, domain: &Domain) -> bool {
+        self.checks.directories().status(domain).is_some()
     }
 
     fn accept_file(&self, domain: &Domain) -> Result<Option<usize>, String> {

@@ -81,9 +81,9 @@ pub(super) fn reload(
     if let (Some(tls), Some(files)) = (&gateway.http_tls, super::accounts::files(settings)) {
         tls.reload(&files).map_err(|error| whole(&error))?;
     }
-    gateway.policies.rebase(base)?;
-    gateway.checks.directories().replace(directories);
-    gateway.recipients.directories().replace(synced);
+    // A domain that is to ask its directory must find it.
+    let first = || gateway.recipients.directories().replace(synced, directories);
+    gateway.policies.rebase(base, first)?;
     gateway.recipients.begin();
     gateway.checks.reload(convert::checks(settings));
     super::lists::replace(gateway, settings);

@@ -21,6 +21,11 @@ const URLS_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DirectoryName(pub String);
 
+impl DirectoryName {
+    /// What the directory of a domain is called that is a file.
+    pub const FILE: &str = "file";
+}
+
 impl Value for DirectoryName {
     const KIND: Kind = Kind::text("a name of small letters", "\"corp-ad\"", "^[a-z0-9][a-z0-9-]*$");
 
@@ -101,6 +106,10 @@ impl Check<'_> {
             if let Some(other) = named.insert(&directory.name, key.clone()) {
                 let (name, other) = (&directory.name.0, self.origin(&other));
                 self.error(&key, format!("{name} is named twice, also at {other}"));
+            }
+            if directory.name.0 == DirectoryName::FILE {
+                let text = "is what the directory_file of a domain is called: choose another name";
+                self.error(&key, text);
             }
             self.directory(&at, directory);
             let asks = |name: &Option<DirectoryName>| name.as_ref() == Some(&directory.name);
@@ -206,6 +215,10 @@ mod tests {
                 "is named twice",
             ),
             (&format!("{url}[[directory]]\nname = \"b\"\nbase = \"x\"\n{url}"), "nobody asks it"),
+            (
+                &format!("{url}[[directory]]\nname = \"file\"\nbase = \"x\"\n{url}"),
+                "directory.1.name: is what the directory_file of a domain is called",
+            ),
             (&format!("{url}[[directory]]\nname = \"../b\"\nbase = \"x\"\n{url}"), "small letters"),
         ] {
             let problem = told(lines);

@@ -209,9 +209,10 @@ settings! {
         /// The attributes that hold addresses. Of values with a kind before them, as in
         /// `proxyAddresses`, those count that begin with `smtp:`.
         attributes: Vec<Words> = ["mail", "proxyAddresses", "mailAlternateAddress", "mailLocalAddress"];
-        /// Whether accounts of Active Directory that are switched off are recipients. Shared, room
-        /// and equipment mailboxes always are.
-        disabled_accounts: bool = false;
+        /// Whether accounts of Active Directory that are switched off are recipients. A mail server
+        /// takes mail for them all the same, until their addresses are removed. With `false` they are
+        /// refused, but for what Exchange calls a shared, room or equipment mailbox.
+        disabled_accounts: bool = true;
         /// Entries that are asked for at once (RFC 2696); 0 asks for all. No more than the server
         /// allows: Active Directory allows 1,000.
         page_size: u32 = 500, within 0..=10000;
@@ -219,10 +220,11 @@ settings! {
         refresh: Duration = "1h", within "1m"..="7d";
         /// How long connecting, signing in, and each page may take.
         timeout: Duration = "30s", within "1s"..="10m";
-        /// Entries that are taken; a directory with more is not read, and the old content stays.
+        /// Entries that are taken; a directory with more is not read, and the old content stays. So it
+        /// is with more than two million addresses, 128 MiB of them, or 200,000 values of one entry.
         entries_max: u32 = 500000, within 1..=10000000;
-        /// How many of a hundred recipients may be gone at once. An answer without more of them is
-        /// taken for a mistake and waits for `recipients sync --accept`.
+        /// How many of a hundred recipients of a domain may be gone at once. An answer without more of
+        /// them is taken for a mistake, and the domain stays as it is until `recipients sync --accept`.
         shrink_max: u8 = 50, within 0..=100;
     }
 

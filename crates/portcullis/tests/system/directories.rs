@@ -109,7 +109,7 @@ fn settings(gateway: &Gateway, url: &str, secret: &str, authority: &str, more: &
          [[directory]]\nname = \"corp\"\n{url}\nbase = \"dc=ldap,dc=example\"\n\
          bind_dn = \"cn=reader,dc=ldap,dc=example\"\npassword_file = \"{}\"\nca_file = \"{}\"\n\
          attributes = [\"mail\", \"proxyAddresses\", \"mailLocalAddress\", \"rawMail\"]\n\
-         timeout = \"5s\"\n{pages}{more}\n",
+         timeout = \"5s\"\ndisabled_accounts = false\n{pages}{more}\n",
         secret.display(),
         authority.display(),
     )
@@ -187,12 +187,12 @@ fn a_slapd_that_is_away_or_half_empty_costs_nobody_their_mail() {
         .collect();
     house.modify(&deleted);
     let (code, said) = house.sync(&[]);
-    assert!(code != 0 && said.contains("130 of 135 recipients are gone"), "{said}");
+    assert!(code != 0 && said.contains("130 of 135 recipients of ldap.example are gone"), "{said}");
     assert_eq!(house.code("p7@ldap.example"), 250, "the old content stays");
     // It is looked at again once a second or so.
     wait_for(SOON, "/readyz names the way out", || {
         let (_, ready) = house.gateway.get(house.gateway.metrics, "/readyz")?;
-        ready.contains("recipients sync corp --accept").then_some(())
+        ready.contains("recipients sync corp --accept 130").then_some(())
     });
     let (code, said) = house.sync(&["--dry-run"]);
     assert!(code == 0 && said.contains("130 would be gone"), "{said}");
@@ -205,7 +205,10 @@ fn a_slapd_that_is_away_or_half_empty_costs_nobody_their_mail() {
     assert_eq!(house.code("p7@ldap.example"), 250, "what was kept answers after a restart");
     assert_eq!(house.code("nobody@ldap.example"), 550, "and it is not old yet");
     house.slapd.order("start");
-    let (code, said) = house.sync(&["--accept"]);
+    let (code, said) = house.sync(&["--accept", "129"]);
+    assert!(code != 0 && said.contains("more than the 129 that were accepted"), "{said}");
+    assert_eq!(house.code("p7@ldap.example"), 250, "more than somebody has seen");
+    let (code, said) = house.sync(&["--accept", "130"]);
     assert!(code == 0 && said.contains("130 are gone"), "{said}");
     assert_eq!(house.code("p7@ldap.example"), 550);
     let audit = house.gateway.ask_json(&["audit", "list"]);

@@ -12,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use super::ber::{SEQUENCE, head};
 use super::message::{self, Outcome, Said, words};
+use super::ranges::{Gathered, PartsError, is_in_parts};
 use super::{
-    LdapDial, LdapDone, LdapError, LdapSearch, LdapServer, LdapSession, LdapUrl, TakeEntry,
+    Filter, LdapDial, LdapDone, LdapEntry, LdapError, LdapSearch, LdapServer, LdapSession, LdapUrl,
+    Scope, TakeEntry,
 };
 use crate::dial::{Dial, DialOptions, Stream};
 use crate::{Authorities, BoxFuture, Resolver};
@@ -25,6 +27,9 @@ const MESSAGE_OCTETS_MAX: usize = 32 << 20;
 const SEARCH_OCTETS_MAX: usize = 1 << 30;
 /// Pages without an entry, one behind the other, after which a search is given up.
 const EMPTY_PAGES_MAX: usize = 100;
+/// Questions of one search for the parts of attributes: some thousand groups
+/// of some thousand members each.
+const PARTS_MAX: usize = 20_000;
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 4;
 
@@ -88,16 +93,11 @@ impl LdapDial for Ldap {
     fn open<'a>(
         &'a self,
         server: &'a LdapServer,
+        url: &'a LdapUrl,
     ) -> BoxFuture<'a, Result<Box<dyn LdapSession>, LdapError>> {
         Box::pin(async move {
-            let mut refused = LdapError::Unreachable { at: String::new(), why: String::new() };
-            for url in &server.urls {
-                match self.reach(server, url).await {
-                    Ok(session) => return Ok(Box::new(session) as Box<dyn LdapSession>),
-                    Err(error) => refused = error,
-                }
-            }
-            Err(refused)
+            let session = self.reach(server, url).await?;
+            Ok(Box::new(session) as Box<dyn LdapSession>)
         })
     }
 }
@@ -212,7 +212,7 @@ impl Session {
         search: &LdapSearch<'_>,
         cookie: &[u8],
         so_far: &mut Progress,
-        take: &mut (dyn FnMut(super::LdapEntry) + Send),
+        take: TakeEntry<'_>,
     ) -> Result<Vec<u8>, LdapError> {
         let id = self.number();
         self.send(&message::search(id, search, cookie)).await?;
@@ -224,6 +224,9 @@ impl Session {
                 Said::Entry(entry) => {
                     so_far.done.entries += 1;
                     take(entry);
+                }
+                Said::TooManyValues => {
+                    return Err(self.too_much("values in one entry", message::VALUES_MAX));
                 }
                 Said::Reference if so_far.done.referrals < search.entries_max => {
                     so_far.done.referrals += 1;
@@ -243,12 +246,21 @@ impl Session {
         take: TakeEntry<'_>,
     ) -> Result<LdapDone, LdapError> {
         let (mut cookie, mut empty) = (Vec::new(), 0);
-        let mut so_far = Progress { done: LdapDone::default(), octets: SEARCH_OCTETS_MAX };
+        let mut so_far = Progress { octets: SEARCH_OCTETS_MAX, ..Progress::default() };
         loop {
             let before = so_far.done.entries;
+            // Asked for one by one behind the page, so that no more than one is in memory.
+            let mut in_parts = Vec::new();
+            let mut sort = |entry: LdapEntry| match is_in_parts(&entry) {
+                true => in_parts.push(entry.name),
+                false => take(entry),
+            };
             let (at, after) = (self.at.clone(), self.timeout);
-            let page = self.page(search, &cookie, &mut so_far, take);
+            let page = self.page(search, &cookie, &mut so_far, &mut sort);
             cookie = in_time(at, after, page).await?;
+            for name in in_parts {
+                take(self.whole(&name, search.attributes, &mut so_far).await?);
+            }
             so_far.done.pages += 1;
             if cookie.is_empty() {
                 return Ok(so_far.done);
@@ -258,6 +270,47 @@ impl Session {
                 return Err(self.too_much("empty pages", EMPTY_PAGES_MAX));
             }
         }
+    }
+
+    /// An entry whose attributes come in parts, with all of them.
+    async fn whole(
+        &mut self,
+        name: &str,
+        attributes: &[String],
+        so_far: &mut Progress,
+    ) -> Result<LdapEntry, LdapError> {
+        let at = self.at.clone();
+        let unfit = |error: PartsError| error.of(&at);
+        let mut gathered =
+            Gathered::of(self.one(name, attributes, so_far).await?).map_err(unfit)?;
+        while let Some(wanted) = gathered.wanted() {
+            let more = self.one(name, &[wanted], so_far).await?;
+            gathered.add(more).map_err(unfit)?;
+        }
+        Ok(gathered.whole())
+    }
+
+    /// One entry, as its server has it now.
+    async fn one(
+        &mut self,
+        name: &str,
+        attributes: &[String],
+        so_far: &mut Progress,
+    ) -> Result<LdapEntry, LdapError> {
+        so_far.parts += 1;
+        if so_far.parts > PARTS_MAX {
+            return Err(self.too_much("parts of attributes", PARTS_MAX));
+        }
+        let filter = &Filter::anything();
+        let (base, scope) = (name, Scope::Base);
+        let search = LdapSearch { base, scope, filter, attributes, page_size: 0, entries_max: 1 };
+        let mut progress = Progress { octets: so_far.octets, ..Progress::default() };
+        let (mut found, at, after) = (None, self.at.clone(), self.timeout);
+        let mut take = |entry| found = Some(entry);
+        in_time(at, after, self.page(&search, &[], &mut progress, &mut take)).await?;
+        so_far.octets = progress.octets;
+        // It may have gone since.
+        found.ok_or_else(|| LdapError::Parts { at: self.at.clone() })
     }
 
     fn broken(&self, error: &io::Error) -> LdapError {
@@ -278,10 +331,13 @@ impl Session {
 }
 
 /// What a search has had so far.
+#[derive(Default)]
 struct Progress {
     done: LdapDone,
     /// Octets that may still come.
     octets: usize,
+    /// Questions for the parts of attributes.
+    parts: usize,
 }
 
 impl LdapSession for Session {

@@ -36,6 +36,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// What every entry fits.
+    pub(super) fn anything() -> Filter {
+        let mut out = Writer::default();
+        out.octets(PRESENT, b"objectClass");
+        Filter { text: "(objectClass=*)".to_owned(), octets: out.0 }
+    }
+
     /// The filter as text.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -254,6 +261,7 @@ mod tests {
     #[test]
     fn filters_are_written_as_the_protocol_has_them() {
         assert_eq!(sent("(mail=*)"), b"\x87\x04mail");
+        assert_eq!("(objectClass=*)".parse(), Ok(Filter::anything()));
         assert_eq!(sent("(cn=a\\2ab)"), b"\xa3\x09\x04\x02cn\x04\x03a*b");
         assert_eq!(sent("(!(cn=a))"), b"\xa2\x09\xa3\x07\x04\x02cn\x04\x01a");
         assert_eq!(

@@ -3,9 +3,12 @@
 use super::ber::{BerError, ENUMERATED, INTEGER, OCTETS, Reader, SEQUENCE, Writer, integer};
 use super::{LdapEntry, LdapSearch, Scope};
 
-/// Longest value of an attribute that is kept, in octets; longer ones are left
-/// out. Distinguished names are the longest that are of use.
+/// Longest value of an attribute that is kept, in octets; a longer one becomes
+/// empty. Distinguished names are the longest that are of use.
 const VALUE_OCTETS_MAX: usize = 4_096;
+/// Values that one entry may have: the members of a very large group. Each
+/// needs several times the octets of a short one.
+pub(super) const VALUES_MAX: usize = 200_000;
 /// Octets of a server's words that are shown.
 const SAID_OCTETS_MAX: usize = 200;
 
@@ -24,6 +27,8 @@ pub(super) enum Said {
     Extended(Outcome),
     /// An entry.
     Entry(LdapEntry),
+    /// An entry with more values than are taken.
+    TooManyValues,
     /// A referral to another server.
     Reference,
     /// The end of a search, and where the next page begins.
@@ -112,7 +117,7 @@ pub(super) fn read(content: &[u8]) -> Result<(i64, Said), BerError> {
     let (tag, content) = reader.next()?.ok_or(BerError)?;
     let said = match tag {
         0x61 => Said::SignedIn(outcome(content)?),
-        0x64 => Said::Entry(entry(content)?),
+        0x64 => entry(content)?.map_or(Said::TooManyValues, Said::Entry),
         0x65 => Said::Done(outcome(content)?, cookie(reader)?),
         0x73 => Said::Reference,
         0x78 => Said::Extended(outcome(content)?),
@@ -139,7 +144,8 @@ fn shown(said: &[u8]) -> String {
     octets.map(char).collect::<String>().trim().to_owned()
 }
 
-fn entry(content: &[u8]) -> Result<LdapEntry, BerError> {
+/// Nothing if it has too many values.
+fn entry(content: &[u8]) -> Result<Option<LdapEntry>, BerError> {
     let mut reader = Reader(content);
     let name = reader.expect(OCTETS)?;
     // A name that is too long to be kept is none that anything can name.
@@ -147,6 +153,7 @@ fn entry(content: &[u8]) -> Result<LdapEntry, BerError> {
     let mut entry =
         LdapEntry { name: String::from_utf8_lossy(name).into_owned(), ..LdapEntry::default() };
     let mut attributes = Reader(reader.expect(SEQUENCE)?);
+    let mut room = VALUES_MAX;
     while let Some((tag, content)) = attributes.next()? {
         if tag != SEQUENCE {
             return Err(BerError);
@@ -156,13 +163,20 @@ fn entry(content: &[u8]) -> Result<LdapEntry, BerError> {
         let mut set = Reader(reader.expect(0x31)?);
         let mut values = Vec::new();
         while let Some((_, value)) = set.next()? {
-            if value.len() <= VALUE_OCTETS_MAX {
-                values.push(value.to_vec());
+            if values.len() == room {
+                return Ok(None);
             }
+            let kept = if value.len() <= VALUE_OCTETS_MAX { value } else { &[] };
+            values.push(kept.to_vec());
         }
+        // An attribute without a value needs room as well.
+        room = room.saturating_sub(values.len().max(1));
         entry.attributes.push((attribute, values));
+        if room == 0 && !attributes.0.is_empty() {
+            return Ok(None);
+        }
     }
-    Ok(entry)
+    Ok(Some(entry))
 }
 
 /// Where the next page begins, out of the controls; empty at the end.
@@ -282,9 +296,14 @@ mod tests {
         let long = vec![b'x'; VALUE_OCTETS_MAX + 1];
         let message = played::entry(7, "cn=a", "mail", &[b"a@b", b"\xff\xfe", &long]);
         let (id, said) = read(content(&message)).unwrap();
-        let values = vec![b"a@b".to_vec(), b"\xff\xfe".to_vec()];
+        let values = vec![b"a@b".to_vec(), b"\xff\xfe".to_vec(), Vec::new()];
         let expected = LdapEntry { name: "cn=a".into(), attributes: vec![("mail".into(), values)] };
         assert_eq!((id, said), (7, Said::Entry(expected)));
+        for (count, is_taken) in [(VALUES_MAX, true), (VALUES_MAX + 1, false)] {
+            let message = played::entry(7, "cn=a", "member", &vec![&b""[..]; count]);
+            let (_, said) = read(content(&message)).unwrap();
+            assert_eq!(said == Said::TooManyValues, !is_taken, "{count}");
+        }
         let message = played::done(8, 0, b"next");
         let ok = Outcome { code: 0, said: String::new() };
         assert_eq!(read(content(&message)), Ok((8, Said::Done(ok, b"next".to_vec()))));

@@ -10,6 +10,7 @@ mod ber;
 mod client;
 mod filter;
 mod message;
+mod ranges;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -26,7 +27,7 @@ use crate::BoxFuture;
 /// A server, or several with the same content, and how to sign in there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LdapServer {
-    /// Where they are, tried in this order.
+    /// Where they are, in the order in which they are to be tried.
     pub urls: Vec<LdapUrl>,
     /// Whether a connection that begins in the clear goes on encrypted (RFC
     /// 4511 section 4.14).
@@ -73,7 +74,8 @@ pub struct LdapSearch<'a> {
     pub entries_max: usize,
 }
 
-/// One entry. Values are whatever octets the server sent.
+/// One entry, with all values of its attributes. They are whatever octets the
+/// server sent; one that is too long to be kept is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LdapEntry {
     /// Its distinguished name.
@@ -158,6 +160,12 @@ pub enum LdapError {
         /// Which server.
         at: String,
     },
+    /// The parts of an attribute that came in several make no whole.
+    #[error("{at} gives an attribute in parts that do not fit")]
+    Parts {
+        /// Which server.
+        at: String,
+    },
     /// There is more than we take.
     #[error("{at} has more than {max} {what}, so the search was given up")]
     TooMuch {
@@ -172,13 +180,14 @@ pub enum LdapError {
 
 /// Opens directories.
 pub trait LdapDial: Send + Sync + 'static {
-    /// Connects to the first server that takes us, and signs in.
+    /// Connects to `url`, which is one of the server's, and signs in.
     ///
     /// # Errors
-    /// See [`LdapError`]; of several servers, what was wrong with the last.
+    /// See [`LdapError`].
     fn open<'a>(
         &'a self,
         server: &'a LdapServer,
+        url: &'a LdapUrl,
     ) -> BoxFuture<'a, Result<Box<dyn LdapSession>, LdapError>>;
 }
 
@@ -187,8 +196,9 @@ pub type TakeEntry<'a> = &'a mut (dyn FnMut(LdapEntry) + Send);
 
 /// A directory to which we are connected.
 pub trait LdapSession: Send {
-    /// Searches to the end, and gives every entry to `take`. Who gets an
-    /// error has seen a part at most, and must not believe it.
+    /// Searches to the end, and gives every entry to `take`, each whole: what
+    /// a server gives of an attribute in parts is fetched to its end. Who gets
+    /// an error has seen some entries at most, and must not believe them.
     ///
     /// # Errors
     /// See [`LdapError`].

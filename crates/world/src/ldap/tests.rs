@@ -22,27 +22,42 @@ fn server(start_tls: bool, sign_in: bool) -> LdapServer {
     }
 }
 
-/// Waits for a request, whatever it is, and says these octets.
-async fn answer(stream: &mut DuplexStream, said: &[u8]) {
+/// Waits for a request, and says these octets; gives the request.
+async fn answer(stream: &mut DuplexStream, said: &[u8]) -> String {
     let mut request = [0; 4_096];
-    assert!(stream.read(&mut request).await.unwrap() > 0, "a request");
+    let length = stream.read(&mut request).await.unwrap();
+    assert!(length > 0, "a request");
     stream.write_all(said).await.unwrap();
+    String::from_utf8_lossy(&request[..length]).into_owned()
 }
 
 /// Searches where each request is answered with the next of these octets; the
-/// connection is then kept open if `hold` says so. What came, and how it
-/// ended.
+/// connection is then kept open if `hold` says so. The names of what came, and
+/// how it ended.
 async fn searched(
     server: &LdapServer,
     answers: Vec<Vec<u8>>,
     hold: bool,
 ) -> (Vec<String>, Result<LdapDone, LdapError>) {
+    let (came, ended, _) = read(server, answers, hold).await;
+    (came.into_iter().map(|entry| entry.name).collect(), ended)
+}
+
+/// The same with the entries, and with what was asked.
+async fn read(
+    server: &LdapServer,
+    answers: Vec<Vec<u8>>,
+    hold: bool,
+) -> (Vec<LdapEntry>, Result<LdapDone, LdapError>, Vec<String>) {
     let network = SimulatedNetwork::new(Arc::new(SimulatedClock::new(Timestamp::EPOCH)));
     let mut listener = network.listen(AT.parse().unwrap());
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked);
     let played = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         for said in answers {
-            answer(&mut stream, &said).await;
+            let request = answer(&mut stream, &said).await;
+            heard.lock().unwrap().push(request);
         }
         if hold {
             std::future::pending::<()>().await;
@@ -59,12 +74,13 @@ async fn searched(
         entries_max: 3,
     };
     let mut came = Vec::new();
-    let ended = match ldap.open(server).await {
-        Ok(mut session) => session.search(&search, &mut |entry| came.push(entry.name)).await,
+    let ended = match ldap.open(server, &server.urls[0]).await {
+        Ok(mut session) => session.search(&search, &mut |entry| came.push(entry)).await,
         Err(error) => Err(error),
     };
     played.abort();
-    (came, ended)
+    let asked = asked.lock().unwrap().clone();
+    (came, ended, asked)
 }
 
 /// A page of entries, and where the next begins.
@@ -141,19 +157,81 @@ async fn a_server_that_is_silent_or_drips_does_not_keep_us() {
 }
 
 #[tokio::test]
-async fn of_several_servers_the_first_that_answers_is_taken() {
+async fn a_server_that_is_not_there_is_named() {
     let network = SimulatedNetwork::new(Arc::new(SimulatedClock::new(Timestamp::EPOCH)));
-    let _listener = network.listen("192.0.2.2:389".parse().unwrap());
     let ldap = Ldap::new(Arc::new(SimulatedResolver::new()), Arc::new(network));
-    let urls = |all: &[&str]| LdapServer {
-        urls: all.iter().map(|url| url.parse().unwrap()).collect(),
-        ..server(false, false)
-    };
-    assert!(ldap.open(&urls(&["ldap://192.0.2.1", "ldap://192.0.2.2"])).await.is_ok());
-    let error = ldap.open(&urls(&["ldap://192.0.2.1"])).await.err().unwrap();
+    let (server, url) = (server(false, false), |url: &str| url.parse::<LdapUrl>().unwrap());
+    let error = ldap.open(&server, &url("ldap://192.0.2.1")).await.err().unwrap();
     assert!(matches!(error, LdapError::Unreachable { .. }), "{error}");
-    let error = ldap.open(&urls(&["ldap://nowhere.example"])).await.err().unwrap();
+    let error = ldap.open(&server, &url("ldap://nowhere.example")).await.err().unwrap();
     assert!(matches!(error, LdapError::Name { .. }), "{error}");
+}
+
+/// One entry with one attribute, as an answer to request `id` that ends it.
+fn only(id: u32, attribute: &str, values: &[&[u8]]) -> Vec<u8> {
+    [played::entry(id, "cn=big", attribute, values), played::done(id, 0, b"")].concat()
+}
+
+#[tokio::test]
+async fn what_comes_in_parts_is_fetched_to_its_end() {
+    let first = [
+        played::entry(1, "cn=big", "member;range=0-1", &[b"a", b"b"]),
+        page(1, &["cn=small"], b"more"),
+    ];
+    let answers = vec![
+        first.concat(),
+        only(2, "member;range=0-1", &[b"a", b"b"]),
+        only(3, "member;range=2-3", &[b"c", b"d"]),
+        only(4, "member;range=4-*", &[b"e"]),
+        page(5, &["cn=last"], b""),
+    ];
+    let (came, ended, asked) = read(&server(false, false), answers, true).await;
+    assert_eq!(ended, Ok(LdapDone { entries: 3, pages: 2, referrals: 0 }));
+    let names: Vec<&str> = came.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["cn=small", "cn=big", "cn=last"]);
+    let values = [b"a", b"b", b"c", b"d", b"e"].map(|one| one.to_vec()).to_vec();
+    assert_eq!(came[1].attributes, [("member".to_owned(), values)]);
+    let holds = |at: usize, text: &str| assert!(asked[at].contains(text), "{text} in {asked:?}");
+    holds(2, "cn=big");
+    holds(3, "cn=big");
+    holds(2, "member;range=2-*");
+    holds(3, "member;range=4-*");
+}
+
+#[tokio::test]
+async fn parts_that_make_no_whole_are_an_error_and_have_an_end() {
+    let plain = server(false, false);
+    let first = || only(1, "member;range=0-1", &[b"a", b"b"]);
+    let again = || only(2, "member;range=0-1", &[b"a", b"b"]);
+    let told = async |answers: Vec<Vec<u8>>| {
+        let (came, ended) = searched(&plain, [vec![first()], answers].concat(), true).await;
+        (came, ended.unwrap_err())
+    };
+    let unfit = LdapError::Parts { at: "ldap://127.0.0.1".to_owned() };
+    for (what, answer) in [
+        ("it goes back", only(3, "member;range=0-1", &[b"a", b"b"])),
+        ("it leaves some out", only(3, "member;range=3-*", &[b"d"])),
+        ("it is shorter than it says", only(3, "member;range=2-5", &[b"c"])),
+        ("another attribute", only(3, "memberOf;range=2-*", &[b"c"])),
+        ("an attribute that is whole", only(3, "member", &[b"c"])),
+        ("no entry", played::done(3, 0, b"")),
+    ] {
+        assert_eq!(told(vec![again(), answer]).await, (Vec::new(), unfit.clone()), "{what}");
+    }
+    let (_, gone) = told(vec![again(), played::done(3, 32, b"")]).await;
+    assert!(matches!(gone, LdapError::Refused { .. }), "{gone}");
+    let endless = (2..20_100_u32).map(|id| {
+        let at = id - 2;
+        only(id, &format!("member;range={at}-{at}"), &[b"x"])
+    });
+    let (came, error) = told(endless.collect()).await;
+    assert!(matches!(error, LdapError::TooMuch { what: "parts of attributes", .. }), "{error}");
+    assert!(came.is_empty(), "{came:?}");
+    let wide = vec![&b"x"[..]; 150_000];
+    let parts = [(0, 149_999), (150_000, 299_999)].into_iter().zip(2..);
+    let parts = parts.map(|((from, to), id)| only(id, &format!("member;range={from}-{to}"), &wide));
+    let (_, error) = told(parts.collect()).await;
+    assert!(matches!(error, LdapError::TooMuch { what: "values in one entry", .. }), "{error}");
 }
 
 #[test]

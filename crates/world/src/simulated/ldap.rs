@@ -5,22 +5,32 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::BoxFuture;
 use crate::ldap::{
-    LdapDial, LdapDone, LdapEntry, LdapError, LdapSearch, LdapServer, LdapSession, Scope, TakeEntry,
+    LdapDial, LdapDone, LdapEntry, LdapError, LdapSearch, LdapServer, LdapSession, LdapUrl, Scope,
+    TakeEntry,
 };
 
 /// Answers each filter with the entries that were set for it, and a search
 /// for one entry with that of the name.
 #[derive(Default)]
 pub struct SimulatedLdap {
-    answers: std::sync::Arc<Mutex<Answers>>,
+    answers: Mutex<Answers>,
+}
+
+/// How a server fails that takes us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LdapFault {
+    /// Its searches break after so many entries, if there are more.
+    BreaksAfter(usize),
+    /// It does not answer a search.
+    Silent,
 }
 
 #[derive(Clone, Default)]
 struct Answers {
     entries: HashMap<String, Vec<LdapEntry>>,
     failing: Option<LdapError>,
-    /// Entries after which a search breaks.
-    breaks_after: Option<usize>,
+    /// By the address of the server.
+    faults: HashMap<String, LdapFault>,
     opened: usize,
 }
 
@@ -44,9 +54,12 @@ impl SimulatedLdap {
         self.change(|answers| answers.failing = error);
     }
 
-    /// Breaks every search after so many entries, or none.
-    pub fn break_after(&self, entries: Option<usize>) {
-        self.change(|answers| answers.breaks_after = entries);
+    /// Has the server at this address fail so, or not any more.
+    pub fn fault(&self, url: &str, fault: Option<LdapFault>) {
+        self.change(|answers| match fault {
+            Some(fault) => drop(answers.faults.insert(url.to_owned(), fault)),
+            None => drop(answers.faults.remove(url)),
+        });
     }
 
     /// How often somebody wanted a connection.
@@ -59,38 +72,56 @@ impl LdapDial for SimulatedLdap {
     fn open<'a>(
         &'a self,
         _: &'a LdapServer,
+        url: &'a LdapUrl,
     ) -> BoxFuture<'a, Result<Box<dyn LdapSession>, LdapError>> {
         self.change(|answers| answers.opened += 1);
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let at = url.to_string();
         Box::pin(async move {
             match &answers.failing {
                 Some(error) => Err(error.clone()),
-                None => Ok(Box::new(answers) as Box<dyn LdapSession>),
+                None => Ok(Box::new(Opened { answers, at }) as Box<dyn LdapSession>),
             }
         })
     }
 }
 
-impl LdapSession for Answers {
+/// A connection to the server at an address.
+struct Opened {
+    answers: Answers,
+    at: String,
+}
+
+impl Opened {
+    fn found(&self, search: &LdapSearch<'_>) -> Vec<LdapEntry> {
+        let entries = &self.answers.entries;
+        match search.scope {
+            Scope::Whole => entries.get(search.filter.as_str()).cloned().unwrap_or_default(),
+            Scope::Base => {
+                let all = entries.values().flatten();
+                all.filter(|entry| entry.name == search.base).take(1).cloned().collect()
+            }
+        }
+    }
+}
+
+impl LdapSession for Opened {
     fn search<'a>(
         &'a mut self,
         search: &'a LdapSearch<'a>,
         take: TakeEntry<'a>,
     ) -> BoxFuture<'a, Result<LdapDone, LdapError>> {
-        let at = || "ldap://simulated".to_owned();
-        let found: Vec<LdapEntry> = match search.scope {
-            Scope::Whole => self.entries.get(search.filter.as_str()).cloned().unwrap_or_default(),
-            Scope::Base => {
-                let all = self.entries.values().flatten();
-                all.filter(|entry| entry.name == search.base).take(1).cloned().collect()
-            }
+        let (found, fault) = (self.found(search), self.answers.faults.get(&self.at).copied());
+        let (at, max, entries) = (self.at.clone(), search.entries_max, found.len());
+        let breaks = match fault {
+            Some(LdapFault::Silent) => return Box::pin(std::future::pending()),
+            Some(LdapFault::BreaksAfter(after)) if after < entries => Some(after),
+            _ => None,
         };
-        let (max, entries) = (search.entries_max, found.len());
-        let breaks = self.breaks_after.filter(|after| *after < entries);
         found.into_iter().take(breaks.unwrap_or(max)).for_each(take);
         let done = match breaks {
-            Some(_) => Err(LdapError::Broken { at: at(), why: "it ended early".to_owned() }),
-            None if entries > max => Err(LdapError::TooMuch { at: at(), what: "entries", max }),
+            Some(_) => Err(LdapError::Broken { at, why: "it ended early".to_owned() }),
+            None if entries > max => Err(LdapError::TooMuch { at, what: "entries", max }),
             None => Ok(LdapDone { entries, pages: 1, referrals: 0 }),
         };
         Box::pin(async move { done })

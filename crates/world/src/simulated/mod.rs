@@ -15,7 +15,7 @@ mod resolver;
 pub use chance::SeededChance;
 pub use clock::SimulatedClock;
 pub use disk_space::SimulatedDisk;
-pub use ldap::SimulatedLdap;
+pub use ldap::{LdapFault, SimulatedLdap};
 pub use network::{SimulatedListener, SimulatedNetwork};
 pub use recipient_probe::SimulatedProbe;
 pub use resolver::{Asked, SimulatedResolver};

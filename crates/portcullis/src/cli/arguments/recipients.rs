@@ -57,9 +57,9 @@ pub enum RecipientsCommand {
         /// Change nothing, say what would change.
         #[arg(long)]
         dry_run: bool,
-        /// Take an answer that names nobody, or far fewer than before.
-        #[arg(long, requires = "name", conflicts_with = "dry_run")]
-        accept: bool,
+        /// Take an answer that names nobody, or far fewer than before, as long as no more recipients than this are gone in it.
+        #[arg(long, value_name = "GONE", requires = "name", conflicts_with = "dry_run")]
+        accept: Option<usize>,
     },
     /// Forget an address, imported or learned.
     Forget {

@@ -173,6 +173,7 @@ export const screens = {
   'sign-in-by-service-too-late': byService('/sign-in/provider/back?code=x&state=y'),
   'me-by-service': byService('/me', 'p-olga'),
   'account-by-service': byService('/system/access/olga', 'p-olga'),
+  'directories-on-servers': byService('/reports/recipients', 'p-olga'),
   'signed-out-of-service': async (page, url) => {
     await byService('/me', 'p-olga')(page, url);
     await page.locator('details', { has: page.locator('form[action="/sign-out"]') }).locator('summary').first().click();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startServer } from './gateway.js';
 import { CLIENT, startIdentity } from './identity.js';
+import { directorySettings, startLdap } from './ldap.js';
 
 /** With which accounts of the server itself come in. */
 export const PASSWORD = 'four quiet words for tests';
@@ -28,14 +29,15 @@ export function addAccount(server, name, role) {
   server.command(['account', 'password', name], `${PASSWORD}\n`);
 }
 
-/** Both, with `people` at the service, which is called Corp, and `root` at the server alone. `stop` ends both. */
+/** Both, with `people` at the service, which is called Corp, and `root` at the server alone, and a directory of recipients. `stop` ends all. */
 export async function startService(people) {
   const http = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-secret-'));
   const secret = join(folder, 'secret');
   writeFileSync(secret, `${CLIENT.secret}\n`, { mode: 0o600 });
   const identity = await startIdentity({ console: `http://127.0.0.1:${http}`, people });
-  const settings = `
+  const ldap = await startLdap(['ann@ldap.example', 'bob@ldap.example']);
+  const settings = `${directorySettings(ldap)}
 [sign_in]
 issuer = "${identity.issuer}"
 name = "Corp"
@@ -48,11 +50,13 @@ ${GROUPS}`;
     const stop = async () => {
       await server.stop();
       await identity.stop();
+      await ldap.stop();
       rmSync(folder, { recursive: true, force: true });
     };
     return { server, identity, stop };
   } catch (error) {
     await identity.stop();
+    await ldap.stop();
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }

@@ -190,7 +190,8 @@ impl RecipientDomain {
         let some = known.iter().filter(|(count, _)| *count > 0);
         parts.extend(some.map(|(count, how)| format!("{count} {how}")));
         if let Some(until) = self.learns_until.filter(|until| *until > now) {
-            parts.push(format!("takes every address and learns until {until}"));
+            let left = spoken(until.since(now));
+            parts.push(format!("takes every address and learns for another {left}"));
         }
         match (parts.is_empty(), self.validation) {
             (false, _) => parts.join("; "),
@@ -415,6 +416,10 @@ mod tests {
         };
         let expected = "file: 2 recipients, confirmed 5 s ago, too old to be believed; 3 imported";
         assert_eq!(domain.words(now), expected);
+        let learns_until = Some(Timestamp::from_millis(15_000));
+        let learns = RecipientDomain { learns_until, ..domain.clone() };
+        let expected = format!("{expected}; takes every address and learns for another 5 s");
+        assert_eq!(learns.words(now), expected);
         let (directories, validation) = (Vec::new(), RecipientValidation::Known);
         let empty = RecipientDomain { directories, validation, imported: 0, ..domain };
         assert_eq!(empty.words(now), "nobody is known yet, so every address is taken");

@@ -34,6 +34,24 @@ pub(crate) fn author_domains(header_from: &[String]) -> Vec<String> {
     domains
 }
 
+/// Whether each author in a From field is an address. One that is none is what
+/// nobody could read, or what was not read because there is too much of it.
+pub(crate) fn are_addresses(header_from: &[String]) -> bool {
+    header_from.iter().all(|one| one.parse::<EmailAddress>().is_ok())
+}
+
+/// What is said of a message of which not every author is known: it must not
+/// pass for those that are.
+pub(crate) fn of_a_part(facts: DmarcFacts) -> DmarcFacts {
+    match facts.result {
+        DmarcResult::Pass => {
+            let (result, flaw) = (DmarcResult::PermError, Some(Flaw::Syntax));
+            DmarcFacts { result, flaw, spf_aligned: false, dkim_aligned: false, ..facts }
+        }
+        _ => facts,
+    }
+}
+
 /// Evaluates DMARC. Of several authors' domains the worst answer counts: a
 /// message must not pass because one of its authors is honest.
 pub(crate) async fn dmarc(
@@ -219,5 +237,26 @@ mod tests {
         let from = ["ann@a.example", "bob@a.example", "x@b.example", "not one", "a@[192.0.2.1]"];
         let from: Vec<String> = from.map(str::to_owned).into();
         assert_eq!(author_domains(&from), ["a.example", "b.example"]);
+    }
+    #[test]
+    fn a_message_of_which_an_author_is_not_known_passes_for_nobody() {
+        let many: Vec<String> = (0..9).map(|n| format!("a{n}@x.example")).collect();
+        for (from, are_known) in [
+            ("ann@a.example", true),
+            ("ann@a.example, x@b.example", true),
+            ("ann@a.example, somebody else", false),
+            (&many.join(", "), false),
+            (&format!("ann@a.example{}<x@b.example>", "\r\n ".repeat(64 * 1024)), false),
+        ] {
+            let message = format!("From: {from}\r\n\r\n");
+            let facts = content::facts::read(message.as_bytes(), &Default::default());
+            let authors = content::facts::comparable_addresses(&facts);
+            assert_eq!(are_addresses(&authors), are_known, "{authors:?}");
+        }
+        let of = |result| DmarcFacts { result, dkim_aligned: true, ..DmarcFacts::default() };
+        let passed = of_a_part(of(DmarcResult::Pass));
+        assert_eq!((passed.result, passed.flaw), (DmarcResult::PermError, Some(Flaw::Syntax)));
+        assert!(!passed.dkim_aligned);
+        assert_eq!(of_a_part(of(DmarcResult::Fail)).result, DmarcResult::Fail);
     }
 }

@@ -88,6 +88,8 @@ pub async fn authenticate(
             ..DmarcFacts::default()
         },
     };
+    let are_known = dmarc::are_addresses(question.header_from);
+    let dmarc = if are_known { dmarc } else { dmarc::of_a_part(dmarc) };
     Authenticated { dkim, dmarc, arc }
 }
 

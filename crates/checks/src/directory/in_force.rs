@@ -174,12 +174,6 @@ impl Directories {
         self.look(address).is_some_and(|found| found.known)
     }
 
-    /// How many recipients of a domain were fetched from a server, if it asks
-    /// one.
-    pub fn synced_entries(&self, domain: &Domain) -> Option<usize> {
-        self.in_force.load().now.synced.get(domain).map(Directory::len)
-    }
-
     /// How the file of a domain is, if it has one.
     pub fn status(&self, domain: &Domain) -> Option<DirectoryStatus> {
         let in_force = self.in_force.load();

@@ -297,7 +297,8 @@ async fn a_directory_that_is_slow_delays_no_other() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::select! { () = reading => {}, () = time => {} }
+    // In this order, or time would go on while the other has no chance to begin.
+    tokio::select! { biased; () = reading => {}, () = time => {} }
     assert_eq!(*told.lock().unwrap(), [("corp".to_owned(), true)]);
     assert_eq!(house.clock.now(), Timestamp::EPOCH + Duration::from_secs(1));
 }

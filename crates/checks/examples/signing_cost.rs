@@ -22,6 +22,10 @@ impl Arrived for Message {
     fn is_whole(&self) -> bool {
         true
     }
+
+    fn body_hashes(&self) -> Option<content::BodyHashes> {
+        None
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "its output is its purpose")]

@@ -30,6 +30,10 @@ impl Arrived for Message {
     fn is_whole(&self) -> bool {
         true
     }
+
+    fn body_hashes(&self) -> Option<content::BodyHashes> {
+        None
+    }
 }
 
 /// Where the archives are: beside the project unless told otherwise.

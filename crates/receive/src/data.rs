@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use checks::Arrived;
 use smtp::{Answer, ContentFault, MailParameters};
+use store::Acceptance;
 use store::message::{LeftOut, QueuedMessage, QueuedRecipient, RecipientState};
-use store::{Acceptance, StoreError};
+use types::finding::Unavailable;
 use types::{
     Attempt, CheckName, Decision, Event, EventId, Evidence, Finding, ForwardPath, LifeLineId,
     MessageFacts, Observed, Outcome, QueueId, Reason, Reply, Stage, Timestamp, Verdict,
@@ -55,9 +56,11 @@ impl Desk {
         self.content(b"").await;
         let content = self.transaction.as_mut().and_then(|open| open.content.take());
         let Some(mut content) = content else { return Answer::Close };
-        if let Some(error) = content.failure.take() {
+        let failed = content.failure.take().map(|error| (unavailable(&error), not_stored(&error)));
+        let failed = failed.or_else(|| content.buffer.lacks_header().then(without_memory));
+        if let Some((missing, decision)) = failed {
             let open = self.transaction.take().map(|transaction| transaction.accepted);
-            return self.not_stored(open.unwrap_or_default(), &error, None);
+            return self.not_taken(open.unwrap_or_default(), missing, &decision, None);
         }
         let buffer =
             std::mem::replace(&mut content.buffer, ContentBuffer::new(&self.engine.budget));
@@ -272,7 +275,7 @@ impl Desk {
             }
             Err(error) => {
                 let open = kept.into_iter().map(Kept::reopen).collect();
-                self.not_stored(open, &error, Some(facts))
+                self.not_taken(open, unavailable(&error), &not_stored(&error), Some(facts))
             }
         }
     }
@@ -315,18 +318,19 @@ impl Desk {
         }
     }
 
-    /// Ends all attempts because the message could not be stored.
-    fn not_stored(
+    /// Ends all attempts because something of ours is missing that a message
+    /// needs to be taken.
+    fn not_taken(
         &mut self,
         mut open: Vec<OpenAttempt>,
-        error: &StoreError,
+        missing: Unavailable,
+        decision: &Decision,
         facts: Option<&Arc<MessageFacts>>,
     ) -> Answer {
-        let missing = unavailable(error);
         for open in &mut open {
             open.evidence.add(checks::unavailable(missing, Stage::Content));
         }
-        let decided = || Outcome::Deferred(not_stored(error));
+        let decided = || Outcome::Deferred(decision.clone());
         let Some(reply) = open.first().map(|open| self.reply(&decided(), open)) else {
             return Answer::Close;
         };
@@ -468,6 +472,11 @@ fn stage_of(outcome: &Outcome) -> Stage {
 
 fn lost() -> Decision {
     Decision::new(Reason::SystemUnavailable, CheckName::System)
+}
+
+/// What is decided where nobody can say who wrote a message.
+fn without_memory() -> (Unavailable, Decision) {
+    (Unavailable::Memory, lost())
 }
 
 fn null_reverse_path() -> Arc<types::ReversePath> {

@@ -418,7 +418,7 @@ pub(crate) fn unavailable_reply(error: &store::StoreError) -> Reply {
 pub(crate) fn not_stored(error: &store::StoreError) -> Decision {
     let reason = match unavailable(error) {
         Unavailable::Disk => Reason::SystemStorageFull,
-        Unavailable::Store | Unavailable::Stopping | Unavailable::Engine => {
+        Unavailable::Store | Unavailable::Stopping | Unavailable::Memory | Unavailable::Engine => {
             Reason::SystemUnavailable
         }
     };

@@ -45,7 +45,7 @@ impl Content {
     /// the client goes on sending until its final dot.
     pub(crate) async fn push(&mut self, octets: &[u8]) {
         if self.failure.is_none() {
-            self.buffer.push(octets);
+            self.buffer.push(octets).await;
             if let Some(hash) = &mut self.body_hash {
                 hash.push(octets);
             }

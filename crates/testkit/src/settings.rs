@@ -61,6 +61,8 @@ pub struct GatewaySettings {
     pub greylist: GreylistTimes,
     /// Largest message in octets.
     pub size_max_octets: u64,
+    /// Octets of all messages that are kept in memory.
+    pub examined_octets_max: usize,
     /// What sessions are bounded by.
     pub session: SessionLimits,
     /// How long clients are waited for.
@@ -110,6 +112,7 @@ impl Default for GatewaySettings {
             greylisting: Greylisting::Network,
             greylist: GreylistTimes::default(),
             size_max_octets: 200 << 20,
+            examined_octets_max: 64 << 20,
             session: SessionLimits::default(),
             timeouts: Timeouts {
                 idle: Duration::from_secs(600),
@@ -223,6 +226,9 @@ impl GatewaySettings {
                 }
             }
             "size_max" => self.size_max_octets = number()?,
+            "examined_max" => {
+                self.examined_octets_max = usize::try_from(number()?).map_err(|_| wrong())?;
+            }
             "line_max" => self.session.content.line_octets_max = number()?,
             "excess_max" => self.session.content.excess_octets_max = number()?,
             "recipients_max" => self.session.recipients_max = small()?,
@@ -278,7 +284,7 @@ impl GatewaySettings {
             data: DataLimits { received_fields_max: self.received_fields_max },
             timeouts: self.timeouts,
             greeting_delay: self.greeting_delay,
-            examined_octets_max: 64 << 20,
+            examined_octets_max: self.examined_octets_max,
         }
     }
 

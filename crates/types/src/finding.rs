@@ -459,6 +459,9 @@ pub enum Unavailable {
     Disk,
     /// The server is stopping.
     Stopping,
+    /// The memory for messages is taken, so that not even the header of this
+    /// one could be kept.
+    Memory,
     /// A part of the engine failed in a way it should not.
     Engine,
 }

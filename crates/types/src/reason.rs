@@ -372,7 +372,9 @@ reasons! {
         "Release it if the sender is known; the sender must correct its authentication.";
     HoldAuthentication = "hold.authentication", Hold, Data, "Held: Sender Authentication",
         None,
-        "SPF or DKIM came to a result for which the DNS Authentication definition holds messages.",
+        "SPF, DKIM or DMARC came to a result for which the DNS Authentication definition holds messages; or \
+         the header is too large for the signatures in it to be looked at, and a failure would have had the \
+         message refused.",
         "Release it if the sender is known; the sender must correct its authentication.";
     HoldAttachment = "hold.attachment", Hold, Content, "Held: Attachment",
         None,

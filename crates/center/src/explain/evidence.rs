@@ -337,6 +337,7 @@ fn unavailable(what: Unavailable) -> &'static str {
         Unavailable::Store => "the store does not answer or cannot write",
         Unavailable::Disk => "the disk is full or below its reserve",
         Unavailable::Stopping => "the server is stopping",
+        Unavailable::Memory => "the memory for messages is taken",
         Unavailable::Engine => "a part of the engine failed",
     }
 }

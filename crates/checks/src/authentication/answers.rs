@@ -29,6 +29,8 @@ type Addresses<T> = Result<RecordSet<T>, Negative>;
 pub(crate) struct Answers {
     texts: Texts,
     v4: V4,
+    /// The keys as they are published: the library does not give them away.
+    records: HashMap<Box<str>, Vec<Vec<u8>>>,
 }
 
 #[derive(Default)]
@@ -51,9 +53,28 @@ impl Answers {
     /// One key that nobody has to be asked for.
     pub(crate) fn key(name: &str, record: &str) -> Answers {
         let mut answers = Answers::default();
-        let texts = [record.as_bytes().to_vec()];
+        let texts = vec![record.as_bytes().to_vec()];
         answers.texts.0.insert(rooted(name), DomainKey::parse_records(&texts).into());
+        answers.records.insert(rooted(name), texts);
         answers
+    }
+
+    /// The key under a name with the record it was read from; of several
+    /// records the first that is a key.
+    ///
+    /// # Errors
+    /// There is none, or nobody knows.
+    pub(crate) fn domain_key(&self, name: &str) -> Result<(&DomainKey, &[u8]), Error> {
+        let name = name.to_lowercase();
+        let key = match self.texts.0.get(name.as_str()) {
+            Some(TxtRecord::DomainKey(key)) => key,
+            Some(TxtRecord::Error(error)) => return Err(error.clone()),
+            _ => return Err(library_error(DnsError::ServerFailure)),
+        };
+        let mut records = self.records.get(name.as_str()).into_iter().flatten();
+        let record = records.find(|record| DomainKey::parse(record).is_ok());
+        let record = record.ok_or_else(|| library_error(DnsError::NoRecords))?;
+        Ok((key, record))
     }
 
     /// Fetches the policies at `names` and, for one domain, whether it
@@ -95,7 +116,11 @@ impl Answers {
         let found = join_all(questions).await;
         for (name, found) in names.iter().zip(found) {
             let record = match found {
-                Ok(texts) => T::parse_records(&texts).into(),
+                Ok(texts) => {
+                    let record = T::parse_records(&texts).into();
+                    self.records.insert(rooted(name), texts);
+                    record
+                }
                 Err(error) => TxtRecord::Error(library_error(error)),
             };
             self.texts.0.insert(rooted(name), record);

@@ -12,8 +12,8 @@ use mail_auth::{
 };
 use types::authentication::is_within;
 use types::{
-    DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, EmailAddress, Flaw, SpfFacts,
-    SpfResult,
+    DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, EmailAddress, Flaw,
+    SignatureFacts, SpfFacts, SpfResult,
 };
 use world::Resolver;
 
@@ -100,10 +100,7 @@ async fn of_domain(
 /// The domains that SPF and DKIM proved, or may yet.
 fn claimants<'a>(spf: Option<&'a SpfFacts>, dkim: &'a DkimFacts) -> impl Iterator<Item = &'a str> {
     let spf = spf.filter(|facts| matches!(facts.result, SpfResult::Pass | SpfResult::TempError));
-    let signed = dkim
-        .signatures
-        .iter()
-        .filter(|one| matches!(one.result, DkimResult::Pass | DkimResult::TempError));
+    let signed = dkim.signatures.iter().filter(|one| library_dkim(one).is_some());
     spf.map(|facts| facts.domain.as_str()).into_iter().chain(signed.map(|one| one.domain.as_str()))
 }
 
@@ -149,7 +146,7 @@ fn evaluate(
         .iter()
         .filter_map(|one| {
             let signature = Signature { d: one.domain.clone(), ..Signature::default() };
-            Some((signature, library_dkim(one.result)?))
+            Some((signature, library_dkim(one)?))
         })
         .collect();
     let outputs: Vec<DkimOutput<'_>> = signatures
@@ -168,11 +165,10 @@ fn evaluate(
 fn facts(author: &str, found: &mail_auth::DmarcOutput, dkim: &DkimFacts) -> DmarcFacts {
     let (result, flaw) = match found.result() {
         LibraryDmarc::Pass => (DmarcResult::Pass, None),
-        // What was not looked at cannot be said to have failed.
-        LibraryDmarc::Fail(_) if dkim.flaw == Some(Flaw::TooLarge) => {
+        LibraryDmarc::Fail(_) => (DmarcResult::Fail, None),
+        LibraryDmarc::TempError(_) if dkim.flaw == Some(Flaw::TooLarge) => {
             (DmarcResult::TempError, Some(Flaw::TooLarge))
         }
-        LibraryDmarc::Fail(_) => (DmarcResult::Fail, None),
         LibraryDmarc::TempError(_) => (DmarcResult::TempError, Some(Flaw::ServerFailure)),
         LibraryDmarc::PermError(_) => (DmarcResult::PermError, Some(Flaw::Syntax)),
         LibraryDmarc::None => (DmarcResult::None, None),
@@ -203,13 +199,14 @@ fn library_spf(result: SpfResult) -> LibrarySpf {
     }
 }
 
-/// What counts for alignment: what passed, and what may yet.
-fn library_dkim(result: DkimResult) -> Option<LibraryDkim> {
-    match result {
-        DkimResult::Pass => Some(LibraryDkim::Pass),
-        DkimResult::TempError => {
-            Some(LibraryDkim::TempError(Error::Dns(DnsError::Resolver(String::new()))))
-        }
+/// What counts for alignment: what passed, and what may yet. What was not
+/// looked at cannot be said to have failed.
+fn library_dkim(one: &SignatureFacts) -> Option<LibraryDkim> {
+    let unknown = || LibraryDkim::TempError(Error::Dns(DnsError::Resolver(String::new())));
+    match (one.result, one.flaw) {
+        (DkimResult::Pass, _) => Some(LibraryDkim::Pass),
+        (DkimResult::TempError, _) => Some(unknown()),
+        (_, Some(Flaw::TooLarge)) if !one.domain.is_empty() => Some(unknown()),
         _ => None,
     }
 }

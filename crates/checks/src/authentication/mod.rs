@@ -6,6 +6,7 @@
 //! business.
 
 mod answers;
+mod apart;
 mod dmarc;
 mod names;
 mod signatures;
@@ -15,6 +16,7 @@ mod tags;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use content::BodyHashes;
 use mail_auth::MessageAuthenticator;
 use mail_auth::hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use types::{ArcFacts, DkimFacts, DmarcFacts, DmarcResult, Flaw, SpfFacts, Timestamp};
@@ -43,6 +45,9 @@ pub trait Arrived: Send + Sync + 'static {
     fn octets(&self) -> &[u8];
     /// Whether they are all of the message.
     fn is_whole(&self) -> bool;
+    /// The hashes of the whole body, where the octets are only the beginning of
+    /// a message that may be signed.
+    fn body_hashes(&self) -> Option<BodyHashes>;
 }
 
 /// What a message is judged with.
@@ -70,7 +75,7 @@ pub async fn authenticate(
     resolver: &dyn Resolver,
     clock: &dyn Clock,
 ) -> Authenticated {
-    let names = Signed::of(message.octets(), message.is_whole()).keys();
+    let names = Signed::of(&*message).keys();
     let keys = tokio::select! {
         biased;
         keys = Answers::keys(names, resolver) => keys,
@@ -96,18 +101,17 @@ pub async fn authenticate(
 /// Verifies where it holds up nobody.
 async fn verify(message: Arc<dyn Arrived>, keys: Answers, at: Timestamp) -> (DkimFacts, ArcFacts) {
     let octets = message.octets().len();
+    let of_panic = Arc::clone(&message);
     let work = move || {
-        let verify = || {
-            let signed = Signed::of(message.octets(), message.is_whole());
-            signed.verify(&keys, library(), at)
-        };
-        // What hostile content brings down must not take the session along.
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(verify)).unwrap_or_else(|_| failed())
+        let verify = || Signed::of(&*message).verify(&keys, library(), at);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(verify))
     };
-    if octets <= VERIFIED_INLINE_OCTETS_MAX {
-        return work();
-    }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| failed())
+    let found = match octets <= VERIFIED_INLINE_OCTETS_MAX {
+        true => work().ok(),
+        false => tokio::task::spawn_blocking(work).await.ok().and_then(Result::ok),
+    };
+    // What hostile content brings down must not take the session along.
+    found.unwrap_or_else(|| Signed::of(&*of_panic).not_looked_at(Flaw::TooLarge))
 }
 
 /// The signatures of a message, verified with one key alone, which is at hand:
@@ -119,11 +123,7 @@ pub(crate) fn verified_with(
     at: Timestamp,
 ) -> DkimFacts {
     let key = Answers::key(name, record);
-    Signed::of(message.octets(), message.is_whole()).verify(&key, library(), at).0
-}
-
-fn failed() -> (DkimFacts, ArcFacts) {
-    (DkimFacts { flaw: Some(Flaw::TooLarge), ..DkimFacts::default() }, ArcFacts::default())
+    Signed::of(message).verify(&key, library(), at).0
 }
 
 /// The library. Its own resolver has no servers and is never asked: every

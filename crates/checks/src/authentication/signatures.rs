@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use content::HeaderBlock;
+use content::{BodyHashes, HeaderBlock};
 use futures_util::FutureExt;
 use mail_auth::crypto::Algorithm;
 use mail_auth::dkim::{DkimError, Signature, VerifySignature};
@@ -16,7 +16,7 @@ use types::{ArcFacts, ArcResult, DkimFacts, DkimResult, Flaw, SignatureFacts, Ti
 
 use super::answers::Answers;
 use super::names::unrooted;
-use super::tags;
+use super::{Arrived, apart, tags};
 
 /// Most signatures of a message that are looked at.
 pub const SIGNATURES_MAX: usize = 8;
@@ -31,7 +31,10 @@ const FIELDS_MAX: usize = 1_000;
 
 /// A message as far as its signatures go.
 pub(crate) struct Signed<'a> {
+    /// All of it, or only its header.
     message: &'a [u8],
+    /// The hashes of a body that is not in `message`.
+    body: Option<BodyHashes>,
     /// Fields of the names that matter, in order.
     signatures: Vec<&'a [u8]>,
     seals: Vec<&'a [u8]>,
@@ -41,22 +44,28 @@ pub(crate) struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// Finds the signatures of `message`; `whole` says whether it is all of
-    /// it.
-    pub(crate) fn of(message: &'a [u8], whole: bool) -> Self {
+    /// Finds the signatures of `arrived`.
+    pub(crate) fn of(arrived: &'a dyn Arrived) -> Self {
+        let message = arrived.octets();
         let header = HeaderBlock::of(message);
         let named = |name: &str| header.all(name).map(|field| field.value).collect::<Vec<_>>();
-        let signed = Signed {
-            message,
-            signatures: named("DKIM-Signature"),
-            seals: named("ARC-Seal"),
-            sealed: named("ARC-Message-Signature"),
-            flaw: None,
+        let signatures = named("DKIM-Signature");
+        let body = match arrived.is_whole() || signatures.is_empty() {
+            true => None,
+            false => arrived.body_hashes(),
         };
-        let large = !whole
+        let large = (!arrived.is_whole() && body.is_none())
             || header.octets().len() > HEADER_OCTETS_MAX
             || header.fields().nth(FIELDS_MAX).is_some();
-        Signed { flaw: large.then_some(Flaw::TooLarge), ..signed }
+        let shown = header.body_at().filter(|_| body.is_some()).unwrap_or(message.len());
+        Signed {
+            message: message.get(..shown).unwrap_or(message),
+            body,
+            signatures,
+            seals: named("ARC-Seal"),
+            sealed: named("ARC-Message-Signature"),
+            flaw: large.then_some(Flaw::TooLarge),
+        }
     }
 
     /// Whether there is anything to verify.
@@ -112,19 +121,32 @@ impl<'a> Signed<'a> {
         };
         let asked = || Parameters::new(&message).with_cache(keys);
         // Everything is at hand, so neither waits for anything.
+        if let Some(body) = &self.body {
+            let dkim = self.dkim_facts(&apart::verified(&message, body, keys), at);
+            return (dkim, self.not_looked_at(Flaw::TooLarge).1);
+        }
         let dkim = library.verify_dkim(asked()).now_or_never().unwrap_or_default();
         let chain = library.verify_arc(asked()).now_or_never().unwrap_or_default();
         (self.dkim_facts(&dkim, at), self.arc_facts(chain.result(), chain.chain()))
     }
 
-    fn not_looked_at(&self, flaw: Flaw) -> (DkimFacts, ArcFacts) {
+    /// The facts where nothing is looked at: whom the signatures claim to be
+    /// of, which says what they might have proved.
+    pub(crate) fn not_looked_at(&self, flaw: Flaw) -> (DkimFacts, ArcFacts) {
+        let claimed = |value: &&&[u8]| match is_readable(value) {
+            true => Signature::parse(value).ok(),
+            false => None,
+        };
+        let claims = self.looked_at().filter_map(|value| claimed(&value));
+        let signatures: Vec<SignatureFacts> =
+            claims.map(|claim| named(&claim).found(DkimResult::Neutral, Some(flaw))).collect();
         let dkim = match self.signatures.is_empty() {
             true => DkimFacts::default(),
             false => DkimFacts {
                 result: DkimResult::Neutral,
-                ignored: count(self.signatures.len()),
+                ignored: count(self.signatures.len().saturating_sub(signatures.len())),
                 flaw: Some(flaw),
-                signatures: Vec::new(),
+                signatures,
             },
         };
         let arc = match self.sealed.is_empty() {
@@ -256,12 +278,7 @@ fn one<'o>(
     if !is_readable(value) {
         return unreadable(Flaw::Syntax);
     }
-    let facts = SignatureFacts {
-        domain: shown(&signature.d).to_lowercase(),
-        selector: shown(&signature.s),
-        algorithm: signature.a.name().to_owned(),
-        ..SignatureFacts::default()
-    };
+    let facts = named(&signature);
     // What is behind the part that is signed, anybody can write (RFC 6376
     // section 8.2); the library leaves these out.
     if signature.l > 0 {
@@ -280,6 +297,16 @@ fn one<'o>(
         return facts.found(DkimResult::Fail, Some(Flaw::Expired));
     }
     facts.found(result, flaw)
+}
+
+/// Whom a signature names, before anything is known about it.
+fn named(signature: &Signature) -> SignatureFacts {
+    SignatureFacts {
+        domain: shown(&signature.d).to_lowercase(),
+        selector: shown(&signature.s),
+        algorithm: signature.a.name().to_owned(),
+        ..SignatureFacts::default()
+    }
 }
 
 trait Found {

@@ -29,10 +29,15 @@ pub(super) fn is_sound(value: &[u8], required: &[&str]) -> bool {
 
 /// The value of one tag without blanks and folds, in lower case.
 pub(super) fn tag(value: &[u8], name: &str) -> Option<String> {
+    bare_tag(value, name).map(|value| value.to_lowercase())
+}
+
+/// The same as it is written.
+pub(super) fn bare_tag(value: &[u8], name: &str) -> Option<String> {
     let text = std::str::from_utf8(value).ok()?;
     let tags = text.split(';').filter_map(|tag| tag.split_once('='));
     let found = tags.into_iter().find(|(known, _)| known.trim() == name)?.1;
-    Some(found.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect())
+    Some(found.chars().filter(|c| !c.is_whitespace()).collect())
 }
 
 #[cfg(test)]

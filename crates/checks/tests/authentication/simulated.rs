@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use checks::{Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion};
+use content::{BodyHashes, BodyHashing};
 use mail_auth::crypto::Ed25519Key;
-use mail_auth::dkim::DkimSigner;
+use mail_auth::dkim::{Canonicalization, DkimSigner};
 use mail_auth::headers::HeaderWriter;
 use types::{
     ArcResult, DkimResult, DmarcRequest, DmarcResult, Flaw, SpfFacts, SpfResult, Timestamp,
@@ -20,6 +21,22 @@ const NOW: Timestamp = Timestamp::from_millis(1_795_255_455_900);
 struct Message {
     octets: Vec<u8>,
     whole: bool,
+    hashes: Option<BodyHashes>,
+}
+
+impl Message {
+    fn whole(text: &str) -> Self {
+        Message { octets: text.as_bytes().to_vec(), whole: true, hashes: None }
+    }
+
+    /// A message of which only the header was kept, and its body hashed.
+    fn beginning(text: &str) -> Self {
+        let mut body = BodyHashing::default();
+        body.push(text.as_bytes());
+        let header = text.find("\r\n\r\n").unwrap() + 4;
+        let octets = text.as_bytes()[..header].to_vec();
+        Message { octets, whole: false, hashes: Some(body.hashes()) }
+    }
 }
 
 impl Arrived for Message {
@@ -29,6 +46,10 @@ impl Arrived for Message {
 
     fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    fn body_hashes(&self) -> Option<BodyHashes> {
+        self.hashes
     }
 }
 
@@ -65,8 +86,7 @@ async fn authenticate(
     spf: Option<&SpfFacts>,
     world: &dyn Resolver,
 ) -> Authenticated {
-    let octets = message.as_bytes().to_vec();
-    authenticate_at(Message { octets, whole: true }, from, spf, world, NOW).await
+    authenticate_at(Message::whole(message), from, spf, world, NOW).await
 }
 
 async fn authenticate_at(
@@ -118,10 +138,9 @@ async fn time_is_ours_and_an_expired_signature_fails() {
     let world = SimulatedResolver::new();
     world.add_text("k1._domainkey.sender.example", KEY);
     let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", Some(60)));
-    let octets = signed.into_bytes();
     // The signer takes the time from the machine; a century later is late.
     let late = Timestamp::from_millis(4_900_000_000_000);
-    let message = Message { octets, whole: true };
+    let message = Message::whole(&signed);
     let found = authenticate_at(message, &["ann@mail.sender.example"], None, &world, late).await;
     assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::Expired));
 }
@@ -177,18 +196,73 @@ async fn thousands_of_signatures_and_fields_cost_what_a_few_do() {
     assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::TooLarge));
 }
 
+/// The header of nobody has more fields than are looked at.
+fn with_too_many_fields(message: &str) -> String {
+    format!("{}{message}", "A: b\r\n".repeat(1_001))
+}
+
 #[tokio::test]
-async fn what_is_not_whole_is_unknown_and_no_failure() {
+async fn a_header_too_large_proves_nothing_and_disproves_only_whom_it_does_not_name() {
     let world = SimulatedResolver::new();
     world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject");
-    let octets = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None)).into_bytes();
-    let message = Message { octets, whole: false };
-    let found = authenticate_at(message, &["ann@sender.example"], None, &world, NOW).await;
-    assert_eq!(found.dkim.flaw, Some(Flaw::TooLarge));
+    let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None));
+    let from = ["ann@sender.example"];
+    let found = authenticate(&with_too_many_fields(&signed), &from, None, &world).await;
+    assert_eq!((found.dkim.result, found.dkim.flaw), (DkimResult::Neutral, Some(Flaw::TooLarge)));
+    assert_eq!(found.dkim.signatures[0].domain, "sender.example");
     assert_eq!(
-        (found.dmarc.result, found.dmarc.flaw),
-        (DmarcResult::TempError, Some(Flaw::TooLarge))
+        (found.dmarc.result, found.dmarc.flaw, found.dmarc.request),
+        (DmarcResult::TempError, Some(Flaw::TooLarge), DmarcRequest::Reject)
     );
+    // A signature of somebody else, or none, leaves nothing open.
+    let other = format!("{}{MESSAGE}", signature(MESSAGE, "evil.example", None));
+    for message in [other.as_str(), MESSAGE] {
+        let found = authenticate(&with_too_many_fields(message), &from, None, &world).await;
+        assert_eq!((found.dmarc.result, found.dmarc.flaw), (DmarcResult::Fail, None));
+    }
+}
+
+#[tokio::test]
+async fn size_makes_no_difference_to_a_signature() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let body = "Some  blanks \t\r\n.\r\n\r\n".repeat(2_000);
+    let message = format!("From: ann@sender.example\r\nSubject: x\r\n\r\n{body}\r\n");
+    let by = |domain: &str, header: Canonicalization, body: Canonicalization| {
+        let signer = DkimSigner::from_key(key()).domain(domain).selector("k1");
+        let signer = signer.headers(["From", "Subject"]).header_canonicalization(header);
+        signer.body_canonicalization(body).sign(message.as_bytes()).unwrap().to_header()
+    };
+    use Canonicalization::{Relaxed, Simple};
+    let simple = by("sender.example", Simple, Simple);
+    let mixed = by("sender.example", Simple, Relaxed);
+    let relaxed = by("sender.example", Relaxed, Relaxed);
+    let stranger = by("stranger.example", Relaxed, Simple);
+    let expired = signature(&message, "sender.example", Some(60));
+    let identity = relaxed.replace("d=sender.example;", "d=sender.example; i=x@evil.example;");
+    let length = relaxed.replace("d=sender.example;", "d=sender.example; l=3;");
+    let all = [&*stranger, &*mixed, &*simple, &*length, "DKIM-Signature: v=1\r\n", &*relaxed];
+    let rows: [(String, Option<DkimResult>); 9] = [
+        (format!("{simple}{message}"), Some(DkimResult::Pass)),
+        (format!("{mixed}{message}"), Some(DkimResult::Pass)),
+        (format!("{relaxed}{message}"), Some(DkimResult::Pass)),
+        (format!("{}{message}", all.concat()), Some(DkimResult::Pass)),
+        (format!("{stranger}{message}"), Some(DkimResult::PermError)),
+        (format!("{relaxed}{message}Pay now.\r\n"), Some(DkimResult::Fail)),
+        (format!("{relaxed}{message}").replace("Subject: x", "Subject: y"), Some(DkimResult::Fail)),
+        (format!("{identity}{message}"), Some(DkimResult::Fail)),
+        (format!("{expired}{message}"), None),
+    ];
+    for (text, expected) in rows {
+        let from = ["ann@sender.example"];
+        for at in [NOW, Timestamp::from_millis(4_900_000_000_000)] {
+            let whole = authenticate_at(Message::whole(&text), &from, None, &world, at).await;
+            let cut = authenticate_at(Message::beginning(&text), &from, None, &world, at).await;
+            assert_eq!((&cut.dkim, &cut.dmarc), (&whole.dkim, &whole.dmarc), "{}", &text[..400]);
+            assert!(expected.is_none_or(|expected| expected == whole.dkim.result), "{whole:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -272,10 +346,8 @@ impl Resolver for Silence {
 #[tokio::test]
 async fn silent_name_servers_end_in_a_temporary_error_after_the_deadline() {
     let clock = SimulatedClock::new(NOW);
-    let message = Message {
-        octets: format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None)).into_bytes(),
-        whole: true,
-    };
+    let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None));
+    let message = Message::whole(&signed);
     let waiting = clock.clone();
     let asked = tokio::spawn(async move {
         let header_from = ["ann@sender.example".to_owned()];

@@ -43,6 +43,10 @@ impl Arrived for Message {
     fn is_whole(&self) -> bool {
         true
     }
+
+    fn body_hashes(&self) -> Option<content::BodyHashes> {
+        None
+    }
 }
 
 #[tokio::test]

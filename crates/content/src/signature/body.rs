@@ -1,14 +1,55 @@
-//! The hash of a body in relaxed form (RFC 6376 section 3.4.4), made while the
-//! message arrives, so that it costs no memory however large the message is.
+//! The hash of a body in relaxed or simple form (RFC 6376 sections 3.4.3 and
+//! 3.4.4), made while the message arrives, so that it costs no memory however
+//! large the message is.
 
 use sha2::{Digest, Sha256};
 
 /// Octets of a body hash.
 pub const BODY_HASH_OCTETS: usize = 32;
 
-/// The hash of the body of one message, whose octets may come in any pieces.
+/// The hashes of one body in the forms there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyHashes {
+    /// Of the relaxed form.
+    pub relaxed: [u8; BODY_HASH_OCTETS],
+    /// Of the simple form.
+    pub simple: [u8; BODY_HASH_OCTETS],
+}
+
+/// Makes them of a message whose octets may come in any pieces: a signature of
+/// others may be in either form.
+#[derive(Clone, Debug)]
+pub struct BodyHashing {
+    relaxed: BodyHash,
+    simple: BodyHash,
+}
+
+impl Default for BodyHashing {
+    fn default() -> Self {
+        let simple = BodyHash { form: Form::Simple, ..BodyHash::default() };
+        BodyHashing { relaxed: BodyHash::default(), simple }
+    }
+}
+
+impl BodyHashing {
+    /// Takes the next octets of the message, its header included.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.relaxed.push(piece);
+        self.simple.push(piece);
+    }
+
+    /// The hashes of what was taken so far, as if it were all.
+    pub fn hashes(&self) -> BodyHashes {
+        let BodyHashing { relaxed, simple } = self.clone();
+        BodyHashes { relaxed: relaxed.finish(), simple: simple.finish() }
+    }
+}
+
+/// The hash of the body of one message in relaxed form, whose octets may come
+/// in any pieces.
 #[derive(Clone, Debug, Default)]
 pub struct BodyHash {
+    form: Form,
     hash: Sha256,
     place: Place,
     /// Line ends that count only if something follows.
@@ -19,6 +60,16 @@ pub struct BodyHash {
     carriage: bool,
     /// Whether there was anything but line ends.
     written: bool,
+}
+
+/// What is done to a body before it is hashed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// Blanks within a line are one, and none at its end.
+    #[default]
+    Relaxed,
+    /// Only the line ends at its end are one.
+    Simple,
 }
 
 /// Where in the message we are.
@@ -71,7 +122,8 @@ impl BodyHash {
             self.due();
             self.hash.update(b"\r");
         }
-        if self.written {
+        // In simple form even a body that is empty ends in one.
+        if self.written || self.form == Form::Simple {
             self.hash.update(b"\r\n");
         }
         self.hash.finalize().into()
@@ -96,7 +148,7 @@ impl BodyHash {
                     self.line_end();
                     1
                 }
-                (b' ' | b'\t', _) => {
+                (b' ' | b'\t', _) if self.form == Form::Relaxed => {
                     self.blank = true;
                     1
                 }
@@ -118,7 +170,10 @@ impl BodyHash {
 
     /// Hashes what comes before the next octet that needs care.
     fn run(&mut self, rest: &[u8]) -> usize {
-        let end = run_end(rest);
+        let end = match self.form {
+            Form::Relaxed => run_end(rest),
+            Form::Simple => memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len()).max(1),
+        };
         self.due();
         self.hash.update(rest.get(..end).unwrap_or(rest));
         end
@@ -181,6 +236,15 @@ mod tests {
         lines.iter().flat_map(|line| [line.as_bytes(), b"\r\n"].concat()).collect()
     }
 
+    /// The same for the simple form.
+    fn simple(body: &[u8]) -> Vec<u8> {
+        let mut rest = body;
+        while let Some(before) = rest.strip_suffix(b"\r\n") {
+            rest = before;
+        }
+        [rest, b"\r\n"].concat()
+    }
+
     fn hash(octets: &[u8]) -> [u8; BODY_HASH_OCTETS] {
         Sha256::digest(octets).into()
     }
@@ -190,6 +254,12 @@ mod tests {
         // RFC 6376 section 3.4.5.
         let message = b"A: X\r\nB : Y\t\r\n\tZ  \r\n\r\n C \r\nD \t E\r\n\r\n\r\n";
         assert_eq!(BodyHash::of(message), hash(b" C\r\nD E\r\n"));
+        let mut both = BodyHashing::default();
+        both.push(message);
+        let BodyHashes { relaxed, simple } = both.hashes();
+        assert_eq!((relaxed, simple), (hash(b" C\r\nD E\r\n"), hash(b" C \r\nD \t E\r\n")));
+        // RFC 6376 section 3.4.3: an empty body is hashed as a line end.
+        assert_eq!(BodyHashing::default().hashes().simple, hash(b"\r\n"));
     }
 
     #[test]
@@ -219,11 +289,13 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|at| at.min(message.len())).collect();
             cuts.extend([0, message.len()]);
             cuts.sort_unstable();
-            let mut pieces = BodyHash::default();
+            let mut pieces = BodyHashing::default();
             for pair in cuts.windows(2) {
                 pieces.push(&message[pair[0]..pair[1]]);
             }
-            prop_assert_eq!(pieces.finish(), hash(&relaxed(body.as_bytes())));
+            let BodyHashes { relaxed: in_relaxed, simple: in_simple } = pieces.hashes();
+            prop_assert_eq!(in_relaxed, hash(&relaxed(body.as_bytes())));
+            prop_assert_eq!(in_simple, hash(&simple(body.as_bytes())));
         }
     }
 }

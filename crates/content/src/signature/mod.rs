@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use types::{Selector, Timestamp};
 
-pub use body::{BODY_HASH_OCTETS, BodyHash};
+pub use body::{BODY_HASH_OCTETS, BodyHash, BodyHashes, BodyHashing};
 pub use fields::SignedHeader;
 
 /// Lines are folded before they are longer (RFC 5322 section 2.1.1), in

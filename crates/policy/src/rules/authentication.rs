@@ -7,8 +7,8 @@ use types::definition::{AuthenticationAction, DnsAuthenticationDefinition};
 use types::evidence::Need;
 use types::policy::{AddressBasis, AntiSpoofingOption, PolicyOption, Scope};
 use types::{
-    CheckName, Decision, Detail, DkimResult, DmarcRequest, DmarcResult, EmailAddress, EnhancedCode,
-    Evidence, Observed, PolicyRef, PolicyType, Reason, SpfResult,
+    CheckName, Decision, Detail, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, EmailAddress,
+    EnhancedCode, Evidence, Flaw, Observed, PolicyRef, PolicyType, Reason, SpfResult,
 };
 
 use super::RuleAnswer;
@@ -72,7 +72,15 @@ pub(crate) fn dmarc_action(case: &mut Case<'_>) -> RuleAnswer {
     let Some(Observed::Dmarc(facts)) = case.evidence.latest(CheckName::Dmarc) else {
         return RuleAnswer::NotMine;
     };
-    match (definition.dmarc.get(&facts.result), facts.request) {
+    let known = definition.dmarc.get(&facts.result);
+    if is_unseen(facts) && known.is_none_or(|action| *action == AuthenticationAction::NoAction) {
+        let fails = definition.dmarc.get(&DmarcResult::Fail);
+        return match keeps_back(fails, facts.request) {
+            true => act(Some(AuthenticationAction::Hold), by, &DMARC),
+            false => RuleAnswer::NotMine,
+        };
+    }
+    match (known, facts.request) {
         (Some(AuthenticationAction::HonourRecord), DmarcRequest::Reject) => {
             act(Some(AuthenticationAction::Reject), by, &DMARC)
         }
@@ -81,6 +89,21 @@ pub(crate) fn dmarc_action(case: &mut Case<'_>) -> RuleAnswer {
             RuleAnswer::Decides(Decision::new(Reason::HoldDmarcQuarantine, CheckName::Dmarc).by(by))
         }
         (action, _) => act(action.copied(), by, &DMARC),
+    }
+}
+
+/// Whether nobody knows because the header is larger than any of ours: that
+/// is the sender's doing, and must not be a way around the author's policy.
+fn is_unseen(facts: &DmarcFacts) -> bool {
+    facts.result == DmarcResult::TempError && facts.flaw == Some(Flaw::TooLarge)
+}
+
+/// Whether a failure would have kept the message from its recipient.
+fn keeps_back(action: Option<&AuthenticationAction>, request: DmarcRequest) -> bool {
+    match action {
+        Some(AuthenticationAction::Reject | AuthenticationAction::Hold) => true,
+        Some(AuthenticationAction::HonourRecord) => request != DmarcRequest::None,
+        _ => false,
     }
 }
 
@@ -107,6 +130,7 @@ pub(crate) fn ignores_permits(
     evidence: &Evidence,
 ) -> bool {
     let dmarc = match evidence.latest(CheckName::Dmarc) {
+        Some(Observed::Dmarc(facts)) if is_unseen(facts) => Some(DmarcResult::Fail),
         Some(Observed::Dmarc(facts)) => Some(facts.result),
         _ => None,
     };
@@ -164,23 +188,20 @@ pub(crate) fn spoofed(case: &mut Case<'_>) -> RuleAnswer {
     {
         return RuleAnswer::Needs(Need::Authentication);
     }
-    let mut open = None;
+    let mut weakest = Proof::Given;
     for (reason, domain) in claimed {
         match guard.passes_authenticated.then(|| proof(case.evidence, &domain)) {
-            Some(Proof::Given) => {}
-            Some(Proof::Open) => open = Some(reason),
             Some(Proof::Missing) | None => return guard.refuses(reason),
+            Some(proof) => weakest = weakest.min(proof),
         }
     }
-    match open {
+    let decides = |reason| Decision::new(reason, CheckName::Spoofing).by(guard.by);
+    RuleAnswer::Decides(match weakest {
         // Our own records could not be read: nobody is refused for that.
-        Some(_) => RuleAnswer::Decides(
-            Decision::new(Reason::AuthTemporary, CheckName::Spoofing)
-                .by(guard.by)
-                .with_detail(LATER),
-        ),
-        None => RuleAnswer::NotMine,
-    }
+        Proof::Open => decides(Reason::AuthTemporary).with_detail(LATER),
+        Proof::Unseen => decides(Reason::HoldAuthentication),
+        Proof::Given | Proof::Missing => return RuleAnswer::NotMine,
+    })
 }
 
 /// The Anti-Spoofing policy that applies, unless it takes no action.
@@ -247,33 +268,39 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Whether anything proves that a domain stands behind a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether anything proves that a domain stands behind a message, from the
+/// weakest to the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Proof {
-    Given,
+    Missing,
     /// A question was not answered that could have.
     Open,
-    Missing,
+    /// There is a signature that is not looked at, because the header is
+    /// larger than any of ours. Coming back would not help, and to let it pass
+    /// would be a way around for everybody: somebody has to look.
+    Unseen,
+    Given,
 }
 
 /// What SPF, DKIM and DMARC prove of `domain`. A name below the domain speaks
 /// for it; one above may belong to others.
 fn proof(evidence: &Evidence, domain: &str) -> Proof {
-    let mut open = false;
+    let mut proof = Proof::Missing;
     if let Some(Observed::Spf(facts)) = evidence.latest(CheckName::Spf)
         && is_within(&facts.domain, domain)
     {
         match facts.result {
             SpfResult::Pass => return Proof::Given,
-            SpfResult::TempError => open = true,
+            SpfResult::TempError => proof = Proof::Open,
             _ => {}
         }
     }
     if let Some(Observed::Dkim(facts)) = evidence.latest(CheckName::Dkim) {
         for one in facts.signatures.iter().filter(|one| is_within(&one.domain, domain)) {
-            match one.result {
-                DkimResult::Pass => return Proof::Given,
-                DkimResult::TempError => open = true,
+            match (one.result, one.flaw) {
+                (DkimResult::Pass, _) => return Proof::Given,
+                (DkimResult::TempError, _) => proof = Proof::Open,
+                (_, Some(Flaw::TooLarge)) if proof == Proof::Missing => proof = Proof::Unseen,
                 _ => {}
             }
         }
@@ -284,5 +311,5 @@ fn proof(evidence: &Evidence, domain: &str) -> Proof {
     {
         return Proof::Given;
     }
-    if open { Proof::Open } else { Proof::Missing }
+    proof
 }

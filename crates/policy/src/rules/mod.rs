@@ -132,7 +132,7 @@ fn unavailable_reason(what: types::finding::Unavailable) -> Reason {
     match what {
         Unavailable::Disk => Reason::SystemStorageFull,
         Unavailable::Stopping => Reason::SystemStopping,
-        Unavailable::Store | Unavailable::Engine => Reason::SystemUnavailable,
+        Unavailable::Store | Unavailable::Memory | Unavailable::Engine => Reason::SystemUnavailable,
     }
 }
 

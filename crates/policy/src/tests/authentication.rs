@@ -195,6 +195,58 @@ fn mail_in_our_name_needs_a_proof_for_that_very_domain() {
     check("#1 guard from internal", &author("bob@corp.example"), "proceed");
 }
 
+/// Beyond a fixed limit nothing is looked at: what claims to be signed by us is
+/// neither refused nor let pass.
+#[test]
+fn mail_in_our_name_whose_signature_is_not_looked_at_waits_for_somebody() {
+    let guard = "#1 guard from internal both";
+    let author = |rest: &str| {
+        format!("<x@service.example> to <cid@corp.example> author bob@corp.example {rest}")
+    };
+    let held = "hold hold.authentication by #1";
+    check(guard, &author("dkim neutral corp.example unseen"), held);
+    check(guard, &author("dkim neutral m.corp.example unseen"), held);
+    check(guard, &format!("{OWN} author x@x.example dkim neutral corp.example unseen"), held);
+    let refused = "reject spoofing.header by #1";
+    check(guard, &author("dkim neutral evil.example unseen"), refused);
+    check(guard, &author("unseen"), refused);
+    check(guard, &author("dkim neutral corp.example"), refused);
+    // With two authors, the one that nothing speaks for.
+    let both = "author eve@open.example dkim neutral corp.example unseen";
+    check(guard, &author(both), refused);
+    check(
+        "#1 guard_always from internal both",
+        &author("dkim neutral corp.example unseen"),
+        refused,
+    );
+}
+
+/// The same for the policy of a stranger: what would be refused is held.
+#[test]
+fn a_policy_of_the_author_is_not_got_round_by_a_header_nobody_looks_at() {
+    let at_data = |actions: &str, asks: &str, expected: &str| {
+        let unseen = "dkim neutral sender.example dmarc temperror unseen";
+        let line = format!("{ANN} author ann@sender.example {unseen} {asks}");
+        check_strict(actions, ALL, &line, expected);
+    };
+    let held = "hold hold.authentication by #1";
+    at_data("dmarc fail honour", "asks reject", held);
+    at_data("dmarc fail honour", "asks quarantine", held);
+    at_data("dmarc fail honour", "", "proceed");
+    at_data("dmarc fail reject", "", held);
+    at_data("dmarc fail hold", "", held);
+    at_data("dmarc pass nothing", "asks reject", "proceed");
+    at_data("dmarc fail reject, dmarc temperror defer", "", "defer auth.temporary by #1");
+    let permit = "#1 authenticate\n#2 permit from ann@sender.example header";
+    let ignoring = strict("dmarc fail ignore", permit);
+    let line =
+        format!("{ANN} author ann@sender.example dkim neutral sender.example dmarc temperror");
+    let (ruling, _) = mail(&format!("{line} unseen")).decide(&compile(ignoring.clone()));
+    assert_eq!(show(&ruling), "proceed");
+    let (ruling, _) = mail(&line).decide(&compile(ignoring));
+    assert_eq!(show(&ruling), "proceed permitted by #2");
+}
+
 #[test]
 fn exceptions_are_policies_that_are_more_specific() {
     let guard = "#1 guard_always from internal both";

@@ -227,6 +227,8 @@ pub(crate) struct Mail {
     pub(crate) spf: SpfResult,
     pub(crate) dkim: (DkimResult, String),
     pub(crate) dmarc: (DmarcResult, DmarcRequest),
+    /// Whether the header is too large for its signatures to be looked at.
+    pub(crate) unseen: bool,
     pub(crate) lists: Vec<ListFacts>,
     pub(crate) place: Observed,
     pub(crate) evidence: Evidence,
@@ -264,6 +266,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         spf: SpfResult::None,
         dkim: (DkimResult::None, String::new()),
         dmarc: (DmarcResult::None, DmarcRequest::None),
+        unseen: false,
         lists: Vec::new(),
         place: Observed::Place(PlaceFacts::default()),
         evidence: Evidence::new(),
@@ -290,6 +293,7 @@ pub(crate) fn mail(line: &str) -> Mail {
             "spf" => mail.spf = of_slug(SpfResult::ALL, words.next(), |one| one.slug()),
             "dmarc" => mail.dmarc.0 = of_slug(DmarcResult::ALL, words.next(), |one| one.slug()),
             "asks" => mail.dmarc.1 = of_slug(DmarcRequest::ALL, words.next(), |one| one.slug()),
+            "unseen" => mail.unseen = true,
             "dkim" => {
                 let result = of_slug(DkimResult::ALL, words.next(), |one| one.slug());
                 mail.dkim = (result, words.next().unwrap().to_owned());
@@ -390,9 +394,10 @@ impl Mail {
 
     fn dkim_facts(&self) -> DkimFacts {
         let (result, domain) = self.dkim.clone();
-        let one = SignatureFacts { domain, result, ..SignatureFacts::default() };
+        let flaw = self.unseen.then_some(Flaw::TooLarge);
+        let one = SignatureFacts { domain, result, flaw, ..SignatureFacts::default() };
         let signatures = if result == DkimResult::None { Vec::new() } else { vec![one] };
-        DkimFacts { result, signatures, ..DkimFacts::default() }
+        DkimFacts { result, signatures, flaw, ..DkimFacts::default() }
     }
 
     fn dmarc_facts(&self) -> DmarcFacts {
@@ -401,6 +406,7 @@ impl Mail {
             result: self.dmarc.0,
             domain: author.map_or("", |(_, domain)| domain).to_owned(),
             request: self.dmarc.1,
+            flaw: self.unseen.then_some(Flaw::TooLarge),
             ..DmarcFacts::default()
         }
     }

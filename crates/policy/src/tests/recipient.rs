@@ -176,6 +176,7 @@ fn nothing_is_refused_for_good_while_something_of_ours_is_missing() {
     for (what, expected) in [
         (Unavailable::Store, "defer system.unavailable"),
         (Unavailable::Engine, "defer system.unavailable"),
+        (Unavailable::Memory, "defer system.unavailable"),
         (Unavailable::Disk, "defer system.storage_full"),
         (Unavailable::Stopping, "defer system.stopping"),
     ] {

@@ -1,0 +1,115 @@
+//! DKIM signatures of a message that is not kept whole. Its header is at hand
+//! and its body was hashed while it arrived, so that its size does not matter.
+//!
+//! The library verifies only what it is shown whole. What a signature covers
+//! of the header is still told by it; the two comparisons that are left, of the
+//! body's hash and with the key, are made here, in the library's order and with
+//! its errors. A test holds both ways against each other.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{
+    ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey,
+};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use content::BodyHashes;
+use mail_auth::crypto::{Algorithm, CryptoError};
+use mail_auth::dkim::{Canonicalization, DkimError, Signature, VerifySignature};
+use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error};
+use types::authentication::is_within;
+
+use super::answers::Answers;
+use super::tags;
+
+/// What each signature that could be read is worth, in order. Of `message`
+/// only the header counts.
+pub(super) fn verified<'m>(
+    message: &'m AuthenticatedMessage<'m>,
+    body: &BodyHashes,
+    keys: &Answers,
+) -> Vec<DkimOutput<'m>> {
+    let signatures = message.dkim_signatures().iter().map(|field| &field.header);
+    signatures
+        .enumerate()
+        .map(|(place, signature)| {
+            let result = match verify(message, place, signature, body, keys) {
+                Ok(()) => DkimResult::Pass,
+                Err(result) => result,
+            };
+            DkimOutput::from(result).with_signature(signature)
+        })
+        .collect()
+}
+
+fn verify(
+    message: &AuthenticatedMessage<'_>,
+    place: usize,
+    signature: &Signature,
+    body: &BodyHashes,
+    keys: &Answers,
+) -> Result<(), DkimResult> {
+    let neutral = |error| Err(DkimResult::Neutral(Error::Dkim(error)));
+    if signature.x != 0 && signature.x <= signature.t {
+        return neutral(DkimError::SignatureExpired);
+    }
+    if !matches!(signature.a, Algorithm::RsaSha256 | Algorithm::Ed25519Sha256) {
+        return neutral(DkimError::UnsupportedAlgorithm);
+    }
+    let hash = match signature.cb {
+        Canonicalization::Relaxed => &body.relaxed,
+        Canonicalization::Simple => &body.simple,
+    };
+    if hash.as_slice() != signature.bh.as_slice() {
+        return neutral(DkimError::BodyHashMismatch);
+    }
+    let (key, record) = keys.domain_key(&signature.domain_key()).map_err(DkimResult::from)?;
+    if !is_own_identity(signature, key.requires_strict_identity()) {
+        return Err(DkimResult::Fail(Error::Dkim(DkimError::AuidMismatch)));
+    }
+    let covered = covered(message, place);
+    let fits = covered.is_some_and(|covered| fits(signature, &covered, record));
+    let failed = || DkimResult::Fail(Error::Crypto(CryptoError::FailedVerification));
+    if fits { Ok(()) } else { Err(failed()) }
+}
+
+/// Whether `i=`, where it is there, is of the signing domain, or below it
+/// unless the key says no (RFC 6376 section 3.6.1).
+fn is_own_identity(signature: &Signature, exactly: bool) -> bool {
+    if signature.i.is_empty() {
+        return true;
+    }
+    let domain = signature.d.to_lowercase();
+    let identity = signature.i.rsplit_once('@').map(|(_, of)| of.to_lowercase());
+    identity.is_some_and(|of| if exactly { of == domain } else { is_within(&of, &domain) })
+}
+
+/// The octets of the header that the signature at this place signs. The library
+/// tells them of the first alone.
+fn covered(message: &AuthenticatedMessage<'_>, place: usize) -> Option<Vec<u8>> {
+    let mut only = message.clone();
+    let mut at = 0..;
+    only.retain_dkim_signatures(|_| match at.next() == Some(place) {
+        true => Ok(()),
+        false => Err(DkimError::UnsupportedVersion),
+    });
+    only.canonicalized_dkim_headers()
+}
+
+/// Whether a signature is that of the key in `record`, a list of tags.
+fn fits(signature: &Signature, covered: &[u8], record: &[u8]) -> bool {
+    let kind = tags::tag(record, "k").unwrap_or_else(|| "rsa".to_owned());
+    let key = tags::bare_tag(record, "p").and_then(|key| BASE64_STANDARD.decode(key).ok());
+    let Some(key) = key else { return false };
+    match (signature.a, kind.as_str()) {
+        (Algorithm::RsaSha256, "rsa" | "") => {
+            UnparsedPublicKey::new(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, key)
+                .verify(covered, &signature.b)
+                .is_ok()
+        }
+        // RFC 8463 section 3: the hash is what is signed.
+        (Algorithm::Ed25519Sha256, "ed25519") => UnparsedPublicKey::new(&ED25519, key)
+            .verify(digest(&SHA256, covered).as_ref(), &signature.b)
+            .is_ok(),
+        _ => false,
+    }
+}

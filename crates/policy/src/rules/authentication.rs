@@ -84,8 +84,11 @@ pub(crate) fn dmarc_action(case: &mut Case<'_>) -> RuleAnswer {
         (Some(AuthenticationAction::HonourRecord), DmarcRequest::Reject) => {
             act(Some(AuthenticationAction::Reject), by, &DMARC)
         }
-        (Some(AuthenticationAction::HonourRecord), DmarcRequest::Quarantine)
-        | (Some(AuthenticationAction::Hold), _) => {
+        // The record says so only of what failed.
+        (
+            Some(AuthenticationAction::HonourRecord | AuthenticationAction::Hold),
+            DmarcRequest::Quarantine,
+        ) if facts.result == DmarcResult::Fail => {
             RuleAnswer::Decides(Decision::new(Reason::HoldDmarcQuarantine, CheckName::Dmarc).by(by))
         }
         (action, _) => act(action.copied(), by, &DMARC),
@@ -182,11 +185,14 @@ pub(crate) fn spoofed(case: &mut Case<'_>) -> RuleAnswer {
     let sender = guard.sender(case).map(|domain| (Reason::SpoofingEnvelope, domain));
     let authors = guard.authors(case).into_iter().map(|domain| (Reason::SpoofingHeader, domain));
     let claimed: Vec<(Reason, String)> = sender.into_iter().chain(authors).collect();
-    if !claimed.is_empty()
-        && guard.passes_authenticated
-        && case.evidence.latest(CheckName::Dkim).is_none()
-    {
-        return RuleAnswer::Needs(Need::Authentication);
+    if !claimed.is_empty() && guard.passes_authenticated {
+        // Of an author, SPF was perhaps not asked at RCPT by anybody else.
+        for (check, need) in [(CheckName::Spf, Need::Spf), (CheckName::Dkim, Need::Authentication)]
+        {
+            if case.evidence.latest(check).is_none() {
+                return RuleAnswer::Needs(need);
+            }
+        }
     }
     let mut weakest = Proof::Given;
     for (reason, domain) in claimed {

@@ -69,10 +69,16 @@ fn each_result_leads_to_what_the_definition_says() {
     at_data("dkim none hold", "", "hold hold.authentication by #1");
     at_data("dkim temperror defer", "dkim temperror x.example", "defer auth.temporary by #1");
     at_data("dmarc fail reject", "dmarc fail", "reject auth.dmarc by #1");
-    at_data("dmarc fail hold", "dmarc fail asks reject", "hold hold.dmarc_quarantine by #1");
     at_data("dmarc fail honour", "dmarc fail asks reject", "reject auth.dmarc by #1");
     let set_aside = "hold hold.dmarc_quarantine by #1";
     at_data("dmarc fail honour", "dmarc fail asks quarantine", set_aside);
+    at_data("dmarc fail hold", "dmarc fail asks quarantine", set_aside);
+    // The author's domain asked for something else, or its answer is not a failure.
+    let held = "hold hold.authentication by #1";
+    at_data("dmarc fail hold", "dmarc fail asks reject", held);
+    at_data("dmarc fail hold", "dmarc fail", held);
+    at_data("dmarc none hold", "", held);
+    at_data("dmarc temperror hold", "dmarc temperror asks quarantine", held);
     at_data("dmarc fail honour", "dmarc fail", "proceed");
     at_data("dmarc fail honour", "dmarc pass asks reject", "proceed");
 }
@@ -193,6 +199,13 @@ fn mail_in_our_name_needs_a_proof_for_that_very_domain() {
     );
     check(guard, &author("bob@corp.example dkim temperror x.example"), refused);
     check("#1 guard from internal", &author("bob@corp.example"), "proceed");
+    // SPF is enough for an author too, and nobody else has to ask for it.
+    let below = |rest: &str| {
+        format!("<x@bounce.corp.example> to <cid@corp.example> author bob@corp.example {rest}")
+    };
+    check(guard, &below("spf pass"), "proceed");
+    check(guard, &below("spf fail"), refused);
+    check(guard, &below("spf temperror"), "defer auth.temporary by #1");
 }
 
 /// Beyond a fixed limit nothing is looked at: what claims to be signed by us is

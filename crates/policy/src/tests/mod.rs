@@ -166,6 +166,7 @@ fn option(word: &str) -> PolicyOption {
         "lists" => Reputation(DefinitionChoice::Apply("Lists".to_owned())),
         "no_lists" => Reputation(DefinitionChoice::NoAction),
         "places" => GeographicalRestriction(DefinitionChoice::Apply("Places".to_owned())),
+        "hold_places" => GeographicalRestriction(DefinitionChoice::Apply("Held places".to_owned())),
         "no_places" => GeographicalRestriction(DefinitionChoice::NoAction),
         octets => EmailSizeLimits(octets.parse().unwrap()),
     }

@@ -130,6 +130,7 @@ impl From<CenterError> for ApiProblem {
             CenterError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             CenterError::Conflict { .. } => (StatusCode::CONFLICT, "conflict"),
             CenterError::FileManaged(_) => (StatusCode::CONFLICT, "file_managed"),
+            CenterError::DirectoryManaged(_) => (StatusCode::CONFLICT, "directory_managed"),
             CenterError::NotActivated { .. } => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "not_activated")
             }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use types::{AuditAction, Caller, Domain, Permission, Timestamp, spoken};
+use types::{
+    AuditAction, Caller, Domain, GroupsKnown, GroupsLeftOut, GroupsReading, GroupsTaken,
+    Permission, Timestamp, spoken,
+};
 
 use crate::{Center, CenterError};
 
@@ -40,6 +43,16 @@ pub struct SyncedDirectory {
     pub failures: u64,
     /// When it is read next.
     pub next: Timestamp,
+    /// Its groups, if they are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupsKnown>,
+    /// Why they are not those of the last reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_problem: Option<String>,
+    /// Whether what it says of them waits for somebody to accept it.
+    pub groups_wait: bool,
+    /// How many memberships are gone in that answer.
+    pub groups_gone: usize,
 }
 
 /// What a directory has of one domain.
@@ -91,6 +104,12 @@ pub struct DirectoryReading {
     /// Why it could not be kept on the disk for the next start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unkept: Option<String>,
+    /// What reading its groups came to, if they are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupsReading>,
+    /// Why its groups stay as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_problem: Option<String>,
 }
 
 /// How a directory is read now.
@@ -112,7 +131,30 @@ impl SyncedDirectory {
     pub fn words(&self, now: Timestamp) -> String {
         let old =
             if self.stale && self.confirmed.is_some() { ", too old to be believed" } else { "" };
-        has(self.recipients, self.confirmed, now) + old
+        let groups = match &self.groups {
+            None => String::new(),
+            Some(GroupsKnown { read: None, .. }) => "; its groups were never read".to_owned(),
+            Some(GroupsKnown { groups, members, read: Some(at) }) => {
+                let ago = spoken(now.since(*at));
+                format!("; {groups} groups with {members} members, read {ago} ago")
+            }
+        };
+        has(self.recipients, self.confirmed, now) + old + &groups
+    }
+
+    /// How many are gone in what waits to be accepted, of recipients or of
+    /// memberships in groups; nothing if nothing waits.
+    pub fn to_accept(&self) -> Option<usize> {
+        let people = self.waits.then_some(self.gone);
+        people.max(self.groups_wait.then_some(self.groups_gone))
+    }
+
+    /// What would be accepted, behind "accept"; nothing if nothing waits.
+    pub fn accept_words(&self) -> Option<String> {
+        Some(match self.to_accept()? {
+            0 => "it as it is".to_owned(),
+            gone => format!("that {gone} are gone"),
+        })
     }
 }
 
@@ -150,9 +192,39 @@ impl DirectoryReading {
                 words += &format!("; {count} {what}");
             }
         }
+        let words = match &self.groups {
+            None => words,
+            Some(groups) => format!("{words}; {}", words_of(groups, verb)),
+        };
+        let words = match &self.groups_problem {
+            None => words,
+            Some(problem) => format!("{words}; its groups stay as they were: {problem}"),
+        };
         let problems = self.refusal.iter().chain(&self.unkept);
         problems.fold(words, |words, problem| format!("{words}; {problem}"))
     }
+}
+
+/// What became of its groups, in words.
+fn words_of(reading: &GroupsReading, verb: &str) -> String {
+    let GroupsTaken { groups, members, added, removed, kept, refusal } = &reading.taken;
+    let GroupsLeftOut { nameless, members_off, members_unknown } = reading.left_out;
+    let mut words = format!(
+        "{groups} groups with {members} members: {added} {verb} new, {removed} {verb} gone"
+    );
+    for (count, what) in [
+        (nameless, "groups have no name that can be used"),
+        (members_off, "members are switched off"),
+        (members_unknown, "members are nobody with an address who was read"),
+    ] {
+        if count > 0 {
+            words += &format!("; {count} {what}");
+        }
+    }
+    if !kept.is_empty() {
+        words += &format!("; kept because policies name them: {}", kept.join(", "));
+    }
+    refusal.iter().fold(words, |words, problem| format!("{words}; {problem}"))
 }
 
 impl Center {
@@ -230,11 +302,17 @@ mod tests {
             dry_run: true,
             refusal: Some("much is gone".to_owned()),
             unkept: None,
+            groups: Some(GroupsReading {
+                taken: GroupsTaken { groups: 2, members: 9, added: 1, ..GroupsTaken::default() },
+                left_out: GroupsLeftOut { members_unknown: 4, ..GroupsLeftOut::default() },
+            }),
+            groups_problem: None,
         };
         assert_eq!(
             reading.words(),
             "12 entries, 10 recipients: 3 would be new, 1 would be gone; 1 accounts are switched \
-             off; 2 values are no address; much is gone"
+             off; 2 values are no address; 2 groups with 9 members: 1 would be new, 0 would be \
+             gone; 4 members are nobody with an address who was read; much is gone"
         );
     }
 }

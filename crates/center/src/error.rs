@@ -46,6 +46,9 @@ pub enum CenterError {
     /// The object belongs to the policy file.
     #[error("{0} comes from the policy file and is changed there")]
     FileManaged(String),
+    /// The object belongs to a directory on a server.
+    #[error("{0} comes from a directory on a server and is changed there")]
+    DirectoryManaged(String),
     /// The change is stored, but the old version stays in force.
     #[error("version {version} is stored but could not be put into force: {why}")]
     NotActivated {
@@ -95,9 +98,11 @@ impl From<StoreError> for CenterError {
             StoreError::Conflict { expected, found } => CenterError::Conflict { expected, found },
             StoreError::NotFound(what) => CenterError::NotFound(what),
             StoreError::FileManaged(what) => CenterError::FileManaged(what),
-            error @ (StoreError::Needed { .. } | StoreError::TooMany { .. }) => {
-                CenterError::invalid(error.to_string())
-            }
+            StoreError::DirectoryManaged(what) => CenterError::DirectoryManaged(what),
+            error @ (StoreError::Needed { .. }
+            | StoreError::TooMany { .. }
+            | StoreError::NameOfDirectory { .. }
+            | StoreError::NameTaken(_)) => CenterError::invalid(error.to_string()),
             other => CenterError::Store(other),
         }
     }

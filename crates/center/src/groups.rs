@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use store::state::{Edit, Object, ObjectKey, Provenance, StoredGroup};
+use store::state::{Edit, Object, ObjectKey, Origin, Provenance, StoredGroup};
 use types::lists::{Group, Pattern};
-use types::{Caller, Permission};
+use types::{Caller, Permission, Timestamp};
 
+use crate::directory_groups;
 use crate::input::pattern_problem;
 use crate::races::until_settled;
 use crate::{Center, CenterError, ChangeResult, ImportHow, Problem, permit};
@@ -18,12 +19,23 @@ pub struct GroupRow {
     pub group: Group,
     /// Who made it and when.
     pub provenance: Provenance,
+    /// The directory it is read from, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<GroupSource>,
 }
 
-impl From<StoredGroup> for GroupRow {
-    fn from(stored: StoredGroup) -> Self {
-        GroupRow { group: stored.group, provenance: stored.provenance }
-    }
+/// The directory that a group is read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct GroupSource {
+    /// Its name in the settings.
+    pub name: String,
+    /// When its groups were last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Timestamp>,
+    /// When it was found that the directory has the group no more: it stays
+    /// with its last members while a policy or an account names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Timestamp>,
 }
 
 impl Center {
@@ -35,7 +47,23 @@ impl Center {
     pub fn groups(&self, caller: &Caller) -> Result<Vec<GroupRow>, CenterError> {
         permit(caller, Permission::SeePolicies)?;
         let content = self.parts.policies.read(&mut |_| {})?;
-        Ok(content.groups.into_iter().map(GroupRow::from).collect())
+        content.groups.into_iter().map(|stored| self.group_row(stored)).collect()
+    }
+
+    fn group_row(
+        &self,
+        StoredGroup { group, provenance }: StoredGroup,
+    ) -> Result<GroupRow, CenterError> {
+        let name = Group::directory_of(&group.name).filter(|_| provenance.origin.is_directory());
+        let directory = match name {
+            None => None,
+            Some(name) => Some(GroupSource {
+                name: name.to_owned(),
+                read: directory_groups::read_at(&*self.parts.policies, name)?,
+                gone: (provenance.origin == Origin::Gone).then_some(provenance.changed),
+            }),
+        };
+        Ok(GroupRow { group, provenance, directory })
     }
 
     /// One group.
@@ -46,7 +74,8 @@ impl Center {
     pub fn group(&self, caller: &Caller, name: &str) -> Result<GroupRow, CenterError> {
         permit(caller, Permission::SeePolicies)?;
         let stored = self.parts.policies.group(name)?;
-        stored.map(GroupRow::from).ok_or_else(|| CenterError::NotFound(format!("group {name:?}")))
+        let stored = stored.ok_or_else(|| CenterError::NotFound(format!("group {name:?}")))?;
+        self.group_row(stored)
     }
 
     /// Adds a group, or replaces the one of its name.

@@ -58,6 +58,9 @@ pub struct ChangeResult {
     /// managed by the policy file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_by_file: Vec<String>,
+    /// Groups of directories that a roll-back left as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_by_directory: Vec<String>,
 }
 
 impl Center {
@@ -153,7 +156,7 @@ impl Center {
         // First of all: whoever may not change an object need not be told
         // what else would be wrong with the change.
         for edit in edits {
-            refuse_the_files(&content, edit)?;
+            refuse_managed(&content, edit)?;
             refuse_members(&content, edit)?;
         }
         let base = self.parts.activator.base();
@@ -194,12 +197,13 @@ impl Center {
             left_out = self.parts.activator.activate(version, activation).map_err(not_activated)?;
         }
         let differences = changed.differences.into_iter().map(VersionDifference::from).collect();
-        Ok(ChangeResult { version, differences, left_out, kept_by_file: Vec::new() })
+        let (kept_by_file, kept_by_directory) = (Vec::new(), Vec::new());
+        Ok(ChangeResult { version, differences, left_out, kept_by_file, kept_by_directory })
     }
 }
 
-/// Refuses an edit of what the policy file manages.
-fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterError> {
+/// Refuses an edit of what is managed elsewhere.
+fn refuse_managed(content: &PolicySetContent, edit: &Edit) -> Result<(), CenterError> {
     let policy = |id: PolicyId| {
         let found = content.policies.iter().find(|stored| stored.policy.id == Some(id));
         found.map(|stored| stored.provenance.origin)
@@ -234,6 +238,11 @@ fn refuse_the_files(content: &PolicySetContent, edit: &Edit) -> Result<(), Cente
     };
     match (origin, edit) {
         (Some(Origin::File), _) => Err(CenterError::FileManaged(key.to_string())),
+        // What its directory has no more nobody else can remove.
+        (Some(Origin::Gone), Edit::Remove(_)) => Ok(()),
+        (Some(Origin::Directory | Origin::Gone), _) => {
+            Err(CenterError::DirectoryManaged(key.to_string()))
+        }
         (None, Edit::Remove(_)) => Err(CenterError::NotFound(key.to_string())),
         _ => Ok(()),
     }
@@ -322,7 +331,7 @@ pub(crate) fn objects(content: &PolicySetContent) -> PolicyObjects {
 }
 
 /// Whether two problems are one, though its object stands elsewhere now.
-fn is_same(problem: &policy::Problem, other: &policy::Problem) -> bool {
+pub(crate) fn is_same(problem: &policy::Problem, other: &policy::Problem) -> bool {
     problem.wrong == other.wrong && problem.object.to_string() == other.object.to_string()
 }
 
@@ -354,7 +363,7 @@ fn apply(content: &mut PolicySetContent, edit: &Edit) {
     }
 }
 
-fn put_group(content: &mut PolicySetContent, group: &Group) {
+pub(crate) fn put_group(content: &mut PolicySetContent, group: &Group) {
     content.groups.retain(|stored| stored.group.name != group.name);
     let provenance = Provenance::default();
     content.groups.push(store::state::StoredGroup { group: group.clone(), provenance });

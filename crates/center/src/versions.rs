@@ -1,8 +1,9 @@
 //! The policy set as a whole: as one document, and through its versions.
 
-use policy::{Document, PolicyObjects};
+use policy::{Document, ObjectName, PolicyObjects};
 use serde::{Deserialize, Serialize};
-use store::state::{Difference, Object, ObjectKey, Origin, PolicyDocument, Provenance, Version};
+use store::state::{Difference, Object, ObjectKey, PolicyDocument, Provenance, Version};
+use types::lists::Group;
 use types::{AuditAction, Caller, Permission, Policy, PolicyId, Timestamp};
 
 use crate::policies::refuse;
@@ -201,7 +202,8 @@ impl Center {
     }
 
     /// Brings back the content of a version, as a new version. What the policy
-    /// file manages, or managed then, stays as it is and is named.
+    /// file or a directory manages, or managed then, stays as it is and is
+    /// named.
     ///
     /// # Errors
     ///
@@ -219,14 +221,23 @@ impl Center {
         let who = self.author(caller, expected, note);
         let changed = self.activated(self.parts.policies.roll_back(&who, number)?)?;
         let rest = self.parts.policies.differences(number, changed.version)?;
-        let kept_by_file = rest.into_iter().map(|rest| rest.key.to_string()).collect();
-        Ok(ChangeResult { kept_by_file, ..changed })
+        let is_directorys = |rest: &Difference| match &rest.key {
+            ObjectKey::Group(name) => Group::directory_of(name).is_some(),
+            _ => false,
+        };
+        let names = |of: Vec<Difference>| of.iter().map(|rest| rest.key.to_string()).collect();
+        let (directorys, files): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_directorys);
+        let (kept_by_file, kept_by_directory) = (names(files), names(directorys));
+        Ok(ChangeResult { kept_by_file, kept_by_directory, ..changed })
     }
 
-    /// Checks a document together with what the policy file gave.
+    /// Checks a document together with what the policy file and directories
+    /// gave.
     pub(crate) fn checked(&self, document: &Document, text: &str) -> Result<(), CenterError> {
         let stored = self.parts.policies.read(&mut |_| {})?;
-        let from_file = |provenance: &Provenance| provenance.origin == Origin::File;
+        let is_managed = |provenance: &Provenance| provenance.origin.is_managed();
+        let is_there = |name: &str| stored.groups.iter().any(|other| other.group.name == name);
+        refuse_names(document, text, is_there)?;
         let mut objects = PolicyObjects {
             policies: document.policies.iter().cloned().map(new_policy).collect(),
             groups: document.groups.clone(),
@@ -235,16 +246,41 @@ impl Center {
         };
         let named = |name: &str| document.groups.iter().any(|group| group.name == name);
         let kept =
-            stored.groups.iter().filter(|g| from_file(&g.provenance) && !named(&g.group.name));
+            stored.groups.iter().filter(|g| is_managed(&g.provenance) && !named(&g.group.name));
         objects.groups.extend(kept.map(|group| group.group.clone()));
         let named = |name: &str| document.definitions.iter().any(|other| other.name == name);
         let kept = stored
             .definitions
             .iter()
-            .filter(|d| from_file(&d.provenance) && !named(&d.definition.name));
+            .filter(|d| is_managed(&d.provenance) && !named(&d.definition.name));
         objects.definitions.extend(kept.map(|stored| stored.definition.clone()));
         refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))
     }
+}
+
+/// Refuses new groups that are called as those of a directory are.
+fn refuse_names(
+    document: &Document,
+    text: &str,
+    is_there: impl Fn(&str) -> bool,
+) -> Result<(), CenterError> {
+    let mut problems = Vec::new();
+    for (place, group) in (1..).zip(&document.groups) {
+        let Some(directory) = Group::directory_of(&group.name).filter(|_| !is_there(&group.name))
+        else {
+            continue;
+        };
+        let object = ObjectName::Group(group.name.clone(), place);
+        problems.push(Problem {
+            line: Document::line_of(text, &object),
+            object: Some(object.to_string()),
+            message: format!(
+                "groups of the directory {directory} are called so, and come from there: give it \
+                 another name"
+            ),
+        });
+    }
+    if problems.is_empty() { Ok(()) } else { Err(CenterError::Invalid { problems }) }
 }
 
 /// A document as the store takes it.
@@ -268,7 +304,7 @@ fn new_policy(policy: Policy) -> policy::StoredPolicy {
 #[cfg(test)]
 mod tests {
     use store::state::Authorship;
-    use types::lists::{Group, SenderAction};
+    use types::lists::SenderAction;
 
     use super::*;
     use crate::tests::{Gateway, at, block, entry};

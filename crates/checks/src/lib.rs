@@ -67,8 +67,8 @@ pub use signing::{
     SigningSettings, SigningStatus, published,
 };
 pub use synced::{
-    LeftOut, Refused, SyncError, SyncHow, SyncPart, SyncReport, SyncSettings, SyncStatus,
-    SyncedDirectories, Unread,
+    GroupBook, GroupSettings, LeftOut, Refused, SyncError, SyncHow, SyncPart, SyncReport,
+    SyncSettings, SyncStatus, SyncedDirectories, Unread,
 };
 
 /// What one attempt shows to the checks.

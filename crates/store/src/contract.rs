@@ -62,6 +62,23 @@ pub enum StoreError {
     /// The object is read-only here.
     #[error("{0} comes from the policy file and can only be changed there")]
     FileManaged(String),
+    /// The object is read from elsewhere.
+    #[error("{0} comes from a directory on a server and can only be changed there")]
+    DirectoryManaged(String),
+    /// The name is kept for a group of a directory.
+    #[error(
+        "{what} has the name of a group of the directory {directory}: give it another name, \
+         without that in front"
+    )]
+    NameOfDirectory {
+        /// The group.
+        what: String,
+        /// The directory, which need not be there.
+        directory: String,
+    },
+    /// What a directory calls a group is taken here.
+    #[error("there is {0} already, and not from the directory; remove it, or give it another name")]
+    NameTaken(String),
     /// An account is limited to the group that is to go.
     #[error("the account {account} is limited to {what}; give it another limit first")]
     Needed {

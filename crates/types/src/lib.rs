@@ -14,6 +14,7 @@ pub mod choices;
 pub mod client;
 pub mod correspondence;
 pub mod definition;
+mod directory;
 pub mod event;
 pub mod evidence;
 pub mod finding;
@@ -53,6 +54,9 @@ pub use authentication::{
 pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key};
 pub use correspondence::Correspondence;
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
+pub use directory::{
+    GroupsKnown, GroupsLeftOut, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken,
+};
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};
 pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};

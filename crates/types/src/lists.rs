@@ -25,6 +25,33 @@ pub struct Group {
     pub members: Vec<Pattern>,
 }
 
+/// Longest name of a directory on a server, in octets: it becomes the name of
+/// a file.
+const DIRECTORY_NAME_OCTETS_MAX: usize = 40;
+
+/// Whether a directory on a server can be called so.
+pub fn is_directory_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = !name.is_empty() && name.len() <= DIRECTORY_NAME_OCTETS_MAX;
+    fits && !name.starts_with('-') && name.bytes().all(plain)
+}
+
+impl Group {
+    /// What a group that is read from a directory is called here:
+    /// `corp:Sales`.
+    pub fn name_in(directory: &str, name: &str) -> String {
+        format!("{directory}:{name}")
+    }
+
+    /// The directory that a group of this name would be of; nothing for a name
+    /// that none can give it. Groups of people are not made with such a name,
+    /// whether there is that directory or not: it may come.
+    pub fn directory_of(name: &str) -> Option<&str> {
+        let (directory, rest) = name.split_once(':')?;
+        (is_directory_name(directory) && !rest.trim().is_empty()).then_some(directory)
+    }
+}
+
 /// The group every permitted sender can be put into, there from the start.
 pub const PERMITTED_SENDERS_GROUP: &str = "Permitted Senders";
 /// The group every blocked sender can be put into, there from the start.

@@ -7,7 +7,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use center::{CenterError, ChangeResult, GroupRow, ImportHow, Pasted};
+use center::{CenterError, ChangeResult, GroupRow, GroupSource, ImportHow, Pasted};
 use serde::Deserialize;
 use types::Permission;
 use types::lists::{Group, Pattern};
@@ -36,6 +36,7 @@ struct Branch {
     /// With those of the groups below.
     all: usize,
     by_file: bool,
+    directory: Option<GroupSource>,
 }
 
 #[derive(Template)]
@@ -88,6 +89,7 @@ fn walk(
             members,
             all: members,
             by_file: row.provenance.origin.is_file(),
+            directory: row.directory.clone(),
         });
         let with_below = members + walk(below, Some(name), deep + 1, found);
         if let Some(branch) = found.get_mut(place) {
@@ -113,12 +115,19 @@ async fn tree(
     let caller = signed.caller;
     match working(api, move |center| center.groups(&caller)).await {
         Ok(groups) => {
-            let names = groups.iter().map(|row| row.group.name.clone()).collect();
+            let names = places(&groups);
             let branches = branches(&groups);
             shown(&GroupsPage { shell, branches, names, may_change, problem, wanted })
         }
         Err(problem) => error_page(shell, &problem),
     }
+}
+
+/// The groups that another can stand below: below one of a directory it would
+/// add to its members.
+fn places(groups: &[GroupRow]) -> Vec<String> {
+    let open = groups.iter().filter(|row| row.directory.is_none());
+    open.map(|row| row.group.name.clone()).collect()
 }
 
 fn may_change(signed: &Signed) -> bool {
@@ -178,7 +187,10 @@ struct GroupPage {
     /// Other groups it can be moved below.
     parents: Vec<String>,
     by_file: bool,
+    directory: Option<GroupSource>,
     may_change: bool,
+    /// It can be taken away, and nothing else.
+    may_remove: bool,
     said: Said,
 }
 
@@ -219,16 +231,18 @@ async fn one(
     let mut members: Vec<String> = matching.filter(|member| member.contains(&wanted)).collect();
     let found = members.len();
     members.truncate(MEMBERS_SHOWN);
-    let names = groups.into_iter().map(|row| row.group.name);
+    let is_gone = row.directory.as_ref().is_some_and(|directory| directory.gone.is_some());
     shown(&GroupPage {
         shell,
         href: href(&row.group.name),
         members,
         found,
         sought,
-        parents: names.filter(|other| *other != row.group.name).collect(),
+        parents: places(&groups).into_iter().filter(|other| *other != row.group.name).collect(),
         by_file: row.provenance.origin.is_file(),
-        may_change: may_change && !row.provenance.origin.is_file(),
+        may_change: may_change && !row.provenance.origin.is_managed(),
+        may_remove: may_change && is_gone,
+        directory: row.directory,
         group: row.group,
         said,
     })

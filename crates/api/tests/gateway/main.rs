@@ -15,6 +15,8 @@ mod encrypted;
 #[cfg(test)]
 mod exporting;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod hostile_service;
 #[cfg(test)]
 mod matrix;

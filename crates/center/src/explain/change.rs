@@ -203,7 +203,11 @@ fn blocking_policy(policy: Option<&PolicyView>) -> (bool, String, Option<String>
         Some(matched) => format!("Remove {matched}"),
         None => "Change the policy".to_owned(),
     };
-    let place = if is_from_file(policy) { IN_THE_FILE } else { "" };
+    let place = match policy {
+        Some(policy) if policy.from_file => IN_THE_FILE,
+        Some(policy) if policy.from_directory => IN_THE_DIRECTORY,
+        _ => "",
+    };
     let text = format!(
         "{change}{place}, or make a Permitted Senders policy that is more specific. A recipient's own permit does not undo an administrator's block."
     );
@@ -212,6 +216,9 @@ fn blocking_policy(policy: Option<&PolicyView>) -> (bool, String, Option<String>
 
 /// Where an object of the policy file is changed.
 const IN_THE_FILE: &str = " in the policy file that has it, and reload";
+
+/// Where a member of a group of a directory is changed.
+const IN_THE_DIRECTORY: &str = " in the directory that has it, and synchronise";
 
 fn is_from_file(policy: Option<&PolicyView>) -> bool {
     policy.is_some_and(|policy| policy.from_file)

@@ -65,6 +65,10 @@ pub struct PolicyView {
     /// Whether the policy file has it, so that it is changed there alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_file: bool,
+    /// Whether the member that matched is of a group of a directory, where
+    /// alone it is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_directory: bool,
     /// Whether it is still what it was then.
     pub since: Since,
     /// The command that shows or changes it.
@@ -124,6 +128,7 @@ impl PolicyView {
             made_from: None,
             member: None,
             from_file: false,
+            from_directory: false,
             page: None,
             since,
             command,

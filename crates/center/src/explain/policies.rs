@@ -78,15 +78,16 @@ impl Center {
         let change = change.filter(|change| change.number == version);
         let found = self.member(event, &policy)?;
         // The member is what is taken out, so its place counts before the policy's.
-        let from_file = found.as_ref().map(|found| found.origin).or(origin) == Some(Origin::File);
+        let of = found.as_ref().map(|found| found.origin).or(origin).unwrap_or_default();
+        let (from_file, from_directory) = (of.is_file(), of.is_directory());
         let member = found.map(|found| (found.group, found.member));
         let member_named = member.as_ref().map(|(group, member)| GroupMember {
             group: group.clone(),
             member: member.to_string(),
         });
         let page = policy_page(id, since);
-        let command = match (from_file, &member) {
-            // What the policy file says is changed there.
+        let command = match (of.is_managed(), &member) {
+            // What is managed elsewhere is changed there.
             (true, _) | (_, None) => view.command,
             (false, Some((group, member))) => Some(format!(
                 "portcullis group remove {} {}",
@@ -119,6 +120,7 @@ impl Center {
             page,
             member: member_named,
             from_file,
+            from_directory,
             ..view
         })
     }

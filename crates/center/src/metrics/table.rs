@@ -303,6 +303,12 @@ pub const METRICS: &[Metric] = &[
         "How long ago it was seen that this is what the directory says.",
     ),
     row(
+        "portcullis_directory_groups",
+        Gauge,
+        &["directory", "of"],
+        "Groups of a directory on a server that policies can name (of=\"groups\"), and their members, each counted in every group (of=\"members\").",
+    ),
+    row(
         "portcullis_directory_failures_total",
         Counter,
         &["directory"],

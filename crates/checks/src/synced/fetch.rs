@@ -8,6 +8,8 @@ use world::Clock;
 use world::ldap::{LdapDial, LdapDone, LdapError, LdapSearch, LdapUrl, Scope};
 
 use super::SyncSettings;
+use super::groups::{self, Flat, GroupSettings};
+use super::people::UID;
 use super::reading::{ACCOUNT_CONTROL, LeftOut, RECIPIENT_TYPE, Reading};
 
 /// How long reading it from one server may take in all.
@@ -19,6 +21,8 @@ pub(super) struct Fetched {
     pub(super) people: HashMap<Domain, HashSet<Box<str>>>,
     pub(super) left_out: LeftOut,
     pub(super) done: LdapDone,
+    /// Its groups, if they are read, or why they cannot be had.
+    pub(super) groups: Option<Result<Flat, String>>,
 }
 
 /// Why it was not read from one server.
@@ -69,6 +73,9 @@ async fn read(
     let mut session = dial.open(&settings.server, url).await?;
     let mut attributes = settings.attributes.clone();
     attributes.extend([ACCOUNT_CONTROL.to_owned(), RECIPIENT_TYPE.to_owned()]);
+    if settings.groups.as_ref().is_some_and(GroupSettings::by_uid) {
+        attributes.push(UID.to_owned());
+    }
     let search = LdapSearch {
         base: &settings.base,
         scope: Scope::Whole,
@@ -79,9 +86,15 @@ async fn read(
     };
     let mut reading = Reading::new(settings);
     let done = session.search(&search, &mut |entry| reading.entry(&entry)).await?;
-    let Reading { people, left_out, too_much, .. } = reading;
-    match too_much {
-        Some((what, max)) => Err(LdapError::TooMuch { at: url.to_string(), what, max }),
-        None => Ok(Fetched { people, left_out, done }),
+    let Reading { people, left_out, too_much, names, .. } = reading;
+    if let Some((what, max)) = too_much {
+        return Err(LdapError::TooMuch { at: url.to_string(), what, max });
     }
+    let groups = match settings.groups.as_ref().zip(names) {
+        None => None,
+        Some((wanted, names)) => {
+            Some(groups::fetch(&mut *session, wanted, settings.page_size, &names).await)
+        }
+    };
+    Ok(Fetched { people, left_out, done, groups })
 }

@@ -6,7 +6,11 @@
 //! far fewer than before. No question about a recipient ever goes to the server.
 
 mod fetch;
+mod group_book;
+mod groups;
 mod guard;
+mod names;
+mod people;
 mod reading;
 mod snapshot;
 mod status;
@@ -28,6 +32,9 @@ use world::ldap::{Filter, LdapDial, LdapServer};
 use crate::directory::{Directories, Directory};
 use fetch::Fetched;
 pub use fetch::Unread;
+pub use group_book::GroupBook;
+use group_book::GroupsState;
+pub use groups::GroupSettings;
 pub use guard::Refused;
 pub use reading::LeftOut;
 use snapshot::Content;
@@ -58,13 +65,16 @@ pub struct SyncSettings {
     pub disabled_accounts: bool,
     /// The domains that ask it.
     pub domains: Vec<Domain>,
+    /// How its groups are read, if they are.
+    pub groups: Option<GroupSettings>,
 }
 
 /// How a directory is read now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncHow {
     /// What was fetched is taken although it can hardly be meant, as long as
-    /// no more recipients than this are gone in what would be refused.
+    /// no more recipients, and no more memberships in groups, than this are gone
+    /// in what would be refused.
     pub accept: Option<usize>,
     /// Nothing is changed; it is only told what would be.
     pub dry_run: bool,
@@ -97,6 +107,8 @@ pub struct SyncedDirectories {
     dial: Arc<dyn LdapDial>,
     /// What recipients are looked up in.
     directories: Arc<Directories>,
+    /// Who keeps their groups.
+    groups: Arc<dyn GroupBook>,
     /// Where the last content is kept.
     folder: PathBuf,
     all: ArcSwap<Vec<Arc<Service>>>,
@@ -122,6 +134,7 @@ struct State {
     failures: u32,
     failures_in_all: u64,
     next: Timestamp,
+    groups: GroupsState,
 }
 
 impl Service {
@@ -136,17 +149,20 @@ impl Service {
 }
 
 impl SyncedDirectories {
-    /// No directories yet; their last contents will be kept in `folder`.
+    /// No directories yet; their last contents will be kept in `folder`, and
+    /// their groups in the book of `groups`.
     pub fn new(
         clock: Arc<dyn Clock>,
         dial: Arc<dyn LdapDial>,
         directories: Arc<Directories>,
+        groups: Arc<dyn GroupBook>,
         folder: &Path,
     ) -> Self {
         SyncedDirectories {
             clock,
             dial,
             directories,
+            groups,
             folder: folder.to_owned(),
             all: ArcSwap::default(),
             swapping: Mutex::new(()),
@@ -180,9 +196,12 @@ impl SyncedDirectories {
                 };
                 let known = in_memory.filter(|content| !content.is_empty());
                 let content = known.unwrap_or_else(kept);
-                Service::new(settings, content, self.clock.now())
+                let service = Service::new(settings, content, self.clock.now());
+                problems.extend(self.find_groups(&service));
+                service
             }));
         }
+        problems.extend(self.let_groups_go(&all));
         self.all.store(Arc::new(all));
         match files {
             Some(files) => self.directories.replace(files, self.parts()),
@@ -278,7 +297,7 @@ impl SyncedDirectories {
         how: SyncHow,
         (now, took_ms): (Timestamp, u64),
     ) -> Result<SyncReport, SyncError> {
-        let Fetched { people, left_out, done } = fetched;
+        let Fetched { people, left_out, done, groups } = fetched;
         let of = |(domain, all)| (domain, Directory::of(all, now));
         let mut answer: Content = people.into_iter().map(of).collect();
         let old = service.state().content.clone();
@@ -293,7 +312,10 @@ impl SyncedDirectories {
             answer.retain(|domain, _| !refused.is_about(domain));
             answer.extend(old.iter().filter(|(domain, _)| refused.is_about(domain)).map(cloned));
         }
+        // They are looked at by themselves, whatever becomes of the people.
+        let groups = groups.map(|groups| self.take_groups(service, groups, how));
         let report = SyncReport {
+            groups,
             at: now,
             dry_run: how.dry_run,
             entries: done.entries,
@@ -318,6 +340,11 @@ impl SyncedDirectories {
         }
     }
 
+    /// Whether a directory's settings are those in force.
+    fn is_current(&self, service: &Arc<Service>) -> bool {
+        self.all.load().iter().any(|one| Arc::ptr_eq(one, service))
+    }
+
     /// Puts a content in force and keeps it. One that cannot be kept is in
     /// force all the same: the next start will have an older one.
     fn take(
@@ -328,7 +355,7 @@ impl SyncedDirectories {
     ) -> Result<SyncReport, SyncError> {
         let settings = &service.settings;
         let _swapping = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.all.load().iter().any(|one| Arc::ptr_eq(one, service)) {
+        if !self.is_current(service) {
             return Err(SyncError::Replaced);
         }
         report.unkept = snapshot::write(&self.folder, &settings.name, &content).err();

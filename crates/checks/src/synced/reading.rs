@@ -6,6 +6,7 @@ use types::{Domain, EmailAddress};
 use world::ldap::LdapEntry;
 
 use super::SyncSettings;
+use super::people::People;
 
 /// The attribute of Active Directory whose second bit says that an account is
 /// switched off.
@@ -52,6 +53,8 @@ pub(super) struct Reading<'a> {
     /// Of what there was more than is taken, and how much is: what was read is
     /// not whole.
     pub(super) too_much: Option<(&'static str, usize)>,
+    /// Who is called how, if groups are read.
+    pub(super) names: Option<People>,
 }
 
 impl<'a> Reading<'a> {
@@ -63,6 +66,7 @@ impl<'a> Reading<'a> {
             left_out: LeftOut::default(),
             room: (ADDRESSES_MAX, OCTETS_MAX),
             too_much: None,
+            names: settings.groups.as_ref().map(|_| People::default()),
         }
     }
 
@@ -70,14 +74,17 @@ impl<'a> Reading<'a> {
     pub(super) fn entry(&mut self, entry: &LdapEntry) {
         if !self.settings.disabled_accounts && is_switched_off(entry) {
             self.left_out.switched_off += 1;
+            self.names.iter_mut().for_each(|names| names.switched_off(entry));
             return;
         }
         let mut is_ours = false;
+        let mut all = Vec::new();
         for (attribute, values) in &entry.attributes {
             if self.holds_addresses(attribute) {
-                values.iter().for_each(|value| is_ours |= self.value(value));
+                values.iter().for_each(|value| is_ours |= self.value(value, &mut all));
             }
         }
+        self.names.iter_mut().for_each(|names| names.add(entry, std::mem::take(&mut all)));
         if !is_ours {
             self.left_out.without_address += 1;
         }
@@ -89,10 +96,12 @@ impl<'a> Reading<'a> {
         self.settings.attributes.iter().any(|one| one.eq_ignore_ascii_case(bare))
     }
 
-    /// Takes a value; whether it is an address of ours.
-    fn value(&mut self, value: &[u8]) -> bool {
+    /// Takes a value; whether it is an address of ours. If groups are read, any
+    /// address is added to `all`.
+    fn value(&mut self, value: &[u8], all: &mut Vec<EmailAddress>) -> bool {
         match address(value) {
             Value::Address(address) => {
+                all.extend(self.names.as_ref().map(|_| address.clone()));
                 let domain = address.domain_key().parse::<Domain>().ok();
                 match domain.filter(|domain| self.people.contains_key(domain)) {
                     Some(domain) => {

@@ -1,6 +1,6 @@
 //! How directories are, for people.
 
-use types::{Domain, Timestamp};
+use types::{Domain, GroupsKnown, GroupsProblem, GroupsReading, Timestamp};
 
 use super::reading::LeftOut;
 use super::snapshot::Content;
@@ -34,6 +34,8 @@ pub struct SyncReport {
     pub refusal: Option<String>,
     /// Why it could not be kept on the disk.
     pub unkept: Option<String>,
+    /// What became of its groups, if they are read.
+    pub groups: Option<Result<GroupsReading, GroupsProblem>>,
 }
 
 impl SyncReport {
@@ -94,6 +96,10 @@ pub struct SyncStatus {
     pub failures: u64,
     /// When it is read next.
     pub next: Timestamp,
+    /// Its groups, if they are read.
+    pub groups: Option<GroupsKnown>,
+    /// Why they are not those of the last reading.
+    pub groups_problem: Option<GroupsProblem>,
 }
 
 impl SyncedDirectories {
@@ -143,6 +149,8 @@ impl Service {
             problem: problem.map(ToString::to_string),
             failures: state.failures_in_all,
             next: state.next,
+            groups: state.groups.known.filter(|_| settings.groups.is_some()),
+            groups_problem: state.groups.problem.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use types::finding::RecipientAnswer;
-use types::{EmailAddress, Timestamp};
+use types::{EmailAddress, GroupsKnown, GroupsProblem, GroupsRead, GroupsTaken, Timestamp};
 use world::ldap::{LdapEntry, LdapError, LdapServer};
 use world::simulated::{LdapFault, SimulatedClock, SimulatedLdap};
 
@@ -13,6 +13,7 @@ struct House {
     clock: Arc<SimulatedClock>,
     server: Arc<SimulatedLdap>,
     directories: Arc<Directories>,
+    groups: Arc<Book>,
     synced: SyncedDirectories,
     folder: tempfile::TempDir,
 }
@@ -36,6 +37,7 @@ pub(super) fn settings(domains: &[&str]) -> SyncSettings {
         shrink_percent_max: 50,
         disabled_accounts: true,
         domains: domains.iter().map(|domain| domain.parse().unwrap()).collect(),
+        groups: None,
     }
 }
 
@@ -58,8 +60,11 @@ impl House {
         let directories = Arc::new(Directories::default());
         let dial = Arc::clone(&server) as _;
         let shared = Arc::clone(&directories);
-        let synced = SyncedDirectories::new(Arc::clone(&clock) as _, dial, shared, folder.path());
-        House { clock, server, directories, synced, folder }
+        let groups = Arc::new(Book::default());
+        let book = Arc::clone(&groups) as _;
+        let synced =
+            SyncedDirectories::new(Arc::clone(&clock) as _, dial, shared, book, folder.path());
+        House { clock, server, directories, groups, synced, folder }
     }
 
     /// The same data folder after a restart.
@@ -383,4 +388,115 @@ fn one_that_never_was_read_refuses_nobody_for_good() {
         panic!()
     };
     assert_eq!(answer, RecipientAnswer::Unproven(types::Unproven::Stale));
+}
+
+/// A book that remembers what it was given, and refuses what it is told to.
+#[derive(Default)]
+struct Book {
+    taken: Mutex<Vec<GroupsRead>>,
+    kept: Mutex<Vec<String>>,
+    refuses: Mutex<Option<GroupsProblem>>,
+}
+
+impl GroupBook for Book {
+    fn take(&self, read: GroupsRead) -> Result<GroupsTaken, GroupsProblem> {
+        if let Some(problem) = self.refuses.lock().unwrap().clone() {
+            return Err(problem);
+        }
+        let members = read.groups.iter().map(|(_, members)| members.len()).sum();
+        let taken = GroupsTaken { groups: read.groups.len(), members, ..GroupsTaken::default() };
+        self.taken.lock().unwrap().push(read);
+        Ok(taken)
+    }
+
+    fn known(&self, _: &str) -> Result<GroupsKnown, String> {
+        Ok(GroupsKnown { groups: 7, members: 8, read: Some(Timestamp::EPOCH) })
+    }
+
+    fn keep_only(&self, directories: &[String]) -> Result<(), String> {
+        *self.kept.lock().unwrap() = directories.to_vec();
+        Ok(())
+    }
+}
+
+const GROUPS: &str = "(objectClass=group)";
+
+fn with_groups() -> SyncSettings {
+    let groups = GroupSettings {
+        base: "ou=groups".to_owned(),
+        filter: GROUPS.parse().unwrap(),
+        name: "cn".to_owned(),
+        members: vec!["member".to_owned()],
+        groups_max: 2,
+    };
+    SyncSettings { groups: Some(groups), ..settings(&["corp.example"]) }
+}
+
+fn group(name: &str, members: &[&str]) -> LdapEntry {
+    let members = members.iter().map(|member| format!("CN={member}").into_bytes()).collect();
+    LdapEntry {
+        name: format!("cn={name},ou=groups"),
+        attributes: vec![
+            ("cn".to_owned(), vec![name.as_bytes().to_vec()]),
+            ("member".to_owned(), members),
+        ],
+    }
+}
+
+#[tokio::test]
+async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example", "eve@partner.example"]));
+    let members = ["Ann@corp.example", "eve@partner.example", "nobody@corp.example"];
+    house.server.set(GROUPS, vec![group("Sales", &members)]);
+    assert!(house.synced.replace(vec![with_groups()], None).is_empty());
+    assert_eq!(*house.groups.kept.lock().unwrap(), ["corp"]);
+    let stored = house.synced.status().remove(0).groups.unwrap();
+    assert_eq!((stored.groups, stored.members), (7, 8), "what was kept is told");
+    let report = house.turn().await.remove(0).unwrap();
+    let reading = report.groups.unwrap().unwrap();
+    assert_eq!((reading.taken.groups, reading.taken.members), (1, 2));
+    assert_eq!(reading.left_out.members_unknown, 1);
+    let taken = house.groups.taken.lock().unwrap().remove(0);
+    let (name, members) = &taken.groups[0];
+    let members: Vec<&str> = members.iter().map(EmailAddress::key).collect();
+    assert_eq!(
+        (name.as_str(), members),
+        ("Sales", vec!["ann@corp.example", "eve@partner.example"])
+    );
+    assert_eq!((taken.directory.as_str(), taken.shrink_percent_max), ("corp", 50));
+    let status = house.synced.status().remove(0);
+    assert_eq!((status.groups.unwrap().members, status.groups_problem), (2, None));
+    house.synced.replace(vec![settings(&["corp.example"])], None);
+    assert!(house.groups.kept.lock().unwrap().is_empty());
+    assert_eq!(house.synced.status().remove(0).groups, None);
+}
+
+#[tokio::test]
+async fn groups_that_cannot_be_had_whole_cost_the_people_nothing() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    let three = ["A", "B", "C"].map(|name| group(name, &["ann@corp.example"]));
+    house.server.set(GROUPS, three.to_vec());
+    house.synced.replace(vec![with_groups()], None);
+    let report = house.turn().await.remove(0).unwrap();
+    let problem = report.groups.unwrap().unwrap_err().to_string();
+    assert!(problem.contains("more than 2 entries"), "{problem}");
+    assert!(house.groups.taken.lock().unwrap().is_empty());
+    assert!(house.look("ann@corp.example").0);
+    let status = house.synced.status().remove(0);
+    assert_eq!((status.problem, status.groups.unwrap().groups), (None, 7));
+    assert!(matches!(status.groups_problem, Some(GroupsProblem::Failed(_))));
+    house.server.set(GROUPS, three[..2].to_vec());
+    let refusal = GroupsProblem::Refused { why: "too few".to_owned(), gone: 3 };
+    *house.groups.refuses.lock().unwrap() = Some(refusal.clone());
+    let seen = house.synced.synchronise("corp", SyncHow { dry_run: true, ..SyncHow::default() });
+    assert_eq!(seen.await.unwrap().groups, Some(Err(refusal.clone())));
+    let left = house.synced.status().remove(0).groups_problem;
+    assert!(matches!(left, Some(GroupsProblem::Failed(_))), "a dry run changes nothing");
+    house.synced.synchronise("corp", SyncHow::default()).await.unwrap();
+    assert_eq!(house.synced.status().remove(0).groups_problem, Some(refusal));
+    *house.groups.refuses.lock().unwrap() = None;
+    house.synced.synchronise("corp", SyncHow::default()).await.unwrap();
+    assert_eq!(house.synced.status().remove(0).groups_problem, None);
 }

@@ -263,11 +263,15 @@ pub(super) fn changed(output: Output, result: &Json) -> Result<(), Failure> {
     for problem in result.get("left_out").and_then(Json::as_array).into_iter().flatten() {
         text += &format!("\nnot in force: {}", problem.as_str().unwrap_or_default());
     }
-    let kept = result.get("kept_by_file").and_then(Json::as_array).into_iter().flatten();
-    let kept: Vec<&str> = kept.filter_map(Json::as_str).collect();
-    if !kept.is_empty() {
-        text +=
-            &format!("\nleft as it is, because the policy file manages it: {}", kept.join(", "));
+    for (field, whose) in [
+        ("kept_by_file", "the policy file manages it"),
+        ("kept_by_directory", "a directory has it"),
+    ] {
+        let kept = result.get(field).and_then(Json::as_array).into_iter().flatten();
+        let kept: Vec<&str> = kept.filter_map(Json::as_str).collect();
+        if !kept.is_empty() {
+            text += &format!("\nleft as it is, because {whose}: {}", kept.join(", "));
+        }
     }
     output.text(&text)
 }

@@ -33,7 +33,10 @@ const ON_SERVERS: &[Column] = &[
     ("Too old", "/stale"),
     ("Added", "/last/added"),
     ("Gone", "/last/removed"),
+    ("Groups", "/groups/groups"),
+    ("Members", "/groups/members"),
     ("Problem", "/problem"),
+    ("Of groups", "/groups_problem"),
     ("Next", "/next"),
 ];
 const KNOWN: &[Column] = &[
@@ -156,6 +159,9 @@ fn sync(
             serde_json::from_value::<DirectoryReading>(answer)
                 .map_err(|error| Failure::new(Exit::Error, error.to_string()))
         });
+        if let Some(problem) = read.as_ref().ok().and_then(|told| told.groups_problem.as_ref()) {
+            failed.push(Failure::new(Exit::Refused, format!("the groups of {name}: {problem}")));
+        }
         match read {
             Ok(told) if output.is_json() => {
                 output.object(&json!({ "directory": name, "reading": told }))?;

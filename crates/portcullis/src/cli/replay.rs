@@ -234,11 +234,11 @@ pub(super) fn test(global: &Global, file: &Path, tests: &[PathBuf]) -> Result<Ex
         return Err(wrong(file, problem.line.unwrap_or(1), &problem.text));
     }
     let mut document = Document::parse_any(&text).map_err(|e| wrong(file, e.line, &e.message))?;
-    for group in policy::defaults().groups {
-        if document.groups.iter().all(|other| other.name != group.name) {
-            document.groups.push(group);
-        }
-    }
+    document.groups = crate::serve::inspect::with_groups_from_elsewhere(
+        document.groups,
+        &document.policies,
+        settings,
+    );
     let now = SystemClock::new().now();
     let objects = numbered(document, now);
     let base = crate::serve::convert::base_policies(settings);

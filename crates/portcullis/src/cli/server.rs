@@ -155,7 +155,7 @@ fn refused(problem: &ApiProblem) -> Failure {
     let exit = match problem.kind.as_str() {
         "not_found" => Exit::NotFound,
         "query" | "malformed" => Exit::Usage,
-        "invalid" | "conflict" | "file_managed" => Exit::Refused,
+        "invalid" | "conflict" | "file_managed" | "directory_managed" => Exit::Refused,
         _ => Exit::Error,
     };
     // The detail of a query's mistake names its proposal already.

@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use center::metrics::Sample;
-use center::{DirectoryDomain, DirectoryReading, DirectoryRow, ReadDirectory, SyncedDirectory};
+use center::{
+    DirectoryDomain, DirectoryGroups, DirectoryReading, DirectoryRow, ReadDirectory,
+    SyncedDirectory,
+};
 use checks::{
-    Checks, Directory, SyncError, SyncHow, SyncPart, SyncReport, SyncSettings, SyncStatus,
-    SyncedDirectories,
+    Checks, Directory, GroupBook, GroupSettings, SyncError, SyncHow, SyncPart, SyncReport,
+    SyncSettings, SyncStatus, SyncedDirectories,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use types::{Domain, Timestamp};
+use types::{
+    Domain, GroupsKnown, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken, Timestamp,
+};
 use world::ldap::{LdapDial, LdapServer};
 
 use super::sign_in::secret;
@@ -50,13 +55,20 @@ impl DirectoriesWatch {
         settings: &Settings,
         checks: &Arc<Checks>,
         dial: Arc<dyn LdapDial>,
+        groups: DirectoryGroups,
         log: &Arc<Log>,
     ) -> Result<DirectoriesWatch, String> {
         let folder = settings.server.data_dir.join(FOLDER);
         let (clock, looked_up) = (Arc::clone(checks.clock()), Arc::clone(checks.directories()));
         let watch = DirectoriesWatch {
             checks: Arc::clone(checks),
-            synced: SyncedDirectories::new(clock, dial, looked_up, &folder),
+            synced: SyncedDirectories::new(
+                clock,
+                dial,
+                looked_up,
+                Arc::new(Groups(groups)),
+                &folder,
+            ),
             log: Arc::clone(log),
             told: Mutex::default(),
             runtime: Handle::current(),
@@ -103,6 +115,9 @@ impl DirectoriesWatch {
                 if let Some(problem) = report.unkept.clone() {
                     self.log.say(&Message::WorkFailed { work: "directories", problem });
                 }
+                if let Some(groups) = &report.groups {
+                    self.tell_groups(&mut told, name, groups);
+                }
             }
             // It is read again at once.
             Err(SyncError::Replaced) => {}
@@ -110,6 +125,35 @@ impl DirectoriesWatch {
                 let problem = error.to_string();
                 if told.insert(directory.clone(), problem.clone()).as_ref() != Some(&problem) {
                     self.log.say(&Message::DirectoryFailed { directory, problem });
+                }
+            }
+        }
+    }
+
+    /// The same about its groups, of which only what is new is told.
+    fn tell_groups(
+        &self,
+        told: &mut BTreeMap<String, String>,
+        name: &str,
+        came_of_it: &Result<GroupsReading, GroupsProblem>,
+    ) {
+        // No directory is called so.
+        let key = format!("{name}:");
+        let directory = name.to_owned();
+        match came_of_it {
+            Ok(reading) => {
+                told.remove(&key);
+                let GroupsTaken { groups, members, added, removed, .. } = reading.taken;
+                if added + removed > 0 {
+                    let read =
+                        Message::DirectoryGroupsRead { directory, groups, members, added, removed };
+                    self.log.say(&read);
+                }
+            }
+            Err(problem) => {
+                let problem = problem.to_string();
+                if told.insert(key, problem.clone()).as_ref() != Some(&problem) {
+                    self.log.say(&Message::DirectoryGroupsFailed { directory, problem });
                 }
             }
         }
@@ -130,7 +174,7 @@ impl DirectoriesWatch {
         if !dry_run {
             self.tell(name, &came_of_it);
         }
-        came_of_it.map(|report| reading(&report)).map_err(|error| match error {
+        came_of_it.map(|report| reading(name, &report)).map_err(|error| match error {
             SyncError::Refused(refused) => way_out(name, &refused.to_string(), refused.gone()),
             error => error.to_string(),
         })
@@ -145,19 +189,23 @@ impl DirectoriesWatch {
     /// How each is.
     pub(super) fn rows(&self) -> Vec<SyncedDirectory> {
         let row = |status: SyncStatus| SyncedDirectory {
+            last: status.last.as_ref().map(|report| reading(&status.name, report)),
             recipients: status.recipients(),
             confirmed: status.confirmed(),
             stale: self.is_stale(status.confirmed()),
             name: status.name,
             servers: status.servers,
             domains: status.parts.into_iter().map(part).collect(),
-            last: status.last.as_ref().map(reading),
             tried: status.tried,
             problem: status.problem,
             waits: status.waits.is_some(),
             gone: status.waits.unwrap_or(0),
             failures: status.failures,
             next: status.next,
+            groups: status.groups,
+            groups_wait: matches!(status.groups_problem, Some(GroupsProblem::Refused { .. })),
+            groups_gone: status.groups_problem.as_ref().map_or(0, gone),
+            groups_problem: status.groups_problem.map(|problem| problem.to_string()),
         };
         self.synced.status().into_iter().map(row).collect()
     }
@@ -185,7 +233,13 @@ impl DirectoriesWatch {
                 Some(gone) => format!("{name}: {}", way_out(name, &problem, gone)),
             })
         };
-        self.synced.status().into_iter().filter_map(told).collect()
+        let groups = |status: &SyncStatus| {
+            let problem = of_groups(&status.name, status.groups_problem.as_ref()?);
+            Some(format!("the groups of {}: {problem}", status.name))
+        };
+        let all = self.synced.status();
+        let groups: Vec<String> = all.iter().filter_map(groups).collect();
+        all.into_iter().filter_map(told).chain(groups).collect()
     }
 
     /// How often each failed, and whether it was read at the last try.
@@ -201,6 +255,12 @@ impl DirectoriesWatch {
                 let up = if status.problem.is_none() { 1.0 } else { 0.0 };
                 add("portcullis_source_up", &[&source], up);
             }
+            if let Some(groups) = status.groups {
+                for (what, count) in [("groups", groups.groups), ("members", groups.members)] {
+                    let labels = [status.name.as_str(), what];
+                    add("portcullis_directory_groups", &labels, count as f64);
+                }
+            }
             if let Some(at) = status.confirmed() {
                 let seconds = at.as_millis() as f64 / 1_000.0;
                 add("portcullis_source_last_success_timestamp_seconds", &[&source], seconds);
@@ -214,13 +274,31 @@ fn way_out(name: &str, problem: &str, gone: usize) -> String {
     format!("{problem}: portcullis recipients sync {name} --accept {gone}")
 }
 
+/// What is wrong with its groups, and the way out if there is one.
+fn of_groups(name: &str, problem: &GroupsProblem) -> String {
+    match problem {
+        GroupsProblem::Refused { why, gone } => way_out(name, why, *gone),
+        GroupsProblem::Failed(problem) => problem.clone(),
+    }
+}
+
+/// How many memberships are gone in an answer that is not believed.
+fn gone(problem: &GroupsProblem) -> usize {
+    match problem {
+        GroupsProblem::Refused { gone, .. } => *gone,
+        GroupsProblem::Failed(_) => 0,
+    }
+}
+
 fn part(part: SyncPart) -> DirectoryDomain {
     let SyncPart { domain, recipients, confirmed, waits } = part;
     DirectoryDomain { domain, recipients, confirmed, waits }
 }
 
-fn reading(report: &SyncReport) -> DirectoryReading {
+fn reading(name: &str, report: &SyncReport) -> DirectoryReading {
     let left_out = report.left_out;
+    let groups = report.groups.as_ref();
+    let groups_problem = groups.and_then(|groups| groups.as_ref().err());
     DirectoryReading {
         at: report.at,
         entries: report.entries,
@@ -237,6 +315,8 @@ fn reading(report: &SyncReport) -> DirectoryReading {
         dry_run: report.dry_run,
         refusal: report.refusal.clone(),
         unkept: report.unkept.clone(),
+        groups: groups.and_then(|groups| groups.as_ref().ok()).cloned(),
+        groups_problem: groups_problem.map(|problem| of_groups(name, problem)),
     }
 }
 
@@ -276,5 +356,29 @@ pub(super) fn one(
         shrink_percent_max: directory.shrink_max,
         disabled_accounts: directory.disabled_accounts,
         domains: asks.map(|domain| domain.name.clone()).collect(),
+        groups: directory.group_filter.clone().map(|filter| GroupSettings {
+            base: directory.group_base.as_ref().unwrap_or(&directory.base).0.clone(),
+            filter,
+            name: directory.group_name.0.clone(),
+            members: directory.group_members.iter().map(|name| name.0.clone()).collect(),
+            groups_max: usize::try_from(directory.groups_max).unwrap_or(usize::MAX),
+        }),
     })
+}
+
+/// Keeps groups in the policy set.
+struct Groups(DirectoryGroups);
+
+impl GroupBook for Groups {
+    fn take(&self, read: GroupsRead) -> Result<GroupsTaken, GroupsProblem> {
+        self.0.take(read)
+    }
+
+    fn known(&self, directory: &str) -> Result<GroupsKnown, String> {
+        self.0.known(directory)
+    }
+
+    fn keep_only(&self, directories: &[String]) -> Result<(), String> {
+        self.0.keep_only(directories)
+    }
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use center::Center;
 use center::accounts::Accounts;
 use center::alerts::AlertParts;
 use center::metrics::{Metrics, MetricsFromEvents};
 use center::submitters::{SubmitterParts, Submitters};
+use center::{Center, DirectoryGroups};
 use checks::{Checks, Directories};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
@@ -109,7 +109,8 @@ impl Gateway {
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
-        let watched = shared.watched(settings, &checks, &policies, opened.recipients, &log)?;
+        let watched =
+            shared.watched(settings, &checks, &policies, opened.recipients, &state, &log)?;
         let submitters = shared.submitters(opened.submitters, &policies);
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
@@ -217,13 +218,20 @@ impl Shared {
         })
     }
 
+    /// Keeps the groups of directories in the policy set.
+    fn groups(&self, state: &Arc<dyn PolicyState>, policies: &Arc<Policies>) -> DirectoryGroups {
+        let (state, activator) = (Arc::clone(state), Arc::clone(policies));
+        DirectoryGroups::new(state, activator as _, Arc::clone(&self.clock))
+    }
+
     /// What is asked outside, begun.
     fn watched(
         &self,
         settings: &Settings,
         checks: &Arc<Checks>,
-        policies: &Policies,
-        state: Arc<dyn RecipientState>,
+        policies: &Arc<Policies>,
+        recipients: Arc<dyn RecipientState>,
+        state: &Arc<dyn PolicyState>,
         log: &Arc<Log>,
     ) -> Result<Watched, String> {
         let resolver = Arc::clone(&self.resolver);
@@ -233,9 +241,10 @@ impl Shared {
         lists.start(convert::lists(settings), log);
         let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
         places.start(convert::places(settings), log);
-        let directories = DirectoriesWatch::new(settings, checks, ldap, log)?;
+        let groups = self.groups(state, policies);
+        let directories = DirectoriesWatch::new(settings, checks, ldap, groups, log)?;
         let recipients =
-            RecipientsWatch::new(Arc::clone(checks), state, policies.shared(), directories);
+            RecipientsWatch::new(Arc::clone(checks), recipients, policies.shared(), directories);
         recipients.start()?;
         let dkim = DkimWatch::new(Arc::clone(checks));
         dkim.start(settings, log);

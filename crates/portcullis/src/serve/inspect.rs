@@ -7,7 +7,9 @@ use checks::Directory;
 use policy::PolicyObjects;
 use receive::{Tls, TlsFiles};
 use types::definition::DefinitionSet;
-use types::{Domain, Timestamp};
+use types::lists::Group;
+use types::policy::Scope;
+use types::{Domain, Policy, Timestamp};
 
 use super::convert;
 use super::places::NO_SYSTEMS;
@@ -146,6 +148,34 @@ pub fn policy_problems(text: &str, settings: &Settings) -> Vec<PolicyProblem> {
     problems_of(policy::Document::parse(text), text, settings)
 }
 
+/// The groups of a document with those that can be named without being
+/// written: they exist from the start, or come from a directory of the
+/// settings, where nobody is asked who is in them: here they are empty.
+pub(crate) fn with_groups_from_elsewhere(
+    mut groups: Vec<Group>,
+    policies: &[Policy],
+    settings: &Settings,
+) -> Vec<Group> {
+    let is_read = |name: &&String| {
+        let of = Group::directory_of(name);
+        let mut read = settings.directories.iter().filter(|one| one.group_filter.is_some());
+        read.any(|one| of == Some(one.name.0.as_str()))
+    };
+    let named = policies.iter().flat_map(|policy| [&policy.from, &policy.to]);
+    let named = named.filter_map(|scope| match scope {
+        Scope::Group(name) => Some(name),
+        _ => None,
+    });
+    let empty = |name: &String| Group { name: name.clone(), parent: None, members: Vec::new() };
+    let read: Vec<Group> = named.filter(is_read).map(empty).collect();
+    for group in policy::defaults().groups.into_iter().chain(read) {
+        if groups.iter().all(|other| other.name != group.name) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
 fn problems_of(
     document: Result<policy::Document, policy::DocumentError>,
     text: &str,
@@ -158,13 +188,7 @@ fn problems_of(
         }
     };
     let policy = |policy| policy::StoredPolicy { policy, version: 0, created: Timestamp::EPOCH };
-    let mut groups = document.groups;
-    // The groups that exist from the start can be named without being written.
-    for group in policy::defaults().groups {
-        if groups.iter().all(|other| other.name != group.name) {
-            groups.push(group);
-        }
-    }
+    let groups = with_groups_from_elsewhere(document.groups, &document.policies, settings);
     let objects = PolicyObjects {
         policies: document.policies.into_iter().map(policy).collect(),
         groups,

@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 
 use toml::Value as Raw;
+use types::lists::is_directory_name;
 use world::ldap::{Filter, LdapUrl};
 
 use super::check::Check;
 use super::table::{DirectorySettings, Settings};
 use super::value::{Kind, Shape, Value, ValueError, cut, malformed, text, wrong_type};
 
-/// Longest name of a directory, in octets: it becomes the name of a file.
-const NAME_OCTETS_MAX: usize = 40;
 /// Longest distinguished name, in octets.
 const DN_OCTETS_MAX: usize = 1_000;
 /// Servers of one directory.
@@ -31,9 +30,7 @@ impl Value for DirectoryName {
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
         let name = text(&Self::KIND, raw)?;
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let fits = !name.is_empty() && name.len() <= NAME_OCTETS_MAX && !name.starts_with('-');
-        match fits && name.bytes().all(plain) {
+        match is_directory_name(name) {
             true => Ok(DirectoryName(name.to_owned())),
             false => Err(malformed(&Self::KIND, name)),
         }
@@ -113,7 +110,8 @@ impl Check<'_> {
             }
             self.directory(&at, directory);
             let asks = |name: &Option<DirectoryName>| name.as_ref() == Some(&directory.name);
-            if !settings.domains.iter().any(|domain| asks(&domain.directory)) {
+            let is_asked = settings.domains.iter().any(|domain| asks(&domain.directory));
+            if !is_asked && directory.group_filter.is_none() {
                 let name = &directory.name.0;
                 let text = format!("no [[domain]] says directory = \"{name}\", so nobody asks it");
                 self.warning(&key, text);
@@ -158,6 +156,13 @@ impl Check<'_> {
                 self.error(&format!("{at}.password_file"), "needs bind_dn beside it");
             }
             _ => {}
+        }
+        if directory.group_filter.is_none() && directory.group_base.is_some() {
+            let text = "needs group_filter beside it: without that no groups are read";
+            self.error(&format!("{at}.group_base"), text);
+        }
+        if directory.group_filter.is_some() && directory.group_members.is_empty() {
+            self.error(&format!("{at}.group_members"), "names nobody: no group would have members");
         }
         self.readable(&format!("{at}.ca_file"), directory.ca_file.as_deref());
         self.secret(&format!("{at}.password_file"), directory.password_file.as_deref());
@@ -208,6 +213,10 @@ mod tests {
             (&format!("{url}password_file = \"/etc/hostname\""), "needs bind_dn beside it"),
             (&format!("{url}filter = \"(mail\""), "the filter has no comparison"),
             (&format!("{url}shrink_max = 101"), "directory.0.shrink_max: must be between"),
+            (&format!("{url}group_filter = \"(cn=\""), "directory.0.group_filter: "),
+            (&format!("{url}group_filter = \"(cn=*)\"\ngroup_members = []"), "names nobody"),
+            (&format!("{url}group_base = \"ou=x\""), "needs group_filter beside it"),
+            (&format!("{url}groups_max = 0"), "directory.0.groups_max: must be between"),
             (&format!("{url}password = \"x\""), "directory.0.password"),
             (&format!("{url}ca_file = \"/no/such/file\""), "cannot read /no/such/file"),
             (

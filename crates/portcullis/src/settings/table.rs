@@ -226,6 +226,18 @@ settings! {
         /// How many of a hundred recipients of a domain may be gone at once. An answer without more of
         /// them is taken for a mistake, and the domain stays as it is until `recipients sync --accept`.
         shrink_max: u8 = 50, within 0..=100;
+        /// Which entries are groups that policies can name, as `corp-ad:Sales`: no more than policies
+        /// need. Default: none is read.
+        group_filter: Option<Filter> = none, like "(objectClass=group)";
+        /// Below which entry groups are. Default: as `base`.
+        group_base: Option<EntryName> = none, like "ou=groups,dc=corp,dc=example";
+        /// The attribute that holds the name of a group. No two may have the same.
+        group_name: Words = "cn", like "sAMAccountName";
+        /// The attributes that name the members of a group: by their entry, except for `memberUid`,
+        /// which names them by the `uid` of people.
+        group_members: Vec<Words> = ["member", "uniqueMember", "memberUid"];
+        /// Groups that are taken; if there are more, none is, and the old ones stay.
+        groups_max: u32 = 1000, within 1..=20000;
     }
 
     /// Knowing which recipients there are.

@@ -175,6 +175,26 @@ messages! {
         /// Why.
         problem: String,
     } = "directory_failed", Error, "the directory {directory} stays as it was: {problem}";
+    /// The groups of a directory have changed.
+    DirectoryGroupsRead {
+        /// Its name.
+        directory: String,
+        /// Groups in it.
+        groups: usize,
+        /// Their members, each counted in every group.
+        members: usize,
+        /// Memberships that are new.
+        added: usize,
+        /// Memberships that are gone.
+        removed: usize,
+    } = "directory_groups_read", Info, "the directory {directory} has {groups} groups with {members} members, {added} new, {removed} gone";
+    /// The groups of a directory could not be taken, or its answer is not believed; the old ones stay in force.
+    DirectoryGroupsFailed {
+        /// Its name.
+        directory: String,
+        /// Why.
+        problem: String,
+    } = "directory_groups_failed", Error, "the groups of the directory {directory} stay as they were: {problem}";
     /// Work that is done from time to time failed; it is tried again.
     WorkFailed {
         /// Which work.

@@ -14,7 +14,7 @@ use crate::peer::{self, Peer};
 use crate::sink::Sink;
 use crate::waiting::wait_for;
 
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// More than a page of slapd, and than it gives at once.
 const CROWD: usize = 130;
 
@@ -67,19 +67,24 @@ fn ports() -> u16 {
     })
 }
 
-struct House {
-    slapd: Peer,
+pub(crate) struct House {
+    pub(crate) slapd: Peer,
     port: u16,
-    gateway: Gateway,
+    pub(crate) gateway: Gateway,
     _sink: Sink,
 }
 
 /// A slapd, and a gateway that reads it over LDAPS.
 fn house(layers: &Path) -> House {
+    house_with(layers, "", "")
+}
+
+/// The same with more entries, and more said of the directory.
+pub(crate) fn house_with(layers: &Path, entries: &str, more: &str) -> House {
     let (authority, server, key) = certificates();
     let port = ports();
     let files: [(&str, &[u8]); 4] = [
-        ("people.ldif", &people().into_bytes()),
+        ("people.ldif", &(people() + entries).into_bytes()),
         ("server.crt", server.as_bytes()),
         ("server.key", key.as_bytes()),
         ("ca.crt", authority.as_bytes()),
@@ -91,7 +96,7 @@ fn house(layers: &Path) -> House {
     gateway.write("ca.crt", &authority);
     gateway.write("other-ca.crt", &certificates().0);
     gateway.write("wrong.secret", "guessing\n");
-    gateway.write_settings(&settings(&gateway, &ldaps(port), "ldap.secret", "ca.crt", ""));
+    gateway.write_settings(&settings(&gateway, &ldaps(port), "ldap.secret", "ca.crt", more));
     gateway.launch();
     House { slapd, port, gateway, _sink: sink }
 }
@@ -123,20 +128,28 @@ impl House {
         client.say(&format!("RCPT TO:<{recipient}>")).unwrap().code
     }
 
-    fn sync(&self, more: &[&str]) -> (i32, String) {
+    pub(crate) fn sync(&self, more: &[&str]) -> (i32, String) {
         let said = self.gateway.ask(&[&["recipients", "sync", "corp", "--yes"], more].concat());
         (said.code, said.out + &said.err)
     }
 
-    fn wait_read(&self) {
+    pub(crate) fn wait_read(&self) {
         wait_for(SOON, "the directory is read", || {
             (self.code("ann@ldap.example") == 250).then_some(())
         });
     }
 
-    fn modify(&mut self, ldif: &str) {
+    pub(crate) fn modify(&mut self, ldif: &str) {
         std::fs::write(self.slapd.folder().join("change.ldif"), ldif).unwrap();
         self.slapd.order("modify /peer/change.ldif");
+    }
+
+    /// Reloads with something else said of the directory.
+    pub(crate) fn set(&self, more: &str) {
+        let text = settings(&self.gateway, &ldaps(self.port), "ldap.secret", "ca.crt", more);
+        self.gateway.write_settings(&text);
+        let reloaded = self.gateway.ask(&["reload"]);
+        assert_eq!(reloaded.code, 0, "{}", reloaded.err);
     }
 
     /// Reads it with other settings; what that says.

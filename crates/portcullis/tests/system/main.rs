@@ -22,6 +22,7 @@ mod waiting;
 mod alerts;
 mod corpus;
 mod directories;
+mod directory_groups;
 mod dkim;
 mod faults;
 mod harvest;

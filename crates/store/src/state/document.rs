@@ -21,12 +21,15 @@ struct Stored {
     senders: HashMap<(String, String), ManagedSender>,
 }
 
+/// What an import leaves alone.
+const MANAGED: [Origin; 3] = [Origin::File, Origin::Directory, Origin::Gone];
+
 /// Makes the objects of `origin` those of `document`.
 ///
 /// Objects keep their numbers where they can be recognised: a policy by its
 /// number or its content, a group by its name, a sender by its pair. What
-/// is not in the document goes. With [`Origin::People`], what the policy file
-/// manages is left as it is, even if the document names it. With
+/// is not in the document goes. With [`Origin::People`], what is managed
+/// elsewhere is left as it is, even if the document names it. With
 /// [`Origin::File`], what people made and the document repeats becomes the
 /// file's: an export that is used as policy file must not double what is there.
 pub(super) fn replace(
@@ -34,14 +37,14 @@ pub(super) fn replace(
     document: PolicyDocument,
     origin: Origin,
 ) -> Result<(), StoreError> {
-    let stored = stored(draft, origin)?;
+    let stored = stored(draft, &[origin])?;
     let others = match origin {
-        Origin::People => Some(self::stored(draft, Origin::File)?),
-        Origin::File => None,
+        Origin::People => Some(self::stored(draft, &MANAGED)?),
+        Origin::File | Origin::Directory | Origin::Gone => None,
     };
     let to_adopt = match origin {
-        Origin::People => Stored::default(),
-        Origin::File => self::stored(draft, Origin::People)?,
+        Origin::File => self::stored(draft, &[Origin::People])?,
+        Origin::People | Origin::Directory | Origin::Gone => Stored::default(),
     };
     let others_policies: HashSet<PolicyId> =
         others.iter().flat_map(|others| &others.policies).filter_map(|policy| policy.id).collect();
@@ -177,15 +180,14 @@ fn content(policy: &Policy) -> Result<String, StoreError> {
     rows::json(&Policy { id: None, ..policy.clone() })
 }
 
-fn stored(draft: &Draft<'_>, origin: Origin) -> Result<Stored, StoreError> {
+fn stored(draft: &Draft<'_>, origins: &[Origin]) -> Result<Stored, StoreError> {
     let connection = draft.connection();
-    let word = match origin {
-        Origin::People => "people",
-        Origin::File => "file",
-    };
+    let words: Vec<_> =
+        origins.iter().map(|origin| format!("'{}'", rows::origin_word(*origin))).collect();
+    let words = words.join(", ");
     let bodies = |table: &str| -> Result<Vec<String>, StoreError> {
         let order = if matches!(table, "groups" | "definitions") { "name" } else { "id" };
-        let sql = format!("SELECT body FROM {table} WHERE origin = '{word}' ORDER BY {order}");
+        let sql = format!("SELECT body FROM {table} WHERE origin IN ({words}) ORDER BY {order}");
         let mut statement = connection.prepare_cached(&sql).map_err(refused)?;
         let rows = statement.query_map([], |row| row.get(0)).map_err(refused)?;
         rows.collect::<Result<_, _>>().map_err(refused)

@@ -8,6 +8,7 @@ use types::PolicyId;
 use types::lists::ManagedSender;
 
 use super::database::refused;
+use super::directories::{self, refuse_managed};
 use super::limits;
 use super::noted::Made;
 use super::objects::{
@@ -75,10 +76,12 @@ impl<'a> Draft<'a> {
         match edit {
             Edit::Remove(key) => match self.stored(&key)? {
                 None => Err(StoreError::NotFound(key.to_string())),
-                Some((_, kept)) if kept.origin == Origin::File => {
-                    Err(StoreError::FileManaged(key.to_string()))
+                // Nobody else can remove what its directory has no more.
+                Some((_, kept)) if kept.origin == Origin::Gone => self.remove(&key),
+                stored => {
+                    refuse_managed(&key, stored.as_ref())?;
+                    self.remove(&key)
                 }
-                Some(_) => self.remove(&key),
             },
             Edit::Put(object) => self.put_of_people(object, false),
             Edit::PutBack(object) => self.put_of_people(object, true),
@@ -95,15 +98,10 @@ impl<'a> Draft<'a> {
             if stored.is_none() && !is_named && !back {
                 return Err(StoreError::NotFound(key.to_string()));
             }
-            if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
-                return Err(StoreError::FileManaged(key.to_string()));
-            }
+            refuse_managed(key, stored.as_ref())?;
         }
         if let Some(other) = self.other_of_pair(&object)? {
-            let stored = self.stored(&other)?;
-            if stored.is_some_and(|(_, kept)| kept.origin == Origin::File) {
-                return Err(StoreError::FileManaged(other.to_string()));
-            }
+            refuse_managed(&other, self.stored(&other)?.as_ref())?;
         }
         self.put(object, Origin::People).map(drop)
     }
@@ -111,6 +109,9 @@ impl<'a> Draft<'a> {
     /// Stores an object, gives a new one its number, and removes another
     /// entry of the same pair. Returns its key.
     pub(super) fn put(&mut self, object: Object, origin: Origin) -> Result<ObjectKey, StoreError> {
+        if let Object::Group(group) = &object {
+            directories::refuse(self, group, origin)?;
+        }
         if let Some(other) = self.other_of_pair(&object)? {
             self.remove(&other)?;
         }
@@ -154,9 +155,9 @@ impl<'a> Draft<'a> {
         self.write(key, stored, object, &kept)
     }
 
-    /// Whether what is stored under this key, or has the pair of `object`,
-    /// belongs to the policy file.
-    pub(super) fn is_the_files(
+    /// Whether what is stored under this key, or has the pair of `object`, is
+    /// managed elsewhere.
+    pub(super) fn is_managed(
         &self,
         key: &ObjectKey,
         object: Option<&Object>,
@@ -166,7 +167,7 @@ impl<'a> Draft<'a> {
             keys.extend(self.other_of_pair(object)?);
         }
         for key in &keys {
-            if self.stored(key)?.is_some_and(|(_, kept)| kept.origin == Origin::File) {
+            if self.stored(key)?.is_some_and(|(_, kept)| kept.origin.is_managed()) {
                 return Ok(true);
             }
         }
@@ -267,7 +268,7 @@ impl<'a> Draft<'a> {
         self.transaction.execute(sql, row).map(drop).map_err(refused)
     }
 
-    fn stored(&self, key: &ObjectKey) -> Result<Before, StoreError> {
+    pub(super) fn stored(&self, key: &ObjectKey) -> Result<Before, StoreError> {
         rows::stored(&self.transaction, key)
     }
 

@@ -95,22 +95,22 @@ pub(super) fn differences(
 }
 
 /// Makes the set what it was at version `wanted`, as far as it belongs to
-/// people: what is or was the policy file's is changed there.
+/// people: what is or was managed elsewhere is changed there.
 pub(super) fn restore(draft: &mut Draft<'_>, wanted: u64) -> Result<(), StoreError> {
     let present = version(draft.connection())?;
     if wanted > present {
         return Err(StoreError::NotFound(format!("version {wanted}")));
     }
     let mut ways = ways(draft.connection(), wanted, present)?;
-    let mut is_the_files = HashSet::new();
+    let mut is_managed = HashSet::new();
     for way in &ways {
         let old = way.provenance.as_ref().map(|kept| kept.origin);
-        let was = way.before.is_some() && old == Some(Origin::File);
-        if was || draft.is_the_files(&way.key, way.before.as_ref())? {
-            is_the_files.insert(way.key.clone());
+        let was = way.before.is_some() && old.is_some_and(Origin::is_managed);
+        if was || draft.is_managed(&way.key, way.before.as_ref())? {
+            is_managed.insert(way.key.clone());
         }
     }
-    ways.retain(|way| !is_the_files.contains(&way.key));
+    ways.retain(|way| !is_managed.contains(&way.key));
     // What goes goes first, and what had another pair too, so that pairs of
     // senders are free for their old entries.
     for way in ways.iter().filter(|way| pair(&way.before) != pair(&way.after)) {

@@ -18,6 +18,7 @@ pub mod audit;
 #[cfg(test)]
 mod audit_tests;
 mod database;
+mod directories;
 mod document;
 mod draft;
 mod history;
@@ -44,8 +45,8 @@ pub use alerts::{
 };
 pub use audit::AuditState;
 pub use objects::{
-    Authorship, Changed, Difference, Edit, HitNote, Hits, Object, ObjectKey, Origin, Plan,
-    PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
+    Authorship, Changed, Difference, DirectoryEdit, Edit, HitNote, Hits, Object, ObjectKey, Origin,
+    Plan, PolicyDocument, PolicySetContent, Provenance, SenderQuery, StoredDefinition, StoredGroup,
     StoredPolicy, StoredSender, Version,
 };
 pub use recipients::{LearningDomain, RecipientState, SqliteRecipients, StoredRecipients};
@@ -105,7 +106,9 @@ pub trait PolicyState: Send + Sync {
     /// # Errors
     /// [`StoreError::Conflict`] if the expected version is not the present
     /// one, [`StoreError::NotFound`] for an object that is not there,
-    /// [`StoreError::FileManaged`] for one that belongs to the policy file.
+    /// [`StoreError::FileManaged`] for one that belongs to the policy file,
+    /// [`StoreError::DirectoryManaged`] for one that a directory has,
+    /// [`StoreError::NameOfDirectory`] for a new group that is called as one.
     fn change(&self, who: &Authorship, edits: Vec<Edit>) -> Result<Changed, StoreError>;
 
     /// Replaces exactly the objects that came from the policy file by those
@@ -115,18 +118,32 @@ pub trait PolicyState: Send + Sync {
     fn apply_file(&self, who: &Authorship, document: PolicyDocument)
     -> Result<Changed, StoreError>;
 
-    /// Replaces everything that did not come from the policy file by
-    /// `document`, in one version. Numbers in it are kept where an object of
-    /// that number and kind exists, and given anew elsewhere.
+    /// Takes what a directory says of its groups, in one version. A group that
+    /// it has no more goes, unless a policy or an account names it: then it
+    /// stays as it was last, and is marked.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] as for [`change`](Self::change);
+    /// [`StoreError::NameTaken`] for a name that people or the policy file use.
+    fn take_groups(
+        &self,
+        who: &Authorship,
+        edits: Vec<DirectoryEdit>,
+    ) -> Result<Changed, StoreError>;
+
+    /// Replaces everything that people made by `document`, in one version.
+    /// Numbers in it are kept where an object of that number and kind exists,
+    /// and given anew elsewhere.
     fn import(&self, who: &Authorship, document: PolicyDocument) -> Result<Changed, StoreError>;
 
-    /// The whole set as one document.
+    /// The whole set as one document, without the groups of directories: they
+    /// come from there.
     fn export(&self) -> Result<PolicyDocument, StoreError>;
 
     /// Brings back the content of version `number` as a new version. One
     /// step back is the version before the present one. Objects get their old
-    /// numbers; nothing of the history is lost. Objects of the policy file
-    /// are restored too, until the file is applied again.
+    /// numbers; nothing of the history is lost. What is or was managed by the
+    /// policy file or a directory stays as it is.
     fn roll_back(&self, who: &Authorship, number: u64) -> Result<Changed, StoreError>;
 
     /// What a change would do, with the numbers that new objects would be

@@ -17,12 +17,28 @@ pub enum Origin {
     People,
     /// Applied from the policy file; it can be changed only there.
     File,
+    /// Read from a directory on a server; it can be changed only there.
+    Directory,
+    /// Was read from a directory that has it no more, and is kept with its last
+    /// members because something names it. When that was is when it was last
+    /// changed.
+    Gone,
 }
 
 impl Origin {
     /// Whether the policy file manages it.
     pub fn is_file(self) -> bool {
         self == Origin::File
+    }
+
+    /// Whether it is, or was, read from a directory on a server.
+    pub fn is_directory(self) -> bool {
+        matches!(self, Origin::Directory | Origin::Gone)
+    }
+
+    /// Whether it can be changed somewhere else only.
+    pub fn is_managed(self) -> bool {
+        self != Origin::People
     }
 }
 
@@ -146,6 +162,20 @@ pub enum Edit {
     PutBack(Object),
     /// Removes an object, which must exist.
     Remove(ObjectKey),
+}
+
+/// One step of what a directory says of its groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryEdit {
+    /// It has this group.
+    Put(Group),
+    /// It has the group of this name no more.
+    Leave {
+        /// Its name here.
+        name: String,
+        /// Whether a policy names it.
+        needed: bool,
+    },
 }
 
 /// A change that is only asked about.

@@ -34,11 +34,19 @@ pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, StoreError>
     serde_json::to_string(value).map_err(|error| StoreError::Database(error.to_string()))
 }
 
-fn origin_word(origin: Origin) -> &'static str {
+/// An origin as it is stored.
+pub(super) fn origin_word(origin: Origin) -> &'static str {
     match origin {
         Origin::People => "people",
         Origin::File => "file",
+        Origin::Directory => "directory",
+        Origin::Gone => "gone",
     }
+}
+
+fn origin_of(word: &str) -> Origin {
+    let managed = [Origin::File, Origin::Directory, Origin::Gone];
+    managed.into_iter().find(|origin| origin_word(*origin) == word).unwrap_or_default()
 }
 
 /// Body and provenance out of the columns [`KEPT`].
@@ -46,7 +54,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<(String, Provenance)> {
     let origin: String = row.get(2)?;
     let provenance = Provenance {
         version: unsigned(row, 1)?,
-        origin: if origin == "file" { Origin::File } else { Origin::People },
+        origin: origin_of(&origin),
         created: Timestamp::from_millis(row.get(3)?),
         created_by: row.get(4)?,
         changed: Timestamp::from_millis(row.get(5)?),

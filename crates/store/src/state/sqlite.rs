@@ -11,11 +11,12 @@ use super::database::{self, refused};
 use super::draft::{Draft, version};
 use super::noted::Made;
 use super::objects::{
-    Authorship, Changed, Difference, Edit, HitNote, Origin, Plan, PolicyDocument, PolicySetContent,
-    SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender, Version,
+    Authorship, Changed, Difference, DirectoryEdit, Edit, HitNote, Origin, Plan, PolicyDocument,
+    PolicySetContent, SenderQuery, StoredDefinition, StoredGroup, StoredPolicy, StoredSender,
+    Version,
 };
 use super::rows::{self, KEPT, number};
-use super::{PolicyState, document, history};
+use super::{PolicyState, directories, document, history};
 use crate::contract::StoreError;
 
 /// Pairs looked for with one statement; SQLite takes no more than some
@@ -185,6 +186,17 @@ impl PolicyState for SqliteState {
         draft.finish(Made::FromFile)
     }
 
+    fn take_groups(
+        &self,
+        who: &Authorship,
+        edits: Vec<DirectoryEdit>,
+    ) -> Result<Changed, StoreError> {
+        let mut connection = self.connection();
+        let mut draft = Draft::begin(&mut connection, who)?;
+        edits.into_iter().try_for_each(|edit| directories::take(&mut draft, edit))?;
+        draft.finish(Made::ByHand)
+    }
+
     fn import(&self, who: &Authorship, document: PolicyDocument) -> Result<Changed, StoreError> {
         let mut connection = self.connection();
         let mut draft = Draft::begin(&mut connection, who)?;
@@ -194,7 +206,8 @@ impl PolicyState for SqliteState {
 
     fn export(&self) -> Result<PolicyDocument, StoreError> {
         let mut senders = Vec::new();
-        let content = self.read(&mut |stored| senders.push(stored.sender))?;
+        let mut content = self.read(&mut |stored| senders.push(stored.sender))?;
+        content.groups.retain(|stored| !stored.provenance.origin.is_directory());
         Ok(PolicyDocument {
             policies: content.policies.into_iter().map(|stored| stored.policy).collect(),
             groups: content.groups.into_iter().map(|stored| stored.group).collect(),

@@ -120,6 +120,11 @@ fn the_manual_pages_are_up_to_date() {
 }
 
 #[test]
+fn the_page_of_public_lists_is_up_to_date() {
+    up_to_date("docs/reference/lists.md", &pages::lists::page());
+}
+
+#[test]
 fn the_metrics_page_is_up_to_date() {
     up_to_date("docs/reference/metrics.md", &pages::metrics::page());
 }

@@ -122,6 +122,22 @@ fn passwords_are_taken_inside_tls_on_outbound_listeners_alone() {
 }
 
 #[test]
+fn the_key_to_a_zone_belongs_into_a_file_of_its_own() {
+    check(
+        "[[list]]\nname = \"bl.example\"\nzone = \"0123456789abcdefghijklmnop.bl.example\"",
+        &[
+            "p.toml:3: warning: list.0.zone: seems to begin with an access key, which `config show` shows; write it into a file of its own and name that as zone_key_file",
+        ],
+    );
+    check("[[list]]\nname = \"bl.example\"\nzone = \"the-longest-name-of-a-zone.example\"", &[]);
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    check(
+        &format!("[[list]]\nname = \"b.example\"\nfile = {key:?}\nzone_key_file = {key:?}"),
+        &["p.toml:4: list.0.zone_key_file: is for a list that is a zone"],
+    );
+}
+
+#[test]
 fn a_domain_named_twice_names_both_places() {
     let domain = |name: &str| format!("[[domain]]\nname = \"{name}\"\nnext_hop = [\"mx\"]\n");
     assert_eq!(

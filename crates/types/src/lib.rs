@@ -63,7 +63,7 @@ pub use finding::{CheckName, Finding, Inconclusive, Observed, Source};
 pub use hexadecimal::hexadecimal;
 pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, SessionId};
 pub use identity::{HeloForm, ReverseFacts, SenderDomainFacts, TakesMail};
-pub use listing::{ListAnswer, ListFacts, ListFailure};
+pub use listing::{ListAnswer, ListFacts, ListFailure, ListRefusal};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{

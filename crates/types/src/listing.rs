@@ -101,11 +101,66 @@ impl fmt::Display for ListFailure {
             ListFailure::TimedOut => f.write_str("no answer in time"),
             ListFailure::Unreachable => f.write_str("its servers fail"),
             ListFailure::Malformed => f.write_str("its answer could not be read"),
-            ListFailure::ErrorAnswer(ip) => write!(f, "it answered with the error {ip}"),
+            ListFailure::ErrorAnswer(answer) => {
+                write!(f, "it {}", ListRefusal::of(*answer).told(*answer))
+            }
             ListFailure::Limited => f.write_str("too many questions were under way"),
             ListFailure::Suspended => f.write_str("it is suspended"),
             ListFailure::NotRead => f.write_str("its file was not read"),
         }
+    }
+}
+
+/// What an answer says that is no listing. The codes of 127.255.255.0/24 are
+/// those of Spamhaus, which others took over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListRefusal {
+    /// 127.255.255.252: there is no such zone.
+    NoSuchZone,
+    /// 127.255.255.254: the resolver is one for everybody, or nobody knows
+    /// whose it is.
+    PublicResolver,
+    /// 127.255.255.255: more questions than are free.
+    TooMany,
+    /// Another of them, or 127.0.0.1.
+    Unexplained,
+    /// An address outside 127.0.0.0/8: whoever answers is no list.
+    NoList,
+}
+
+impl ListRefusal {
+    /// What an answer says that is no listing.
+    pub fn of(answer: Ipv4Addr) -> ListRefusal {
+        match answer.octets() {
+            [127, 255, 255, 252] => ListRefusal::NoSuchZone,
+            [127, 255, 255, 254] => ListRefusal::PublicResolver,
+            [127, 255, 255, 255] => ListRefusal::TooMany,
+            [127, ..] => ListRefusal::Unexplained,
+            _ => ListRefusal::NoList,
+        }
+    }
+
+    /// The name in metrics.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            ListRefusal::NoSuchZone => "no_such_zone",
+            ListRefusal::PublicResolver => "public_resolver",
+            ListRefusal::TooMany => "too_many",
+            ListRefusal::Unexplained => "unexplained",
+            ListRefusal::NoList => "no_list",
+        }
+    }
+
+    /// What the list does when it answers so, to stand behind its name.
+    pub fn told(self, answer: Ipv4Addr) -> String {
+        let why = match self {
+            ListRefusal::NoSuchZone => "the name of the zone is mistyped",
+            ListRefusal::PublicResolver => "asked through a public resolver",
+            ListRefusal::TooMany => "asked too often",
+            ListRefusal::Unexplained => "it does not say why",
+            ListRefusal::NoList => return format!("answers with {answer}, as no list does"),
+        };
+        format!("refuses us: {answer} ({why})")
     }
 }
 
@@ -135,6 +190,23 @@ mod tests {
             ("128.0.0.2", false),
         ] {
             assert_eq!(is_listing(answer.parse().unwrap()), listing, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_refuses_us_says_why() {
+        for (answer, told) in [
+            (
+                "127.255.255.252",
+                "it refuses us: 127.255.255.252 (the name of the zone is mistyped)",
+            ),
+            ("127.255.255.254", "it refuses us: 127.255.255.254 (asked through a public resolver)"),
+            ("127.255.255.255", "it refuses us: 127.255.255.255 (asked too often)"),
+            ("127.255.255.250", "it refuses us: 127.255.255.250 (it does not say why)"),
+            ("127.0.0.1", "it refuses us: 127.0.0.1 (it does not say why)"),
+            ("192.0.2.80", "it answers with 192.0.2.80, as no list does"),
+        ] {
+            assert_eq!(ListFailure::ErrorAnswer(answer.parse().unwrap()).to_string(), told);
         }
     }
 

@@ -233,8 +233,15 @@ pub const METRICS: &[Metric] = &[
         "portcullis_list_up",
         Gauge,
         &["list"],
-        "Whether a list of the policies in force is believed and answered the last question; \
-         absent before the first question.",
+        "Whether a list of the policies in force is believed, does not refuse us, and answered \
+         the last question; absent before the first question.",
+    ),
+    row(
+        "portcullis_list_refuses",
+        Gauge,
+        &["list", "why"],
+        "1 while such a list refuses to answer us: no_such_zone, public_resolver, too_many, \
+         unexplained, or no_list, where whoever answers is no list. Absent for all others.",
     ),
     row(
         "portcullis_list_answers_total",

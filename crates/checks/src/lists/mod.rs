@@ -10,6 +10,7 @@ mod guard;
 mod question;
 mod status;
 mod zone;
+mod zone_key;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,7 +32,8 @@ pub use file::{ListFileError, ListFormat};
 pub use guard::Suspicion;
 pub use question::ListKey;
 pub(crate) use question::is_public;
-pub use status::{LIST_RESULTS, ListStatus};
+pub use status::{LIST_RESULTS, ListStatus, Refusing};
+pub use zone_key::ZoneKey;
 
 /// One list, as the settings have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub struct ListSettings {
     pub name: Domain,
     /// Where its entries are.
     pub source: ListSource,
+    /// The key that stands before the name of the zone.
+    pub zone_key: Option<ZoneKey>,
     /// How long one question may take, its explanation included.
     pub timeout: Duration,
     /// Most questions under way at once.
@@ -73,6 +77,7 @@ impl ListSettings {
         ListSettings {
             source: ListSource::Zone(name.clone()),
             name,
+            zone_key: None,
             timeout: ListSettings::TIMEOUT,
             concurrent_max: ListSettings::CONCURRENT_MAX,
             has_test_entries: true,
@@ -252,9 +257,15 @@ impl Lists {
                 }
                 None => (ListAnswer::Failed(ListFailure::NotRead), None),
             },
-            ListSource::Zone(zone) => (self.ask_zone(list, zone, key, resolver).await, None),
+            ListSource::Zone(zone) => match &list.settings.zone_key {
+                Some(secret) => {
+                    let answer = self.ask_zone(list, secret.asked(), key, resolver).await;
+                    (secret.kept_out_of(answer), None)
+                }
+                None => (self.ask_zone(list, zone, key, resolver).await, None),
+            },
         };
-        list.counts.count(&answer);
+        list.counts.count(&answer, self.clock.now());
         (answer, read_ago_s)
     }
 
@@ -287,8 +298,8 @@ pub fn unknown_subject(question: &ListQuestion, failure: ListFailure) -> ListFac
     }
 }
 
-/// Whether a question is about the client's address alone, so that it can be
-/// asked before the client has said a word.
+/// Whether a question is about the client's address alone, or the name that
+/// follows from it, so that it can be asked before the client has said a word.
 pub const fn needs_address_only(of: ListSubject) -> bool {
-    matches!(of, ListSubject::Ip)
+    matches!(of, ListSubject::Ip | ListSubject::HostName)
 }

@@ -1,6 +1,9 @@
 //! How lists are, for people and monitoring.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use types::{Domain, ListAnswer, ListFailure, Timestamp};
 
@@ -9,6 +12,12 @@ use super::{List, ListSource};
 
 /// What can come of a question, in the order of [`ListStatus::answers`].
 pub const LIST_RESULTS: [&str; 5] = ["listed", "not_listed", "error_answer", "suspended", "failed"];
+
+/// A list refuses us no more once it has answered so many questions in a row:
+/// of several resolvers often one alone is refused.
+const ANSWERS_IN_A_ROW: u32 = 16;
+/// And not before so long after it last refused.
+const TOLD_FOR: Duration = Duration::from_secs(600);
 
 /// One list.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +30,26 @@ pub struct ListStatus {
     pub answers: [u64; LIST_RESULTS.len()],
     /// Whether the last question was answered; nothing before the first.
     pub answered: Option<bool>,
+    /// How it refuses us, if it does.
+    pub refusing: Option<Refusing>,
+    /// Whether it is asked with a key.
+    pub has_key: bool,
     /// Of a file: its entries and the seconds since it was read; nothing if
     /// it was not.
     pub file: Option<Option<(usize, u64)>>,
+}
+
+/// How a list refuses to answer us: with addresses that are no listings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusing {
+    /// The last of them.
+    pub answer: Ipv4Addr,
+    /// How many there were.
+    pub count: u64,
+    /// When the first came.
+    pub since: Timestamp,
+    /// When the last came.
+    pub last: Timestamp,
 }
 
 /// What was counted of one list.
@@ -32,10 +58,40 @@ pub(super) struct Counts {
     answers: [AtomicU64; LIST_RESULTS.len()],
     /// Nought before the first question, then one for an answer, two for none.
     last: AtomicU64,
+    refusals: Mutex<Refusals>,
+}
+
+#[derive(Debug, Default)]
+struct Refusals {
+    now: Option<Refusing>,
+    /// Questions answered since the last of them.
+    answered_since: u32,
+}
+
+impl Refusals {
+    fn note(&mut self, answer: &ListAnswer, at: Timestamp) {
+        match (answer, &mut self.now) {
+            (ListAnswer::Failed(ListFailure::ErrorAnswer(answer)), now) => {
+                let first = Refusing { answer: *answer, count: 0, since: at, last: at };
+                let refusing = now.get_or_insert(first);
+                *refusing = Refusing { answer: *answer, last: at, ..*refusing };
+                refusing.count += 1;
+                self.answered_since = 0;
+            }
+            (ListAnswer::Listed { .. } | ListAnswer::NotListed, Some(refusing)) => {
+                self.answered_since = self.answered_since.saturating_add(1);
+                let long_ago = at.since(refusing.last) >= TOLD_FOR;
+                if long_ago && self.answered_since >= ANSWERS_IN_A_ROW {
+                    self.now = None;
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Counts {
-    pub(super) fn count(&self, answer: &ListAnswer) {
+    pub(super) fn count(&self, answer: &ListAnswer, at: Timestamp) {
         let (place, last) = match answer {
             ListAnswer::NotAsked => return,
             ListAnswer::Listed { .. } => (0, 1),
@@ -48,6 +104,11 @@ impl Counts {
             count.fetch_add(1, Ordering::Relaxed);
         }
         self.last.store(last, Ordering::Relaxed);
+        self.refusals().note(answer, at);
+    }
+
+    fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,6 +125,8 @@ pub(super) fn of(list: &List, now: Timestamp) -> ListStatus {
             0 => None,
             last => Some(last == 1),
         },
+        has_key: list.settings.zone_key.is_some(),
+        refusing: counts.refusals().now,
         file: matches!(list.settings.source, ListSource::File { .. }).then(|| {
             let content = list.content()?;
             Some((content.entries.len(), now.since(content.read).as_secs()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use checks::{
     CheckSettings, Checks, Directories, HarvestLimits, KnownLimits, ListFormat, ListKey,
-    ListSettings, ListSource, RateLimit, RateLimits, RecipientSettings, WhenStale,
+    ListSettings, ListSource, RateLimit, RateLimits, RecipientSettings, Refusing, WhenStale,
 };
 use types::policy::GreylistTimes;
 use types::{Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp};
@@ -134,6 +134,37 @@ async fn lies_and_failures_are_never_listings() {
     names.set_addresses("8.2.0.192.bl.example", Ok(many));
     let facts = ask(&world, "192.0.2.8", &names).await;
     assert!(matches!(facts.answer, ListAnswer::Listed { answers, .. } if answers.len() == 8));
+}
+
+#[tokio::test]
+async fn a_list_that_refuses_us_is_told_of_until_it_answers_for_a_while() {
+    let (world, names) = (world(), zone());
+    let refusing = || world.checks.lists().status()[0].refusing;
+    ask(&world, "192.0.2.2", &names).await;
+    assert_eq!(refusing(), None);
+    for (last, answer) in [(7, "127.255.255.255"), (8, "127.255.255.254")] {
+        enter(&names, &format!("{last}.2.0.192.bl.example"), answer);
+        world.clock.advance(Duration::from_secs(1));
+        ask(&world, &format!("192.0.2.{last}"), &names).await;
+    }
+    let answer = "127.255.255.254".parse().unwrap();
+    let (since, last) = (NOW + Duration::from_secs(1), NOW + Duration::from_secs(2));
+    let told = Some(Refusing { answer, count: 2, since, last });
+    assert_eq!(refusing(), told);
+    // Another resolver, say, is answered; and what timed out says nothing.
+    for _ in 0..40 {
+        ask(&world, "192.0.2.2", &names).await;
+    }
+    assert_eq!(refusing(), told, "soon after it is no proof");
+    world.clock.advance(Duration::from_secs(600));
+    ask(&world, "192.0.2.8", &names).await;
+    world.clock.advance(Duration::from_secs(600));
+    for n in 0..15 {
+        ask(&world, &format!("198.51.100.{n}"), &names).await;
+    }
+    assert_eq!(refusing().map(|refusing| refusing.count), Some(3), "few answers are no proof");
+    ask(&world, "198.51.100.15", &names).await;
+    assert_eq!(refusing(), None);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! cannot fall behind. A test compares them with docs/reference.
 
 pub mod commands;
+pub mod lists;
 pub mod log;
 pub mod metrics;
 pub mod policies;

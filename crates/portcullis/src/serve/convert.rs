@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use checks::{
     CheckSettings, ConnectionLimits, DataLimits, HarvestLimits, KnownLimits, ListSettings,
-    ListSource, PlaceSettings, RateLimit, RateLimits, RecipientSettings, WhenStale,
+    ListSource, PlaceSettings, RateLimit, RateLimits, RecipientSettings, WhenStale, ZoneKey,
 };
 use deliver::settings::{
     BounceLimits, DeliverySettings, HopLimits, OwnHosts, ProbeSettings, Timeouts as HopTimeouts,
@@ -268,16 +268,15 @@ pub(crate) fn fetching(settings: &Settings) -> Result<WebSettings, String> {
 /// The map of places that was imported, in the data folder.
 const PLACE_MAP: &str = "geo/places.map";
 
-/// The lists that definitions can name.
-pub(super) fn lists(settings: &Settings) -> Vec<ListSettings> {
-    settings.lists.iter().map(|numbered| list(numbered)).collect()
-}
-
-/// One list.
-pub(super) fn list(list: &crate::settings::ListTableSettings) -> ListSettings {
-    let zone = list.zone.clone().unwrap_or_else(|| list.name.clone());
+/// One list, with the key to its zone.
+pub(super) fn list(
+    list: &crate::settings::ListTableSettings,
+    zone: Domain,
+    zone_key: Option<ZoneKey>,
+) -> ListSettings {
     ListSettings {
         name: list.name.clone(),
+        zone_key,
         source: match &list.file {
             None => ListSource::Zone(zone),
             Some(path) => ListSource::File {

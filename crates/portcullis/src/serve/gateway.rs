@@ -238,7 +238,7 @@ impl Shared {
         let ldap = Arc::new(Ldap::new(Arc::clone(&resolver), Arc::clone(&self.dial)));
         let names = NamesWatch::new(resolver, convert::needs_names(settings));
         let lists = ListsWatch::new(Arc::clone(checks), policies.shared());
-        lists.start(convert::lists(settings), log);
+        lists.start(super::lists::all(settings)?, log);
         let places = PlacesWatch::new(Arc::clone(checks), policies.shared());
         places.start(convert::places(settings), log);
         let groups = self.groups(state, policies);

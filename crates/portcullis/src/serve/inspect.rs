@@ -63,8 +63,8 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
         add("geo.database", whole(error));
     }
     for list in &settings.lists {
-        if let Err(error) = checks::Lists::check(&convert::list(list)) {
-            add(&format!("list.{}.file", list.number.unwrap_or(0)), whole(&error));
+        if let Some((row, error)) = super::lists::fault(list) {
+            add(&format!("list.{}.{row}", list.number.unwrap_or(0)), error);
         }
     }
     if let Some(path) = &settings.server.policy_file {

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use center::ReadyCheck;
 use center::metrics::{MetricSource, Sample};
-use checks::{Checks, LIST_RESULTS, ListSettings, ListStatus};
+use checks::{Checks, LIST_RESULTS, ListSettings, ListStatus, Lists, Refusing, Suspicion, ZoneKey};
 use policy::PolicySet;
+use types::ListRefusal;
 
 use super::convert;
-use super::gateway::Gateway;
 use super::inspect::whole;
-use crate::settings::Settings;
+use super::sign_in::secret;
+use crate::settings::{ListTableSettings, Settings};
 use crate::telemetry::{Log, Message};
 
 /// What fails where a file cannot be used.
@@ -23,8 +24,32 @@ const WORK: &str = "files of lists";
 pub(crate) struct ListsWatch {
     checks: Arc<Checks>,
     policy: Arc<ArcSwap<PolicySet>>,
-    /// Those that the log was told of, with the words.
-    told: Mutex<BTreeMap<String, String>>,
+    /// Those that the log was told of.
+    told: Mutex<BTreeMap<String, Trouble>>,
+}
+
+/// Why a list counts for nobody.
+#[derive(Clone, PartialEq, Eq)]
+enum Trouble {
+    /// It is not believed.
+    Suspended(String),
+    /// It refuses us, in words that stand behind its name.
+    Refuses(String),
+}
+
+impl Trouble {
+    fn of(status: &ListStatus) -> Option<Trouble> {
+        let suspended = status.suspended.map(|(why, _)| Trouble::Suspended(doubt(status, why)));
+        suspended.or_else(|| Some(Trouble::Refuses(refusal(&status.refusing?))))
+    }
+
+    fn message(&self, list: &str) -> Message {
+        let list = list.to_owned();
+        match self {
+            Trouble::Suspended(why) => Message::ListSuspended { list, problem: why.clone() },
+            Trouble::Refuses(how) => Message::ListRefuses { list, problem: how.clone() },
+        }
+    }
 }
 
 impl ListsWatch {
@@ -32,9 +57,10 @@ impl ListsWatch {
         Arc::new(ListsWatch { checks, policy, told: Mutex::default() })
     }
 
-    /// Puts the lists of the settings in force at the start. A file that
-    /// cannot be used lists nobody until it can: mail that is not kept out is
-    /// the smaller harm than a server that does not start after a power cut.
+    /// Puts the lists of settings in force. At the start, a file that cannot
+    /// be used lists nobody until it can: mail that is not kept out is the
+    /// smaller harm than a server that does not start after a power cut. At a
+    /// reload, what was read before stays.
     pub(super) fn start(&self, lists: Vec<ListSettings>, log: &Log) {
         for error in self.checks.lists().replace(lists) {
             log.say(&Message::WorkFailed { work: WORK, problem: whole(&error) });
@@ -50,19 +76,18 @@ impl ListsWatch {
         self.checks.lists().reread().first().map_or(Ok(()), |error| Err(whole(error)))
     }
 
-    /// Tells the log which lists are suspended since it was told last, and
-    /// which no more.
+    /// Tells the log which lists are suspended or refuse us since it was told
+    /// last, and which no more.
     pub(super) fn tell(&self, log: &Log) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let mut now = BTreeMap::new();
         for status in self.checks.lists().status() {
-            if let Some((why, _)) = status.suspended {
-                now.insert(status.name.to_string(), why.words().to_owned());
+            if let Some(trouble) = Trouble::of(&status) {
+                now.insert(status.name.to_string(), trouble);
             }
         }
-        for (list, problem) in now.iter().filter(|(list, words)| told.get(*list) != Some(words)) {
-            let (list, problem) = (list.clone(), problem.clone());
-            log.say(&Message::ListSuspended { list, problem });
+        for (list, trouble) in now.iter().filter(|(list, new)| told.get(*list) != Some(new)) {
+            log.say(&trouble.message(list));
         }
         for list in told.keys().filter(|list| !now.contains_key(*list)) {
             log.say(&Message::ListRestored { list: list.clone() });
@@ -96,14 +121,32 @@ impl ListsWatch {
 /// What is wrong with a list, in words.
 fn problem(status: &ListStatus) -> Option<String> {
     let name = &status.name;
-    match (status.suspended, status.answered, status.file) {
-        (Some((why, since)), _, _) => {
-            Some(format!("{name} is suspended since {since}: {}", why.words()))
-        }
-        (None, _, Some(None)) => Some(format!("the file of {name} was not read")),
-        (None, Some(false), _) => Some(format!("{name} did not answer the last question")),
-        (None, _, _) => None,
+    if let Some((why, since)) = status.suspended {
+        return Some(format!("{name} is suspended since {since}: {}", doubt(status, why)));
     }
+    if let Some(refusing) = &status.refusing {
+        let Refusing { count, since, last, .. } = refusing;
+        let times = if *count == 1 { "once" } else { &format!("{count} times") };
+        let told = format!("{name} {}, {times} since {since}", refusal(refusing));
+        return Some(if last > since { format!("{told}, the last at {last}") } else { told });
+    }
+    match (status.answered, status.file) {
+        (_, Some(None)) => Some(format!("the file of {name} was not read")),
+        (Some(false), _) => Some(format!("{name} did not answer the last question")),
+        (_, _) => None,
+    }
+}
+
+/// Why a list is not believed. Many know nobody whose key is wrong.
+fn doubt(status: &ListStatus, why: Suspicion) -> String {
+    let by_key = status.has_key && why == Suspicion::TestMissing;
+    let key = if by_key { "; the key to it may be wrong or have run out" } else { "" };
+    format!("{}{key}", why.words())
+}
+
+/// How a list refuses us, to stand behind its name.
+fn refusal(refusing: &Refusing) -> String {
+    ListRefusal::of(refusing.answer).told(refusing.answer)
 }
 
 impl MetricSource for ListsWatch {
@@ -114,8 +157,12 @@ impl MetricSource for ListsWatch {
                 out.extend(Sample::number(metric, labels, value));
             };
             if let Some(answered) = status.answered {
-                let up = answered && status.suspended.is_none();
+                let up = answered && Trouble::of(&status).is_none();
                 add("portcullis_list_up", &[&name], if up { 1.0 } else { 0.0 });
+            }
+            if let Some(refusing) = &status.refusing {
+                let why = ListRefusal::of(refusing.answer).slug();
+                add("portcullis_list_refuses", &[&name, why], 1.0);
             }
             for (result, count) in LIST_RESULTS.iter().zip(status.answers) {
                 if count > 0 {
@@ -130,8 +177,35 @@ impl MetricSource for ListsWatch {
     }
 }
 
-/// Puts the lists of new settings in force. Their files were checked with
-/// the settings; one that has become unreadable since leaves the old content.
-pub(super) fn replace(gateway: &Gateway, settings: &Settings) {
-    gateway.lists.start(convert::lists(settings), &gateway.log);
+/// The lists of the settings, with the keys to their zones.
+///
+/// # Errors
+/// A key cannot be read. A sentence for the operator.
+pub(super) fn all(settings: &Settings) -> Result<Vec<ListSettings>, String> {
+    settings.lists.iter().map(|numbered| one(numbered)).collect()
+}
+
+/// What is wrong with one of them: by which setting, and in a sentence.
+pub(super) fn fault(list: &ListTableSettings) -> Option<(&'static str, String)> {
+    match one(list) {
+        Err(error) => Some(("zone_key_file", error)),
+        Ok(list) => Lists::check(&list).err().map(|error| ("file", whole(&error))),
+    }
+}
+
+/// One of them.
+///
+/// # Errors
+/// Its key cannot be read, or no zone can begin with it, which is said without
+/// showing it.
+fn one(list: &ListTableSettings) -> Result<ListSettings, String> {
+    let zone = list.zone.clone().unwrap_or_else(|| list.name.clone());
+    let key = match &list.zone_key_file {
+        None => None,
+        Some(path) => {
+            let wrong = || format!("the first line of {} is no key to a zone", path.display());
+            Some(ZoneKey::new(&secret(path)?, &zone).ok_or_else(wrong)?)
+        }
+    };
+    Ok(convert::list(list, zone, key))
 }

@@ -71,6 +71,7 @@ pub(super) fn reload(
     };
     let directories = directories(settings, now)?;
     let synced = super::directories::directories(settings)?;
+    let lists = super::lists::all(settings)?;
     let base = convert::base_policies(settings);
     // From here on things change. What can fail for a reason of its own, such as
     // a locked database, comes first, so that nothing else has changed by then.
@@ -86,7 +87,7 @@ pub(super) fn reload(
     gateway.policies.rebase(base, first)?;
     gateway.recipients.begin();
     gateway.checks.reload(convert::checks(settings));
-    super::lists::replace(gateway, settings);
+    gateway.lists.start(lists, &gateway.log);
     super::places::replace(gateway, settings);
     super::dkim::replace(gateway, settings);
     let allowed = open_files::allow(settings.smtp.connections_max);

@@ -93,6 +93,16 @@ impl Check<'_> {
                 let text = "a list is a zone or a file, not both";
                 self.error(&format!("{at}.file"), text);
             }
+            if list.zone_key_file.is_some() && list.file.is_some() {
+                self.error(&format!("{at}.zone_key_file"), "is for a list that is a zone");
+            } else {
+                self.secret(&format!("{at}.zone_key_file"), list.zone_key_file.as_deref());
+            }
+            if list.zone.as_ref().is_some_and(begins_with_key) {
+                let text = "seems to begin with an access key, which `config show` shows; write it \
+                            into a file of its own and name that as zone_key_file";
+                self.warning(&format!("{at}.zone"), text);
+            }
             if list.file.is_none() && self.found.contains_key(&format!("{at}.format")) {
                 self.error(&format!("{at}.format"), "is for a list with a file");
             }
@@ -363,6 +373,14 @@ impl Check<'_> {
     }
 }
 
+/// Whether the first label of a zone is rather a key than a name.
+fn begins_with_key(zone: &Domain) -> bool {
+    let label = zone.as_str().split('.').next().unwrap_or_default();
+    label.len() >= KEY_OCTETS_MIN && label.bytes().any(|octet| octet.is_ascii_digit())
+}
+
+/// Shortest label of a zone that is taken for a key.
+const KEY_OCTETS_MIN: usize = 20;
 /// Most keys that sign the mail of one domain: each signature is one field more
 /// that others have to verify.
 const SELECTORS_MAX: usize = 4;

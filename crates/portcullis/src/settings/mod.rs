@@ -13,6 +13,7 @@ mod file;
 pub mod kinds;
 mod load;
 pub mod migrate;
+pub mod presets;
 mod read;
 pub mod reference;
 mod row;

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::presets::PRESETS;
 use super::row::{Row, SectionRows};
 use super::table::Settings;
 use super::value::{Kind, Shape};
@@ -108,9 +109,32 @@ pub fn example() -> String {
             }
             let _ = writeln!(file, "#{} = {}", row.name, row.default.unwrap_or(row.example));
         }
+        if section.key == LISTS {
+            file.push_str(&presets());
+        }
     }
     file
 }
+
+/// The key of the tables of lists.
+const LISTS: &str = "list";
+
+/// The public lists, commented out, with where their terms are.
+fn presets() -> String {
+    let mut text = String::from(PRESETS_INTRODUCTION);
+    for preset in PRESETS {
+        let _ = writeln!(text, "## Terms: {}.", preset.terms);
+        for line in preset.entry().lines() {
+            let _ = writeln!(text, "#{line}");
+        }
+    }
+    text
+}
+
+const PRESETS_INTRODUCTION: &str =
+    "## Public lists follow, all off. Read the terms of one before you use it; what each lists and how
+## a definition names it: docs/reference/lists.md
+";
 
 const INTRODUCTION: &str = "# Settings
 

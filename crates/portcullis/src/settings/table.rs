@@ -285,9 +285,11 @@ settings! {
     many lists: ListTableSettings at "list" {
         /// The name by which definitions refer to it. Replies show it to senders.
         name: Domain = required, like "bl.example.net";
-        /// The zone that is asked, where it has another name: one with an access key, say.
-        /// Default: `name`.
-        zone: Option<Domain> = none, like "access-key.bl.example.net";
+        /// The zone that is asked, where it has another name. Default: `name`.
+        zone: Option<Domain> = none, like "bl.dq.example.net";
+        /// A file whose first line is the key to the zone: the label that stands before its name.
+        /// Shown to nobody, unlike `zone`. Read again at reload.
+        zone_key_file: Option<PathBuf> = none, like "/etc/portcullis/list.key";
         /// A file in the place of a zone; read again when it changes.
         file: Option<PathBuf> = none, like "/var/lib/lists/bad.txt";
         /// How the file is written: `text` is one address, network or domain a line; `ip4set` and

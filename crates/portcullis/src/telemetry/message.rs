@@ -152,7 +152,14 @@ messages! {
         /// Why.
         problem: String,
     } = "list_suspended", Error, "the list {list} is suspended and counts for nobody: {problem}";
-    /// A list is believed again.
+    /// A list refuses to answer us; nobody is refused for it.
+    ListRefuses {
+        /// Its name.
+        list: String,
+        /// How, with the address it answers with.
+        problem: String,
+    } = "list_refuses", Error, "the list {list} {problem}; it counts for nobody";
+    /// A list is believed again, or answers again.
     ListRestored {
         /// Its name.
         list: String,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use testkit::{DnsServer, DnsTable};
+
 use crate::client::Client;
 use crate::gateway::{BOB, Gateway};
 use crate::sink::Sink;
@@ -80,6 +82,99 @@ fn lists_and_places_are_read_again_and_told_of() {
     });
     let status = gateway.ask(&["status"]);
     assert!(status.out.contains("places.map is "), "{}", status.out);
+    gateway.audit_conservation();
+}
+
+/// A list that answers nothing but that it refuses us is told of everywhere an
+/// administrator looks, also while another question has an answer.
+#[test]
+fn a_list_that_refuses_us_is_told_of() {
+    let refused = "127.255.255.254".parse().unwrap();
+    let table = DnsTable::new().address("spam.example.mine.example", refused);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(DnsServer::start(table)).unwrap();
+    let settings = format!(
+        "[dns]\nresolver = [\"{}\"]\n[[list]]\nname = \"mine.example\"\ntest_entries = false\n",
+        server.at()
+    );
+    let gateway = Gateway::before(&Sink::start(), &settings);
+    gateway.write("policy.toml", POLICIES);
+    let gateway = gateway.start();
+    for from in ["eve@spam.example", "eve@other.example"] {
+        assert_eq!(code_of(&gateway, from), 451, "a refusal is no listing");
+    }
+    let told = "mine.example refuses us: 127.255.255.254 (asked through a public resolver)";
+    gateway.wait_logged("list_refuses");
+    assert!(gateway.log().contains(told), "{}", gateway.log());
+    let status = gateway.ask(&["status"]);
+    assert!(status.out.contains(&format!("{told}, once since ")), "{}", status.out);
+    let (_, metrics) = gateway.get(gateway.metrics, "/metrics").unwrap();
+    for line in [
+        "portcullis_list_up{list=\"mine.example\"} 0",
+        "portcullis_list_refuses{list=\"mine.example\",why=\"public_resolver\"} 1",
+    ] {
+        assert!(metrics.lines().any(|other| other == line), "{line} in {metrics}");
+    }
+    let rows = gateway.trace("from:eve@spam.example");
+    let why = gateway.ask(&["why", rows[0]["ref"].as_str().unwrap()]).out;
+    assert!(why.contains("refuses us: 127.255.255.254"), "{why}");
+    gateway.audit_conservation();
+}
+
+const KEY: &str = "k3y0f0ur0wn0acc0unt0xyz";
+
+/// The key to a zone is asked with and stands nowhere, not even where the list
+/// itself repeats it; a new one counts after a reload.
+#[test]
+fn the_key_to_a_zone_is_shown_to_nobody() {
+    let listed = format!("spam.example.{KEY}.dq.mine.example");
+    let table = DnsTable::new()
+        .address(&listed, "127.0.0.2".parse().unwrap())
+        .txt(&listed, &format!("see https://mine.example/?q={listed}"));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(DnsServer::start(table)).unwrap();
+    let dns = format!("[dns]\nresolver = [\"{}\"]\n", server.at());
+    let gateway = Gateway::before(&Sink::start(), &dns);
+    gateway.write("policy.toml", POLICIES);
+    gateway.write("list.key", &format!("{}\n", KEY.to_ascii_uppercase()));
+    gateway.write_settings(&format!(
+        "[[list]]\nname = \"mine.example\"\nzone = \"dq.mine.example\"\nzone_key_file = {:?}\n\
+         test_entries = false\n",
+        gateway.path("list.key")
+    ));
+    let gateway = gateway.start();
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    let reply = client.deliver("eve@spam.example", BOB, LETTER).unwrap();
+    drop(client);
+    assert_eq!(reply.code, 550, "{reply:?}");
+    let rows = gateway.trace("zone:mine.example");
+    let reference = rows[0]["ref"].as_str().unwrap();
+    let (_, metrics) = gateway.get(gateway.metrics, "/metrics").unwrap();
+    let mut shown = vec![format!("{reply:?}"), format!("{rows:?}"), gateway.log(), metrics];
+    for order in [
+        &["config", "show", "--origin"][..],
+        &["check-config"],
+        &["status"],
+        &["why", reference],
+        &["--json", "why", reference],
+    ] {
+        let said = gateway.ask(order);
+        assert_eq!(said.code, 0, "{order:?}: {}", said.err);
+        shown.extend([said.out, said.err]);
+    }
+    for text in shown {
+        assert!(!text.to_ascii_lowercase().contains(KEY), "{text}");
+    }
+
+    gateway.write("list.key", "an0therkey");
+    assert_eq!(gateway.ask(&["reload"]).code, 0);
+    assert_eq!(code_of(&gateway, "eve@spam.example"), 451, "nothing is listed for that key");
+    gateway.write("list.key", "no key at all");
+    let said = gateway.ask(&["reload"]);
+    assert!(said.code != 0 && said.out.contains("list.key is no key to a zone"), "{}", said.out);
+    assert!(!said.out.contains("no key at all"), "{}", said.out);
     gateway.audit_conservation();
 }
 

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use types::{Finding, Observed, ReverseFacts};
 use world::is_inward;
 
@@ -33,9 +35,13 @@ impl HostName {
         }
     }
 
-    /// Whether the name system had no answer.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        self.found().is_some_and(|found| matches!(found.observed, Observed::Inconclusive(_)))
+    /// The finding, when it is there; nothing where nobody looks for it.
+    pub(crate) fn answer(&self) -> Option<BoxFuture<'static, Arc<Finding>>> {
+        match self {
+            HostName::Asked(pending) => Some(pending.answer().boxed()),
+            HostName::Found(found) => Some(ready(Arc::clone(found)).boxed()),
+            HostName::NotAsked | HostName::Told => None,
+        }
     }
 }
 

@@ -17,8 +17,9 @@ impl Desk {
         if self.visit.is_outbound() {
             return;
         }
-        self.visit.lists.begin_by_address(&self.engine, &self.visit);
+        // Lists that want the name wait for it by themselves.
         self.begin_host_name();
+        self.visit.lists.begin_by_address(&self.engine, &self.visit);
     }
 
     /// The same for what needs the envelope's sender.

@@ -1,4 +1,4 @@
-//! A name server that knows no names but the texts a test enters: every
+//! A name server that knows no names but what a test enters: every
 //! question is answered, at once unless a test wants it late, so that no test
 //! waits for a network that is not there.
 
@@ -9,7 +9,9 @@ use std::time::Duration;
 
 /// Octets of the header of a DNS message (RFC 1035 section 4.1.1).
 const HEADER_OCTETS: usize = 12;
-/// The type of a record of texts.
+/// The types of records: an address, the name of an address, texts.
+const A: u16 = 1;
+const PTR: u16 = 12;
 const TXT: u16 = 16;
 /// Type and class behind the name of a question.
 const QUESTION_TAIL_OCTETS: usize = 4;
@@ -28,8 +30,8 @@ pub(crate) struct NameServer {
 #[derive(Default)]
 struct Told {
     asked: Mutex<Vec<Asked>>,
-    /// The texts at names.
-    texts: Mutex<HashMap<String, String>>,
+    /// The data at names.
+    records: Mutex<HashMap<Asked, Vec<u8>>>,
     /// Whether late answers are kept back still.
     kept: Mutex<bool>,
     let_go: Condvar,
@@ -59,9 +61,24 @@ impl NameServer {
         self.told.asked.lock().unwrap().clone()
     }
 
-    /// Enters the text at a name.
+    /// Enters the text at a name, in strings that are short enough (RFC 1035
+    /// section 3.3.14).
     pub(crate) fn set_text(&self, name: &str, text: &str) {
-        self.told.texts.lock().unwrap().insert(name.to_ascii_lowercase(), text.to_owned());
+        let strings = text.as_bytes().chunks(255);
+        self.enter(name, TXT, strings.flat_map(|s| [&[s.len() as u8][..], s].concat()).collect());
+    }
+
+    /// Enters the name of an address, and the address at that name.
+    pub(crate) fn set_host(&self, ip: Ipv4Addr, name: &str) {
+        let [a, b, c, d] = ip.octets();
+        let labels = name.split('.').chain([""]);
+        let written = labels.flat_map(|l| [&[l.len() as u8][..], l.as_bytes()].concat()).collect();
+        self.enter(&format!("{d}.{c}.{b}.{a}.in-addr.arpa"), PTR, written);
+        self.enter(name, A, ip.octets().to_vec());
+    }
+
+    fn enter(&self, name: &str, kind: u16, data: Vec<u8>) {
+        self.told.records.lock().unwrap().insert((name.to_ascii_lowercase(), kind), data);
     }
 
     /// Keeps late answers back, however late, until they are let go.
@@ -81,9 +98,8 @@ fn serve(socket: &UdpSocket, wait: fn(&str) -> Duration, told: &Arc<Told>) {
     let mut octets = [0; 4_096];
     while let Ok((length, peer)) = socket.recv_from(&mut octets) {
         let Some((question, mut answer)) = no_such_name(&octets[..length]) else { continue };
-        let text = told.texts.lock().unwrap().get(&question.0).cloned();
-        if let Some(text) = text.filter(|_| question.1 == TXT) {
-            add_text(&mut answer, &text);
+        if let Some(data) = told.records.lock().unwrap().get(&question) {
+            add(&mut answer, question.1, data);
         }
         let late = wait(&question.0);
         told.asked.lock().unwrap().push(question);
@@ -119,15 +135,12 @@ fn no_such_name(query: &[u8]) -> Option<(Asked, Vec<u8>)> {
     Some(((labels.join("."), kind), answer))
 }
 
-/// Makes of "no such name" an answer with one text, in strings that are short
-/// enough (RFC 1035 section 3.3.14).
-fn add_text(answer: &mut Vec<u8>, text: &str) {
-    let strings = text.as_bytes().chunks(255);
-    let data: Vec<u8> = strings.flat_map(|s| [&[s.len() as u8][..], s].concat()).collect();
+/// Makes of "no such name" an answer with one record.
+fn add(answer: &mut Vec<u8>, kind: u16, data: &[u8]) {
     answer[3] = 0x80;
     answer[7] = 1;
-    // The name of the question; TXT, IN, not to be kept.
-    answer.extend([0xC0, HEADER_OCTETS as u8, 0, TXT as u8, 0, 1, 0, 0, 0, 0]);
+    // The name of the question; its type, IN, not to be kept.
+    answer.extend([0xC0, HEADER_OCTETS as u8, 0, kind as u8, 0, 1, 0, 0, 0, 0]);
     answer.extend((data.len() as u16).to_be_bytes());
     answer.extend(data);
 }

@@ -1,7 +1,7 @@
 //! What the running program asks the name system, and who waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +24,11 @@ const LISTS: &str = r#"
 narrative = "Ask lists"
 option = { type = "reputation", set = { apply = "Lists" } }
 
+[[policy]]
+narrative = "Take the mail of a partner"
+option = { type = "permitted_senders", set = "permit" }
+from = { domain = "permitted.example" }
+
 [[definition]]
 name = "Lists"
 [definition.set.reputation]
@@ -31,30 +36,51 @@ lists = [
     { list = "helo.example", of = "helo" },
     { list = "senders.example", of = "sender_domain" },
     { list = "again.example", of = "sender_domain" },
+    { list = "clients.example" },
+    { list = "hosts.example", of = "host_name" },
 ]
 "#;
+/// Which of them are asked.
+const NAMED: [&str; 5] =
+    ["helo.example", "senders.example", "again.example", "clients.example", "hosts.example"];
+const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 
-fn behind(server: &NameServer, sink: &Sink) -> Gateway {
-    let resolver = server.address;
+fn behind(server: &NameServer, sink: &Sink) -> (Gateway, SocketAddr) {
+    let (resolver, door) = (server.address, SocketAddr::from(([127, 0, 0, 1], free_port())));
+    let lists = NAMED.map(|name| format!("[[list]]\nname = \"{name}\"\ntest_entries = false\n"));
     let settings = format!(
         "[dns]\nresolver = [\"{resolver}\"]\ntimeout = \"15s\"\n[smtp]\nconnections_per_ip_max = 1000\n\
-         [[list]]\nname = \"helo.example\"\ntest_entries = false\n\
-         [[list]]\nname = \"senders.example\"\ntest_entries = false\n\
-         [[list]]\nname = \"again.example\"\ntest_entries = false\n"
+         [[smtp.listener]]\nlisten = \"{door}\"\nproxy_protocol_from = [\"127.0.0.1/32\"]\n{}",
+        lists.concat()
     );
     let gateway = Gateway::before(sink, &settings);
     gateway.write("policy.toml", LISTS);
-    gateway.start()
+    (gateway.start(), door)
 }
 
+/// A client that a proxy tells of, after its greeting.
+fn proxied(door: SocketAddr, ip: &str) -> Client {
+    let mut client = Client::open(door).unwrap();
+    client.send(format!("PROXY TCP4 {ip} 192.0.2.1 4711 25\r\n").as_bytes()).unwrap();
+    assert_eq!(client.reply().unwrap().code, 220);
+    client
+}
+
+/// A letter with a signature that nobody has the key to.
+const SIGNED: &str = "DKIM-Signature: v=1; a=rsa-sha256; d=permitted.example; s=s1; h=from;\r\n \
+    bh=frcCV1k9oG9oKj3dpUqdJg1PxRT2RSN/XKdLCPjaYaY=; b=AAAA\r\n\
+    From: ann@permitted.example\r\nSubject: hello\r\n\r\ntext\r\n";
+
 /// Every answer comes late and may not be kept, and the policies ask for all
-/// there is; a session of two transactions with two recipients each asks
-/// each question once.
+/// there is; a session of a named client, of three transactions, the last with
+/// a signed message, asks each question once.
 #[test]
 fn nothing_is_asked_twice_in_a_session() {
     let server = NameServer::start(|_| Duration::from_millis(50));
-    let gateway = behind(&server, &Sink::start());
-    let mut client = Client::hello(gateway.smtp).unwrap();
+    server.set_host(CLIENT, "out.sender.example");
+    let (gateway, door) = behind(&server, &Sink::start());
+    let mut client = proxied(door, &CLIENT.to_string());
+    client.say("EHLO client.example").unwrap();
     for _ in 0..2 {
         for line in [&format!("MAIL FROM:<{STRANGER}>"), "RCPT TO:<bob@corp.example>"] {
             client.say(line).unwrap();
@@ -62,16 +88,42 @@ fn nothing_is_asked_twice_in_a_session() {
         assert_eq!(client.say("RCPT TO:<carla@corp.example>").unwrap().code, 451);
         client.say("RSET").unwrap();
     }
+    assert_eq!(client.deliver(PERMITTED, BOB, SIGNED).unwrap().code, 250);
+    drop(client);
     let mut counts = BTreeMap::new();
     for question in server.asked() {
         *counts.entry(question).or_insert(0) += 1;
     }
     let asked = |name: &str| counts.keys().any(|(other, _)| other == name);
-    for name in ["stranger.example", "stranger.example.senders.example"] {
+    for name in [
+        "stranger.example",
+        "stranger.example.senders.example",
+        "client.example.helo.example",
+        "7.113.0.203.in-addr.arpa",
+        "7.113.0.203.clients.example",
+        "out.sender.example.hosts.example",
+        "s1._domainkey.permitted.example",
+        "_dmarc.permitted.example",
+    ] {
         assert!(asked(name), "{name} in {counts:?}");
     }
     let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
+    gateway.audit_conservation();
+}
+
+/// What a list says of the client's name follows from its address alone: it is
+/// asked while the client says nothing.
+#[test]
+fn lists_of_host_names_are_asked_before_the_client_says_a_word() {
+    let server = NameServer::start(|_| Duration::from_millis(50));
+    server.set_host(CLIENT, "out.sender.example");
+    let (_gateway, door) = behind(&server, &Sink::start());
+    let _silent = proxied(door, &CLIENT.to_string());
+    wait_for(SOON, "the list is asked", || {
+        let asked = server.asked();
+        asked.iter().any(|(name, _)| name == "out.sender.example.hosts.example").then_some(())
+    });
 }
 
 /// While 200 sessions wait for answers that take two seconds, another one is
@@ -82,7 +134,7 @@ fn sessions_that_wait_for_answers_hold_up_nobody_else() {
     let server = NameServer::start(wait);
     // However busy the machine is, they still wait when the other one comes.
     server.keep_late_answers(true);
-    let gateway = behind(&server, &Sink::start());
+    let (gateway, _) = behind(&server, &Sink::start());
     let answered = Arc::new(AtomicUsize::new(0));
     let slow = (0..SESSIONS).map(|n| {
         let (smtp, answered) = (gateway.smtp, Arc::clone(&answered));
@@ -123,9 +175,7 @@ fn behind_proxy(names: SocketAddr, dns: &str, sink: &Sink) -> (Gateway, SocketAd
 
 /// One letter of a client at this address to somebody; the reply to it.
 fn letter_from(door: SocketAddr, ip: &str, to: &str) -> u16 {
-    let mut client = Client::open(door).unwrap();
-    client.send(format!("PROXY TCP4 {ip} 192.0.2.1 4711 25\r\n").as_bytes()).unwrap();
-    assert_eq!(client.reply().unwrap().code, 220);
+    let mut client = proxied(door, ip);
     client.say("EHLO client.example").unwrap();
     client.deliver(PERMITTED, to, "Subject: hello\r\n\r\ntext\r\n").unwrap().code
 }

@@ -6,18 +6,17 @@
 
 use types::{EmailAddress, HeaderMailbox, Observed};
 
-use crate::directory::Directories;
-
 /// Most words of a name that are put together.
 const WORDS_MAX: usize = 4;
 
 /// The first author from outside who shows somebody of ours; `domain` is the
-/// recipient's, in comparable form.
+/// recipient's, in comparable form, and `is_known` says whether an address is
+/// that of somebody we know by name.
 pub(crate) fn look(
     authors: &[HeaderMailbox],
     domain: &str,
     is_internal: impl Fn(&str) -> bool,
-    directory: &Directories,
+    is_known: impl Fn(&EmailAddress) -> bool,
 ) -> Option<Observed> {
     authors.iter().find_map(|author| {
         let shown = author.name.as_deref()?;
@@ -27,7 +26,7 @@ pub(crate) fn look(
         }
         let read: String = shown.chars().filter(|c| !is_invisible(*c)).collect();
         let own =
-            own_address(&read, &is_internal).or_else(|| own_name(&read, domain, directory))?;
+            own_address(&read, &is_internal).or_else(|| own_name(&read, domain, &is_known))?;
         Some(Observed::ShowsOwnName {
             shown: shown.to_owned(),
             own,
@@ -56,9 +55,9 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// The address in the directory that two words of the name make: titles and
-/// initials may stand beside them.
-fn own_name(shown: &str, domain: &str, directory: &Directories) -> Option<String> {
+/// The known address that two words of the name make: titles and initials may
+/// stand beside them.
+fn own_name(shown: &str, domain: &str, is_known: impl Fn(&EmailAddress) -> bool) -> Option<String> {
     let words: Vec<String> = shown
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -73,27 +72,20 @@ fn own_name(shown: &str, domain: &str, directory: &Directories) -> Option<String
     });
     locals
         .filter_map(|local| format!("{local}@{domain}").parse::<EmailAddress>().ok())
-        .find(|address| directory.knows(address))
+        .find(is_known)
         .map(|address| address.key().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::path::Path;
-
     use super::*;
-    use crate::directory::Directory;
 
     fn check(name: &str, address: &str, own: Option<&str>) {
-        let domain: types::Domain = "corp.example".parse().unwrap();
-        let people = "ann.miller\nboss\njo_li\n";
-        let at = types::Timestamp::EPOCH;
-        let directory = Directory::parse(Path::new("people.txt"), people, &domain, at).unwrap();
-        let directory = Directories::new(HashMap::from([(domain, directory)]));
+        let people = ["ann.miller@corp.example", "boss@corp.example", "jo_li@corp.example"];
+        let known = |address: &EmailAddress| people.contains(&address.key());
         let author = HeaderMailbox { name: Some(name.to_owned()), address: address.to_owned() };
         let internal = |domain: &str| domain == "corp.example";
-        let found = look(&[author], "corp.example", internal, &directory);
+        let found = look(&[author], "corp.example", internal, known);
         let found = found.map(|seen| match seen {
             Observed::ShowsOwnName { own, .. } => own,
             other => panic!("{other:?}"),

@@ -440,7 +440,8 @@ impl Checks {
     }
 
     /// An author from outside who shows the name or address of one of our
-    /// people, if there is one; `domain` is the recipient's.
+    /// people, if there is one; `domain` is the recipient's. Our people are
+    /// those of directories, and recipients who were learned or imported.
     pub fn display_name(
         &self,
         facts: &MessageFacts,
@@ -449,7 +450,9 @@ impl Checks {
     ) -> Option<Finding> {
         let began = self.clock.elapsed();
         let authors = &facts.header_from;
-        let seen = display_name::look(authors, domain, is_internal, &self.directories)?;
+        let is_known =
+            |address: &EmailAddress| self.directories.knows(address) || self.known.knows(address);
+        let seen = display_name::look(authors, domain, is_internal, is_known)?;
         Some(self.found(CheckName::DisplayName, Stage::Data, seen, began))
     }
 

@@ -149,6 +149,13 @@ impl KnownRecipients {
         }
     }
 
+    /// Whether this recipient is known, be it learned or imported.
+    pub(crate) fn knows(&self, recipient: &EmailAddress) -> bool {
+        let book = self.read();
+        let shelf = book.shelves.get(recipient.domain_key());
+        shelf.is_some_and(|shelf| shelf.entries.contains_key(recipient.key()))
+    }
+
     /// Whether somebody imported a recipient; nothing if nobody imported any
     /// of its domain.
     pub(crate) fn is_imported(&self, recipient: &EmailAddress) -> Option<bool> {

@@ -140,9 +140,9 @@ impl<'a> Case<'a> {
         // To take a message and keep it back is weaker than any refusal: what
         // comes later can still refuse it.
         let mut held: Option<Decision> = None;
-        let mut rules = rules::of(self.stage, self.direction()).iter();
+        let mut rules = rules::rules(self.stage, self.direction()).iter();
         while let Some(rule) = rules.next() {
-            match rule(self) {
+            match (rule.ask)(self) {
                 RuleAnswer::NotMine => {}
                 RuleAnswer::Needs(need) => return Step::Ask(need),
                 RuleAnswer::Decides(decision) if decision.reason.kind() == ReasonKind::Hold => {
@@ -165,7 +165,7 @@ impl<'a> Case<'a> {
     fn with_next(&mut self, decision: Decision, rest: &[rules::Rule]) -> Decision {
         let recorded = std::mem::take(&mut self.consulted);
         let answer =
-            rest.iter().map(|rule| rule(self)).find(|answer| *answer != RuleAnswer::NotMine);
+            rest.iter().map(|rule| (rule.ask)(self)).find(|answer| *answer != RuleAnswer::NotMine);
         self.consulted = recorded;
         match answer {
             Some(RuleAnswer::Decides(next)) => Decision {

@@ -38,6 +38,7 @@ pub use definitions::DefinitionFault;
 pub use document::{Document, DocumentError};
 pub use groups::members;
 pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPolicy, defaults};
+pub use rules::{Rule, Unknown, rules};
 pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;
 pub use validate::{CompileError, ObjectName, Problem, Wrong, validate};

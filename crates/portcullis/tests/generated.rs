@@ -54,6 +54,36 @@ fn the_reasons_page_is_up_to_date_and_has_a_section_for_each() {
     up_to_date("docs/reference/reasons.md", &page);
 }
 
+/// How the reasons begin that no check gives: those of the protocol, of what
+/// becomes of an attempt afterwards, and of what is taken.
+const OF_NO_CHECK: &[&str] = &[
+    "accepted",
+    "client.dropped",
+    "client.timed_out",
+    "connection.",
+    "data.ended_early",
+    "delivery.",
+    "greylist.expired",
+    "protocol.errors",
+    "recipient.malformed",
+    "recipients.limited",
+    "sender.malformed",
+    "submission.failed",
+    "tls.failed",
+    "transaction.abandoned",
+];
+
+#[test]
+fn the_checks_page_is_up_to_date_and_has_every_reason_that_a_check_gives() {
+    let page = pages::checks::page();
+    for reason in Reason::ALL {
+        let elsewhere = pages::reasons::NOT_YET.contains(reason)
+            || OF_NO_CHECK.iter().any(|start| reason.slug().starts_with(start));
+        assert_eq!(page.contains(&format!("[`{reason}`]")), !elsewhere, "{reason}");
+    }
+    up_to_date("docs/reference/checks.md", &page);
+}
+
 #[test]
 fn the_roles_page_is_up_to_date() {
     up_to_date("docs/reference/roles.md", &pages::roles::page());

@@ -8,6 +8,7 @@ mod outbound;
 mod recipient;
 mod reputation;
 mod sender;
+mod table;
 
 use types::PolicyRef;
 use types::evidence::Need;
@@ -24,6 +25,8 @@ pub(crate) use outbound::*;
 pub(crate) use recipient::*;
 pub(crate) use reputation::*;
 pub(crate) use sender::*;
+use table::*;
+pub use table::{Rule, Unknown};
 
 /// What a rule says to a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +39,8 @@ pub(crate) enum RuleAnswer {
     Needs(Need),
 }
 
-/// One rule.
-pub(crate) type Rule = fn(&mut Case<'_>) -> RuleAnswer;
+/// How a rule is asked.
+pub(crate) type Ask = fn(&mut Case<'_>) -> RuleAnswer;
 
 /// The rules of a stage.
 ///
@@ -46,7 +49,7 @@ pub(crate) type Rule = fn(&mut Case<'_>) -> RuleAnswer;
 /// accepting it would make the gateway send bounces to forged senders;
 /// greylisting comes last, because looking enters the attempt into the table
 /// of triplets, which a mail refused for another reason should not do.
-pub(crate) fn of(stage: Stage, direction: Direction) -> &'static [Rule] {
+pub fn rules(stage: Stage, direction: Direction) -> &'static [Rule] {
     match direction {
         Direction::Inbound => of_inbound(stage),
         Direction::Outbound => of_outbound(stage),
@@ -59,50 +62,50 @@ pub(crate) fn of(stage: Stage, direction: Direction) -> &'static [Rule] {
 fn of_outbound(stage: Stage) -> &'static [Rule] {
     match stage {
         Stage::Connect | Stage::Helo | Stage::Content => of_inbound(stage),
-        Stage::Mail => &[unavailable, declared_size_for_anybody],
-        Stage::Rcpt => &[unavailable, outbound_relay_control, submitter_rate, declared_size],
-        Stage::Data => &[unavailable, line_endings, line_length, received_size, hops],
+        Stage::Mail => &[UNAVAILABLE, DECLARED_SIZE_FOR_ANYBODY],
+        Stage::Rcpt => &[UNAVAILABLE, OUTBOUND_RELAY_CONTROL, SUBMITTER_RATE, DECLARED_SIZE],
+        Stage::Data => &[UNAVAILABLE, LINE_ENDINGS, LINE_LENGTH, RECEIVED_SIZE, HOPS],
         Stage::Deliver => &[],
     }
 }
 
 fn of_inbound(stage: Stage) -> &'static [Rule] {
     match stage {
-        Stage::Connect => &[unavailable, proxy_header, connections, connection_rate, early_talk],
-        Stage::Helo | Stage::Content => &[unavailable],
-        Stage::Mail => &[unavailable, declared_size_for_anybody, secure_receipt],
+        Stage::Connect => &[UNAVAILABLE, PROXY_HEADER, CONNECTIONS, CONNECTION_RATE, EARLY_TALK],
+        Stage::Helo | Stage::Content => &[UNAVAILABLE],
+        Stage::Mail => &[UNAVAILABLE, DECLARED_SIZE_FOR_ANYBODY, SECURE_RECEIPT],
         Stage::Rcpt => &[
-            unavailable,
-            relay_control,
-            declared_size,
-            secure_receipt,
-            harvest,
-            recipient_validation,
-            internationalized,
-            null_mx,
-            spf_known,
-            spoofed_envelope,
-            geography,
-            blocked_by_administrator,
-            blocked_by_recipient,
-            spf_action,
-            block_lists,
-            local_reputation,
-            rate,
-            greylisting,
+            UNAVAILABLE,
+            RELAY_CONTROL,
+            DECLARED_SIZE,
+            SECURE_RECEIPT,
+            HARVEST,
+            RECIPIENT_VALIDATION,
+            INTERNATIONALIZED,
+            NULL_MX,
+            SPF_KNOWN,
+            SPOOFED_ENVELOPE,
+            GEOGRAPHY,
+            BLOCKED_BY_ADMINISTRATOR,
+            BLOCKED_BY_RECIPIENT,
+            SPF_ACTION,
+            BLOCK_LISTS,
+            LOCAL_REPUTATION,
+            RECIPIENT_RATE,
+            GREYLISTING,
         ],
         Stage::Data => &[
-            unavailable,
-            line_endings,
-            line_length,
-            received_size,
-            hops,
-            signatures_known,
-            blocked_by_administrator,
-            blocked_by_recipient,
-            spoofed,
-            dkim_action,
-            dmarc_action,
+            UNAVAILABLE,
+            LINE_ENDINGS,
+            LINE_LENGTH,
+            RECEIVED_SIZE,
+            HOPS,
+            SIGNATURES_KNOWN,
+            BLOCKED_BY_ADMINISTRATOR,
+            BLOCKED_BY_RECIPIENT,
+            SPOOFED,
+            DKIM_ACTION,
+            DMARC_ACTION,
         ],
         Stage::Deliver => &[],
     }

@@ -7,6 +7,7 @@ mod changes;
 mod connection;
 mod documents;
 mod geography;
+mod order;
 mod outbound;
 mod precedence;
 mod properties;
@@ -437,7 +438,10 @@ impl Mail {
         let mut asked = Vec::new();
         loop {
             let ruling = set.decide(self.stage, NOW, &self.parties(), &self.evidence);
-            let Step::Ask(need) = ruling.step else { return (ruling, asked) };
+            let Step::Ask(need) = ruling.step else {
+                is_documented(self.stage, &ruling.step);
+                return (ruling, asked);
+            };
             assert!(!asked.contains(&need), "asked twice for {need:?}");
             asked.push(need);
             if need == Need::Authentication {
@@ -447,6 +451,15 @@ impl Mail {
             self.evidence.add(self.look(need));
         }
     }
+}
+
+/// Whatever decides says in the table of rules that it can.
+fn is_documented(stage: Stage, step: &Step) {
+    let Step::Decided(verdict) = step else { return };
+    let Some(decision) = verdict.decision() else { return };
+    let all = [Direction::Inbound, Direction::Outbound];
+    let mut rules = all.into_iter().flat_map(|direction| rules(stage, direction));
+    assert!(rules.any(|rule| rule.reasons.contains(&decision.reason)), "{}", decision.reason);
 }
 
 /// A client that came back with so many pairs.

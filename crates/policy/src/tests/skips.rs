@@ -155,6 +155,12 @@ fn a_permit_skips_lists_and_greylisting_and_nothing_else() {
     };
     for row in ROWS {
         let (.., refused, skipped) = row;
+        let reason = refused.split(' ').nth(1).unwrap();
+        let mut documented = [Stage::Rcpt, Stage::Data]
+            .into_iter()
+            .flat_map(|stage| rules(stage, Direction::Inbound))
+            .filter(|rule| rule.reasons.iter().any(|one| one.slug() == reason));
+        assert!(documented.all(|rule| rule.permit_skips == *skipped), "{row:?}");
         let without = end(row, &("", ""));
         assert!(without.starts_with(refused), "{row:?}: {without}");
         for permit in PERMITS {

@@ -1,6 +1,7 @@
 //! Reference pages made from tables elsewhere in the house, so that they
 //! cannot fall behind. A test compares them with docs/reference.
 
+pub mod checks;
 pub mod commands;
 pub mod lists;
 pub mod log;

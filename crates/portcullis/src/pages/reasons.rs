@@ -65,5 +65,6 @@ pub const NOT_YET: &[Reason] = &[
 const INTRODUCTION: &str = "The code of a reason is stable: it is the same in the API, the daily CSV, the log, the metrics and the search language
 (`type:greylist` finds every code that begins with `greylist.`). The label is what people see. Replies are shown here without the
 reference that ends them, `[ref XXXXXXXXXXXX]`; `portcullis why <ref>` explains that very attempt. Where a reply passes on
-somebody else's words (a next hop's, a block list's), they replace the text shown here.
+somebody else's words (a next hop's, a block list's), they replace the text shown here. In which order the checks decide, and what each
+does when its source fails, stands in [Checks](checks.md).
 ";

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use types::definition::{AuthenticationAction, DefinitionChoice, DnsAuthenticationDefinition};
 use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, Pattern};
 use types::policy::{
-    AddressBasis, AntiSpoofingOption, BlockOption, ClientIdentity, GreylistOption, PermitOption,
-    Policy, PolicyOption, Scope,
+    AddressBasis, AntiSpoofingOption, AutoAllowCreationOption, AutoAllowOption, BlockOption,
+    ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
 };
 use types::{Definition, DefinitionSet, DmarcResult, EmailAddress, SpfResult, Timestamp};
 
@@ -98,12 +98,25 @@ fn standard_authentication() -> Definition {
 
 /// The policies and groups of a new installation: a permit and a block for
 /// the two groups that exist from the start, greylisting for all mail with
-/// clients identified by network, anti-spoofing for our own domains, and DNS
-/// authentication as [`STANDARD_AUTHENTICATION`] has it.
+/// clients identified by network, anti-spoofing for our own domains, DNS
+/// authentication as [`STANDARD_AUTHENTICATION`] has it, and auto allow, which
+/// outbound mail teaches, for everyone.
 ///
-/// The size limit, the recipient validation of each domain and relay control
-/// come from the settings and need no policy.
+/// The size limit, local reputation, the recipient validation of each domain
+/// and relay control come from the settings and need no policy.
 pub fn defaults() -> Document {
+    let group = |name: &str| Group { name: name.to_owned(), parent: None, members: Vec::new() };
+    Document {
+        policies: default_policies(),
+        groups: vec![group(PERMITTED_SENDERS_GROUP), group(BLOCKED_SENDERS_GROUP)],
+        definitions: vec![standard_authentication()],
+        managed_senders: Vec::new(),
+    }
+}
+
+/// In the order of their numbers: whoever named `#3` in a note meant
+/// greylisting, so a new one goes to the end.
+fn default_policies() -> Vec<Policy> {
     let policy = |narrative: &str, option, from| Policy {
         id: None,
         narrative: narrative.to_owned(),
@@ -118,42 +131,46 @@ pub fn defaults() -> Document {
         overrides: false,
         bidirectional: false,
     };
-    let group = |name: &str| Group { name: name.to_owned(), parent: None, members: Vec::new() };
-    Document {
-        policies: vec![
-            policy(
-                "Permit the senders in the group Permitted Senders",
-                PolicyOption::PermittedSenders(PermitOption::Permit),
-                Scope::Group(PERMITTED_SENDERS_GROUP.to_owned()),
-            ),
-            policy(
-                "Block the senders in the group Blocked Senders",
-                PolicyOption::BlockedSenders(BlockOption::Block),
-                Scope::Group(BLOCKED_SENDERS_GROUP.to_owned()),
-            ),
-            policy(
-                "Ask first contacts to come back",
-                PolicyOption::Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
-                Scope::Everyone,
-            ),
-            Policy {
-                based_on: AddressBasis::Both,
-                ..policy(
-                    "Refuse mail from outside in the name of our own domains, unless SPF or DKIM proves it",
-                    PolicyOption::AntiSpoofing(AntiSpoofingOption::PassWhenAuthenticated),
-                    Scope::Internal,
-                )
-            },
-            policy(
-                "Check SPF, DKIM and DMARC",
-                PolicyOption::DnsAuthentication(DefinitionChoice::Apply(
-                    STANDARD_AUTHENTICATION.to_owned(),
-                )),
-                Scope::Everyone,
-            ),
-        ],
-        groups: vec![group(PERMITTED_SENDERS_GROUP), group(BLOCKED_SENDERS_GROUP)],
-        definitions: vec![standard_authentication()],
-        managed_senders: Vec::new(),
-    }
+    vec![
+        policy(
+            "Permit the senders in the group Permitted Senders",
+            PolicyOption::PermittedSenders(PermitOption::Permit),
+            Scope::Group(PERMITTED_SENDERS_GROUP.to_owned()),
+        ),
+        policy(
+            "Block the senders in the group Blocked Senders",
+            PolicyOption::BlockedSenders(BlockOption::Block),
+            Scope::Group(BLOCKED_SENDERS_GROUP.to_owned()),
+        ),
+        policy(
+            "Ask first contacts to come back",
+            PolicyOption::Greylisting(GreylistOption::Apply(ClientIdentity::Network)),
+            Scope::Everyone,
+        ),
+        Policy {
+            based_on: AddressBasis::Both,
+            ..policy(
+                "Refuse mail from outside in the name of our own domains, unless SPF or DKIM proves it",
+                PolicyOption::AntiSpoofing(AntiSpoofingOption::PassWhenAuthenticated),
+                Scope::Internal,
+            )
+        },
+        policy(
+            "Check SPF, DKIM and DMARC",
+            PolicyOption::DnsAuthentication(DefinitionChoice::Apply(
+                STANDARD_AUTHENTICATION.to_owned(),
+            )),
+            Scope::Everyone,
+        ),
+        policy(
+            "Let those answer to whom somebody here wrote",
+            PolicyOption::AutoAllow(AutoAllowOption::Apply),
+            Scope::Everyone,
+        ),
+        policy(
+            "Learn from outbound mail who may answer",
+            PolicyOption::AutoAllowCreation(AutoAllowCreationOption::Create),
+            Scope::Everyone,
+        ),
+    ]
 }

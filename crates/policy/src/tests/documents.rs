@@ -104,7 +104,7 @@ fn the_line_of_an_object_is_that_of_its_heading() {
 }
 
 #[test]
-fn a_new_installation_starts_with_five_policies_and_two_groups() {
+fn a_new_installation_starts_with_seven_policies_and_two_groups() {
     let document = defaults();
     let titles: Vec<&str> = document.policies.iter().map(|p| p.kind().title()).collect();
     assert_eq!(
@@ -114,7 +114,9 @@ fn a_new_installation_starts_with_five_policies_and_two_groups() {
             "Blocked Senders",
             "Greylisting",
             "Anti-Spoofing",
-            "DNS Authentication"
+            "DNS Authentication",
+            "Auto Allow",
+            "Auto Allow Creation"
         ]
     );
     assert_eq!(document.definitions.len(), 1);

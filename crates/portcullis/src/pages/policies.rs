@@ -24,8 +24,19 @@ pub fn page() -> String {
         let title = kind.title();
         let _ = writeln!(page, "| `{}` | {title} | {} |", kind.slug(), written.join("<br>"));
     }
+    page += &beginning();
     let _ = write!(page, "\n{FIELDS}\n## Example\n\n```toml\n{EXAMPLE}```\n");
     page
+}
+
+/// The policies of a new installation, by their numbers.
+fn beginning() -> String {
+    let mut text = BEGINNING.to_owned();
+    for (number, policy) in (1..).zip(policy::defaults().policies) {
+        let (from, option) = (written(&policy.from), written(&policy.option));
+        let _ = writeln!(text, "| #{number} | {} | `{from}` | `{option}` |", policy.narrative);
+    }
+    text
 }
 
 /// A value as TOML has it on one line.
@@ -47,6 +58,17 @@ specific sender (address, group, domain, wildcard domain, internal or external, 
 `portcullis why REFERENCE` names it, and those that lost, with the reason.
 
 `secure_receipt` is decided at MAIL, before a recipient is named, and so applies `to` everyone.
+"#;
+
+const BEGINNING: &str = r#"
+## What a new installation begins with
+
+Each can be changed, switched off or removed. An installation that is older than one of them does not get it later. Where no policy of a type matches, nothing
+is done about it; auto allow alone counts, and is taught, without one. Size limits, the times of greylisting, local reputation, recipient validation and next
+hops come from the settings and need no policy. That mail from outside goes to your own domains alone is none either, and cannot be switched off.
+
+| | what it is for | `from` | `option` |
+|---|---|---|---|
 "#;
 
 const FIELDS: &str = r#"## Fields of a policy

@@ -2,15 +2,17 @@
 //! shows what it was answered.
 
 use std::io;
+use std::path::Path;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use world::{Authorities, Stream};
 
 use crate::gateway::settle;
 
 /// One connection to the gateway.
-#[derive(Debug)]
 pub struct Client {
-    stream: Option<DuplexStream>,
+    stream: Option<Box<dyn Stream>>,
     unread: Vec<u8>,
     closed: bool,
 }
@@ -19,8 +21,27 @@ pub struct Client {
 const READ_OCTETS: usize = 16 * 1024;
 
 impl Client {
-    pub(crate) fn new(stream: DuplexStream) -> Self {
-        Client { stream: Some(stream), unread: Vec::new(), closed: false }
+    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
+        Client { stream: Some(Box::new(stream)), unread: Vec::new(), closed: false }
+    }
+
+    /// Shakes hands, once the gateway has said that it is ready for TLS.
+    /// `certificate` is the one it has made for `name`; no other counts.
+    ///
+    /// # Errors
+    /// Why there is no TLS now; the connection is gone.
+    pub async fn start_tls(&mut self, certificate: &Path, name: &str) -> Result<(), String> {
+        let stream = self.stream.take().ok_or("the client has hung up")?;
+        let connector = Authorities::only(certificate)?.connector()?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
+        let shaken = tokio::select! {
+            biased;
+            shaken = connector.connect(name, stream) => shaken,
+            // Nobody waits for time to pass here, so nothing more comes.
+            () = settle() => return Err("the gateway does not answer the handshake".to_owned()),
+        };
+        self.stream = Some(Box::new(shaken.map_err(|error| error.to_string())?));
+        Ok(())
     }
 
     /// Writes `octets`, however slowly they are taken; gives up quietly when

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use policy::Document;
+use receive::policy_service::{AdviceMode, Counter, attend};
 use receive::{Door, DoorRole, Engine, TallySnapshot, Wish, welcome};
 use store::disk::{Crash, SimulatedDisk};
 use store::{EventLog, MessageQueue, Position, Store, StoreError};
@@ -177,11 +178,22 @@ impl Gateway {
     /// Opens a connection of a server of our own at the outbound listener.
     pub fn connect_outbound(&mut self, ip: IpAddr) -> Client {
         let allow_from = self.settings.outbound_from.as_slice().into();
-        Client::new(self.open_at(
-            "192.0.2.1:2526",
-            DoorRole::Outbound { allow_from, auth: false },
-            ip,
-        ))
+        let auth = !self.settings.submitters.is_empty();
+        let role = DoorRole::Outbound { allow_from, auth };
+        Client::new(self.open_at("192.0.2.1:2526", role, ip))
+    }
+
+    /// Opens a connection of a mail server that asks about recipients, at the
+    /// policy service.
+    pub fn connect_asking(&mut self) -> Client {
+        let (ours, theirs) = tokio::io::duplex(SOCKET_OCTETS);
+        if let Some(running) = &mut self.running {
+            let counter = Counter { name: "192.0.2.1:10023".into(), mode: AdviceMode::Enforce };
+            let (engine, wishes) = (Arc::clone(&running.engine), running.wishes.subscribe());
+            let asked = async move { drop(attend(engine, theirs, counter, wishes).await) };
+            running.tasks.push(tokio::spawn(asked));
+        }
+        Client::new(ours)
     }
 
     fn open_at(&mut self, name: &str, role: DoorRole, ip: IpAddr) -> DuplexStream {

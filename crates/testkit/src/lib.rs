@@ -18,6 +18,7 @@ mod message;
 mod next_hop;
 pub mod scenario;
 mod settings;
+mod submitters;
 mod wiring;
 
 pub use client::Client;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use center::submitters::NewSubmitter;
 use checks::{
     CheckSettings, ConnectionLimits, DataLimits, HarvestLimits, KnownLimits, RateLimit, RateLimits,
     RecipientSettings, WhenStale,
@@ -89,6 +90,8 @@ pub struct GatewaySettings {
     pub harvest_exempt: Vec<IpNet>,
     /// Networks that may send through the outbound listener.
     pub outbound_from: Vec<IpNet>,
+    /// Devices and programs that may send through the outbound listener.
+    pub submitters: Vec<NewSubmitter>,
     /// Whether STARTTLS is offered.
     pub tls: bool,
     /// Triplets the table holds.
@@ -149,6 +152,7 @@ impl Default for GatewaySettings {
             proxies: Vec::new(),
             harvest_exempt: Vec::new(),
             outbound_from: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 0, 0, 0].into(), 8))],
+            submitters: Vec::new(),
             tls: false,
             triplets_max: 100_000,
             retention: Some(Duration::from_secs(7 * 86_400)),

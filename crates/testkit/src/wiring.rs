@@ -24,6 +24,7 @@ use world::{Authorities, Clock, HttpClient, Reach, Sleep, WebSettings};
 
 use crate::gateway::Around;
 use crate::settings::{GatewaySettings, Greylisting};
+use crate::submitters::{SubmitterWorld, passwords};
 
 /// The folder on the simulated disk.
 const FOLDER: &str = "/var/lib/portcullis";
@@ -127,6 +128,11 @@ pub(crate) fn start(
     checks.known().begin(domains, clock.now(), settings.lookup.known);
     know_places(&checks, settings, around.tls_folder.path());
     store.watch(Arc::new(Learner(Arc::downgrade(&checks))));
+    let submitters = SubmitterWorld {
+        clock: Arc::new(clock.clone()),
+        chance: around.chance.clone(),
+        policy: Arc::clone(&policy),
+    };
     let parts = EngineParts {
         clock: Arc::new(clock.clone()),
         chance: around.chance.clone(),
@@ -138,7 +144,7 @@ pub(crate) fn start(
         correspondences: store.clone(),
         node: NodeName("gate".into()),
         tls: settings.tls.then(|| tls(around, &settings.host_name)).flatten(),
-        submitters: None,
+        submitters: passwords(settings, around.tls_folder.path(), submitters),
     };
     let engine = Engine::new(parts, settings.receive());
     tokio::spawn(run_delivery(deliverer.clone(), wish));

@@ -70,7 +70,11 @@ impl Authorities {
     }
 
     /// TLS with whoever has a certificate of one of them.
-    pub(crate) fn connector(&self) -> Result<TlsConnector, String> {
+    ///
+    /// # Errors
+    /// The library of TLS has no version of the protocol in common with us. A
+    /// sentence for the operator.
+    pub fn connector(&self) -> Result<TlsConnector, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

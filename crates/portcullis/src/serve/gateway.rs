@@ -316,7 +316,7 @@ impl Shared {
             correspondences: Arc::clone(&self.correspondences),
             node: self.node.clone(),
             tls,
-            submitters: Some(Arc::new(Passwords::new(submitters, log))),
+            submitters: Some(Arc::new(Passwords::logged(submitters, log))),
         }
     }
 

@@ -32,7 +32,7 @@ mod reputation;
 mod running;
 mod sign_in;
 mod sources;
-mod submitters;
+pub mod submitters;
 mod systemd;
 
 use std::sync::Arc;

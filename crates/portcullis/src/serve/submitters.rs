@@ -13,18 +13,32 @@ use world::BoxFuture;
 
 use crate::telemetry::{Log, Message};
 
+/// Hears of each name and password that was not right: from where, and why.
+pub type Complaint = Box<dyn Fn(IpAddr, &SubmitRefusal) + Send + Sync>;
+
 /// The passwords of submitters.
-pub(super) struct Passwords {
+pub struct Passwords {
     submitters: Arc<Submitters>,
-    log: Arc<Log>,
+    complain: Complaint,
 }
 
 impl Passwords {
-    pub(super) fn new(submitters: &Arc<Submitters>, log: &Arc<Log>) -> Self {
-        Passwords { submitters: Arc::clone(submitters), log: Arc::clone(log) }
+    /// Those that the message center keeps.
+    pub fn new(submitters: Arc<Submitters>, complain: Complaint) -> Self {
+        Passwords { submitters, complain }
     }
 
-    /// What is not looked at has no line: it costs a stranger nothing, and
+    /// The same, each complaint with its line in the log.
+    pub(super) fn logged(submitters: &Arc<Submitters>, log: &Arc<Log>) -> Self {
+        let log = Arc::clone(log);
+        let say = move |from: IpAddr, refusal: &SubmitRefusal| {
+            let (from, problem) = (from.to_string(), refusal.to_string());
+            log.say(&Message::SubmissionRefused { from, problem });
+        };
+        Passwords::new(Arc::clone(submitters), Box::new(say))
+    }
+
+    /// Of what is not looked at nobody hears: it costs a stranger nothing, and
     /// would fill the log.
     fn told(&self, refusal: &SubmitRefusal, from: IpAddr) -> Proof {
         let proof = match refusal {
@@ -32,8 +46,7 @@ impl Passwords {
             SubmitRefusal::Failed(_) => Proof::NotNow,
             SubmitRefusal::Wrong(_) => Proof::Wrong,
         };
-        let (from, problem) = (from.to_string(), refusal.to_string());
-        self.log.say(&Message::SubmissionRefused { from, problem });
+        (self.complain)(from, refusal);
         proof
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use center::submitters::NewSubmitter;
 use types::{Domain, EmailAddress, Timestamp};
 use world::DnsError;
 use world::simulated::Asked;
@@ -10,7 +11,7 @@ use world::simulated::Asked;
 use crate::settings::span;
 
 /// What the author of a scenario can write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Line {
     /// A comment or nothing.
     Silent,
@@ -32,6 +33,8 @@ pub(super) enum Line {
     Address(String, Result<IpAddr, DnsError>),
     /// Somebody of ours wrote to somebody outside.
     Wrote(EmailAddress, EmailAddress),
+    /// A device or program with a name and password.
+    Submitter(NewSubmitter),
     /// A line of the map of places.
     Place(String),
     /// Where a domain takes its mail.
@@ -49,7 +52,11 @@ pub(super) enum Line {
         ip: IpAddr,
         name: String,
     },
+    /// A mail server that asks about recipients, by its name.
+    Asks(String),
     With(String),
+    /// The client that speaks begins TLS.
+    Tls,
     Say {
         octets: Vec<u8>,
         more: bool,
@@ -121,7 +128,10 @@ impl Line {
                 Line::Connect { ip, name } => Line::Outbound { ip, name },
                 other => other,
             },
+            "asks" => Line::Asks(rest.strip_prefix("as ").unwrap_or(rest).to_owned()),
             "with" => Line::With(rest.to_owned()),
+            "tls" => Line::Tls,
+            "submitter" => Line::Submitter(submitter(rest).ok_or_else(error)?),
             "drop" => Line::Drop,
             "drain" => Line::Drain,
             "stop" => Line::Stop,
@@ -172,6 +182,14 @@ fn around(word: &str, rest: &str) -> Option<Line> {
         }
         _ => return None,
     })
+}
+
+/// `printer letters-and-pages printer@corp.example`: a name, its password, and
+/// what it may send as.
+fn submitter(rest: &str) -> Option<NewSubmitter> {
+    let mut words = rest.split_whitespace().map(str::to_owned);
+    let (name, password) = (words.next()?, words.next());
+    Some(NewSubmitter { name, password, senders: words.collect(), ..NewSubmitter::default() })
 }
 
 fn asked(word: &str) -> Option<Asked> {
@@ -270,8 +288,8 @@ mod tests {
         assert_eq!(octets("a\\r\\n\\x41\\\\"), Some(b"a\r\nA\\\r\n".to_vec()));
         assert_eq!(octets("open\\"), Some(b"open".to_vec()));
         assert_eq!(octets("bad\\q"), None);
-        let many = Line::parse("C*3: x").unwrap();
-        assert_eq!(many, Line::Say { octets: b"x\r\nx\r\nx\r\n".to_vec(), more: false });
+        let Ok(Line::Say { octets, more: false }) = Line::parse("C*3: x") else { panic!() };
+        assert_eq!(octets, b"x\r\nx\r\nx\r\n");
     }
 
     #[test]

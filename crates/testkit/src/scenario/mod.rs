@@ -21,8 +21,12 @@
 //! | `mx a.example mx.a.example`, `mx a.example null`, `mx a.example fails` | where a domain takes its mail |
 //! | `place 203.0.113.0-203.0.113.255 XA` | where clients are |
 //! | `text k1._domainkey.a.example v=DKIM1; …`, `text a.example fails` | one text more at a name |
+//! | `submitter printer letters-and-pages printer@corp.example` | a name, its password, what it may send as |
 //! | `connect 192.0.2.1 as a` | a client connects; the last one speaks |
+//! | `outbound 10.0.0.5 as a` | one of our own connects, at the outbound listener |
+//! | `asks as a` | a mail server asks about recipients (`check_policy_service`); `C:` says its lines |
 //! | `with a` | another client speaks |
+//! | `tls` | the client shakes hands, after the reply to STARTTLS |
 //! | `C: line` | sends a line; `\r`, `\n`, `\0`, `\xNN`, `\\`; a final `\` sends no line end |
 //! | `C+: line` | the same, but held back and sent together with the next |
 //! | `C*100: line` | the same, a hundred times at once |

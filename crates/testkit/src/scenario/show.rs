@@ -48,6 +48,10 @@ fn attempt(event: &Event, outcome: &Outcome) -> String {
     if let Some(decision) = outcome.decision() {
         decided(&mut line, decision);
     }
+    if let Some(Observed::Submission(facts)) = event.record.evidence.latest(CheckName::Submission) {
+        put(&mut line, "submitter", facts.by.as_ref().map(ToString::to_string));
+        put(&mut line, "wrong", (facts.failed > 0).then(|| facts.failed.to_string()));
+    }
     put(&mut line, "client", pool(event));
     if let Some(Observed::History(facts)) = event.record.evidence.latest(CheckName::History) {
         put(&mut line, "pairs", Some(facts.pairs.to_string()));

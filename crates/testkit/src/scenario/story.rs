@@ -41,7 +41,7 @@ pub async fn tell(text: &str) -> Result<String, ScenarioError> {
         let fail = |what: String| ScenarioError { line: number, what };
         let read = Line::parse(line).map_err(fail)?;
         story.out.push(line.to_owned());
-        if read == Line::Policy {
+        if matches!(read, Line::Policy) {
             let block: Vec<&str> =
                 lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "end").collect();
             story.out.extend(block.iter().map(|line| (*line).to_owned()));
@@ -121,6 +121,12 @@ impl Story {
                 self.gateway.around.resolver.set_addresses(&name, found.map(|ip| vec![ip]));
             }
             Line::Wrote(own, other) => self.wrote(own, other).await?,
+            Line::Submitter(new) => {
+                if self.gateway.is_running() {
+                    return Err("submitters are made before the first connection".to_owned());
+                }
+                self.gateway.settings.submitters.push(new);
+            }
             Line::Place(line) => {
                 self.gateway.settings.places.push(line);
                 self.gateway.reload();
@@ -179,7 +185,17 @@ impl Story {
                 self.clients.insert(name.clone(), self.gateway.connect_outbound(ip));
                 self.speaker = name;
             }
+            Line::Asks(name) => {
+                self.start().await?;
+                self.clients.insert(name.clone(), self.gateway.connect_asking());
+                self.speaker = name;
+            }
             Line::With(name) => self.speaker = name,
+            Line::Tls => {
+                let certificate = self.gateway.certificate();
+                let name = self.gateway.settings.host_name.clone();
+                self.client()?.start_tls(&certificate, &name).await?;
+            }
             Line::Say { octets, more } => {
                 self.held.extend_from_slice(&octets);
                 if !more {

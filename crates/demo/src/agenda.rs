@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn tries_are_taken_in_order_and_an_errand_without_one_is_forgotten() {
-        let source = Source::new(1, None);
+        let mut source = Source::new(1, None);
         let mut agenda = Agenda::default();
         for began in [50, 10, 30, 10] {
             let began = Timestamp::from_millis(began);

@@ -3,6 +3,8 @@
 //! manner is new, an arm in `errand`.
 
 use crate::mishap::Mishap;
+use crate::origin::BALANCER_NET;
+use crate::submission::Submitting::{self, AsAnother, AsItself, WithoutPassword};
 
 /// One kind of sender.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,17 @@ pub(crate) enum Manner {
     Crowds,
     /// Connects and never says a word.
     KeepsSilent,
+    /// Writes to this mailbox of the directory's domain.
+    WritesTo(&'static str),
+    /// Comes through the balancer.
+    ComesBalanced,
+    /// Is the balancer, and sees whether the gateway answers.
+    Probes,
+    /// Writes by way of a mail server of the organisation that is an MX
+    /// itself and asks the gateway.
+    AsksForOthers,
+    /// Sends to the world, as or unlike a device of the organisation.
+    Submits(Submitting),
 }
 
 /// How a sender comes back after it was asked to.
@@ -95,10 +108,10 @@ pub(crate) enum Return {
 }
 
 use Manner::{
-    Applies, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, Crowds, DeclaresEnormous,
-    Guesses, International, KeepsSilent, Knocks, Misspells, NeverEndsLine, Newsletter,
-    ReadsDictionary, Relays, ShowsAnother, Smuggles, TalksEarly, Writes, WritesBeyond,
-    WritesToCourse, WritesToSeveral,
+    Applies, AsksForOthers, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, ComesBalanced,
+    Crowds, DeclaresEnormous, Guesses, International, KeepsSilent, Knocks, Misspells,
+    NeverEndsLine, Newsletter, Probes, ReadsDictionary, Relays, ShowsAnother, Smuggles, Submits,
+    TalksEarly, Writes, WritesBeyond, WritesTo, WritesToCourse, WritesToSeveral,
 };
 use Return::{FromElsewhere, FromNeighbour, Never, Patiently, TooEarlyFirst, TooLate};
 
@@ -134,7 +147,8 @@ pub(crate) const CAST: &[Sender] = &[
     row(14, Writes(FromElsewhere), "bigpool.example", 6, PEOPLE),
     row(10, Writes(TooLate), "sleepy.example", 7, &["night.batch", "report"]),
     row(40, Writes(Patiently), "shop.example", 8, &["orders", "deals", "service"]),
-    row(30, Writes(Patiently), "partner.example", 9, DESKS),
+    row(30, Writes(Patiently), crate::corp::PERMITTED_DOMAIN, 9, DESKS),
+    row(4, WritesTo("frank"), crate::corp::PERMITTED_DOMAIN, 9, DESKS),
     row(12, Writes(Patiently), "bank.example", 10, &["statements", "cards"]),
     row(10, Writes(Patiently), "school.example", 11, &["secretary", "class4b"]),
     row(35, WritesToSeveral, "agency.example", 12, PEOPLE),
@@ -156,12 +170,19 @@ pub(crate) const CAST: &[Sender] = &[
     row(8, Breaks(Mishap::DropInContent), "flaky.example", 27, PEOPLE),
     row(5, Breaks(Mishap::SilentAfterRecipient), "stalling.example", 28, PEOPLE),
     row(6, Breaks(Mishap::SilentInContent), "stalling.example", 28, PEOPLE),
-    row(12, Writes(Patiently), "recruiter.example", 29, &["talent", "career"]),
+    row(8, Writes(Patiently), "recruiter.example", 29, &["talent", "career"]),
+    row(4, WritesTo("dmitri"), "recruiter.example", 29, &["talent", "career"]),
     row(5, BreaksTls, "oldtls.example", 30, &["mailer"]),
     row(6, Writes(Patiently), crate::seal::BROKEN, 31, &["editor", "press"]),
     row(6, Writes(Patiently), "contractor.example", 32, PEOPLE),
     row(5, Writes(Patiently), crate::seal::SILENT, 33, &["office"]),
     row(8, Writes(Patiently), "auditor.example", 34, &["audit"]),
+    row(12, ComesBalanced, "gallery.example", 57, PEOPLE),
+    row(5, Probes, "balancer.example", BALANCER_NET, &["probe"]),
+    row(14, AsksForOthers, "publisher.example", 56, PEOPLE),
+    row(10, Submits(AsItself), "roaming.example", 54, PEOPLE),
+    row(4, Submits(AsAnother), "roaming.example", 54, PEOPLE),
+    row(4, Submits(WithoutPassword), "hotel-lobby.example", 55, PEOPLE),
     // Who one does not.
     row(160, Writes(Never), "prize-draw.test", ANY_NET, CROWD),
     row(60, Writes(Never), "parcel-notice.test", ANY_NET, CROWD),
@@ -192,6 +213,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(12, TalksEarly, "botnet.test", ANY_NET, CROWD),
     row(8, Babbles, "webproxy.test", ANY_NET, CROWD),
     row(4, Crowds, "flood.test", ANY_NET, CROWD),
+    row(4, Submits(Submitting::Guesses), "bruteforce.test", ANY_NET, CROWD),
 ];
 
 /// The sum of all weights.
@@ -252,7 +274,7 @@ mod tests {
     #[test]
     fn every_weight_is_met() {
         let all = weight_of_all();
-        assert!((900..1_300).contains(&all), "{all}");
+        assert!((900..1_500).contains(&all), "{all}");
         assert!(at_weight(all - 1).is_some() && at_weight(all).is_none());
         let first = (0..all).filter(|&place| {
             at_weight(place).is_some_and(|sender| sender.domain == CAST[0].domain)

@@ -5,25 +5,59 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use smtp::{
-    ClientOutput, ClientSession, ClientSettings, ContentForm, ContentWriter, DeliveryReport,
-    Envelope,
-};
-use world::{Clock, Dial, DialOptions};
+use smtp::{ClientOutput, ClientSession, ClientSettings, ContentForm, DeliveryReport, Envelope};
+use tokio_rustls::TlsConnector;
+use world::{Authorities, Clock, Dial, DialOptions};
 
-use crate::errand::{Act, Errand, Try};
+use crate::errand::{Act, Errand, Try, Way};
 use crate::floor::Pass;
 use crate::mishap::Mishap;
-use crate::origin::Side;
+use crate::origin::{Origin, Side};
 use crate::traffic::{Counters, Mail, add};
 use crate::wire::Wire;
 
+/// The ways into the gateway.
+#[derive(Clone)]
+pub struct Doors {
+    /// Where it takes mail from the world.
+    pub inbound: SocketAddr,
+    /// Where it takes mail of those who prove who they are.
+    pub submission: SocketAddr,
+    /// Where mail servers ask about recipients.
+    pub policy_service: SocketAddr,
+    /// TLS with whoever has its certificate.
+    pub(crate) tls: TlsConnector,
+}
+
+impl Doors {
+    /// The doors at these addresses, of the gateway with this certificate.
+    ///
+    /// # Errors
+    /// The certificate cannot be read. A sentence for whoever typed the
+    /// command.
+    pub fn new(
+        inbound: SocketAddr,
+        submission: SocketAddr,
+        policy_service: SocketAddr,
+        certificate: &Path,
+    ) -> Result<Doors, String> {
+        let tls = Authorities::only(certificate)?.connector()?;
+        Ok(Doors { inbound, submission, policy_service, tls })
+    }
+}
+
+impl std::fmt::Debug for Doors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Doors({}, {}, {})", self.inbound, self.submission, self.policy_service)
+    }
+}
+
 /// Where visits take place.
 pub(crate) struct Venue {
-    /// The gateway.
-    pub(crate) target: SocketAddr,
+    pub(crate) doors: Doors,
     pub(crate) side: Side,
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -44,22 +78,24 @@ pub(crate) async fn visit(
         Err(_) => {
             add(&venue.counters.failed, 1);
             match errand.act {
-                Act::Send { .. } | Act::Ask(_) | Act::Break { .. } => Some(errand.act.clone()),
+                Act::Send { .. } | Act::Ask(_) | Act::Break { .. } | Act::AskPolicy(_) => {
+                    Some(errand.act.clone())
+                }
                 _ => None,
             }
         }
     }
 }
 
-struct Visitor<'v> {
-    venue: &'v Venue,
-    errand: &'v Errand,
-    turn: Try,
-    pass: &'v mut Pass,
+pub(crate) struct Visitor<'v> {
+    pub(crate) venue: &'v Venue,
+    pub(crate) errand: &'v Errand,
+    pub(crate) turn: Try,
+    pub(crate) pass: &'v mut Pass,
 }
 
 /// What an act leaves to be tried again.
-type Left = Option<Act>;
+pub(crate) type Left = Option<Act>;
 
 impl Visitor<'_> {
     async fn act(&mut self) -> io::Result<Left> {
@@ -71,19 +107,40 @@ impl Visitor<'_> {
             Act::Ask(mail) => self.ask(mail).await,
             Act::Break { mail, mishap } => self.break_off(mail, *mishap).await,
             Act::Say { lines, recipients } => self.say(lines, *recipients).await,
+            Act::Submit(submission) => self.submit(submission).await,
+            Act::AskPolicy(mail) => self.ask_policy(mail).await,
             Act::TalkEarly => self.talk_early().await,
             Act::BreakTls => self.break_tls().await,
             Act::Crowd(size) => self.crowd(*size).await,
             Act::KeepSilent => self.keep_silent().await,
+            Act::Probe => self.probe().await,
         }
     }
 
-    async fn connect(&self) -> io::Result<Wire> {
+    /// Connects to where mail from the world is taken, itself or through the
+    /// balancer, which says who it is for (the PROXY protocol, version 1).
+    async fn enter(&self) -> io::Result<Wire> {
+        let mut wire = self.connect(self.venue.doors.inbound).await?;
+        if self.errand.way == Way::Balanced {
+            let client = self.turn.origin.address(self.venue.side);
+            let family =
+                if client.is_ipv4() { "TCP4 {} 192.0.2.25" } else { "TCP6 {} 2001:db8::25" };
+            let addresses = family.replace("{}", &client.to_string());
+            wire.say(&format!("PROXY {addresses} {CLIENT_PORT} 25")).await?;
+        }
+        Ok(wire)
+    }
+
+    pub(crate) async fn connect(&self, to: SocketAddr) -> io::Result<Wire> {
         add(&self.venue.counters.connections, 1);
-        let source = Some(self.turn.origin.address(self.venue.side));
+        let from = match self.errand.way {
+            Way::Direct => self.turn.origin,
+            Way::Balanced => Origin::BALANCER,
+        };
+        let source = Some(from.address(self.venue.side));
         // IPv6 visitors reach the one simulated listener all the same.
         let options = DialOptions { source, ..DialOptions::default() };
-        let connection = self.venue.dial.dial(self.venue.target, options).await?;
+        let connection = self.venue.dial.dial(to, options).await?;
         Ok(Wire::new(connection, Arc::clone(&self.venue.clock)))
     }
 
@@ -93,7 +150,7 @@ impl Visitor<'_> {
             ClientSettings { helo_name: Arc::clone(&self.errand.helo), chunking, pipelining: true };
         let mut client = Client {
             session: ClientSession::new(settings),
-            wire: self.connect().await?,
+            wire: self.enter().await?,
             out: Vec::new(),
         };
         let mut left = Vec::new();
@@ -138,7 +195,7 @@ impl Visitor<'_> {
     }
 
     async fn ask(&self, mail: &Mail) -> io::Result<Left> {
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         let accepted = self.envelope(&mut wire, mail).await?;
         wire.ask("RSET").await?;
         wire.ask("QUIT").await?;
@@ -146,7 +203,7 @@ impl Visitor<'_> {
     }
 
     async fn break_off(&mut self, mail: &Mail, mishap: Mishap) -> io::Result<Left> {
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         if !self.envelope(&mut wire, mail).await? {
             wire.ask("QUIT").await?;
             return Ok(Some(self.errand.act.clone()));
@@ -181,7 +238,7 @@ impl Visitor<'_> {
 
     async fn say(&self, lines: &[String], recipients: usize) -> io::Result<Left> {
         add(&self.venue.counters.attempts, recipients.max(1));
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         wire.reply().await?;
         for line in lines {
             // Who is thrown out in the middle has been served as it deserves.
@@ -194,7 +251,7 @@ impl Visitor<'_> {
 
     async fn talk_early(&self) -> io::Result<Left> {
         add(&self.venue.counters.attempts, 1);
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         wire.say(&format!("EHLO {}", self.errand.helo)).await?;
         let greeted = wire.reply().await?;
         if greeted == 220 {
@@ -206,7 +263,7 @@ impl Visitor<'_> {
 
     async fn break_tls(&self) -> io::Result<Left> {
         add(&self.venue.counters.attempts, 1);
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         wire.reply().await?;
         wire.ask(&format!("EHLO {}", self.errand.helo)).await?;
         if wire.ask("STARTTLS").await? == 220 {
@@ -222,7 +279,7 @@ impl Visitor<'_> {
         add(&self.venue.counters.attempts, size);
         let mut wires = Vec::new();
         for _ in 0..size {
-            let mut wire = self.connect().await?;
+            let mut wire = self.enter().await?;
             // The greeting, so that the connection is counted before the next.
             let greeted = wire.reply().await?;
             wires.push((wire, greeted));
@@ -235,15 +292,29 @@ impl Visitor<'_> {
         Ok(None)
     }
 
+    /// Whether the gateway answers, as a balancer asks that was not told to
+    /// send a header with its question.
+    async fn probe(&mut self) -> io::Result<Left> {
+        add(&self.venue.counters.attempts, 1);
+        let mut wire = self.enter().await?;
+        wire.say("QUIT").await?;
+        // It is closed without a word.
+        let _no_reply = wire.reply().await;
+        Ok(None)
+    }
+
     async fn keep_silent(&mut self) -> io::Result<Left> {
         add(&self.venue.counters.attempts, 1);
-        let mut wire = self.connect().await?;
+        let mut wire = self.enter().await?;
         wire.reply().await?;
         self.pass.park();
         wire.sit_out().await;
         Ok(None)
     }
 }
+
+/// The port that the balancer names.
+const CLIENT_PORT: u16 = 40_000;
 
 /// A client session with its connection.
 struct Client {
@@ -302,11 +373,7 @@ impl Client {
             match self.next().await? {
                 ClientOutput::SendContent(ContentForm::Raw) => self.wire.write(content).await?,
                 ClientOutput::SendContent(ContentForm::Dotted) => {
-                    let mut writer = ContentWriter::new();
-                    let mut octets = Vec::new();
-                    writer.append(content, &mut octets);
-                    octets.extend_from_slice(writer.finish());
-                    self.wire.write(&octets).await?;
+                    self.wire.content(content).await?
                 }
                 ClientOutput::Done(report) => return Ok(Some(report)),
                 _ => return Ok(None),

@@ -5,6 +5,10 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use crate::origin::{Origin, Side};
+
+/// The gateway's name, which its certificate bears.
+pub const HOST_NAME: &str = "mx.corp.example";
 /// A domain whose recipients stand in a directory file.
 pub const DIRECTORY_DOMAIN: &str = "corp.example";
 /// A domain whose recipients are asked for at the next hop.
@@ -89,6 +93,38 @@ pub fn course_seat(seat: u16) -> String {
     format!("course-{seat:03}")
 }
 
+/// A device or program of [`DIRECTORY_DOMAIN`] that submits mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    /// What it authenticates with.
+    pub name: &'static str,
+    /// Its password; anybody may know it, for it opens nothing but the demo.
+    pub password: &'static str,
+    /// The mailbox it may send as.
+    pub sender: &'static str,
+    /// What it is.
+    pub note: &'static str,
+}
+
+/// Everything that submits.
+pub const DEVICES: &[Device] = &[
+    Device {
+        name: "printer-2nd-floor",
+        password: "three-trays-and-a-jam",
+        sender: "office",
+        note: "Scans to mail",
+    },
+    Device {
+        name: "shop-software",
+        password: "receipts-by-the-dozen",
+        sender: "sales",
+        note: "Confirms orders",
+    },
+];
+
+/// A domain whose senders are permitted.
+pub(crate) const PERMITTED_DOMAIN: &str = "partner.example";
+
 /// A domain from which the next hop takes nothing.
 pub const UNWANTED_DOMAIN: &str = "collector.example";
 
@@ -116,15 +152,26 @@ pub fn directory() -> String {
     text
 }
 
-/// The `[[domain]]` tables of the settings file: what is protected, and that
-/// the next hop is `sink`. `directory_file` names the file of [`directory`].
-///
-/// `nowhere` must refuse connections.
-pub fn domain_settings(sink: SocketAddr, nowhere: SocketAddr, directory_file: &str) -> String {
+/// Where the mail of the organisation goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Hops {
+    /// A [`Sink`](crate::Sink).
+    pub sink: SocketAddr,
+    /// One that is [older](crate::Sink::of_old).
+    pub old_sink: SocketAddr,
+    /// Where connections are refused.
+    pub nowhere: SocketAddr,
+}
+
+/// The `[[domain]]` tables of the settings file: what is protected, and where
+/// its mail goes. `directory_file` names the file of [`directory`].
+pub fn domain_settings(hops: Hops, directory_file: &str) -> String {
     let mut text = String::new();
-    for (name, hop) in
-        [(DIRECTORY_DOMAIN, sink), (CALL_FORWARD_DOMAIN, sink), (UNREACHABLE_DOMAIN, nowhere)]
-    {
+    for (name, hop) in [
+        (DIRECTORY_DOMAIN, hops.sink),
+        (CALL_FORWARD_DOMAIN, hops.old_sink),
+        (UNREACHABLE_DOMAIN, hops.nowhere),
+    ] {
         let _ = writeln!(text, "[[domain]]\nname = \"{name}\"\nnext_hop = [\"{hop}\"]");
         match name {
             DIRECTORY_DOMAIN => {
@@ -134,6 +181,12 @@ pub fn domain_settings(sink: SocketAddr, nowhere: SocketAddr, directory_file: &s
         }
     }
     text
+}
+
+/// The networks of the balancer, which names its clients.
+pub fn balancers() -> Vec<String> {
+    let network = |side| format!("{}/24", Origin { host: 0, ..Origin::BALANCER }.address(side));
+    [Side::Simulated, Side::Loopback].map(network).into()
 }
 
 /// What the next hop does with mail for this address.

@@ -6,7 +6,7 @@
 //! ```text
 //! cast ─draws→ errand ─tries→ conversation ══ SMTP ══► the gateway ══► sink
 //!                 │                │
-//!            letter, words      agenda (when) ◄─ week (simulated) or live
+//!       writer, letter, words   agenda (when) ◄─ week (simulated) or live
 //! ```
 //!
 //! Nothing here knows a store, a check or a policy. All names end in
@@ -14,6 +14,7 @@
 //! documentation and benchmarks, so that nobody real is ever spoken of.
 
 mod agenda;
+mod asking;
 mod cast;
 mod conversation;
 pub mod corp;
@@ -31,11 +32,14 @@ pub mod places;
 mod rhythm;
 mod seal;
 mod sink;
+mod submission;
 mod traffic;
 mod week;
 mod wire;
 mod words;
+mod writer;
 
+pub use conversation::Doors;
 pub use folder::{FolderError, Messages};
 pub use live::{LiveSettings, live};
 pub use names::DemoNames;

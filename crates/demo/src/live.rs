@@ -1,7 +1,6 @@
 //! Live traffic: the same errands as in the simulated week, one by one as
 //! time passes, over real connections from addresses of 127.0.0.0/8.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use types::Timestamp;
 use world::{Clock, Dial};
 
 use crate::agenda::{Agenda, Planned};
-use crate::conversation::{Venue, visit};
+use crate::conversation::{Doors, Venue, visit};
 use crate::dice::Dice;
 use crate::floor::Floor;
 use crate::folder::Messages;
@@ -21,11 +20,14 @@ use crate::traffic::{Counters, Source, errands_for};
 /// Visits that may be open at once, silent ones included.
 const OPEN_MAX: usize = 200;
 
+/// Turns that everybody has before chance decides.
+const TURNS: usize = 2;
+
 /// What live traffic to make.
 #[derive(Clone, Debug)]
 pub struct LiveSettings {
-    /// Where the gateway takes mail: an address of 127.0.0.0/8.
-    pub target: SocketAddr,
+    /// The ways into the gateway, at addresses of 127.0.0.0/8.
+    pub doors: Doors,
     /// About how many attempts a minute; 0 for none.
     pub rate: u32,
     /// What every draw follows from.
@@ -43,14 +45,14 @@ pub async fn live(
 ) {
     let Some(gap) = gap(settings.rate) else { return shutdown.await };
     let venue = Venue {
-        target: settings.target,
+        doors: settings.doors,
         side: Side::Loopback,
         dial,
         clock: Arc::clone(&clock),
         counters: Counters::default(),
     };
     let (left, returned) = mpsc::unbounded_channel();
-    let source = Source::new(settings.seed, settings.messages);
+    let source = Source::new(settings.seed, settings.messages).after_turns(TURNS);
     let generator = Generator {
         venue: Arc::new(venue),
         source,

@@ -85,7 +85,7 @@ impl Resolver for DemoNames {
     }
 
     fn reverse(&self, ip: IpAddr) -> BoxFuture<'_, Result<Vec<Domain>, DnsError>> {
-        let name = Origin::of(ip).filter(|origin| cast::is_named(origin.net)).map(host_name);
+        let name = Origin::of(ip).and_then(confirmed_name);
         let name = name.and_then(|name| name.parse().ok()).ok_or(DnsError::NoSuchName);
         Box::pin(std::future::ready(name.map(|name: Domain| vec![name])))
     }
@@ -93,6 +93,11 @@ impl Resolver for DemoNames {
 
 fn is_ours(name: &str) -> bool {
     name.ends_with(".example") || name.ends_with(".test")
+}
+
+/// The name of a host that has one, which its address confirms.
+pub(crate) fn confirmed_name(origin: Origin) -> Option<String> {
+    cast::is_named(origin.net).then(|| host_name(origin))
 }
 
 /// The name of a sender's host, which is also what it says in EHLO.

@@ -4,6 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The network of the balancer.
+pub(crate) const BALANCER_NET: u8 = 58;
+
 /// On which side of the wire the visitors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -26,6 +29,10 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// The balancer that stands before the gateway; some visitors come through
+    /// it.
+    pub(crate) const BALANCER: Origin = Origin { net: BALANCER_NET, host: 10, v6: false };
+
     /// The address a visit comes from.
     pub(crate) fn address(self, side: Side) -> IpAddr {
         let Origin { net, host, v6 } = self;

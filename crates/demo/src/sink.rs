@@ -25,6 +25,8 @@ const BUSY_EVERY: u64 = 3;
 #[derive(Clone)]
 pub struct Sink {
     profile: Arc<SessionProfile>,
+    /// Whether it takes addresses beyond ASCII (RFC 6531).
+    smtputf8: bool,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
 }
@@ -61,7 +63,14 @@ impl Sink {
     /// A sink that waits by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let profile = SessionProfile::new("mail.corp.example", false, SessionLimits::default());
-        Sink { profile: Arc::new(profile), clock, counters: Arc::default() }
+        Sink { profile: Arc::new(profile), smtputf8: true, clock, counters: Arc::default() }
+    }
+
+    /// One that takes no addresses beyond ASCII, as mail servers of old; it
+    /// counts with this one.
+    #[must_use]
+    pub fn of_old(&self) -> Self {
+        Sink { smtputf8: false, ..self.clone() }
     }
 
     /// Serves one connection to its end.
@@ -120,7 +129,11 @@ impl Guest<'_> {
                 Output::Wait => break true,
                 Output::Ask(question) => {
                     let answer = self.answer(&question);
+                    let begun = replies.len();
                     self.session.answer(answer, replies);
+                    if !self.sink.smtputf8 && matches!(question, Question::Helo { .. }) {
+                        forget_smtputf8(replies, begun);
+                    }
                 }
                 Output::Content(octets) => {
                     let octets = octets.len() as u64;
@@ -185,6 +198,15 @@ impl Guest<'_> {
     fn is_busy(&self) -> bool {
         let asked = self.sink.counters.busy_asked.fetch_add(1, Ordering::Relaxed);
         asked.is_multiple_of(BUSY_EVERY)
+    }
+}
+
+/// Takes the extension out of the reply to EHLO, which begins at `from`.
+fn forget_smtputf8(replies: &mut Vec<u8>, from: usize) {
+    const LINE: &[u8] = b"250-SMTPUTF8\r\n";
+    let reply = replies.get(from..).unwrap_or_default();
+    if let Some(at) = reply.windows(LINE.len()).position(|line| line == LINE) {
+        replies.drain(from + at..from + at + LINE.len());
     }
 }
 

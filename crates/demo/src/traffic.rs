@@ -82,6 +82,8 @@ pub(crate) fn add(counter: &AtomicU64, number: usize) {
 pub(crate) struct Source {
     dice: Dice,
     messages: Option<Arc<Messages>>,
+    /// Who has a turn before anybody is drawn, the last first.
+    turns: Vec<&'static Sender>,
 }
 
 /// How many attempts one errand makes on average with this cast, times 100;
@@ -98,24 +100,36 @@ impl Source {
     /// A source that `seed` determines; with `messages`, ordinary senders
     /// send those instead of letters.
     pub(crate) fn new(seed: u64, messages: Option<Arc<Messages>>) -> Self {
-        Source { dice: Dice::new(seed), messages }
+        Source { dice: Dice::new(seed), messages, turns: Vec::new() }
+    }
+
+    /// The same, beginning with so many turns of everybody in the cast, so that
+    /// whoever looks need not wait for those who are seldom drawn.
+    pub(crate) fn after_turns(self, count: usize) -> Self {
+        let mut turns: Vec<(u64, &'static Sender)> = Vec::new();
+        for round in 0..count as u64 {
+            let place = |_: &Sender| (round << 32) + self.dice.below(1 << 32);
+            turns.extend(cast::CAST.iter().map(|sender| (place(sender), sender)));
+        }
+        turns.sort_by_key(|&(place, _)| std::cmp::Reverse(place));
+        Source { turns: turns.into_iter().map(|(_, sender)| sender).collect(), ..self }
     }
 
     /// The next errand.
-    pub(crate) fn next(&self) -> Errand {
+    pub(crate) fn next(&mut self) -> Errand {
         let dice = Dice::new(self.dice.seed());
-        let sender = self.sender(&dice);
+        let sender = self.turns.pop().unwrap_or_else(|| drawn(&dice));
         let mut errand = draw(sender, &dice);
         if let Some(messages) = &self.messages {
             errand.carry(messages, &dice);
         }
         errand
     }
+}
 
-    fn sender(&self, dice: &Dice) -> &'static Sender {
-        let place = dice.below(cast::weight_of_all());
-        cast::at_weight(place).unwrap_or_else(|| dice.pick(cast::CAST))
-    }
+fn drawn(dice: &Dice) -> &'static Sender {
+    let place = dice.below(cast::weight_of_all());
+    cast::at_weight(place).unwrap_or_else(|| dice.pick(cast::CAST))
 }
 
 #[cfg(test)]
@@ -125,10 +139,26 @@ mod tests {
     #[test]
     fn the_same_seed_draws_the_same_errands() {
         let draw = |seed| {
-            let source = Source::new(seed, None);
+            let mut source = Source::new(seed, None);
             (0..300).map(|_| source.next()).collect::<Vec<_>>()
         };
         assert_eq!(draw(11), draw(11));
         assert_ne!(draw(11), draw(12));
+    }
+
+    #[test]
+    fn everybody_has_his_turns_before_anybody_is_drawn() {
+        let source = Source::new(5, None).after_turns(2);
+        let (last, first) = source.turns.split_at(cast::CAST.len());
+        let order = |turns: &[&'static Sender]| -> Vec<*const Sender> {
+            turns.iter().map(|sender| std::ptr::from_ref(*sender)).collect()
+        };
+        assert_ne!(order(first), order(last), "each round has an order of its own");
+        for round in [first, last] {
+            let mut all = order(round);
+            all.sort_unstable();
+            all.dedup();
+            assert_eq!(all.len(), cast::CAST.len());
+        }
     }
 }

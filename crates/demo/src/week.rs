@@ -5,9 +5,8 @@
 //! the store's flushes as real ones do. The clock waits for them: it never
 //! runs ahead of a conversation by more than [`AHEAD_MAX`], which is below
 //! every time-out. Who only waits for time to pass (a stalled client) is not
-//! waited for.
+//! waited for; who waits for a reply that is held back gets the seconds.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,9 @@ use world::simulated::SimulatedClock;
 use world::{BoxFuture, Clock, Dial};
 
 use crate::agenda::{Agenda, Planned};
-use crate::conversation::{Venue, visit};
+use crate::conversation::{Doors, Venue, visit};
+use crate::dice::Dice;
+use crate::errand::unfinished;
 use crate::floor::Floor;
 use crate::folder::Messages;
 use crate::origin::Side;
@@ -29,6 +30,10 @@ use crate::traffic::{Counters, Counts, Source, errands_for};
 /// has the clock for itself: an early second try, and a question to the next
 /// hop (10 s).
 const AHEAD_MAX: Duration = Duration::from_secs(240);
+/// How long nothing moves, in real time, before seconds pass.
+const STILL: Duration = Duration::from_millis(10);
+/// How many may: all that the gateway holds back of one visit.
+const HELD_BACK_MAX: Duration = Duration::from_secs(10);
 /// Visits that may be busy at once.
 const BUSY_MAX: usize = 32;
 
@@ -54,8 +59,8 @@ pub struct DemoWorld {
     pub clock: SimulatedClock,
     /// The way to it.
     pub dial: Arc<dyn Dial>,
-    /// Where it takes mail.
-    pub target: SocketAddr,
+    /// The ways into it.
+    pub doors: Doors,
 }
 
 /// What the gateway does by the clock.
@@ -64,6 +69,10 @@ pub trait Timers: Send + Sync {
     /// and returns when delivery has nothing under way, so that time does not
     /// run away from a transfer. Called at least every eight minutes.
     fn tick(&self, now: Timestamp) -> BoxFuture<'_, ()>;
+
+    /// Stops the gateway, when all is over. Some are still connected, as ever;
+    /// returns when it has told them.
+    fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
 /// What became of the week.
@@ -80,7 +89,7 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
     let errands = errands_for(plan.attempts);
     let (left, returned) = mpsc::unbounded_channel();
     let venue = Venue {
-        target: world.target,
+        doors: world.doors,
         side: Side::Simulated,
         dial: Arc::clone(&world.dial),
         clock: Arc::new(world.clock.clone()),
@@ -99,7 +108,7 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
         returned,
     };
     driver.clock.advance_to(plan.start);
-    let source = Source::new(plan.seed, plan.messages);
+    let mut source = Source::new(plan.seed, plan.messages);
     let rhythm = Rhythm::new(plan.start, plan.end);
     for number in 0..errands {
         let began = rhythm.moment(f64::from(number) / f64::from(errands));
@@ -111,6 +120,8 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
         driver.settle_until(plan.end).await;
     }
     driver.settle().await;
+    driver.leave_some(plan.seed).await;
+    timers.stop().await;
     // Whoever still waits hangs up now.
     driver.visits.shutdown().await;
     WeekReport { counts: driver.venue.counters.read(), errands }
@@ -144,7 +155,7 @@ impl Driver<'_> {
                 continue;
             }
             self.advance(at).await;
-            self.floor.wait_below(BUSY_MAX).await;
+            self.wait_below(BUSY_MAX).await;
             if let Some(planned) = self.agenda.take() {
                 self.spawn(planned).await;
             }
@@ -169,8 +180,17 @@ impl Driver<'_> {
         });
         while self.visits.try_join_next().is_some() {}
         if alone {
-            self.floor.wait_below(1).await;
+            self.wait_below(1).await;
         }
+    }
+
+    /// Lets some connect who will not have done when the gateway is stopped.
+    async fn leave_some(&mut self, seed: u64) {
+        for errand in unfinished(&Dice::new(seed)) {
+            self.spawn(Planned { began: self.end, turn: 0, errand }).await;
+        }
+        // Now they wait.
+        self.wait_below(1).await;
     }
 
     /// Waits until all is quiet, then goes on towards `at`, by so much that
@@ -184,10 +204,21 @@ impl Driver<'_> {
     }
 
     async fn settle(&mut self) {
-        self.floor.wait_below(1).await;
+        self.wait_below(1).await;
         let now = self.clock.now();
         self.timers.tick(now).await;
         self.settled = now;
+    }
+
+    /// Waits until fewer than `count` are busy. A reply that is held back for
+    /// some seconds comes only if they pass, so where nothing moves, they do.
+    async fn wait_below(&self, count: usize) {
+        let began = self.clock.now();
+        while tokio::time::timeout(STILL, self.floor.wait_below(count)).await.is_err() {
+            let next = self.clock.next_deadline();
+            let near = |next: &Timestamp| next.since(began) <= HELD_BACK_MAX && *next < self.end;
+            next.filter(near).into_iter().for_each(|next| self.clock.advance_to(next));
+        }
     }
 
     /// Moves the clock, so that every sleeper on the way wakes at its time.

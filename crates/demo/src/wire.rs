@@ -5,8 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smtp::ContentWriter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use world::{Clock, Connection, Stream};
+
+use crate::corp::HOST_NAME;
 
 /// How long a visitor waits for a reply.
 const PATIENCE: Duration = Duration::from_secs(6 * 60);
@@ -38,6 +43,25 @@ impl Wire {
         self.write(format!("{line}\r\n").as_bytes()).await
     }
 
+    /// Shakes hands, after the reply to STARTTLS; the gateway has to show that
+    /// it is the one that is meant.
+    pub(crate) async fn start_tls(&mut self, connector: &TlsConnector) -> io::Result<()> {
+        let name = ServerName::try_from(HOST_NAME).map_err(io::Error::other)?;
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.input.clear();
+        self.stream = Box::new(connector.connect(name, plain).await?);
+        Ok(())
+    }
+
+    /// Writes a message with its final dot.
+    pub(crate) async fn content(&mut self, content: &[u8]) -> io::Result<()> {
+        let mut writer = ContentWriter::new();
+        let mut octets = Vec::new();
+        writer.append(content, &mut octets);
+        octets.extend_from_slice(writer.finish());
+        self.write(&octets).await
+    }
+
     /// Reads more; an end of the stream is an error.
     pub(crate) async fn read(&mut self) -> io::Result<()> {
         if self.input.len() > REPLY_OCTETS_MAX {
@@ -61,6 +85,17 @@ impl Wire {
                 if line.get(3) != Some(&b'-') {
                     return code.ok_or_else(|| io::ErrorKind::InvalidData.into());
                 }
+            }
+            self.read().await?;
+        }
+    }
+
+    /// What comes up to the next empty line, without line ends.
+    pub(crate) async fn paragraph(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.input.windows(2).position(|pair| pair == b"\n\n") {
+                let octets: Vec<u8> = self.input.drain(..end + 2).collect();
+                return Ok(String::from_utf8_lossy(&octets).trim_end().to_owned());
             }
             self.read().await?;
         }

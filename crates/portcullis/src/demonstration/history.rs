@@ -2,32 +2,30 @@
 //! the week before, of which only that is left which outlives its events: the
 //! daily logs, and what the last week is compared with.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use demo::{DemoNames, DemoWorld, Messages, Sink, Timers, WeekPlan, WeekReport, corp, week};
-use futures_util::future::poll_immediate;
-use receive::Wish;
+use demo::corp::{self, Hops};
+use demo::{DemoNames, DemoWorld, Doors, Messages, Sink, Timers, WeekPlan, WeekReport, week};
+use receive::{ListenerSettings, Wish};
 use store::{CorrespondenceTable, MessageQueue};
-use tokio::io::AsyncReadExt;
 use tokio::sync::{oneshot, watch};
-use types::{Client, Correspondence, Timestamp};
+use types::{Correspondence, Timestamp};
 use world::simulated::{SimulatedClock, SimulatedListener, SimulatedNetwork};
 use world::{BoxFuture, Clock, SystemChance};
 
-use super::say;
+use super::{devices, doors, say};
 use crate::serve::chores::note_hits;
+use crate::serve::convert;
 use crate::serve::gateway::{Gateway, Opened, World};
 use crate::serve::inspect::whole;
 use crate::settings::Settings;
 use crate::telemetry::Log;
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
-/// Where the simulated listener is (RFC 5737).
-const LISTENER: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 25)), 25);
+/// How long a silent client is kept in the simulated world.
+const IDLE: Duration = Duration::from_secs(600);
 /// How long delivery and sessions may take to come to rest, in real time.
 const REST_MAX: Duration = Duration::from_secs(5);
 
@@ -39,8 +37,8 @@ pub(crate) struct Wanted {
     pub(crate) weeks: u32,
     pub(crate) seed: u64,
     pub(crate) messages: Option<Arc<Messages>>,
-    /// The address of the next hop in the settings.
-    pub(crate) sink: SocketAddr,
+    /// The next hops in the settings.
+    pub(crate) hops: Hops,
     /// When it ends.
     pub(crate) now: Timestamp,
 }
@@ -76,6 +74,8 @@ pub(crate) async fn make(
     // The simulated clock stands still while a conversation goes on.
     settings.smtp.greeting_delay = Duration::ZERO;
     settings.smtp.unknown_recipients_delay = Duration::ZERO;
+    // And it may run ahead of one by minutes.
+    settings.smtp.idle_timeout = IDLE;
     let world = World {
         clock: Arc::new(clock.clone()),
         chance: Arc::new(SystemChance),
@@ -83,13 +83,17 @@ pub(crate) async fn make(
         resolver: Some(Arc::new(DemoNames)),
     };
     let opened = Opened::open_in(&settings, world)?;
-    let gateway = Gateway::join(&settings, opened, Arc::clone(log), vec![LISTENER])?;
+    let doors = doors::simulated(&settings)?;
+    let own = vec![doors.inbound, doors.submission];
+    let gateway = Gateway::join(&settings, opened, Arc::clone(log), own)?;
     write_before(&gateway, start)?;
+    devices::know(&gateway.center)?;
     let gateway = Arc::new(gateway);
-    let past = Past::begin(Arc::clone(&gateway), &network, wanted.sink);
+    let listeners = convert::listeners(&settings);
+    let past = Past::begin(Arc::clone(&gateway), &network, wanted.hops, (&doors, listeners));
     let plan =
         WeekPlan { seed: wanted.seed, start, end: wanted.now, attempts, messages: wanted.messages };
-    let world = DemoWorld { clock: clock.clone(), dial: Arc::new(network), target: LISTENER };
+    let world = DemoWorld { clock: clock.clone(), dial: Arc::new(network), doors };
     let report = week(plan, world, &past).await;
     past.end(&clock).await?;
     let made = Made { report, tally: gateway.engine.tally().snapshot() };
@@ -166,18 +170,23 @@ fn day_over(day: &mut Option<Day>, now: Timestamp, ended: u64) -> Option<String>
 }
 
 impl Past {
-    fn begin(gateway: Arc<Gateway>, network: &SimulatedNetwork, sink: SocketAddr) -> Past {
+    fn begin(
+        gateway: Arc<Gateway>,
+        network: &SimulatedNetwork,
+        hops: Hops,
+        (doors, listeners): (&Doors, Vec<ListenerSettings>),
+    ) -> Past {
         let (wishes, wished) = watch::channel(Wish::Serve);
         let (stop_delivery, stopped) = oneshot::channel();
         let delivery = tokio::spawn({
             let deliverer = gateway.deliverer.clone();
             async move { deliverer.run(async { drop(stopped.await) }).await }
         });
-        let server = Sink::new(Arc::clone(&gateway.clock));
-        let others = vec![
-            tokio::spawn(take_mail(network.listen(LISTENER), Arc::clone(&gateway), wished)),
-            tokio::spawn(serve_sink(network.listen(sink), server)),
-        ];
+        let sink = Sink::new(Arc::clone(&gateway.clock));
+        let old = network.listen(hops.old_sink);
+        let mut others = doors::open(doors, listeners, network, &gateway.engine, &wished);
+        others.push(tokio::spawn(serve_sink(old, sink.of_old())));
+        others.push(tokio::spawn(serve_sink(network.listen(hops.sink), sink)));
         let looked_after = AtomicI64::new(i64::MIN);
         let day = Mutex::new(None);
         Past { gateway, stop_delivery, wishes, delivery, others, looked_after, day }
@@ -195,11 +204,6 @@ impl Past {
 
     /// Lets everything come to rest, then closes the store.
     async fn end(self, clock: &SimulatedClock) -> Result<(), String> {
-        let _ = self.wishes.send(Wish::Stop);
-        let patience = Instant::now();
-        while self.gateway.engine.connections_open() > 0 && patience.elapsed() < REST_MAX {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
         self.rest().await;
         let _ = self.stop_delivery.send(());
         let _ = tokio::time::timeout(REST_MAX, self.delivery).await;
@@ -269,29 +273,15 @@ impl Timers for Past {
             }
         })
     }
-}
 
-async fn take_mail(
-    mut listener: SimulatedListener,
-    gateway: Arc<Gateway>,
-    wished: watch::Receiver<Wish>,
-) {
-    let name: Arc<str> = listener.local_addr().to_string().into();
-    while let Some((mut stream, peer)) = listener.accept().await {
-        let client = Client {
-            ip: peer.ip(),
-            port: peer.port(),
-            listener: Arc::clone(&name),
-            direction: Default::default(),
-        };
-        let (engine, wished) = (Arc::clone(&gateway.engine), wished.clone());
-        tokio::spawn(async move {
-            // Who speaks first has spoken by now: there is no wire between.
-            tokio::task::yield_now().await;
-            let mut read = Vec::new();
-            let _ = poll_immediate(stream.read_buf(&mut read)).await;
-            receive::counted(engine, stream, client, (Vec::new(), read), wished).await;
-        });
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let _ = self.wishes.send(Wish::Stop);
+            let patience = Instant::now();
+            while self.gateway.engine.connections_open() > 0 && patience.elapsed() < REST_MAX {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
     }
 }
 

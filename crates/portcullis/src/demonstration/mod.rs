@@ -6,16 +6,19 @@
 //! week is made first, by the same gateway in a simulated world; then the
 //! server runs as `serve` would run it.
 
+mod devices;
+mod doors;
 mod history;
 mod place;
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use center::accounts::Demo;
+use demo::corp::Hops;
 use demo::{DemoNames, LiveSettings, Messages, Sink, live};
 use tokio::net::TcpListener;
 use types::Caller;
@@ -37,11 +40,11 @@ const FOLDER: &str = "demo-data";
 pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Result<(), String> {
     let folder = data_dir.unwrap_or_else(|| PathBuf::from(FOLDER));
     let messages = arguments.messages.as_deref().map(read_messages).transpose()?;
-    let (sink_socket, sink) = bind_sink()?;
+    let (sinks, hops) = bind_sinks()?;
     // Asked before an hour of history is made for nothing.
     can_listen(arguments.smtp)?;
     can_listen(arguments.http)?;
-    let place = Place::set_up(&folder, arguments, sink)?;
+    let place = Place::set_up(&folder, arguments, hops)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
                 weeks: arguments.weeks,
                 seed: arguments.seed,
                 messages: messages.clone(),
-                sink,
+                hops,
                 now: clock.now(),
             };
             tokio::select! {
@@ -67,15 +70,15 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
             opened = Opened::open(&place.settings)?;
         }
         opened.world.resolver = Some(Arc::new(DemoNames));
-        let server = Sink::new(Arc::clone(&opened.world.clock));
-        let serving = tokio::spawn(serve_sink(sink_socket, server));
+        let serving = tokio::spawn(serve_sinks(sinks, Sink::new(Arc::clone(&opened.world.clock))));
         let clock = Arc::clone(&opened.world.clock);
         let running = Running::start(place.settings.clone(), opened, Arc::clone(&log)).await?;
+        devices::know(&running.gateway.center)?;
         let entrance = running.gateway.accounts.demo(&Caller::with_all("demo"));
         let entrance = entrance.map_err(|error| whole(&error))?;
         tell(&place, &running.addresses, &entrance, arguments);
         let settings = LiveSettings {
-            target: arguments.smtp,
+            doors: doors::real(&place.settings, &running.addresses)?,
             rate: arguments.rate,
             // Another week must not begin with the same letters.
             seed: arguments.seed ^ u64::try_from(clock.now().as_millis()).unwrap_or(0),
@@ -122,14 +125,28 @@ fn read_messages(folder: &Path) -> Result<Arc<Messages>, String> {
     Ok(Arc::new(messages))
 }
 
-/// The next hop's socket: any free port of the loopback interface.
-fn bind_sink() -> Result<(std::net::TcpListener, SocketAddr), String> {
-    let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| {
+/// An address where nothing listens: the next hop that cannot be reached.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// The sockets of the next hops: that of today, and that of old.
+struct Sinks {
+    sink: std::net::TcpListener,
+    old: std::net::TcpListener,
+}
+
+/// Binds them to any free ports of the loopback interface.
+fn bind_sinks() -> Result<(Sinks, Hops), String> {
+    let bind = || {
+        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         Ok((socket, address))
-    });
-    bound.map_err(|error| format!("cannot listen on the loopback interface: {error}"))
+    };
+    let failed =
+        |error: std::io::Error| format!("cannot listen on the loopback interface: {error}");
+    let (sink, sink_at) = bind().map_err(failed)?;
+    let (old, old_at) = bind().map_err(failed)?;
+    Ok((Sinks { sink, old }, Hops { sink: sink_at, old_sink: old_at, nowhere: NOWHERE }))
 }
 
 /// Tries an address out, so that one that is taken is said at once.
@@ -143,6 +160,10 @@ fn can_listen(address: SocketAddr) -> Result<(), String> {
         )),
         Err(error) => Err(format!("cannot listen on {address}: {error}")),
     }
+}
+
+async fn serve_sinks(sinks: Sinks, server: Sink) {
+    tokio::join!(serve_sink(sinks.old, server.of_old()), serve_sink(sinks.sink, server));
 }
 
 async fn serve_sink(socket: std::net::TcpListener, sink: Sink) {
@@ -161,7 +182,8 @@ async fn serve_sink(socket: std::net::TcpListener, sink: Sink) {
 
 /// Says what runs, and how to look at it.
 fn tell(place: &Place, addresses: &Addresses, entrance: &Demo, arguments: &DemoArguments) {
-    let smtp: Vec<String> = addresses.smtp.iter().map(ToString::to_string).collect();
+    let mut smtp = addresses.smtp.iter().map(ToString::to_string);
+    let (smtp, submission) = (smtp.next().unwrap_or_default(), smtp.next().unwrap_or_default());
     let link = entrance.link.reveal();
     let page = addresses
         .http
@@ -171,7 +193,7 @@ fn tell(place: &Place, addresses: &Addresses, entrance: &Demo, arguments: &DemoA
     let look = format!("{program} --data-dir {folder}");
     say(&format!(
         "\nPortcullis is running.\n\n  \
-         SMTP     {smtp}\n  \
+         SMTP     {smtp}, and for devices with a password {submission}\n  \
          console  {page}\n           \
          (signs you in once; later: name {name}, password {password})\n  \
          data     {folder}/ (log: {folder}/portcullis.log)\n  \
@@ -182,7 +204,6 @@ fn tell(place: &Place, addresses: &Addresses, entrance: &Demo, arguments: &DemoA
          {look} why REFERENCE          (second column of trace)\n  \
          {look} status\n\n\
          Ctrl-C ends it; the next start goes on with the same data.",
-        smtp = smtp.join(", "),
         rate = arguments.rate,
         name = entrance.name,
         password = entrance.password.reveal(),

@@ -5,16 +5,19 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use demo::corp;
+use demo::corp::{self, Hops};
+
+use receive::TlsFiles;
 
 use crate::cli::DemoArguments;
+use crate::serve::inspect::whole;
 use crate::settings::{self, Loaded, Settings, Sources};
-
-/// An address where nothing listens: the next hop that cannot be reached.
-const NOWHERE: &str = "127.0.0.1:1";
 
 /// The list of addresses, in the folder.
 const ADDRESS_LIST_FILE: &str = "addresses.txt";
+
+/// Where the certificate is, in the folder.
+const TLS_FOLDER: &str = "tls";
 
 /// Where `portcullis geo import` would put the map of places.
 const PLACE_MAP_FILE: &str = "geo/places.map";
@@ -27,14 +30,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Writes the files; `sink` is the next hop.
+    /// Writes the files; `hops` are the next hops.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub(super) fn set_up(
         folder: &Path,
         arguments: &DemoArguments,
-        sink: SocketAddr,
+        hops: Hops,
     ) -> Result<Place, String> {
         let failed = |error| format!("cannot write {}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(failed)?;
@@ -42,7 +45,11 @@ impl Place {
         let file = folder.join("portcullis.toml");
         let recipients = folder.join("recipients.txt");
         let policies = folder.join("policies.toml");
-        let text = settings_text(&folder, &recipients, &policies, arguments, sink)?;
+        let tls = receive::self_signed(&folder.join(TLS_FOLDER), corp::HOST_NAME);
+        let tls = tls.map_err(|error| whole(&error))?;
+        let files =
+            Files { folder: &folder, recipients: &recipients, policies: &policies, tls: &tls };
+        let text = settings_text(&files, arguments, hops);
         fs::write(&recipients, corp::directory()).map_err(failed)?;
         fs::write(&policies, corp::POLICIES).map_err(failed)?;
         fs::create_dir_all(folder.join("geo")).map_err(failed)?;
@@ -80,22 +87,24 @@ fn public_url(http: SocketAddr) -> Option<String> {
     (http.port() != 0).then(|| format!("http://{}", SocketAddr::new(ip, http.port())))
 }
 
-fn settings_text(
-    folder: &Path,
-    recipients: &Path,
-    policies: &Path,
-    arguments: &DemoArguments,
-    sink: SocketAddr,
-) -> Result<String, String> {
-    let nowhere = NOWHERE.parse().map_err(|_| format!("{NOWHERE} is no address"))?;
-    let domains = corp::domain_settings(sink, nowhere, &recipients.to_string_lossy());
+/// What the settings name.
+struct Files<'f> {
+    folder: &'f Path,
+    recipients: &'f Path,
+    policies: &'f Path,
+    tls: &'f TlsFiles,
+}
+
+fn settings_text(files: &Files<'_>, arguments: &DemoArguments, hops: Hops) -> String {
+    let Files { folder, recipients, policies, tls } = files;
+    let domains = corp::domain_settings(hops, &recipients.to_string_lossy());
     let DemoArguments { smtp, http, .. } = arguments;
     let public_url =
         public_url(*http).map_or(String::new(), |url| format!("public_url = {url:?}\n"));
-    Ok(format!(
+    format!(
         "# Written by `portcullis demo` at each start; changes are lost.\n\n\
          [server]\n\
-         hostname = \"mx.corp.example\"\n\
+         hostname = \"{host_name}\"\n\
          data_dir = {folder:?}\n\
          policy_file = {policies:?}\n\
          # Replies end with the address of the page that explains them.\n\
@@ -105,9 +114,24 @@ fn settings_text(
          # Catches clients that speak first.\n\
          greeting_delay = \"200ms\"\n\
          # So that it is seen what happens to clients that try names out.\n\
-         unknown_recipients_per_client_max = {unknown}\n\n\
+         unknown_recipients_per_client_max = {unknown}\n\
+         # And to clients that fall silent.\n\
+         idle_timeout = \"1m\"\n\n\
+         [smtp.tls]\n\
+         certificate_file = {certificate:?}\n\
+         key_file = {key:?}\n\n\
          [[smtp.listener]]\n\
-         listen = \"{smtp}\"\n\n\
+         listen = \"{smtp}\"\n\
+         # A balancer names its clients.\n\
+         proxy_protocol_from = {balancers:?}\n\n\
+         [[smtp.listener]]\n\
+         # Devices send with a name and password, at any free port.\n\
+         listen = \"{submission}\"\n\
+         role = \"outbound\"\n\
+         auth = true\n\n\
+         [[policy_service]]\n\
+         # A mail server that has stayed an MX asks.\n\
+         listen = \"127.0.0.1:0\"\n\n\
          [http]\n\
          listen = \"{http}\"\n\n\
          [metrics]\n\
@@ -116,7 +140,8 @@ fn settings_text(
          # Programs on this machine may be told.\n\
          webhook_inward = [\"127.0.0.0/8\"]\n\n\
          [delivery]\n\
-         # The demo's next hop takes bounces too: nothing leaves the machine.\n\
+         # The demo's next hop takes all the rest too: nothing leaves the machine.\n\
+         outbound_hop = [\"{sink}\"]\n\
          bounce_hop = [\"{sink}\"]\n\n\
          [log]\n\
          file = {log:?}\n\n\
@@ -125,11 +150,17 @@ fn settings_text(
          file = {list_file:?}\n\
          format = \"ip4set\"\n\n\
          {domains}",
+        host_name = corp::HOST_NAME,
+        certificate = tls.certificate,
+        key = tls.key,
+        balancers = corp::balancers(),
+        submission = SocketAddr::new(smtp.ip(), 0),
+        sink = hops.sink,
         unknown = corp::UNKNOWN_RECIPIENTS_MAX,
         list = demo::listed::ADDRESS_LIST,
         list_file = folder.join(ADDRESS_LIST_FILE),
         log = folder.join("portcullis.log"),
-    ))
+    )
 }
 
 #[cfg(test)]

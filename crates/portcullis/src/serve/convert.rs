@@ -194,7 +194,7 @@ pub(super) fn store(settings: &Settings) -> StoreOptions {
 }
 
 /// The listeners, in the order of the settings.
-pub(super) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
+pub(crate) fn listeners(settings: &Settings) -> Vec<ListenerSettings> {
     // Where both unspecified addresses are named, each takes its own family;
     // `[::]` alone takes both.
     let is_named = |listen: SocketAddr| settings.listeners.iter().any(|l| l.listen == listen);

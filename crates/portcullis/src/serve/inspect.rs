@@ -103,7 +103,7 @@ fn asks_systems(settings: &Settings) -> bool {
 pub(super) const DIRECTORY_FILE: &str = ".directory_file";
 
 /// The certificate of the settings, if they name one.
-pub(super) fn tls_files(settings: &Settings) -> Option<TlsFiles> {
+pub(crate) fn tls_files(settings: &Settings) -> Option<TlsFiles> {
     let tls = &settings.smtp_tls;
     let (certificate, key) = tls.certificate_file.clone().zip(tls.key_file.clone())?;
     tls.enabled.then_some(TlsFiles { certificate, key })

@@ -26,6 +26,8 @@ use crate::telemetry::{Log, Message};
 pub(crate) struct Addresses {
     /// SMTP.
     pub(crate) smtp: Vec<SocketAddr>,
+    /// Questions of other mail servers.
+    pub(crate) policy_services: Vec<SocketAddr>,
     /// Pages, unless they are off.
     pub(crate) http: Option<SocketAddr>,
 }
@@ -63,11 +65,13 @@ impl Running {
         let signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
         let provider = sign_in::provider(&settings)?;
         let smtp_doors = SmtpDoors::bind(&settings)?;
-        let mut addresses = Addresses { smtp: smtp_doors.addresses(), http: None };
+        let mut addresses = Addresses { smtp: smtp_doors.addresses(), ..Addresses::default() };
         let gateway = Gateway::join(&settings, opened, Arc::clone(&log), addresses.smtp.clone())?;
         let gateway = Arc::new(gateway);
         let http_doors = HttpDoors::bind(&settings, &log).await?;
         let policy_services = doors::policy_services(&settings, &log).await?;
+        addresses.policy_services =
+            policy_services.iter().filter_map(|service| service.local_addr().ok()).collect();
         if let Some(console) = &http_doors.console {
             addresses.http = console.local_addr().ok();
         }

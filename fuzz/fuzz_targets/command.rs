@@ -1,6 +1,3 @@
-//! Any line is a command or an error, never a panic.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|line: &[u8]| {
-    let _ = smtp::Command::parse(line);
-});
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| testkit::hostile::command(octets));

@@ -14,6 +14,7 @@
 mod client;
 mod dns_server;
 mod gateway;
+pub mod hostile;
 mod message;
 mod next_hop;
 pub mod scenario;

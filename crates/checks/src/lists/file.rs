@@ -98,6 +98,13 @@ pub(super) fn parse(
     Ok(reader.entries)
 }
 
+/// Reads the octets as lists of all formats; for fuzzing.
+pub fn read_any_list(octets: &[u8]) {
+    for format in [ListFormat::Text, ListFormat::Ip4set, ListFormat::Dnset] {
+        let _ = parse(Path::new("list"), octets, format);
+    }
+}
+
 /// What a listing says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Value {

@@ -28,7 +28,7 @@ use guard::Guard;
 use question::Kind;
 use status::Counts;
 
-pub use file::{ListFileError, ListFormat};
+pub use file::{ListFileError, ListFormat, read_any_list};
 pub use guard::Suspicion;
 pub use question::ListKey;
 pub(crate) use question::is_public;

@@ -32,7 +32,7 @@ use crate::status::{Counters, count};
 
 pub(crate) use demand::{Demand, UNLISTED};
 pub use policy::{Mode, MxPattern, POLICY_OCTETS_MAX, Policy, PolicyError};
-pub use record::{PolicyId, RecordError};
+pub use record::{PolicyId, RecordError, announced_in};
 pub use table::Kept;
 
 use table::Table;
@@ -88,7 +88,7 @@ fn record_name(domain: &Domain) -> String {
 pub async fn announced(resolver: &dyn Resolver, domain: &Domain) -> Result<PolicyId, NoPolicy> {
     let name = record_name(domain);
     match resolver.texts(&name).await {
-        Ok(texts) => Ok(record::announced(&texts)?),
+        Ok(texts) => Ok(announced_in(&texts)?),
         Err(error) => Err(NoPolicy::Name(name, error)),
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for PolicyId {
 ///
 /// # Errors
 /// They announce none that counts.
-pub(super) fn announced(texts: &[Vec<u8>]) -> Result<PolicyId, RecordError> {
+pub fn announced_in(texts: &[Vec<u8>]) -> Result<PolicyId, RecordError> {
     let mut records = texts.iter().filter_map(|text| fields_of(text));
     match (records.next(), records.next()) {
         (None, _) => Err(RecordError::Absent),
@@ -97,7 +97,7 @@ mod tests {
 
     fn check(texts: &[&str], expected: Result<&str, RecordError>) {
         let texts: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-        let found = announced(&texts);
+        let found = announced_in(&texts);
         assert_eq!(found.as_ref().map(PolicyId::as_str).map_err(|error| *error), expected);
     }
 

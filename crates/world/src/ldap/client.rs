@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 
@@ -358,6 +359,17 @@ async fn in_time<T>(
     match tokio::time::timeout(after, work).await {
         Ok(done) => done,
         Err(_) => Err(LdapError::TimedOut { at, after }),
+    }
+}
+
+/// Reads the octets as what a server says, message by message, until they end
+/// or make no sense; for fuzzing.
+pub fn read_anything(mut octets: &[u8]) {
+    // What is there already is not waited for.
+    while let Some(Ok(content)) = frame(&mut octets, SEARCH_OCTETS_MAX).now_or_never() {
+        if message::read(&content).is_err() {
+            return;
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod url;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use client::Ldap;
+pub use client::{Ldap, read_anything};
 pub use filter::{Filter, FilterError};
 pub use url::{LdapUrl, LdapUrlError};
 

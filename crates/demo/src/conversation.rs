@@ -4,7 +4,7 @@
 //! does; who does not speaks in bare lines.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -123,10 +123,11 @@ impl Visitor<'_> {
         let mut wire = self.connect(self.venue.doors.inbound).await?;
         if self.errand.way == Way::Balanced {
             let client = self.turn.origin.address(self.venue.side);
-            let family =
-                if client.is_ipv4() { "TCP4 {} 192.0.2.25" } else { "TCP6 {} 2001:db8::25" };
-            let addresses = family.replace("{}", &client.to_string());
-            wire.say(&format!("PROXY {addresses} {CLIENT_PORT} 25")).await?;
+            let (family, to) = match client {
+                IpAddr::V4(_) => ("TCP4", "192.0.2.25"),
+                IpAddr::V6(_) => ("TCP6", "2001:db8::25"),
+            };
+            wire.say(&format!("PROXY {family} {client} {to} {CLIENT_PORT} 25")).await?;
         }
         Ok(wire)
     }
@@ -294,7 +295,7 @@ impl Visitor<'_> {
 
     /// Whether the gateway answers, as a balancer asks that was not told to
     /// send a header with its question.
-    async fn probe(&mut self) -> io::Result<Left> {
+    async fn probe(&self) -> io::Result<Left> {
         add(&self.venue.counters.attempts, 1);
         let mut wire = self.enter().await?;
         wire.say("QUIT").await?;

@@ -113,13 +113,6 @@ impl Story {
             }
             Line::NextHop(text) => self.gateway.next_hop.behave(&text)?,
             Line::SendersHost(text) => self.gateway.senders_host.behave(&text)?,
-            Line::Reverse(ip, name) => {
-                let names = name.map(|name| vec![name]).ok_or(DnsError::ServerFailure);
-                self.gateway.around.resolver.set_reverse(ip, names);
-            }
-            Line::Address(name, found) => {
-                self.gateway.around.resolver.set_addresses(&name, found.map(|ip| vec![ip]));
-            }
             Line::Wrote(own, other) => self.wrote(own, other).await?,
             Line::Submitter(new) => {
                 if self.gateway.is_running() {
@@ -130,24 +123,6 @@ impl Story {
             Line::Place(line) => {
                 self.gateway.settings.places.push(line);
                 self.gateway.reload();
-            }
-            Line::Mx(domain, exchanger) => {
-                let domain = domain.parse().map_err(|_| format!("not a domain: {domain}"))?;
-                let resolver = &self.gateway.around.resolver;
-                match exchanger {
-                    Exchanger::Host(host) => resolver.set_mx_host(&domain, &host),
-                    Exchanger::Null => resolver.set_mx(&domain, Ok(MxAnswer::Null)),
-                    Exchanger::Fails => resolver.set_mx(&domain, Err(DnsError::ServerFailure)),
-                }
-            }
-            Line::Late(asked, name, wait) => {
-                let clock = Arc::new(self.gateway.around.clock.clone());
-                self.gateway.around.resolver.set_late(asked, &name, wait, clock);
-            }
-            Line::Text(name, Some(text)) => self.gateway.around.resolver.add_text(&name, &text),
-            Line::Text(name, None) => {
-                let fails = Err(DnsError::ServerFailure);
-                self.gateway.around.resolver.set_texts(&name, fails);
             }
             Line::ShowContent => self.show_content = true,
             Line::Tally(sums) => self.tally(&sums)?,
@@ -161,7 +136,46 @@ impl Story {
             }
             Line::Kill => self.crash(Crash::Kill).await?,
             Line::PowerCut(seed) => self.crash(Crash::PowerCut { seed }).await?,
+            Line::Reverse(..)
+            | Line::Address(..)
+            | Line::Mx(..)
+            | Line::Late(..)
+            | Line::Text(..) => self.publish(line)?,
             said => self.client_does(said).await?,
+        }
+        Ok(())
+    }
+
+    /// Says something in the name system.
+    fn publish(&self, line: Line) -> Result<(), String> {
+        let around = &self.gateway.around;
+        let resolver = &around.resolver;
+        match line {
+            Line::Reverse(ip, name) => {
+                let names = name.map(|name| vec![name]).ok_or(DnsError::ServerFailure);
+                resolver.set_reverse(ip, names);
+            }
+            Line::Address(name, found) => {
+                resolver.set_addresses(&name, found.map(|ip| vec![ip]));
+            }
+            Line::Mx(domain, exchanger) => {
+                let domain = domain.parse().map_err(|_| format!("not a domain: {domain}"))?;
+                match exchanger {
+                    Exchanger::Host(host) => resolver.set_mx_host(&domain, &host),
+                    Exchanger::Null => resolver.set_mx(&domain, Ok(MxAnswer::Null)),
+                    Exchanger::Fails => resolver.set_mx(&domain, Err(DnsError::ServerFailure)),
+                }
+            }
+            Line::Late(asked, name, wait) => {
+                let clock = Arc::new(around.clock.clone());
+                resolver.set_late(asked, &name, wait, clock);
+            }
+            Line::Text(name, Some(text)) => resolver.add_text(&name, &text),
+            Line::Text(name, None) => {
+                let fails = Err(DnsError::ServerFailure);
+                resolver.set_texts(&name, fails);
+            }
+            other => return Err(format!("nobody publishes this: {other:?}")),
         }
         Ok(())
     }

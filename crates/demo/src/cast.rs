@@ -34,8 +34,9 @@ pub(crate) enum Manner {
     Newsletter,
     /// Returns a bounce: the null reverse-path.
     Bounces,
-    /// Shows another address in From than in the envelope.
-    ShowsAnother(&'static str),
+    /// Shows another address in From than in the envelope, to one of these
+    /// mailboxes, or to anybody if there are none.
+    ShowsAnother(&'static str, &'static [&'static str]),
     /// Writes from an address beyond ASCII.
     International,
     /// Sends a message that has travelled in a circle.
@@ -77,8 +78,11 @@ pub(crate) enum Manner {
     Crowds,
     /// Connects and never says a word.
     KeepsSilent,
-    /// Writes to this mailbox of the directory's domain.
+    /// Writes to this address.
     WritesTo(&'static str),
+    /// Comes through the balancer, tries to relay, and writes to somebody,
+    /// again and again.
+    Insists,
     /// Comes through the balancer.
     ComesBalanced,
     /// Is the balancer, and sees whether the gateway answers.
@@ -105,11 +109,13 @@ pub(crate) enum Return {
     TooLate,
     /// Not at all.
     Never,
+    /// Every few seconds for some minutes.
+    Insistently,
 }
 
 use Manner::{
     Applies, AsksForOthers, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, ComesBalanced,
-    Crowds, DeclaresEnormous, Guesses, International, KeepsSilent, Knocks, Misspells,
+    Crowds, DeclaresEnormous, Guesses, Insists, International, KeepsSilent, Knocks, Misspells,
     NeverEndsLine, Newsletter, Probes, ReadsDictionary, Relays, ShowsAnother, Smuggles, Submits,
     TalksEarly, Writes, WritesBeyond, WritesTo, WritesToCourse, WritesToSeveral,
 };
@@ -123,6 +129,9 @@ pub(crate) const BOT_NET_FIRST: u8 = 100;
 const PEOPLE: &[&str] = &["maria.rossi", "j.smith", "tomasz", "yuki.tanaka", "olga", "p.dubois"];
 const DESKS: &[&str] = &["orders", "invoice", "service", "noreply", "dispatch"];
 const CROWD: &[&str] = &["angela", "bestoffer", "contact", "doctor", "elite.club", "winner2024"];
+
+/// Whom a bulk mailer shows.
+const FLASH_SALE: &str = "offers@flash-sale.example";
 
 const fn row(
     weight: u32,
@@ -148,16 +157,20 @@ pub(crate) const CAST: &[Sender] = &[
     row(10, Writes(TooLate), "sleepy.example", 7, &["night.batch", "report"]),
     row(40, Writes(Patiently), "shop.example", 8, &["orders", "deals", "service"]),
     row(30, Writes(Patiently), crate::corp::PERMITTED_DOMAIN, 9, DESKS),
-    row(4, WritesTo("frank"), crate::corp::PERMITTED_DOMAIN, 9, DESKS),
+    row(4, WritesTo("frank@corp.example"), crate::corp::PERMITTED_DOMAIN, 9, DESKS),
     row(12, Writes(Patiently), "bank.example", 10, &["statements", "cards"]),
     row(10, Writes(Patiently), "school.example", 11, &["secretary", "class4b"]),
     row(35, WritesToSeveral, "agency.example", 12, PEOPLE),
     row(45, Newsletter, "news.mailer.example", 13, &["weekly", "digest"]),
     row(25, Newsletter, "letters.example", 14, &["list", "daily"]),
-    row(12, ShowsAnother("offers@flash-sale.example"), "bulk.mailer.example", 15, &["bounce"]),
-    row(12, International, "müller.example", 16, &["jürgen", "größe", "用户"]),
+    row(7, ShowsAnother(FLASH_SALE, &["carla"]), "bulk.mailer.example", 15, &["bounce"]),
+    row(5, ShowsAnother(FLASH_SALE, &[]), "bulk.mailer.example", 15, &["bounce"]),
+    row(8, International, "müller.example", 16, &["jürgen", "größe", "用户"]),
+    // Whose mail server knows of no addresses beyond ASCII.
+    row(4, WritesTo("reception@clinic.example"), "müller.example", 16, &["jürgen", "größe"]),
     row(30, WritesBeyond, "lab-results.example", 17, &["lab", "results"]),
-    row(30, WritesBeyond, "insurer.example", 18, PEOPLE),
+    row(26, WritesBeyond, "insurer.example", 18, PEOPLE),
+    row(4, WritesTo("records@clinic.example"), "insurer.example", 18, PEOPLE),
     row(8, WritesBeyond, crate::corp::UNWANTED_DOMAIN, 19, &["claims"]),
     row(10, Applies, "applicants.example", 20, PEOPLE),
     row(3, WritesToCourse, "training.example", 21, &["trainer"]),
@@ -171,7 +184,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(5, Breaks(Mishap::SilentAfterRecipient), "stalling.example", 28, PEOPLE),
     row(6, Breaks(Mishap::SilentInContent), "stalling.example", 28, PEOPLE),
     row(8, Writes(Patiently), "recruiter.example", 29, &["talent", "career"]),
-    row(4, WritesTo("dmitri"), "recruiter.example", 29, &["talent", "career"]),
+    row(4, WritesTo("dmitri@corp.example"), "recruiter.example", 29, &["talent", "career"]),
     row(5, BreaksTls, "oldtls.example", 30, &["mailer"]),
     row(6, Writes(Patiently), crate::seal::BROKEN, 31, &["editor", "press"]),
     row(6, Writes(Patiently), "contractor.example", 32, PEOPLE),
@@ -189,10 +202,16 @@ pub(crate) const CAST: &[Sender] = &[
     row(20, Writes(Never), "cheap-pills.test", ANY_NET, CROWD),
     row(14, Writes(Patiently), "win.lucky-casino.test", 40, &["vip", "bonus"]),
     row(10, Writes(Patiently), "pushy-vendor.example", 41, &["sales"]),
-    row(12, ShowsAnother("billing@fake-invoices.test"), "hacked-site.example", 42, &["www-data"]),
-    row(8, ShowsAnother("statements@bank.example"), "phish.test", 44, &["alert"]),
+    row(
+        12,
+        ShowsAnother("billing@fake-invoices.test", &[]),
+        "hacked-site.example",
+        42,
+        &["www-data"],
+    ),
+    row(8, ShowsAnother("statements@bank.example", &[]), "phish.test", 44, &["alert"]),
     row(5, Writes(Patiently), crate::corp::DIRECTORY_DOMAIN, 45, &["boss", "payroll"]),
-    row(6, ShowsAnother("boss@corp.example"), "spoofer.test", 46, &["mailer"]),
+    row(6, ShowsAnother("boss@corp.example", &[]), "spoofer.test", 46, &["mailer"]),
     row(8, Writes(Never), "payroll.example", ANY_NET, &["salary", "hr"]),
     row(10, Writes(Patiently), "leased-host.test", 47, CROWD),
     row(8, Writes(Patiently), "parcel-update.test", 48, CROWD),
@@ -204,6 +223,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(16, Guesses, "wordlist.test", 52, CROWD),
     row(8, Relays, "wordlist.test", 52, CROWD),
     row(14, Writes(Patiently), "wordlist.test", 52, CROWD),
+    row(4, Insists, "worn-out.test", 59, &["offer"]),
     row(4, ReadsDictionary, "dictionary.test", 53, CROWD),
     row(25, Relays, "open-sesame.test", ANY_NET, CROWD),
     row(14, Misspells, "broken-script.test", ANY_NET, CROWD),

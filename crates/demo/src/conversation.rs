@@ -107,6 +107,10 @@ impl Visitor<'_> {
             Act::Ask(mail) => self.ask(mail).await,
             Act::Break { mail, mishap } => self.break_off(mail, *mishap).await,
             Act::Say { lines, recipients } => self.say(lines, *recipients).await,
+            Act::Insist { lines, recipients } => {
+                self.say(lines, *recipients).await?;
+                Ok(Some(self.errand.act.clone()))
+            }
             Act::Submit(submission) => self.submit(submission).await,
             Act::AskPolicy(mail) => self.ask_policy(mail).await,
             Act::TalkEarly => self.talk_early().await,
@@ -118,11 +122,13 @@ impl Visitor<'_> {
     }
 
     /// Connects to where mail from the world is taken, itself or through the
-    /// balancer, which says who it is for (the PROXY protocol, version 1).
+    /// balancer, which says who it is for (the PROXY protocol, version 1). It
+    /// names addresses of outside even where all of it stays on this machine:
+    /// of clients on the loopback interface no reputation is learned.
     async fn enter(&self) -> io::Result<Wire> {
         let mut wire = self.connect(self.venue.doors.inbound).await?;
         if self.errand.way == Way::Balanced {
-            let client = self.turn.origin.address(self.venue.side);
+            let client = self.turn.origin.address(Side::Simulated);
             let (family, to) = match client {
                 IpAddr::V4(_) => ("TCP4", "192.0.2.25"),
                 IpAddr::V6(_) => ("TCP6", "2001:db8::25"),

@@ -21,7 +21,7 @@ pub const UNREACHABLE_DOMAIN: &str = "branch.example";
 pub enum Standing {
     /// Takes it.
     Takes,
-    /// Says 452 at every third recipient: a moment too busy.
+    /// Says 450 at every second recipient: a moment too busy.
     OftenBusy,
     /// Says 552: the mailbox is full.
     Full,

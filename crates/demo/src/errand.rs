@@ -39,6 +39,11 @@ pub(crate) struct Try {
     pub(crate) origin: Origin,
 }
 
+/// A try after so long is not too early.
+const HURRIED: Duration = Duration::from_secs(70);
+/// A try after so long is too late.
+const LATE: Duration = Duration::from_secs(12 * 3_600);
+
 /// How a visitor comes to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -59,6 +64,8 @@ pub(crate) enum Act {
     Ask(Mail),
     /// Says these lines, each after the reply to the one before.
     Say { lines: Vec<String>, recipients: usize },
+    /// The same at each try, whatever was answered.
+    Insist { lines: Vec<String>, recipients: usize },
     /// Speaks before the greeting.
     TalkEarly,
     /// Asks for TLS and sends something else.
@@ -76,6 +83,18 @@ pub(crate) enum Act {
 }
 
 impl Errand {
+    /// Has it come back as soon as it is let in, unless it means to be too
+    /// early or too late.
+    pub(crate) fn hurry(&mut self) {
+        let mut soon = HURRIED;
+        for again in self.tries.iter_mut().skip(1) {
+            if (HURRIED..LATE).contains(&again.after) {
+                again.after = again.after.min(soon);
+                soon += HURRIED;
+            }
+        }
+    }
+
     /// Puts real messages in place of the letters that have no flaw of their
     /// own.
     pub(crate) fn carry(&mut self, messages: &Messages, dice: &Dice) {
@@ -101,7 +120,9 @@ impl Act {
             Act::Send { mails, .. } => mails
                 .iter()
                 .any(|mail| mail.recipients.iter().any(|recipient| beyond(recipient.as_str()))),
-            Act::Say { lines, .. } => lines.iter().any(|line| beyond(line)),
+            Act::Say { lines, .. } | Act::Insist { lines, .. } => {
+                lines.iter().any(|line| beyond(line))
+            }
             _ => false,
         }
     }
@@ -117,11 +138,12 @@ pub(crate) fn draw(sender: &Sender, dice: &Dice) -> Errand {
     let back = match sender.manner {
         Manner::Writes(back) => back,
         Manner::Newsletter => Return::FromNeighbour,
+        Manner::Insists => Return::Insistently,
         _ if sender.net == ANY_NET => Return::Never,
         _ => Return::Patiently,
     };
     let way = match sender.manner {
-        Manner::ComesBalanced => Way::Balanced,
+        Manner::ComesBalanced | Manner::Insists => Way::Balanced,
         _ => Way::Direct,
     };
     Errand { tries: tries(back, origin, dice), helo: helo.into(), way, act: act(sender, dice) }
@@ -162,6 +184,9 @@ fn tries(back: Return, origin: Origin, dice: &Dice) -> Vec<Try> {
     let mut plan = vec![first];
     match back {
         Return::Never => {}
+        Return::Insistently => {
+            plan.extend((1..=8).map(|turn| at(Duration::from_secs(20 * turn), origin)));
+        }
         Return::Patiently => plan.extend(minutes.map(|after| at(after, origin))),
         Return::TooEarlyFirst => {
             plan.push(at(seconds(8, 40), origin));
@@ -223,7 +248,21 @@ mod tests {
                     && early[2].after > Duration::from_secs(60)
             );
             let late = tries(Return::TooLate, origin, &Dice::new(seed));
-            assert!(late[1].after > Duration::from_secs(12 * 3_600));
+            assert!(late[1].after > LATE);
+        }
+    }
+
+    #[test]
+    fn who_hurries_keeps_the_order_of_tries() {
+        for sender in CAST {
+            let mut errand = draw(sender, &Dice::new(7));
+            let before = errand.tries.clone();
+            errand.hurry();
+            assert!(errand.tries.is_sorted_by_key(|again| again.after), "{errand:?}");
+            for (now, before) in errand.tries.iter().zip(before) {
+                assert!(now.after == before.after || now.after >= HURRIED, "{errand:?}");
+                assert!(now.after <= before.after && now.origin == before.origin);
+            }
         }
     }
 }

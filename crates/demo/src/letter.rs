@@ -81,7 +81,7 @@ impl Letter {
         self.spoil(&mut text);
         if let Some(domain) = self.signed_by {
             let signature = seal::signature(&text, domain).unwrap_or_default();
-            if domain == seal::BROKEN && dice.percent(60) {
+            if domain == seal::BROKEN && dice.percent(80) {
                 line(&mut text, "This line was added on the way.");
             }
             text.insert_str(0, &signature);

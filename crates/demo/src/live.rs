@@ -21,7 +21,7 @@ use crate::traffic::{Counters, Source, errands_for};
 const OPEN_MAX: usize = 200;
 
 /// Turns that everybody has before chance decides.
-const TURNS: usize = 2;
+const TURNS: usize = 3;
 
 /// What live traffic to make.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub async fn live(
         counters: Counters::default(),
     };
     let (left, returned) = mpsc::unbounded_channel();
-    let source = Source::new(settings.seed, settings.messages).after_turns(TURNS);
+    let source = Source::new(settings.seed, settings.messages).after_turns(TURNS).hurried();
     let generator = Generator {
         venue: Arc::new(venue),
         source,

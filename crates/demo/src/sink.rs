@@ -19,7 +19,7 @@ use crate::corp::{self, Standing};
 /// How long a silent client is kept.
 const IDLE_MAX: Duration = Duration::from_secs(300);
 /// Of so many recipients one finds a busy mailbox busy.
-const BUSY_EVERY: u64 = 3;
+const BUSY_EVERY: u64 = 2;
 
 /// The next hop of the demo. Clones share one count.
 #[derive(Clone)]

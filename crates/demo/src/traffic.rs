@@ -84,6 +84,8 @@ pub(crate) struct Source {
     messages: Option<Arc<Messages>>,
     /// Who has a turn before anybody is drawn, the last first.
     turns: Vec<&'static Sender>,
+    /// Whether those come back as soon as they are let in.
+    hurried: bool,
 }
 
 /// How many attempts one errand makes on average with this cast, times 100;
@@ -100,11 +102,11 @@ impl Source {
     /// A source that `seed` determines; with `messages`, ordinary senders
     /// send those instead of letters.
     pub(crate) fn new(seed: u64, messages: Option<Arc<Messages>>) -> Self {
-        Source { dice: Dice::new(seed), messages, turns: Vec::new() }
+        Source { dice: Dice::new(seed), messages, turns: Vec::new(), hurried: false }
     }
 
     /// The same, beginning with so many turns of everybody in the cast, so that
-    /// whoever looks need not wait for those who are seldom drawn.
+    /// those are seen who are seldom drawn.
     pub(crate) fn after_turns(self, count: usize) -> Self {
         let mut turns: Vec<(u64, &'static Sender)> = Vec::new();
         for round in 0..count as u64 {
@@ -115,11 +117,20 @@ impl Source {
         Source { turns: turns.into_iter().map(|(_, sender)| sender).collect(), ..self }
     }
 
+    /// The same for somebody who looks on: who has a turn comes back as soon as
+    /// he is let in.
+    pub(crate) fn hurried(self) -> Self {
+        Source { hurried: true, ..self }
+    }
+
     /// The next errand.
     pub(crate) fn next(&mut self) -> Errand {
         let dice = Dice::new(self.dice.seed());
-        let sender = self.turns.pop().unwrap_or_else(|| drawn(&dice));
-        let mut errand = draw(sender, &dice);
+        let turn = self.turns.pop();
+        let mut errand = draw(turn.unwrap_or_else(|| drawn(&dice)), &dice);
+        if turn.is_some() && self.hurried {
+            errand.hurry();
+        }
         if let Some(messages) = &self.messages {
             errand.carry(messages, &dice);
         }

@@ -108,7 +108,7 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
         returned,
     };
     driver.clock.advance_to(plan.start);
-    let mut source = Source::new(plan.seed, plan.messages);
+    let mut source = Source::new(plan.seed, plan.messages).after_turns(1);
     let rhythm = Rhythm::new(plan.start, plan.end);
     for number in 0..errands {
         let began = rhythm.moment(f64::from(number) / f64::from(errands));

@@ -22,13 +22,15 @@ pub(crate) fn act(sender: &Sender, dice: &Dice) -> Act {
         Manner::WritesToSeveral => write.send(vec![write.mail(write.several(), Flaw::None)]),
         Manner::Newsletter => write.newsletter(),
         Manner::Bounces => write.bounce(),
-        Manner::ShowsAnother(from) => write.shows(from),
-        Manner::WritesTo(local) => {
-            let recipient = forward(local, corp::DIRECTORY_DOMAIN);
+        Manner::ShowsAnother(from, to) => write.shows(from, to),
+        Manner::WritesTo(address) => {
+            let recipient = address.parse().map_or(ForwardPath::Postmaster, ForwardPath::Address);
             write.send(vec![write.mail(vec![recipient], Flaw::None)])
         }
-        Manner::ComesBalanced => write.send(vec![write.mail(vec![write.recipient()], Flaw::None)]),
-        Manner::International => write.international(),
+        Manner::Insists => write.insistence(),
+        Manner::ComesBalanced | Manner::International => {
+            write.send(vec![write.mail(vec![write.recipient()], Flaw::None)])
+        }
         Manner::Circles => write.flawed(Flaw::Received(26)),
         Manner::Smuggles => write.flawed(Flaw::BareLf),
         Manner::NeverEndsLine => write.flawed(Flaw::LongLine(1_100_000)),
@@ -152,11 +154,10 @@ impl Writer<'_> {
         self.send(vec![mail])
     }
 
-    fn shows(&self, from: &str) -> Act {
-        let recipient = if self.dice.percent(60) {
-            forward("carla", corp::DIRECTORY_DOMAIN)
-        } else {
-            self.recipient()
+    fn shows(&self, from: &str, to: &[&'static str]) -> Act {
+        let recipient = match to {
+            [] => self.recipient(),
+            mailboxes => forward(self.dice.word(mailboxes), corp::DIRECTORY_DOMAIN),
         };
         let mut mail = self.mail(vec![recipient], Flaw::None);
         if let Content::Letter(letter) = &mut mail.content {
@@ -197,16 +198,6 @@ impl Writer<'_> {
             _ => self.dice.pick(table).0,
         };
         self.send(vec![self.mail(vec![forward(local, domain)], Flaw::None)])
-    }
-
-    /// Now and then to the clinic, whose mail server knows of no addresses
-    /// beyond ASCII.
-    fn international(&self) -> Act {
-        let recipient = match self.dice.percent(30) {
-            true => forward("reception", corp::CALL_FORWARD_DOMAIN),
-            false => self.recipient(),
-        };
-        self.send(vec![self.mail(vec![recipient], Flaw::None)])
     }
 
     fn submission(&self, how: Submitting) -> Act {
@@ -262,6 +253,16 @@ impl Writer<'_> {
         self.say(vec![format!("MAIL FROM:<{from}>"), format!("RCPT TO:<{to}>")], 1)
     }
 
+    /// Enough at each try for its server to be put off soon, and refused
+    /// later.
+    fn insistence(&self) -> Act {
+        let relayed = |number| format!("RCPT TO:<target{number}@elsewhere.example>");
+        let mail = format!("MAIL FROM:<{}>", self.address());
+        let wanted = format!("RCPT TO:{}", forward("ann", corp::DIRECTORY_DOMAIN));
+        let lines = self.conversation(vec![mail, relayed(1), relayed(2), wanted]);
+        Act::Insist { lines, recipients: 3 }
+    }
+
     fn misspelling(&self) -> Act {
         let malformed = self.dice.word(words::MALFORMED);
         if self.dice.percent(40) {
@@ -276,11 +277,14 @@ impl Writer<'_> {
         Act::Say { lines: lines.collect(), recipients: 0 }
     }
 
-    /// EHLO, these lines, QUIT.
     fn say(&self, lines: Vec<String>, recipients: usize) -> Act {
+        Act::Say { lines: self.conversation(lines), recipients }
+    }
+
+    /// EHLO, these lines, QUIT.
+    fn conversation(&self, lines: Vec<String>) -> Vec<String> {
         let hello = std::iter::once(format!("EHLO {}", self.sender.people.first().unwrap_or(&"")));
-        let lines = hello.chain(lines).chain(std::iter::once("QUIT".to_owned()));
-        Act::Say { lines: lines.collect(), recipients }
+        hello.chain(lines).chain(std::iter::once("QUIT".to_owned())).collect()
     }
 }
 

@@ -76,7 +76,7 @@ async fn evening(seed: u64) -> (WeekReport, SinkCounts, Ticks) {
     let serving = tokio::spawn(serve(sink.clone(), network.listen(inbound)));
     let advising = tokio::spawn(advise(network.listen(policy_service)));
     let end = start + Duration::from_secs(6 * 3_600);
-    let plan = WeekPlan { seed, start, end, attempts: 500, messages: None };
+    let plan = WeekPlan { seed, start, end, attempts: 700, messages: None };
     let ticks = Ticks::default();
     let tls = world::Authorities::none().connector().unwrap();
     let doors = Doors { inbound, submission: inbound, policy_service, tls };

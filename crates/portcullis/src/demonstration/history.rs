@@ -114,8 +114,8 @@ pub(crate) async fn make(
     Ok(made)
 }
 
-/// What people wrote before the weeks that are made.
-fn write_before(gateway: &Gateway, at: Timestamp) -> Result<(), String> {
+/// What people wrote before the demo begins.
+pub(super) fn write_before(gateway: &Gateway, at: Timestamp) -> Result<(), String> {
     let pair = |&(mailbox, other): &(&str, &str)| {
         let own = format!("{mailbox}@{}", corp::DIRECTORY_DOMAIN).parse().ok()?;
         Some(Correspondence { own, other: other.parse().ok()?, wrote: at })

@@ -69,10 +69,14 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
             }
             opened = Opened::open(&place.settings)?;
         }
+        let begins = opened.newest.is_none();
         opened.world.resolver = Some(Arc::new(DemoNames));
         let serving = tokio::spawn(serve_sinks(sinks, Sink::new(Arc::clone(&opened.world.clock))));
         let clock = Arc::clone(&opened.world.clock);
         let running = Running::start(place.settings.clone(), opened, Arc::clone(&log)).await?;
+        if begins {
+            history::write_before(&running.gateway, clock.now())?;
+        }
         devices::know(&running.gateway.center)?;
         let entrance = running.gateway.accounts.demo(&Caller::with_all("demo"));
         let entrance = entrance.map_err(|error| whole(&error))?;

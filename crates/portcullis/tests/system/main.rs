@@ -21,6 +21,7 @@ mod waiting;
 // The tests.
 mod alerts;
 mod corpus;
+mod demo;
 mod directories;
 mod directory_groups;
 mod dkim;

@@ -34,6 +34,9 @@ const AHEAD_MAX: Duration = Duration::from_secs(240);
 const STILL: Duration = Duration::from_millis(10);
 /// How many may: all that the gateway holds back of one visit.
 const HELD_BACK_MAX: Duration = Duration::from_secs(10);
+/// How long before the end the gateway is stopped, so that what is said then
+/// belongs to the week.
+const STOPPED_BEFORE: Duration = Duration::from_secs(1);
 /// Visits that may be busy at once.
 const BUSY_MAX: usize = 32;
 
@@ -87,6 +90,7 @@ pub struct WeekReport {
 /// Makes the week. Give it a runtime with several threads.
 pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> WeekReport {
     let errands = errands_for(plan.attempts);
+    let end = plan.end - STOPPED_BEFORE;
     let (left, returned) = mpsc::unbounded_channel();
     let venue = Venue {
         doors: world.doors,
@@ -99,7 +103,7 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
         venue: Arc::new(venue),
         clock: world.clock,
         timers,
-        end: plan.end,
+        end,
         settled: plan.start,
         floor: Arc::default(),
         agenda: Agenda::default(),
@@ -109,21 +113,22 @@ pub async fn week(plan: WeekPlan, world: DemoWorld, timers: &dyn Timers) -> Week
     };
     driver.clock.advance_to(plan.start);
     let mut source = Source::new(plan.seed, plan.messages).after_turns(1);
-    let rhythm = Rhythm::new(plan.start, plan.end);
+    let rhythm = Rhythm::new(plan.start, end);
     for number in 0..errands {
         let began = rhythm.moment(f64::from(number) / f64::from(errands));
         driver.go_to(began).await;
         driver.agenda.enter(Planned { began, turn: 0, errand: source.next() });
     }
-    driver.go_to(plan.end).await;
-    while driver.clock.now() < plan.end {
-        driver.settle_until(plan.end).await;
+    driver.go_to(end).await;
+    while driver.clock.now() < end {
+        driver.settle_until(end).await;
     }
     driver.settle().await;
     driver.leave_some(plan.seed).await;
     timers.stop().await;
     // Whoever still waits hangs up now.
     driver.visits.shutdown().await;
+    driver.clock.advance_to(plan.end);
     WeekReport { counts: driver.venue.counters.read(), errands }
 }
 

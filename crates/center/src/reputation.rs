@@ -343,6 +343,19 @@ mod tests {
     }
 
     #[test]
+    fn times_are_told_as_the_reader_has_them() {
+        let ip: IpAddr = "192.0.2.7".parse().unwrap();
+        let counted = types::ReputationCount {
+            holder: types::ReputationHolder::Address(ip),
+            since: at(0),
+            marks: vec![(ReputationMark::UnknownRecipient, 113)],
+        };
+        let facts = ReputationFacts { counted: vec![counted], ..ReputationFacts::default() };
+        let told = ReputationRow::new(ip, facts).told(&|_| "yesterday".to_owned());
+        assert_eq!(told, "192.0.2.7 since yesterday: unknown recipients 11.3");
+    }
+
+    #[test]
     fn what_our_own_servers_sent_is_not_learned_again() {
         let gateway = Gateway::new(at(60));
         let inbound = sample(1, Reason::RelayDenied);

@@ -41,6 +41,17 @@ fn good_settings_pass_and_warnings_fail_only_when_strict() {
 }
 
 #[test]
+fn a_policy_file_that_names_systems_that_no_file_knows_is_warned_of() {
+    let folder = folder(&GOOD.replace("[server]\n", "[server]\npolicy_file = \"policies.toml\"\n"));
+    let policies = "[[definition]]\nname = \"One\"\n[definition.set.geographical_restriction]\n\
+                    action = \"permit\"\nnetworks = [64500]\n";
+    std::fs::write(folder.path().join("policies.toml"), policies).unwrap();
+    let checked = run(&["check-config", "--config", "p.toml"], folder.path());
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    assert!(text(&checked.stdout).contains("nobody is restricted by them"), "{checked:?}");
+}
+
+#[test]
 fn bad_settings_fail_with_every_problem_in_both_commands() {
     let bad = folder("[smtp]\nidle_timeot = \"5m\"\nrecipients_max = \"many\"\n");
     for arguments in [

@@ -95,3 +95,16 @@ fn no_permit_skips_geography_and_exceptions_do() {
     check_place("hold XA", block, "XA", ANN, "reject blocked.policy.envelope by #2 next hold.geo");
     check_place("block XA", "#1 places observe", "XA", ANN, "proceed");
 }
+
+#[test]
+fn it_is_known_whether_a_policy_names_autonomous_systems() {
+    for (definition, lines, asks) in [
+        ("permit XA 64500", "#1 places", true),
+        ("permit XA 64500", "#1 places observe", true),
+        ("permit XA", "#1 places", false),
+        ("permit XA 64500", "#1 block", false),
+    ] {
+        let set = compile(with_places(definition, lines));
+        assert_eq!(set.asks_systems(), asks, "{definition} {lines}");
+    }
+}

@@ -431,3 +431,21 @@ fn list(server: &Server, text: &str, limit: usize) -> Result<Vec<Json>, Failure>
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::objects;
+
+    #[test]
+    fn a_change_says_what_came_what_changed_and_what_went() {
+        let rows = [
+            json!({ "object": "policy #1", "before": "x", "after": null }),
+            json!({ "object": "policy #2", "before": null, "after": "x" }),
+            json!({ "object": "group A", "before": "x", "after": "y" }),
+        ];
+        let told = ["added", "changed", "removed"].map(|deed| objects(&rows, deed));
+        assert_eq!(told, [["policy #2"], ["group A"], ["policy #1"]]);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use store::{QueuedMessage, QueuedRecipient, RecipientState};
-use types::event::QueueAction;
+use types::event::{DeliveryStep, QueueAction};
 use types::{Caller, Event, EventKind, FollowUp, Outcome, QueueId, ReasonKind, Timestamp};
 
 use crate::explain::Explanation;
@@ -49,6 +49,9 @@ pub(crate) struct Wait {
     pub(crate) next_hop: Result<NextHopState, String>,
     /// Who holds it back.
     held_by: Option<String>,
+    /// Whether it is a notice, whose tries stand on the life-line of the
+    /// message it is about.
+    is_notice: bool,
 }
 
 impl Seen<'_> {
@@ -60,7 +63,7 @@ impl Seen<'_> {
         recipient: &QueuedRecipient,
     ) -> Result<Wait, CenterError> {
         let next_hop = self.next_hops.of(message, &recipient.path);
-        let mut wait = Wait { last_try: None, next_hop, held_by: None };
+        let mut wait = Wait { last_try: None, next_hop, held_by: None, is_notice: message.notice };
         let RecipientState::Waiting { attempts: 0, .. } = recipient.state else {
             for event in self.events.life_line(recipient.life_line)? {
                 wait.note(&event, recipient);
@@ -159,7 +162,11 @@ impl Wait {
             return;
         }
         match what {
-            FollowUp::DeliveryDeferred { attempt, .. } => {
+            // Of the notice where that is what waits, else of the message.
+            FollowUp::DeliveryDeferred { attempt, .. }
+            | FollowUp::Notice { step: DeliveryStep::Deferred, attempt }
+                if matches!(what, FollowUp::Notice { .. }) == self.is_notice =>
+            {
                 let answer = attempt.answer.to_string();
                 self.last_try = Some(LastTry {
                     number: attempt.number,

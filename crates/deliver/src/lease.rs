@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::{QueueStep, QueuedMessage, RecipientState, StoreError};
-use types::event::SCHEMA;
+use types::event::{DeliveryStep, SCHEMA};
 use types::{Event, EventKind, FollowUp};
 
 use crate::bounce;
@@ -143,13 +143,15 @@ impl Lease {
     fn count(&self, settlements: &[Settlement]) {
         let counters = &self.shared.counters;
         for what in settlements.iter().flat_map(|s| [&s.follow_up, &s.told]).flatten() {
-            match what {
-                FollowUp::Delivered(_) => count(&counters.delivered),
-                FollowUp::DeliveryDeferred { .. } => count(&counters.deferred),
-                FollowUp::DeliveryRejected(_) => count(&counters.rejected),
-                FollowUp::DeliveryExpired(_) => count(&counters.expired),
-                FollowUp::BounceSuppressed { .. } => count(&counters.bounces_suppressed),
-                _ => {}
+            match what.delivery().map(|(step, _)| step) {
+                Some(DeliveryStep::Delivered) => count(&counters.delivered),
+                Some(DeliveryStep::Deferred) => count(&counters.deferred),
+                Some(DeliveryStep::Rejected) => count(&counters.rejected),
+                Some(DeliveryStep::Expired) => count(&counters.expired),
+                None if matches!(what, FollowUp::BounceSuppressed { .. }) => {
+                    count(&counters.bounces_suppressed);
+                }
+                None => {}
             }
         }
     }

@@ -144,7 +144,8 @@ impl View<'_> {
         Settlement {
             place: self.place,
             state: RecipientState::Waiting { attempts, due, warned: self.warned },
-            follow_up: recorded.then_some(FollowUp::DeliveryDeferred { attempt, next: due }),
+            follow_up: recorded
+                .then(|| self.told(FollowUp::DeliveryDeferred { attempt, next: due })),
             notice,
             told: None,
         }
@@ -155,11 +156,16 @@ impl View<'_> {
         self.ends(FollowUp::DeliveryExpired(attempt), Some(notice))
     }
 
+    /// What is recorded: a notice is no delivery of the message it is about.
+    fn told(&self, follow_up: FollowUp) -> FollowUp {
+        if self.message.notice { follow_up.of_notice() } else { follow_up }
+    }
+
     fn ends(&self, follow_up: FollowUp, notice: Option<NoticeDue>) -> Settlement {
         Settlement {
             place: self.place,
             state: RecipientState::Done,
-            follow_up: Some(follow_up),
+            follow_up: Some(self.told(follow_up)),
             notice,
             told: None,
         }

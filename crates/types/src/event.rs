@@ -154,6 +154,14 @@ pub enum FollowUp {
         /// The message that tells it.
         notice: QueueId,
     },
+    /// A try to hand over the notice that tells the sender: a message of its
+    /// own, from which nothing follows for the one it is about.
+    Notice {
+        /// What came of the try.
+        step: DeliveryStep,
+        /// The try.
+        attempt: RelayAttempt,
+    },
     /// A bounce was due and not sent.
     BounceSuppressed {
         /// Why: null reverse-path, or too many of them.
@@ -182,14 +190,16 @@ impl FollowUp {
             | FollowUp::DeliveryDeferred { .. }
             | FollowUp::DelayWarned
             | FollowUp::Bounced { .. }
+            | FollowUp::Notice { .. }
             | FollowUp::BounceSuppressed { .. }
             | FollowUp::Queue { .. } => None,
         }
     }
 
-    /// The state it puts the life-line into, as `is:` searches it.
-    pub fn state(&self) -> &'static str {
-        match self {
+    /// The state it puts the life-line into, as `is:` searches it; nothing for
+    /// what befell only the notice about it.
+    pub fn state(&self) -> Option<&'static str> {
+        Some(match self {
             FollowUp::GreylistExpired { .. } => "expired",
             FollowUp::Delivered(_) => "delivered",
             FollowUp::DeliveryDeferred { .. } | FollowUp::DelayWarned => "queued",
@@ -197,9 +207,50 @@ impl FollowUp {
             | FollowUp::DeliveryExpired(_)
             | FollowUp::Bounced { .. }
             | FollowUp::BounceSuppressed { .. } => "bounced",
+            FollowUp::Notice { .. } => return None,
             FollowUp::Queue { action, .. } => action.state(),
+        })
+    }
+
+    /// The try at a next hop that it was, and what came of it, whether of the
+    /// message or of the notice about it.
+    pub fn delivery(&self) -> Option<(DeliveryStep, &RelayAttempt)> {
+        match self {
+            FollowUp::Delivered(attempt) => Some((DeliveryStep::Delivered, attempt)),
+            FollowUp::DeliveryDeferred { attempt, .. } => Some((DeliveryStep::Deferred, attempt)),
+            FollowUp::DeliveryRejected(attempt) => Some((DeliveryStep::Rejected, attempt)),
+            FollowUp::DeliveryExpired(attempt) => Some((DeliveryStep::Expired, attempt)),
+            FollowUp::Notice { step, attempt } => Some((*step, attempt)),
+            FollowUp::GreylistExpired { .. }
+            | FollowUp::DelayWarned
+            | FollowUp::Bounced { .. }
+            | FollowUp::BounceSuppressed { .. }
+            | FollowUp::Queue { .. } => None,
         }
     }
+
+    /// The same, of the notice about the message rather than of the message.
+    #[must_use]
+    pub fn of_notice(self) -> FollowUp {
+        match self.delivery() {
+            Some((step, attempt)) => FollowUp::Notice { step, attempt: attempt.clone() },
+            None => self,
+        }
+    }
+}
+
+/// What came of one try to deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryStep {
+    /// The next hop took it.
+    Delivered,
+    /// It did not this time.
+    Deferred,
+    /// It refused for good.
+    Rejected,
+    /// It did not in all the time allowed.
+    Expired,
 }
 
 /// One try at the next hop.

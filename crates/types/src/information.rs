@@ -160,6 +160,7 @@ fn of_follow_up(what: &FollowUp) -> String {
         | FollowUp::DeliveryDeferred { attempt: relay, .. }
         | FollowUp::DeliveryRejected(relay)
         | FollowUp::DeliveryExpired(relay) => of_relay(relay),
+        FollowUp::Notice { attempt, .. } => format!("notice to the sender: {}", of_relay(attempt)),
         FollowUp::DelayWarned => "the sender was told of the delay".to_owned(),
         FollowUp::Bounced { .. } => "the sender was told of the failure".to_owned(),
         FollowUp::BounceSuppressed { why: BounceSuppression::NullReversePath } => {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use types::time::spoken;
-use types::{Event, Reference, Timestamp};
+use types::{Event, FollowUp, Reference, Timestamp};
 
 use super::{AlertWhen, Terms, minutes_of};
 use crate::command::percent_encoded;
@@ -97,7 +97,7 @@ impl AlertedRow {
     pub(super) fn of(event: &Event) -> Self {
         let label = match event.reason() {
             Some(reason) => reason.label(),
-            None => event.follow_up().map_or("", |what| what.state()),
+            None => event.follow_up().and_then(FollowUp::state).unwrap_or_default(),
         };
         AlertedRow { reference: event.reference(), time: event.at, label: label.to_owned() }
     }

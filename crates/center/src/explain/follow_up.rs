@@ -1,7 +1,7 @@
 //! What happened to an attempt later, in words.
 
 use types::FollowUp;
-use types::event::{BounceSuppression, QueueAction, RelayAttempt};
+use types::event::{BounceSuppression, DeliveryStep, QueueAction, RelayAttempt};
 
 /// What a follow-up is called in lists.
 pub fn follow_up_title(what: &FollowUp) -> &'static str {
@@ -13,6 +13,10 @@ pub fn follow_up_title(what: &FollowUp) -> &'static str {
         FollowUp::DeliveryExpired(_) => "delivery given up",
         FollowUp::DelayWarned => "sender told of the delay",
         FollowUp::Bounced { .. } => "bounced",
+        FollowUp::Notice { step: DeliveryStep::Delivered, .. } => "notice to the sender delivered",
+        FollowUp::Notice { step: DeliveryStep::Deferred, .. } => "notice to the sender deferred",
+        FollowUp::Notice { step: DeliveryStep::Rejected, .. } => "notice to the sender refused",
+        FollowUp::Notice { step: DeliveryStep::Expired, .. } => "notice to the sender given up",
         FollowUp::BounceSuppressed { .. } => "not bounced",
         FollowUp::Queue { action: QueueAction::Hold, .. } => "held back",
         FollowUp::Queue { action: QueueAction::Release, .. } => "released",
@@ -29,7 +33,9 @@ pub(super) fn follow_up_class(what: &FollowUp) -> &'static str {
         FollowUp::DeliveryDeferred { .. } => "deferred",
         FollowUp::DeliveryRejected(_) => "rejected",
         FollowUp::Bounced { .. } => "bounced",
-        FollowUp::DelayWarned | FollowUp::BounceSuppressed { .. } => "step",
+        FollowUp::DelayWarned | FollowUp::Notice { .. } | FollowUp::BounceSuppressed { .. } => {
+            "step"
+        }
         FollowUp::Queue { action, .. } => match action {
             QueueAction::Hold => "held",
             QueueAction::Release => "released",
@@ -50,7 +56,8 @@ pub(super) fn follow_up_text(what: &FollowUp) -> String {
         }
         FollowUp::Delivered(relay)
         | FollowUp::DeliveryRejected(relay)
-        | FollowUp::DeliveryExpired(relay) => try_of(relay),
+        | FollowUp::DeliveryExpired(relay)
+        | FollowUp::Notice { attempt: relay, .. } => try_of(relay),
         FollowUp::DeliveryDeferred { attempt, next } => {
             format!("{} Next try {next}.", ended(try_of(attempt)))
         }

@@ -226,7 +226,8 @@ fn rank(event: &Event) -> u8 {
         ) => 2,
         Some(FollowUp::DelayWarned) => 3,
         Some(FollowUp::Bounced { .. } | FollowUp::BounceSuppressed { .. }) => 4,
-        Some(FollowUp::Queue { .. }) => 5,
+        Some(FollowUp::Notice { .. }) => 5,
+        Some(FollowUp::Queue { .. }) => 6,
     }
 }
 
@@ -372,7 +373,11 @@ fn whole(span: Duration) -> Duration {
 
 /// How a life-line stands.
 fn state(events: &[Event], now: Timestamp, times: GreylistTimes) -> LifeState {
-    let Some(last) = events.last() else { return LifeState::Unknown };
+    // What becomes of a notice changes nothing for the message it is about.
+    let of_notice = |event: &&Event| matches!(event.follow_up(), Some(FollowUp::Notice { .. }));
+    let Some(last) = events.iter().rev().find(|event| !of_notice(event)) else {
+        return LifeState::Unknown;
+    };
     let any = |is: fn(&FollowUp) -> bool| events.iter().filter_map(Event::follow_up).any(is);
     let waited = events.first().is_some_and(|first| {
         first.outcome_kind() == Some(OutcomeKind::Deferred) && first.outcome().is_some()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use types::finding::{TripletFacts, TripletState};
 use types::policy::GreylistTimes;
-use types::{Event, EventKind, FollowUp, RelayAttempt, spoken};
+use types::{Event, FollowUp, RelayAttempt, spoken};
 
 use super::Fact;
 use super::evidence::{identified_by, octets};
@@ -56,15 +56,7 @@ fn attachments(facts: &types::MessageFacts) -> Option<String> {
 /// The server on the other end: the client of an attempt, the next hop of a
 /// delivery.
 pub(super) fn server(event: &Event) -> Vec<Fact> {
-    if let EventKind::FollowUp {
-        what:
-            FollowUp::Delivered(relay)
-            | FollowUp::DeliveryRejected(relay)
-            | FollowUp::DeliveryExpired(relay)
-            | FollowUp::DeliveryDeferred { attempt: relay, .. },
-        ..
-    } = &event.kind
-    {
+    if let Some((_, relay)) = event.follow_up().and_then(FollowUp::delivery) {
         return next_hop(relay);
     }
     let client = &event.subject.client;

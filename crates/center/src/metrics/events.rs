@@ -7,7 +7,7 @@ use types::{
     CheckName, Event, EventKind, FollowUp, Observed, OutcomeKind, Reason, Stage, event::QueueAction,
 };
 
-use super::hops::{HopCounters, Tried};
+use super::hops::HopCounters;
 use super::{Histogram, MetricSource, Sample, Value};
 
 /// What triplets do, in the order of the counters.
@@ -109,16 +109,21 @@ impl MetricsFromEvents {
     }
 
     fn follow_up(&self, what: &FollowUp) {
+        if let Some((step, relay)) = what.delivery() {
+            self.hops.tried(step, relay);
+        }
         match what {
             FollowUp::GreylistExpired { .. } => add(self.greylist.last()),
-            FollowUp::Delivered(relay) => self.hops.tried(Tried::Delivered, relay),
-            FollowUp::DeliveryDeferred { attempt, .. } => self.hops.tried(Tried::Deferred, attempt),
-            FollowUp::DeliveryRejected(relay) => self.hops.tried(Tried::Rejected, relay),
-            FollowUp::DeliveryExpired(relay) => self.hops.tried(Tried::Expired, relay),
             FollowUp::Bounced { .. } => add(Some(&self.bounces_sent)),
             FollowUp::BounceSuppressed { .. } => add(Some(&self.bounces_suppressed)),
             FollowUp::Queue { action: QueueAction::Release, .. } => add(Some(&self.released)),
-            FollowUp::DelayWarned | FollowUp::Queue { .. } => {}
+            FollowUp::Delivered(_)
+            | FollowUp::DeliveryDeferred { .. }
+            | FollowUp::DeliveryRejected(_)
+            | FollowUp::DeliveryExpired(_)
+            | FollowUp::Notice { .. }
+            | FollowUp::DelayWarned
+            | FollowUp::Queue { .. } => {}
         }
     }
 

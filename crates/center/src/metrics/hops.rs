@@ -6,23 +6,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use types::event::RelayAttempt;
+use types::event::{DeliveryStep, RelayAttempt};
 
 use super::{Histogram, MetricSource, NEXT_HOPS_MAX, Sample, Value};
 
 /// The label of every next hop that has no name here.
 const OTHERS: &str = "others";
 
-/// What becomes of a try at a next hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tried {
-    Delivered,
-    Deferred,
-    Rejected,
-    Expired,
-}
-
-/// The same in the order of the counters.
+/// What comes of a try, in the order of [`DeliveryStep`].
 const RESULTS: [&str; 4] = ["delivered", "deferred", "rejected", "expired"];
 
 /// What one next hop did.
@@ -55,10 +46,10 @@ impl HopCounters {
     }
 
     /// Counts one try.
-    pub(super) fn tried(&self, result: Tried, relay: &RelayAttempt) {
+    pub(super) fn tried(&self, step: DeliveryStep, relay: &RelayAttempt) {
         let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let hop = named.get(&*relay.host).map_or(&self.others, |hop| hop);
-        if let Some(count) = hop.results.get(result as usize) {
+        if let Some(count) = hop.results.get(step as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
         hop.took.count(relay.took);
@@ -112,9 +103,9 @@ mod tests {
     fn only_next_hops_of_the_settings_have_a_name() {
         let hops = HopCounters::default();
         hops.name(["mx.corp.example:25".to_owned()]);
-        hops.tried(Tried::Delivered, &at("mx.corp.example:25"));
-        hops.tried(Tried::Deferred, &at("mx.a-sender-chose.example:25"));
-        hops.tried(Tried::Rejected, &at("mx.another.example:25"));
+        hops.tried(DeliveryStep::Delivered, &at("mx.corp.example:25"));
+        hops.tried(DeliveryStep::Deferred, &at("mx.a-sender-chose.example:25"));
+        hops.tried(DeliveryStep::Rejected, &at("mx.another.example:25"));
         let wanted = [
             "mx.corp.example:25 delivered 1",
             "mx.corp.example:25 took 1",

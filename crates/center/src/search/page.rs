@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use types::{Caller, Event, EventKind, OutcomeKind, Permission, Timestamp};
+use types::{Caller, Event, EventKind, FollowUp, OutcomeKind, Permission, Timestamp};
 
 use super::{Cursor, Row, Scope, SearchRequest, Span};
 use crate::daily_log::LogFile;
@@ -133,9 +133,14 @@ impl Seen<'_> {
         for row in rows.iter_mut().filter(taken) {
             let story = self.events.life_line(row.life)?;
             let of_this = |event: &&Event| matches!(&event.kind, EventKind::FollowUp { of, .. } if *of == row.id);
-            let last = story.iter().rev().find(of_this);
-            row.became = last.and_then(Event::follow_up).map(|what| what.state().to_owned());
-            row.became_at = last.map(|event| event.at);
+            let state = |event: &Event| event.follow_up().and_then(FollowUp::state);
+            let last = story
+                .iter()
+                .rev()
+                .filter(of_this)
+                .find_map(|event| Some((state(event)?, event.at)));
+            row.became = last.map(|(state, _)| state.to_owned());
+            row.became_at = last.map(|(_, at)| at);
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use types::finding::TripletState;
 use types::information::information;
 use types::{
-    CheckName, Event, EventId, LifeLineId, ListAnswer, Observed, Outcome, OutcomeKind, PlaceFacts,
-    Reason, Reference, Stage, Timestamp,
+    CheckName, Event, EventId, FollowUp, LifeLineId, ListAnswer, Observed, Outcome, OutcomeKind,
+    PlaceFacts, Reason, Reference, Stage, Timestamp,
 };
 
 use crate::explain::life_line;
@@ -170,7 +170,7 @@ impl Row {
             life: event.life_line,
             time: event.at,
             outcome: event.outcome_kind(),
-            state: event.follow_up().map(|what| what.state().to_owned()),
+            state: event.follow_up().and_then(FollowUp::state).map(str::to_owned),
             reason: event.reason(),
             label: label_of(event),
             stage: event.record.stage.or(event.reason().map(Reason::stage)),

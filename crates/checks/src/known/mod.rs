@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use store::state::StoredRecipients;
-use types::event::{FollowUp, RelayAnswer};
+use types::event::{DeliveryStep, FollowUp, RelayAnswer};
 use types::finding::RecipientAnswer;
 use types::policy::RecipientValidation;
 use types::{
@@ -403,7 +403,9 @@ enum Said {
 
 fn said(event: &Event) -> Option<Said> {
     match event.follow_up() {
-        Some(FollowUp::Delivered(_)) => return Some(Said::Exists),
+        Some(FollowUp::Delivered(_) | FollowUp::Notice { step: DeliveryStep::Delivered, .. }) => {
+            return Some(Said::Exists);
+        }
         Some(FollowUp::DeliveryRejected(relay)) => {
             let RelayAnswer::Reply(quoted) = &relay.answer else { return None };
             return (quoted.enhanced == Some(NO_SUCH_MAILBOX)).then_some(Said::DoesNot);

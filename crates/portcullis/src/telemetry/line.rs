@@ -97,6 +97,7 @@ pub fn name(event: &Event) -> &'static str {
         Some(FollowUp::DeliveryExpired(_)) => "delivery_expired",
         Some(FollowUp::DelayWarned) => "delay_warned",
         Some(FollowUp::Bounced { .. }) => "bounced",
+        Some(FollowUp::Notice { .. }) => "notice",
         Some(FollowUp::BounceSuppressed { .. }) => "bounce_suppressed",
         Some(FollowUp::Queue { .. }) => "queue_action",
     }

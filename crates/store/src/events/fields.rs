@@ -84,7 +84,7 @@ impl WordColumn {
             WordColumn::Kind => code_at(usize::from(event.follow_up().is_some())),
             WordColumn::Outcome => event.outcome_kind().map_or(0, outcome_code),
             WordColumn::Reason => event.reason().map_or(0, reason_code),
-            WordColumn::State => event.follow_up().map_or(0, |what| state_code(what.state())),
+            WordColumn::State => event.follow_up().and_then(FollowUp::state).map_or(0, state_code),
             WordColumn::Stage => event.record.stage.map_or(0, |stage| code_at(stage as usize)),
             WordColumn::Check => event
                 .outcome()
@@ -331,13 +331,7 @@ fn would(event: &Event, take: &mut dyn TakeValue) {
 }
 
 fn relay(event: &Event) -> Option<&RelayAttempt> {
-    match event.follow_up()? {
-        FollowUp::Delivered(relay)
-        | FollowUp::DeliveryDeferred { attempt: relay, .. }
-        | FollowUp::DeliveryRejected(relay)
-        | FollowUp::DeliveryExpired(relay) => Some(relay),
-        _ => None,
-    }
+    event.follow_up()?.delivery().map(|(_, relay)| relay)
 }
 
 /// What decided; of an acceptance, what applied. That the settings are the

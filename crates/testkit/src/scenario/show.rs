@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use types::event::{BounceSuppression, QueueAction, RelayAnswer};
+use types::event::{BounceSuppression, DeliveryStep, QueueAction, RelayAnswer};
 use types::finding::NoPool;
 use types::policy::ClientIdentity;
 use types::{
@@ -130,6 +130,15 @@ fn follow_up(what: &FollowUp) -> String {
         FollowUp::DeliveryDeferred { attempt, .. } => relay("put-off", attempt),
         FollowUp::DeliveryRejected(attempt) => relay("refused", attempt),
         FollowUp::DeliveryExpired(attempt) => relay("given-up", attempt),
+        FollowUp::Notice { step, attempt } => relay(
+            match step {
+                DeliveryStep::Delivered => "notice-delivered",
+                DeliveryStep::Deferred => "notice-put-off",
+                DeliveryStep::Rejected => "notice-refused",
+                DeliveryStep::Expired => "notice-given-up",
+            },
+            attempt,
+        ),
         FollowUp::DelayWarned => "event warned".to_owned(),
         FollowUp::Bounced { .. } => "event bounced".to_owned(),
         FollowUp::BounceSuppressed { why: BounceSuppression::NullReversePath } => {

@@ -23,7 +23,7 @@ pub(super) fn matches(filter: &Filter, event: &Event, others: &[&Event]) -> bool
         Filter::Not(filter) => !inner(filter),
         Filter::IsAttempt => event.outcome().is_some(),
         Filter::Outcome(kind) => event.outcome_kind() == Some(*kind),
-        Filter::State(state) => event.follow_up().is_some_and(|what| what.state() == *state),
+        Filter::State(state) => event.follow_up().and_then(types::FollowUp::state) == Some(*state),
         Filter::Reason(reasons) => event.reason().is_some_and(|reason| reasons.contains(&reason)),
         Filter::Ip(net) => net.contains(&event.subject.client.client.ip),
         Filter::Text(column, wanted) => {
@@ -56,7 +56,7 @@ pub(super) fn word(column: WordColumn, event: &Event) -> Option<String> {
         WordColumn::Kind => "follow_up",
         WordColumn::Outcome => event.outcome_kind()?.slug(),
         WordColumn::Reason => event.reason()?.slug(),
-        WordColumn::State => event.follow_up()?.state(),
+        WordColumn::State => event.follow_up()?.state()?,
         WordColumn::Stage => event.record.stage?.slug(),
         WordColumn::Check => decision?.check.slug(),
         WordColumn::Triplet => match triplet(event)?.state {

@@ -200,7 +200,7 @@ reasons! {
         "Raise the limit in the settings, or in the policy that made it smaller; or let the sender send a link.";
     GeoBlocked = "geo.blocked", Rejection, Rcpt, "Sender Location (RS) Found in Geographic RBL",
         Some((554, EnhancedCode(5, 7, 1), "Mail from your location is not accepted")),
-        "The client's address belongs to a country that is blocked.",
+        "The client's address belongs to a place that is blocked, or to none of those that are permitted.",
         "Change the geographical definition, or exempt the client by address.";
     VirusSignature = "virus.signature", Rejection, Content, "Virus Signature Detected",
         Some((554, EnhancedCode(5, 7, 0), "The message contains malicious software")),
@@ -309,7 +309,7 @@ reasons! {
     RecipientUnverifiable = "recipient.unverifiable", Deferral, Rcpt, "Recipient Temporarily Unavailable",
         Some((451, EnhancedCode(4, 1, 1), "The recipient cannot be verified at the moment; please try again later")),
         "The directory or the next hop could not be asked about the recipient.",
-        "Check that the next hop answers or that the directory file can be read.";
+        "Check that the next hop answers, or that the directory can be read: `portcullis recipients directories` tells.";
     AuthTemporary = "auth.temporary", Deferral, Rcpt, "DNS Authentication Temporary Failure",
         Some((451, EnhancedCode(4, 7, 24), "The sender's domain could not be checked; please try again later")),
         "A DNS failure kept SPF, DKIM or DMARC from being evaluated, and a definition insists on the result.",
@@ -364,7 +364,7 @@ reasons! {
         "Release it if it is wanted, and permit the sender.";
     HoldGeo = "hold.geo", Hold, Rcpt, "Held: Sender Location",
         None,
-        "The client's address belongs to a country whose mail is held.",
+        "The client's address belongs to a place whose mail is held.",
         "Release it, or change the geographical definition.";
     HoldDmarcQuarantine = "hold.dmarc_quarantine", Hold, Data, "Held: DMARC Quarantine",
         None,

@@ -2,7 +2,9 @@
 //! can: a permit is a set of skipped checks, and most checks are not in it.
 
 use serde::{Deserialize, Serialize};
-use types::{Event, PolicyRef, Reason, ReasonKind};
+use types::{
+    CheckName, Domain, Event, ListAnswer, ListFacts, Observed, PolicyRef, Reason, ReasonKind,
+};
 
 use super::decider::PolicyView;
 use super::evidence::check_title;
@@ -121,7 +123,7 @@ pub(super) fn smallest_change(
             "Release it.".to_owned(),
             Some(format!("portcullis queue release {}", event.reference())),
         ),
-        Remedy::Elsewhere(text) => (false, text.to_owned(), None),
+        Remedy::Elsewhere(text) => elsewhere(event, reason, text),
         Remedy::Permit => clearing(event, reason, permit(event)),
         Remedy::Triplet => let_pass(event, reason),
         Remedy::BlockingPolicy => blocking_policy(policy),
@@ -172,18 +174,63 @@ fn permit(event: &Event) -> (bool, String, Option<String>) {
     }
 }
 
-/// As a permit; what was learned of a client can be forgotten too.
+/// Where a change is made that is none of policies; what was found may tell a
+/// better place than the reason alone.
+fn elsewhere(event: &Event, reason: Reason, text: &str) -> (bool, String, Option<String>) {
+    let check = event.outcome().and_then(|outcome| outcome.decision()).map(|one| one.check);
+    let evidence = &event.record.evidence;
+    match (reason, check, evidence.latest(CheckName::Submission)) {
+        (Reason::RelayDenied, Some(CheckName::Relay), _) if is_outbound(event) => {
+            let text = "No policy lets other senders out. If the domain is yours, give it a [[domain]] in the settings; a server that forwards mail must rewrite its sender to a domain of yours (SRS).";
+            (false, text.to_owned(), None)
+        }
+        (Reason::RelayDenied, Some(CheckName::Outbound), _) => {
+            let text = "No policy opens a relay. If the client is yours, put its network into `allow_from` of the listener, or let the listener take passwords (`auth`) and give it one.";
+            (false, text.to_owned(), None)
+        }
+        (Reason::SubmissionRequired, _, Some(Observed::Submission(facts))) if facts.failed > 0 => {
+            let text = "No policy opens a relay. What the device or program says as its name and password is wrong: correct it there, or give it a new password.";
+            (false, text.to_owned(), Some("portcullis submitters list".to_owned()))
+        }
+        (Reason::RecipientUnverifiable, ..) => {
+            (false, text.to_owned(), Some("portcullis recipients directories".to_owned()))
+        }
+        _ => (false, text.to_owned(), None),
+    }
+}
+
+/// Whether it came by a listener for mail that leaves.
+pub(super) fn is_outbound(event: &Event) -> bool {
+    event.record.evidence.latest(CheckName::Outbound).is_some()
+}
+
+/// As a permit; what was learned of a client can be forgotten too, and a list
+/// in a file be mended.
 fn clearing(
     event: &Event,
     reason: Reason,
     (possible, text, command): (bool, String, Option<String>),
 ) -> (bool, String, Option<String>) {
+    if let Some(list) = listed_by_file(event).filter(|_| reason == Reason::RblListed) {
+        let text = format!(
+            "{text} {list} is read from a file here: if it is your own, the entry can be taken out of it."
+        );
+        return (possible, text, command);
+    }
     if !matches!(reason, Reason::ReputationRejected | Reason::ReputationTemporary) {
         return (possible, text, command);
     }
     let ip = event.subject.client.client.ip;
     let reset = format!("`portcullis reputation reset {ip}` forgets what this client did.");
     (possible, format!("{text} {reset}"), command)
+}
+
+/// The first list in a file that something of this attempt is on.
+fn listed_by_file(event: &Event) -> Option<&Domain> {
+    let Observed::Lists(facts) = event.record.evidence.latest(CheckName::Rbl)? else { return None };
+    let is_on = |one: &&ListFacts| matches!(one.answer, ListAnswer::Listed { .. });
+    let from_file = facts.iter().filter(is_on).find(|one| one.read_ago_s.is_some())?;
+    Some(&from_file.list)
 }
 
 fn let_pass(event: &Event, reason: Reason) -> (bool, String, Option<String>) {

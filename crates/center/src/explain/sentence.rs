@@ -11,8 +11,9 @@ use types::{
 };
 
 use super::authentication;
+use super::change::is_outbound;
 use super::decider::{PolicyView, Since};
-use super::evidence::{grouped, identified_by, octets, spared_because, wrote};
+use super::evidence::{grouped, identified_by, octets, place, spared_because, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
@@ -29,13 +30,22 @@ pub(super) fn sentence(event: &Event, policy: Option<&PolicyView>) -> String {
 }
 
 fn attempt(event: &Event, outcome: &Outcome, policy: Option<&PolicyView>) -> String {
-    let mut sentences = vec![outcome.reason().explanation().to_owned()];
+    let mut sentences = vec![explanation(event, outcome.reason()).to_owned()];
     sentences.extend(particular(event, outcome.reason()));
     if let Some(decision) = outcome.decision() {
         sentences.extend(detail(&decision.detail, outcome.reason()));
         sentences.extend(policy.map(by_policy));
     }
     sentences.join(" ")
+}
+
+/// The explanation of the reason; one that means something else on its way out
+/// has another there.
+fn explanation(event: &Event, reason: Reason) -> &'static str {
+    match reason {
+        Reason::RelayDenied if is_outbound(event) => "This listener takes mail of our own alone.",
+        _ => reason.explanation(),
+    }
 }
 
 /// What the evidence adds to the explanation of a reason.
@@ -45,8 +55,14 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
     let from = || subject.reverse_path.as_ref().map(|path| path.to_string());
     let to = || subject.recipient.as_ref().map(|path| path.to_string());
     match reason {
-        // Which way it went, and what was wrong, is in the decision.
-        Reason::RelayDenied if evidence.latest(CheckName::Outbound).is_some() => None,
+        // What was wrong is in the decision.
+        Reason::RelayDenied if is_outbound(event) => {
+            from().map(|from| format!("The sender is {from}."))
+        }
+        Reason::GeoBlocked | Reason::HoldGeo => match evidence.latest(CheckName::Place)? {
+            Observed::Place(facts) => Some(ended(format!("It is in {}", place(facts)))),
+            _ => None,
+        },
         Reason::RecipientUnknown | Reason::RelayDenied | Reason::RecipientUnverifiable => {
             to().map(|to| format!("It is addressed to {to}."))
         }

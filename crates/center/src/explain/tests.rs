@@ -164,6 +164,31 @@ fn attempt(
 }
 
 #[test]
+fn a_notice_that_is_delivered_does_not_deliver_what_it_is_about() {
+    let refused = RelayAnswer::Reply(Quoted::new(Some(550), None, "No such user"));
+    let taken = RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok"));
+    let failed = FollowUp::DeliveryRejected(relay(refused));
+    let notice = FollowUp::Delivered(relay(taken)).of_notice();
+    assert_eq!((failed.state(), notice.state()), (Some("bounced"), None));
+    let events = [
+        attempt(1, 0, Reason::Accepted, TripletState::Passed, Detail::None),
+        follow(2, 1, failed),
+        follow(3, 1, FollowUp::Bounced { notice: queue_id(9) }),
+        follow(4, 2, notice),
+    ];
+    let story = told(&events, at(60));
+    assert_eq!(story.head, "Bounced");
+    let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();
+    let expected =
+        ["accepted", "refused by the next hop", "bounced", "notice to the sender delivered"];
+    assert_eq!(titles, expected);
+    // A message that waits, of which the sender was told, still waits.
+    let warned = FollowUp::Delivered(relay(RelayAnswer::NoReply("x".into()))).of_notice();
+    let events = [events[0].clone(), follow(2, 1, FollowUp::DelayWarned), follow(3, 2, warned)];
+    assert_eq!(told(&events, at(60)).head, "Queued");
+}
+
+#[test]
 fn a_life_line_is_told_in_order_with_whose_time_it_took() {
     let retry = |seconds| Detail::RetryIn { seconds };
     let events = [
@@ -361,12 +386,60 @@ fn what_would_have_decided_next_is_told_as_far_as_it_is_known() {
     assert!(text.contains("never sent"), "{text}");
 }
 
-/// The smallest change for an attempt that this check decided by this finding.
-fn change_after(reason: Reason, check: CheckName, observed: Observed) -> SmallestChange {
+/// Why an attempt ended so that `check` decided, of which this was found.
+fn decided_by(reason: Reason, check: CheckName, findings: &[(CheckName, Observed)]) -> Explanation {
     let mut event = sample(1, reason);
     event.kind = EventKind::Attempt(outcome(reason, Decision::new(reason, check)));
-    event.record.evidence = [found(check, observed)].into_iter().collect();
-    why(&event, std::slice::from_ref(&event), at(60)).change.unwrap()
+    let findings = findings.iter().map(|(check, observed)| found(*check, observed.clone()));
+    event.record.evidence = findings.collect();
+    why(&event, std::slice::from_ref(&event), at(60))
+}
+
+/// The smallest change for an attempt that this check decided by this finding.
+fn change_after(reason: Reason, check: CheckName, observed: Observed) -> SmallestChange {
+    decided_by(reason, check, &[(check, observed)]).change.unwrap()
+}
+
+#[test]
+fn what_leaves_is_refused_for_its_sender_or_its_client_and_not_for_its_recipient() {
+    let outbound = |listed| Observed::Outbound { listed, offers_auth: false };
+    let denied = |check, listed| {
+        decided_by(Reason::RelayDenied, check, &[(CheckName::Outbound, outbound(listed))])
+    };
+    let sender = denied(CheckName::Relay, true);
+    assert!(sender.sentence.starts_with("This listener takes mail of our own alone."));
+    assert!(sender.sentence.contains("The sender is "), "{}", sender.sentence);
+    assert!(sender.change.unwrap().text.contains("(SRS)"));
+    let client = denied(CheckName::Outbound, false);
+    assert!(client.change.unwrap().text.contains("`allow_from`"));
+}
+
+#[test]
+fn a_wrong_password_is_not_told_as_none() {
+    let failed = |failed| {
+        let facts = types::SubmissionFacts { failed, ..types::SubmissionFacts::default() };
+        let observed = Observed::Submission(facts);
+        change_after(Reason::SubmissionRequired, CheckName::Submission, observed).text
+    };
+    assert!(failed(2).contains("is wrong"), "{}", failed(2));
+    assert!(!failed(0).contains("is wrong"), "{}", failed(0));
+}
+
+#[test]
+fn an_entry_of_a_file_of_ours_can_be_taken_out() {
+    let listed = |read_ago_s| {
+        let facts = types::ListFacts {
+            list: "bad.corp.example".parse().unwrap(),
+            of: types::ListSubject::Ip,
+            subject: "192.0.2.7".to_owned(),
+            answer: types::ListAnswer::listed(vec![], None),
+            read_ago_s,
+            took: Micros(5),
+        };
+        change_after(Reason::RblListed, CheckName::Rbl, Observed::Lists(vec![facts])).text
+    };
+    assert!(listed(Some(60)).contains("bad.corp.example is read from a file here"));
+    assert!(!listed(None).contains("file"), "{}", listed(None));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who may send through us to the world.
 
 use types::finding::RateHolder;
-use types::{CheckName, Decision, Detail, Observed, Reason, SubmissionFacts};
+use types::{CheckName, Decision, Detail, Observed, Reason};
 
 use super::RuleAnswer;
 use crate::decide::Case;
@@ -17,11 +17,11 @@ pub(crate) fn outbound_relay_control(case: &mut Case<'_>) -> RuleAnswer {
         Some(&Observed::Outbound { listed, offers_auth }) => (listed, offers_auth),
         _ => (false, false),
     };
-    let submitted = match case.evidence.latest(CheckName::Submission) {
-        Some(Observed::Submission(SubmissionFacts { by: Some(_), may_send, .. })) => {
-            Some(*may_send)
+    let (submitted, failed) = match case.evidence.latest(CheckName::Submission) {
+        Some(Observed::Submission(facts)) => {
+            (facts.by.as_ref().map(|_| facts.may_send), facts.failed > 0)
         }
-        _ => None,
+        _ => (None, false),
     };
     let of_ours = case.who.reverse_path.is_some_and(|path| {
         path.address().is_none_or(|address| case.set.is_internal(address.domain_key()))
@@ -36,6 +36,11 @@ pub(crate) fn outbound_relay_control(case: &mut Case<'_>) -> RuleAnswer {
             Reason::SubmissionSenderDenied,
             CheckName::Submission,
             "the submitter may not send as this sender",
+        ),
+        (false, None, true) if failed => (
+            Reason::SubmissionRequired,
+            CheckName::Submission,
+            "the client is in no listed network, and its name or password was wrong",
         ),
         (false, None, true) => (
             Reason::SubmissionRequired,

@@ -250,3 +250,24 @@ fn folders_are_read_in_name_order_and_variables_win() {
     assert_eq!(settings.smtp.recipients_max, 500);
     assert_eq!(loaded.files.len(), 3);
 }
+
+#[test]
+fn a_server_is_found_by_settings_that_it_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("portcullis.toml");
+    let found = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+        assert!(settings::load(&sources).has_errors() || text.is_empty(), "{text}");
+        settings::data_folder(&sources)
+    };
+    let named = Some("/srv/mail".into());
+    let server = "[server]\nhostname = \"mx.corp.example\"\ndata_dir = \"/srv/mail\"\n";
+    assert_eq!(found(&format!("{server}[smtp]\nidle_timeout = 600\n")), named);
+    assert_eq!(found(&format!("{server}[smtp]\nidle_timeout = = 600\n")), named);
+    assert_eq!(found("[server]\ndata_dir = 7\n"), None, "no path");
+    assert!(found("").is_some(), "what is not named has its default");
+    std::fs::remove_file(&file).unwrap();
+    let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+    assert_eq!(settings::data_folder(&sources), None, "there is no such file");
+}

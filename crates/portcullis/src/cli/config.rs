@@ -14,12 +14,17 @@ use crate::settings::{
 
 /// The settings this command line leads to.
 pub(super) fn load(global: &Global) -> Loaded {
+    settings::load(&sources(global))
+}
+
+/// Where the settings of this command line are.
+pub(super) fn sources(global: &Global) -> Sources {
     let mut sources = Sources::of_process(global.config.clone());
     if let Some(folder) = &global.data_dir {
         let text = folder.to_string_lossy().into_owned();
         sources.options.push(("--data-dir", "server.data_dir", text));
     }
-    settings::load(&sources)
+    sources
 }
 
 /// The settings for a command that works without a server.

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::arguments::Global;
 use super::exit::{Exit, Failure};
+use crate::settings;
 
 /// The socket in the data folder.
 pub(crate) const SOCKET: &str = "control.sock";
@@ -120,11 +121,12 @@ pub(super) fn socket_of(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(folder) = &global.data_dir {
         return Ok(folder.join(SOCKET));
     }
-    let loaded = super::config::load(global);
-    match loaded.settings {
-        Some(settings) => Ok(settings.server.data_dir.join(SOCKET)),
+    let sources = super::config::sources(global);
+    match settings::data_folder(&sources) {
+        Some(folder) => Ok(folder.join(SOCKET)),
         None => {
-            let first = loaded.problems.first().map(ToString::to_string).unwrap_or_default();
+            let problems = settings::load(&sources).problems;
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
             let text = format!("{first}\nName the data folder with --data-dir.");
             Err(Failure::new(Exit::Error, text))
         }

@@ -121,7 +121,7 @@ impl Check<'_> {
 
     fn hops(&mut self, key: &str, hops: &[NextHop]) {
         if hops.is_empty() {
-            self.error(key, "must name at least one host, or \"mx\"");
+            self.error(key, "must name at least one host, or be [\"mx\"]");
         }
         if hops.len() > 1 && hops.contains(&NextHop::Mx) {
             self.error(key, "\"mx\" must stand alone");

@@ -32,6 +32,14 @@ pub(super) fn add_text(found: &mut FoundValues, path: &Path, text: &str) -> Vec<
     problems
 }
 
+/// Adds what can be read of a file, damaged or not.
+///
+/// It is no ground to serve on; it may tell where a server is that runs.
+pub(super) fn add_readable(found: &mut FoundValues, path: &Path, text: &str) {
+    let (document, _) = DeTable::parse_recoverable(text);
+    Walk { found, path, lines: &Lines::new(text) }.table("", document.get_ref());
+}
+
 /// Where lines begin.
 struct Lines(Vec<usize>);
 

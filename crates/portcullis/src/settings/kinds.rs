@@ -167,7 +167,7 @@ impl std::str::FromStr for NextHop {
 
 impl Value for Vec<NextHop> {
     const KIND: Kind = Kind::list(
-        "a list of hosts with ports, or \"mx\"",
+        "a list of hosts with ports, or [\"mx\"]",
         "[\"mail.corp.example:25\"]",
         "^(mx|.+)$",
     );

@@ -10,9 +10,10 @@ use toml::Value as Raw;
 
 use super::check;
 use super::environment::add_variables;
-use super::file::add_text;
+use super::file::{add_readable, add_text};
 use super::kinds::ListenerRole;
 use super::read::{Found, FoundValues, Numbered, Origin, Problem, Reader, Severity};
+use super::suggest;
 use super::table::{ListenerSettings, Settings};
 
 /// Where the main file is, unless somebody says otherwise.
@@ -81,14 +82,37 @@ pub fn load(sources: &Sources) -> Loaded {
             Err(error) => problems.push(unreadable(file, &error)),
         }
     }
+    problems.extend(add_process(&mut found, sources));
+    assemble(found, problems, files)
+}
+
+/// Adds what the process was started with.
+fn add_process(found: &mut FoundValues, sources: &Sources) -> Vec<Problem> {
     let mut variables = sources.variables.clone();
     variables.sort();
-    problems.extend(add_variables(&mut found, variables));
+    let problems = add_variables(found, variables);
     for (option, key, text) in &sources.options {
         let raw = Raw::String(text.clone());
         found.insert((*key).to_owned(), Found { raw, origin: Origin::Option(option) });
     }
-    assemble(found, problems, files)
+    problems
+}
+
+/// The data folder that the sources name, whatever else is wrong with them: a
+/// server that runs must be found by whoever broke its file. Nothing if no
+/// file can be read, or what is named is no path.
+pub fn data_folder(sources: &Sources) -> Option<PathBuf> {
+    const KEY: &str = "server.data_dir";
+    let mut found = FoundValues::new();
+    for file in files(sources.file.as_deref()).ok()? {
+        add_readable(&mut found, &file, &std::fs::read_to_string(&file).ok()?);
+    }
+    add_process(&mut found, sources);
+    match found.get(KEY) {
+        Some(Found { raw: Raw::String(folder), .. }) => Some(folder.into()),
+        Some(_) => None,
+        None => suggest::row(KEY)?.1.default.map(PathBuf::from),
+    }
 }
 
 /// Reads one text as if it were the only file; for tests, fuzzing and the

@@ -27,7 +27,7 @@ pub mod value;
 pub use check::recipients_of;
 pub use directories::{DirectoryName, EntryName};
 pub use entering::{SecretText, WebAddress, Words};
-pub use load::{DEFAULT_FILE, Loaded, Sources, load, load_text, read_anything};
+pub use load::{DEFAULT_FILE, Loaded, Sources, data_folder, load, load_text, read_anything};
 pub use read::{Found, FoundValues, Numbered, Origin, Problem, Severity};
 pub use row::{Row, SectionRows};
 pub use table::{

@@ -53,7 +53,7 @@ pub use harvest::{Harvest, HarvestCounts, HarvestLimits, HeldBack};
 pub use known::{KnownDomain, KnownLimits, KnownQuery, KnownRecipients, TooManyRecipients};
 pub use lists::{
     LIST_RESULTS, ListFileError, ListFormat, ListKey, ListSettings, ListSource, ListStatus, Lists,
-    Suspicion, needs_address_only, read_any_list, unknown_subject,
+    Refusing, Suspicion, ZoneKey, needs_address_only, read_any_list, unknown_subject,
 };
 pub use places::{PlaceFileStatus, PlaceMap, PlaceSettings, Places, PlacesError};
 pub use rate::{RateLimit, RateLimits};

@@ -45,6 +45,8 @@ pub struct Places {
     clock: Arc<dyn Clock>,
     settings: Mutex<PlaceSettings>,
     files: ArcSwap<Vec<Arc<PlaceFile>>>,
+    /// Those that could not be used when they were last looked at.
+    broken: ArcSwap<Vec<PathBuf>>,
 }
 
 /// One file as it was read.
@@ -108,7 +110,12 @@ fn modified(path: &Path) -> Option<SystemTime> {
 impl Places {
     /// Nothing is known yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Places { clock, settings: Mutex::default(), files: ArcSwap::default() }
+        Places {
+            clock,
+            settings: Mutex::default(),
+            files: ArcSwap::default(),
+            broken: ArcSwap::default(),
+        }
     }
 
     /// Puts the files of new settings in force. One that cannot be used
@@ -127,7 +134,7 @@ impl Places {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.files.load_full();
         let now = self.clock.now();
-        let (mut files, mut errors) = (Vec::new(), Vec::new());
+        let (mut files, mut errors, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         let mut put = |path: &Path, is_map: bool| {
             let known = before.iter().find(|file| file.path == path);
             // A map that was never made is no mistake.
@@ -143,6 +150,7 @@ impl Places {
                 Ok(file) => files.push(file),
                 Err(error) => {
                     files.extend(known.cloned());
+                    broken.push(path.to_path_buf());
                     errors.push(error);
                 }
             }
@@ -152,19 +160,24 @@ impl Places {
             put(&settings.map, true);
         }
         self.files.store(Arc::new(files));
+        self.broken.store(Arc::new(broken));
         errors
     }
 
-    /// Checks that the files can be used, and says whether one of them has
-    /// numbers of autonomous systems.
+    /// Checks that the databases and the map, if one was made, can be used, and
+    /// says whether one of them has numbers of autonomous systems.
     ///
     /// # Errors
-    /// The first database that cannot, with its place in the settings.
-    pub fn check(databases: &[PathBuf]) -> Result<bool, PlacesError> {
-        databases.iter().try_fold(false, |known, path| {
-            let file = PlaceFile::read(path, false, Timestamp::EPOCH)?;
-            Ok(known || file.knows_systems)
-        })
+    /// The first that cannot, with its path.
+    pub fn check(settings: &PlaceSettings) -> Result<bool, PlacesError> {
+        let read = |path: &Path, is_map| PlaceFile::read(path, is_map, Timestamp::EPOCH);
+        let databases = settings.databases.iter();
+        let known = databases.map(|path| Ok(read(path, false)?.knows_systems));
+        let known = known.collect::<Result<Vec<bool>, _>>()?;
+        if settings.map.exists() {
+            read(&settings.map, true)?;
+        }
+        Ok(known.contains(&true))
     }
 
     /// Whether any file has numbers of autonomous systems.
@@ -221,12 +234,12 @@ impl Places {
         system_in(&self.look(ip)?.0)
     }
 
-    /// The databases of the settings of which nothing could be read so far.
-    pub fn unread(&self) -> Vec<PathBuf> {
-        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The files that could not be used when they were last looked at, and
+    /// whether what was read of each before stays in force.
+    pub fn broken(&self) -> Vec<(PathBuf, bool)> {
         let files = self.files.load();
-        let is_read = |path: &PathBuf| files.iter().any(|file| file.path == *path);
-        settings.databases.iter().filter(|path| !is_read(path)).cloned().collect()
+        let is_known = |path: &PathBuf| files.iter().any(|file| file.path == *path);
+        self.broken.load().iter().map(|path| (path.clone(), is_known(path))).collect()
     }
 
     /// The files in use.

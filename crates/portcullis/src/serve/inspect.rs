@@ -58,7 +58,7 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&format!("directory.{}.ca_file", directory.number.unwrap_or(0)), error);
         }
     }
-    let systems = checks::Places::check(&settings.geo.database);
+    let systems = checks::Places::check(&convert::places(settings));
     if let Err(error) = &systems {
         add("geo.database", whole(error));
     }

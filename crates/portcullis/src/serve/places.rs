@@ -65,10 +65,9 @@ impl PlacesWatch {
         };
         let no_systems = systems_asked && !self.checks.places().knows_systems();
         let ages = self.ages();
-        let unread = self.checks.places().unread();
+        let broken = self.checks.places().broken();
         let old = ages.iter().any(|(_, age)| *age > OLD);
-        let mut told: Vec<String> =
-            unread.iter().map(|path| format!("{} cannot be used", path.display())).collect();
+        let mut told: Vec<String> = broken.iter().map(unusable).collect();
         told.extend(ages.iter().map(|(name, age)| format!("{name} is {} old", spoken(*age))));
         let (ok, text) = match (told.is_empty(), asked) {
             (true, false) => (true, "no file, and no policy asks for one".to_owned()),
@@ -79,7 +78,7 @@ impl PlacesWatch {
             }
             (false, _) => {
                 told.splice(..0, no_systems.then(|| NO_SYSTEMS.to_owned()));
-                (unread.is_empty() && !old && !no_systems, told.join("; "))
+                (broken.is_empty() && !old && !no_systems, told.join("; "))
             }
         };
         ReadyCheck { name: "places".to_owned(), ok, needed: false, text }
@@ -90,6 +89,12 @@ impl PlacesWatch {
         let files = self.checks.places().status();
         files.into_iter().map(|file| (file.name, now.since(file.data_of))).collect()
     }
+}
+
+/// What is said of a file that cannot be used.
+fn unusable((path, is_known): &(std::path::PathBuf, bool)) -> String {
+    let then = if *is_known { "; what was read of it before counts on" } else { "" };
+    format!("{} cannot be used{then}", path.display())
 }
 
 impl MetricSource for PlacesWatch {

@@ -82,6 +82,16 @@ fn lists_and_places_are_read_again_and_told_of() {
     });
     let status = gateway.ask(&["status"]);
     assert!(status.out.contains("places.map is "), "{}", status.out);
+
+    // One that is broken leaves the old content, and is told of.
+    gateway.write("data/geo/places.map", "rubbish\n");
+    wait_for(REREAD, "the broken map is told of", || {
+        let status = gateway.ask(&["status"]);
+        status.out.contains("places.map cannot be used; what was read").then_some(())
+    });
+    assert_eq!(gateway.ask(&["check-config"]).code, 1, "nor is it fit for a start");
+    code_of(&gateway, "eve@broken.example");
+    assert_eq!(gateway.trace("geo:XA from:broken.example").len(), 1);
     gateway.audit_conservation();
 }
 

@@ -175,6 +175,10 @@ impl SenderPage {
     fn when(&self, at: &Timestamp) -> String {
         self.shell.time(*at)
     }
+
+    fn is_by_file(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.provenance.origin.is_file())
+    }
 }
 
 impl EntryForm {

@@ -109,6 +109,14 @@ struct DefinitionPage {
     problem: Option<String>,
 }
 
+impl DefinitionPage {
+    /// Whether it can only be changed in the policy file; to replay a change
+    /// of it is possible here too.
+    fn is_by_file(&self) -> bool {
+        self.row.as_ref().is_some_and(|line| line.by_file)
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct NewParams {

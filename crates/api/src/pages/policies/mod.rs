@@ -20,7 +20,8 @@ fn may_change(signed: &Signed) -> bool {
 
 /// A conflict, with what to do about it.
 fn told(problem: ApiProblem) -> ApiProblem {
-    if problem.status != 409 {
+    // What the policy file manages is refused with the same status.
+    if problem.kind != "conflict" {
         return problem;
     }
     let detail = format!(

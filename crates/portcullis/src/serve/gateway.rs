@@ -131,10 +131,7 @@ impl Gateway {
         let center = center.with_recipients(Arc::clone(&watched.recipients) as _);
         let center = center.with_alerts(alerts).with_submitters(submitters);
         let center = Arc::new(center);
-        if let Err(error) = center.restore_reputation() {
-            // What was learned only advises: without it mail is taken all the same.
-            log.say(&Message::WorkFailed { work: "reputation", problem: whole(&error) });
-        }
+        restore_reputation(&center, &log);
         watchers.teach(&checks);
         let metrics = Metrics::new().with(from_events).with(Arc::clone(&center) as _);
         let metrics = metrics.with(Arc::clone(&log) as _).with(Arc::clone(&health) as _);
@@ -360,6 +357,14 @@ impl Shared {
             metadata_kept: settings.retention.metadata,
             program_version: env!("CARGO_PKG_VERSION"),
         })
+    }
+}
+
+/// Takes up what was learned of clients before. It only advises: without it
+/// mail is taken all the same.
+fn restore_reputation(center: &Center, log: &Log) {
+    if let Err(error) = center.restore_reputation() {
+        log.say(&Message::WorkFailed { work: "reputation", problem: whole(&error) });
     }
 }
 

@@ -36,7 +36,7 @@ count is logged as `lines_lost`. No line holds a secret or content of a message.
 | `v` | version of the keys, 1 |
 | `ts` | when it ended, RFC 3339, UTC, milliseconds |
 | `level` | `info` |
-| `event` | `attempt`, or what happened later: `greylist_expired`, `delivered`, `delivery_deferred`, `delivery_rejected`, `delivery_expired`, `delay_warned`, `bounced`, `bounce_suppressed`, `queue_action` |
+| `event` | `attempt`, or what happened later: `greylist_expired`, `delivered`, `delivery_deferred`, `delivery_rejected`, `delivery_expired`, `delay_warned`, `bounced`, `notice` (a try to hand over what tells the sender), `bounce_suppressed`, `queue_action` |
 | `ref` | the reference, as in the reply; `portcullis why` takes it |
 | `life` | the reference of the life-line |
 | `of` | of a later happening: the reference of its attempt |

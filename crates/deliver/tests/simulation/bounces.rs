@@ -36,7 +36,7 @@ async fn a_refused_recipient_is_reported_to_the_sender_once() {
             "bob@corp.example bounced",
             "cid@corp.example rejected #1 550 5.2.1 disabled",
             "cid@corp.example bounced",
-            "ann@sender.example delivered #1 250 2.0.0 taken",
+            "ann@sender.example notice delivered #1 250 2.0.0 taken",
         ]
     );
     let notice = &smart_host.seen().messages[0];
@@ -76,7 +76,7 @@ async fn a_notice_is_not_aimed_inward_by_whoever_owns_the_senders_domain() {
     for address in ["127.0.0.1", "10.0.0.7", "169.254.169.254"] {
         let (story, connections) = notice_to(address, false).await;
         assert_eq!(connections, 0, "{address}");
-        let refused = "ann@sender.example rejected #1 - 5.4.4 mx.sender.example:25: \
+        let refused = "ann@sender.example notice rejected #1 - 5.4.4 mx.sender.example:25: \
                        its address is not a public one";
         assert!(story.contains(&refused.to_owned()), "{address}: {story:?}");
         // What the operator chose is as he wants it.

@@ -230,16 +230,22 @@ impl House {
 
 /// A follow-up in a few words.
 fn told(what: &FollowUp) -> String {
-    use types::event::RelayAnswer;
+    use types::event::{DeliveryStep, RelayAnswer};
     let answer = |attempt: &types::RelayAttempt| match &attempt.answer {
         RelayAnswer::Reply(quoted) => format!("#{} {quoted}", attempt.number),
         RelayAnswer::NoReply(why) => format!("#{} - {why}", attempt.number),
     };
+    let of = if matches!(what, FollowUp::Notice { .. }) { "notice " } else { "" };
+    if let Some((step, attempt)) = what.delivery() {
+        let step = match step {
+            DeliveryStep::Delivered => "delivered",
+            DeliveryStep::Deferred => "deferred",
+            DeliveryStep::Rejected => "rejected",
+            DeliveryStep::Expired => "expired",
+        };
+        return format!("{of}{step} {}", answer(attempt));
+    }
     match what {
-        FollowUp::Delivered(attempt) => format!("delivered {}", answer(attempt)),
-        FollowUp::DeliveryDeferred { attempt, .. } => format!("deferred {}", answer(attempt)),
-        FollowUp::DeliveryRejected(attempt) => format!("rejected {}", answer(attempt)),
-        FollowUp::DeliveryExpired(attempt) => format!("expired {}", answer(attempt)),
         FollowUp::DelayWarned => "warned".into(),
         FollowUp::Bounced { .. } => "bounced".into(),
         FollowUp::BounceSuppressed { why } => format!("suppressed {why:?}"),

@@ -95,7 +95,7 @@ fn mail_for_a_dead_next_hop_says_so_and_goes_at_once_when_a_person_retries() {
     assert_eq!(held.code, 0, "{}", held.err);
     let refused = gateway.ask(&["queue", "retry", "--all", "--yes"]);
     assert_eq!(refused.code, 5, "{}", refused.out);
-    assert!(refused.out.contains("`queue release` lets it go"), "{}", refused.out);
+    assert!(refused.out.contains("a release lets it go"), "{}", refused.out);
 
     let sink = Sink::start_at(address);
     let released = gateway.ask(&["queue", "release", "--all", "--yes"]);

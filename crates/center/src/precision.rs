@@ -304,7 +304,7 @@ fn released(event: &Event) -> Option<EventId> {
     match &event.kind {
         types::EventKind::FollowUp {
             of,
-            what: FollowUp::Queue { action: QueueAction::Release, .. },
+            what: FollowUp::Queue { action: QueueAction::Release, of_notice: false, .. },
         } => Some(*of),
         _ => None,
     }

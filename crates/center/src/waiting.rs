@@ -158,15 +158,13 @@ fn remedy(state: RecipientState) -> &'static str {
 impl Wait {
     fn note(&mut self, event: &Event, recipient: &QueuedRecipient) {
         let EventKind::FollowUp { of, what } = &event.kind else { return };
-        if *of != recipient.event {
+        // Of the notice where that is what waits, else of the message.
+        if *of != recipient.event || what.is_of_notice() != self.is_notice {
             return;
         }
         match what {
-            // Of the notice where that is what waits, else of the message.
             FollowUp::DeliveryDeferred { attempt, .. }
-            | FollowUp::Notice { step: DeliveryStep::Deferred, attempt }
-                if matches!(what, FollowUp::Notice { .. }) == self.is_notice =>
-            {
+            | FollowUp::Notice { step: DeliveryStep::Deferred, attempt } => {
                 let answer = attempt.answer.to_string();
                 self.last_try = Some(LastTry {
                     number: attempt.number,

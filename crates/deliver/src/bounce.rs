@@ -56,6 +56,9 @@ fn enter_failure(
 ) {
     match sent {
         Ok(notice) => settlement.told = Some(FollowUp::Bounced { notice: *notice }),
+        // That no notice follows a notice goes without saying, and is no news of
+        // the message it is about.
+        Err(NotSent::Suppressed(_)) if message.notice => {}
         Err(NotSent::Suppressed(why)) => {
             settlement.told = Some(FollowUp::BounceSuppressed { why: *why });
         }

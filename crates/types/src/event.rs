@@ -176,6 +176,9 @@ pub enum FollowUp {
         /// Why, in their words; may be empty.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         note: String,
+        /// Whether what they acted on is the notice about the message.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        of_notice: bool,
     },
 }
 
@@ -207,9 +210,14 @@ impl FollowUp {
             | FollowUp::DeliveryExpired(_)
             | FollowUp::Bounced { .. }
             | FollowUp::BounceSuppressed { .. } => "bounced",
-            FollowUp::Notice { .. } => return None,
+            FollowUp::Notice { .. } | FollowUp::Queue { of_notice: true, .. } => return None,
             FollowUp::Queue { action, .. } => action.state(),
         })
+    }
+
+    /// Whether it befell the notice about the message, and not the message.
+    pub fn is_of_notice(&self) -> bool {
+        matches!(self, FollowUp::Notice { .. } | FollowUp::Queue { of_notice: true, .. })
     }
 
     /// The try at a next hop that it was, and what came of it, whether of the

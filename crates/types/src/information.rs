@@ -169,16 +169,17 @@ fn of_follow_up(what: &FollowUp) -> String {
         FollowUp::BounceSuppressed { why: BounceSuppression::RateLimited } => {
             "no bounce: too many of them".to_owned()
         }
-        FollowUp::Queue { action, by, note } => {
+        FollowUp::Queue { action, by, note, of_notice } => {
             let done = match action {
                 QueueAction::Hold => "held",
                 QueueAction::Release => "released",
                 QueueAction::Retry => "retried",
                 QueueAction::Delete => "deleted",
             };
+            let of = if *of_notice { "notice to the sender: " } else { "" };
             match note.is_empty() {
-                true => format!("{done} by {by}"),
-                false => format!("{done} by {by}: {note}"),
+                true => format!("{of}{done} by {by}"),
+                false => format!("{of}{done} by {by}: {note}"),
             }
         }
     }

@@ -102,7 +102,7 @@ impl ReputationMark {
             }
             EventKind::Attempt(outcome) => ReputationMark::of_reason(outcome.reason()),
             EventKind::FollowUp {
-                what: FollowUp::Queue { action: QueueAction::Release, .. },
+                what: FollowUp::Queue { action: QueueAction::Release, of_notice: false, .. },
                 ..
             } => Some(ReputationMark::Released),
             EventKind::FollowUp { what, .. } => what.reason().and_then(ReputationMark::of_reason),

@@ -25,6 +25,9 @@ pub struct Delay {
 /// Divides the time between the events of a life-line, oldest first.
 pub(super) fn delay(events: &[Event]) -> Delay {
     let mut delay = Delay::default();
+    // A notice takes its own time, which is none of the message's.
+    let of_message = |event: &&Event| !event.follow_up().is_some_and(FollowUp::is_of_notice);
+    let events: Vec<&Event> = events.iter().filter(of_message).collect();
     for pair in events.windows(2) {
         let [before, after] = pair else { continue };
         let gap = millis_between(before.at, after.at);

@@ -72,16 +72,17 @@ pub(super) fn follow_up_text(what: &FollowUp) -> String {
             "Too many bounces in a short time: one more would make us a source of backscatter."
                 .to_owned()
         }
-        FollowUp::Queue { action, by, note } => {
+        FollowUp::Queue { action, by, note, of_notice } => {
             let done = match action {
                 QueueAction::Hold => "Held back",
                 QueueAction::Release => "Released",
                 QueueAction::Retry => "A try was asked for",
                 QueueAction::Delete => "Deleted without telling the sender",
             };
+            let of = if *of_notice { "The notice to the sender: " } else { "" };
             match note.is_empty() {
-                true => format!("{done} by {by}."),
-                false => ended(format!("{done} by {by}: {note}")),
+                true => format!("{of}{done} by {by}."),
+                false => ended(format!("{of}{done} by {by}: {note}")),
             }
         }
     }

@@ -374,11 +374,14 @@ fn whole(span: Duration) -> Duration {
 /// How a life-line stands.
 fn state(events: &[Event], now: Timestamp, times: GreylistTimes) -> LifeState {
     // What becomes of a notice changes nothing for the message it is about.
-    let of_notice = |event: &&Event| matches!(event.follow_up(), Some(FollowUp::Notice { .. }));
+    let of_notice = |event: &&Event| event.follow_up().is_some_and(FollowUp::is_of_notice);
     let Some(last) = events.iter().rev().find(|event| !of_notice(event)) else {
         return LifeState::Unknown;
     };
-    let any = |is: fn(&FollowUp) -> bool| events.iter().filter_map(Event::follow_up).any(is);
+    let any = |is: fn(&FollowUp) -> bool| {
+        let mut steps = events.iter().filter_map(Event::follow_up);
+        steps.any(|what| !what.is_of_notice() && is(what))
+    };
     let waited = events.first().is_some_and(|first| {
         first.outcome_kind() == Some(OutcomeKind::Deferred) && first.outcome().is_some()
     });

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use types::event::{RelayAnswer, RelayAttempt};
+use types::event::{QueueAction, RelayAnswer, RelayAttempt};
 use types::finding::{RateHolder, RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, PolicyOption, RecipientValidation};
 use types::{
@@ -182,10 +182,25 @@ fn a_notice_that_is_delivered_does_not_deliver_what_it_is_about() {
     let expected =
         ["accepted", "refused by the next hop", "bounced", "notice to the sender delivered"];
     assert_eq!(titles, expected);
-    // A message that waits, of which the sender was told, still waits.
-    let warned = FollowUp::Delivered(relay(RelayAnswer::NoReply("x".into()))).of_notice();
-    let events = [events[0].clone(), follow(2, 1, FollowUp::DelayWarned), follow(3, 2, warned)];
-    assert_eq!(told(&events, at(60)).head, "Queued");
+    // A message that waits, of which the sender was told, still waits for the
+    // next hop, whatever is done to what told it.
+    let taken = RelayAnswer::Reply(Quoted::new(Some(250), None, "Ok"));
+    let silent = RelayAnswer::NoReply("connection refused".into());
+    let deleted = FollowUp::Queue {
+        action: QueueAction::Delete,
+        by: "ann".into(),
+        note: String::new(),
+        of_notice: true,
+    };
+    let events = [
+        events[0].clone(),
+        follow(2, 0, FollowUp::DelayWarned),
+        follow(3, 10, FollowUp::Delivered(relay(taken)).of_notice()),
+        follow(4, 20, deleted),
+        follow(5, 60, FollowUp::DeliveryDeferred { attempt: relay(silent), next: at(90) }),
+    ];
+    let story = told(&events, at(60));
+    assert_eq!((story.head.as_str(), story.delay.next_hop_ms), ("Queued", 60_000));
 }
 
 #[test]

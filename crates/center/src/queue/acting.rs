@@ -177,6 +177,7 @@ impl Center {
             action: order.action,
             by: caller.name.to_string(),
             note: order.note.trim().to_owned(),
+            of_notice: message.notice,
         };
         Event {
             schema: SCHEMA,

@@ -183,7 +183,10 @@ struct QueueNow<'a> {
 impl QueueNow<'_> {
     fn recipients(&self, wanted: impl Fn(&QueuedRecipient) -> bool) -> Vec<EventId> {
         let messages = self.seen.parts.queue.list(None, QUEUED_MAX);
-        let recipients = messages.iter().flat_map(|message| &message.recipients);
+        // A notice has no row of its own: the row it hangs on is that of the
+        // message it is about, which waits no more. `queue list` has it.
+        let messages = messages.iter().filter(|message| !message.notice);
+        let recipients = messages.flat_map(|message| &message.recipients);
         recipients.filter(|recipient| wanted(recipient)).map(|recipient| recipient.event).collect()
     }
 }

@@ -406,7 +406,10 @@ fn said(event: &Event) -> Option<Said> {
         Some(FollowUp::Delivered(_) | FollowUp::Notice { step: DeliveryStep::Delivered, .. }) => {
             return Some(Said::Exists);
         }
-        Some(FollowUp::DeliveryRejected(relay)) => {
+        Some(
+            FollowUp::DeliveryRejected(relay)
+            | FollowUp::Notice { step: DeliveryStep::Rejected, attempt: relay },
+        ) => {
             let RelayAnswer::Reply(quoted) = &relay.answer else { return None };
             return (quoted.enhanced == Some(NO_SUCH_MAILBOX)).then_some(Said::DoesNot);
         }

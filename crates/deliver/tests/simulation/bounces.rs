@@ -98,7 +98,9 @@ async fn a_failed_notice_is_answered_by_nothing() {
     house.settle().await;
     let story = house.story();
     assert!(story.contains(&"bob@corp.example suppressed NullReversePath".into()), "{story:?}");
-    assert!(story.contains(&"cid@corp.example suppressed NullReversePath".into()), "{story:?}");
+    let refused = "cid@corp.example notice rejected #1 550 5.2.1 disabled".to_owned();
+    assert!(story.contains(&refused), "{story:?}");
+    assert!(!story.iter().any(|step| step.starts_with("cid@corp.example suppressed")), "{story:?}");
     assert_eq!(smart_host.seen().messages.len(), 0);
 }
 

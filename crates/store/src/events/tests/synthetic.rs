@@ -268,6 +268,7 @@ fn follow_up(dice: &mut Dice) -> FollowUp {
             action: QueueAction::Release,
             by: "Ann.Admin".to_owned(),
             note: String::new(),
+            of_notice: false,
         },
         1 => FollowUp::Delivered(relay(250, "queued as 4F2")),
         2 => FollowUp::DeliveryRejected(relay(550, "no such user")),

@@ -217,6 +217,15 @@ pub struct DkimFacts {
     pub flaw: Option<Flaw>,
 }
 
+impl DkimFacts {
+    /// Whether nobody looked because there is too much to look at, so that the
+    /// result is not known. A header nobody can rely on is known to prove
+    /// nothing.
+    pub fn is_unseen(&self) -> bool {
+        self.flaw == Some(Flaw::TooLarge)
+    }
+}
+
 /// One DKIM signature.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SignatureFacts {

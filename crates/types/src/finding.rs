@@ -292,7 +292,7 @@ impl Observed {
             Observed::Spf(facts) => {
                 facts.result == SpfResult::TempError || facts.flaw == Some(Flaw::Unexplained)
             }
-            Observed::Dkim(facts) => facts.flaw.is_some() || facts.result == DkimResult::TempError,
+            Observed::Dkim(facts) => facts.is_unseen() || facts.result == DkimResult::TempError,
             Observed::Dmarc(facts) => facts.result == DmarcResult::TempError,
             Observed::Arc(facts) => facts.result == ArcResult::TempError,
             Observed::Lists(facts) => {

@@ -21,8 +21,8 @@ use types::authentication::is_within;
 use super::answers::Answers;
 use super::tags;
 
-/// What each signature that could be read is worth, in order. Of `message`
-/// only the header counts.
+/// What each signature that could be read is worth, in order. `message` is a
+/// header alone: what the library takes for a body in it is in neither hash.
 pub(super) fn verified<'m>(
     message: &'m AuthenticatedMessage<'m>,
     body: &BodyHashes,
@@ -49,6 +49,9 @@ fn verify(
     keys: &Answers,
 ) -> Result<(), DkimResult> {
     let neutral = |error| Err(DkimResult::Neutral(Error::Dkim(error)));
+    if !message.raw_body().is_empty() {
+        return neutral(DkimError::BodyHashMismatch);
+    }
     if signature.x != 0 && signature.x <= signature.t {
         return neutral(DkimError::SignatureExpired);
     }
@@ -111,5 +114,33 @@ fn fits(signature: &Signature, covered: &[u8], record: &[u8]) -> bool {
             .verify(digest(&SHA256, covered).as_ref(), &signature.b)
             .is_ok(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use content::BodyHashing;
+
+    use super::*;
+
+    /// Signed with the key of RFC 8463 appendix A.2.
+    const HEADER: &str = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; \
+        d=corp.example; s=k1; h=from:subject; bh=DD3L33E64/RV0CUJdfGTtPGKU7OPJpo/2LxOdf3k0RI=; \
+        b=5opKFORt9uqVypDe2d8G08Wcuyo/LLpUCRWfFHXBOiUC1JYBROcfa6pIVxBK7Fjkrd6qmZPqaTOdjpjqr+ViDg==\r\n\
+        From: Bob <bob@corp.example>\r\nSubject: Hello\r\n";
+
+    #[test]
+    fn what_is_in_neither_hash_is_signed_by_nobody() {
+        let record = "k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let key = Answers::key("k1._domainkey.corp.example", record);
+        let mut body = BodyHashing::default();
+        body.push(b"\r\nHello Bob.\r\n");
+        let changed = DkimResult::Neutral(Error::Dkim(DkimError::BodyHashMismatch));
+        for (lines, expected) in [("", DkimResult::Pass), ("Pay now\r\n", changed)] {
+            let header = format!("{HEADER}{lines}\r\n");
+            let message = AuthenticatedMessage::parse(header.as_bytes()).unwrap();
+            let found = verified(&message, &body.hashes(), &key);
+            assert_eq!(found[0].result(), &expected, "{lines}");
+        }
     }
 }

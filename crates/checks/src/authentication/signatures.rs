@@ -57,6 +57,13 @@ impl<'a> Signed<'a> {
         let large = (!arrived.is_whole() && body.is_none())
             || header.octets().len() > HEADER_OCTETS_MAX
             || header.fields().nth(FIELDS_MAX).is_some();
+        // Programs do not agree where such a header ends, so what is shown to
+        // people need not be what was signed, whichever way we read it.
+        let is_ambiguous = || !header.is_all_fields();
+        let flaw = match large {
+            true => Some(Flaw::TooLarge),
+            false => is_ambiguous().then_some(Flaw::Syntax),
+        };
         let shown = header.body_at().filter(|_| body.is_some()).unwrap_or(message.len());
         Signed {
             message: message.get(..shown).unwrap_or(message),
@@ -64,7 +71,7 @@ impl<'a> Signed<'a> {
             signatures,
             seals: named("ARC-Seal"),
             sealed: named("ARC-Message-Signature"),
-            flaw: large.then_some(Flaw::TooLarge),
+            flaw,
         }
     }
 
@@ -162,7 +169,8 @@ impl<'a> Signed<'a> {
     }
 
     /// The message without the signatures that are not looked at, so that
-    /// the library sees none of them.
+    /// the library sees none of them. There is nothing but fields in its
+    /// header, so that nothing else gets lost.
     fn within_limits(&self) -> Cow<'a, [u8]> {
         let fits = |place: usize, value: &[u8]| place < SIGNATURES_MAX && is_readable(value);
         if self.signatures.iter().enumerate().all(|(place, value)| fits(place, value)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use checks::{Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion};
-use content::{BodyHashes, BodyHashing};
+use content::{BodyHashes, BodyHashing, HeaderBlock};
 use mail_auth::crypto::Ed25519Key;
 use mail_auth::dkim::{Canonicalization, DkimSigner};
 use mail_auth::headers::HeaderWriter;
@@ -33,7 +33,7 @@ impl Message {
     fn beginning(text: &str) -> Self {
         let mut body = BodyHashing::default();
         body.push(text.as_bytes());
-        let header = text.find("\r\n\r\n").unwrap() + 4;
+        let header = HeaderBlock::of(text.as_bytes()).body_at().unwrap();
         let octets = text.as_bytes()[..header].to_vec();
         Message { octets, whole: false, hashes: Some(body.hashes()) }
     }
@@ -243,7 +243,8 @@ async fn size_makes_no_difference_to_a_signature() {
     let identity = relaxed.replace("d=sender.example;", "d=sender.example; i=x@evil.example;");
     let length = relaxed.replace("d=sender.example;", "d=sender.example; l=3;");
     let all = [&*stranger, &*mixed, &*simple, &*length, "DKIM-Signature: v=1\r\n", &*relaxed];
-    let rows: [(String, Option<DkimResult>); 9] = [
+    let malformed = message.replacen("\r\n\r\n", "\r\nPay now\r\n\r\n", 1);
+    let rows: [(String, Option<DkimResult>); 11] = [
         (format!("{simple}{message}"), Some(DkimResult::Pass)),
         (format!("{mixed}{message}"), Some(DkimResult::Pass)),
         (format!("{relaxed}{message}"), Some(DkimResult::Pass)),
@@ -253,6 +254,8 @@ async fn size_makes_no_difference_to_a_signature() {
         (format!("{relaxed}{message}").replace("Subject: x", "Subject: y"), Some(DkimResult::Fail)),
         (format!("{identity}{message}"), Some(DkimResult::Fail)),
         (format!("{expired}{message}"), None),
+        (format!("{simple}{malformed}"), Some(DkimResult::Neutral)),
+        (format!("{}{malformed}", all.concat()), Some(DkimResult::Neutral)),
     ];
     for (text, expected) in rows {
         let from = ["ann@sender.example"];
@@ -263,6 +266,53 @@ async fn size_makes_no_difference_to_a_signature() {
             assert!(expected.is_none_or(|expected| expected == whole.dkim.result), "{whole:?}");
         }
     }
+}
+
+/// Lines that are no field, in a header that otherwise is what was signed: what
+/// programs that end the header there show first was signed by nobody.
+const NO_FIELDS: &[&str] = &[
+    "Pay to IBAN 123 now\r\n more text\r\n",
+    "Pay to IBAN 123: now\r\n",
+    "Pay: to IBAN 123\r\nnow\r\n",
+    "Pay : now\r\n",
+    "Pay to IBAN 123 now\n",
+    ": now\r\n",
+];
+
+#[tokio::test]
+async fn no_signature_stands_for_a_header_with_a_line_that_is_no_field() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let from = ["ann@mail.sender.example"];
+    let field = signature(MESSAGE, "sender.example", None);
+    let junk = "DKIM-Signature: x\r\n".to_owned();
+    let many = format!("{field}{}", junk.repeat(SIGNATURES_MAX));
+    for signatures in [field.clone(), format!("{junk}{field}"), format!("{field}{junk}"), many] {
+        let sound = format!("{signatures}{MESSAGE}");
+        for message in [Message::whole(&sound), Message::beginning(&sound)] {
+            let found = authenticate_at(message, &from, None, &world, NOW).await;
+            assert_eq!(found.dmarc.result, DmarcResult::Pass, "{sound}");
+        }
+        for lines in NO_FIELDS {
+            let behind = sound.replacen("\r\n\r\n", &format!("\r\n{lines}\r\n"), 1);
+            let first = format!("{lines}{sound}");
+            for text in [behind, first] {
+                for message in [Message::whole(&text), Message::beginning(&text)] {
+                    let found = authenticate_at(message, &from, None, &world, NOW).await;
+                    let flawed = (DkimResult::Neutral, Some(Flaw::Syntax));
+                    assert_eq!((found.dkim.result, found.dkim.flaw), flawed, "{text}");
+                    let dmarc = (found.dmarc.result, found.dmarc.request);
+                    assert_eq!(dmarc, (DmarcResult::Fail, DmarcRequest::Reject), "{text}");
+                }
+            }
+        }
+    }
+    // Of a chain nothing is believed either.
+    let set = "ARC-Seal: i=1; cv=none\r\nARC-Message-Signature: i=1\r\n";
+    let text = format!("{set}{}{MESSAGE}", NO_FIELDS[0]);
+    let found = authenticate(&text, &from, None, &world).await;
+    assert_eq!((found.arc.result, found.arc.flaw), (ArcResult::Fail, Some(Flaw::Syntax)));
 }
 
 #[tokio::test]

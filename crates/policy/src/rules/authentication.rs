@@ -158,7 +158,7 @@ fn spf_result(evidence: &Evidence) -> Option<SpfResult> {
 /// known is no failure.
 fn dkim_result(evidence: &Evidence) -> Option<DkimResult> {
     match evidence.latest(CheckName::Dkim) {
-        Some(Observed::Dkim(facts)) if facts.flaw.is_none() => Some(facts.result),
+        Some(Observed::Dkim(facts)) if !facts.is_unseen() => Some(facts.result),
         _ => None,
     }
 }

@@ -68,6 +68,10 @@ fn each_result_leads_to_what_the_definition_says() {
     at_data("dkim fail reject", "dkim fail sender.example", "reject auth.dkim by #1");
     at_data("dkim none hold", "", "hold hold.authentication by #1");
     at_data("dkim temperror defer", "dkim temperror x.example", "defer auth.temporary by #1");
+    let neutral = "dkim neutral x.example";
+    at_data("dkim neutral hold", &format!("{neutral} unseen"), "proceed");
+    let held = "hold hold.authentication by #1";
+    at_data("dkim neutral hold", &format!("{neutral} malformed"), held);
     at_data("dmarc fail reject", "dmarc fail", "reject auth.dmarc by #1");
     at_data("dmarc fail honour", "dmarc fail asks reject", "reject auth.dmarc by #1");
     let set_aside = "hold hold.dmarc_quarantine by #1";
@@ -224,6 +228,7 @@ fn mail_in_our_name_whose_signature_is_not_looked_at_waits_for_somebody() {
     check(guard, &author("dkim neutral evil.example unseen"), refused);
     check(guard, &author("unseen"), refused);
     check(guard, &author("dkim neutral corp.example"), refused);
+    check(guard, &author("dkim neutral corp.example malformed"), refused);
     // With two authors, the one that nothing speaks for.
     let both = "author eve@open.example dkim neutral corp.example unseen";
     check(guard, &author(both), refused);

@@ -229,8 +229,8 @@ pub(crate) struct Mail {
     pub(crate) spf: SpfResult,
     pub(crate) dkim: (DkimResult, String),
     pub(crate) dmarc: (DmarcResult, DmarcRequest),
-    /// Whether the header is too large for its signatures to be looked at.
-    pub(crate) unseen: bool,
+    /// Why the signatures in the header were not looked at.
+    pub(crate) flaw: Option<Flaw>,
     pub(crate) lists: Vec<ListFacts>,
     pub(crate) place: Observed,
     pub(crate) evidence: Evidence,
@@ -268,7 +268,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         spf: SpfResult::None,
         dkim: (DkimResult::None, String::new()),
         dmarc: (DmarcResult::None, DmarcRequest::None),
-        unseen: false,
+        flaw: None,
         lists: Vec::new(),
         place: Observed::Place(PlaceFacts::default()),
         evidence: Evidence::new(),
@@ -295,7 +295,8 @@ pub(crate) fn mail(line: &str) -> Mail {
             "spf" => mail.spf = of_slug(SpfResult::ALL, words.next(), |one| one.slug()),
             "dmarc" => mail.dmarc.0 = of_slug(DmarcResult::ALL, words.next(), |one| one.slug()),
             "asks" => mail.dmarc.1 = of_slug(DmarcRequest::ALL, words.next(), |one| one.slug()),
-            "unseen" => mail.unseen = true,
+            "unseen" => mail.flaw = Some(Flaw::TooLarge),
+            "malformed" => mail.flaw = Some(Flaw::Syntax),
             "dkim" => {
                 let result = of_slug(DkimResult::ALL, words.next(), |one| one.slug());
                 mail.dkim = (result, words.next().unwrap().to_owned());
@@ -396,7 +397,7 @@ impl Mail {
 
     fn dkim_facts(&self) -> DkimFacts {
         let (result, domain) = self.dkim.clone();
-        let flaw = self.unseen.then_some(Flaw::TooLarge);
+        let flaw = self.flaw;
         let one = SignatureFacts { domain, result, flaw, ..SignatureFacts::default() };
         let signatures = if result == DkimResult::None { Vec::new() } else { vec![one] };
         DkimFacts { result, signatures, flaw, ..DkimFacts::default() }
@@ -408,7 +409,7 @@ impl Mail {
             result: self.dmarc.0,
             domain: author.map_or("", |(_, domain)| domain).to_owned(),
             request: self.dmarc.1,
-            flaw: self.unseen.then_some(Flaw::TooLarge),
+            flaw: self.flaw,
             ..DmarcFacts::default()
         }
     }

@@ -29,15 +29,27 @@ pub(super) fn is_sound(value: &[u8], required: &[&str]) -> bool {
 
 /// The value of one tag without blanks and folds, in lower case.
 pub(super) fn tag(value: &[u8], name: &str) -> Option<String> {
-    bare_tag(value, name).map(|value| value.to_lowercase())
-}
-
-/// The same as it is written.
-pub(super) fn bare_tag(value: &[u8], name: &str) -> Option<String> {
     let text = std::str::from_utf8(value).ok()?;
     let tags = text.split(';').filter_map(|tag| tag.split_once('='));
     let found = tags.into_iter().find(|(known, _)| known.trim() == name)?.1;
-    Some(found.chars().filter(|c| !c.is_whitespace()).collect())
+    Some(found.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase())
+}
+
+/// The values of one tag without blanks and folds, in order, as generously as
+/// the library reads the record of a key: other tags may be in any encoding,
+/// and the case of the name does not matter.
+pub(super) fn of_record<'r>(
+    record: &'r [u8],
+    name: &'r str,
+) -> impl DoubleEndedIterator<Item = Vec<u8>> + 'r {
+    let bare = |text: &[u8]| -> Vec<u8> {
+        text.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect()
+    };
+    record.split(|octet| *octet == b';').filter_map(move |tag| {
+        let (known, value) = tag.split_at_checked(tag.iter().position(|octet| *octet == b'=')?)?;
+        let is_meant = bare(known).eq_ignore_ascii_case(name.as_bytes());
+        is_meant.then(|| bare(value.get(1..).unwrap_or_default()))
+    })
 }
 
 #[cfg(test)]
@@ -52,5 +64,12 @@ mod tests {
             assert!(!is_sound(list.as_bytes(), &["a", "b"]), "{list}");
         }
         assert_eq!(tag(b"a=1; h=From:\r\n To", "h").as_deref(), Some("from:to"));
+    }
+
+    #[test]
+    fn the_record_of_a_key_is_read_whatever_else_is_in_it() {
+        let record = b"v=DKIM1; n=f\xfcr uns; P = MIG\r\n\t f=;p=; k";
+        assert_eq!(of_record(record, "p").collect::<Vec<_>>(), [&b"MIGf="[..], b""]);
+        assert_eq!(of_record(record, "k").count(), 0);
     }
 }

@@ -268,6 +268,26 @@ async fn size_makes_no_difference_to_a_signature() {
     }
 }
 
+#[tokio::test]
+async fn size_makes_no_difference_to_how_a_key_is_written() {
+    let world = SimulatedResolver::new();
+    let signed = format!("{}{MESSAGE}", signature(MESSAGE, "sender.example", None));
+    let bare = KEY.trim_end_matches('=').replace("qYAYK", "qYA YK");
+    for record in [
+        [b"n=f\xfcr uns; ", KEY.as_bytes()].concat(),
+        KEY.replace("p=", "P=").replace("k=e", "K=E").into_bytes(),
+        KEY.replace("p=", "p = ").into_bytes(),
+        bare.into_bytes(),
+        format!("{KEY}=; p=!").into_bytes(),
+    ] {
+        world.set_texts("k1._domainkey.sender.example", Ok(vec![record.clone()]));
+        for message in [Message::whole(&signed), Message::beginning(&signed)] {
+            let found = authenticate_at(message, &[], None, &world, NOW).await;
+            assert_eq!(found.dkim.result, DkimResult::Pass, "{}", record.escape_ascii());
+        }
+    }
+}
+
 /// Lines that are no field, in a header that otherwise is what was signed: what
 /// programs that end the header there show first was signed by nobody.
 const NO_FIELDS: &[&str] = &[

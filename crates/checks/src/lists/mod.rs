@@ -257,13 +257,10 @@ impl Lists {
                 }
                 None => (ListAnswer::Failed(ListFailure::NotRead), None),
             },
-            ListSource::Zone(zone) => match &list.settings.zone_key {
-                Some(secret) => {
-                    let answer = self.ask_zone(list, secret.asked(), key, resolver).await;
-                    (secret.kept_out_of(answer), None)
-                }
-                None => (self.ask_zone(list, zone, key, resolver).await, None),
-            },
+            ListSource::Zone(zone) => {
+                let zone = list.settings.zone_key.as_ref().map_or(zone, ZoneKey::asked);
+                (self.ask_zone(list, zone, key, resolver).await, None)
+            }
         };
         list.counts.count(&answer, self.clock.now());
         (answer, read_ago_s)

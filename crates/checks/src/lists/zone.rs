@@ -10,6 +10,7 @@ use world::{DnsError, Family, Resolver};
 
 use super::guard::{Standing, Suspicion, Tested};
 use super::question::{Kind, ListKey};
+use super::zone_key::ZoneKey;
 use super::{List, Lists};
 
 impl Lists {
@@ -73,13 +74,15 @@ impl Lists {
     ) -> ListAnswer {
         let (kind, now) = (key.kind(), self.clock.now());
         let guard = list.guard(kind);
+        let secret = list.settings.zone_key.as_ref();
+        let look_up = || look_up(name, secret, resolver, heard);
         let answer = match guard.standing(now, list.settings.has_test_entries) {
             Standing::Suspended => return ListAnswer::Failed(ListFailure::Suspended),
             Standing::Silent => return ListAnswer::Failed(ListFailure::TimedOut),
-            Standing::Believed => look_up(name, resolver, heard).await,
+            Standing::Believed => look_up().await,
             Standing::Due => {
-                let (tested, answer) =
-                    join(test_entries(kind, zone, resolver), look_up(name, resolver, heard)).await;
+                let tested = test_entries(kind, zone, resolver);
+                let (tested, answer) = join(tested, look_up()).await;
                 guard.tested(tested, now);
                 answer
             }
@@ -87,7 +90,7 @@ impl Lists {
                 guard.tested(test_entries(kind, zone, resolver).await, now);
                 match guard.suspended() {
                     Some(_) => return ListAnswer::Failed(ListFailure::Suspended),
-                    None => look_up(name, resolver, heard).await,
+                    None => look_up().await,
                 }
             }
         };
@@ -103,9 +106,14 @@ impl Lists {
     }
 }
 
-/// The answer of a zone about one name, with its explanation if there is one;
-/// a listing is `heard` before that is asked for.
-async fn look_up(name: &str, resolver: &dyn Resolver, heard: &OnceLock<ListAnswer>) -> ListAnswer {
+/// The answer of a zone about one name, with its explanation if there is one
+/// that may be remembered; a listing is `heard` before that is asked for.
+async fn look_up(
+    name: &str,
+    secret: Option<&ZoneKey>,
+    resolver: &dyn Resolver,
+    heard: &OnceLock<ListAnswer>,
+) -> ListAnswer {
     let answers = match resolver.addresses_in(Family::V4, name).await {
         Ok(found) => found,
         Err(DnsError::NoSuchName | DnsError::NoRecords) => return ListAnswer::NotListed,
@@ -129,6 +137,8 @@ async fn look_up(name: &str, resolver: &dyn Resolver, heard: &OnceLock<ListAnswe
     let _ = heard.set(ListAnswer::listed(answers.clone(), None));
     let texts = resolver.texts(name).await.unwrap_or_default();
     let text = texts.first().map(|text| String::from_utf8_lossy(text));
+    // Before it is cut, or part of a key could be left at its end.
+    let text = text.filter(|text| !secret.is_some_and(|secret| secret.is_in(text)));
     ListAnswer::listed(answers, text.as_deref())
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use types::{Domain, ListAnswer};
+use types::Domain;
 
 /// Longest label (RFC 1035 section 2.3.4).
 const OCTETS_MAX: usize = 63;
@@ -30,17 +30,10 @@ impl ZoneKey {
         &self.asked
     }
 
-    /// An answer that may be remembered: without its explanation, should a
-    /// list repeat there what it was asked for.
-    pub(super) fn kept_out_of(&self, answer: ListAnswer) -> ListAnswer {
-        match answer {
-            ListAnswer::Listed { answers, text: Some(text) }
-                if text.to_ascii_lowercase().contains(&*self.label) =>
-            {
-                ListAnswer::Listed { answers, text: None }
-            }
-            other => other,
-        }
+    /// Whether `text` names it: a list may repeat what it was asked for, and
+    /// such a text is kept nowhere.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        text.to_ascii_lowercase().contains(&*self.label)
     }
 }
 

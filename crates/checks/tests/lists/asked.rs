@@ -7,6 +7,7 @@ use std::time::Duration;
 use checks::{
     CheckSettings, Checks, Directories, HarvestLimits, KnownLimits, ListFormat, ListKey,
     ListSettings, ListSource, RateLimit, RateLimits, RecipientSettings, Refusing, WhenStale,
+    ZoneKey,
 };
 use types::policy::GreylistTimes;
 use types::{Domain, ListAnswer, ListFacts, ListFailure, ListQuestion, ListSubject, Timestamp};
@@ -222,6 +223,29 @@ async fn the_settings_give_a_list_another_zone_and_no_test_entries() {
     let facts = ask(&world, "192.0.2.1", &names).await;
     assert!(matches!(facts.answer, ListAnswer::Listed { .. }), "{facts:?}");
     assert_eq!(facts.list.as_str(), "bl.example", "the key is nobody's business");
+}
+
+#[tokio::test]
+async fn no_part_of_a_key_is_kept_of_an_explanation() {
+    let (world, names) = (world(), SimulatedResolver::new());
+    let zone_key = ZoneKey::new("Secret", &domain("bl.example"));
+    let settings = ListSettings {
+        zone_key,
+        has_test_entries: false,
+        ..ListSettings::zone(domain("bl.example"))
+    };
+    assert!(world.checks.lists().replace(vec![settings]).is_empty());
+    // The second lies across the end of what is kept.
+    let rows = ["see SECRET", &format!("{}secret.bl", "x".repeat(197)), "see bl.example"];
+    for (number, text) in rows.into_iter().enumerate() {
+        let name = format!("{number}.2.0.192.secret.bl.example");
+        enter(&names, &name, "127.0.0.2");
+        names.add_text(&name, text);
+        let facts = ask(&world, &format!("192.0.2.{number}"), &names).await;
+        let kept = (number == 2).then_some(text);
+        let expected = ListAnswer::listed(vec!["127.0.0.2".parse().unwrap()], kept);
+        assert_eq!(facts.answer, expected, "{text}");
+    }
 }
 
 /// Answers after a time, and counts what is under way.

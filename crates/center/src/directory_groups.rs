@@ -248,8 +248,11 @@ fn changes(
     let named = named(content);
     let stored: BTreeMap<&str, &StoredGroup> =
         of(content, directory).map(|stored| (stored.group.name.as_str(), stored)).collect();
+    // One that was gone, and is back, decides mail as it was last.
+    let decides =
+        |stored: &&&StoredGroup| is_present(stored) || groups.contains_key(&stored.group.name);
     let before: Vec<&Group> =
-        stored.values().filter(|stored| is_present(stored)).map(|stored| &stored.group).collect();
+        stored.values().filter(decides).map(|stored| &stored.group).collect();
     let tally = guard::tally(&before, groups);
     let mut taken = GroupsTaken {
         groups: groups.len(),

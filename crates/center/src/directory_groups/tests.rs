@@ -149,6 +149,29 @@ fn a_group_that_left_stays_while_a_policy_names_it() {
 }
 
 #[test]
+fn a_group_that_comes_back_is_guarded_like_one_that_never_left() {
+    let house = house();
+    house.take(&[("A", FOUR), ("B", &["eve@x.example"])]).unwrap();
+    house.name_it("corp:B");
+    house.take(&[("A", FOUR)]).unwrap();
+    let emptied = house.refused(&[("A", FOUR), ("B", &[])]);
+    assert!(emptied.starts_with("the group \"corp:B\", which a policy names"), "{emptied}");
+    assert_eq!(house.members("corp:B"), Some(1));
+    let taken = house.take(&[("A", FOUR), ("B", &["eve@x.example", "fay@x.example"])]).unwrap();
+    assert_eq!((taken.added, taken.removed, house.members("corp:B")), (1, 0, Some(2)));
+    // The settings read no groups for a while; the first reading is no new one.
+    house.name_it("corp:A");
+    house.groups.keep_only(&[]).unwrap();
+    let shrunk = house.refused(&[("A", &FOUR[..1]), ("B", &["eve@x.example"])]);
+    assert!(shrunk.starts_with("4 of 6 memberships"), "{shrunk}");
+    assert_eq!((house.members("corp:A"), house.members("corp:B")), (Some(4), Some(2)));
+    let taken = house.take(&[("A", FOUR), ("B", &["eve@x.example", "fay@x.example"])]).unwrap();
+    assert_eq!((taken.added, taken.removed), (0, 0));
+    let group = house.gateway.center.group(&root(), "corp:A").unwrap();
+    assert_eq!(group.directory.unwrap().gone, None);
+}
+
+#[test]
 fn a_policy_that_would_not_fit_any_more_keeps_the_old_members() {
     let house = house();
     house.take(&[("Partners", &["ann@x.example", "bob@x.example"])]).unwrap();

@@ -7,7 +7,8 @@ use types::{GroupsKnown, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken, 
 use super::groups::Flat;
 use super::{Service, SyncError, SyncHow, SyncedDirectories};
 
-/// Keeps the groups of directories for policies. Calls block.
+/// Keeps the groups of directories for policies. Calls block, and those that
+/// change something wait for others who change policies.
 pub trait GroupBook: Send + Sync {
     /// Takes what was read of a directory.
     ///
@@ -15,7 +16,7 @@ pub trait GroupBook: Send + Sync {
     /// See [`GroupsProblem`]; its groups are then what they were.
     fn take(&self, read: GroupsRead) -> Result<GroupsTaken, GroupsProblem>;
 
-    /// What there is of a directory.
+    /// What there is of a directory. Waits for nobody who changes policies.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -50,8 +51,11 @@ impl SyncedDirectories {
     }
 
     /// Lets go of the groups of directories that are not read any more. Gives
-    /// why that could not be done.
-    pub(super) fn let_groups_go(&self, all: &[Arc<Service>]) -> Option<String> {
+    /// why that could not be done. Must not be called by who changes what
+    /// policies are in force: it waits for that.
+    pub fn let_groups_go(&self) -> Option<String> {
+        let _turn = self.groups_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.load_full();
         let read = all.iter().filter(|service| service.settings.groups.is_some());
         let names: Vec<String> = read.map(|service| service.settings.name.clone()).collect();
         self.groups.keep_only(&names).err()
@@ -65,8 +69,9 @@ impl SyncedDirectories {
         how: SyncHow,
     ) -> Result<GroupsReading, GroupsProblem> {
         let settings = &service.settings;
-        // Groups of settings that went meanwhile must not come back.
-        let _swapping = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        // Groups of settings that went meanwhile must not come back. If they go
+        // after this, `let_groups_go` has its turn next.
+        let _turn = self.groups_turn.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.is_current(service) {
             return Err(GroupsProblem::Failed(SyncError::Replaced.to_string()));
         }

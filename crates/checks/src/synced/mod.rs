@@ -114,6 +114,10 @@ pub struct SyncedDirectories {
     all: ArcSwap<Vec<Arc<Service>>>,
     /// One change of what is in force at a time.
     swapping: Mutex<()>,
+    /// One change in the book of groups at a time. The book waits for others
+    /// who change policies, and they may wait for `swapping`: nobody who
+    /// holds that waits for this.
+    groups_turn: Mutex<()>,
 }
 
 /// One directory.
@@ -165,14 +169,16 @@ impl SyncedDirectories {
             groups,
             folder: folder.to_owned(),
             all: ArcSwap::default(),
-            swapping: Mutex::new(()),
+            swapping: Mutex::default(),
+            groups_turn: Mutex::default(),
         }
     }
 
     /// Puts settings in force, and at the same moment those files, if there
     /// are any new. A directory whose settings are as before goes on; of any
     /// other the last content is in force until it is read, which is at once.
-    /// Gives what could not be read of the disk, in sentences.
+    /// Gives what could not be read of the disk, in sentences. Groups that are
+    /// read no more stay until [`let_groups_go`](Self::let_groups_go).
     pub fn replace(
         &self,
         settings: Vec<SyncSettings>,
@@ -201,7 +207,6 @@ impl SyncedDirectories {
                 service
             }));
         }
-        problems.extend(self.let_groups_go(&all));
         self.all.store(Arc::new(all));
         match files {
             Some(files) => self.directories.replace(files, self.parts()),

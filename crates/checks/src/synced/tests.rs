@@ -450,6 +450,7 @@ async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
     let members = ["Ann@corp.example", "eve@partner.example", "nobody@corp.example"];
     house.server.set(GROUPS, vec![group("Sales", &members)]);
     assert!(house.synced.replace(vec![with_groups()], None).is_empty());
+    assert_eq!(house.synced.let_groups_go(), None);
     assert_eq!(*house.groups.kept.lock().unwrap(), ["corp"]);
     let stored = house.synced.status().remove(0).groups.unwrap();
     assert_eq!((stored.groups, stored.members), (7, 8), "what was kept is told");
@@ -468,6 +469,7 @@ async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
     let status = house.synced.status().remove(0);
     assert_eq!((status.groups.unwrap().members, status.groups_problem), (2, None));
     house.synced.replace(vec![settings(&["corp.example"])], None);
+    assert_eq!(house.synced.let_groups_go(), None);
     assert!(house.groups.kept.lock().unwrap().is_empty());
     assert_eq!(house.synced.status().remove(0).groups, None);
 }

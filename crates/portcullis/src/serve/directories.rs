@@ -75,6 +75,7 @@ impl DirectoriesWatch {
             stop: watch::channel(false).0,
         };
         watch.put(directories(settings)?, None);
+        watch.let_groups_go();
         Ok(watch)
     }
 
@@ -86,6 +87,15 @@ impl DirectoriesWatch {
 
     fn put(&self, settings: Vec<SyncSettings>, files: Option<HashMap<Domain, Directory>>) {
         for problem in self.synced.replace(settings, files) {
+            self.log.say(&Message::Damaged { problem });
+        }
+    }
+
+    /// Lets go of the groups of directories that are not read any more. That
+    /// is a version of the policy set, so it must not be called while other
+    /// settings are put below the policies.
+    pub(super) fn let_groups_go(&self) {
+        if let Some(problem) = self.synced.let_groups_go() {
             self.log.say(&Message::Damaged { problem });
         }
     }

@@ -81,7 +81,8 @@ impl Policies {
     }
 
     /// Puts new settings into force below the stored policies. What they need
-    /// is put there by `first`, once nothing can fail any more.
+    /// is put there by `first`, once nothing can fail any more; it must make no
+    /// version, which would wait for this.
     ///
     /// # Errors
     /// The store cannot be read; the old ones stay, and `first` is not called.

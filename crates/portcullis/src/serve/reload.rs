@@ -85,6 +85,7 @@ pub(super) fn reload(
     // A domain that is to ask its directory must find it.
     let first = || gateway.recipients.directories().replace(synced, directories);
     gateway.policies.rebase(base, first)?;
+    gateway.recipients.directories().let_groups_go();
     gateway.recipients.begin();
     gateway.checks.reload(convert::checks(settings));
     gateway.lists.start(lists, &gateway.log);

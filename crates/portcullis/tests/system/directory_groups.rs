@@ -3,11 +3,17 @@
 
 use std::path::Path;
 
+use rustix::process::Signal;
 use serde_json::Value as Json;
+use store::state::{Authorship, DirectoryEdit, PolicyState, SqliteState};
+use types::lists::Group;
+use types::{Actor, Timestamp};
 
 use crate::client::Client;
 use crate::directories::{House, house_with};
+use crate::gateway::Gateway;
 use crate::peer;
+use crate::sink::Sink;
 use crate::waiting::wait_for;
 
 /// Partners who are blocked, and the group in which another group is.
@@ -151,4 +157,39 @@ fn groups_stay_while_slapd_is_away_and_while_a_policy_names_them() {
         house.group("corp:Outer").is_none().then_some(())
     });
     assert!(house.group("corp:Inner").is_some());
+}
+
+/// A directory where nobody answers.
+const AWAY: &str = "[[directory]]\nname = \"corp\"\nurl = [\"ldap://127.0.0.1:9\"]\n\
+     base = \"dc=ldap,dc=example\"\ngroup_filter = \"(objectClass=group)\"\n";
+
+/// Stores a group as if it had been read.
+fn was_read(gateway: &Gateway, name: &str) {
+    let state = SqliteState::open(&gateway.data().join("state.db")).unwrap();
+    let members = vec!["eve@partner.example".parse().unwrap()];
+    let group = Group { name: name.to_owned(), parent: None, members };
+    let (actor, at) = (Actor::machine("directory corp"), Timestamp::EPOCH);
+    let who = Authorship { actor, note: String::new(), at, expected: None };
+    state.take_groups(&who, vec![DirectoryEdit::Put(group)]).unwrap();
+}
+
+#[test]
+fn a_reload_lets_groups_go_whose_directory_is_read_no_more_and_policies_can_still_change() {
+    let sink = Sink::start();
+    let mut gateway = Gateway::before(&sink, "").start();
+    gateway.kill();
+    was_read(&gateway, "corp:Sales");
+    gateway.write_settings(AWAY);
+    let gateway = gateway.start_unready();
+    let has = || {
+        let rows = gateway.ask_json(&["group", "list"]);
+        rows.iter().any(|row| row["group"]["name"] == "corp:Sales")
+    };
+    assert!(has(), "it stays while its directory is away");
+    gateway.write_settings("");
+    gateway.signal(Signal::HUP);
+    gateway.wait_logged("reloaded");
+    assert!(!has());
+    let set = gateway.ask(&["group", "set", "Partners", "partner.example", "--yes"]);
+    assert_eq!(set.code, 0, "{}", set.err);
 }

@@ -122,6 +122,9 @@ pub struct ReadDirectory {
     /// as long as no more recipients than this are gone: as many as somebody has
     /// seen and found right.
     pub accept: Option<usize>,
+    /// The same for its groups, as long as no more memberships than this are
+    /// gone.
+    pub accept_groups: Option<usize>,
     /// Nothing is changed.
     pub dry_run: bool,
 }
@@ -142,18 +145,20 @@ impl SyncedDirectory {
         has(self.recipients, self.confirmed, now) + old + &groups
     }
 
-    /// How many are gone in what waits to be accepted, of recipients or of
-    /// memberships in groups; nothing if nothing waits.
-    pub fn to_accept(&self) -> Option<usize> {
-        let people = self.waits.then_some(self.gone);
-        people.max(self.groups_wait.then_some(self.groups_gone))
-    }
-
-    /// What would be accepted, behind "accept"; nothing if nothing waits.
+    /// What would be accepted of recipients, behind "accept"; nothing if
+    /// nothing of them waits.
     pub fn accept_words(&self) -> Option<String> {
-        Some(match self.to_accept()? {
+        self.waits.then(|| match self.gone {
             0 => "it as it is".to_owned(),
             gone => format!("that {gone} are gone"),
+        })
+    }
+
+    /// The same of its groups.
+    pub fn accept_groups_words(&self) -> Option<String> {
+        self.groups_wait.then(|| match self.groups_gone {
+            0 => "its groups as they are".to_owned(),
+            gone => format!("that {gone} memberships in groups are gone"),
         })
     }
 }
@@ -258,7 +263,7 @@ impl Center {
         }
         if !how.dry_run {
             // Whoever accepts, accepts that so many go.
-            let details = json!({ "accept": how.accept });
+            let details = json!({ "accept": how.accept, "accept_groups": how.accept_groups });
             self.record(caller, AuditAction::DirectorySynchronised, name, &details)?;
         }
         self.recipients.read_directory(name, how).map_err(CenterError::invalid)
@@ -282,6 +287,24 @@ mod tests {
         assert_eq!(one.words(now), expected);
         let never = DirectoryDomain { recipients: 0, confirmed: None, waits: false, ..one };
         assert_eq!(never.words(now), "was never read");
+    }
+
+    #[test]
+    fn recipients_and_groups_are_accepted_each_by_itself() {
+        let mut one: SyncedDirectory = serde_json::from_value(json!({
+            "name": "corp", "servers": [], "domains": [], "recipients": 1, "stale": false,
+            "waits": true, "gone": 1, "failures": 1, "next": Timestamp::EPOCH,
+            "groups_wait": true, "groups_gone": 8,
+        }))
+        .unwrap();
+        assert_eq!(one.accept_words().unwrap(), "that 1 are gone");
+        let groups = "that 8 memberships in groups are gone";
+        assert_eq!(one.accept_groups_words().unwrap(), groups);
+        one.waits = false;
+        assert_eq!(
+            (one.accept_words(), one.accept_groups_words().as_deref()),
+            (None, Some(groups))
+        );
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use policy::validate;
-use store::state::{Authorship, DirectoryEdit, Origin, PolicySetContent, PolicyState, StoredGroup};
+use store::StoreError;
+use store::state::{
+    Authorship, DirectoryEdit, ObjectKey, Origin, PolicySetContent, PolicyState, StoredGroup,
+};
 use types::lists::{Group, Pattern};
 use types::policy::Scope;
 use types::{Actor, EmailAddress, GroupsKnown, GroupsProblem, GroupsRead, GroupsTaken, Timestamp};
@@ -62,6 +65,7 @@ impl DirectoryGroups {
             let is_accepted = accept.is_some_and(|most| gone <= most);
             let refusal = refusal.filter(|_| !is_accepted).map(|refusal| refusal.told(accept));
             if dry_run {
+                self.fits(&content, &edits)?;
                 taken.refusal = refusal;
                 return Ok(Ok(taken));
             }
@@ -130,26 +134,29 @@ impl DirectoryGroups {
         edits: Vec<DirectoryEdit>,
         note: &str,
     ) -> Result<(), CenterError> {
-        if edits.iter().any(|edit| matches!(edit, DirectoryEdit::Put(_))) {
-            self.check(content, &edits)?;
-        }
+        self.fits(content, &edits)?;
         self.store(content.version, directory, edits, note).map(drop)
     }
 
-    /// A policy that no longer fits its group would be left out, and nobody
-    /// would have changed it.
-    fn check(
-        &self,
-        content: &PolicySetContent,
-        edits: &[DirectoryEdit],
-    ) -> Result<(), CenterError> {
+    /// Whether edits fit the set: no name is that of a group that is managed
+    /// here, and no policy would be left out because it no longer fits its
+    /// group, which nobody would have changed.
+    fn fits(&self, content: &PolicySetContent, edits: &[DirectoryEdit]) -> Result<(), CenterError> {
+        let groups: Vec<&Group> = edits.iter().filter_map(put).collect();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let ours = content.groups.iter().filter(|one| !one.provenance.origin.is_directory());
+        let ours: HashSet<&str> = ours.map(|stored| stored.group.name.as_str()).collect();
+        if let Some(group) = groups.iter().find(|group| ours.contains(group.name.as_str())) {
+            let key = ObjectKey::Group(group.name.clone());
+            return Err(StoreError::NameTaken(key.to_string()).into());
+        }
         let base = self.activator.base();
         let before = validate(&objects(content), &base);
         let mut after = content.clone();
-        for edit in edits {
-            if let DirectoryEdit::Put(group) = edit {
-                put_group(&mut after, group);
-            }
+        for group in groups {
+            put_group(&mut after, group);
         }
         let problems = validate(&objects(&after), &base);
         match problems.iter().find(|problem| !before.iter().any(|other| is_same(problem, other))) {
@@ -180,11 +187,19 @@ impl DirectoryGroups {
     }
 }
 
+/// The group that is put, if one is.
+fn put(edit: &DirectoryEdit) -> Option<&Group> {
+    match edit {
+        DirectoryEdit::Put(group) => Some(group),
+        DirectoryEdit::Leave { .. } => None,
+    }
+}
+
 /// When the groups of a directory were last read.
 pub(crate) fn read_at(
     policies: &dyn PolicyState,
     directory: &str,
-) -> Result<Option<Timestamp>, store::StoreError> {
+) -> Result<Option<Timestamp>, StoreError> {
     let kept = policies.fact(&fact(directory))?;
     Ok(kept.and_then(|text| text.parse().ok()).map(Timestamp::from_millis))
 }
@@ -251,8 +266,7 @@ fn changes(
     // One that was gone, and is back, decides mail as it was last.
     let decides =
         |stored: &&&StoredGroup| is_present(stored) || groups.contains_key(&stored.group.name);
-    let before: Vec<&Group> =
-        stored.values().filter(decides).map(|stored| &stored.group).collect();
+    let before: Vec<&Group> = stored.values().filter(decides).map(|stored| &stored.group).collect();
     let tally = guard::tally(&before, groups);
     let mut taken = GroupsTaken {
         groups: groups.len(),

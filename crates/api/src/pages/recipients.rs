@@ -304,21 +304,25 @@ pub(super) async fn learn_anew(
 #[serde(default)]
 pub(super) struct Reading {
     name: String,
-    /// `check`, `accept`, or anything else for what a chore does.
+    /// `check`, `accept`, `accept-groups`, or anything else for what a chore
+    /// does.
     how: String,
     /// How many recipients were gone in the answer that the page showed.
     gone: usize,
+    /// How many memberships in groups.
+    groups_gone: usize,
 }
 
 pub(super) async fn read_directory(
     State(api): State<Api>,
     signed: Signed,
     shell: Shell,
-    Form(Reading { name, how, gone }): Form<Reading>,
+    Form(Reading { name, how, gone, groups_gone }): Form<Reading>,
 ) -> Response {
     let caller = signed.caller.clone();
     let accept = (how == "accept").then_some(gone);
-    let how = ReadDirectory { accept, dry_run: how == "check" };
+    let accept_groups = (how == "accept-groups").then_some(groups_gone);
+    let how = ReadDirectory { accept, accept_groups, dry_run: how == "check" };
     let asked = name.clone();
     let read = working(&api, move |center| center.read_directory(&caller, &asked, how)).await;
     let beside = match read {

@@ -182,7 +182,26 @@ fn a_policy_that_would_not_fit_any_more_keeps_the_old_members() {
     let failed = house.take(&[("Partners", &ours)]);
     let Err(GroupsProblem::Failed(why)) = failed else { panic!("{failed:?}") };
     assert!(why.contains("one of the organisation's own domains"), "{why}");
+    let dry = GroupsRead { dry_run: true, ..read(&[("Partners", &ours)]) };
+    let Err(GroupsProblem::Failed(promised)) = house.groups.take(dry) else { panic!("a promise") };
+    assert_eq!(promised, why, "what would be refused is not promised");
     assert_eq!(house.members("corp:Partners"), Some(2));
+}
+
+#[test]
+fn a_name_that_people_have_given_is_told_before_it_is_stored() {
+    let house = house();
+    let center = &house.gateway.center;
+    let ours = Group { name: "Mine".to_owned(), parent: None, members: Vec::new() };
+    center.put_group(&root(), ours, None, "").unwrap();
+    let mut content = house.gateway.parts().policies.read(&mut |_| {}).unwrap();
+    let of_corp = |name: &str| DirectoryEdit::Put(group("corp", name, Vec::new()).1);
+    assert!(house.groups.fits(&content, &[of_corp("Sales")]).is_ok());
+    // Made before there were groups of directories: no such name is free now.
+    content.groups[0].group.name = "corp:Sales".to_owned();
+    let why = house.groups.fits(&content, &[of_corp("Sales")]).unwrap_err().to_string();
+    assert!(why.contains("there is group \"corp:Sales\" already"), "{why}");
+    assert!(house.groups.fits(&content, &[of_corp("Other")]).is_ok());
 }
 
 #[test]

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use types::Domain;
 use world::Clock;
-use world::ldap::{LdapDial, LdapDone, LdapError, LdapSearch, LdapUrl, Scope};
+use world::ldap::{LdapDial, LdapDone, LdapError, LdapSearch, LdapSession, LdapUrl, Scope};
 
 use super::SyncSettings;
 use super::groups::{self, Flat, GroupSettings};
-use super::people::UID;
+use super::people::{People, UID};
 use super::reading::{ACCOUNT_CONTROL, LeftOut, RECIPIENT_TYPE, Reading};
 
-/// How long reading it from one server may take in all.
+/// How long reading the people of one server may take in all.
 const TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// The same for its groups, which come after them: however slow they are, the
+/// people are known.
+const GROUPS_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// What a server has.
 pub(super) struct Fetched {
@@ -57,19 +60,40 @@ pub(super) async fn fetch(
             () = clock.sleep(TIME_MAX) => Err(Unread::TooLong { at: url.to_string() }),
         };
         match read {
-            Ok(fetched) => return Ok(fetched),
+            Ok((mut fetched, session, names)) => {
+                fetched.groups = groups_of(clock, settings, session, names).await;
+                return Ok(fetched);
+            }
             Err(error) => unread.push(error),
         }
     }
     Err(unread)
 }
 
-/// Reads everything from one server.
+/// Reads the groups, if they are wanted, or why they cannot be had.
+async fn groups_of(
+    clock: &dyn Clock,
+    settings: &SyncSettings,
+    mut session: Box<dyn LdapSession>,
+    names: Option<People>,
+) -> Option<Result<Flat, String>> {
+    let (wanted, names) = settings.groups.as_ref().zip(names)?;
+    Some(tokio::select! {
+        biased;
+        read = groups::fetch(&mut *session, wanted, settings.page_size, &names) => read,
+        () = clock.sleep(GROUPS_TIME_MAX) => {
+            Err(format!("reading the groups took longer than {} minutes", GROUPS_TIME_MAX.as_secs() / 60))
+        }
+    })
+}
+
+/// Reads the people of one server, and who is called how if groups are read.
+/// The session is still open.
 async fn read(
     dial: &dyn LdapDial,
     settings: &SyncSettings,
     url: &LdapUrl,
-) -> Result<Fetched, LdapError> {
+) -> Result<(Fetched, Box<dyn LdapSession>, Option<People>), LdapError> {
     let mut session = dial.open(&settings.server, url).await?;
     let mut attributes = settings.attributes.clone();
     attributes.extend([ACCOUNT_CONTROL.to_owned(), RECIPIENT_TYPE.to_owned()]);
@@ -90,11 +114,5 @@ async fn read(
     if let Some((what, max)) = too_much {
         return Err(LdapError::TooMuch { at: url.to_string(), what, max });
     }
-    let groups = match settings.groups.as_ref().zip(names) {
-        None => None,
-        Some((wanted, names)) => {
-            Some(groups::fetch(&mut *session, wanted, settings.page_size, &names).await)
-        }
-    };
-    Ok(Fetched { people, left_out, done, groups })
+    Ok((Fetched { people, left_out, done, groups: None }, session, names))
 }

@@ -81,7 +81,7 @@ impl SyncedDirectories {
                 directory: settings.name.clone(),
                 groups,
                 shrink_percent_max: settings.shrink_percent_max,
-                accept: how.accept,
+                accept: how.accept_groups,
                 dry_run: how.dry_run,
             };
             Ok(GroupsReading { taken: self.groups.take(read)?, left_out })

@@ -14,6 +14,7 @@ use world::ldap::{Filter, LdapEntry, LdapSearch, LdapSession, Scope};
 
 use super::names::comparable;
 use super::people::{Number, People, Who};
+use super::reading::{ADDRESSES_MAX, OCTETS_MAX};
 
 /// The attribute that names members by their `uid` (RFC 2307).
 const MEMBER_UID: &str = "memberUid";
@@ -64,6 +65,14 @@ pub(super) enum GroupsError {
         "two groups are called {name:?}, {one} and {other}: let group_name be another attribute"
     )]
     TwoOfOneName { name: String, one: String, other: String },
+    #[error(
+        "the entries have more than {ADDRESSES_MAX} addresses of whatever domain, or {} MiB of \
+         them, so groups are not read: let filter find fewer entries",
+        OCTETS_MAX >> 20
+    )]
+    TooManyAddresses,
+    #[error("two entries have the uid {0:?}, which a group names as its member")]
+    TwoOfOneUid(String),
     #[error("the groups name more than {NAMED_MAX} members: let group_filter find fewer groups")]
     TooManyNamed,
     #[error("the group {0:?} has more than {MEMBERS_MAX} members")]
@@ -83,6 +92,8 @@ pub(super) enum GroupsError {
 enum Member {
     Person(Number),
     SwitchedOff,
+    /// One of several with this `uid`.
+    Several(Box<str>),
     /// Nobody who was read: a group, or a stranger.
     Other(Box<str>),
     Unknown,
@@ -113,6 +124,7 @@ pub(super) async fn fetch(
     page_size: u32,
     people: &People,
 ) -> Result<Flat, String> {
+    people.whole().map_err(|error| error.to_string())?;
     let attributes = settings.attributes();
     let search = LdapSearch {
         base: &settings.base,
@@ -168,6 +180,7 @@ impl<'a> Groups<'a> {
         let known = |who: Who| match who {
             Who::Person(number) => Member::Person(number),
             Who::SwitchedOff => Member::SwitchedOff,
+            Who::Several => Member::Several(String::from_utf8_lossy(value).into()),
         };
         if by_uid {
             return self.people.of_uid(value).map_or(Member::Unknown, known);
@@ -247,7 +260,7 @@ impl<'a> Tree<'a> {
         match member {
             Member::Person(number) => self.by_number.get(number).copied(),
             Member::Other(name) => self.by_name.get(name).copied(),
-            Member::SwitchedOff | Member::Unknown => None,
+            Member::SwitchedOff | Member::Several(_) | Member::Unknown => None,
         }
     }
 }
@@ -293,6 +306,9 @@ impl Walk {
                         members.extend_from_slice(tree.people.addresses(*number));
                     }
                     Member::Person(_) => {}
+                    Member::Several(uid) => {
+                        return Err(GroupsError::TwoOfOneUid(uid.to_string()));
+                    }
                     Member::SwitchedOff => self.left_out.members_off += 1,
                     Member::Other(_) | Member::Unknown => self.left_out.members_unknown += 1,
                 }

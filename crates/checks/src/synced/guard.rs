@@ -35,9 +35,9 @@ impl fmt::Display for Refusal {
 }
 
 /// What speaks against an answer, and how it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// Never empty.
+    /// Not empty where an answer was refused.
     pub(super) refusals: Vec<Refusal>,
     /// Domains that were taken out of the same answer.
     pub(super) taken: usize,

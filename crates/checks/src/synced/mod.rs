@@ -25,7 +25,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::OwnedMutexGuard;
-use types::{Domain, Timestamp};
+use types::{Domain, GroupsProblem, GroupsReading, Timestamp};
 use world::Clock;
 use world::ldap::{Filter, LdapDial, LdapServer};
 
@@ -72,10 +72,12 @@ pub struct SyncSettings {
 /// How a directory is read now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncHow {
-    /// What was fetched is taken although it can hardly be meant, as long as
-    /// no more recipients, and no more memberships in groups, than this are gone
-    /// in what would be refused.
+    /// What was fetched of people is taken although it can hardly be meant, as
+    /// long as no more recipients than this are gone in what would be refused.
     pub accept: Option<usize>,
+    /// The same for its groups, as long as no more memberships than this are
+    /// gone. Who saw one number has not seen the other.
+    pub accept_groups: Option<usize>,
     /// Nothing is changed; it is only told what would be.
     pub dry_run: bool,
 }
@@ -90,8 +92,13 @@ pub enum SyncError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Unread(Vec<Unread>),
     /// What came of some of its domains can hardly be meant.
-    #[error("{0}")]
-    Refused(Refused),
+    #[error("{refused}")]
+    Refused {
+        /// What speaks against it.
+        refused: Refused,
+        /// What became of the groups of the same answer, if they are read.
+        groups: Option<Box<Result<GroupsReading, GroupsProblem>>>,
+    },
     /// Its settings changed meanwhile.
     #[error("its settings have changed meanwhile, so it is read again")]
     Replaced,
@@ -335,10 +342,11 @@ impl SyncedDirectories {
             (true, _) => Ok(report),
             (false, None) => self.take(service, answer, report),
             (false, Some(refused)) => {
+                let groups = report.groups.clone().map(Box::new);
                 if refused.taken > 0 {
                     self.take(service, answer, report)?;
                 }
-                let error = SyncError::Refused(refused);
+                let error = SyncError::Refused { refused, groups };
                 service.state().failed(now, settings.refresh, error.clone());
                 Err(error)
             }
@@ -382,7 +390,7 @@ impl State {
     fn failed(&mut self, now: Timestamp, refresh: Duration, error: SyncError) {
         let doubled = RETRY_FIRST.saturating_mul(1 << self.failures.min(16));
         // What is refused waits for a person, or for the next answer.
-        let wait = if matches!(error, SyncError::Refused(_)) { refresh } else { doubled };
+        let wait = if matches!(error, SyncError::Refused { .. }) { refresh } else { doubled };
         self.next = now + wait.min(refresh);
         self.failures = self.failures.saturating_add(1);
         self.failures_in_all += 1;

@@ -38,9 +38,9 @@ pub struct LeftOut {
 }
 
 /// Addresses of one directory in all: some hundred megabytes of memory.
-const ADDRESSES_MAX: usize = 2_000_000;
+pub(super) const ADDRESSES_MAX: usize = 2_000_000;
 /// Octets of them in all.
-const OCTETS_MAX: usize = 128 << 20;
+pub(super) const OCTETS_MAX: usize = 128 << 20;
 
 /// Reads entries as they come.
 pub(super) struct Reading<'a> {

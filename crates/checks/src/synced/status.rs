@@ -127,7 +127,7 @@ impl Service {
         let (settings, state) = (&self.settings, self.state());
         let problem = state.tried.as_ref().and_then(|(_, problem)| problem.as_ref());
         let refused = match problem {
-            Some(SyncError::Refused(refused)) => Some(refused),
+            Some(SyncError::Refused { refused, .. }) => Some(refused),
             _ => None,
         };
         let part = |domain: &Domain| {

@@ -85,7 +85,7 @@ impl House {
     }
 
     async fn sync(&self, accept: Option<usize>) -> Result<SyncReport, String> {
-        let how = SyncHow { accept, dry_run: false };
+        let how = SyncHow { accept, ..SyncHow::default() };
         self.synced.synchronise("corp", how).await.map_err(|error| error.to_string())
     }
 
@@ -175,7 +175,7 @@ async fn an_answer_that_can_hardly_be_meant_waits_for_somebody_who_accepts_it() 
     assert!(error.starts_with("3 of 4 recipients of corp.example are gone"), "{error}");
     assert_eq!(house.synced.status()[0].waits, Some(3));
     assert!(house.look("dan@corp.example").0);
-    let dry_run = SyncHow { accept: None, dry_run: true };
+    let dry_run = SyncHow { dry_run: true, ..SyncHow::default() };
     let seen = house.synced.synchronise("corp", dry_run).await.unwrap();
     assert!(seen.refusal.is_some() && house.look("dan@corp.example").0);
     let done = house.sync(Some(3)).await.unwrap();
@@ -459,6 +459,7 @@ async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
     assert_eq!((reading.taken.groups, reading.taken.members), (1, 2));
     assert_eq!(reading.left_out.members_unknown, 1);
     let taken = house.groups.taken.lock().unwrap().remove(0);
+    assert_eq!(taken.accept, None);
     let (name, members) = &taken.groups[0];
     let members: Vec<&str> = members.iter().map(EmailAddress::key).collect();
     assert_eq!(
@@ -472,6 +473,43 @@ async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
     assert_eq!(house.synced.let_groups_go(), None);
     assert!(house.groups.kept.lock().unwrap().is_empty());
     assert_eq!(house.synced.status().remove(0).groups, None);
+}
+
+#[tokio::test]
+async fn groups_that_take_too_long_cost_the_people_nothing() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.put(vec![with_groups()]);
+    house.server.fault("ldap://127.0.0.1", Some(LdapFault::SilentAbout(GROUPS)));
+    let time = async {
+        while house.clock.next_deadline().is_none() {
+            tokio::task::yield_now().await;
+        }
+        house.clock.advance_to_next();
+    };
+    let (mut came, ()) = tokio::join!(house.turn(), time);
+    let groups = came.remove(0).unwrap().groups.unwrap();
+    assert!(groups.unwrap_err().to_string().contains("longer than 30 minutes"));
+    assert!(house.look("ann@corp.example").0);
+}
+
+#[tokio::test]
+async fn who_accepts_recipients_accepts_no_groups() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example", "bob@corp.example", "cid@corp.example"]));
+    house.put(vec![with_groups()]);
+    house.turn().await.remove(0).unwrap();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    let groups = SyncHow { accept_groups: Some(2), ..SyncHow::default() };
+    let refused = house.synced.synchronise("corp", groups).await;
+    let Err(SyncError::Refused { groups: Some(groups), .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(groups.is_ok(), "they are looked at by themselves, and told: {groups:?}");
+    house.sync(Some(2)).await.unwrap();
+    let taken = house.groups.taken.lock().unwrap();
+    let accepted: Vec<_> = taken.iter().map(|read| read.accept).collect();
+    assert_eq!(accepted, [None, Some(2), None]);
 }
 
 #[tokio::test]

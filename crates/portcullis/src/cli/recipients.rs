@@ -99,8 +99,8 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             }
             output.found(ON_SERVERS, &rows, "there is no directory on a server")?;
         }
-        RecipientsCommand::Sync { name, dry_run, accept } => {
-            let how = ReadDirectory { accept: *accept, dry_run: *dry_run };
+        &RecipientsCommand::Sync { ref name, dry_run, accept, accept_groups } => {
+            let how = ReadDirectory { accept, accept_groups, dry_run };
             return sync(&server, global, name.as_deref(), how);
         }
         RecipientsCommand::Forget { address } => {
@@ -148,9 +148,13 @@ fn sync(
     if names.is_empty() {
         return Err(Failure::new(Exit::Error, "there is no directory on a server".to_owned()));
     }
+    let says = names.join(", ");
     if let Some(most) = how.accept {
-        let name = names.join(", ");
-        confirm(global, &format!("accept what {name} says, if no more than {most} are gone"))?;
+        confirm(global, &format!("accept what {says} says, if no more than {most} are gone"))?;
+    }
+    if let Some(most) = how.accept_groups {
+        let gone = format!("if no more than {most} memberships are gone");
+        confirm(global, &format!("accept what {says} says of its groups, {gone}"))?;
     }
     let mut failed: Vec<Failure> = Vec::new();
     for name in names {

@@ -136,6 +136,9 @@ impl DirectoriesWatch {
                 if told.insert(directory.clone(), problem.clone()).as_ref() != Some(&problem) {
                     self.log.say(&Message::DirectoryFailed { directory, problem });
                 }
+                if let SyncError::Refused { groups: Some(groups), .. } = error {
+                    self.tell_groups(&mut told, name, groups);
+                }
             }
         }
     }
@@ -172,8 +175,8 @@ impl DirectoriesWatch {
     /// Reads one now, and waits for it. Must not be called on a worker of the
     /// runtime.
     pub(super) fn read(&self, name: &str, how: ReadDirectory) -> Result<DirectoryReading, String> {
-        let ReadDirectory { accept, dry_run } = how;
-        let how = SyncHow { accept, dry_run };
+        let ReadDirectory { accept, accept_groups, dry_run } = how;
+        let how = SyncHow { accept, accept_groups, dry_run };
         let mut stopped = self.stop.subscribe();
         let came_of_it = self.runtime.block_on(async {
             tokio::select! {
@@ -184,10 +187,7 @@ impl DirectoriesWatch {
         if !dry_run {
             self.tell(name, &came_of_it);
         }
-        came_of_it.map(|report| reading(name, &report)).map_err(|error| match error {
-            SyncError::Refused(refused) => way_out(name, &refused.to_string(), refused.gone()),
-            error => error.to_string(),
-        })
+        came_of_it.map(|report| reading(name, &report)).map_err(|error| why_not(name, &error))
     }
 
     fn is_stale(&self, confirmed: Option<Timestamp>) -> bool {
@@ -240,7 +240,7 @@ impl DirectoriesWatch {
             let (name, problem) = (&status.name, status.problem?);
             Some(match status.waits {
                 None => format!("{name} could not be read: {problem}"),
-                Some(gone) => format!("{name}: {}", way_out(name, &problem, gone)),
+                Some(gone) => format!("{name}: {}", way_out(name, &problem, ("--accept", gone))),
             })
         };
         let groups = |status: &SyncStatus| {
@@ -279,15 +279,28 @@ impl DirectoriesWatch {
     }
 }
 
+/// Why one was not read, or not taken, in words.
+fn why_not(name: &str, error: &SyncError) -> String {
+    let SyncError::Refused { refused, groups } = error else { return error.to_string() };
+    let people = way_out(name, &refused.to_string(), ("--accept", refused.gone()));
+    match groups.as_deref() {
+        None => people,
+        Some(Ok(_)) => format!("{people}; its groups were taken"),
+        Some(Err(problem)) => {
+            format!("{people}; its groups stay as they were: {}", of_groups(name, problem))
+        }
+    }
+}
+
 /// What is wrong with an answer, and how it is accepted as it was seen.
-fn way_out(name: &str, problem: &str, gone: usize) -> String {
-    format!("{problem}: portcullis recipients sync {name} --accept {gone}")
+fn way_out(name: &str, problem: &str, (option, gone): (&str, usize)) -> String {
+    format!("{problem}: portcullis recipients sync {name} {option} {gone}")
 }
 
 /// What is wrong with its groups, and the way out if there is one.
 fn of_groups(name: &str, problem: &GroupsProblem) -> String {
     match problem {
-        GroupsProblem::Refused { why, gone } => way_out(name, why, *gone),
+        GroupsProblem::Refused { why, gone } => way_out(name, why, ("--accept-groups", *gone)),
         GroupsProblem::Failed(problem) => problem.clone(),
     }
 }
@@ -390,5 +403,27 @@ impl GroupBook for Groups {
 
     fn keep_only(&self, directories: &[String]) -> Result<(), String> {
         self.0.keep_only(directories)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_refused_people_hears_of_the_groups_as_well() {
+        let told = |groups| {
+            let refused = checks::Refused::default();
+            why_not("corp", &SyncError::Refused { refused, groups })
+        };
+        let people = told(None);
+        assert!(people.ends_with("portcullis recipients sync corp --accept 0"), "{people}");
+        let taken = told(Some(Box::new(Ok(GroupsReading::default()))));
+        assert_eq!(taken, format!("{people}; its groups were taken"));
+        let problem = GroupsProblem::Refused { why: "few".to_owned(), gone: 8 };
+        let both = told(Some(Box::new(Err(problem))));
+        let groups =
+            "its groups stay as they were: few: portcullis recipients sync corp --accept-groups 8";
+        assert_eq!(both, format!("{people}; {groups}"));
     }
 }

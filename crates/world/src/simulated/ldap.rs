@@ -23,6 +23,8 @@ pub enum LdapFault {
     BreaksAfter(usize),
     /// It does not answer a search.
     Silent,
+    /// It does not answer searches with this filter.
+    SilentAbout(&'static str),
 }
 
 #[derive(Clone, Default)]
@@ -115,6 +117,9 @@ impl LdapSession for Opened {
         let (at, max, entries) = (self.at.clone(), search.entries_max, found.len());
         let breaks = match fault {
             Some(LdapFault::Silent) => return Box::pin(std::future::pending()),
+            Some(LdapFault::SilentAbout(filter)) if filter == search.filter.as_str() => {
+                return Box::pin(std::future::pending());
+            }
             Some(LdapFault::BreaksAfter(after)) if after < entries => Some(after),
             _ => None,
         };

@@ -149,3 +149,14 @@ fn too_many_members_are_an_error() {
     assert!(flat(&people, &thrice[..2]).is_ok());
     assert_eq!(flat(&people, &thrice).err(), Some(GroupsError::TooManyInAll));
 }
+
+#[test]
+fn a_uid_that_two_entries_have_names_nobody_and_is_told() {
+    let mut people = people(&["ann", "bob"]);
+    let other = entry("cn=other,dc=corp", &[("uid", "ANN")]);
+    people.add(&other, vec!["other@corp.example".parse().unwrap()]);
+    let group = |uid: &str| entry("cn=A,dc=corp", &[("cn", "A"), ("memberUid", uid)]);
+    assert_eq!(told(&flat(&people, &[group("bob")]).unwrap()), ["A: bob"]);
+    let error = flat(&people, &[group("ann")]).err();
+    assert_eq!(error, Some(GroupsError::TwoOfOneUid("ann".to_owned())));
+}

@@ -60,6 +60,9 @@ pub enum RecipientsCommand {
         /// Take an answer that names nobody, or far fewer than before, as long as no more recipients than this are gone in it.
         #[arg(long, value_name = "GONE", requires = "name", conflicts_with = "dry_run")]
         accept: Option<usize>,
+        /// Take such an answer about groups, as long as no more memberships than this are gone in it.
+        #[arg(long, value_name = "GONE", requires = "name", conflicts_with = "dry_run")]
+        accept_groups: Option<usize>,
     },
     /// Forget an address, imported or learned.
     Forget {

@@ -280,7 +280,8 @@ fn two_are_written_at_once_and_the_others_wait_their_turn() {
     assert_eq!(cancelled.state, Cancelled, "one that waits is stopped at once");
     std::thread::scope(|scope| {
         let stopped = scope.spawn(|| house.center.cancel_export(&ana(), jobs[0].id).unwrap());
-        std::thread::sleep(Duration::from_millis(20));
+        // Long enough for the other thread to have asked, on a busy machine too.
+        std::thread::sleep(Duration::from_millis(500));
         house.disk.held.store(false, Ordering::SeqCst);
         assert_eq!(stopped.join().unwrap().state, Cancelled);
     });

@@ -133,7 +133,7 @@ impl DirectoriesWatch {
             Err(SyncError::Replaced) => {}
             Err(error) => {
                 let problem = error.to_string();
-                if told.insert(directory.clone(), problem.clone()).as_ref() != Some(&problem) {
+                if is_news(&mut told, name, &problem) {
                     self.log.say(&Message::DirectoryFailed { directory, problem });
                 }
                 if let SyncError::Refused { groups: Some(groups), .. } = error {
@@ -165,7 +165,7 @@ impl DirectoriesWatch {
             }
             Err(problem) => {
                 let problem = problem.to_string();
-                if told.insert(key, problem.clone()).as_ref() != Some(&problem) {
+                if is_news(told, &key, &problem) {
                     self.log.say(&Message::DirectoryGroupsFailed { directory, problem });
                 }
             }
@@ -277,6 +277,12 @@ impl DirectoriesWatch {
             }
         }
     }
+}
+
+/// Whether the log was told something else of this before, or nothing; it is
+/// noted as told.
+fn is_news(told: &mut BTreeMap<String, String>, of: &str, problem: &str) -> bool {
+    told.insert(of.to_owned(), problem.to_owned()).is_none_or(|before| before != problem)
 }
 
 /// Why one was not read, or not taken, in words.

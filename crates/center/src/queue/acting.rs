@@ -224,12 +224,17 @@ impl Seen<'_> {
 
     /// The queued message of an attempt, or of a later step of one, and the
     /// attempt; nothing if it is not in the queue.
-    pub(super) fn in_queue(
-        &self,
-        id: EventId,
-    ) -> Result<Option<(Arc<QueuedMessage>, Event)>, CenterError> {
+    fn in_queue(&self, id: EventId) -> Result<Option<(Arc<QueuedMessage>, Event)>, CenterError> {
         let Some(event) = self.events.event(id)? else { return Ok(None) };
-        let Some(attempt) = self.attempt_of(&event)? else { return Ok(None) };
+        self.queued_for(&event)
+    }
+
+    /// The same of an event that was looked up.
+    pub(super) fn queued_for(
+        &self,
+        event: &Event,
+    ) -> Result<Option<(Arc<QueuedMessage>, Event)>, CenterError> {
+        let Some(attempt) = self.attempt_of(event)? else { return Ok(None) };
         Ok(self.queued_as(&attempt).map(|message| (message, attempt)))
     }
 

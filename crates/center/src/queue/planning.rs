@@ -74,7 +74,7 @@ impl Seen<'_> {
             dangerous: reason.is_some_and(is_dangerous),
             why_not,
         };
-        let Some((message, attempt)) = self.in_queue(id)? else {
+        let Some((message, attempt)) = self.queued_for(&event)? else {
             let why = Some("it is not in the queue (any more)".to_owned());
             return Ok(Some(planned(Row::of(&event), event.reason(), why)));
         };

@@ -31,3 +31,15 @@ function handIn(gateway, reference, form) {
     sent.end(body);
   });
 }
+
+/** Mail that nothing holds up, for a mailbox whose mail the next hop puts off every second time. */
+export const PUT_OFF = { from: 'planning@branch-builders.example', to: 'support@corp.example' };
+
+/** Permits its sender, so that a screen can have something in the queue whenever it wants. */
+export async function permitPutOff(page, gateway) {
+  await page.goto(gateway.url);
+  const csrf = await page.locator('input[name=csrf]').first().getAttribute('value');
+  const sender = { sender: PUT_OFF.from, recipient: PUT_OFF.to, action: 'permit' };
+  const answer = await page.request.post(`${gateway.url}/api/v1/senders`, { headers: { 'x-csrf-token': csrf }, data: { sender } });
+  if (!answer.ok()) throw new Error(`${PUT_OFF.from} could not be permitted: ${await answer.text()}`);
+}

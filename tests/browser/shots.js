@@ -4,7 +4,7 @@ import { chromium } from '@playwright/test';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGateway } from './gateway.js';
-import { enter, leaveRequests } from './entrance.js';
+import { enter, leaveRequests, permitPutOff } from './entrance.js';
 import { people, screens } from './screens.js';
 import { startService } from './service.js';
 
@@ -25,7 +25,11 @@ try {
   const entered = await first.newPage();
   await enter(entered, gateway);
   // A gateway that runs already keeps what it has.
-  if (!running) await leaveRequests(entered, gateway);
+  if (!running) {
+    await leaveRequests(entered, gateway);
+    await permitPutOff(entered, gateway);
+    process.env.GATEWAY_SMTP = `${gateway.smtp}`;
+  }
   const storageState = await first.storageState();
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1600, 320]) {

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from './gateway.js';
-import { enter, leaveRequests } from './entrance.js';
+import { enter, leaveRequests, permitPutOff } from './entrance.js';
 import { people } from './screens.js';
 import { startService } from './service.js';
 
@@ -26,6 +26,7 @@ export default async function start(config) {
     const page = await context.newPage();
     await enter(page, gateway);
     await leaveRequests(page, gateway);
+    await permitPutOff(page, gateway);
     await context.storageState({ path: join(folder, 'signed-in.json') });
   } catch (error) {
     await stop();

@@ -456,6 +456,9 @@ fn who_may_not_see_subjects_finds_nothing_by_them() {
     assert!(came.rows.iter().all(|(_, row)| row.subject.is_none()) && came.rows.len() == 1);
 }
 
+/// Where the message of [`queued`] wants answers to go.
+const DESK: &str = "desk@elsewhere.example";
+
 /// Puts one message to both into the queue: one recipient waits, the other's
 /// is held because it may be forged.
 pub(crate) async fn queued(gateway: &Gateway) {
@@ -495,7 +498,10 @@ async fn enqueue(gateway: &Gateway, own: Event, other: Event) {
         left_out: Vec::new(),
         session: own.session,
         client: std::sync::Arc::clone(&own.subject.client),
-        facts: own.subject.message.clone().unwrap(),
+        facts: std::sync::Arc::new(types::MessageFacts {
+            reply_to: vec![types::HeaderMailbox { name: None, address: DESK.to_owned() }],
+            ..own.subject.message.as_deref().cloned().unwrap()
+        }),
         notice: false,
         recipients: vec![
             recipient(&own, waiting),
@@ -553,11 +559,15 @@ async fn what_may_be_a_danger_is_released_by_few() {
     let viewer = release(types::Role::Viewer);
     assert!(matches!(viewer, Err(CenterError::Denied { .. })), "{viewer:?}");
     assert_eq!(release(types::Role::Analyst).unwrap().recipients, 1);
-    // His answer teaches nothing; that of whose mail was not held does.
-    let answers = |own: &str| {
-        let own = own.parse().unwrap();
-        let pair = types::Correspondence { own, other: sender.clone(), wrote: at(120) };
-        center.parts.correspondences.wrote(&[pair]).unwrap().new
-    };
-    assert_eq!((answers(OTHER), answers(OWN)), (0, 1));
+    // His answer teaches nothing, wherever it goes; that of whose mail was not
+    // held does.
+    let desk: types::EmailAddress = DESK.parse().unwrap();
+    for other in [&sender, &desk] {
+        let answers = |own: &str| {
+            let own = own.parse().unwrap();
+            let pair = types::Correspondence { own, other: other.clone(), wrote: at(120) };
+            center.parts.correspondences.wrote(&[pair]).unwrap().new
+        };
+        assert_eq!((answers(OTHER), answers(OWN)), (0, 1), "{other}");
+    }
 }

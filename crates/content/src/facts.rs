@@ -8,11 +8,12 @@
 use std::sync::LazyLock;
 
 use mail_parser::{HeaderForm, HeaderName, MessageParser};
-use types::message::SUBJECT_CHARS_MAX;
+use types::message::{REPLY_TO_MAX, SUBJECT_CHARS_MAX};
 use types::{EmailAddress, HeaderMailbox, MessageFacts};
 
 use crate::attachments;
 use crate::header::{Field, HeaderBlock};
+use crate::mailboxes::mailboxes;
 
 /// What reading may cost at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +38,9 @@ impl Default for Limits {
 pub const HEADER_FROM_MAX: usize = 8;
 /// Longest Message-ID kept, in octets.
 const MESSAGE_ID_OCTETS_MAX: usize = 998;
-/// Longest address kept, in octets: one line of a header (RFC 5322 section
-/// 2.1.1), since it need not be a valid one.
-const ADDRESS_OCTETS_MAX: usize = 998;
-/// Longest display name kept, in characters.
-const NAME_CHARS_MAX: usize = 500;
 /// Octets of one field that are parsed. A thousand characters of subject fit
 /// even if each is an encoded word of its own.
-const VALUE_OCTETS_MAX: usize = 64 * 1024;
+pub(crate) const VALUE_OCTETS_MAX: usize = 64 * 1024;
 
 /// Reads the facts of `message`, the octets as received (RFC 5322).
 ///
@@ -103,7 +99,10 @@ fn take(field: &Field<'_>, facts: &mut MessageFacts) {
     if field.is("Received") {
         facts.received_fields = facts.received_fields.saturating_add(1);
     } else if field.is("From") {
-        take_mailboxes(field, facts);
+        take_authors(field, facts);
+    } else if field.is("Reply-To") {
+        let room = REPLY_TO_MAX.saturating_sub(facts.reply_to.len());
+        facts.reply_to.extend(mailboxes(field, room));
     } else if field.is("Subject") && facts.subject.is_none() {
         facts.subject = Some(text(field.value_up_to(VALUE_OCTETS_MAX), SUBJECT_CHARS_MAX));
     } else if field.is("Message-ID") && facts.message_id.is_none() {
@@ -152,41 +151,18 @@ fn announces_parts(field: &Field<'_>) -> bool {
     !plain
 }
 
-/// Takes the mailboxes of one From field, groups included.
-///
-/// A text that is no mailbox stays as it was written: a program that shows it
-/// as the author must not be better informed than the policy.
-fn take_mailboxes(field: &Field<'_>, facts: &mut MessageFacts) {
-    let value = field.value_up_to(VALUE_OCTETS_MAX);
+/// Takes the mailboxes of one From field.
+fn take_authors(field: &Field<'_>, facts: &mut MessageFacts) {
     if field.is_longer_than(VALUE_OCTETS_MAX) {
         not_read_whole(facts, "the From field is longer than 64 KiB");
     }
-    let parsed = HeaderForm::Addresses.parse(value);
-    let value_parsed = parsed.value();
-    let list = value_parsed.as_address();
-    let mut found = false;
-    for mailbox in list.iter().flat_map(|list| list.mailboxes()) {
-        let (name, address) = match (mailbox.name(), mailbox.address()) {
-            (name, Some(address)) => (name, address),
-            (Some(name), None) => (None, name),
-            (None, None) => continue,
-        };
-        found = true;
-        if facts.header_from.len() >= HEADER_FROM_MAX {
-            return not_read_whole(facts, "more than 8 mailboxes in the From field");
-        }
-        facts.header_from.push(HeaderMailbox {
-            name: name.map(|name| name.chars().take(NAME_CHARS_MAX).collect()),
-            address: cut(address.trim(), ADDRESS_OCTETS_MAX).to_owned(),
-        });
-    }
-    let raw = String::from_utf8_lossy(value);
-    if !found && !raw.trim().is_empty() {
-        if facts.header_from.len() >= HEADER_FROM_MAX {
-            return not_read_whole(facts, "more than 8 mailboxes in the From field");
-        }
-        let address = cut(raw.trim(), ADDRESS_OCTETS_MAX).to_owned();
-        facts.header_from.push(HeaderMailbox { name: None, address });
+    let room = HEADER_FROM_MAX.saturating_sub(facts.header_from.len());
+    let mut authors = mailboxes(field, room.saturating_add(1));
+    let are_more = authors.len() > room;
+    authors.truncate(room);
+    facts.header_from.append(&mut authors);
+    if are_more {
+        not_read_whole(facts, "more than 8 mailboxes in the From field");
     }
 }
 
@@ -219,7 +195,7 @@ fn message_id(value: &[u8]) -> String {
 }
 
 /// At most `octets_max` octets of `text`, whole characters only.
-fn cut(text: &str, octets_max: usize) -> &str {
+pub(crate) fn cut(text: &str, octets_max: usize) -> &str {
     text.get(..text.floor_char_boundary(octets_max)).unwrap_or(text)
 }
 
@@ -316,6 +292,20 @@ mod tests {
         check_from("From: a@x.example, B <b@y.example>", &["-|a@x.example", "B|b@y.example"]);
         check_from("From: team: a@x.example, b@y.example;", &["-|a@x.example", "-|b@y.example"]);
         check_from("From: 用户 <用户@例子.example>", &["用户|用户@例子.example"]);
+    }
+
+    #[test]
+    fn where_answers_shall_go_is_read_like_the_author_and_is_no_author() {
+        let many: Vec<_> = (0..9).map(|n| format!("a{n}@x.example")).collect();
+        let facts = facts(&format!(
+            "From: a@x.example\r\nReply-To: Desk <desk@y.example>\r\nreply-to: {}\r\n\r\n",
+            many.join(", ")
+        ));
+        assert_eq!(facts.header_from.len(), 1);
+        assert_eq!(facts.reply_to.len(), REPLY_TO_MAX);
+        assert_eq!(facts.reply_to[0].name.as_deref(), Some("Desk"));
+        assert_eq!(facts.reply_to[0].address, "desk@y.example");
+        assert_eq!(facts.unread, None);
     }
 
     #[test]

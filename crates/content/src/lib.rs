@@ -12,6 +12,7 @@ pub mod authentication_results;
 pub mod delivery_status;
 pub mod facts;
 pub mod header;
+mod mailboxes;
 pub mod notification;
 mod quoted_printable;
 pub mod signature;

@@ -11,6 +11,10 @@ pub struct MessageFacts {
     /// The mailboxes of the From field; more than one is legal and rare.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_from: Vec<HeaderMailbox>,
+    /// The mailboxes of the Reply-To field: where the author wants answers to
+    /// go (RFC 5322 section 3.6.2), at most [`REPLY_TO_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_to: Vec<HeaderMailbox>,
     /// The decoded Subject, cut at [`SUBJECT_CHARS_MAX`] characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -34,6 +38,8 @@ pub struct MessageFacts {
 
 /// Longest subject kept in an event, in characters.
 pub const SUBJECT_CHARS_MAX: usize = 1_000;
+/// Most mailboxes of Reply-To fields kept in an event.
+pub const REPLY_TO_MAX: usize = 8;
 /// Most attachments listed in an event.
 pub const ATTACHMENTS_MAX: usize = 100;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use types::finding::{TripletFacts, TripletState};
 use types::policy::GreylistTimes;
-use types::{Event, FollowUp, RelayAttempt, spoken};
+use types::{Event, FollowUp, HeaderMailbox, MessageFacts, RelayAttempt, spoken};
 
 use super::Fact;
 use super::evidence::{identified_by, octets};
@@ -27,13 +27,15 @@ fn facts(rows: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Vec<
 pub(super) fn message(event: &Event) -> Vec<Fact> {
     let subject = &event.subject;
     let message = subject.message.as_deref();
-    let listed = message.filter(|facts| !facts.header_from.is_empty());
-    let authors =
-        listed.map(|facts| facts.header_from.iter().map(mailbox).collect::<Vec<_>>().join(", "));
+    let listed = |of: fn(&MessageFacts) -> &[HeaderMailbox]| {
+        let all: Vec<_> = message.map(of).unwrap_or_default().iter().map(mailbox).collect();
+        (!all.is_empty()).then(|| all.join(", "))
+    };
     facts([
         ("From", subject.reverse_path.as_ref().map(|path| path.to_string())),
         ("To", subject.recipient.as_ref().map(|path| path.to_string())),
-        ("Author", authors),
+        ("Author", listed(|facts| &facts.header_from)),
+        ("Answers go to", listed(|facts| &facts.reply_to)),
         ("Subject", message.and_then(|facts| facts.subject.clone())),
         ("Message-ID", message.and_then(|facts| facts.message_id.clone())),
         ("Announced size", subject.declared_size.map(octets)),
@@ -44,7 +46,7 @@ pub(super) fn message(event: &Event) -> Vec<Fact> {
     ])
 }
 
-fn attachments(facts: &types::MessageFacts) -> Option<String> {
+fn attachments(facts: &MessageFacts) -> Option<String> {
     let named = facts.attachments.iter().map(|attachment| {
         let name = attachment.name.as_deref().unwrap_or("(no name)");
         format!("{name} ({}, {})", attachment.media_type, octets(attachment.size_octets))

@@ -281,16 +281,18 @@ impl Seen<'_> {
     }
 
     /// Who must not be learned from answers to a message that is let go though
-    /// a policy held it back: whoever sent it, and whoever it says wrote it.
+    /// a policy held it back: whoever sent it, whoever it says wrote it, and
+    /// whoever it wants answers to go to.
     fn let_go(
         &self,
         message: &QueuedMessage,
         steps: &[QueueStep],
         now: Timestamp,
     ) -> Result<Vec<Correspondence>, CenterError> {
-        let authors = message.facts.header_from.iter().map(|author| author.address.parse().ok());
+        let said = message.facts.header_from.iter().chain(&message.facts.reply_to);
+        let said = said.filter_map(|mailbox| mailbox.address.parse().ok());
         let sender = message.reverse_path.address().cloned();
-        let others: Vec<EmailAddress> = authors.flatten().chain(sender).collect();
+        let others: Vec<EmailAddress> = said.chain(sender).collect();
         let mut pairs = Vec::new();
         let released = |one: &&QueuedRecipient| steps.iter().any(|s| s.recipient == one.event);
         for recipient in message.recipients.iter().filter(released) {

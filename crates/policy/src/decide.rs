@@ -151,12 +151,12 @@ impl<'a> Case<'a> {
                 RuleAnswer::Decides(decision) => {
                     self.permit = self.permit_in_effect();
                     let decision = self.with_next(decision, rules.as_slice());
-                    return Step::Decided(verdict(or_held(decision, held)));
+                    return Step::Decided(Verdict::of(or_held(decision, held)));
                 }
             }
         }
         self.permit = self.permit_in_effect();
-        Step::Decided(held.map_or(Verdict::Proceed, verdict))
+        Step::Decided(held.map_or(Verdict::Proceed, Verdict::of))
     }
 
     /// The decision with what the rules after the one that decided would say,
@@ -424,17 +424,5 @@ fn or_held(decision: Decision, held: Option<Decision>) -> Decision {
             ..decision
         },
         _ => decision,
-    }
-}
-
-/// A decision as a verdict: the kind of its reason says which. A client that
-/// talks early is a deferral though its reply is a 554; the reply is in the
-/// reason table.
-fn verdict(decision: Decision) -> Verdict {
-    match decision.reason.kind() {
-        ReasonKind::Acceptance => Verdict::Proceed,
-        ReasonKind::Hold => Verdict::Hold(decision),
-        ReasonKind::Deferral => Verdict::Defer(decision),
-        ReasonKind::Rejection => Verdict::Reject(decision),
     }
 }

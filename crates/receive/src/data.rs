@@ -209,9 +209,8 @@ impl Desk {
         facts: &Arc<MessageFacts>,
     ) -> Answer {
         let outcome_of = |verdict: Verdict| match (&deferred, verdict) {
-            (Some(decision), _) => Outcome::Deferred(decision.clone()),
-            (None, Verdict::Reject(decision)) => Outcome::Rejected(decision),
-            (None, other) => Outcome::Deferred(other.decision().cloned().unwrap_or_else(lost)),
+            (Some(decision), _) => Outcome::refused(decision.clone()),
+            (None, verdict) => Outcome::refused(verdict.decision().cloned().unwrap_or_else(lost)),
         };
         let ended: Vec<(OpenAttempt, Outcome)> =
             judged.into_iter().map(|(open, verdict)| (open, outcome_of(verdict))).collect();
@@ -330,7 +329,7 @@ impl Desk {
         for open in &mut open {
             open.evidence.add(checks::unavailable(missing, Stage::Content));
         }
-        let decided = || Outcome::Deferred(decision.clone());
+        let decided = || Outcome::refused(decision.clone());
         let Some(reply) = open.first().map(|open| self.reply(&decided(), open)) else {
             return Answer::Close;
         };
@@ -366,7 +365,7 @@ impl Desk {
                 // The protocol has ended the message whatever policy thinks.
                 _ => Decision::new(fault.reason(), check),
             };
-            judged.push((open, Verdict::Reject(decision)));
+            judged.push((open, Verdict::of(decision)));
         }
         let facts = Arc::new(MessageFacts { size_octets: octets, ..MessageFacts::default() });
         match self.refuse_message(judged, None, &facts) {
@@ -439,7 +438,7 @@ fn refused_by_all(judged: &[(OpenAttempt, Verdict)]) -> Option<Option<Decision>>
 fn outcome(queue: QueueId, open: &OpenAttempt, verdict: Verdict) -> Outcome {
     let reason = open.let_past(Reason::Accepted);
     match (verdict, &open.hold) {
-        (Verdict::Reject(decision), _) => Outcome::Rejected(decision),
+        (Verdict::Reject(decision), _) => Outcome::refused(decision),
         (Verdict::Hold(decision), _) => Outcome::Held { queue, decision },
         (_, Some(decision)) => Outcome::Held { queue, decision: decision.clone() },
         (_, None) => Outcome::Accepted { queue, reason },

@@ -192,8 +192,9 @@ impl Desk {
                 self.begin_by_address();
                 Answer::Proceed
             }
-            Verdict::Defer(decision) => self.turn_away(open, Outcome::Deferred(decision)),
-            Verdict::Reject(decision) => self.turn_away(open, Outcome::Rejected(decision)),
+            Verdict::Defer(decision) | Verdict::Reject(decision) => {
+                self.turn_away(open, Outcome::refused(decision))
+            }
         }
     }
 
@@ -238,8 +239,7 @@ impl Desk {
                 self.begin_by_envelope();
                 return Answer::Proceed;
             }
-            Verdict::Defer(decision) => Outcome::Deferred(decision),
-            Verdict::Reject(decision) => Outcome::Rejected(decision),
+            Verdict::Defer(decision) | Verdict::Reject(decision) => Outcome::refused(decision),
         };
         if stands_alone {
             self.engine.tally().opened();
@@ -260,10 +260,9 @@ impl Desk {
         let verdict = judge(&self.engine, &self.visit, Stage::Rcpt, open, &[]).await;
         let Some(mut open) = self.asked.take().map(|open| *open) else { return Answer::Close };
         match verdict {
-            Verdict::Defer(decision) => self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt),
-            Verdict::Reject(decision) => {
+            Verdict::Defer(decision) | Verdict::Reject(decision) => {
                 let unknown = decision.reason == Reason::RecipientUnknown;
-                let answer = self.refuse(open, Outcome::Rejected(decision), Stage::Rcpt);
+                let answer = self.refuse(open, Outcome::refused(decision), Stage::Rcpt);
                 if unknown {
                     slow_down(Arc::clone(&self.engine), self.visit.client.client.ip).await;
                 }
@@ -286,7 +285,7 @@ impl Desk {
             // The session asks about recipients only inside a transaction.
             None => {
                 let decision = Decision::new(Reason::SystemUnavailable, CheckName::System);
-                self.refuse(open, Outcome::Deferred(decision), Stage::Rcpt)
+                self.refuse(open, Outcome::refused(decision), Stage::Rcpt)
             }
         }
     }

@@ -37,7 +37,7 @@ impl Desk {
         };
         let reply = farewell(end, &parameters);
         let ended =
-            self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::Aborted(end.reason));
+            self.finish_all(open, reply.as_ref(), stage, None, |_| Outcome::unjudged(end.reason));
         match ended {
             Ok(()) => reply,
             // A reference that leads nowhere is not given; the tally says how
@@ -134,7 +134,7 @@ impl Drop for Desk {
         if let Some(attempt) = self.connection.take() {
             open.push(self.opened(attempt, None, stage));
         }
-        let ended = |_: &OpenAttempt| Outcome::Aborted(Reason::SystemUnavailable);
+        let ended = |_: &OpenAttempt| Outcome::unjudged(Reason::SystemUnavailable);
         // If this fails too, the tally says how many events were lost.
         let _counted = self.finish_all(open, None, stage, None, ended);
     }

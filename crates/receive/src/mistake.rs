@@ -21,12 +21,12 @@ impl Desk {
         let decision = protocol_decision(reason, note);
         if stage == Stage::Mail {
             return self.beside_transaction(None, |desk, open| {
-                desk.refuse(open, Outcome::Rejected(decision), stage)
+                desk.refuse(open, Outcome::refused(decision), stage)
             });
         }
         let attempt = self.next_attempt();
         let open = self.opened(attempt, None, stage);
-        self.refuse(open, Outcome::Rejected(decision), stage)
+        self.refuse(open, Outcome::refused(decision), stage)
     }
 
     /// Refuses a well-formed address for what stands beside it. The protocol
@@ -37,14 +37,14 @@ impl Desk {
             Question::UnfitSender(path, unfit) => {
                 let decision = protocol_decision(Reason::SenderMalformed, unfit.to_string());
                 self.beside_transaction(Some(path), |desk, open| {
-                    desk.refuse_saying(open, Outcome::Rejected(decision), Stage::Mail, reply)
+                    desk.refuse_saying(open, Outcome::refused(decision), Stage::Mail, reply)
                 })
             }
             Question::UnfitRecipient(path, unfit) => {
                 let decision = protocol_decision(Reason::RecipientMalformed, unfit.to_string());
                 let attempt = self.next_attempt();
                 let open = self.opened(attempt, Some(path), Stage::Rcpt);
-                self.refuse_saying(open, Outcome::Rejected(decision), Stage::Rcpt, reply)
+                self.refuse_saying(open, Outcome::refused(decision), Stage::Rcpt, reply)
             }
             _ => Answer::Refuse(reply),
         }
@@ -77,7 +77,7 @@ impl Desk {
         let limit = u64::from(self.live.settings.session.recipients_max);
         let detail = Detail::Limit { observed: limit + 1, limit };
         let decision = Decision::new(Reason::RecipientsLimited, CheckName::Protocol);
-        self.refuse(open, Outcome::Deferred(decision.with_detail(detail)), Stage::Rcpt)
+        self.refuse(open, Outcome::refused(decision.with_detail(detail)), Stage::Rcpt)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, EventKind, Record, SCHEMA, Subject};
+use crate::finding::CheckName;
 use crate::id::{EventId, LifeLineId, NodeName, QueueId, SessionId};
 use crate::reason::{Reason, ReasonKind};
 use crate::time::Timestamp;
@@ -94,6 +95,34 @@ impl From<ReasonKind> for OutcomeKind {
 }
 
 impl Outcome {
+    /// The end of an attempt that was refused by `decision`: asked to come
+    /// back or refused for good, as the kind of its reason and with it the
+    /// class of its reply say. A decision that refuses nothing asks to come
+    /// back, because no mail may be lost by it.
+    pub fn refused(decision: Decision) -> Self {
+        match decision.reason.kind() {
+            ReasonKind::Rejection => Outcome::Rejected(decision),
+            ReasonKind::Deferral | ReasonKind::Hold | ReasonKind::Acceptance => {
+                Outcome::Deferred(decision)
+            }
+        }
+    }
+
+    /// The end of an attempt that nobody judged: it broke off, unless the
+    /// protocol refuses for good what the client did.
+    pub fn unjudged(reason: Reason) -> Self {
+        let check = match reason {
+            Reason::ClientEarlyTalker => CheckName::EarlyTalk,
+            _ => CheckName::Protocol,
+        };
+        match reason.kind() {
+            ReasonKind::Rejection => Outcome::refused(Decision::new(reason, check)),
+            ReasonKind::Deferral | ReasonKind::Hold | ReasonKind::Acceptance => {
+                Outcome::Aborted(reason)
+            }
+        }
+    }
+
     /// The reason of this end.
     pub fn reason(&self) -> Reason {
         match self {
@@ -193,4 +222,44 @@ pub struct Ending {
     pub subject: Subject,
     /// How it came to its end.
     pub record: Record,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::ReplyParameters;
+
+    /// Clients act on the class of the reply, people on the outcome: neither
+    /// may say another thing than the other.
+    #[test]
+    fn outcomes_follow_the_class_of_the_reply_for_every_reason() {
+        for &reason in Reason::ALL {
+            let Some(reply) = reason.reply(&ReplyParameters::default()) else { continue };
+            let expected = match reply.code / 100 {
+                4 => OutcomeKind::Deferred,
+                5 => OutcomeKind::Rejected,
+                other => panic!("{reason} answers {other}xx"),
+            };
+            let decision = || Decision::new(reason, CheckName::Protocol);
+            assert_eq!(Outcome::refused(decision()).kind(), expected, "{reason}");
+            assert_eq!(Outcome::unjudged(reason).kind(), expected, "{reason} without a verdict");
+            assert_eq!(OutcomeKind::from(reason.kind()), expected, "{reason} by its kind");
+            let verdict = crate::Verdict::of(decision());
+            let refuses = matches!(verdict, crate::Verdict::Reject(_));
+            assert_eq!(refuses, expected == OutcomeKind::Rejected, "{reason}: {verdict:?}");
+        }
+    }
+
+    /// What an older version counted as a deferral stays one.
+    #[test]
+    fn ends_written_before_are_read_as_they_are() {
+        for text in [
+            r#"{"deferred":{"reason":"client.early_talker","check":"early_talk"}}"#,
+            r#"{"aborted":"client.early_talker"}"#,
+        ] {
+            let outcome: Outcome = serde_json::from_str(text).unwrap();
+            assert_eq!(outcome.kind(), OutcomeKind::Deferred, "{text}");
+            assert_eq!(serde_json::to_string(&outcome).unwrap(), text);
+        }
+    }
 }

@@ -250,6 +250,10 @@ reasons! {
         Some((550, EnhancedCode(5, 7, 27), "The sender's domain accepts no mail, so it cannot send any")),
         "The sender's domain publishes a null MX record.",
         "The sender must use a domain that accepts mail.";
+    ClientEarlyTalker = "client.early_talker", Rejection, Connect, "Talked Before The Greeting",
+        Some((554, EnhancedCode(5, 5, 1), "You must wait for the greeting before you speak")),
+        "The client sent commands before the greeting, as bulk mailers do that do not read replies.",
+        "A real mail server waits; the greeting delay is a setting.";
     HeldRejectedByAdmin = "held.rejected_by_admin", Rejection, Content, "Rejected After Acceptance",
         None,
         "An administrator rejected the held message.",
@@ -338,10 +342,6 @@ reasons! {
         None,
         "The client connected and left without offering mail.",
         "Usually a monitor or scanner; nothing needs to be done.";
-    ClientEarlyTalker = "client.early_talker", Deferral, Connect, "Talked Before The Greeting",
-        Some((554, EnhancedCode(5, 5, 1), "You must wait for the greeting before you speak")),
-        "The client sent commands before the greeting, as bulk mailers do that do not read replies.",
-        "A real mail server waits; the greeting delay is a setting.";
     ProtocolErrors = "protocol.errors", Deferral, Helo, "Too Many Errors",
         Some((421, EnhancedCode(4, 7, 0), "Too many errors; closing the connection")),
         "The client sent more wrong commands than allowed.",
@@ -402,6 +402,25 @@ reasons! {
         "An administrator can release it after looking at it.";
 
 }
+
+/// The kind of a reason and the class of its reply say the same, or the
+/// program does not compile: outcomes are made of the kind
+/// ([`crate::Outcome::refused`]), clients act on the class
+/// (RFC 5321 section 4.2.1).
+const _: () = {
+    let mut rest = Reason::ALL;
+    while let [reason, after @ ..] = rest {
+        if let Some((code, ..)) = reason.refusal() {
+            let agrees = match reason.kind() {
+                ReasonKind::Deferral => code / 100 == 4,
+                ReasonKind::Rejection => code / 100 == 5,
+                ReasonKind::Acceptance | ReasonKind::Hold => false,
+            };
+            assert!(agrees, "the reply of a reason has another class than its kind");
+        }
+        rest = after;
+    }
+};
 
 impl Reason {
     /// Whether a reply of its own goes over the wire.
@@ -492,9 +511,6 @@ mod tests {
             let Some((code, ..)) = reason.refusal() else { continue };
             match reason.kind() {
                 ReasonKind::Rejection => assert_eq!(code / 100, 5, "{reason}"),
-                // The one deferral by name that is refused for good: the
-                // sender may come back, but not on this connection.
-                ReasonKind::Deferral if reason == Reason::ClientEarlyTalker => {}
                 ReasonKind::Deferral => assert_eq!(code / 100, 4, "{reason}"),
                 ReasonKind::Acceptance | ReasonKind::Hold => panic!("{reason} refuses"),
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Need;
 use crate::finding::CheckName;
 use crate::policy::PolicyRef;
-use crate::reason::Reason;
+use crate::reason::{Reason, ReasonKind};
 use crate::reply::{EnhancedCode, Quoted, Reply, ReplyParameters};
 
 /// The decision on a connection, a recipient or a message.
@@ -27,6 +27,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// A decision as a verdict: the kind of its reason says which.
+    pub fn of(decision: Decision) -> Self {
+        match decision.reason.kind() {
+            ReasonKind::Acceptance => Verdict::Proceed,
+            ReasonKind::Hold => Verdict::Hold(decision),
+            ReasonKind::Deferral => Verdict::Defer(decision),
+            ReasonKind::Rejection => Verdict::Reject(decision),
+        }
+    }
+
     /// The decision, unless the verdict is to go on.
     pub fn decision(&self) -> Option<&Decision> {
         match self {

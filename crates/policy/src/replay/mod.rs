@@ -16,8 +16,8 @@ use types::evidence::{Evidence, Need, Parties};
 use types::finding::{TripletFacts, TripletState};
 use types::policy::ClientIdentity;
 use types::{
-    CheckName, Event, Finding, Micros, Observed, Outcome, PolicyRef, PolicyType, Reason, Source,
-    Stage, Verdict,
+    CheckName, Event, Finding, Micros, Observed, Outcome, PolicyRef, PolicyType, Reason,
+    ReasonKind, Source, Stage, Verdict,
 };
 
 pub use triplets::{Settled, TripletKey, TripletKeys, Triplets};
@@ -87,6 +87,13 @@ impl End {
         let kind = match outcome {
             Outcome::Accepted { .. } | Outcome::Passed { .. } => EndKind::Accepted,
             Outcome::Held { .. } => EndKind::Held,
+            // Older versions counted early talkers as deferred, and refused them
+            // for good all the same: that is no change.
+            Outcome::Deferred(_) | Outcome::Aborted(_)
+                if outcome.reason().kind() == ReasonKind::Rejection =>
+            {
+                EndKind::Rejected
+            }
             Outcome::Deferred(_) | Outcome::Aborted(_) => EndKind::Deferred,
             Outcome::Rejected(_) => EndKind::Rejected,
         };

@@ -41,9 +41,9 @@ fn connections_opened_too_fast_are_limited_like_those_held() {
 }
 
 #[test]
-fn early_talkers_are_a_deferral_by_name_and_refused_on_the_wire() {
+fn early_talkers_are_refused() {
     let shown = at(Stage::Connect, CheckName::EarlyTalk, Observed::EarlyTalk);
-    assert_eq!(shown, "defer client.early_talker");
+    assert_eq!(shown, "reject client.early_talker");
     assert_eq!(Reason::ClientEarlyTalker.reply(&Default::default()).unwrap().code, 554);
 }
 

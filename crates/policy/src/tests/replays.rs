@@ -260,6 +260,15 @@ fn what_the_session_ended_by_itself_no_policy_changes() {
     assert_eq!(settled(&set, &dropped).reason, Some(Reason::ClientDropped));
 }
 
+/// Older versions counted them as deferred, and said 554 as well.
+#[test]
+fn early_talkers_of_older_versions_are_no_change() {
+    let decision = || Decision::new(Reason::ClientEarlyTalker, CheckName::EarlyTalk);
+    for before in [Outcome::Deferred(decision()), Outcome::Aborted(Reason::ClientEarlyTalker)] {
+        assert_eq!(End::recorded(&before), End::decided(&Verdict::of(decision())));
+    }
+}
+
 #[test]
 fn a_follow_up_is_no_attempt() {
     let mut event = event("", ANN);

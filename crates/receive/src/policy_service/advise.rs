@@ -62,11 +62,8 @@ impl Desk {
             (Verdict::Defer(decision) | Verdict::Reject(decision), AdviceMode::Observe) => {
                 self.would_refuse(open, decision).await
             }
-            (Verdict::Defer(decision), AdviceMode::Enforce) => {
-                self.advise_against(open, Outcome::Deferred(decision))
-            }
-            (Verdict::Reject(decision), AdviceMode::Enforce) => {
-                self.advise_against(open, Outcome::Rejected(decision))
+            (Verdict::Defer(decision) | Verdict::Reject(decision), AdviceMode::Enforce) => {
+                self.advise_against(open, Outcome::refused(decision))
             }
         }
     }
@@ -102,7 +99,7 @@ impl Desk {
     /// open window would end in a retry that never came.
     async fn would_refuse(&mut self, mut open: OpenAttempt, decision: Decision) -> PolicyAdvice {
         if let Err(error) = self.take_as_returned(&open) {
-            return self.advise_against(open, Outcome::Deferred(not_stored(&error)));
+            return self.advise_against(open, Outcome::refused(not_stored(&error)));
         }
         open.would = Some(decision);
         self.pass(open).await

@@ -25,6 +25,7 @@ pub mod information;
 pub mod listing;
 pub mod lists;
 pub mod message;
+mod network;
 pub mod outcome;
 pub mod permission;
 pub mod place;
@@ -65,6 +66,7 @@ pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, Sessio
 pub use identity::{HeloForm, ReverseFacts, SenderDomainFacts, TakesMail};
 pub use listing::{ListAnswer, ListFacts, ListFailure, ListRefusal};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
+pub use network::network_or_address;
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{
     AccountId, Caller, Permission, Permissions, Reach, TokenId, UnknownName, Via,

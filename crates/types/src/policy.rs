@@ -131,9 +131,14 @@ pub struct Policy {
     /// Recipients it applies to.
     #[serde(default)]
     pub to: Scope,
-    /// Client networks it is restricted to; empty means any.
+    /// Client networks it is restricted to; empty means any. An address alone
+    /// is read as the network of that one address.
     #[schemars(with = "Vec<String>")]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "crate::network::networks_or_addresses"
+    )]
     pub source_ips: Vec<IpNet>,
     /// Host names (with everything below them) it is restricted to; they
     /// must be forward-confirmed. Empty means any.

@@ -144,3 +144,22 @@ proptest! {
         let _ = Document::parse(&text);
     }
 }
+
+#[test]
+fn a_source_may_be_an_address_alone_and_is_written_with_its_prefix() {
+    let of = |sources: &str| {
+        let option = "option = { type = \"greylisting\", set = \"no_action\" }";
+        Document::parse(&format!(
+            "[[policy]]\nnarrative = \"x\"\n{option}\nsource_ips = {sources}\n"
+        ))
+    };
+    let document = of("[\"192.0.2.7\", \"2001:db8::7\", \"198.51.100.0/24\"]").unwrap();
+    let sources: Vec<String> =
+        document.policies[0].source_ips.iter().map(ToString::to_string).collect();
+    assert_eq!(sources, ["192.0.2.7/32", "2001:db8::7/128", "198.51.100.0/24"]);
+    let written = document.to_text().unwrap();
+    assert!(written.contains("\"192.0.2.7/32\""), "{written}");
+    assert_eq!(Document::parse(&written).unwrap(), document);
+    let wrong = of("[\"192.0.2\"]").unwrap_err();
+    assert!(wrong.line == 4 && wrong.message.contains("no network and no address"), "{wrong:?}");
+}

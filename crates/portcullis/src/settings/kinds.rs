@@ -109,10 +109,7 @@ impl Value for Vec<IpNet> {
     const KIND: Kind = Kind::list("a list of networks", "[\"10.0.0.0/24\", \"2001:db8::/32\"]", "");
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
-        let network = |text: &str| {
-            text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-        };
-        list(&Self::KIND, raw, network)
+        list(&Self::KIND, raw, types::network_or_address)
     }
 }
 

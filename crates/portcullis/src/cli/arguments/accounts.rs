@@ -147,7 +147,7 @@ pub enum TokenCommand {
         #[arg(long = "may", required = true, value_delimiter = ',', value_name = "PERMISSION")]
         permissions: Vec<String>,
         /// Networks it may be used from; anywhere if absent.
-        #[arg(long, value_delimiter = ',', value_name = "NETWORK")]
+        #[arg(long, value_delimiter = ',', value_name = "NETWORK", value_parser = super::network)]
         from: Vec<ipnet::IpNet>,
         /// When it ends, RFC 3339; never if absent.
         #[arg(long, value_name = "TIME")]

@@ -226,6 +226,12 @@ fn query(text: &str) -> Result<String, String> {
     }
 }
 
+/// A network, or an address alone.
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    types::network_or_address(text)
+        .ok_or_else(|| "no network and no address, such as 192.0.2.0/24 or 192.0.2.7".to_owned())
+}
+
 /// A list of no rows is nothing anybody asks for.
 fn row_limit() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)

@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 
+use super::network;
+
 /// `submitters …`
 #[derive(Debug, Subcommand)]
 pub enum SubmittersCommand {
@@ -15,7 +17,7 @@ pub enum SubmittersCommand {
         #[arg(long = "sender", value_delimiter = ',', value_name = "SENDER", required = true)]
         senders: Vec<String>,
         /// A network it may come from; may be given again. Without one, from anywhere.
-        #[arg(long = "from", value_delimiter = ',', value_name = "NETWORK")]
+        #[arg(long = "from", value_delimiter = ',', value_name = "NETWORK", value_parser = network)]
         networks: Vec<ipnet::IpNet>,
         /// What it is.
         #[arg(long, default_value = "", value_name = "TEXT")]
@@ -36,6 +38,7 @@ pub enum SubmittersCommand {
             long = "from",
             value_delimiter = ',',
             value_name = "NETWORK",
+            value_parser = network,
             conflicts_with = "anywhere"
         )]
         networks: Vec<ipnet::IpNet>,

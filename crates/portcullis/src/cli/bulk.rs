@@ -117,7 +117,7 @@ fn act(
         leave_out_failed: arguments.leave_out_failed,
         note: arguments.note.clone(),
     };
-    let plan: BulkPlan = read(server.post("/bulk/preview", &request)?)?;
+    let plan: BulkPlan = read(server.consult("/bulk/preview", &request)?)?;
     // `now-24h` is another time once somebody has read the plan.
     let request = frozen(request, &plan);
     match (output.is_json(), arguments.dry_run) {

@@ -27,7 +27,7 @@ impl Exit {
     pub const ALL: [(Exit, &'static str); 6] = [
         (Exit::Ok, "done"),
         (Exit::Error, "something went wrong, or the settings have errors"),
-        (Exit::Usage, "the command line is wrong, or --strict found warnings"),
+        (Exit::Usage, "the command line or a value in it is wrong, or --strict found warnings"),
         (Exit::NotFound, "what was asked for does not exist"),
         (Exit::NotRunning, "the server does not run, or this user may not talk to it"),
         (Exit::Refused, "the change was refused; nothing was changed"),
@@ -88,6 +88,12 @@ impl Failure {
     /// A failure with this code and sentence.
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
         Failure { exit, text: text.into(), problem: None }
+    }
+
+    /// The same, ending with another code.
+    #[must_use]
+    pub fn ending(self, exit: Exit) -> Self {
+        Failure { exit, ..self }
     }
 
     /// The same, with what the server said.

@@ -30,7 +30,7 @@ pub(super) fn export(global: &Global, arguments: &ExportArguments) -> Result<Exi
     let request = request(arguments)?;
     let server = Server::of(global)?;
     let output = Output::new(global.json);
-    let job = server.post("/exports", &request)?;
+    let job = server.consult("/exports", &request)?;
     let mut job: ExportJob = serde_json::from_value(job)
         .map_err(|error| Failure::new(Exit::Error, format!("the server's answer: {error}")))?;
     let path = format!("/exports/{}", job.id);

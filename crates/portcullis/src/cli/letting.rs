@@ -45,7 +45,7 @@ pub(super) fn decide(
         "until": until.map(|at| typed::<Timestamp>("--until", at)).transpose()?,
         "note": arguments.note,
     });
-    let preview: SenderPreview = read(server.post(&format!("{path}/preview"), &decision)?)?;
+    let preview: SenderPreview = read(server.consult(&format!("{path}/preview"), &decision)?)?;
     if !output.is_json() {
         output.text(&before(&offer, &sender, &preview))?;
     }

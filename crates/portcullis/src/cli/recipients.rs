@@ -69,8 +69,10 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
         }
         RecipientsCommand::List { domain, text, after, limit } => {
             let limit = limit.to_string();
+            let domain = domain.as_deref().map(|text| typed::<Domain>("--domain", text));
+            let domain = domain.transpose()?;
             let asked = [
-                ("domain", domain.as_deref()),
+                ("domain", domain.as_ref().map(Domain::as_str)),
                 ("text", text.as_deref()),
                 ("after", after.as_deref()),
                 ("limit", Some(limit.as_str())),

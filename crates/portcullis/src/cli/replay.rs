@@ -123,7 +123,7 @@ fn json_of(values: &[impl serde::Serialize]) -> Result<Vec<Json>, Failure> {
 fn asked(server: &Server, last: Duration, change: ReplayChange) -> Result<ReplayReport, Failure> {
     let now = SystemClock::new().now();
     let request = ReplayRequest { from: Some(now.before(last)), to: None, change };
-    let report = server.post("/policies/replay", &request)?;
+    let report = server.consult("/policies/replay", &request)?;
     serde_json::from_value(report).map_err(|error| Failure::new(Exit::Error, error.to_string()))
 }
 

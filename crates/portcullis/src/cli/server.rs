@@ -47,13 +47,23 @@ impl Server {
         Ok(Server { client, runtime })
     }
 
+    /// The server of this machine over this data folder, whatever else the
+    /// command line or the environment names.
+    ///
+    /// # Errors
+    /// No thread of execution can be made.
+    pub(super) fn over(folder: &Path) -> Result<Server, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Server { client: Client::new(&folder.join(SOCKET)), runtime })
+    }
+
     /// Hands something long to `take`, piece by piece, until that says stop.
     pub(super) fn pieces(
         &self,
         path: &str,
         take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
-        Ok(self.runtime.block_on(self.client.pieces(&at(path), take))?)
+        self.runtime.block_on(self.client.pieces(&at(path), take)).map_err(question)
     }
 
     /// Reads a stream of events until it ends or `take` says stop.
@@ -68,12 +78,18 @@ impl Server {
 
     /// Asks for something.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        Ok(self.runtime.block_on(self.client.get(&at(path)))?)
+        self.runtime.block_on(self.client.get(&at(path))).map_err(question)
+    }
+
+    /// Asks for something that is said in a body: a preview, a replay, an
+    /// export. Nothing is changed by it.
+    pub(super) fn consult(&self, path: &str, body: &impl Serialize) -> Result<Json, Failure> {
+        self.runtime.block_on(self.client.post(&at(path), body)).map_err(question)
     }
 
     /// Asks for a text.
     pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
-        Ok(self.runtime.block_on(self.client.get_text(&at(path)))?)
+        self.runtime.block_on(self.client.get_text(&at(path))).map_err(question)
     }
 
     /// Sends something to act upon.
@@ -135,6 +151,15 @@ pub(super) fn socket_of(global: &Global) -> Result<PathBuf, Failure> {
 
 fn at(path: &str) -> String {
     format!("{API}{path}")
+}
+
+/// The failure of a question. What the server does not accept of one was
+/// written wrongly: there was no change that it could have refused.
+fn question(error: ClientError) -> Failure {
+    match Failure::from(error) {
+        refused if refused.exit == Exit::Refused => refused.ending(Exit::Usage),
+        other => other,
+    }
 }
 
 impl From<ClientError> for Failure {

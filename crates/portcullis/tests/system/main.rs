@@ -43,3 +43,4 @@ mod roles;
 mod smoke;
 mod submission;
 mod tls;
+mod usage;

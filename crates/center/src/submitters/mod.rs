@@ -168,6 +168,16 @@ impl Submitters {
         Ok(all.map(|one| row(self.uses.with(one))).collect())
     }
 
+    /// How many may send.
+    ///
+    /// # Errors
+    ///
+    /// The store fails.
+    pub fn able(&self) -> Result<usize, CenterError> {
+        let all = self.parts.state.submitters()?;
+        Ok(all.iter().filter(|one| !one.disabled).count())
+    }
+
     /// Makes one. Its password is told if it was made here.
     ///
     /// # Errors

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use center::RecipientDomain;
+use serde_json::{Value as Json, json};
 
 use super::arguments::{ConfigCommand, Global};
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::server::Server;
+use crate::serve::STATE_FILE;
+use crate::serve::kept::Kept;
 use crate::settings::migrate::{self, Migrated};
 use crate::settings::{
     self, Loaded, Settings, Severity, Sources, reference, schema, show, suggest,
@@ -47,6 +51,10 @@ pub(super) fn check(global: &Global, strict: bool, online: bool) -> Result<Exit,
     let mut loaded = load(global);
     let more = crate::serve::inspect::files(&loaded);
     loaded.problems.extend(more);
+    if let Some(kept) = loaded.settings.as_ref().and_then(kept) {
+        let more = crate::serve::kept::problems(&loaded, &kept);
+        loaded.problems.extend(more);
+    }
     let output = Output::new(global.json);
     if online {
         let asked = crate::serve::online::ask(&loaded)?;
@@ -74,6 +82,27 @@ pub(super) fn check(global: &Global, strict: bool, online: bool) -> Result<Exit,
         (0, _) if !strict => Exit::Ok,
         (0, _) => Exit::Usage,
         _ => Exit::Error,
+    })
+}
+
+/// What the data folder of these settings keeps: nothing before the first
+/// start, else what its server says. Without one nobody knows.
+fn kept(settings: &Settings) -> Option<Kept> {
+    let folder = &settings.server.data_dir;
+    if !folder.join(STATE_FILE).exists() {
+        return Some(Kept::default());
+    }
+    let server = Server::over(folder).ok()?;
+    let domains: Vec<RecipientDomain> = server.get("/recipient-domains").ok()?;
+    let submitters: Vec<Json> = server.get("/submitters").ok()?;
+    let may_send = |one: &&Json| one.get("disabled") != Some(&Json::Bool(true));
+    Some(Kept {
+        imported: domains
+            .into_iter()
+            .filter(|one| one.imported > 0)
+            .map(|one| one.domain.as_str().to_owned())
+            .collect(),
+        submitters: Some(submitters.iter().filter(may_send).count()),
     })
 }
 

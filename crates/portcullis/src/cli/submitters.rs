@@ -2,13 +2,15 @@
 //! password.
 
 use api::client::encoded;
+use center::{ReadyCheck, Status};
 use serde_json::{Map, Value as Json, json};
 
 use super::accounts::read_password;
 use super::arguments::{Global, SubmittersCommand};
 use super::exit::{Exit, Failure};
-use super::output::{Column, Output};
+use super::output::{Column, Output, complain};
 use super::server::{Server, confirm};
+use crate::serve::SUBMITTERS_CHECK;
 
 const SUBMITTERS: &[Column] = &[
     ("Name", "/name"),
@@ -36,6 +38,7 @@ pub(super) fn submitters(global: &Global, command: &SubmittersCommand) -> Result
                 &rows,
                 "there are no submitters; `submitters add` makes one",
             )?;
+            note_lonely(&server, output);
         }
         SubmittersCommand::Add { name, senders, networks, note, own_password } => {
             let password = chosen(*own_password)?;
@@ -45,6 +48,7 @@ pub(super) fn submitters(global: &Global, command: &SubmittersCommand) -> Result
                 "password": password,
             });
             told(output, &server.post("/submitters", &body)?)?;
+            note_lonely(&server, output);
         }
         SubmittersCommand::Change { name, senders, networks, anywhere, note } => {
             let mut edit = Map::new();
@@ -84,6 +88,16 @@ pub(super) fn submitters(global: &Global, command: &SubmittersCommand) -> Result
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Says where submitters and listeners do not find each other. Whoever may
+/// not see the status is not told.
+fn note_lonely(server: &Server, output: Output) {
+    let Ok(Status { checks, .. }) = server.get("/status") else { return };
+    let is_wrong = |check: &&ReadyCheck| check.name == SUBMITTERS_CHECK && !check.ok;
+    if let Some(check) = checks.iter().find(is_wrong).filter(|_| !output.is_json()) {
+        complain(&check.text);
+    }
 }
 
 /// A password of one's own, or nothing for one that is made.

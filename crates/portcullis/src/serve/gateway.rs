@@ -9,7 +9,7 @@ use center::accounts::Accounts;
 use center::alerts::AlertParts;
 use center::metrics::{Metrics, MetricsFromEvents};
 use center::submitters::{SubmitterParts, Submitters};
-use center::{Center, DirectoryGroups};
+use center::{Center, DirectoryGroups, RecipientBook};
 use checks::{Checks, Directories};
 use deliver::Deliverer;
 use receive::{Engine, EngineParts, Tls, TlsFiles, self_signed};
@@ -27,6 +27,7 @@ use super::directories::DirectoriesWatch;
 use super::dkim::DkimWatch;
 use super::health::{Health, Watched};
 use super::inspect::{directories, tls_files, whole};
+use super::kept::SubmittersWatch;
 use super::lists::ListsWatch;
 use super::measured_dns::MeasuredResolver;
 use super::names::NamesWatch;
@@ -38,7 +39,7 @@ use super::policies::Policies;
 use super::recipients::RecipientsWatch;
 use super::reputation::LearnedReputation;
 use super::submitters::Passwords;
-use super::{convert, open_files};
+use super::{convert, kept, open_files};
 use crate::notices::ReportWriter;
 use crate::settings::Settings;
 use crate::telemetry::watched::Watchers;
@@ -109,9 +110,9 @@ impl Gateway {
             deliverer.recipient_probe(),
             Arc::clone(&shared.triplets),
         ));
-        let watched =
-            shared.watched(settings, &checks, &policies, opened.recipients, &state, &log)?;
         let submitters = shared.submitters(opened.submitters, &policies);
+        let kept = (opened.recipients, &submitters);
+        let watched = shared.watched(settings, &checks, &policies, kept, &state, &log)?;
         let tls = tls(settings)?;
         let allowed = open_files::allow(settings.smtp.connections_max);
         tell_lowered(settings, allowed, &log);
@@ -227,7 +228,7 @@ impl Shared {
         settings: &Settings,
         checks: &Arc<Checks>,
         policies: &Arc<Policies>,
-        recipients: Arc<dyn RecipientState>,
+        (recipients, submitters): (Arc<dyn RecipientState>, &Arc<Submitters>),
         state: &Arc<dyn PolicyState>,
         log: &Arc<Log>,
     ) -> Result<Watched, String> {
@@ -243,9 +244,11 @@ impl Shared {
         let recipients =
             RecipientsWatch::new(Arc::clone(checks), recipients, policies.shared(), directories);
         recipients.start()?;
+        kept::tell_waiting(&recipients.domains(), log);
         let dkim = DkimWatch::new(Arc::clone(checks));
         dkim.start(settings, log);
-        Ok(Watched { names, lists, places, recipients, dkim })
+        let submitters = SubmittersWatch::new(settings, submitters);
+        Ok(Watched { names, lists, places, recipients, dkim, submitters })
     }
 
     fn alerts(

@@ -15,6 +15,7 @@ use types::finding::Unavailable;
 use world::{DiskSpace, FolderSpace};
 
 use super::dkim::DkimWatch;
+use super::kept::SubmittersWatch;
 use super::lists::ListsWatch;
 use super::names::NamesWatch;
 use super::places::PlacesWatch;
@@ -42,6 +43,8 @@ pub(super) struct Watched {
     pub(super) recipients: Arc<RecipientsWatch>,
     /// Whether outbound mail is signed.
     pub(super) dkim: Arc<DkimWatch>,
+    /// Whether submitters have a listener, and listeners a submitter.
+    pub(super) submitters: Arc<SubmittersWatch>,
 }
 
 impl Watched {
@@ -188,6 +191,7 @@ impl Readiness for Health {
             self.watched.places.check(),
             self.watched.recipients.check(),
             self.watched.dkim.check(),
+            self.watched.submitters.check(),
             // A refused reload keeps nobody from taking mail: the old
             // settings are in force.
             told(SETTINGS_CHECK, self.settings_whole.load(Ordering::Relaxed), &settings),

@@ -17,6 +17,7 @@ mod doors;
 pub(crate) mod gateway;
 mod health;
 pub mod inspect;
+pub mod kept;
 mod lists;
 mod measured_dns;
 mod names;
@@ -40,6 +41,8 @@ use std::sync::Arc;
 use world::{Clock, SystemClock};
 
 pub(crate) use health::{REFUSED, SETTINGS_CHECK};
+pub(crate) use kept::SUBMITTERS_CHECK;
+pub(crate) use opened::STATE_FILE;
 pub(crate) use running::{Addresses, Running};
 
 use crate::settings::{Loaded, Severity};

@@ -117,7 +117,8 @@ impl RecipientsWatch {
             WhenStale::Defer => "its mail is put off",
             WhenStale::Accept => "every address of it is taken",
         };
-        for one in self.domains() {
+        let domains = self.domains();
+        for one in &domains {
             let domain = &one.domain;
             for directory in &one.directories {
                 let name = &directory.name;
@@ -133,13 +134,8 @@ impl RecipientsWatch {
                     Some(_) => {}
                 }
             }
-            let by_directory = one.validation == RecipientValidation::Directory;
-            if by_directory && one.directories.is_empty() && one.imported == 0 {
-                problems.push(format!(
-                    "{domain} has no directory yet, so its mail is put off: portcullis recipients import"
-                ));
-            }
         }
+        problems.extend(super::kept::waiting_for_import(&domains));
         problems.extend(self.directories.problems());
         problems.extend(self.learning());
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).clone();

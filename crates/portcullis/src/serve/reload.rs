@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use center::RecipientBook;
+
 use super::gateway::{Gateway, apply_policy_file, certificate, tell_lowered};
 use super::inspect::{self, directories, whole};
 use super::{convert, open_files, running::Addresses};
@@ -87,6 +89,7 @@ pub(super) fn reload(
     gateway.policies.rebase(base, first)?;
     gateway.recipients.directories().let_groups_go();
     gateway.recipients.begin();
+    super::kept::tell_waiting(&gateway.recipients.domains(), &gateway.log);
     gateway.checks.reload(convert::checks(settings));
     gateway.lists.start(lists, &gateway.log);
     super::places::replace(gateway, settings);

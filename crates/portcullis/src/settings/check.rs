@@ -71,12 +71,6 @@ impl Check<'_> {
             }
             self.hops(&format!("{at}.next_hop"), &domain.next_hop);
             self.selectors(&format!("{at}.dkim_selectors"), &domain.dkim_selectors);
-            let has_none = domain.directory_file.is_none() && domain.directory.is_none();
-            if recipients_of(domain) == Recipients::Directory && has_none {
-                let text = "without directory_file or directory, recipients are those that `portcullis \
-                            recipients import` brings; until then all mail is put off";
-                self.warning(&format!("{at}.recipients"), text);
-            }
         }
     }
 
@@ -125,6 +119,9 @@ impl Check<'_> {
         }
         if hops.len() > 1 && hops.contains(&NextHop::Mx) {
             self.error(key, "\"mx\" must stand alone");
+        }
+        if hops.iter().any(|hop| matches!(hop, NextHop::Host { port: 0, .. })) {
+            self.error(key, "nothing can be reached at port 0; mail is taken at 25 as a rule");
         }
     }
 

@@ -57,6 +57,31 @@ fn lists_count_once_they_are_imported_and_files_once_they_change() {
 }
 
 #[test]
+fn a_domain_of_imported_recipients_is_warned_of_until_they_are_there() {
+    let settings = "[[domain]]\nname = \"other.example\"\nnext_hop = [\"127.0.0.1:26\"]\n\
+                    recipients = \"directory\"";
+    let gateway = Gateway::before(&Sink::start(), settings);
+    let told = "other.example has no directory yet";
+    let checked = || gateway.ask(&["check-config", "--strict"]);
+    assert!(checked().out.contains(told), "before the first start");
+    let gateway = gateway.start();
+    assert!(gateway.log().contains(told), "{}", gateway.log());
+    let checked = || gateway.ask(&["check-config", "--strict"]);
+    assert!(checked().out.contains(told), "{}", checked().out);
+    gateway.write("people", "sue@other.example\n");
+    let file = gateway.path("people").display().to_string();
+    assert_eq!(gateway.ask(&["--yes", "recipients", "import", &file]).code, 0);
+    let said = checked();
+    assert_eq!((said.code, said.out.contains(told)), (0, false), "{}", said.out);
+    assert!(!gateway.ask(&["status"]).out.contains(told));
+    let mut gateway = gateway;
+    gateway.stop();
+    gateway.launch();
+    let again = gateway.log().lines().filter(|line| line.contains(told)).count();
+    assert_eq!(again, 1, "{}", gateway.log());
+}
+
+#[test]
 fn what_the_next_hop_took_is_learned_and_kept() {
     let sink = Sink::start();
     let mut gateway = Gateway::before(&sink, "").start();

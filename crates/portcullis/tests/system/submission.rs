@@ -74,6 +74,35 @@ fn plain(name: &str, password: &str) -> String {
     STANDARD.encode(format!("\0{name}\0{password}"))
 }
 
+/// Whether `order` says this.
+fn says(gateway: &Gateway, order: &[&str], text: &str) -> bool {
+    let said = gateway.ask(order);
+    said.out.contains(text) || said.err.contains(text)
+}
+
+#[test]
+fn a_listener_without_submitters_and_submitters_without_a_listener_are_told_of() {
+    let house = House::start();
+    let nobody = "there is no submitter that has one: portcullis submitters add";
+    for order in [&["submitters", "list"][..], &["check-config"], &["status"]] {
+        assert!(says(&house.gateway, order, nobody), "{order:?}");
+    }
+    house.submitter("printer", PRINTER);
+    for order in [&["submitters", "list"][..], &["check-config"], &["status"]] {
+        assert!(!says(&house.gateway, order, nobody), "{order:?}");
+    }
+    let gateway = Gateway::before(&Sink::start(), "").start();
+    let nowhere = "a submitter may send, but no listener takes names and passwords";
+    assert!(!says(&gateway, &["status"], nowhere));
+    let add = ["--yes", "submitters", "add", "printer", "--sender", PRINTER];
+    assert!(says(&gateway, &add, nowhere));
+    for order in [&["submitters", "list"][..], &["check-config"], &["status"]] {
+        assert!(says(&gateway, order, nowhere), "{order:?}");
+    }
+    gateway.ask(&["--yes", "submitters", "disable", "printer"]);
+    assert!(!says(&gateway, &["status"], nowhere), "it may not send anyhow");
+}
+
 #[test]
 fn a_printer_proves_itself_and_sends_as_itself_alone() {
     let house = House::start();

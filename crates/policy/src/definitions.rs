@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use types::definition::{
-    AuthenticationAction, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX, ListUse,
-    NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition, WEIGHT_MAX,
+    AuthenticationAction, Country, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX,
+    ListUse, NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition, WEIGHT_MAX,
 };
 use types::reputation::SCORE_MAX;
 use types::{Definition, DefinitionSet};
@@ -56,6 +56,9 @@ pub enum DefinitionFault {
     /// Only DMARC has a record that asks for something.
     #[error("{0} = {1}: only fail of dmarc can honour a record")]
     NoRecord(&'static str, &'static str),
+    /// A code that no file of places has: most often a slip.
+    #[error("{0} is assigned to no country (ISO 3166-1), and no registry of addresses uses it")]
+    UnassignedCountry(Country),
     /// A list nobody reads.
     #[error("it names {0} countries and networks; at most {PLACES_MAX} are allowed")]
     ManyPlaces(usize),
@@ -76,6 +79,21 @@ pub(crate) fn definition_problems(definitions: &[Definition]) -> Vec<Problem> {
         }
         let object = |wrong| Problem { object: ObjectName::Definition(name.clone(), place), wrong };
         problems.extend(wrong.into_iter().map(object));
+    }
+    problems
+}
+
+/// Countries that no address can have. Only told to whoever writes one: a
+/// definition that was stored with such a code goes on with its others.
+pub(crate) fn unassigned_countries(definitions: &[Definition]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (place, definition) in (1..).zip(definitions) {
+        let DefinitionSet::GeographicalRestriction(places) = &definition.set else { continue };
+        for country in places.countries.iter().filter(|country| !country.is_used()) {
+            let wrong = Wrong::from(DefinitionFault::UnassignedCountry(*country));
+            let object = ObjectName::Definition(definition.name.clone(), place);
+            problems.push(Problem { object, wrong });
+        }
     }
     problems
 }

@@ -243,7 +243,7 @@ impl PolicySet {
 /// Everything that keeps the objects from being compiled.
 fn problems(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = validate::missing_numbers(objects);
-    problems.extend(validate::validate(objects, base));
+    problems.extend(validate::unfit(objects, base));
     problems
 }
 

@@ -13,7 +13,7 @@ use types::policy::{
 };
 use types::{PolicyId, PolicyType};
 
-use crate::definitions::{DefinitionFault, definition_problems};
+use crate::definitions::{DefinitionFault, definition_problems, unassigned_countries};
 use crate::groups::GroupTree;
 use crate::objects::{PolicyObjects, SenderChange};
 
@@ -168,10 +168,17 @@ impl fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// All that is wrong with the objects, in the order in which they stand;
-/// nothing if they can be compiled. Objects without a number are fine here:
+/// All that is wrong with objects that somebody writes: what keeps them from
+/// being compiled, and what is a slip. Objects without a number are fine here:
 /// a document that makes new ones has none.
 pub fn validate(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+    let mut problems = unfit(objects, base);
+    problems.extend(unassigned_countries(&objects.definitions));
+    problems
+}
+
+/// What keeps objects from being compiled, in the order in which they stand.
+pub(crate) fn unfit(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = policy_problems(objects, base);
     problems.extend(group_problems(&objects.groups));
     problems.extend(definition_problems(&objects.definitions));

@@ -158,6 +158,29 @@ fn what_is_missing_in_a_table_is_named_at_its_place() {
 }
 
 #[test]
+fn what_no_server_could_use_is_refused() {
+    check(
+        "[server]\nhostname = \"mx_1\"",
+        &[
+            "p.toml:2: server.hostname: \"mx_1\" is not a host name of letters, digits and hyphens, \
+           such as \"mx1.corp.example\"",
+        ],
+    );
+    let port = "nothing can be reached at port 0; mail is taken at 25 as a rule";
+    for hop in ["mail.corp.example:0", "192.0.2.1:0", "[2001:db8::1]:0"] {
+        assert_eq!(
+            problems(&format!("[[domain]]\nname = \"a.example\"\nnext_hop = [\"{hop}\"]\n")),
+            [format!("p.toml:3: domain.0.next_hop: {port}")],
+            "{hop}"
+        );
+    }
+    check(
+        "[delivery]\nbounce_hop = [\"mail.corp.example:0\"]",
+        &[&format!("p.toml:2: delivery.bounce_hop: {port}")],
+    );
+}
+
+#[test]
 fn values_that_contradict_each_other_are_refused() {
     check(
         "[greylist]\nretry_after = \"2h\"\nretry_within = \"1h\"",

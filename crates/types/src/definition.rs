@@ -17,6 +17,8 @@ use crate::address::Domain;
 use crate::authentication::{DkimResult, DmarcResult, SpfResult};
 use crate::policy::PolicyType;
 
+pub use crate::country::{Country, NoCountry};
+
 /// Longest name of a definition or a list, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
 /// Most lists one definition may name: each can cost a question per client.
@@ -314,59 +316,6 @@ pub enum AuthenticationAction {
     HonourRecord,
 }
 
-/// A country code of ISO 3166-1 alpha-2, upper case, or a code that the
-/// registries use like one (`EU`, `AP`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Country([u8; 2]);
-
-impl Country {
-    /// The two letters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("??")
-    }
-}
-
-/// The text is no country code.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no country code of two letters, such as DE")]
-pub struct NoCountry(String);
-
-impl FromStr for Country {
-    type Err = NoCountry;
-    fn from_str(text: &str) -> Result<Self, NoCountry> {
-        match *text.as_bytes() {
-            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-                Ok(Country([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
-            }
-            _ => Err(NoCountry(text.chars().take(60).collect())),
-        }
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Country {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Country {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,14 +335,6 @@ mod tests {
         }
         for wrong in ["", "127.0.0", "192.0.2.1", "126.0.0.0/7", "127.0.0.1/33", "::1"] {
             assert!(range(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn countries_are_two_letters_in_upper_case() {
-        assert_eq!("de".parse::<Country>().unwrap().as_str(), "DE");
-        for wrong in ["", "D", "DEU", "D1", "é"] {
-            assert!(wrong.parse::<Country>().is_err(), "{wrong}");
         }
     }
 }

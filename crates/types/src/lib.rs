@@ -13,6 +13,7 @@ pub mod authentication;
 pub mod choices;
 pub mod client;
 pub mod correspondence;
+mod country;
 pub mod definition;
 mod directory;
 pub mod event;

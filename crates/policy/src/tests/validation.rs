@@ -150,6 +150,9 @@ fn a_policy_refers_to_a_definition_of_its_own_type() {
 fn a_definition_must_be_able_to_do_something_and_not_too_much() {
     let lists =
         "lists = [{ list = \"a.example\", weight = 2 }, { list = \"b.example\", weight = -1 }]";
+    let places = |codes: &str| {
+        format!("geographical_restriction = {{ action = \"hold\", countries = [{codes}] }}")
+    };
     for (set, words) in [
         (format!("reputation = {{ reject_weight = 2, {lists} }}"), ""),
         (format!("reputation = {{ reject_weight = 3, {lists} }}"), "weigh 2 together"),
@@ -157,10 +160,25 @@ fn a_definition_must_be_able_to_do_something_and_not_too_much() {
         ("reputation = { lists = [{ list = \"a.example\", weight = 0 }] }".into(), "is 0"),
         ("reputation = { lists = [{ list = \"a.example\", weight = 1001 }] }".into(), "beyond"),
         ("geographical_restriction = { action = \"permit\" }".into(), "no country"),
+        (places("\"XK\", \"eu\""), ""),
+        (places("\"DE\", \"ZZ\""), "ZZ is assigned to no country"),
+        (places("\"UK\""), "UK is assigned to no country"),
     ] {
         let found = document_problems(&format!("[[definition]]\nname = \"A\"\nset.{set}\n"));
         assert!(found.contains(words) && found.is_empty() == words.is_empty(), "{set}: {found}");
     }
+}
+
+/// What an older version stored is in force as it was.
+#[test]
+fn a_code_of_no_country_keeps_nothing_that_is_stored_out_of_force() {
+    let text = "[[definition]]\nname = \"P\"\n[definition.set.geographical_restriction]\n\
+                action = \"hold\"\ncountries = [\"DE\", \"ZZ\"]\n";
+    let definitions = Document::parse(text).unwrap().definitions;
+    let objects = PolicyObjects { definitions, ..PolicyObjects::default() };
+    assert_eq!(validate(&objects, &base()).len(), 1);
+    let (_, left_out) = PolicySet::compile_fitting(1, objects, &base());
+    assert!(left_out.is_empty(), "{left_out:?}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ const FIELDS: &str = r#"## Fields of a policy
 | `option` | see above; required | |
 | `based_on` | `envelope` (MAIL FROM), `header` (From field) or `both` | `envelope` |
 | `from`, `to` | `"everyone"`, `"internal"` (a domain of the settings), `"external"`, `{ domain = "sender.example" }`, `{ domain = "*.sender.example" }` (everything below it), `{ group = "NAME" }`, `{ address = "ann@sender.example" }` | `"everyone"` |
-| `source_ips` | networks the client must come from, such as `["192.0.2.0/24"]` | any |
+| `source_ips` | networks or addresses the client must come from, such as `["192.0.2.0/24", "2001:db8::7"]`; an address alone is shown with its prefix, `2001:db8::7/128` | any |
 | `source_hosts` | forward-confirmed host names, with everything below them | any |
 | `validity` | `{ from = TIME, until = TIME }`, either may be absent; RFC 3339 | for ever |
 | `mode` | `on`, `off`, `observe` (recorded, never enforced) | `on` |
@@ -116,7 +116,7 @@ is used cannot be removed.
 | `…lists.weight` | what a listing adds to the sum; negative for a list of the good | `1` |
 | `…lists.answers` | answers that count: `"127.0.0.2"`, `"127.0.0.4/30"` | every listing |
 | `set.geographical_restriction.action` | `permit` (only from these places), `hold`, `block` | |
-| `set.geographical_restriction.countries` | ISO 3166 codes of two letters | none |
+| `set.geographical_restriction.countries` | codes of two letters that ISO 3166-1 assigns; beside them `AP` and `EU`, which the address registries use, and `XA` to `XZ`, which ISO leaves to users (`XK` is Kosovo) | none |
 | `set.geographical_restriction.networks` | numbers of autonomous systems | none |
 | `set.dns_authentication.spf`, `.dkim`, `.dmarc` | by result (`fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror`, ...): `no_action`, `ignore_permitted`, `hold`, `reject`; `defer` for `temperror` only, `honour_record` for `fail` of `dmarc` only; such as `spf = { fail = "reject" }` | no action |
 

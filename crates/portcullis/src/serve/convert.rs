@@ -29,7 +29,7 @@ use crate::settings::kinds::{
     HopHost, HopTls, ListFormat, ListenerRole, NextHop, PolicyServiceMode, Recipients,
 };
 use crate::settings::value::Rate;
-use crate::settings::{Settings, recipients_of};
+use crate::settings::{HostName, Settings, recipients_of};
 
 /// The name this server shows: the one that is set, else the machine's, else
 /// `localhost` where that is no name a client could be shown.
@@ -37,7 +37,7 @@ pub(super) fn host_name(settings: &Settings) -> String {
     let machine = || {
         let system = rustix::system::uname();
         let name = system.nodename().to_str().ok()?;
-        name.parse::<Domain>().ok()
+        HostName::new(name.parse().ok()?)
     };
     let name = settings.server.hostname.clone().or_else(machine);
     name.map_or_else(|| "localhost".to_owned(), |name| name.as_str().to_owned())

@@ -157,6 +157,10 @@ impl Check<'_> {
             }
             _ => {}
         }
+        if directory.attributes.is_empty() {
+            let text = "names no attribute, so no address would be read";
+            self.error(&format!("{at}.attributes"), text);
+        }
         if directory.group_filter.is_none() && directory.group_base.is_some() {
             let text = "needs group_filter beside it: without that no groups are read";
             self.error(&format!("{at}.group_base"), text);
@@ -212,6 +216,7 @@ mod tests {
             (&format!("{url}bind_dn = \"cn=x\""), "directory.0.bind_dn: needs password_file"),
             (&format!("{url}password_file = \"/etc/hostname\""), "needs bind_dn beside it"),
             (&format!("{url}filter = \"(mail\""), "the filter has no comparison"),
+            (&format!("{url}attributes = []"), "directory.0.attributes: names no attribute"),
             (&format!("{url}shrink_max = 101"), "directory.0.shrink_max: must be between"),
             (&format!("{url}group_filter = \"(cn=\""), "directory.0.group_filter: "),
             (&format!("{url}group_filter = \"(cn=*)\"\ngroup_members = []"), "names nobody"),

@@ -15,6 +15,7 @@ use world::ldap::{Filter, LdapUrl};
 
 use super::directories::{DirectoryName, EntryName};
 use super::entering::{SecretText, WebAddress, Words};
+use super::host_name::HostName;
 use super::kinds::{
     ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
     PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, SignInNewcomers,
@@ -38,7 +39,7 @@ settings! {
     one server: ServerSettings at "server" {
         /// The name this server shows in its greeting and writes into the Received field.
         /// Default: the machine's own name.
-        hostname: Option<Domain> = none, like "mx1.corp.example";
+        hostname: Option<HostName> = none, like "mx1.corp.example";
         /// The name written into events, where several nodes work together.
         /// Default: `server.hostname`.
         node: Option<Domain> = none, like "mx1.corp.example";

@@ -533,11 +533,13 @@ async fn of_a_queued_message_everybody_sees_and_moves_their_own_recipients() {
     };
     assert_eq!(depth(&owner()), (1, 1, Some(60)));
     assert_eq!((depth(&desk()), depth(&nobody)), ((1, 0, Some(60)), (0, 0, None)));
-    let done =
-        center.queue_command(&nobody, &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
+    let done = center
+        .queue_command(&nobody, &crate::QueueOrder::of(QueueCommand::Delete, &[id]).because("junk"))
+        .unwrap();
     assert_eq!((done.recipients, done.missing), (0, vec![id]));
-    let done =
-        center.queue_command(&desk(), &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
+    let done = center
+        .queue_command(&desk(), &crate::QueueOrder::of(QueueCommand::Delete, &[id]).because("junk"))
+        .unwrap();
     assert_eq!((done.recipients, done.unchanged.len()), (1, 0), "the other's stays");
     assert_eq!(seen(&owner()), 1);
 }

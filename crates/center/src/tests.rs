@@ -512,7 +512,9 @@ async fn a_queued_message_is_held_released_and_deleted_with_its_story() {
         assert_eq!(center.queue_show(&root(), id).unwrap().recipients[0].state, state);
     }
     gateway.clock.advance(Duration::from_secs(1));
-    center.queue_command(&root(), &QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
+    center
+        .queue_command(&root(), &QueueOrder::of(QueueCommand::Delete, &[id]).because("junk"))
+        .unwrap();
     assert!(matches!(center.queue_show(&root(), id), Err(CenterError::NotFound(_))));
     let story = center.life(&root(), &event.reference().to_string()).unwrap();
     let titles: Vec<&str> = story.steps.iter().map(|step| step.title.as_str()).collect();

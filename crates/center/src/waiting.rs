@@ -353,7 +353,12 @@ mod tests {
         assert_eq!(offers(&held), [QueueCommand::Release, QueueCommand::Delete]);
         assert!(!format!("{} {}", held.sentence, held.remedy).contains('`'), "{}", held.remedy);
 
-        center.queue_command(&root, &QueueOrder::of(QueueCommand::Delete, &[queue_id(7)])).unwrap();
+        center
+            .queue_command(
+                &root,
+                &QueueOrder::of(QueueCommand::Delete, &[queue_id(7)]).because("junk"),
+            )
+            .unwrap();
         let gone = center.why(&root, &event.reference().to_string()).unwrap();
         assert!(!gone.sentence.contains("queue"), "{}", gone.sentence);
         assert_eq!(gone.queued, None);

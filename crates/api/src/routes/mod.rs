@@ -183,7 +183,7 @@ pub(crate) fn writing() -> Routes {
 /// What is done to mail that waits, here or at its sender.
 fn steering() -> Routes {
     Routes::new()
-        .post("/queue/actions", "Hold, release, retry or delete messages.", queue::act)
+        .post("/queue/actions", "Hold, release, retry or delete messages; a deletion needs a note and is refused with 422 without one.", queue::act)
         .post("/queue/preview", "What that would do to rows.", queue::preview)
         .post("/greylist/pass", "Let triplets pass.", queue::greylist_pass)
         .post("/greylist/forget", "Forget triplets.", queue::greylist_forget)

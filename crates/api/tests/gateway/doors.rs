@@ -490,6 +490,15 @@ async fn the_admin_socket_serves_the_client() {
         .post::<Value>("/api/v1/queue/actions", &json!({"action": "explode", "ids": []}))
         .await;
     assert!(matches!(wrong, Err(ClientError::Refused(_))), "{wrong:?}");
+    for note in ["", "  "] {
+        let order = json!({"action": "delete", "ids": [], "note": note});
+        let refused = client.post::<Value>("/api/v1/queue/actions", &order).await;
+        let Err(ClientError::Refused(problem)) = refused else { panic!("{refused:?}") };
+        assert_eq!((problem.status, problem.kind.as_str()), (422, "invalid"));
+        assert!(problem.detail.contains("say in a note why"), "{problem:?}");
+    }
+    let order = json!({"action": "delete", "ids": [], "note": "junk"});
+    client.post::<Value>("/api/v1/queue/actions", &order).await.unwrap();
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }

@@ -18,6 +18,8 @@ use crate::{Center, CenterError, permit, presentable};
 
 /// Longest note beside a command, in characters.
 pub const QUEUE_NOTE_CHARS_MAX: usize = 500;
+/// What is said to whoever deletes without a reason.
+const NO_REASON: &str = "say in a note why it is deleted: nobody can look at it after";
 /// Most single recipients of one command.
 const ATTEMPTS_MAX: usize = 1_000;
 
@@ -37,7 +39,8 @@ pub struct QueueOrder {
     #[serde(default)]
     pub attempts: Vec<EventId>,
     /// Why, for colleagues: it is kept in the audit log and on the life-lines.
-    /// At most 500 characters.
+    /// At most 500 characters. `delete` needs it, because nobody can look at
+    /// what is deleted.
     #[serde(default)]
     pub note: String,
 }
@@ -52,6 +55,20 @@ impl QueueOrder {
     pub fn of_attempts(action: QueueCommand, attempts: &[EventId], note: &str) -> Self {
         let (attempts, note) = (attempts.to_vec(), note.to_owned());
         QueueOrder { action, ids: Vec::new(), attempts, note }
+    }
+
+    /// The same, for this reason.
+    #[must_use]
+    pub fn because(self, note: &str) -> Self {
+        QueueOrder { note: note.to_owned(), ..self }
+    }
+
+    /// What a deletion needs, whoever asks for it.
+    fn check_reason(&self) -> Result<(), CenterError> {
+        match self.action == QueueAction::Delete && self.note.trim().is_empty() {
+            true => Err(CenterError::invalid(NO_REASON)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), CenterError> {
@@ -106,7 +123,8 @@ impl Center {
     ///
     /// # Errors
     ///
-    /// A store that fails; messages before it are done.
+    /// The caller may not; a deletion without a reason; a store that fails,
+    /// where messages before it are done.
     pub fn queue_command(
         &self,
         caller: &Caller,
@@ -114,6 +132,7 @@ impl Center {
     ) -> Result<QueueDone, CenterError> {
         permit_command(caller, order.action)?;
         order.check()?;
+        order.check_reason()?;
         let seen = self.seen_by(caller);
         let mut done = QueueDone::default();
         let meant = seen.meant(order, &mut done.missing_attempts)?;

@@ -84,6 +84,12 @@ async fn what_is_not_in_the_queue_is_said_and_limits_hold() {
     let plan = center.queue_plan(&root(), &order).unwrap();
     assert_eq!((plan.rows.len(), plan.done, plan.unknown), (2, 1, 1));
     assert!(plan.rows[0].why_not.as_ref().unwrap().contains("not in the queue"));
+    for none in ["", " \n"] {
+        let refused = center.queue_command(&root(), &order.clone().because(none)).unwrap_err();
+        assert!(refused.to_string().contains("say in a note why"), "{refused}");
+    }
+    assert_eq!(center.queue_plan(&root(), &order).unwrap().done, 1, "nothing was done");
+    let order = order.because("junk");
     let done = center.queue_command(&root(), &order).unwrap();
     assert_eq!((done.recipients, done.missing_attempts), (1, vec![refused.id, event_id(99)]));
     let again = center.queue_command(&root(), &order).unwrap();

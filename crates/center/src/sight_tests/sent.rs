@@ -81,10 +81,12 @@ async fn what_people_send_is_theirs_in_the_queue_too() {
     let lab = of("labs.example");
     assert_eq!((seen(&desk()), seen(&lab), seen(&of("elsewhere.example"))), (2, 1, 1));
     assert_eq!(center.queue_shape(&desk()).unwrap().rows.len(), 2);
-    let done =
-        center.queue_command(&lab, &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
+    let done = center
+        .queue_command(&lab, &crate::QueueOrder::of(QueueCommand::Delete, &[id]).because("junk"))
+        .unwrap();
     assert_eq!(done.recipients, 1);
-    let done =
-        center.queue_command(&desk(), &crate::QueueOrder::of(QueueCommand::Delete, &[id])).unwrap();
+    let done = center
+        .queue_command(&desk(), &crate::QueueOrder::of(QueueCommand::Delete, &[id]).because("junk"))
+        .unwrap();
     assert_eq!(done.recipients, 1);
 }

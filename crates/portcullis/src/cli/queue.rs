@@ -66,7 +66,7 @@ pub(super) fn queue(global: &Global, command: &QueueCommand) -> Result<Exit, Fai
         QueueCommand::Hold(which) => act(global, &server, "hold", which)?,
         QueueCommand::Release(which) => act(global, &server, "release", which)?,
         QueueCommand::Retry(which) => act(global, &server, "retry", which)?,
-        QueueCommand::Delete(which) => act(global, &server, "delete", which)?,
+        QueueCommand::Delete(which) => act(global, &server, DELETE, which)?,
         QueueCommand::Shape => shape(output, &server.get("/queue/shape")?)?,
     }
     Ok(Exit::Ok)
@@ -134,6 +134,10 @@ fn is_called(message: &Json, reference: types::Reference) -> bool {
 }
 
 fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<(), Failure> {
+    if action == DELETE && which.note.trim().is_empty() {
+        let text = "say why with --note: nobody can look at what is deleted";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let ids: Vec<String> = match which.all {
         true => messages(server, usize::MAX)?
             .iter()
@@ -160,6 +164,9 @@ fn act(global: &Global, server: &Server, action: &str, which: &Which) -> Result<
         _ => Ok(()),
     }
 }
+
+/// What needs a reason.
+const DELETE: &str = "delete";
 
 /// What a command did, in words.
 fn told(action: &str, done: &Json) -> String {

@@ -24,7 +24,7 @@ pub enum QueueCommand {
     Release(Which),
     /// Try the next hop now.
     Retry(Which),
-    /// Give messages up without telling the sender.
+    /// Give messages up without telling the sender. --note has to say why.
     Delete(Which),
     /// Count messages by next hop and age.
     Shape,

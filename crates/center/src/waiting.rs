@@ -301,6 +301,8 @@ mod tests {
             host: "hop.corp.example:25".into(),
             ip: None,
             tls: None,
+            tls_policy: None,
+            policy_refused: false,
             answer: RelayAnswer::Reply(Quoted::new(Some(451), None, "not \u{1b}[2Jnow")),
             took: Micros(1),
         };

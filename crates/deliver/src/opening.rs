@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::{self, Either};
 use rustls::pki_types::CertificateDer;
 use smtp::{ClientOutput, ClientSettings};
-use types::{EnhancedCode, Timestamp};
+use types::{EnhancedCode, Timestamp, TlsPolicy};
 use world::DialOptions;
 
 use crate::connection::{HopConnection, Lost};
@@ -87,7 +87,41 @@ pub(crate) async fn open(
             .await
             .map_err(|failure| NotOpened::no_route(&hop.name, failure))?;
     let demand = demand(shared, hop, settings).await;
-    let demand = demand.as_ref();
+    let policy = Some(policy(demand.as_ref(), hop, settings));
+    match open_one_of(hosts, shared, hop, settings, demand.as_ref()).await {
+        Ok(mut connection) => {
+            connection.reached.policy = policy;
+            Ok(connection)
+        }
+        Err(mut failed) => {
+            failed.at.policy = policy;
+            Err(failed)
+        }
+    }
+}
+
+/// What decides how connections to this next hop have to be protected.
+fn policy(demand: Option<&Demand>, hop: &Hop, settings: &DeliverySettings) -> TlsPolicy {
+    match (demand, settings.tls) {
+        (Some(demand), _) => demand.policy(),
+        (None, TlsUse::Never) => TlsPolicy::Never,
+        (None, TlsUse::Required) => TlsPolicy::Required,
+        (None, TlsUse::Opportunistic) if settings.routes.is_smarthost(&hop.next_hop) => {
+            TlsPolicy::Smarthost
+        }
+        (None, TlsUse::Opportunistic) => TlsPolicy::Opportunistic,
+    }
+}
+
+/// Opens a connection to the first address of these hosts that takes one as
+/// it has to be.
+async fn open_one_of(
+    hosts: Vec<Target>,
+    shared: &Shared,
+    hop: &Hop,
+    settings: &DeliverySettings,
+    demand: Option<&Demand>,
+) -> Result<HopConnection, NotOpened> {
     let mut left = ADDRESSES_MAX;
     let mut last = None;
     for target in hosts {
@@ -254,7 +288,7 @@ impl Way<'_> {
     }
 
     fn reached(&self) -> Reached {
-        Reached { host: Arc::clone(self.label), ip: Some(self.ip), tls: None }
+        Reached { host: Arc::clone(self.label), ip: Some(self.ip), tls: None, policy: None }
     }
 
     /// The end of all patience for one step.

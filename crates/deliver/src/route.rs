@@ -223,6 +223,14 @@ impl RoutingTable {
         }
     }
 
+    /// Whether all mail for the world goes to these hosts.
+    pub(crate) fn is_smarthost(&self, next_hop: &NextHop) -> bool {
+        match (&self.outbound, next_hop) {
+            (Route::Hosts(outbound), NextHop::Hosts(hosts)) => outbound == hosts,
+            _ => false,
+        }
+    }
+
     /// The lists of hosts that the settings name. A host that only an address
     /// literal of a sender names is in none of them.
     pub(crate) fn named_hosts(&self) -> HashSet<&FixedHosts> {

@@ -80,7 +80,7 @@ pub(crate) fn settle(
 impl Reached {
     /// A host that was not connected to.
     pub(crate) fn only(host: std::sync::Arc<str>) -> Self {
-        Reached { host, ip: None, tls: None }
+        Reached { host, ip: None, tls: None, policy: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use types::event::RelayAnswer;
-use types::{EnhancedCode, Micros, Quoted, RelayAttempt, Timestamp};
+use types::{EnhancedCode, Micros, Quoted, RelayAttempt, Timestamp, TlsPolicy};
 
 /// What came of one recipient's turn.
 #[derive(Clone, Debug)]
@@ -66,6 +66,8 @@ pub(crate) struct Reached {
     pub(crate) ip: Option<IpAddr>,
     /// How the connection is protected, or why it is not.
     pub(crate) tls: Option<Arc<str>>,
+    /// What decided how it had to be protected, once that was known.
+    pub(crate) policy: Option<TlsPolicy>,
 }
 
 /// What the next hop answered, or what kept it from answering.
@@ -108,6 +110,7 @@ impl Answer {
 impl Try {
     /// The try as events record it, as number `number`.
     pub(crate) fn into_attempt(self, number: u32) -> RelayAttempt {
+        let policy_refused = matches!(self.answer, Answer::Forbidden(_));
         let answer = match self.answer {
             Answer::Took(quoted) | Answer::Later(quoted) | Answer::Refused(quoted) => {
                 RelayAnswer::Reply(quoted)
@@ -120,6 +123,8 @@ impl Try {
             host: self.at.host,
             ip: self.at.ip,
             tls: self.at.tls,
+            tls_policy: self.at.policy,
+            policy_refused,
             answer,
             took: Micros::from(self.took),
         }

@@ -17,6 +17,7 @@ use crate::reason::Reason;
 use crate::reply::{Quoted, Reply};
 use crate::stage::Stage;
 use crate::time::{Micros, Timestamp};
+use crate::transport::TlsPolicy;
 use crate::verdict::Decision;
 
 /// The number of the event format; raised when a reader of the old one could
@@ -274,6 +275,13 @@ pub struct RelayAttempt {
     /// TLS version on that connection, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Arc<str>>,
+    /// What decided how the connection had to be protected, once that was
+    /// known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_policy: Option<TlsPolicy>,
+    /// Whether that kept the message from going; the answer says why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub policy_refused: bool,
     /// What it answered, or what kept it from answering, in its own words.
     pub answer: RelayAnswer,
     /// How long the try took.

@@ -43,6 +43,7 @@ pub mod signing;
 pub mod stage;
 pub mod submission;
 pub mod time;
+mod transport;
 pub mod triplet;
 pub mod verdict;
 
@@ -85,4 +86,5 @@ pub use signing::{OwnSignature, Selector, SelectorError, SigningFacts, Unsigned}
 pub use stage::Stage;
 pub use submission::{SubmissionFacts, Submitter};
 pub use time::{Micros, Timestamp, spoken};
+pub use transport::TlsPolicy;
 pub use verdict::{Decision, Detail, Verdict};

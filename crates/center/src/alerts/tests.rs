@@ -283,6 +283,8 @@ async fn mail_goes_through_our_own_queue_and_makes_no_alert() {
         host: "hop:25".into(),
         ip: None,
         tls: None,
+        tls_policy: None,
+        policy_refused: false,
         answer: types::event::RelayAnswer::NoReply(String::new()),
         took: types::Micros(1),
     };

@@ -136,7 +136,8 @@ fn a_refusal_is_told_with_its_typed_parameters() {
 
 fn relay(answer: RelayAnswer) -> RelayAttempt {
     let (host, ip) = ("mx.corp.example:25".into(), "203.0.113.5".parse().ok());
-    RelayAttempt { number: 1, host, ip, tls: Some("TLSv1.3".into()), answer, took: Micros(900) }
+    let (tls, tls_policy, policy_refused) = (Some("TLSv1.3".into()), None, false);
+    RelayAttempt { number: 1, host, ip, tls, tls_policy, policy_refused, answer, took: Micros(900) }
 }
 
 fn follow(number: u64, after_s: i64, what: FollowUp) -> Event {

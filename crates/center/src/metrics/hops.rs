@@ -81,7 +81,9 @@ mod tests {
 
     fn at(host: &str) -> RelayAttempt {
         let answer = RelayAnswer::NoReply("x".to_owned());
-        RelayAttempt { number: 1, host: host.into(), ip: None, tls: None, answer, took: Micros(7) }
+        let (host, tls_policy, policy_refused) = (host.into(), None, false);
+        let (ip, tls, took) = (None, None, Micros(7));
+        RelayAttempt { number: 1, host, ip, tls, tls_policy, policy_refused, answer, took }
     }
 
     fn counts(hops: &HopCounters) -> Vec<String> {

@@ -44,6 +44,8 @@ fn delivered(of: &Event, number: u64) -> Event {
         host: "mx.corp.example:25".into(),
         ip: None,
         tls: None,
+        tls_policy: None,
+        policy_refused: false,
         answer: RelayAnswer::NoReply("250 ok".to_owned()),
         took: Micros(5),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use types::Domain;
+use types::{Domain, TlsPolicy};
 
 use super::policy::{Mode, Policy};
 use crate::route::Host;
@@ -25,6 +25,14 @@ impl Demand {
     /// Whether mail waits rather than go otherwise.
     pub(crate) fn is_enforced(&self) -> bool {
         self.policy.mode == Mode::Enforce
+    }
+
+    /// How the log names it.
+    pub(crate) fn policy(&self) -> TlsPolicy {
+        match self.is_enforced() {
+            true => TlsPolicy::MtaStsEnforce,
+            false => TlsPolicy::MtaStsTesting,
+        }
     }
 
     /// Whether mail may go to this host.

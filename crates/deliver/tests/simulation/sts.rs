@@ -1,5 +1,7 @@
 //! MTA-STS: policies of other domains, and what they do to mail for them.
 
+mod named;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

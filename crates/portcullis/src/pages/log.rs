@@ -25,7 +25,8 @@ pub fn page() -> String {
 }
 
 const INTRODUCTION: &str = "One JSON object per line (`log.format = \"json\"`). Every attempt is exactly one line at level `info`; what happens to it later
-(delivery, retries, expiry) is one line each, at `info` where it refuses and else at `debug`. The list of operational messages is
+(delivery, retries, expiry) is one line each, at `info` where it refuses or where the MTA-STS policy
+of a domain keeps mail from going, and else at `debug`. The list of operational messages is
 closed. Lines are copies of events that are already stored; when the log cannot keep up, lines are dropped, counted, and the
 count is logged as `lines_lost`. No line holds a secret or content of a message.
 
@@ -48,6 +49,8 @@ count is logged as `lines_lost`. No line holds a secret or content of a message.
 | `code`, `ecode` | the reply code and enhanced status code as sent |
 | `info` | what the label leaves out, in words |
 | `policy` | the policy or entry that decided |
+| `tls` | of a try at the next hop: how the connection was protected, or why it was not |
+| `tls_policy` | what decided how it had to be protected: `mta-sts enforce` or `mta-sts testing` (the policy of the domain), `opportunistic`, `required` or `never` (the setting `delivery.tls`), `smarthost` (a host of the settings takes all mail for the world, so that no policy was looked for). Where a policy kept the mail from going, `info` says why |
 | `ms` | duration of the attempt in milliseconds |
 
 A key without a value is left out. `score` joins with spam scanning.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use center::presentable;
 use serde::Serialize;
 use types::information::information;
-use types::{Event, EventKind, FollowUp, Reason, Reference, Timestamp};
+use types::{Event, EventKind, FollowUp, Reason, Reference, RelayAttempt, Timestamp, TlsPolicy};
 
 use crate::settings::kinds::LogFormat;
 
@@ -50,6 +50,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ms: Option<f64>,
 }
 
@@ -62,6 +66,7 @@ impl<'a> Line<'a> {
             EventKind::FollowUp { of, .. } => Some(of.reference()),
         };
         let decision = event.outcome().and_then(|outcome| outcome.decision());
+        let relay = event.follow_up().and_then(relay);
         Line {
             v: LINE_VERSION,
             ts: event.at,
@@ -81,9 +86,33 @@ impl<'a> Line<'a> {
             ecode: reply.and_then(|reply| reply.enhanced).map(|enhanced| enhanced.to_string()),
             info: information(event),
             policy: decision.and_then(|d| d.policy).map(|policy| policy.to_string()),
+            tls: relay.and_then(|relay| relay.tls.as_deref()),
+            tls_policy: relay.and_then(|relay| relay.tls_policy).map(TlsPolicy::slug),
             ms: event.outcome().map(|_| f64::from(event.record.took.0) / 1_000.0),
         }
     }
+}
+
+/// The try at the next hop that a later happening tells of.
+fn relay(what: &FollowUp) -> Option<&RelayAttempt> {
+    match what {
+        FollowUp::Delivered(relay)
+        | FollowUp::DeliveryDeferred { attempt: relay, .. }
+        | FollowUp::DeliveryRejected(relay)
+        | FollowUp::DeliveryExpired(relay)
+        | FollowUp::Notice { attempt: relay, .. } => Some(relay),
+        FollowUp::GreylistExpired { .. }
+        | FollowUp::DelayWarned
+        | FollowUp::Bounced { .. }
+        | FollowUp::BounceSuppressed { .. }
+        | FollowUp::Queue { .. } => None,
+    }
+}
+
+/// Whether a policy of its domain keeps mail from going that could go
+/// otherwise: nothing else says so before the message expires.
+pub fn kept_back_by_policy(event: &Event) -> bool {
+    event.follow_up().and_then(relay).is_some_and(|relay| relay.policy_refused)
 }
 
 /// What the `event` key of an event says.
@@ -130,5 +159,8 @@ fn text(out: &mut String, line: &Line<'_>) {
     }
     if !line.info.is_empty() {
         let _ = write!(out, " ({})", presentable(&line.info));
+    }
+    if let Some(policy) = line.tls_policy {
+        let _ = write!(out, " tls policy {policy}: {}", shown(line.tls));
     }
 }

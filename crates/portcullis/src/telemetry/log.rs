@@ -90,7 +90,8 @@ impl Log {
         let (mut text, mut count) = (String::new(), 0);
         for event in events {
             // What the clock and delivery do is many lines per message.
-            if event.outcome_kind().is_some() || self.level >= LogLevel::Debug {
+            let is_told = event.outcome_kind().is_some() || line::kept_back_by_policy(event);
+            if is_told || self.level >= LogLevel::Debug {
                 text.reserve(LINE_OCTETS_USUAL);
                 line::append(&mut text, event, self.format);
                 count += 1;

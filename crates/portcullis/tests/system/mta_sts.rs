@@ -95,6 +95,10 @@ struct World {
 
 impl World {
     fn start(mode: &str) -> World {
+        World::logging(mode, "info")
+    }
+
+    fn logging(mode: &str, level: &str) -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
         let dns = runtime.block_on(DnsServer::start(names(Some("1")))).unwrap();
@@ -106,7 +110,10 @@ impl World {
         let (inside, mx) = (Sink::start(), Sink::start());
         mx.show(Some(Arc::clone(&good)));
         let outbound = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let gateway = Gateway::before(&inside, &format!("[dns]\nresolver = [\"{}\"]", dns.at()));
+        let gateway = Gateway::before(
+            &inside,
+            &format!("[dns]\nresolver = [\"{}\"]\n[log]\nlevel = \"{level}\"", dns.at()),
+        );
         gateway.write("ca.pem", &(mx_certificate + &web_certificate));
         let delivery = format!(
             "[delivery]\nmx_port = {}\nmta_sts_port = {web_port}\nmx_inward = [\"127.0.0.0/8\"]\n\
@@ -158,6 +165,10 @@ fn mail_waits_for_a_server_that_proves_who_it_is_over_a_restart() {
     world.gateway.launch();
     let life = world.send(FORBIDDEN);
     assert!(life.contains("invalid peer certificate"), "{life}");
+    let log = world.gateway.log();
+    let line = log.lines().find(|line| line.contains("\"event\":\"delivery_deferred\"")).unwrap();
+    assert!(line.contains("\"tls_policy\":\"mta-sts enforce\""), "{line}");
+    assert!(line.contains(FORBIDDEN) && line.contains("certificate not verified"), "{line}");
     assert!(!world.metric("portcullis_mta_sts_refusals_total 0"));
     let told = world.gateway.ask_json(&["dns", "mta-sts", "world.example"]).remove(0);
     assert_eq!(told["kept"]["id"], "1", "{told}");
@@ -184,10 +195,14 @@ fn mail_waits_for_a_server_that_proves_who_it_is_over_a_restart() {
 
 #[test]
 fn a_policy_on_trial_is_told_and_holds_nothing_up() {
-    let world = World::start("testing");
+    let world = World::logging("testing", "debug");
     world.mx.show(Some(certified("mx.world.example").0));
     let life = world.send("MTA-STS testing would refuse: invalid peer certificate");
     assert!(life.contains("certificate not verified"), "{life}");
     assert_eq!(world.mx.wait(1, SOON).len(), 1);
+    let log = world.gateway.log();
+    let line = log.lines().find(|line| line.contains("\"event\":\"delivered\"")).unwrap();
+    assert!(line.contains("\"tls_policy\":\"mta-sts testing\""), "{line}");
+    assert!(line.contains("MTA-STS testing would refuse: invalid peer certificate"), "{line}");
     world.gateway.audit_conservation();
 }

@@ -196,6 +196,8 @@ fn relay(dice: &mut Dice) -> RelayAttempt {
         host: "next-hop.ours.test:25".into(),
         ip: None,
         tls: Some("TLSv1.3".into()),
+        tls_policy: None,
+        policy_refused: false,
         answer: RelayAnswer::Reply(Quoted::new(
             Some(250),
             None,

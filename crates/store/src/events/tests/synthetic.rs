@@ -259,6 +259,8 @@ fn follow_up(dice: &mut Dice) -> FollowUp {
         host: "next-hop.example:25".into(),
         ip: None,
         tls: None,
+        tls_policy: None,
+        policy_refused: false,
         answer: RelayAnswer::Reply(Quoted::new(Some(code), None, text)),
         took: Micros(900),
     };

@@ -93,6 +93,9 @@ pub enum ListFailure {
     Suspended,
     /// The settings name a file for it, and none was read.
     NotRead,
+    /// It was not asked: it refused us several times, last with this answer,
+    /// and is left alone for a while.
+    LeftAlone(Ipv4Addr),
 }
 
 impl fmt::Display for ListFailure {
@@ -107,6 +110,10 @@ impl fmt::Display for ListFailure {
             ListFailure::Limited => f.write_str("too many questions were under way"),
             ListFailure::Suspended => f.write_str("it is suspended"),
             ListFailure::NotRead => f.write_str("its file was not read"),
+            ListFailure::LeftAlone(answer) => {
+                let told = ListRefusal::of(*answer).told(*answer);
+                write!(f, "it was not asked, for it {told}")
+            }
         }
     }
 }
@@ -207,6 +214,8 @@ mod tests {
             ("192.0.2.80", "it answers with 192.0.2.80, as no list does"),
         ] {
             assert_eq!(ListFailure::ErrorAnswer(answer.parse().unwrap()).to_string(), told);
+            let left_alone = ListFailure::LeftAlone(answer.parse().unwrap()).to_string();
+            assert_eq!(left_alone, format!("it was not asked, for {told}"));
         }
     }
 

@@ -247,7 +247,7 @@ pub const METRICS: &[Metric] = &[
         "portcullis_list_answers_total",
         Counter,
         &["list", "result"],
-        "Answers of such a list: listed, not_listed, error_answer, suspended, failed.",
+        "Answers of such a list: listed, not_listed, error_answer, suspended, failed, left_alone (it refused us and was not asked).",
     ),
     row(
         "portcullis_list_entries",

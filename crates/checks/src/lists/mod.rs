@@ -7,6 +7,7 @@
 mod entries;
 mod file;
 mod guard;
+mod pause;
 mod question;
 mod status;
 mod zone;
@@ -14,6 +15,7 @@ mod zone_key;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use world::{Clock, Resolver};
 
 use entries::Entries;
 use guard::Guard;
+use pause::Pause;
 use question::Kind;
 use status::Counts;
 
@@ -98,6 +101,10 @@ struct List {
     /// For addresses and for names.
     guards: [Guard; 2],
     counts: Counts,
+    /// Whether it is left alone because it refuses us.
+    pause: Pause,
+    /// Whether its file could not be used when it was last looked at.
+    broken: AtomicBool,
     /// What a file holds, once it was read.
     content: RwLock<Option<Arc<Content>>>,
 }
@@ -117,6 +124,8 @@ impl List {
             settings,
             guards: Default::default(),
             counts: Counts::default(),
+            pause: Pause::default(),
+            broken: AtomicBool::default(),
             content: RwLock::default(),
         }
     }
@@ -137,13 +146,24 @@ impl List {
     fn read(&self, now: Timestamp) -> Result<(), ListFileError> {
         let ListSource::File { path, format } = &self.settings.source else { return Ok(()) };
         let stamp = modified(path);
-        let entries = file::read(path, *format)?;
+        let entries = file::read(path, *format);
+        self.broken.store(entries.is_err(), Ordering::Relaxed);
+        let entries = entries?;
         let content = Arc::new(Content { entries, read: now, stamp });
         *self.content.write().unwrap_or_else(PoisonError::into_inner) = Some(content);
         Ok(())
     }
 
-    /// Whether the file is another than the one that was read.
+    /// Reads the file if it is another than the one that was read.
+    fn reread(&self, now: Timestamp) -> Result<(), ListFileError> {
+        if self.has_changed() {
+            return self.read(now);
+        }
+        // The one that was read is back.
+        self.broken.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn has_changed(&self) -> bool {
         let ListSource::File { path, .. } = &self.settings.source else { return false };
         self.content().is_none_or(|content| modified(path) != content.stamp)
@@ -188,11 +208,7 @@ impl Lists {
     /// Reads every file again that has changed since it was read.
     pub fn reread(&self) -> Vec<ListFileError> {
         let now = self.clock.now();
-        self.all()
-            .iter()
-            .filter(|list| list.has_changed())
-            .filter_map(|l| l.read(now).err())
-            .collect()
+        self.all().iter().filter_map(|list| list.reread(now).err()).collect()
     }
 
     /// Checks that the files of these lists can be used.

@@ -11,7 +11,8 @@ use super::guard::Suspicion;
 use super::{List, ListSource};
 
 /// What can come of a question, in the order of [`ListStatus::answers`].
-pub const LIST_RESULTS: [&str; 5] = ["listed", "not_listed", "error_answer", "suspended", "failed"];
+pub const LIST_RESULTS: [&str; 6] =
+    ["listed", "not_listed", "error_answer", "suspended", "failed", "left_alone"];
 
 /// A list refuses us no more once it has answered so many questions in a row:
 /// of several resolvers often one alone is refused.
@@ -37,6 +38,9 @@ pub struct ListStatus {
     /// Of a file: its entries and the seconds since it was read; nothing if
     /// it was not.
     pub file: Option<Option<(usize, u64)>>,
+    /// Whether its file could not be used when it was last looked at; what was
+    /// read of it before counts on.
+    pub broken: bool,
 }
 
 /// How a list refuses to answer us: with addresses that are no listings.
@@ -50,6 +54,8 @@ pub struct Refusing {
     pub since: Timestamp,
     /// When the last came.
     pub last: Timestamp,
+    /// Until when the list is not asked, if it is left alone.
+    pub left_alone_until: Option<Timestamp>,
 }
 
 /// What was counted of one list.
@@ -72,7 +78,13 @@ impl Refusals {
     fn note(&mut self, answer: &ListAnswer, at: Timestamp) {
         match (answer, &mut self.now) {
             (ListAnswer::Failed(ListFailure::ErrorAnswer(answer)), now) => {
-                let first = Refusing { answer: *answer, count: 0, since: at, last: at };
+                let first = Refusing {
+                    answer: *answer,
+                    count: 0,
+                    since: at,
+                    last: at,
+                    left_alone_until: None,
+                };
                 let refusing = now.get_or_insert(first);
                 *refusing = Refusing { answer: *answer, last: at, ..*refusing };
                 refusing.count += 1;
@@ -98,6 +110,7 @@ impl Counts {
             ListAnswer::NotListed => (1, 1),
             ListAnswer::Failed(ListFailure::ErrorAnswer(_)) => (2, 2),
             ListAnswer::Failed(ListFailure::Suspended) => (3, 2),
+            ListAnswer::Failed(ListFailure::LeftAlone(_)) => (5, 2),
             ListAnswer::Failed(_) => (4, 2),
         };
         if let Some(count) = self.answers.get(place) {
@@ -105,6 +118,11 @@ impl Counts {
         }
         self.last.store(last, Ordering::Relaxed);
         self.refusals().note(answer, at);
+    }
+
+    /// How the list refuses us, if it does.
+    pub(super) fn refusing(&self) -> Option<Refusing> {
+        self.refusals().now
     }
 
     fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
@@ -126,7 +144,10 @@ pub(super) fn of(list: &List, now: Timestamp) -> ListStatus {
             last => Some(last == 1),
         },
         has_key: list.settings.zone_key.is_some(),
-        refusing: counts.refusals().now,
+        refusing: counts
+            .refusing()
+            .map(|one| Refusing { left_alone_until: list.pause.until(now), ..one }),
+        broken: list.broken.load(Ordering::Relaxed),
         file: matches!(list.settings.source, ListSource::File { .. }).then(|| {
             let content = list.content()?;
             Some((content.entries.len(), now.since(content.read).as_secs()))

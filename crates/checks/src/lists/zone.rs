@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use futures_util::future::join;
 use types::listing::{ANSWERS_MAX, is_listing};
-use types::{Domain, ListAnswer, ListFailure};
+use types::{Domain, ListAnswer, ListFailure, ListRefusal};
 use world::{DnsError, Family, Resolver};
 
 use super::guard::{Standing, Suspicion, Tested};
@@ -23,6 +23,12 @@ impl Lists {
         resolver: &dyn Resolver,
     ) -> ListAnswer {
         let Some(name) = key.in_zone(zone) else { return ListAnswer::NotAsked };
+        let asked = self.clock.now();
+        if !list.pause.may_ask(asked) {
+            let refusing = list.counts.refusing().map(|refusing| refusing.answer);
+            let answer = refusing.unwrap_or(Ipv4Addr::LOCALHOST);
+            return ListAnswer::Failed(ListFailure::LeftAlone(answer));
+        }
         let timeout = self.clock.sleep(list.settings.timeout);
         let heard = OnceLock::new();
         let limited = list.permits.available_permits() == 0;
@@ -33,11 +39,19 @@ impl Lists {
             };
             self.ask_guarded(list, zone, key, (&name, &heard), resolver).await
         };
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             answer = answer => answer,
             () = timeout => self.late(list, key, limited, heard.get()),
+        };
+        match &answer {
+            ListAnswer::Failed(ListFailure::ErrorAnswer(error)) if refuses_us(*error) => {
+                list.pause.refused(asked, self.clock.now());
+            }
+            ListAnswer::Listed { .. } | ListAnswer::NotListed => list.pause.answered(),
+            ListAnswer::NotAsked | ListAnswer::Failed(_) => {}
         }
+        answer
     }
 
     /// What is known when the time is over: a listing whose explanation did
@@ -140,6 +154,12 @@ async fn look_up(
     // Before it is cut, or part of a key could be left at its end.
     let text = text.filter(|text| !secret.is_some_and(|secret| secret.is_in(text)));
     ListAnswer::listed(answers, text.as_deref())
+}
+
+/// Whether the list itself says no to us: an address of elsewhere comes from
+/// somebody else.
+fn refuses_us(error: Ipv4Addr) -> bool {
+    ListRefusal::of(error) != ListRefusal::NoList
 }
 
 fn failure(error: DnsError) -> ListFailure {

@@ -121,6 +121,8 @@ async fn lies_and_failures_are_never_listings() {
         names.set_addresses(&format!("{last}.2.0.192.bl.example"), Ok(answers));
         let facts = ask(&world, &format!("192.0.2.{last}"), &names).await;
         assert!(matches!(failed(&facts), Some(ListFailure::ErrorAnswer(_))), "{facts:?}");
+        // It is not refusals in a row that this is about.
+        assert_eq!(ask(&world, "198.51.100.1", &names).await.answer, ListAnswer::NotListed);
     }
     for (error, failure) in [
         (DnsError::TimedOut, ListFailure::TimedOut),
@@ -150,7 +152,7 @@ async fn a_list_that_refuses_us_is_told_of_until_it_answers_for_a_while() {
     }
     let answer = "127.255.255.254".parse().unwrap();
     let (since, last) = (NOW + Duration::from_secs(1), NOW + Duration::from_secs(2));
-    let told = Some(Refusing { answer, count: 2, since, last });
+    let told = Some(Refusing { answer, count: 2, since, last, left_alone_until: None });
     assert_eq!(refusing(), told);
     // Another resolver, say, is answered; and what timed out says nothing.
     for _ in 0..40 {
@@ -166,6 +168,41 @@ async fn a_list_that_refuses_us_is_told_of_until_it_answers_for_a_while() {
     assert_eq!(refusing().map(|refusing| refusing.count), Some(3), "few answers are no proof");
     ask(&world, "198.51.100.15", &names).await;
     assert_eq!(refusing(), None);
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_refusing_us_is_left_alone_for_longer_and_longer() {
+    let (world, names) = (world(), zone());
+    let refusal = "127.255.255.255";
+    for last in 1..100 {
+        enter(&names, &format!("{last}.2.0.192.bl.example"), refusal);
+    }
+    let answer = refusal.parse().unwrap();
+    for last in 1..=3 {
+        let facts = ask(&world, &format!("192.0.2.{last}"), &names).await;
+        assert_eq!(failed(&facts), Some(ListFailure::ErrorAnswer(answer)));
+    }
+    let status = || world.checks.lists().status().remove(0);
+    for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+        let pause = Duration::from_secs(minutes * 60);
+        let until = world.clock.now() + pause;
+        for last in 4..50 {
+            let facts = ask(&world, &format!("192.0.2.{last}"), &names).await;
+            assert_eq!(failed(&facts), Some(ListFailure::LeftAlone(answer)), "{minutes} min");
+        }
+        assert_eq!(status().refusing.unwrap().left_alone_until, Some(until));
+        world.clock.advance(pause);
+        let facts = ask(&world, "192.0.2.50", &names).await;
+        assert_eq!(failed(&facts), Some(ListFailure::ErrorAnswer(answer)), "one asks");
+    }
+    // Once it answers, everybody asks again.
+    names.set_addresses("51.2.0.192.bl.example", Err(DnsError::NoSuchName));
+    world.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(ask(&world, "192.0.2.51", &names).await.answer, ListAnswer::NotListed);
+    assert_eq!(status().refusing.unwrap().left_alone_until, None);
+    let facts = ask(&world, "192.0.2.52", &names).await;
+    assert_eq!(failed(&facts), Some(ListFailure::ErrorAnswer(answer)));
+    assert_eq!(status().answers[5], 8 * 46);
 }
 
 #[tokio::test]
@@ -367,11 +404,19 @@ async fn a_file_is_a_list_and_is_read_again_when_it_changes() {
     change("192.0.2.999\n", 5);
     let errors = world.checks.lists().reread();
     assert!(errors[0].to_string().contains("bad.txt:1: \"192.0.2.999\""), "{errors:?}");
+    let broken = || world.checks.lists().status()[0].broken;
+    assert!(broken());
     assert!(matches!(ask(&world, "192.0.2.1", &names).await.answer, ListAnswer::Listed { .. }));
     change("198.51.100.1\n", 9);
     assert!(world.checks.lists().reread().is_empty());
     assert_eq!(ask(&world, "192.0.2.1", &names).await.answer, ListAnswer::NotListed);
     assert_eq!(world.checks.lists().status()[0].file, Some(Some((1, 0))));
+    assert!(!broken());
+    change("192.0.2.999\n", 20);
+    assert_eq!(world.checks.lists().reread().len(), 1);
+    change("198.51.100.1\n", 9);
+    assert!(broken());
+    assert!(world.checks.lists().reread().is_empty() && !broken(), "the one that was read is back");
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(world.checks.lists().reread().len(), 1);
     assert_eq!(

@@ -128,10 +128,17 @@ fn problem(status: &ListStatus) -> Option<String> {
         let Refusing { count, since, last, .. } = refusing;
         let times = if *count == 1 { "once" } else { &format!("{count} times") };
         let told = format!("{name} {}, {times} since {since}", refusal(refusing));
-        return Some(if last > since { format!("{told}, the last at {last}") } else { told });
+        let told = if last > since { format!("{told}, the last at {last}") } else { told };
+        return Some(match refusing.left_alone_until {
+            Some(until) => format!("{told}; it is not asked again before {until}"),
+            None => told,
+        });
     }
     match (status.answered, status.file) {
         (_, Some(None)) => Some(format!("the file of {name} was not read")),
+        (_, Some(Some(_))) if status.broken => {
+            Some(format!("the file of {name} cannot be used; what was read of it before counts on"))
+        }
         (Some(false), _) => Some(format!("{name} did not answer the last question")),
         (_, _) => None,
     }

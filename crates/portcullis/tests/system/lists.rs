@@ -92,6 +92,16 @@ fn lists_and_places_are_read_again_and_told_of() {
     assert_eq!(gateway.ask(&["check-config"]).code, 1, "nor is it fit for a start");
     code_of(&gateway, "eve@broken.example");
     assert_eq!(gateway.trace("geo:XA from:broken.example").len(), 1);
+    gateway.write("bad.txt", "192.0.2.999\n");
+    let told = "the file of mine.example cannot be used; what was read of it before counts on";
+    wait_for(REREAD, "the broken list is told of", || {
+        let status = gateway.ask_json(&["status"]).remove(0);
+        let checks = status["checks"].as_array().unwrap().clone();
+        let says = |text: &serde_json::Value| text.as_str().is_some_and(|text| text.contains(told));
+        checks.iter().any(|check| says(&check["text"]) && check["ok"] == false).then_some(())
+    });
+    assert!(gateway.ask(&["status"]).out.contains(told));
+    assert_eq!(code_of(&gateway, "eve@other.example"), 550, "the old content counts");
     gateway.audit_conservation();
 }
 

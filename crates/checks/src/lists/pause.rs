@@ -1,0 +1,158 @@
+//! Leaving a list alone that refuses us. Whoever goes on asking is refused for
+//! longer, and every session would wait for an answer that says nothing.
+//!
+//! Several refusals in a row begin a pause; after it one question is asked for
+//! all, and the next pause is twice as long unless that is answered. Of
+//! several resolvers often one alone is refused: then answers come between,
+//! and there is no pause.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use types::Timestamp;
+
+/// So many refusals in a row, without an answer between, begin a pause.
+const REFUSALS_IN_A_ROW: u32 = 3;
+/// The first pause.
+const FIRST: Duration = Duration::from_secs(60);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// Whether one list is asked, and when again.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// Until when nobody asks, in milliseconds; nought while everybody does,
+    /// which is all that a question to a list in order looks at.
+    until_ms: AtomicI64,
+    course: Mutex<Course>,
+}
+
+#[derive(Debug, Default)]
+struct Course {
+    refusals: u32,
+    /// How long the pause is, or the last one was.
+    length: Option<Duration>,
+}
+
+impl Pause {
+    /// Whether whoever has a question may ask it now. After a pause one may;
+    /// the others wait for what that one hears.
+    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+        let until = self.until_ms.load(Ordering::Relaxed);
+        if until == 0 {
+            return true;
+        }
+        if now.as_millis() < until {
+            return false;
+        }
+        let length = self.course().length.unwrap_or(FIRST);
+        let next = (now + length).as_millis();
+        let took =
+            self.until_ms.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed);
+        took.is_ok()
+    }
+
+    /// Notes that the list refused us. `asked` is when it was asked: refusals
+    /// of questions from before the pause began make it no longer.
+    pub(super) fn refused(&self, asked: Timestamp, now: Timestamp) {
+        let mut course = self.course();
+        course.refusals = course.refusals.saturating_add(1);
+        let length = match course.length {
+            None if course.refusals < REFUSALS_IN_A_ROW => return,
+            None => FIRST,
+            Some(length) if asked.as_millis() < self.asked_last(length) => return,
+            Some(length) => (length * 2).min(LONGEST),
+        };
+        course.length = Some(length);
+        self.until_ms.store((now + length).as_millis(), Ordering::Relaxed);
+    }
+
+    /// When the question was asked, or the pause begun, that is behind the end
+    /// of the pause.
+    fn asked_last(&self, length: Duration) -> i64 {
+        let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        self.until_ms.load(Ordering::Relaxed).saturating_sub(length)
+    }
+
+    /// Notes that it answered: everybody asks again.
+    pub(super) fn answered(&self) {
+        let mut course = self.course();
+        *course = Course::default();
+        self.until_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Until when it is left alone, if it is at `now`.
+    pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.until_ms.load(Ordering::Relaxed);
+        (now.as_millis() < until).then(|| Timestamp::from_millis(until))
+    }
+
+    fn course(&self) -> std::sync::MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_795_000_000_000 + seconds * 1_000)
+    }
+
+    /// Refused so often in a row at this second, each asked at once.
+    fn refused(pause: &Pause, times: u32, second: i64) {
+        (0..times).for_each(|_| pause.refused(at(second), at(second)));
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_an_hour_and_one_asks_after_each() {
+        let pause = Pause::default();
+        refused(&pause, 2, 0);
+        assert!(pause.may_ask(at(0)), "two are no habit");
+        refused(&pause, 1, 0);
+        let mut now = 0;
+        for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let end = now + minutes * 60;
+            assert_eq!(pause.until(at(now)), Some(at(end)), "{minutes} min");
+            assert!(!pause.may_ask(at(end - 1)));
+            assert!(pause.may_ask(at(end)), "one asks");
+            assert!(!pause.may_ask(at(end)), "and the others do not");
+            refused(&pause, 1, end);
+            now = end;
+        }
+        pause.answered();
+        assert!(pause.may_ask(at(now)) && pause.until(at(now)).is_none());
+        refused(&pause, 3, now);
+        assert_eq!(pause.until(at(now)), Some(at(now + 60)), "it begins anew");
+    }
+
+    #[test]
+    fn refusals_of_questions_under_way_make_no_pause_longer() {
+        let pause = Pause::default();
+        refused(&pause, 3, 10);
+        for _ in 0..20 {
+            pause.refused(at(9), at(12));
+        }
+        assert_eq!(pause.until(at(12)), Some(at(70)));
+    }
+
+    #[test]
+    fn answers_between_refusals_are_no_reason_for_a_pause() {
+        let pause = Pause::default();
+        for second in 0..100 {
+            refused(&pause, 2, second);
+            pause.answered();
+            assert!(pause.may_ask(at(second)));
+        }
+    }
+
+    #[test]
+    fn who_asked_and_heard_nothing_leaves_a_pause_behind() {
+        let pause = Pause::default();
+        refused(&pause, 3, 0);
+        assert!(pause.may_ask(at(60)));
+        assert!(!pause.may_ask(at(119)) && pause.may_ask(at(120)));
+    }
+}

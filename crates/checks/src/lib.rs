@@ -43,7 +43,9 @@ use types::{
 use world::{Clock, RecipientProbe, Resolver};
 
 pub use authentication::{
-    Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion, authenticate, spf,
+    Arrived, Authenticated, AuthenticationQuestion, DmarcCounts, DmarcPolicy, KeyRecord,
+    SIGNATURES_MAX, SpfNode, SpfProblem, SpfQuestion, SpfTerm, SpfTree, Walked, authenticate,
+    dmarc_policy, key_record, spf, spf_tree,
 };
 pub use auto_allow::auto_allow_finding;
 pub use connections::{ConnectionCounts, ConnectionLimits, Held};

@@ -20,6 +20,7 @@ use mail_auth::{
 };
 use world::{DnsError, Family, Resolver};
 
+use super::dmarc_policy::Walked;
 use super::names::is_question;
 
 type Addresses<T> = Result<RecordSet<T>, Negative>;
@@ -77,6 +78,11 @@ impl Answers {
         Ok((key, record))
     }
 
+    /// The first record under a name, whatever it is.
+    pub(crate) fn first_record(&self, name: &str) -> Option<&[u8]> {
+        Some(self.records.get(&rooted(name))?.first()?.as_slice())
+    }
+
     /// Fetches the policies at `names` and, for one domain, whether it
     /// exists at all.
     pub(crate) async fn policies(
@@ -100,6 +106,27 @@ impl Answers {
     /// Whether there is a policy at `name`.
     pub(crate) fn has_policy(&self, name: &str) -> bool {
         matches!(self.texts.0.get(&rooted(name)), Some(TxtRecord::Dmarc(_)))
+    }
+
+    /// Whether this very record was fetched from `name`.
+    pub(crate) fn is_policy_at(&self, name: &str, policy: &DmarcRecord) -> bool {
+        match self.texts.0.get(&rooted(name)) {
+            Some(TxtRecord::Dmarc(found)) => **found == *policy,
+            _ => false,
+        }
+    }
+
+    /// What stands at `name`, for people.
+    pub(crate) fn walked(&self, name: &str) -> Walked {
+        let texts = self.records.get(&rooted(name)).into_iter().flatten();
+        let record = || texts.into_iter().find(|text| DmarcRecord::parse(text).is_ok());
+        match self.texts.0.get(&rooted(name)) {
+            Some(TxtRecord::Dmarc(_)) => record().map_or(Walked::Nothing, |text| {
+                Walked::Record(String::from_utf8_lossy(text).into_owned())
+            }),
+            Some(TxtRecord::Error(Error::Dns(LibraryDnsError::Resolver(_)))) => Walked::Unknown,
+            _ => Walked::Nothing,
+        }
     }
 
     async fn fetch<T: TxtRecordParser + Into<TxtRecord>>(

@@ -118,7 +118,7 @@ fn may_be_related(one: &str, other: &str, answers: &Answers) -> bool {
 /// The names at which the policy of `domain` may stand, from itself up to
 /// the top level; of a long name the lower end is skipped (RFC 9989 section
 /// 4.10).
-fn walk(domain: &str) -> Vec<String> {
+pub(crate) fn walk(domain: &str) -> Vec<String> {
     let labels: Vec<&str> = domain.split('.').collect();
     let total = labels.len();
     let below = total.saturating_sub(WALK_MAX - 1);

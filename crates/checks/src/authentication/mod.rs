@@ -8,6 +8,8 @@
 mod answers;
 mod apart;
 mod dmarc;
+mod dmarc_policy;
+mod key_record;
 mod names;
 mod signatures;
 mod spf;
@@ -23,10 +25,12 @@ use types::{ArcFacts, DkimFacts, DmarcFacts, DmarcResult, Flaw, SpfFacts, Timest
 use world::{Clock, Resolver};
 
 use answers::Answers;
+pub use dmarc_policy::{DmarcCounts, DmarcPolicy, Walked, dmarc_policy};
+pub use key_record::{KeyRecord, key_record};
 pub use signatures::SIGNATURES_MAX;
 use signatures::Signed;
 pub(crate) use spf::spf_heard;
-pub use spf::{SpfQuestion, spf};
+pub use spf::{SpfNode, SpfProblem, SpfQuestion, SpfTerm, SpfTree, spf, spf_tree};
 
 /// What the signatures of a message and the policy of its author say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -347,7 +347,8 @@ fn translated(result: &LibraryResult) -> (DkimResult, Option<Flaw>) {
     }
 }
 
-fn flaw_of(error: &Error) -> Flaw {
+/// What a mistake of the library means.
+pub(super) fn flaw_of(error: &Error) -> Flaw {
     match error {
         Error::Dns(DnsError::RecordNotFound(_)) => Flaw::NoKey,
         Error::Dns(DnsError::Resolver(_)) => Flaw::ServerFailure,

@@ -1,6 +1,10 @@
 //! `dns …`: what a domain publishes, and what it means for mail. Works by the
 //! settings and the data folder; no server has to run.
 
+mod dmarc;
+mod mx;
+mod spf;
+
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -27,12 +31,33 @@ use crate::settings::Settings;
 /// has no policy is no error.
 pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure> {
     let settings = &config::settings(global)?;
-    let DnsCommand::MtaSts { domain } = command;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let kept = kept(settings, domain)?;
-    let report = runtime.block_on(mta_sts(settings, domain, kept.as_ref())).map_err(failure)?;
-    Output::new(global.json).object(&report)?;
-    Ok(Exit::Ok)
+    let output = Output::new(global.json);
+    let resolver: Arc<dyn Resolver> = Arc::new(resolver(settings).map_err(failure)?);
+    match command {
+        DnsCommand::Mx { domain } => mx::show(output, &runtime, &*resolver, domain),
+        DnsCommand::Spf { domain } => spf::show(output, &runtime, &*resolver, domain),
+        DnsCommand::Dkim { domain, selector } => {
+            let asked = checks::key_record(domain, selector, &*resolver);
+            dmarc::show_key(output, &runtime.block_on(asked))
+        }
+        DnsCommand::Dmarc { domain } => {
+            let asked = checks::dmarc_policy(domain, &*resolver);
+            dmarc::show(output, domain, &runtime.block_on(asked))
+        }
+        DnsCommand::MtaSts { domain } => {
+            let kept = kept(settings, domain)?;
+            let report = mta_sts(settings, resolver, domain, kept.as_ref());
+            output.object(&runtime.block_on(report).map_err(failure)?)?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// The resolver of the settings.
+fn resolver(settings: &Settings) -> Result<DnsResolver, String> {
+    DnsResolver::new(&convert::resolver(settings))
+        .map_err(|error| format!("cannot make a resolver: {error}"))
 }
 
 fn failure(text: impl Display) -> Failure {
@@ -54,12 +79,10 @@ fn kept(settings: &Settings, domain: &Domain) -> Result<Option<Kept>, Failure> {
 /// What is published and kept, and what follows from it.
 async fn mta_sts(
     settings: &Settings,
+    resolver: Arc<dyn Resolver>,
     domain: &Domain,
     kept: Option<&Kept>,
 ) -> Result<Json, String> {
-    let resolver = DnsResolver::new(&convert::resolver(settings))
-        .map_err(|error| format!("cannot make a resolver: {error}"))?;
-    let resolver: Arc<dyn Resolver> = Arc::new(resolver);
     let web = convert::fetching(settings)?;
     let fetch = HttpClient::new(Arc::clone(&resolver), Arc::new(TcpDial), web)?;
     let delivery = convert::delivery(settings, Vec::new());

@@ -80,6 +80,15 @@ impl MacroText {
         }
     }
 
+    /// The text, if there is no macro in it.
+    pub(super) fn literal(&self) -> Option<String> {
+        let literal = |piece: &Piece| match piece {
+            Piece::Literal(literal) => Some(literal.clone()),
+            Piece::Expand(_) => None,
+        };
+        self.0.iter().map(literal).collect()
+    }
+
     /// Whether the client's confirmed name is in it.
     pub(super) fn needs_name(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Expand(one) if one.letter == 'p'))

@@ -6,6 +6,7 @@
 
 mod macros;
 mod record;
+mod tree;
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
@@ -17,6 +18,7 @@ use world::{BoxFuture, DnsError, Family, Resolver};
 use super::names::{is_question, shortened, unrooted};
 use macros::{Letters, MacroText, Place};
 use record::{Mechanism, Prefixes, SpfRecord, is_policy};
+pub use tree::{SpfNode, SpfProblem, SpfTerm, SpfTree, spf_tree};
 
 /// Most terms that need a look-up (RFC 7208 section 4.6.4).
 const TERMS_MAX: u8 = 10;

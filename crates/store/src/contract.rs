@@ -271,6 +271,9 @@ pub trait MessageQueue: Send + Sync {
         events: Vec<Event>,
     ) -> Result<Position, StoreError>;
 
+    /// Whether somebody holds a lease of a message, to transfer it now.
+    fn is_leased(&self, id: QueueId) -> bool;
+
     /// When the next message that is not leased is due.
     fn next_due(&self) -> Option<Timestamp>;
 

@@ -197,6 +197,11 @@ impl Queue {
         self.state().messages.get(&id).map(|queued| Arc::clone(&queued.message))
     }
 
+    /// See [`crate::MessageQueue::is_leased`].
+    pub(crate) fn is_leased(&self, id: QueueId) -> bool {
+        self.state().messages.get(&id).is_some_and(|queued| queued.leased)
+    }
+
     /// See [`crate::MessageQueue::list`].
     pub(crate) fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
         use std::ops::Bound::{Excluded, Unbounded};

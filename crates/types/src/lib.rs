@@ -85,6 +85,6 @@ pub use sight::{AddressSet, Limit, LimitError, Limited, Sight};
 pub use signing::{OwnSignature, Selector, SelectorError, SigningFacts, Unsigned};
 pub use stage::Stage;
 pub use submission::{SubmissionFacts, Submitter};
-pub use time::{Micros, Timestamp, spoken};
+pub use time::{Micros, Timestamp, awaited, spoken};
 pub use transport::TlsPolicy;
 pub use verdict::{Decision, Detail, Verdict};

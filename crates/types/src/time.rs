@@ -153,6 +153,15 @@ pub fn spoken(span: Duration) -> String {
     }
 }
 
+/// How long something still takes, as people say it: rounded up to whole
+/// seconds, and from ten minutes on to whole minutes, as nobody waits for the
+/// seconds then.
+pub fn awaited(span: Duration) -> String {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    let coarse = if seconds < 600 { seconds } else { seconds.div_ceil(60) * 60 };
+    spoken(Duration::from_secs(coarse))
+}
+
 /// A measured span in whole microseconds, at most 71 minutes.
 #[derive(
     Clone,
@@ -201,6 +210,19 @@ mod tests {
         assert_eq!(time.day_start().to_string(), "2026-11-21T00:00:00.000Z");
         assert_eq!(time.hour_start().to_string(), "2026-11-21T10:00:00.000Z");
         assert_eq!(time.to_rfc5322(), "Sat, 21 Nov 2026 10:04:15 +0000");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_rounded_up() {
+        for (millis, text) in [
+            (1, "1 s"),
+            (59_001, "1 min"),
+            (599_000, "9 min 59 s"),
+            (600_001, "11 min"),
+            (7_199_000, "2 h"),
+        ] {
+            assert_eq!(awaited(Duration::from_millis(millis)), text, "{millis}");
+        }
     }
 
     #[test]

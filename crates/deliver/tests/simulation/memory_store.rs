@@ -175,6 +175,10 @@ impl MessageQueue for MemoryStore {
         Ok(Position(0))
     }
 
+    fn is_leased(&self, id: QueueId) -> bool {
+        self.state.lock().unwrap().leased.contains(&id)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         let state = self.state.lock().unwrap();
         let free = state.messages.values().filter(|m| !state.leased.contains(&m.id));

@@ -228,6 +228,10 @@ impl MessageQueue for Store {
         self.queue.message(id)
     }
 
+    fn is_leased(&self, id: QueueId) -> bool {
+        self.queue.is_leased(id)
+    }
+
     fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
         self.queue.list(after, max)
     }

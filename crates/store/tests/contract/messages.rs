@@ -52,7 +52,9 @@ pub(crate) async fn a_message_is_leased_once_it_is_flushed_and_once_at_a_time(
     accept(&store, 7, 1, 10).await;
     assert_eq!(store.next_due(), Some(at(7)));
     assert!(store.lease_due(at(6), 10).is_empty());
+    assert!(!store.is_leased(queue_id(7)));
     assert_eq!(store.lease_due(at(7), 10).len(), 1);
+    assert!(store.is_leased(queue_id(7)));
     assert!(store.lease_due(at(8), 10).is_empty());
     assert_eq!(store.next_due(), None);
     let wait = QueueStep {
@@ -60,6 +62,7 @@ pub(crate) async fn a_message_is_leased_once_it_is_flushed_and_once_at_a_time(
         state: RecipientState::Waiting { attempts: 1, due: at(60), warned: false },
     };
     store.settle(queue_id(7), vec![wait], vec![]).unwrap();
+    assert!(!store.is_leased(queue_id(7)), "settled, so nobody transfers it");
     assert!(store.lease_due(at(59), 10).is_empty());
     assert_eq!(store.lease_due(at(60), 10)[0].recipients[0].state, wait_state());
     drop(store);

@@ -102,7 +102,8 @@ pub use policies::{ChangeResult, PolicyList, PolicyRow};
 pub use present::{presentable, presentable_lines, presentable_within};
 pub use queue::{
     QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOffer, QueueOrder, QueuePlan, QueuePlanRow,
-    QueueRecipientRow, QueueRow, QueueShape, QueueUnchanged, ShapeRow,
+    QueueRecipientRow, QueueRow, QueueShape, QueueStanding, QueueUnchanged, QueuedNotice,
+    QueuedNotices, RowQueue, ShapeRow,
 };
 pub use recipients::importing::{RecipientImport, RecipientsImported};
 pub use recipients::{

@@ -2,6 +2,7 @@
 
 mod acting;
 mod planning;
+mod rows;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::waiting::Wait;
 use crate::{Center, CenterError, LastTry, NextHopState, permit, presentable, presentable_within};
 pub use acting::{QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOrder, QueueUnchanged};
 pub use planning::{QueuePlan, QueuePlanRow};
+pub use rows::{QueueStanding, QueuedNotice, QueuedNotices, RowQueue};
 pub use standing::QueueOffer;
 pub(crate) use standing::is_dangerous;
 

@@ -26,7 +26,7 @@ pub use histogram::{BUCKETS_MAX, Histogram, Series};
 pub use page::{BeyondRetention, PAGE_ROWS_MAX, SearchPage};
 pub use request::{SearchRequest, Sort, Span};
 pub use row::Row;
-pub(crate) use row::{label_of, mailbox, place};
+pub(crate) use row::{label_of, mailbox, outbound, place};
 pub(crate) use scope::Scope;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{Cursor, Row, Scope, SearchRequest, Span};
 use crate::daily_log::LogFile;
 use crate::query::Open;
 use crate::sight::Seen;
+use crate::views::View;
 use crate::{Center, CenterError, permit};
 
 /// Most rows of one page.
@@ -92,6 +93,9 @@ impl Center {
         let mut rows: Vec<Row> = found.events.iter().map(Row::of).collect();
         seen.tell_what_became(&mut rows)?;
         seen.tell_returns(&found.events, &mut rows)?;
+        if request.view == View::Queue {
+            seen.tell_queue(&found.events, &mut rows)?;
+        }
         Ok(SearchPage {
             rows,
             next: found.next,

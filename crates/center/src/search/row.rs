@@ -11,7 +11,7 @@ use types::{
 };
 
 use crate::explain::life_line;
-use crate::{RowReturn, presentable, presentable_within};
+use crate::{RowQueue, RowReturn, presentable, presentable_within};
 
 /// Longest subject in a row, in characters.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -150,6 +150,9 @@ pub struct Row {
     /// else when it is expected; of pages alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<RowReturn>,
+    /// How it stands in the delivery queue; of pages of that list alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<RowQueue>,
 }
 
 impl Row {
@@ -197,9 +200,7 @@ impl Row {
             tls: text(client.tls.as_ref().map(|tls| tls.version.as_ref())),
             cipher: text(client.tls.as_ref().map(|tls| tls.cipher.as_ref())),
             port: client.client.port,
-            direction: Some(client.client.direction)
-                .filter(|direction| !direction.is_inbound())
-                .map(|direction| direction.slug().to_owned()),
+            direction: outbound(event),
             submitter: submitter(event),
             listener: client.client.listener.to_string(),
             message_id: text(message.and_then(|facts| facts.message_id.as_deref())),
@@ -216,8 +217,15 @@ impl Row {
             became: None,
             became_at: None,
             returns: None,
+            queue: None,
         }
     }
+}
+
+/// The direction of mail of our own servers; nothing of mail from the world.
+pub(crate) fn outbound(event: &Event) -> Option<String> {
+    let direction = event.subject.client.client.direction;
+    (!direction.is_inbound()).then(|| direction.slug().to_owned())
 }
 
 /// Where the client was, as far as a file knew.

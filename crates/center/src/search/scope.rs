@@ -184,7 +184,8 @@ impl QueueNow<'_> {
     fn recipients(&self, wanted: impl Fn(&QueuedRecipient) -> bool) -> Vec<EventId> {
         let messages = self.seen.parts.queue.list(None, QUEUED_MAX);
         // A notice has no row of its own: the row it hangs on is that of the
-        // message it is about, which waits no more. `queue list` has it.
+        // message it is about, which waits no more. They are listed for
+        // themselves: `Center::queued_notices`.
         let messages = messages.iter().filter(|message| !message.notice);
         let recipients = messages.flat_map(|message| &message.recipients);
         recipients.filter(|recipient| wanted(recipient)).map(|recipient| recipient.event).collect()

@@ -4,9 +4,11 @@
 use std::net::IpAddr;
 
 use center::explain::beyond_permits;
+use center::letting::NOT_FROM_THE_WORLD;
 use center::query::edit;
 use center::query::fields::{ColumnName, Drawn};
 use center::search::Row;
+use center::{QueueStanding, RowQueue};
 use serde_json::Value;
 
 use super::address::Address;
@@ -37,6 +39,9 @@ pub(in crate::pages) enum Content {
     Code(String),
     /// The null reverse-path.
     NullPath(Option<String>),
+    /// When it is tried next: words, machine time, whole time; and what its
+    /// next hop said last.
+    Next(String, Option<(String, String)>, Option<String>),
 }
 
 /// One row.
@@ -52,6 +57,8 @@ pub(in crate::pages) struct Line {
     pub(in crate::pages) similar: String,
     /// What helps instead, where no permit of its sender ever can.
     pub(in crate::pages) beyond_permits: Option<&'static str>,
+    /// Why neither a permit nor a block can do anything about it.
+    pub(in crate::pages) beyond_lists: Option<&'static str>,
     pub(in crate::pages) cells: Vec<Cell>,
     /// What the row is called where only a name fits.
     pub(in crate::pages) name: String,
@@ -77,6 +84,7 @@ pub(in crate::pages) fn line(
         life: format!("/lifelines/{}", encoded(&row.life.to_string())),
         similar: similar(row, address),
         beyond_permits: row.reason.and_then(beyond_permits),
+        beyond_lists: row.direction.as_ref().map(|_| NOT_FROM_THE_WORLD),
         open: address.open == Some(row.id),
         reference: row.reference.to_string(),
         cells: columns.iter().map(cell).collect(),
@@ -136,6 +144,9 @@ fn content(row: &Row, column: ColumnName, values: &Value, shell: &Shell) -> Cont
         Drawn::Outcome => outcome(row),
         Drawn::Label => Content::Text(row.label.clone(), None),
         Drawn::Mailbox => mailbox(row),
+        Drawn::Text if column.as_str() == "info" && row.queue.is_some() => {
+            row.queue.as_ref().map_or(Content::Nothing, |queue| next_try(queue, shell))
+        }
         Drawn::Text => {
             let second = returns(row, column);
             words(value).map_or(Content::Nothing, |text| Content::Text(text, second))
@@ -147,7 +158,36 @@ fn content(row: &Row, column: ColumnName, values: &Value, shell: &Shell) -> Cont
     }
 }
 
+/// How a row of the queue stands there: class and word of its badge.
+pub(in crate::pages) fn standing(standing: QueueStanding) -> (&'static str, &'static str) {
+    match standing {
+        QueueStanding::Queued => ("queued", "Queued"),
+        QueueStanding::Trying => ("queued", "Being tried"),
+        QueueStanding::Deferred => ("deferred", "Deferred"),
+        QueueStanding::Held => ("held", "Held"),
+    }
+}
+
+/// How often a row of the queue was tried; nothing for never.
+pub(in crate::pages) fn tries(queue: &RowQueue) -> Option<String> {
+    match queue.attempts {
+        0 => None,
+        1 => Some("1 try".to_owned()),
+        many => Some(format!("{many} tries")),
+    }
+}
+
+/// When a row of the queue is tried next, and what was said last.
+pub(in crate::pages) fn next_try(queue: &RowQueue, shell: &Shell) -> Content {
+    let at = queue.next.map(|at| (at.to_string(), shell.zone.whole(at)));
+    Content::Next(queue.text.clone(), at, queue.answer.clone())
+}
+
 fn outcome(row: &Row) -> Content {
+    if let Some(queue) = &row.queue {
+        let (class, word) = standing(queue.standing);
+        return Content::Outcome(class, word.to_owned(), tries(queue));
+    }
     let (class, word) = crate::pages::badge(row.outcome, row.state.as_deref());
     let attempt = row.attempt.filter(|&number| number > 1);
     Content::Outcome(class, word, attempt.map(|number| format!("attempt {number}")))

@@ -5,7 +5,9 @@
 pub(crate) mod address;
 pub(super) mod cells;
 mod empty;
+mod facets;
 pub(super) mod figures;
+mod notices;
 mod times;
 pub(super) mod tools;
 
@@ -19,8 +21,8 @@ use center::query::edit;
 use center::query::fields::{Column, ColumnName, FieldKind};
 use center::query::five::FIVE;
 use center::search::{SearchPage, Sort, Span};
-use center::{CenterError, QueueCommand, presentable};
-use types::Timestamp;
+use center::{CenterError, QueueCommand, QueuedNotices, View, presentable};
+use types::{Permission, Timestamp};
 
 pub(crate) use self::figures::Pace;
 use super::message::{self, Panel};
@@ -32,7 +34,9 @@ use crate::routes::working;
 use address::{Address, Pairs, Read};
 use cells::{Content, Line};
 use empty::{Beyond, Offer};
+use facets::{FacetView, facets};
 use figures::Around;
+use notices::Notices;
 use times::Range;
 
 /// A wrong query, taken apart at the place that is meant.
@@ -75,21 +79,6 @@ struct Choice {
     chosen: bool,
 }
 
-/// The facets of the list, each value with its links.
-struct FacetView {
-    label: String,
-    values: Vec<FacetRow>,
-    others: Option<String>,
-}
-
-struct FacetRow {
-    label: String,
-    count: String,
-    add: String,
-    exclude: String,
-    chosen: Option<bool>,
-}
-
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage<'a> {
@@ -122,6 +111,8 @@ struct ListPage<'a> {
     empty: &'static str,
     offers: Vec<Offer>,
     nothing_yet: Option<Vec<center::ReadyCheck>>,
+    /// Notices that wait, below the list of the queue.
+    notices: Notices,
     commands: center::command::Commands,
     position: String,
     as_of: String,
@@ -150,6 +141,7 @@ struct Found {
     facets: Option<Vec<center::search::Facet>>,
     hints: Vec<center::search::Hint>,
     checks: Vec<center::ReadyCheck>,
+    notices: QueuedNotices,
 }
 
 pub(super) async fn page(
@@ -235,7 +227,11 @@ async fn find(api: &Api, signed: &Signed, address: &Address) -> Result<Found, Tr
         let empty = page.rows.is_empty() && request.cursor.is_none();
         let hints = if empty { center.hints(&caller, &request)? } else { Vec::new() };
         let checks = if empty { center.readiness() } else { Vec::new() };
-        Ok(Ok(Found { page, facets, hints, checks }))
+        let notices = match request.view == View::Queue && caller.may(Permission::SeeQueue) {
+            true => center.queued_notices(&caller)?,
+            false => QueuedNotices::default(),
+        };
+        Ok(Ok(Found { page, facets, hints, checks, notices }))
     })
     .await;
     match found {
@@ -314,6 +310,7 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         offers: found.as_ref().map_or(Vec::new(), |found| empty::offers(address, found)),
         empty: empty::title(address),
         nothing_yet,
+        notices: Notices::of(found.as_ref(), &shell),
         commands: center::command::as_command(&request, &base),
         position,
         as_of: shell.zone.shown(page.as_of, "%H:%M:%S%.1f"),
@@ -325,9 +322,9 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         row_choices: address::ROWS
             .map(|rows| (rows, address.with(|a| a.rows = rows), rows == address.rows))
             .to_vec(),
-        may_export: may(types::Permission::ExportMetadata),
-        may_decide: may(types::Permission::EditSenders),
-        bulk: (may(types::Permission::EditPolicies) && !signed.csrf.is_empty())
+        may_export: may(Permission::ExportMetadata),
+        may_decide: may(Permission::EditSenders),
+        bulk: (may(Permission::EditPolicies) && !signed.csrf.is_empty())
             .then(|| range.pinned.replacen("/messages?", "/messages/bulk?all=1&", 1)),
         queue_acts: super::queue::acts_of(address.view, signed),
         reload: address.href(),
@@ -433,21 +430,4 @@ fn choices(chosen: &[ColumnName]) -> Vec<Choice> {
     };
     let others = ColumnName::all().filter(|column| !chosen.contains(column) && recorded(column));
     chosen.iter().copied().chain(others).map(choice).collect()
-}
-
-fn facets(address: &Address, facets: &[center::search::Facet]) -> Vec<FacetView> {
-    let to = |query: &String| address.with(|address| address.query.clone_from(query));
-    let row = |value: &center::search::FacetValue| FacetRow {
-        label: value.label.clone(),
-        count: super::sizes::grouped(value.count),
-        add: to(&value.add),
-        exclude: to(&value.exclude),
-        chosen: value.chosen,
-    };
-    let view = |facet: &center::search::Facet| FacetView {
-        label: facet.label.clone(),
-        values: facet.values.iter().map(row).collect(),
-        others: (facet.others > 0).then(|| super::sizes::grouped(facet.others)),
-    };
-    facets.iter().map(view).collect()
 }

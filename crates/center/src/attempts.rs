@@ -2,7 +2,7 @@
 
 use types::{Caller, Event, EventId, LifeLineId, Permission, Reference};
 
-use crate::explain::{Explanation, life_line::Story};
+use crate::explain::{Explanation, exceptions, life_line::Story};
 use crate::sight::Seen;
 use crate::{Center, CenterError, permit, presentable_within};
 
@@ -20,8 +20,24 @@ impl Center {
         let mut explanation = seen.explained(&event)?;
         seen.tell_if_queued(caller, &event, &mut explanation)?;
         explanation.waits = self.waits(&event);
+        if caller.may(Permission::EditPolicies) {
+            explanation.exceptions =
+                exceptions(&event, self.parts.activator.base().size_max_octets);
+        }
         explanation.deeds = seen.deeds(caller, &event, &explanation)?;
         Ok(explanation)
+    }
+
+    /// The same caller, acting on the row of an attempt: what they change says
+    /// so in the audit log, and the attempt says what was done from it.
+    ///
+    /// # Errors
+    ///
+    /// [`CenterError::NotFound`] if the caller sees no such attempt.
+    pub fn acting_on(&self, caller: &Caller, named: &str) -> Result<Caller, CenterError> {
+        permit(caller, Permission::SeeMetadata)?;
+        let event = self.seen_by(caller).named(named)?;
+        Ok(caller.clone().on_row(event.reference()))
     }
 
     /// The stored event itself, as it was written.

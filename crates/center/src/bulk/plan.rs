@@ -14,7 +14,9 @@ use types::{
 
 use super::{BULK_LET_IN_MAX, BULK_PREVIEWED_MAX, BULK_ROWS_MAX, BulkAct, BulkRequest};
 use crate::explain::beyond_permits;
-use crate::letting::{SenderDecision, SenderPreview, SenderVerdict, Whom, advised, recipient_of};
+use crate::letting::{
+    SenderDecision, SenderPreview, SenderVerdict, Whom, advised, beyond_lists, recipient_of,
+};
 use crate::search::Span;
 use crate::{Center, CenterError, PAGE_ROWS_MAX, SearchRequest, presentable};
 
@@ -238,6 +240,9 @@ impl Center {
         let Some(recipient) = recipient_of(event, &base) else {
             return Ok(Err("no recipient of yours is named".to_owned()));
         };
+        if beyond_lists(event).is_some() {
+            return Ok(Err("mail of your own servers, for which no list counts".to_owned()));
+        }
         let vain = event.reason().filter(|reason| beyond_permits(*reason).is_some());
         let verdict = match (request.act, vain) {
             (BulkAct::Permit, Some(reason)) => {

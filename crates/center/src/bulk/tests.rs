@@ -74,6 +74,20 @@ fn a_selection_is_previewed_done_as_one_version_and_undone() {
 }
 
 #[test]
+fn mail_of_our_own_servers_is_left_out() {
+    let gateway = Gateway::new(at(60));
+    let mut sent = sample(5, Reason::SizeExceeded);
+    let client = &mut std::sync::Arc::make_mut(&mut sent.subject.client).client;
+    client.direction = types::Direction::Outbound;
+    gateway.center.memory.of_house().record(vec![sent]).unwrap();
+    for act in [BulkAct::Permit, BulkAct::Block] {
+        let plan = gateway.center.preview_bulk(&root(), &request(act, vec![event_id(5)])).unwrap();
+        let why = "mail of your own servers, for which no list counts".to_owned();
+        assert_eq!((plan.done, plan.left_out), (0, vec![(why, 1)]));
+    }
+}
+
+#[test]
 fn rows_that_no_permit_can_help_are_left_out_of_one_and_not_of_a_block() {
     let gateway = Gateway::new(at(60));
     let center = &gateway.center;

@@ -18,6 +18,7 @@ use super::follow_up::{follow_up_class, follow_up_text};
 use super::joins::{Join, join, triplet};
 use crate::presentable;
 use crate::returns::ReturnPrior;
+use crate::search::outbound;
 
 pub use super::follow_up::follow_up_title;
 
@@ -35,6 +36,9 @@ pub struct Story {
     /// The recipient, presentable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// `outbound` of mail of our own servers; absent of mail from the world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<String>,
     /// How it stands.
     pub state: LifeState,
     /// The same in words: *Delivered after waiting*.
@@ -201,6 +205,7 @@ pub fn story(events: &[Event], now: Timestamp, times: GreylistTimes) -> Story {
         reference: events.first().map(|event| event.life_line.reference()),
         from: from.map(|path| text(path.as_str())),
         to: to.map(|path| text(path.as_str())),
+        direction: events.first().and_then(outbound),
         state,
         head: state.title().to_owned(),
         delay: delay(&events),

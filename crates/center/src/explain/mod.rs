@@ -13,6 +13,7 @@ pub mod decider;
 pub mod deeds;
 pub mod delay;
 mod evidence;
+mod exception;
 mod follow_up;
 mod gather;
 pub mod joins;
@@ -35,8 +36,8 @@ use types::{
     Reference, SessionId, Stage, Timestamp,
 };
 
-use crate::search::label_of;
-use crate::{StillQueued, presentable};
+use crate::search::{label_of, outbound};
+use crate::{StillQueued, letting, presentable};
 use change::SmallestChange;
 pub use change::beyond_permits;
 use decider::{Decider, PolicyView};
@@ -45,6 +46,8 @@ pub use evidence::octets;
 pub(crate) use evidence::{
     check_title, identified_by, words as evidence_words, wrote as wrote_words,
 };
+pub use exception::OfferedException;
+pub(crate) use exception::exceptions;
 use ledger::LedgerLine;
 pub(crate) use ledger::short;
 use life_line::Story;
@@ -112,6 +115,12 @@ pub struct Explanation {
     /// The smallest change that would have let it through, or why none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<SmallestChange>,
+    /// The exceptions that can be made from it; for whoever may edit policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<OfferedException>,
+    /// `outbound` of mail of our own servers; absent of mail from the world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<String>,
     /// Whether its triplet waits for a retry, and can be let in.
     #[serde(default)]
     pub waits: bool,
@@ -213,6 +222,8 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         next_decider: decider.as_ref().map(|decider| decider.next.clone()),
         change: change::smallest_change(event, policy),
         would: record.would.as_ref().map(would_words),
+        exceptions: Vec::new(),
+        direction: outbound(event),
         waits: false,
         queued: None,
         ledger: ledger::lines(event),
@@ -281,6 +292,9 @@ pub(crate) fn policy_line(consulted: &Consulted) -> PolicyLine {
 
 /// What an administrator can type about this pair.
 fn commands(event: &Event) -> Vec<Fact> {
+    if letting::beyond_lists(event).is_some() {
+        return Vec::new();
+    }
     let named = |name: &str, value: Option<String>| {
         value.map(|value| Fact { name: name.to_owned(), value })
     };

@@ -136,7 +136,7 @@ pub(super) fn greylist(event: &Event, times: GreylistTimes) -> Vec<Fact> {
         ("Sender", Some(format!("{normalised} (normalised)"))),
         ("Recipient", event.subject.recipient.as_ref().map(|path| path.as_str().to_owned())),
         ("First seen", Some(first_seen.to_string())),
-        ("Window", waits.then(|| format!("{opens} to {closes}"))),
+        ("Window", waits.then(|| format!("{opens} until {closes}"))),
         ("Attempts", Some(attempts_words(*attempts, known.state))),
     ])
 }

@@ -28,7 +28,8 @@ pub use preview::SenderPreview;
 pub use saving::Undone;
 pub(crate) use saving::recipient_of;
 pub use triplet::LetIn;
-pub use words::{NEVER_SKIPPED, NO_PERMIT_HELPS, SKIPPED};
+pub(crate) use words::beyond_lists;
+pub use words::{NEVER_SKIPPED, NO_PERMIT_HELPS, NOT_FROM_THE_WORLD, SKIPPED};
 
 /// What a person can decide about the sender of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -123,7 +124,8 @@ impl Center {
     ///
     /// # Errors
     ///
-    /// [`CenterError::NotFound`] if there is no such attempt (any more).
+    /// [`CenterError::NotFound`] if there is no such attempt (any more),
+    /// [`CenterError::Invalid`] if it is mail of our own servers.
     pub fn sender_offer(
         &self,
         caller: &Caller,
@@ -133,6 +135,9 @@ impl Center {
         permit(caller, Permission::SeeMetadata)?;
         permit(caller, Permission::EditSenders)?;
         let event = self.seen_by(caller).named(named)?;
+        if let Some(why) = beyond_lists(&event) {
+            return Err(CenterError::invalid(why));
+        }
         let base = self.parts.activator.base();
         let Advice { scopes, notices } = adviser::advise(&event, verdict, &base);
         let recipient = saving::recipient_of(&event, &base);

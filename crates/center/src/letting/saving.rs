@@ -8,6 +8,7 @@ use types::lists::{ManagedSender, Pattern};
 use types::policy::{BasePolicies, BlockOption, PermitOption, PolicyOption, Scope, Validity};
 use types::{Caller, EmailAddress, Event, ForwardPath, Permission, Policy, Timestamp};
 
+use super::words::beyond_lists;
 use super::{SenderDecided, SenderDecision, SenderVerdict, Whom};
 use crate::races::until_settled;
 use crate::replay::ReplayChange;
@@ -67,6 +68,9 @@ impl Center {
     ) -> Result<ReplayChange, CenterError> {
         if event.follow_up().is_some() {
             return Err(CenterError::invalid("this is a step, and no attempt of a sender"));
+        }
+        if let Some(why) = beyond_lists(event) {
+            return Err(CenterError::invalid(why));
         }
         let now = self.parts.clock.now();
         if let Some(until) = decision.until.filter(|until| *until <= now) {

@@ -311,3 +311,41 @@ fn a_member_of_a_group_leads_to_whoever_put_it_there() {
     assert_eq!(who, ["ana", "root"], "{:?}", why.deeds);
     assert!(why.deeds[0].subject.contains("Partners"), "{:?}", why.deeds);
 }
+
+#[test]
+fn mail_of_our_own_servers_is_beyond_every_list() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let mut sent = sample(5, Reason::Accepted);
+    let client = &mut std::sync::Arc::make_mut(&mut sent.subject.client).client;
+    client.direction = types::Direction::Outbound;
+    center.memory.of_house().record(vec![sent.clone()]).unwrap();
+    let named = sent.reference().to_string();
+    for verdict in [SenderVerdict::Permit, SenderVerdict::Block] {
+        let wanted = decision(verdict, "ann@sender.example", Whom::Recipient);
+        for refused in [
+            center.sender_offer(&root(), &named, verdict).unwrap_err(),
+            center.preview_sender(&root(), &named, &wanted).unwrap_err(),
+            center.decide_sender(&root(), &named, &wanted).unwrap_err(),
+        ] {
+            assert_eq!(refused.to_string(), NOT_FROM_THE_WORLD);
+        }
+    }
+    let why = center.why(&root(), &named).unwrap();
+    assert_eq!((why.direction.as_deref(), why.commands.len()), (Some("outbound"), 0));
+    assert_eq!(why.story.direction.as_deref(), Some("outbound"));
+    let from_the_world = greylisted(&gateway, "ann@sender.example").reference().to_string();
+    let why = center.why(&root(), &from_the_world).unwrap();
+    assert_eq!((why.direction, why.commands.len()), (None, 2));
+}
+
+#[test]
+fn an_exception_is_offered_to_whoever_may_edit_policies() {
+    let gateway = Gateway::new(at(60));
+    let named = greylisted(&gateway, "ann@sender.example").reference().to_string();
+    let why = gateway.center.why(&root(), &named).unwrap();
+    let whose: Vec<&str> = why.exceptions.iter().map(|one| one.whom.as_str()).collect();
+    assert_eq!(whose, ["this sender", "this server"]);
+    assert_eq!(gateway.center.policies(&root()).unwrap().policies.len(), 0, "nothing is stored");
+    assert!(gateway.center.why(&helpdesk(), &named).unwrap().exceptions.is_empty());
+}

@@ -22,6 +22,18 @@ pub const NEVER_SKIPPED: &[&str] = &[
 pub const NO_PERMIT_HELPS: &str = "No permit helps here: it skips greylisting, block lists and \
      reputation, and spam scanning, and nothing else.";
 
+/// What is said of mail of our own servers, which no permit and no block is
+/// asked about (`policy::rules`).
+pub const NOT_FROM_THE_WORLD: &str = "Permits and blocks of senders count for mail from the world. \
+     This is mail of your own servers, so none would change what becomes of it.";
+
+/// Why neither a permit nor a block of its sender can do anything about an
+/// attempt like this one; nothing where one may.
+pub(crate) fn beyond_lists(event: &Event) -> Option<&'static str> {
+    let direction = event.subject.client.client.direction;
+    (!direction.is_inbound()).then_some(NOT_FROM_THE_WORLD)
+}
+
 /// Why nothing of an attempt can be released.
 pub(super) fn gone(event: &Event) -> Option<String> {
     let refused = match event.outcome()? {

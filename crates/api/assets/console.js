@@ -5,3 +5,4 @@ import './pulse.js';
 import './menus.js';
 import './complete.js';
 import './countdown.js';
+import './tabs.js';

@@ -1,5 +1,7 @@
 // The histogram: narrowed by dragging, by two clicks or by arrow keys and
 // Enter; its numbers are fetched if they were too slow for the page.
+import { showTabs } from './tabs.js';
+
 const place = document.getElementById('histogram');
 
 export async function figures() {
@@ -9,6 +11,7 @@ export async function figures() {
     if (!answer.ok) throw new Error(answer.status);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     for (const id of ['tabs', 'histogram']) document.getElementById(id).replaceWith(page.getElementById(id));
+    showTabs(document);
     const count = document.querySelector('#tabs [aria-current] .count')?.textContent;
     for (const node of document.querySelectorAll('#position, .paging nav > span:first-child'))
       if (count && node.textContent) node.textContent += ` of ${count}`;

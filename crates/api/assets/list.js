@@ -73,11 +73,13 @@ const act = (name) => {
   const item = current() && rows[at].querySelector(`[data-act=${name}]`);
   return item ? item.click() : false;
 };
-bind('p', 'Permit for recipient', () => {
-  const instead = current() && rows[at].querySelector('[data-no-permit]');
-  return instead ? say(instead.textContent) : act('permit');
-});
-bind('b', 'Block for recipient', () => act('block'));
+// What cannot help says why.
+const decide = (name, without) => () => {
+  const instead = current() && rows[at].querySelector(without);
+  return instead ? say(instead.textContent) : act(name);
+};
+bind('p', 'Permit for recipient', decide('permit', '[data-no-permit]'));
+bind('b', 'Block for recipient', decide('block', '[data-no-block]'));
 bind('.', 'Actions of the row', () => current() ? rows[at].querySelector('.row-actions summary').click() : false);
 bind('x', 'Select the row', () => current() && pick(at, at));
 bind('X', 'Select up to here', () => current() && pick(last, at));

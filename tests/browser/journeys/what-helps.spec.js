@@ -28,6 +28,32 @@ test('a permit is offered where it can help', async ({ page, request }) => {
   await expect(page.locator('main')).not.toContainText('No permit helps here');
 });
 
+test('mail of our own servers is offered what can act on it, and no list of senders', async ({ page, request }) => {
+  const [row] = await attempts(request, 'direction:outbound is:accepted');
+  for (const path of [`/messages/${row.id}`, `/messages/${row.id}/life`, `/lifelines/${row.life}`]) {
+    await page.goto(path);
+    await expect(page.locator('.lead, .life').first()).toBeVisible();
+    await expect(page.getByRole('link', { name: /^(Permit|Block) for recipient/ })).toHaveCount(0);
+  }
+  await page.goto(`/messages?view=all&from=now-7d&q=life%3A${row.life}`);
+  const line = page.locator(`tr[data-ref="${row.ref}"]`);
+  await line.locator('.row-actions summary').click();
+  await expect(line.locator('.row-actions')).toContainText('This is mail of your own servers');
+  await expect(line.getByRole('link', { name: /^(Permit|Block)/ })).toHaveCount(0);
+  await expect(line.getByRole('link', { name: 'Life-line' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('j');
+  await page.keyboard.press('b');
+  await expect(page.locator('#toasts')).toContainText('This is mail of your own servers');
+  for (const verdict of ['permit', 'block']) {
+    const answer = await request.get(`/api/v1/attempts/${row.id}/senders?verdict=${verdict}`);
+    expect(answer.status()).toBe(422);
+    expect((await answer.json()).detail).toContain('mail of your own servers');
+  }
+  await page.goto(`/messages/${row.id}/permit`);
+  await expect(page.locator('main')).toContainText('This is mail of your own servers');
+});
+
 test('why a step belongs to a life-line is said in words', async ({ page, request }) => {
   const [row] = await attempts(request, 'type:greylist.too_early', { view: 'deferred' });
   await page.goto(`/messages/${row.id}/life`);

@@ -29,6 +29,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("live.js", SCRIPT, include_str!("../../assets/live.js")),
     ("menus.js", SCRIPT, include_str!("../../assets/menus.js")),
     ("panel.js", SCRIPT, include_str!("../../assets/panel.js")),
+    ("tabs.js", SCRIPT, include_str!("../../assets/tabs.js")),
     ("pulse.js", SCRIPT, include_str!("../../assets/pulse.js")),
 ];
 

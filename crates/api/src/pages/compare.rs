@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use center::Explanation;
 use center::explain::compare::{CompareRow, Comparison};
+use center::{Center, Explanation};
 use serde::Deserialize;
 
 use super::clock::Zone;
+use super::told::Teller;
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
@@ -31,6 +32,8 @@ struct ComparePage {
     named: Named,
     found: Option<Comparison>,
     zone: Zone,
+    /// Shows the times in values.
+    teller: Option<Teller>,
 }
 
 impl ComparePage {
@@ -43,6 +46,11 @@ impl ComparePage {
             before.map(|row| &row.group) != wanted.get(place).map(|row| &row.group)
         };
         wanted.iter().enumerate().map(|(place, row)| (begins(place), *row)).collect()
+    }
+
+    /// A value with its times as the reader has them; markup.
+    fn told(&self, value: &str) -> String {
+        self.teller.as_ref().map_or(String::new(), |teller| teller.told(value))
     }
 
     /// When one of them was, as lists show it.
@@ -63,11 +71,18 @@ pub(super) async fn page(
 ) -> Response {
     let zone = Zone::named(&signed.preferences.time_zone);
     if named.a.is_empty() || named.b.is_empty() {
-        return shown(&ComparePage { shell, named, found: None, zone });
+        return shown(&ComparePage { shell, named, found: None, zone, teller: None });
     }
     let (a, b) = (named.a.clone(), named.b.clone());
-    match working(&api, move |center| center.compare(&signed.caller, &a, &b)).await {
-        Ok(found) => shown(&ComparePage { shell, named, found: Some(found), zone }),
+    let look = move |center: &Center| {
+        let found = center.compare(&signed.caller, &a, &b)?;
+        Ok((found, center.now()))
+    };
+    match working(&api, look).await {
+        Ok((found, now)) => {
+            let teller = Some(Teller::new(&zone, now));
+            shown(&ComparePage { shell, named, found: Some(found), zone, teller })
+        }
         Err(problem) => error_page(shell, &problem),
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use center::Center;
 use center::explain::beyond_permits;
 use center::explain::life_line::{Story, StoryStep};
-use types::{EventId, Permission, spoken};
+use types::{EventId, Permission, Timestamp, spoken};
 
 use super::clock::Zone;
+use super::told::Teller;
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
@@ -35,9 +37,12 @@ pub(super) async fn page(
 ) -> Response {
     let zone = Zone::named(&signed.preferences.time_zone);
     let may = signed.caller.may(Permission::EditSenders) && !signed.csrf.is_empty();
-    match working(&api, move |center| center.life(&signed.caller, &name)).await {
-        Ok(story) => {
-            let drawing = Drawing::of(&story, None, &zone);
+    let look = move |center: &Center| Ok((center.life(&signed.caller, &name)?, center.now()));
+    match working(&api, look).await {
+        Ok((story, now)) => {
+            let drawing = Drawing::of(&story, None, &zone, now);
+            // No list of senders is asked about mail of our own servers.
+            let may = may && story.direction.is_none();
             let newest = story.steps.iter().rev().find(|step| step.attempt).filter(|_| may);
             let last = newest.map(|step| step.id);
             let beyond_permits = newest.and_then(|step| step.reason).and_then(beyond_permits);
@@ -47,129 +52,98 @@ pub(super) async fn page(
     }
 }
 
-/// A life-line as it is drawn: points on a line, in order, further apart the
-/// longer it took, but never so far that the rest cannot be read.
+/// A life-line as it is drawn: a row of points, further apart the longer it
+/// took. Each has a column of its own in which its words wrap, so that no two
+/// labels can meet, whatever the letters and however many points.
 pub(super) struct Drawing {
     /// The points; the first and the last where there are too many.
     pub(super) points: Vec<Point>,
     /// How many are left out in the middle.
     pub(super) left_out: usize,
-    /// The height of the picture in its own units.
-    pub(super) height: u32,
     /// What it shows, for those who do not see it.
     pub(super) description: String,
     /// Each step as the list shows it.
     pub(super) lines: Vec<Line>,
 }
 
-/// One point of the drawing, in the units of a picture 720 wide.
+/// One point of the drawing, and the line to the next.
 pub(super) struct Point {
-    pub(super) x: u32,
-    /// Whether its words stand below those of its neighbours.
-    pub(super) low: bool,
     pub(super) class: String,
     pub(super) shape: &'static str,
     pub(super) time: String,
     pub(super) title: String,
-    pub(super) after: String,
-    /// Where the gap before it is labelled.
-    pub(super) gap_x: u32,
-    pub(super) anchor: &'static str,
+    /// How long it took to the next; empty for no time, and of the last.
+    pub(super) gap: String,
+    /// How much room that takes: a class.
+    pub(super) room: &'static str,
+    /// Whether steps between it and the next are left out.
+    pub(super) skips: bool,
 }
 
-impl Point {
-    /// Where its words begin, end or are centred.
-    pub(super) fn label_x(&self) -> u32 {
-        match self.anchor {
-            "start" => self.x.saturating_sub(8),
-            "end" => self.x + 8,
-            _ => self.x,
-        }
-    }
-}
-
-/// One step of the list.
+/// One step of the list. `text` and `notes` are markup.
 pub(super) struct Line {
     pub(super) step: StoryStep,
     pub(super) time: String,
     pub(super) whole: String,
     pub(super) after: String,
+    pub(super) text: String,
+    pub(super) notes: Vec<String>,
     pub(super) this: bool,
 }
 
-/// The picture's width, the margin left and right, and the least room between
-/// two points, in its own units.
-const WIDTH: u32 = 720;
-const MARGIN: u32 = 60;
 /// Most points drawn; a list of more is read, not looked at.
 const POINTS_MAX: usize = 8;
 
+/// Up to how many milliseconds a gap takes how much room; each step is a few
+/// times what is before it, as on a logarithmic scale.
+const ROOM: [(u64, &str); 4] =
+    [(1_000, "near"), (60_000, "apart"), (3_600_000, "far"), (u64::MAX, "farthest")];
+
 impl Drawing {
-    pub(super) fn of(story: &Story, this: Option<EventId>, zone: &Zone) -> Self {
+    pub(super) fn of(story: &Story, this: Option<EventId>, zone: &Zone, now: Timestamp) -> Self {
         let steps = &story.steps;
-        let ends = POINTS_MAX / 2;
-        let left_out = steps.len().saturating_sub(POINTS_MAX);
-        let drawn: Vec<&StoryStep> = match left_out {
-            0 => steps.iter().collect(),
-            _ => steps.iter().take(ends).chain(steps.iter().skip(steps.len() - ends)).collect(),
-        };
-        let places = places(&drawn);
-        let several = drawn.len() > 4;
+        let (drawn, left_out) = drawn(steps);
+        let last_before = drawn.len() / 2;
+        let skips = |place: usize| left_out > 0 && place + 1 == last_before;
         let points = drawn
             .iter()
-            .zip(&places)
             .enumerate()
-            .map(|(number, (step, &x))| {
-                let before = number.checked_sub(1).and_then(|n| places.get(n)).copied();
-                Point {
-                    x,
-                    low: several && number % 2 == 1,
-                    class: step.class.clone(),
-                    shape: shape(&step.class),
-                    time: zone.hours(step.at),
-                    title: step.title.clone(),
-                    after: before.map_or(String::new(), |_| gap(step.after_ms)),
-                    gap_x: before.map_or(x, |before| u32::midpoint(before, x)),
-                    anchor: anchor(number, drawn.len()),
-                }
-            })
-            .collect();
+            .map(|(place, step)| point(step, drawn.get(place + 1).copied(), skips(place), zone));
+        let teller = Teller::new(zone, now);
         Drawing {
-            points,
+            points: points.collect(),
             left_out,
-            height: if several { 124 } else { 96 },
             description: description(story),
-            lines: steps.iter().map(|step| line(step, this, zone)).collect(),
+            lines: steps.iter().map(|step| line(step, this, zone, &teller)).collect(),
         }
-    }
-
-    pub(super) fn width(&self) -> u32 {
-        WIDTH
-    }
-
-    /// Where the line ends.
-    pub(super) fn last_x(&self) -> u32 {
-        self.points.last().map_or(MARGIN, |point| point.x)
     }
 }
 
-/// Where the points stand: half of the room is shared evenly, so that words
-/// do not meet, the other half by the logarithm of the time between.
-fn places(steps: &[&StoryStep]) -> Vec<u32> {
-    let gaps: Vec<f64> =
-        steps.iter().skip(1).map(|step| (1.0 + step.after_ms as f64 / 100.0).ln()).collect();
-    let whole: f64 = gaps.iter().sum();
-    let room = f64::from(WIDTH - 2 * MARGIN);
-    let even = room / 2.0 / gaps.len().max(1) as f64;
-    let mut place = f64::from(MARGIN);
-    let mut places = vec![MARGIN];
-    for gap in &gaps {
-        let share = if whole > 0.0 { gap / whole } else { 1.0 / gaps.len() as f64 };
-        place += even + room / 2.0 * share;
-        places.push(place.round() as u32);
+/// The steps that are drawn, and how many in their middle are not.
+fn drawn(steps: &[StoryStep]) -> (Vec<&StoryStep>, usize) {
+    let left_out = steps.len().saturating_sub(POINTS_MAX);
+    let ends = POINTS_MAX / 2;
+    let drawn = match left_out {
+        0 => steps.iter().collect(),
+        _ => steps.iter().take(ends).chain(steps.iter().skip(ends + left_out)).collect(),
+    };
+    (drawn, left_out)
+}
+
+fn point(step: &StoryStep, next: Option<&StoryStep>, skips: bool, zone: &Zone) -> Point {
+    // A clock that stepped back takes no room.
+    let took = next.map_or(0, |next| next.at.since(step.at).as_millis());
+    let took = u64::try_from(took).unwrap_or(u64::MAX);
+    let room = ROOM.iter().find(|(most, _)| took <= *most);
+    Point {
+        class: step.class.clone(),
+        shape: shape(&step.class),
+        time: zone.hours(step.at),
+        title: step.title.clone(),
+        gap: gap(took),
+        room: room.map_or("", |(_, class)| class),
+        skips,
     }
-    places.truncate(steps.len());
-    places
 }
 
 fn shape(class: &str) -> &'static str {
@@ -181,14 +155,6 @@ fn shape(class: &str) -> &'static str {
     }
 }
 
-fn anchor(number: usize, of: usize) -> &'static str {
-    match number {
-        0 => "start",
-        last if last + 1 == of => "end",
-        _ => "middle",
-    }
-}
-
 fn gap(millis: u64) -> String {
     match millis {
         0 => String::new(),
@@ -196,8 +162,10 @@ fn gap(millis: u64) -> String {
     }
 }
 
-fn line(step: &StoryStep, this: Option<EventId>, zone: &Zone) -> Line {
+fn line(step: &StoryStep, this: Option<EventId>, zone: &Zone, teller: &Teller) -> Line {
     Line {
+        text: teller.told(&step.text),
+        notes: step.notes.iter().map(|note| teller.told(note)).collect(),
         time: zone.short(step.at),
         whole: zone.whole(step.at),
         after: match gap(step.after_ms) {
@@ -224,36 +192,62 @@ fn description(story: &Story) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{Reference, Timestamp};
+    use types::Reference;
 
-    fn step(number: u8, after_ms: u64, class: &str) -> StoryStep {
-        let at = Timestamp::from_millis(1_795_255_200_000);
-        let id = EventId::new(at, [number; 10]);
-        let reference: Reference = id.reference();
-        StoryStep {
-            id,
-            reference,
-            at,
-            after_ms,
-            outcome: None,
-            reason: None,
-            attempt: true,
-            class: class.to_owned(),
-            title: class.to_owned(),
-            text: String::new(),
-            notes: Vec::new(),
-            join: None,
-        }
+    /// A story of steps that came these milliseconds after each other.
+    fn steps(gaps: &[u64]) -> Vec<StoryStep> {
+        let mut at = Timestamp::from_millis(1_795_255_200_000);
+        let step = |(number, &after_ms): (usize, &u64)| {
+            at = at + Duration::from_millis(after_ms);
+            let id = EventId::new(at, [u8::try_from(number).unwrap(); 10]);
+            let reference: Reference = id.reference();
+            StoryStep {
+                id,
+                reference,
+                at,
+                after_ms,
+                outcome: None,
+                reason: None,
+                attempt: true,
+                class: "deferred".to_owned(),
+                title: format!("step {number}"),
+                text: String::new(),
+                notes: Vec::new(),
+                join: None,
+            }
+        };
+        gaps.iter().enumerate().map(step).collect()
+    }
+
+    fn points(gaps: &[u64]) -> (Vec<Point>, usize) {
+        let steps = steps(gaps);
+        let (drawn, left_out) = drawn(&steps);
+        let zone = Zone::named("UTC");
+        let next = |place: usize| drawn.get(place + 1).copied();
+        let point = |(place, step): (usize, &&StoryStep)| point(step, next(place), false, &zone);
+        (drawn.iter().enumerate().map(point).collect(), left_out)
     }
 
     #[test]
-    fn points_stand_in_order_inside_the_picture_and_never_on_each_other() {
-        for gaps in [vec![0], vec![0, 0, 0], vec![0, 38_000, 334_000, 900, 100], vec![0; 8]] {
-            let steps: Vec<StoryStep> = gaps.iter().map(|&gap| step(1, gap, "deferred")).collect();
-            let places = places(&steps.iter().collect::<Vec<_>>());
-            assert_eq!(places.len(), steps.len());
-            assert!(places.windows(2).all(|pair| pair[1] >= pair[0] + 30), "{places:?}");
-            assert!(places.iter().all(|&x| (MARGIN..=WIDTH - MARGIN).contains(&x)), "{places:?}");
-        }
+    fn the_longer_it_took_the_more_room_there_is_to_the_next() {
+        let (points, _) = points(&[0, 900, 38_000, 334_000, 7_200_000]);
+        let told: Vec<_> = points.iter().map(|one| (one.gap.as_str(), one.room)).collect();
+        let expected = [
+            ("900 ms", "near"),
+            ("38 s", "apart"),
+            ("5 min 34 s", "far"),
+            ("2 h", "farthest"),
+            ("", "near"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_many_steps_the_first_and_the_last_are_drawn_with_the_time_between() {
+        let (points, left_out) = points(&[1_000; 14]);
+        assert_eq!((points.len(), left_out), (POINTS_MAX, 6));
+        let titles: Vec<_> = points.iter().map(|one| one.title.as_str()).collect();
+        assert_eq!((titles[3], titles[4]), ("step 3", "step 10"));
+        assert_eq!((&*points[2].gap, &*points[3].gap), ("1 s", "7 s"));
     }
 }

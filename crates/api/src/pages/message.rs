@@ -15,7 +15,7 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use center::explain::beyond_permits;
+use center::explain::{OfferedException, beyond_permits};
 use center::search::Beside;
 use center::{Center, CenterError, Explanation, QueueCommand};
 use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
@@ -23,7 +23,9 @@ use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
 use super::clock::Zone;
 use super::life_line::Drawing;
 use super::list::address::{Address, Pairs};
+use super::policies::editor_with;
 use super::queue::{self, QueueAct};
+use super::told::Teller;
 use super::{Shell, error_page, shown};
 use crate::Api;
 use crate::auth::Signed;
@@ -78,6 +80,7 @@ struct Way {
 struct View {
     why: Explanation,
     zone: Zone,
+    teller: Teller,
     side: Side,
     tabs: Vec<Tab>,
     way: Way,
@@ -92,6 +95,9 @@ struct View {
     may_change: bool,
     /// Requests of its sender that wait.
     requests: u64,
+    /// Exceptions that can be made from it: for whom, and the editor in which
+    /// each is filled in.
+    exceptions: Vec<(String, String)>,
     /// For the form that lets its triplet pass; nothing where none waits or
     /// the reader may not.
     let_in: Option<String>,
@@ -261,10 +267,12 @@ fn view(
         Side::Raw => recorded(&center.event(caller, &why.id.to_string())?),
         Side::Details | Side::Life | Side::Verdict => (String::new(), Vec::new()),
     };
+    let teller = Teller::new(&zone, center.now());
     let way = list.map(|list| way(&list, beside.unwrap_or_default(), opened.row, side));
     Ok(View {
         ticket: why.for_ticket(None),
-        drawing: Drawing::of(&why.story, Some(why.id), &zone),
+        drawing: Drawing::of(&why.story, Some(why.id), &zone, center.now()),
+        teller,
         zone,
         side,
         tabs: tabs.into(),
@@ -272,9 +280,15 @@ fn view(
         link,
         json,
         transcript,
+        // No list of senders is asked about mail of our own servers.
         may_change: caller.may(Permission::EditSenders)
             && why.outcome.is_some()
+            && why.direction.is_none()
             && !signed.csrf.is_empty(),
+        exceptions: match signed.csrf.is_empty() {
+            true => Vec::new(),
+            false => why.exceptions.iter().map(|one| exception(one, &why)).collect(),
+        },
         queue_acts: match signed.csrf.is_empty() {
             true => Vec::new(),
             false => queue::acts_on(&why, caller.may(Permission::EditSenders)),
@@ -293,6 +307,11 @@ fn view(
             .map_or(0, |(_, about_it)| about_it),
         why,
     })
+}
+
+/// For whom an exception is, and the editor in which it is filled in.
+fn exception(one: &OfferedException, why: &Explanation) -> (String, String) {
+    (one.whom.clone(), editor_with(&one.policy, why.reference))
 }
 
 /// Whether they may let one sender in, or any.
@@ -357,6 +376,21 @@ impl View {
     /// When it happened, in full.
     fn whole(&self) -> String {
         self.zone.whole(self.why.time)
+    }
+
+    /// A text with its times as the reader has them; markup.
+    fn told(&self, text: &str) -> String {
+        self.teller.told(text)
+    }
+
+    /// The same, with commands and settings as code; markup.
+    fn told_with_code(&self, text: &str) -> String {
+        self.teller.told_with_code(text)
+    }
+
+    /// A time with all there is to know beside it; markup.
+    fn time(&self, at: &Timestamp) -> String {
+        self.teller.time(*at)
     }
 
     /// A time as lists show it.

@@ -36,6 +36,7 @@ mod sent;
 pub(crate) mod shell;
 mod simulator;
 pub(crate) mod sizes;
+pub(crate) mod told;
 mod views;
 
 use askama::Template;

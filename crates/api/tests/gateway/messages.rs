@@ -3,7 +3,8 @@
 use axum::http::{Method, StatusCode};
 use store::EventLog;
 
-use super::doors::{HOSTILE, ask, gateway, get, refusal};
+use super::doors::{HOSTILE, OWNER, OWNER_PASSWORD, ask, gateway, get, refusal};
+use super::signing_in::Browser;
 
 const HOST: &str = "localhost:8080";
 
@@ -95,4 +96,78 @@ async fn a_stranger_is_told_the_reply_and_nothing_of_the_message() {
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
     // The rest of the console is not held up by strangers.
     assert_eq!(ask(&gateway, Method::GET, "/healthz", HOST).await.status(), StatusCode::OK);
+}
+
+/// A refusal of a DNS block list, from the world or from a server of our own.
+fn listed(number: u8, direction: types::Direction) -> types::Event {
+    let mut event = refusal(number);
+    let client = &mut std::sync::Arc::make_mut(&mut event.subject.client).client;
+    client.direction = direction;
+    let decision = types::Decision::new(types::Reason::RblListed, types::CheckName::Rbl);
+    event.kind = types::EventKind::Attempt(types::Outcome::Rejected(decision));
+    event
+}
+
+#[tokio::test]
+async fn an_exception_opens_the_editor_filled_in_and_stores_nothing() {
+    let gateway = gateway();
+    let event = listed(1, types::Direction::Inbound);
+    gateway.log.record(vec![event.clone()]).unwrap();
+    let (message, reference) = (format!("/messages/{}", event.id), event.reference().to_string());
+    let (_, page) = get(&gateway, &message).await;
+    assert!(!page.contains("/policies/new/"), "nobody is signed in who could save it");
+    let mut browser = Browser::new(&gateway);
+    browser.sign_in(OWNER, OWNER_PASSWORD).await;
+    let page = browser.get(&message).await.text;
+    let href = page.split("href=\"").find(|rest| rest.starts_with("/policies/new/"));
+    let href = href.and_then(|rest| rest.split('"').next());
+    let href = href.unwrap_or_else(|| panic!("{page}")).replace("&#38;", "&");
+    assert!(href.starts_with("/policies/new/reputation?narrative=Exception"), "{href}");
+    let editor = browser.get(&href).await.text;
+    for part in [
+        "selected>no action</option>",
+        "value=\"on\" checked",
+        "192.0.2.7/32</textarea>",
+        "name=\"to_name\" maxlength=\"300\" list=\"groups\" autocomplete=\"off\" \
+         autocapitalize=\"off\" spellcheck=\"false\" value=\"bob@corp.example\"",
+        &format!("name=\"row\" value=\"{reference}\""),
+        &format!("href=\"/messages/{reference}\""),
+    ] {
+        assert!(editor.contains(part), "{part}\n{editor}");
+    }
+    assert!(gateway.center.policies(&types::Caller::with_all("x")).unwrap().policies.is_empty());
+    // Nonsense in the address is left out.
+    let odd = "/policies/new/reputation?mode=x&to=y&based_on=z&row=%22%3E%3Cimg";
+    let odd = browser.get(odd).await.text;
+    assert!(odd.contains("name=\"row\" value=\"\"") && odd.contains("« Policies"), "{odd}");
+    assert!(odd.contains("value=\"observe\" checked"), "{odd}");
+}
+
+#[tokio::test]
+async fn mail_of_our_own_servers_is_offered_neither_permit_nor_block() {
+    let gateway = gateway();
+    let [ours, theirs] = [types::Direction::Outbound, types::Direction::Inbound];
+    let (sent, came) = (listed(1, ours), listed(2, theirs));
+    gateway.log.record(vec![sent.clone(), came.clone()]).unwrap();
+    let mut browser = Browser::new(&gateway);
+    browser.sign_in(OWNER, OWNER_PASSWORD).await;
+    for path in ["/messages/{id}", "/messages/{id}/life", "/messages?view=all", "/lifelines/{life}"]
+    {
+        for event in [&sent, &came] {
+            let path = path.replace("{id}", &event.id.to_string());
+            let path = path.replace("{life}", &event.life_line.to_string());
+            let page = browser.get(&path).await;
+            assert_eq!(page.status, StatusCode::OK, "{path}");
+            for act in ["permit", "block"] {
+                let is_offered = page.text.contains(&format!("/messages/{}/{act}\"", event.id));
+                assert_eq!(is_offered, event.id == came.id, "{path} {act}\n{}", page.text);
+            }
+        }
+    }
+    for verdict in ["permit", "block"] {
+        let path = format!("/api/v1/attempts/{}/senders?verdict={verdict}", sent.id);
+        let (status, told) = get(&gateway, &path).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{told}");
+        assert!(told.contains("mail of your own servers"), "{told}");
+    }
 }

@@ -17,6 +17,7 @@ use super::form::{BASES, Filled, MODES, OptionChoice, PolicyForm, SCOPES, option
 use super::{Report, may_change, told};
 use crate::Api;
 use crate::auth::Signed;
+use crate::client::path_with;
 use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
 
@@ -208,13 +209,22 @@ async fn act(
             return Ok(Done::Replayed(Box::new(report)));
         }
         let version = unchanged(center, &caller, id, &wanted)?;
+        let caller = match wanted.row.as_str() {
+            "" => caller,
+            row => center.acting_on(&caller, row)?,
+        };
         center.put_policy(&caller, policy, Some(version), &wanted.note).map(|change| {
             if change.differences.is_empty() { Done::Nothing } else { Done::Stored(change.version) }
         })
     });
     let (by, typed) = (signed.clone(), form.clone());
     let then = async |shell, done| match done {
-        Done::Stored(version) => Redirect::to(&format!("/changes/{version}")).into_response(),
+        Done::Stored(version) => {
+            // Back from there leads to the message it was made from.
+            let row = Some(typed.row.as_str()).filter(|row| !row.is_empty());
+            Redirect::to(&path_with(&format!("/changes/{version}"), &[("from", row)]))
+                .into_response()
+        }
         Done::Nothing => Redirect::to("/policies").into_response(),
         Done::Replayed(report) => {
             let outcome = Outcome { report: Some(*report), problem: None };

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use types::choices::{ANY_DEFINITION, choices};
 use types::policy::{DomainPattern, PolicyOption, Scope};
-use types::{Policy, PolicyId, PolicyType};
+use types::{Policy, PolicyId, PolicyType, Reference};
 
+use crate::client::path_with;
 use crate::pages::list::address::Pairs;
 
 /// Whom a side can cover: value in the form, label, and whether it is spelled
@@ -54,6 +55,8 @@ pub(super) struct PolicyForm {
     /// nothing for a new one.
     pub(super) expected: String,
     pub(super) note: String,
+    /// The reference of the message it is made from, if it is.
+    pub(super) row: String,
 }
 
 /// What the address of a new policy can fill in: who suggests one prepares it
@@ -63,8 +66,14 @@ pub(super) struct PolicyForm {
 pub(crate) struct Filled {
     narrative: String,
     option: String,
+    based_on: String,
     from: String,
     from_name: String,
+    to: String,
+    to_name: String,
+    source_ips: String,
+    mode: String,
+    row: String,
 }
 
 /// Most characters of a field that an address fills in.
@@ -161,15 +170,28 @@ impl PolicyForm {
     /// stored before somebody sends it.
     pub(super) fn filled(filled: Filled) -> PolicyForm {
         let cut = |text: String| text.chars().take(FILLED_CHARS_MAX).collect::<String>();
-        let side = |kind: &str| SCOPES.iter().find(|(slug, ..)| *slug == kind);
         let new = PolicyForm::new();
+        // Where the address says nothing that can be chosen, as in a new form.
+        let side = |kind: &str, new: &str| {
+            SCOPES.iter().find(|(slug, ..)| *slug == kind).map_or(new, |(slug, ..)| slug).to_owned()
+        };
+        let choice = |choices: &[(&'static str, &str)], chosen: &str, new: &str| {
+            let found = choices.iter().find(|(slug, _)| *slug == chosen);
+            found.map_or(new, |(slug, _)| slug).to_owned()
+        };
         // As the choices are written; an option of another shape is none.
         let option = serde_json::from_str::<PolicyOption>(&filled.option);
         PolicyForm {
             narrative: cut(filled.narrative),
             option: option.map(|option| json!(option).to_string()).unwrap_or_default(),
-            from: side(&filled.from).map_or(new.from.clone(), |(slug, ..)| (*slug).to_owned()),
+            based_on: choice(BASES, &filled.based_on, &new.based_on),
+            from: side(&filled.from, &new.from),
             from_name: cut(filled.from_name),
+            to: side(&filled.to, &new.to),
+            to_name: cut(filled.to_name),
+            source_ips: cut(filled.source_ips),
+            mode: choice(MODES, &filled.mode, &new.mode),
+            row: reference(&filled.row),
             ..new
         }
     }
@@ -199,7 +221,28 @@ impl PolicyForm {
             bidirectional: policy.bidirectional,
             expected: version.to_string(),
             note: String::new(),
+            row: String::new(),
         }
+    }
+
+    /// The address of a new policy in which this one is filled in, from the
+    /// row of a message.
+    pub(super) fn address(&self, kind: PolicyType, row: Reference) -> String {
+        let row = row.to_string();
+        let filled = [
+            ("narrative", self.narrative.as_str()),
+            ("option", &self.option),
+            ("based_on", &self.based_on),
+            ("from", &self.from),
+            ("from_name", &self.from_name),
+            ("to", &self.to),
+            ("to_name", &self.to_name),
+            ("source_ips", &self.source_ips),
+            ("mode", &self.mode),
+            ("row", &row),
+        ];
+        let filled = filled.map(|(name, value)| (name, Some(value).filter(|one| !one.is_empty())));
+        path_with(&format!("/policies/new/{}", kind.slug()), &filled)
     }
 
     /// What was sent.
@@ -226,6 +269,7 @@ impl PolicyForm {
             bidirectional: !value("bidirectional").is_empty(),
             expected: value("expected"),
             note: value("note"),
+            row: reference(&value("row")),
         }
     }
 
@@ -285,6 +329,11 @@ impl PolicyForm {
     pub(super) fn expected(&self) -> Option<u64> {
         self.expected.parse().ok()
     }
+}
+
+/// The reference of a message; nothing for what is none.
+fn reference(text: &str) -> String {
+    text.parse::<Reference>().map(|row| row.to_string()).unwrap_or_default()
 }
 
 fn scope(side: &str, kind: &str, name: &str) -> Result<Json, CenterError> {

@@ -8,11 +8,17 @@ pub(super) mod observed;
 mod report;
 pub(super) mod versions;
 
-use types::Permission;
+use types::{Permission, Policy, Reference};
 
 use crate::auth::Signed;
 use crate::problem::ApiProblem;
 use report::Report;
+
+/// The address of the editor in which a new policy is filled in, from the row
+/// of a message. Following it stores nothing.
+pub(super) fn editor_with(policy: &Policy, row: Reference) -> String {
+    form::PolicyForm::of(policy, 0).address(policy.kind(), row)
+}
 
 fn may_change(signed: &Signed) -> bool {
     signed.caller.may(Permission::EditPolicies) && !signed.csrf.is_empty()

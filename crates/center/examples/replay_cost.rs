@@ -96,6 +96,7 @@ fn set() -> Result<PolicySet, Box<dyn Error>> {
             sender: format!("news@sender{number}.example").parse()?,
             recipient: format!("user{}@corp.example", number % 3_000).parse()?,
             action: SenderAction::Permit,
+            authenticated_only: false,
             note: String::new(),
             created_by: String::new(),
             created: Timestamp::EPOCH,

@@ -2,7 +2,7 @@
 //! when a stored one is used, because settings change and stored entries
 //! must not vanish with them.
 
-use types::lists::{ManagedSender, Pattern};
+use types::lists::{ManagedSender, Pattern, SenderPattern};
 use types::policy::BasePolicies;
 use types::{EmailAddress, Timestamp};
 
@@ -15,7 +15,7 @@ pub(crate) fn sender_problem(
     base: &BasePolicies,
     now: Timestamp,
 ) -> Option<String> {
-    pattern_problem(&entry.sender)
+    sender_pattern_problem(&entry.sender)
         .or_else(|| foreign_recipient(&entry.recipient, base))
         .or_else(|| over_already(entry.valid_until, now))
 }
@@ -31,6 +31,22 @@ pub(crate) fn pattern_problem(pattern: &Pattern) -> Option<String> {
             ))
         }
         Pattern::Domain(_) | Pattern::Address(_) => None,
+    }
+}
+
+/// The same of whom a managed sender matches.
+fn sender_pattern_problem(sender: &SenderPattern) -> Option<String> {
+    match sender {
+        SenderPattern::Named(pattern) => pattern_problem(pattern),
+        SenderPattern::Signed(domain) => {
+            let is_word = !domain.below && !domain.domain.as_str().contains('.');
+            is_word.then(|| {
+                format!(
+                    "no signature is of {domain}, which is no domain with a dot; everything below a \
+                     top-level domain is dkim:*.{domain}"
+                )
+            })
+        }
     }
 }
 
@@ -76,6 +92,7 @@ mod tests {
             sender: sender.parse().unwrap(),
             recipient: recipient.parse().unwrap(),
             action: SenderAction::Block,
+            authenticated_only: false,
             note: String::new(),
             created_by: String::new(),
             created: Timestamp::EPOCH,
@@ -94,7 +111,10 @@ mod tests {
         check("ann@sender.example", "bob@corp.example", None, None);
         check("sender.example", "Bob@CORP.example", Some(1), None);
         check("*.top", "bob@corp.example", None, None);
+        check("dkim:sender.example", "bob@corp.example", None, None);
+        check("dkim:*.top", "bob@corp.example", None, None);
         check("notanaddress", "bob@corp.example", None, Some("neither an address"));
+        check("dkim:word", "bob@corp.example", None, Some("no domain with a dot"));
         check("a.example", "bob@elsewhere.example", None, Some("(corp.example)"));
         check("a.example", "bob@sub.corp.example", None, Some("none of the domains"));
         check("a.example", "bob@corp.example", Some(0), Some("which is past"));

@@ -43,6 +43,7 @@ pub mod overview;
 mod policies;
 pub mod precision;
 mod present;
+mod proofs;
 pub mod query;
 mod queue;
 mod races;

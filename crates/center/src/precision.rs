@@ -368,6 +368,7 @@ mod tests {
             verdict,
             sender: sender.parse().unwrap(),
             whom,
+            authenticated_only: false,
             until: None,
             note: String::new(),
         };

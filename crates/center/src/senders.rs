@@ -2,27 +2,24 @@
 //! a million of them, so lists are pages, and files ([`file`]) are streams.
 
 pub(crate) mod file;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Hits, Object, ObjectKey, Provenance, SenderQuery, StoredSender};
-use types::evidence::{Loss, Parties};
-use types::lists::{ManagedSender, Pattern, SenderAction};
-use types::{
-    Caller, EmailAddress, ForwardPath, Permission, PolicyId, PolicyRef, PolicyType, ReversePath,
-    Sight, Stage,
-};
+use types::lists::{ManagedSender, SenderAction, SenderKind};
+use types::{Caller, ForwardPath, Permission, PolicyId, Sight};
 
-use crate::explain::{loss_words, short};
 use crate::input::sender_problem;
+use crate::letting::known_late;
 use crate::sight::permit_recipient;
 use crate::{Center, CenterError, ChangeResult, permit};
 
 /// Most rows of one page.
 const PAGE_ROWS_MAX: usize = 1_000;
-/// Stands for an address of a domain that nobody has named.
-const ANYBODY: &str = "anybody-at-all";
 /// Which entries are wanted; what is absent does not restrict.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +32,10 @@ pub struct SenderSearch {
     pub sender: Option<String>,
     /// Only entries that do this.
     pub action: Option<SenderAction>,
+    /// Only entries that match this kind of thing.
+    pub kind: Option<SenderKind>,
+    /// Only entries that count for authenticated mail alone; with `false`, only others.
+    pub authenticated_only: Option<bool>,
     /// Only entries that have not decided for this many days, and are older.
     pub unused_days: Option<u32>,
     /// Numbers above this one: where the page before ended.
@@ -57,6 +58,9 @@ pub struct SenderRow {
     /// What decides before it, whatever it says: the policy or entry, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadowed_by: Option<String>,
+    /// What it cannot do because what it looks at comes late, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_late: Option<String>,
 }
 
 impl Center {
@@ -111,51 +115,13 @@ impl Center {
             _ => None,
         };
         SenderRow {
+            known_late: known_late(&stored.sender).map(str::to_owned),
             sender: stored.sender,
             provenance: stored.provenance,
             hits: stored.hits,
             standing: standing.to_owned(),
             shadowed_by,
         }
-    }
-
-    /// What decides before an entry on every address it names, as far as one
-    /// address stands for all: for a domain, one that nobody has named.
-    fn shadowed_by(&self, entry: &ManagedSender) -> Option<String> {
-        let sender: EmailAddress = match &entry.sender {
-            Pattern::Address(address) => address.clone(),
-            Pattern::Domain(domain) => {
-                let below = if domain.below { "any." } else { "" };
-                format!("{ANYBODY}@{below}{}", domain.domain).parse().ok()?
-            }
-        };
-        let reverse_path = ReversePath::Address(sender);
-        let recipient = ForwardPath::Address(entry.recipient.clone());
-        let who = Parties {
-            ip: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            host_name: None,
-            tls: None,
-            reverse_path: Some(&reverse_path),
-            recipient: Some(&recipient),
-            header_from: &[],
-        };
-        let set = self.parts.activator.in_force();
-        let chosen = set.selections(Stage::Rcpt, self.parts.clock.now(), &who);
-        let own = chosen.iter().find(|consulted| consulted.kind == PolicyType::ManagedSenders)?;
-        let is_it = |policy: &PolicyRef| matches!(policy, PolicyRef::ManagedSender { id } if Some(*id) == entry.id);
-        let (_, loss) = own.losers.iter().find(|(policy, _)| is_it(policy))?;
-        let by = match loss {
-            Loss::BelowAdministrator => chosen
-                .iter()
-                .filter(|consulted| consulted.kind != PolicyType::ManagedSenders)
-                .find_map(|consulted| match consulted.winner {
-                    Some(policy @ PolicyRef::Policy { .. }) => Some(policy),
-                    _ => None,
-                }),
-            _ => own.winner,
-        };
-        let by = by.map_or(String::new(), |policy| format!("{}: ", short(policy)));
-        Some(format!("{by}{}", loss_words(*loss)))
     }
 
     fn sender_query(&self, caller: &Caller, search: &SenderSearch) -> SenderQuery {
@@ -234,6 +200,8 @@ fn query(search: &SenderSearch) -> SenderQuery {
         sender: search.sender.clone(),
         text: search.text.clone(),
         action: search.action,
+        kind: search.kind,
+        authenticated_only: search.authenticated_only,
         unused_since: None,
         within: Sight::Everything,
     }

@@ -332,6 +332,7 @@ fn entry(sender: &str, recipient: &str) -> ManagedSender {
         sender: sender.parse().unwrap(),
         recipient: recipient.parse().unwrap(),
         action: SenderAction::Permit,
+        authenticated_only: false,
         note: String::new(),
         created_by: String::new(),
         created: at(0),

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use types::evidence::Parties;
+use types::evidence::{Evidence, Parties};
 use types::{
-    Caller, ForwardPath, Permission, PolicyRef, PolicyType, ReversePath, Stage, Timestamp,
+    AddressError, Caller, CheckName, Domain, ForwardPath, Permission, PolicyRef, PolicyType,
+    ReversePath, Stage, Timestamp,
 };
 
 use crate::explain::{PolicyLine, policy_line};
+use crate::proofs::{ANYWHERE, signed_by, spf_passes};
 use crate::{Center, CenterError, permit};
 
 /// A mail that is thought of.
@@ -26,6 +28,13 @@ pub struct SimulatedMail {
     /// The author; empty as long as the message is not there.
     #[serde(default)]
     pub header_from: String,
+    /// The domain of a DKIM signature that passes; empty for none. It is known
+    /// once the message is there.
+    #[serde(default)]
+    pub signed_by: String,
+    /// Whether SPF passes for the sender.
+    #[serde(default)]
+    pub spf_passes: bool,
     /// RCPT TO.
     pub to: String,
     /// When; now if absent.
@@ -75,7 +84,7 @@ impl Center {
     ) -> Result<Simulated, CenterError> {
         permit(caller, Permission::SeePolicies)?;
         permit(caller, Permission::SeeSenders)?;
-        let wrong = |what: &str, text: &str, error: types::AddressError| {
+        let wrong = |what: &str, text: &str, error: AddressError| {
             let text = crate::presentable_within(text, 80);
             CenterError::invalid(format!("{what} {text:?}: {error}"))
         };
@@ -94,9 +103,12 @@ impl Center {
                 vec![author.key().to_owned()]
             }
         };
-        let stage = if authors.is_empty() { Stage::Rcpt } else { Stage::Data };
+        let evidence =
+            proofs(mail, &reverse_path).map_err(|e| wrong("DKIM", &mail.signed_by, e))?;
+        let is_there = !authors.is_empty() || evidence.latest(CheckName::Dkim).is_some();
+        let stage = if is_there { Stage::Data } else { Stage::Rcpt };
         let who = Parties {
-            ip: mail.ip.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            ip: mail.ip.unwrap_or(ANYWHERE),
             host_name: Some(mail.host.trim()).filter(|host| !host.is_empty()),
             tls: None,
             reverse_path: Some(&reverse_path),
@@ -105,7 +117,7 @@ impl Center {
         };
         let set = self.parts.activator.in_force();
         let at = mail.at.unwrap_or_else(|| self.parts.clock.now());
-        let chosen = set.selections(stage, at, &who);
+        let chosen = set.selections(stage, at, &who, &evidence);
         let mut policies = Vec::with_capacity(chosen.len());
         for consulted in &chosen {
             let mut line = policy_line(consulted);
@@ -124,4 +136,16 @@ impl Center {
         let wrote = self.wrote_words(caller, &reverse_path, &recipient, at);
         Ok(Simulated { version: set.version(), policies, wrote, none })
     }
+}
+
+/// What sender authentication is said to find.
+fn proofs(mail: &SimulatedMail, sender: &ReversePath) -> Result<Evidence, AddressError> {
+    let sender = sender.address().filter(|_| mail.spf_passes);
+    let mut evidence: Evidence =
+        sender.map(|address| spf_passes(address.domain_key())).into_iter().collect();
+    let signer = mail.signed_by.trim();
+    if !signer.is_empty() {
+        evidence.add(signed_by(signer.parse::<Domain>()?.as_str()));
+    }
+    Ok(evidence)
 }

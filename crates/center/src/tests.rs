@@ -85,9 +85,10 @@ pub(crate) fn sample(number: u64, reason: Reason) -> Event {
     }
 }
 
-/// Compiles as the binary does, and remembers what it was told.
+/// Remembers what it was told, and has nothing in force until it is said what.
 #[derive(Default)]
 pub(crate) struct Activator {
+    in_force: Mutex<Option<Arc<PolicySet>>>,
     told: Mutex<Vec<(u64, Activation)>>,
     left_out: Mutex<Vec<String>>,
 }
@@ -104,8 +105,8 @@ impl PolicyActivator for Activator {
     }
 
     fn in_force(&self) -> Arc<PolicySet> {
-        let set = PolicySet::compile(0, Default::default(), &self.base());
-        Arc::new(set.unwrap())
+        let nothing = || Arc::new(PolicySet::compile(0, Default::default(), &self.base()).unwrap());
+        self.in_force.lock().unwrap().clone().unwrap_or_else(nothing)
     }
 
     fn activate(&self, version: u64, change: Activation) -> Result<Vec<String>, String> {
@@ -204,6 +205,22 @@ impl Gateway {
         self.clock.advance(span);
     }
 
+    /// Puts the stored policies and managed senders in force.
+    pub(crate) fn enforce(&self) {
+        let mut managed_senders = Vec::new();
+        let state = &self.center.parts.policies;
+        let content = state.read(&mut |stored| managed_senders.push(stored.sender)).unwrap();
+        let policies = content.policies.into_iter().map(|stored| policy::StoredPolicy {
+            policy: stored.policy,
+            version: stored.provenance.version,
+            created: stored.provenance.created,
+        });
+        let policies = policies.collect();
+        let objects = policy::PolicyObjects { policies, managed_senders, ..Default::default() };
+        let set = PolicySet::compile(content.version, objects, &self.activator.base()).unwrap();
+        *self.activator.in_force.lock().unwrap() = Some(Arc::new(set));
+    }
+
     fn last_activation(&self) -> Option<(u64, Activation)> {
         self.activator.told.lock().unwrap().last().cloned()
     }
@@ -236,6 +253,7 @@ pub(crate) fn entry(sender: &str, action: SenderAction) -> ManagedSender {
         sender: sender.parse().unwrap(),
         recipient: "bob@corp.example".parse().unwrap(),
         action,
+        authenticated_only: false,
         note: String::new(),
         created_by: String::new(),
         created: Timestamp::EPOCH,
@@ -399,7 +417,8 @@ fn managed_senders_replace_their_pair_and_travel_as_csv() {
     center.export_senders(&root(), &SenderSearch::default(), &mut csv).unwrap();
     assert_eq!(
         String::from_utf8(csv).unwrap(),
-        "sender,recipient,action,note,valid_until\r\nx.example,bob@corp.example,permit,,\r\n"
+        "sender,recipient,action,note,valid_until,authenticated_only\r\n\
+         x.example,bob@corp.example,permit,,,\r\n"
     );
     let bad = "sender,recipient,action\ny.example,bob@corp.example,block\nz.example,bob@corp.example,delete\ncorp.example,bob@corp.example,permit\n";
     let refused = center.import_senders(&root(), &mut bad.as_bytes(), ImportHow::default(), "");

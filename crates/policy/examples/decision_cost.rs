@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use ::policy::{PolicyObjects, PolicySet, SenderChange, Step, StoredPolicy};
 use types::evidence::{Evidence, Parties};
 use types::finding::{Finding, RecipientAnswer, TripletFacts, TripletState};
-use types::lists::{Group, ManagedSender, Pattern, SenderAction};
+use types::lists::{Group, ManagedSender, SenderAction, SenderPattern};
 use types::policy::*;
 use types::*;
 
@@ -187,13 +187,14 @@ fn policy(n: u64) -> Result<StoredPolicy, Failure> {
 
 /// Fifty entries for each of 20,000 recipients in the large set.
 fn entry(n: u64) -> Result<ManagedSender, Failure> {
-    let sender: Pattern = format!("s{n}@d{}.sender.example", n % 50_000).parse()?;
+    let sender: SenderPattern = format!("s{n}@d{}.sender.example", n % 50_000).parse()?;
     let action = if n.is_multiple_of(3) { SenderAction::Block } else { SenderAction::Permit };
     Ok(ManagedSender {
         id: Some(PolicyId(n)),
         sender,
         recipient: format!("u{}@corp.example", n % 20_000).parse()?,
         action,
+        authenticated_only: false,
         note: String::new(),
         created_by: String::new(),
         created: SENT,

@@ -11,9 +11,9 @@ use types::{
     Timestamp, Verdict,
 };
 
-use crate::index::{Match, authors};
-use crate::keys::Party;
-use crate::precedence::{Entry, Opinion, take_learned, take_permits, weigh};
+use crate::entries::{Entries, Entry};
+use crate::index::Match;
+use crate::precedence::{Opinion, take_learned, take_permits, weigh};
 use crate::rules::{self, RuleAnswer};
 use crate::ruling::{Permit, Ruling, Step};
 use crate::select::{Selection, select};
@@ -29,6 +29,8 @@ pub(crate) struct Case<'a> {
     /// Whether policies in observe mode take part as if they were on.
     observing: bool,
     matches: Option<Vec<Match<'a>>>,
+    /// The recipient's entries, once they were looked for.
+    entries: Option<Entries>,
     opinion: Option<Opinion>,
     consulted: Vec<types::Consulted>,
     permit: Option<Permit>,
@@ -79,9 +81,9 @@ pub(crate) fn selections(
     stage: Stage,
     at: Timestamp,
     who: &Parties<'_>,
+    evidence: &Evidence,
 ) -> Vec<types::Consulted> {
-    let nothing = Evidence::new();
-    let mut case = Case::new(set, stage, at, who, &nothing);
+    let mut case = Case::new(set, stage, at, who, evidence);
     case.opinion();
     // What was weighed has been consulted; what outbound mail teaches is no
     // question of mail that comes in.
@@ -127,6 +129,7 @@ impl<'a> Case<'a> {
             stage,
             observing: false,
             matches: None,
+            entries: None,
             opinion: None,
             consulted: Vec::new(),
             permit: None,
@@ -341,15 +344,20 @@ impl<'a> Case<'a> {
         let matches = self.matches();
         let mut permitted = select(matches, PolicyType::PermittedSenders, observing);
         let blocked = select(matches, PolicyType::BlockedSenders, observing);
-        let mut entries = self.entries();
-        let mut ignored = Vec::new();
+        let Entries { mut counting, unproven, .. } = self.entries().clone();
+        let mut ignored: Vec<_> =
+            unproven.iter().map(|entry| (entry.reference(), Loss::Unproven)).collect();
         if ignores_permits {
             permitted.winner = None;
             permitted.lost(Loss::NotAuthenticated);
-            ignored = take_permits(&mut entries);
+            let permits = take_permits(&mut counting).into_iter();
+            ignored.extend(permits.map(|entry| (entry, Loss::NotAuthenticated)));
         }
-        let learned = self.learned(&mut entries, ignores_permits);
-        let mut opinion = weigh(permitted, blocked, &entries, learned);
+        let learned = self.learned(&mut counting, ignores_permits);
+        // What is not proved once the header is there never is.
+        let may_wait = !self.is_header_known() && !ignores_permits;
+        let waiting = if may_wait { unproven.as_slice() } else { &[] };
+        let mut opinion = weigh(permitted, blocked, &counting, waiting, learned);
         opinion.note_ignored(ignored);
         self.consulted.extend(opinion.consulted.iter().cloned());
         opinion
@@ -388,28 +396,11 @@ impl<'a> Case<'a> {
         self.matches.get_or_insert_with(|| set.policies().matches(at, who, header_known))
     }
 
-    /// The recipient's entries that cover the sender; an entry that covers
-    /// both envelope and author counts as covering the envelope.
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = Vec::new();
-        let Some(recipient) = self.who.recipient.and_then(|path| path.address()) else {
-            return entries;
-        };
-        let mut look = |party: Party<'a>, by_envelope| {
-            let Party::Address(sender) = party else { return };
-            for found in self.set.senders().matches(self.at, recipient.key(), sender) {
-                if !entries.iter().any(|other| other.found.facts.id == found.facts.id) {
-                    entries.push(Entry { found, by_envelope });
-                }
-            }
-        };
-        if let Some(path) = self.who.reverse_path {
-            look(path.into(), true);
-        }
-        if self.is_header_known() {
-            authors(self.who).for_each(|author| look(author, false));
-        }
-        entries
+    /// The recipient's entries that cover the sender.
+    pub(crate) fn entries(&mut self) -> &Entries {
+        let header_known = self.is_header_known();
+        let (set, at, who, evidence) = (self.set, self.at, self.who, self.evidence);
+        self.entries.get_or_insert_with(|| Entries::met(set, at, who, evidence, header_known))
     }
 }
 

@@ -222,6 +222,7 @@ const MANAGED_SENDER_FIELDS: &[&str] = &[
     "sender",
     "recipient",
     "action",
+    "authenticated_only",
     "valid_until",
     "note",
     "created_by",

@@ -14,13 +14,16 @@
 mod decide;
 mod definitions;
 pub mod document;
+mod entries;
 mod groups;
 mod hashing;
 mod index;
 mod keys;
 mod objects;
+mod own_domains;
 mod patterns;
 mod precedence;
+mod proof;
 mod reach;
 pub mod replay;
 mod rules;

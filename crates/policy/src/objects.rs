@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use types::definition::{AuthenticationAction, DefinitionChoice, DnsAuthenticationDefinition};
-use types::lists::{BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, Pattern};
+use types::lists::{
+    BLOCKED_SENDERS_GROUP, Group, ManagedSender, PERMITTED_SENDERS_GROUP, SenderPattern,
+};
 use types::policy::{
     AddressBasis, AntiSpoofingOption, AutoAllowCreationOption, AutoAllowOption, BlockOption,
     ClientIdentity, GreylistOption, PermitOption, Policy, PolicyOption, Scope,
@@ -74,7 +76,7 @@ pub enum SenderChange {
         /// Whose list it is in.
         recipient: EmailAddress,
         /// Whom it matches.
-        sender: Pattern,
+        sender: SenderPattern,
     },
 }
 

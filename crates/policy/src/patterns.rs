@@ -5,8 +5,17 @@
 //! `@mx.corp.example`, `.corp.example`, `.example`), so that a look-up
 //! allocates nothing, and the three kinds cannot be confused.
 
-use types::lists::Pattern;
+use types::lists::{Pattern, SenderPattern};
 use types::policy::DomainPattern;
+
+/// What of a mail a spelling of a managed sender is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Basis {
+    /// Who it says it is from, in the envelope or in the From field.
+    Address,
+    /// Who signed it.
+    Signature,
+}
 
 /// How precisely a scope or an entry names somebody; the greater is the more
 /// specific. A directory attribute will stand between group and address.
@@ -35,6 +44,15 @@ pub(crate) fn spelling(pattern: &Pattern) -> (String, Rank) {
     }
 }
 
+/// The same of a managed sender, and what it is compared with.
+pub(crate) fn sender_spelling(pattern: &SenderPattern) -> (Basis, String, Rank) {
+    let (basis, (spelling, rank)) = match pattern {
+        SenderPattern::Named(pattern) => (Basis::Address, spelling(pattern)),
+        SenderPattern::Signed(domain) => (Basis::Signature, domain_spelling(domain)),
+    };
+    (basis, spelling, rank)
+}
+
 /// As [`spelling`], of a domain or what lies below it.
 pub(crate) fn domain_spelling(pattern: &DomainPattern) -> (String, Rank) {
     let domain = &pattern.domain;
@@ -58,9 +76,14 @@ pub(crate) fn rank_of(spelling: &str) -> Rank {
 pub(crate) fn spellings(address: &str) -> impl Iterator<Item = (&str, Rank)> {
     let parts = address.rfind('@').and_then(|place| address.split_at_checked(place));
     parts.into_iter().flat_map(move |(_, at_domain)| {
-        let whole = [(address, Rank::Address), (at_domain, Rank::Domain)];
-        whole.into_iter().chain(parents(at_domain))
+        std::iter::once((address, Rank::Address)).chain(domain_spellings(at_domain))
     })
+}
+
+/// All spellings that cover a domain, given with an `@` before it, the most
+/// specific first.
+pub(crate) fn domain_spellings(at_domain: &str) -> impl Iterator<Item = (&str, Rank)> {
+    std::iter::once((at_domain, Rank::Domain)).chain(parents(at_domain))
 }
 
 /// `.b.c` and `.c` of `@a.b.c`. An address literal has none: its dots

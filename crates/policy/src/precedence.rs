@@ -2,15 +2,13 @@
 //! user's own entries name the same sender.
 
 use types::evidence::{Consulted, Loss};
-use types::lists::SenderAction;
 use types::policy::{BlockOption, PermitOption, PolicyOption};
 use types::{PolicyRef, PolicyType};
 
+use crate::entries::Entry;
 use crate::index::Match;
-use crate::patterns::Rank;
 use crate::ruling::Permit;
 use crate::select::{Selection, less_specific, lose};
-use crate::senders::SenderMatch;
 
 /// A block that stands, and what of the sender it names.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +39,13 @@ impl Opinion {
         self.permit
     }
 
-    /// Notes entries that did not count because authentication failed.
-    pub(crate) fn note_ignored(&mut self, ignored: Vec<PolicyRef>) {
+    /// Notes entries that did not count, and why.
+    pub(crate) fn note_ignored(&mut self, ignored: Vec<(PolicyRef, Loss)>) {
         if ignored.is_empty() {
             return;
         }
         let kind = PolicyType::ManagedSenders;
-        let losers = ignored.into_iter().map(|entry| (entry, Loss::NotAuthenticated));
+        let losers = ignored.into_iter();
         match self.consulted.iter_mut().find(|consulted| consulted.kind == kind) {
             Some(consulted) => losers.for_each(|(entry, why)| lose(consulted, entry, why)),
             None => self.consulted.push(Consulted {
@@ -66,36 +64,6 @@ impl Opinion {
     }
 }
 
-/// An entry of the recipient's that covers the sender.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) found: SenderMatch,
-    pub(crate) by_envelope: bool,
-}
-
-impl Entry {
-    /// Whether it was learned from outbound mail, here or elsewhere.
-    pub(crate) fn is_learned(&self) -> bool {
-        self.found.facts.action == SenderAction::Auto
-    }
-
-    fn reference(&self) -> PolicyRef {
-        PolicyRef::ManagedSender { id: self.found.facts.id }
-    }
-
-    /// The more specific wins, on a tie a block; what is learned comes last.
-    /// The number only makes the choice among equals the same every time.
-    fn standing(&self) -> (bool, Rank, bool, std::cmp::Reverse<types::PolicyId>) {
-        let action = self.found.facts.action;
-        (
-            action != SenderAction::Auto,
-            self.found.rank,
-            action == SenderAction::Block,
-            std::cmp::Reverse(self.found.facts.id),
-        )
-    }
-}
-
 /// Weighs the selected policies of the two types and the recipient's
 /// entries.
 ///
@@ -106,10 +74,15 @@ impl Entry {
 /// is not undone by a user's permit, and an administrator's permit of the
 /// envelope sender is not undone by a user's block; a permit of the author
 /// alone, which anybody can write, gives way to it.
+///
+/// `waiting` are entries that the end of the data can still prove. A block of
+/// the recipient's that would give way to one of them is left until then, and
+/// so is what it stands before.
 pub(crate) fn weigh<'a>(
     mut permitted: Selection<'a>,
     mut blocked: Selection<'a>,
     entries: &[Entry],
+    waiting: &[Entry],
     learned: Option<Permit>,
 ) -> Opinion {
     let permit = permitted.winner.filter(permits);
@@ -120,20 +93,28 @@ pub(crate) fn weigh<'a>(
         (Some(permit), Some(block)) => contest(permit, block, &mut permitted, &mut blocked),
     };
     let best = entries.iter().max_by_key(|entry| entry.standing());
-    let entry_blocks = best.filter(|entry| entry.found.facts.action == SenderAction::Block);
     let shielded = permit.is_some_and(|permit| permit.by_envelope);
+    let entry_blocks = best.filter(|entry| entry.blocks() && !shielded);
+    let outweighed = |block: &&Entry| waiting.iter().any(|one| one.standing() > block.standing());
+    let left = entry_blocks.filter(outweighed).is_some();
     let recipient = entry_blocks
-        .filter(|_| !shielded)
+        .filter(|_| !left)
         .map(|entry| Block { by: entry.reference(), by_envelope: entry.by_envelope });
     let administrators_decide =
-        block_stands || shielded || (permit.is_some() && recipient.is_none());
-    let managed = managed_consulted(entries, best, administrators_decide);
+        block_stands || shielded || (permit.is_some() && !left && recipient.is_none());
+    let lost = match (administrators_decide, left) {
+        (true, _) => Some(Loss::BelowAdministrator),
+        (false, true) => Some(Loss::LessSpecificFrom),
+        (false, false) => None,
+    };
+    let managed = managed_consulted(entries, best, lost);
+    let users_permit = || entries_permit(entries).or(learned).filter(|_| !left);
     Opinion {
         administrators: block
             .filter(|_| block_stands)
             .map(|block| Block { by: block.compiled.reference, by_envelope: block.by_envelope }),
         recipient,
-        permit: permit.map(administrators_permit).or_else(|| entries_permit(entries)).or(learned),
+        permit: permit.map(administrators_permit).or_else(users_permit),
         consulted: [Some(permitted.consulted), Some(blocked.consulted), managed]
             .into_iter()
             .flatten()
@@ -149,9 +130,8 @@ pub(crate) fn take_learned(entries: &mut Vec<Entry>) {
 
 /// Takes the permits out of the entries and gives their names.
 pub(crate) fn take_permits(entries: &mut Vec<Entry>) -> Vec<PolicyRef> {
-    let blocks = |entry: &Entry| entry.found.facts.action == SenderAction::Block;
-    let permits = entries.iter().filter(|entry| !blocks(entry)).map(Entry::reference).collect();
-    entries.retain(blocks);
+    let permits = entries.iter().filter(|entry| !entry.blocks()).map(Entry::reference).collect();
+    entries.retain(Entry::blocks);
     permits
 }
 
@@ -190,16 +170,15 @@ fn administrators_permit(permit: Match<'_>) -> Permit {
 
 /// The most specific permit among the entries, whatever blocks beside it.
 fn entries_permit(entries: &[Entry]) -> Option<Permit> {
-    let permits = |entry: &&Entry| entry.found.facts.action != SenderAction::Block;
-    let best = entries.iter().filter(permits).max_by_key(|entry| entry.standing())?;
-    let auto = best.found.facts.action == SenderAction::Auto;
-    Some(Permit { by: best.reference(), auto })
+    let permits = entries.iter().filter(|entry| !entry.blocks());
+    let best = permits.max_by_key(|entry| entry.standing())?;
+    Some(Permit { by: best.reference(), auto: best.is_learned() })
 }
 
 fn managed_consulted(
     entries: &[Entry],
     best: Option<&Entry>,
-    administrators_decide: bool,
+    lost: Option<Loss>,
 ) -> Option<Consulted> {
     let best = best?;
     let others = entries.iter().filter(|entry| entry.reference() != best.reference());
@@ -209,13 +188,13 @@ fn managed_consulted(
     };
     let mut consulted = Consulted {
         kind: PolicyType::ManagedSenders,
-        winner: Some(best.reference()).filter(|_| !administrators_decide),
+        winner: Some(best.reference()).filter(|_| lost.is_none()),
         no_action: false,
         losers: others.map(|entry| (entry.reference(), why(entry))).collect(),
         observing: Vec::new(),
     };
-    if administrators_decide {
-        lose(&mut consulted, best.reference(), Loss::BelowAdministrator);
+    if let Some(why) = lost {
+        lose(&mut consulted, best.reference(), why);
     }
     consulted.losers.truncate(types::evidence::LOSERS_MAX);
     Some(consulted)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use types::definition::ListQuestion;
 use types::evidence::{Consulted, Evidence, Parties};
 use types::policy::BasePolicies;
-use types::{Stage, Timestamp};
+use types::{ForwardPath, Stage, Timestamp};
 
 use crate::decide;
 use crate::index::PolicyIndex;
@@ -139,6 +139,16 @@ impl PolicySet {
         self.policies.authenticates(at)
     }
 
+    /// Whether the list of a recipient looks at SPF, DKIM or DMARC, whatever
+    /// policies do: it has entries for the domain of a signature, or that count
+    /// for authenticated mail alone. Known once there is a recipient.
+    pub fn list_authenticates(&self, recipient: &ForwardPath) -> bool {
+        recipient.address().is_some_and(|address| {
+            let list = self.senders.list(address.key());
+            list.names_signatures() || list.wants_proof()
+        })
+    }
+
     /// Whether any policy, observing ones included, looks at where a client
     /// is.
     pub fn asks_places(&self) -> bool {
@@ -225,10 +235,17 @@ impl PolicySet {
 
     /// Which policy of each type applies to these parties at `at`, and which
     /// matched and lost, and why: what a simulator shows. From
-    /// [`Stage::Data`] on the authors count too. Types for which nothing
-    /// matches are decided by the settings, or not at all.
-    pub fn selections(&self, stage: Stage, at: Timestamp, who: &Parties<'_>) -> Vec<Consulted> {
-        decide::selections(self, stage, at, who)
+    /// [`Stage::Data`] on the authors and signatures count too. Of the
+    /// evidence only what sender authentication says is looked at. Types for
+    /// which nothing matches are decided by the settings, or not at all.
+    pub fn selections(
+        &self,
+        stage: Stage,
+        at: Timestamp,
+        who: &Parties<'_>,
+        evidence: &Evidence,
+    ) -> Vec<Consulted> {
+        decide::selections(self, stage, at, who, evidence)
     }
 
     pub(crate) fn policies(&self) -> &PolicyIndex {

@@ -3,19 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::iter::successors;
 
-use types::address::parent_of;
-use types::lists::{Group, ManagedSender, Pattern, SenderAction};
+use types::lists::{Group, ManagedSender};
 use types::policy::{
-    AddressBasis, AntiSpoofingOption, BasePolicies, DomainPattern, PermitOption, Policy,
-    PolicyOption, Scope,
+    AddressBasis, AntiSpoofingOption, BasePolicies, PermitOption, Policy, PolicyOption, Scope,
 };
 use types::{PolicyId, PolicyType};
 
 use crate::definitions::{DefinitionFault, definition_problems, unassigned_countries};
-use crate::groups::GroupTree;
 use crate::objects::{PolicyObjects, SenderChange};
+use crate::own_domains::OwnDomains;
 
 /// One thing that is wrong with one object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,6 +120,21 @@ pub enum Wrong {
          or hosts, in a policy"
     )]
     OwnDomain(String),
+    /// It would let a message of ours that somebody sends again past the
+    /// checks, whoever sends it.
+    #[error(
+        "it permits what {0}, one of the organisation's own domains, has signed: a message of yours \
+         that anybody sends again would skip greylisting, reputation and spam scanning; restrict \
+         the permit to source addresses or hosts, in a policy"
+    )]
+    OwnSignature(String),
+    /// A block that forged mail gets past is of no use.
+    #[error(
+        "it blocks authenticated mail alone, so that mail which is forged in the sender's name \
+         would pass: a block counts for all mail, and only a permit can be limited to what is \
+         authenticated"
+    )]
+    AuthenticatedBlock,
     /// Anti-spoofing is about addresses of ours.
     #[error(
         "anti-spoofing refuses mail in the name of our own domains: its senders are `internal`, a \
@@ -275,88 +287,6 @@ fn reference_fault(policy: &Policy, kinds: &HashMap<&str, PolicyType>) -> Option
     }
 }
 
-/// Finds permits that cover the organisation's own domains.
-struct OwnDomains<'a> {
-    /// Every group with an own domain in it or below it, with that domain.
-    groups: HashMap<&'a str, String>,
-    exact: HashSet<&'a str>,
-    /// Every domain above an own one, with the one it is above of.
-    above: HashMap<&'a str, &'a str>,
-}
-
-impl<'a> OwnDomains<'a> {
-    fn new(base: &'a BasePolicies, groups: &'a [Group]) -> Self {
-        let own = || base.domains.iter().map(|(domain, _)| domain.as_str());
-        let parents = |domain| successors(parent_of(domain), |above| parent_of(above));
-        let mut own = OwnDomains {
-            groups: HashMap::new(),
-            exact: own().collect(),
-            above: own()
-                .flat_map(|domain| parents(domain).map(move |above| (above, domain)))
-                .collect(),
-        };
-        own.mark_groups(groups);
-        own
-    }
-
-    /// Looks at every member once, however many policies name its group.
-    fn mark_groups(&mut self, groups: &'a [Group]) {
-        let tree = GroupTree::new(groups);
-        for group in groups {
-            let Some(domain) = group.members.iter().find_map(|member| self.pattern(member)) else {
-                continue;
-            };
-            for above in tree.upwards(&group.name) {
-                self.groups.insert(&above.name, domain.clone());
-            }
-        }
-    }
-
-    /// The own domain that a permit policy names, unless the permit is
-    /// restricted to clients, which a forger is not.
-    fn permitted_by(&self, policy: &Policy) -> Option<String> {
-        if !policy.source_ips.is_empty() || !policy.source_hosts.is_empty() {
-            return None;
-        }
-        let exchanged = || match &policy.from {
-            Scope::Everyone => self.named_by(&policy.to),
-            from => self.named_by(from).and_then(|_| self.named_by(&policy.to)),
-        };
-        self.named_by(&policy.from)
-            .or_else(|| if policy.bidirectional { exchanged() } else { None })
-    }
-
-    fn named_by(&self, scope: &Scope) -> Option<String> {
-        match scope {
-            Scope::Everyone | Scope::External => None,
-            Scope::Internal => Some("internal senders".to_owned()),
-            Scope::Domain(pattern) => self.domain(pattern),
-            Scope::Address(address) => self.address(address.domain_key()),
-            Scope::Group(name) => self.groups.get(name.as_str()).cloned(),
-        }
-    }
-
-    fn pattern(&self, pattern: &Pattern) -> Option<String> {
-        match pattern {
-            Pattern::Address(address) => self.address(address.domain_key()),
-            Pattern::Domain(domain) => self.domain(domain),
-        }
-    }
-
-    fn address(&self, domain_key: &str) -> Option<String> {
-        self.exact.get(domain_key).map(|&own| own.to_owned())
-    }
-
-    /// `*.example` covers an own domain that lies below `example`.
-    fn domain(&self, pattern: &DomainPattern) -> Option<String> {
-        let found = match pattern.below {
-            true => self.above.get(pattern.domain.as_str()),
-            false => self.exact.get(pattern.domain.as_str()),
-        };
-        found.map(|&own| own.to_owned())
-    }
-}
-
 fn group_problems(groups: &[Group]) -> Vec<Problem> {
     let parents: HashMap<&str, Option<&str>> =
         groups.iter().map(|group| (group.name.as_str(), group.parent.as_deref())).collect();
@@ -410,12 +340,11 @@ pub(crate) fn sender_problems(senders: &[ManagedSender], base: &BasePolicies) ->
         _ => None,
     });
     let own = OwnDomains::new(base, &[]);
-    let permits = (1..).zip(senders).filter(|(_, entry)| entry.action == SenderAction::Permit);
-    let forgeable = permits.filter_map(|(place, entry)| {
-        let wrong = Wrong::OwnDomain(own.pattern(&entry.sender)?);
+    let wrong = (1..).zip(senders).filter_map(|(place, entry)| {
+        let wrong = own.entry_fault(entry)?;
         Some(Problem { object: ObjectName::ManagedSender(entry.id, place), wrong })
     });
-    twice.chain(forgeable).collect()
+    twice.chain(wrong).collect()
 }
 
 /// Everything that must have a number to be compiled and has none.
@@ -433,12 +362,9 @@ pub(crate) fn missing_numbers(objects: &PolicyObjects) -> Vec<Problem> {
 /// changes.
 pub(crate) fn change_problems(changes: &[SenderChange], base: &BasePolicies) -> Vec<Problem> {
     let own = OwnDomains::new(base, &[]);
-    let fault = |entry: &ManagedSender| {
-        if entry.id.is_none() {
-            return Some(Wrong::NoId);
-        }
-        let permits = entry.action == SenderAction::Permit;
-        permits.then(|| own.pattern(&entry.sender)).flatten().map(Wrong::OwnDomain)
+    let fault = |entry: &ManagedSender| match entry.id {
+        None => Some(Wrong::NoId),
+        Some(_) => own.entry_fault(entry),
     };
     (1..)
         .zip(changes)

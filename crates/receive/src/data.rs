@@ -92,14 +92,18 @@ impl Desk {
         self.accept(judged, taken, &facts).await
     }
 
-    /// What the signatures and the author's policy say, if a policy in force
-    /// looks at it; the same for all recipients.
+    /// What the signatures and the author's policy say, if a policy in force or
+    /// the list of a recipient looks at it; the same for all recipients.
     async fn authenticate(&mut self, buffer: &Arc<ContentBuffer>, from: &[String]) -> Vec<Finding> {
         // As the recipients are judged, by the time at which their attempts began.
         let looks = self.transaction.as_ref().is_some_and(|transaction| {
             let policy = self.engine.parts.policy.load();
             let mut accepted = transaction.accepted.iter();
-            accepted.any(|open| policy.authenticates(open.attempt.started()))
+            accepted.any(|open| {
+                let of_recipient = |recipient| policy.list_authenticates(recipient);
+                policy.authenticates(open.attempt.started())
+                    || open.recipient.as_ref().is_some_and(of_recipient)
+            })
         });
         if !looks || self.visit.is_outbound() {
             return Vec::new();

@@ -250,7 +250,7 @@ impl Desk {
     async fn rcpt(&mut self, recipient: ForwardPath) -> Answer {
         self.seek_host_name().await;
         self.seek_sender_domain().await;
-        self.begin_late_spf();
+        self.begin_late_spf(&recipient);
         let attempt = self.next_attempt();
         let mut open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         self.count_with_submitter(&mut open.evidence);

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use checks::SpfQuestion;
-use types::{Domain, Evidence};
+use types::{Domain, Evidence, ForwardPath};
 
 use crate::desk::Desk;
 use crate::pending::{About, Pending};
-use crate::spf;
+use crate::spf::{self, AskedSpf};
 
 impl Desk {
     /// Looks up what needs the client's address alone, as far as it is to be
@@ -51,18 +51,35 @@ impl Desk {
         });
     }
 
-    /// Asks SPF, if a policy in force looks at it.
+    /// Asks SPF at MAIL, if a policy in force looks at it.
     fn begin_spf(&mut self) {
         let before = self.visit.spf.take();
+        let now = self.engine.now();
+        if self.engine.parts.policy.load().asks_spf(now) {
+            self.ask_spf(before);
+        }
+    }
+
+    /// Asks SPF at RCPT, if nobody did at MAIL: for a policy that became valid,
+    /// or came into force, since then, or for the list of the recipient.
+    pub(crate) fn begin_late_spf(&mut self, recipient: &ForwardPath) {
+        if self.visit.spf.is_some() {
+            return;
+        }
+        let policy = self.engine.parts.policy.load_full();
+        if policy.asks_spf(self.engine.now()) || policy.list_authenticates(recipient) {
+            self.ask_spf(None);
+        }
+    }
+
+    /// Asks SPF about the sender, unless that is what was asked `before`.
+    fn ask_spf(&mut self, before: Option<AskedSpf>) {
         let Some(reverse_path) = &self.visit.reverse_path else { return };
         // Our own servers are known by their network.
         if self.visit.is_outbound() {
             return;
         }
         let now = self.engine.now();
-        if !self.engine.parts.policy.load().asks_spf(now) {
-            return;
-        }
         let client = &self.visit.client;
         let about = (client.helo.clone(), Arc::clone(reverse_path));
         self.visit.spf = Some(About::once(before, about, |(helo, reverse_path)| {
@@ -71,13 +88,6 @@ impl Desk {
             let question = SpfQuestion::about(ip, helo.as_deref(), reverse_path, host_name, now);
             spf::ask(&self.engine, question)
         }));
-    }
-
-    /// The same for a policy that became valid, or came into force, after MAIL.
-    pub(crate) fn begin_late_spf(&mut self) {
-        if self.visit.spf.is_none() {
-            self.begin_spf();
-        }
     }
 
     /// Waits for what is looked up of the sender, once a transaction.

@@ -23,6 +23,7 @@ fn entry(number: u64) -> Result<ManagedSender, Box<dyn Error>> {
         sender: format!("user{number}@sender{}.example", number % 5_000).parse()?,
         recipient: format!("anna{}@corp.example", number % 20_000).parse()?,
         action: SenderAction::Permit,
+        authenticated_only: false,
         note: String::new(),
         created_by: "import".into(),
         created: Timestamp::from_millis(1),

@@ -58,6 +58,9 @@ pub struct GatewaySettings {
     pub domains: Vec<OurDomain>,
     /// Whether first contacts have to come back.
     pub greylisting: Greylisting,
+    /// Whether there are the policies of a new installation that look at SPF,
+    /// DKIM and DMARC.
+    pub authentication: bool,
     /// The three times of greylisting.
     pub greylist: GreylistTimes,
     /// Largest message in octets.
@@ -113,6 +116,7 @@ impl Default for GatewaySettings {
             host_name: "mx.corp.example".to_owned(),
             domains: ours.into_iter().collect(),
             greylisting: Greylisting::Network,
+            authentication: true,
             greylist: GreylistTimes::default(),
             size_max_octets: 200 << 20,
             examined_octets_max: 64 << 20,
@@ -221,6 +225,13 @@ impl GatewaySettings {
         let small = || value.parse::<u32>().map_err(|_| wrong());
         let span = || span(value).ok_or_else(wrong);
         match key {
+            "authentication" => {
+                self.authentication = match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(wrong()),
+                }
+            }
             "greylisting" => {
                 self.greylisting = match value {
                     "off" => Greylisting::Off,

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 use types::policy::{ClientIdentity, GreylistOption, PolicyOption};
-use types::{Event, NodeName, PolicyId, Timestamp};
+use types::{Event, NodeName, PolicyId, PolicyType, Timestamp};
 use world::simulated::SimulatedClock;
 use world::{Authorities, Clock, HttpClient, Reach, Sleep, WebSettings};
 
@@ -265,6 +265,10 @@ fn compile(settings: &GatewaySettings, document: &Document, version: u64) -> Pol
                 }
             }
         }
+    }
+    if !settings.authentication {
+        let looks = [PolicyType::AntiSpoofing, PolicyType::DnsAuthentication];
+        all.policies.retain(|policy| !looks.contains(&policy.kind()));
     }
     all.policies.extend(document.policies.iter().cloned());
     for group in &document.groups {

@@ -139,4 +139,6 @@ pub enum Loss {
     NotAuthenticated,
     /// A permit and a block are equally specific: block wins.
     BlockOnTie,
+    /// It counts for authenticated mail alone, and nothing proved the sender.
+    Unproven,
 }

@@ -38,6 +38,7 @@ pub mod reply;
 pub mod reputation;
 pub mod role;
 mod schema;
+mod sender_pattern;
 pub mod sight;
 pub mod signing;
 pub mod stage;

@@ -10,6 +10,8 @@ use crate::id::EventId;
 use crate::policy::{DomainPattern, PolicyId};
 use crate::time::Timestamp;
 
+pub use crate::sender_pattern::{SenderKind, SenderPattern};
+
 /// A group of addresses and domains, part of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,12 +112,17 @@ pub struct ManagedSender {
     /// The number; nothing in a document that makes a new entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<PolicyId>,
-    /// Whom it matches, in the envelope and in the From field.
-    pub sender: Pattern,
+    /// Whom it matches.
+    pub sender: SenderPattern,
     /// Whose list it is in.
     pub recipient: EmailAddress,
     /// What it does.
     pub action: SenderAction,
+    /// Whether it counts only for mail that SPF, DKIM or DMARC proves to be
+    /// from the domain of the address it matched: what has the domain of a
+    /// signature is proved by it. A block cannot have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authenticated_only: bool,
     /// The owner's remark.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,

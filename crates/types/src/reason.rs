@@ -172,7 +172,7 @@ reasons! {
         "Edit the policy, or add a more specific permit.";
     BlockedManualHeader = "blocked.manual.header", Rejection, Data, "Rejected by Header-Based Manually Blocked Senders - Block for Manual Block",
         Some((550, EnhancedCode(5, 7, 1), "The recipient does not accept mail from the author of this message")),
-        "The recipient has blocked the address in the From field.",
+        "The recipient has blocked the address in the From field, or who signed the message.",
         "Edit or remove the recipient's entry for this sender.";
     SpoofingEnvelope = "spoofing.envelope", Rejection, Rcpt, "Anti-Spoofing Lockout - Inbound Not Allowed",
         Some((550, EnhancedCode(5, 7, 1), "Mail from this domain is not accepted from outside")),

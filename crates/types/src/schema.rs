@@ -33,6 +33,9 @@ texts! {
     crate::ForwardPath, "ForwardPath", "An envelope recipient.", { "examples": ["ana@corp.example"] };
     crate::lists::Pattern, "Pattern", "An address, or a domain.",
         { "examples": ["ana@corp.example", "corp.example"] };
+    crate::lists::SenderPattern, "SenderPattern",
+        "An address or a domain of a sender, or the domain of a DKIM signature with `dkim:` before it.",
+        { "examples": ["ana@corp.example", "*.corp.example", "dkim:corp.example"] };
     crate::RoleName, "RoleName", "A role: one there is from the start, or one somebody made.",
         { "pattern": "^[a-z][a-z0-9_-]{0,39}$", "examples": ["viewer", "owner"] };
     crate::policy::DomainPattern, "DomainPattern", "A domain, or one with all below it.",

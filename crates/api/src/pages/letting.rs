@@ -60,6 +60,7 @@ struct LettingPage {
 struct Chosen {
     sender: String,
     everyone: bool,
+    authenticated: bool,
     days: String,
     note: String,
 }
@@ -85,6 +86,7 @@ impl Chosen {
         Chosen {
             sender,
             everyone: value("whom") == "everyone",
+            authenticated: !value("authenticated").is_empty(),
             days: value("until"),
             note: value("note"),
         }
@@ -100,7 +102,8 @@ impl Chosen {
         })?;
         let until = until_of(&self.days, now)?;
         let whom = if self.everyone { Whom::Everyone } else { Whom::Recipient };
-        Ok(SenderDecision { verdict, sender, whom, until, note: self.note.clone() })
+        let (authenticated_only, note) = (self.authenticated, self.note.clone());
+        Ok(SenderDecision { verdict, sender, whom, authenticated_only, until, note })
     }
 }
 

@@ -1,13 +1,15 @@
-//! Managed senders: the list, one entry, import.
+//! Managed senders: the list, one entry ([`entry`]), import.
+
+mod entry;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use center::importing::{ListFormat, ListText};
-use center::{Center, CenterError, ChangeResult, ImportHow, Imported, SenderRow, SenderSearch};
+use center::{Center, CenterError, ImportHow, Imported, SenderRow, SenderSearch};
 use serde::Deserialize;
-use types::lists::{ManagedSender, SenderAction};
+use types::lists::{SenderAction, SenderKind};
 use types::{Caller, Permission, PolicyId, Timestamp};
 
 use super::{Shell, error_page, sent, shown};
@@ -16,6 +18,8 @@ use crate::auth::Signed;
 use crate::client::path_with;
 use crate::problem::ApiProblem;
 use crate::routes::{Params, working};
+
+pub(super) use entry::{edit, new, save_edited, save_new};
 
 /// Where this page is.
 const HERE: &str = "/senders";
@@ -34,15 +38,25 @@ const ACTIONS: [SenderAction; 4] =
 pub(super) struct Narrowed {
     text: String,
     action: String,
+    kind: String,
+    /// `yes`, `no` or nothing.
+    authenticated: String,
     unused: String,
     after: String,
 }
+
+/// Whether entries count for authenticated mail alone, in the order of the
+/// choice.
+const AUTHENTICATED: &[(&str, &str)] =
+    &[("", "any mail or not"), ("yes", "authenticated mail alone"), ("no", "any mail")];
 
 impl Narrowed {
     fn search(&self) -> SenderSearch {
         SenderSearch {
             text: Some(self.text.trim().to_owned()).filter(|text| !text.is_empty()),
             action: action(&self.action),
+            kind: kind(&self.kind),
+            authenticated_only: self.authenticated_only(),
             unused_days: self.unused.parse().ok(),
             after: self.after.parse().ok().map(PolicyId),
             limit: ROWS,
@@ -50,18 +64,52 @@ impl Narrowed {
         }
     }
 
-    fn is_narrowed(&self) -> bool {
-        !(self.text.is_empty() && self.action.is_empty() && self.unused.is_empty())
+    fn authenticated_only(&self) -> Option<bool> {
+        match self.authenticated.as_str() {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        }
     }
 
-    fn parameters(&self) -> [(&'static str, Option<&str>); 3] {
-        let given = |text: &'_ str| !text.is_empty();
+    fn is_narrowed(&self) -> bool {
+        self.parameters().iter().any(|(_, value)| value.is_some())
+    }
+
+    /// What is in the address of the list.
+    fn parameters(&self) -> [(&'static str, Option<&str>); 5] {
+        fn given(text: &str) -> Option<&str> {
+            Some(text).filter(|text| !text.is_empty())
+        }
         [
-            ("text", Some(self.text.as_str()).filter(|text| given(text))),
-            ("action", Some(self.action.as_str()).filter(|text| given(text))),
-            ("unused", Some(self.unused.as_str()).filter(|text| given(text))),
+            ("text", given(&self.text)),
+            ("action", given(&self.action)),
+            ("kind", given(&self.kind)),
+            ("authenticated", given(&self.authenticated)),
+            ("unused", given(&self.unused)),
         ]
     }
+
+    /// The same list as the API has it.
+    fn export(&self) -> String {
+        let [text, action, kind, _, (_, days)] = self.parameters();
+        let authenticated = self.authenticated_only().map(|is| is.to_string());
+        let authenticated = ("authenticated_only", authenticated.as_deref());
+        let parameters = [text, action, kind, authenticated, ("unused_days", days)];
+        path_with("/api/v1/senders/export", &parameters)
+    }
+
+    /// The page after an entry.
+    fn next(&self, last: PolicyId) -> String {
+        let after = last.0.to_string();
+        let mut parameters = self.parameters().to_vec();
+        parameters.push(("after", Some(after.as_str())));
+        path_with(HERE, &parameters)
+    }
+}
+
+fn kind(slug: &str) -> Option<SenderKind> {
+    SenderKind::ALL.iter().copied().find(|kind| kind.slug() == slug)
 }
 
 fn action(slug: &str) -> Option<SenderAction> {
@@ -80,6 +128,8 @@ struct SendersPage {
     may_change: bool,
     may_import: bool,
     unused: &'static [(&'static str, &'static str)],
+    authenticated: &'static [(&'static str, &'static str)],
+    kinds: &'static [SenderKind],
     actions: [SenderAction; 4],
 }
 
@@ -123,18 +173,16 @@ pub(super) async fn page(
         Err(problem) => return error_page(shell, &problem),
     };
     let last = rows.last().and_then(|row| row.sender.id).filter(|_| rows.len() == ROWS);
-    let [text, action, unused] = narrowed.parameters();
-    let next =
-        last.map(|id| path_with(HERE, &[text, action, unused, ("after", Some(&id.0.to_string()))]));
-    let days = ("unused_days", unused.1);
     shown(&SendersPage {
-        next,
-        export: path_with("/api/v1/senders/export", &[text, action, days]),
+        next: last.map(|id| narrowed.next(id)),
+        export: narrowed.export(),
         may_change: may_change(&signed),
         may_import: signed.caller.may(Permission::EditLists) && !signed.csrf.is_empty(),
         rows,
         narrowed,
         unused: UNUSED_DAYS,
+        authenticated: AUTHENTICATED,
+        kinds: SenderKind::ALL,
         actions: ACTIONS,
         shell,
     })
@@ -142,146 +190,6 @@ pub(super) async fn page(
 
 fn may_change(signed: &Signed) -> bool {
     signed.caller.may(Permission::EditSenders) && !signed.csrf.is_empty()
-}
-
-/// The form of one entry.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct EntryForm {
-    sender: String,
-    recipient: String,
-    action: String,
-    /// A day, `2026-12-31`; the entry counts up to its end.
-    until: String,
-    note: String,
-}
-
-#[derive(Template)]
-#[template(path = "sender.html")]
-struct SenderPage {
-    shell: Shell,
-    id: Option<PolicyId>,
-    form: EntryForm,
-    row: Option<SenderRow>,
-    problem: Option<String>,
-    actions: [SenderAction; 4],
-}
-
-impl SenderPage {
-    fn target(&self) -> String {
-        self.id.map_or("/senders/new".to_owned(), |id| format!("{HERE}/{}", id.0))
-    }
-
-    fn when(&self, at: &Timestamp) -> String {
-        self.shell.time(*at)
-    }
-
-    fn is_by_file(&self) -> bool {
-        self.row.as_ref().is_some_and(|row| row.provenance.origin.is_file())
-    }
-}
-
-impl EntryForm {
-    fn of(entry: &ManagedSender) -> EntryForm {
-        EntryForm {
-            sender: entry.sender.to_string(),
-            recipient: entry.recipient.to_string(),
-            action: entry.action.slug().to_owned(),
-            until: entry.valid_until.map(|at| at.to_string()).unwrap_or_default(),
-            note: entry.note.clone(),
-        }
-    }
-
-    fn entry(&self, id: Option<PolicyId>) -> Result<ManagedSender, CenterError> {
-        let wrong = |what: &str, text: &str, error: &dyn std::fmt::Display| {
-            CenterError::invalid(format!("{what} {text:?}: {error}"))
-        };
-        let sender = self.sender.trim();
-        let recipient = self.recipient.trim();
-        let until = match self.until.trim() {
-            "" => None,
-            day if !day.contains('T') => {
-                Some(format!("{day}T23:59:59Z").parse().map_err(|e| wrong("until", day, &e))?)
-            }
-            time => Some(time.parse().map_err(|e| wrong("until", time, &e))?),
-        };
-        Ok(ManagedSender {
-            id,
-            sender: sender.parse().map_err(|e| wrong("sender", sender, &e))?,
-            recipient: recipient.parse().map_err(|e| wrong("recipient", recipient, &e))?,
-            action: action(&self.action)
-                .ok_or_else(|| CenterError::invalid("say what the entry does"))?,
-            note: self.note.trim().to_owned(),
-            created_by: String::new(),
-            created: Timestamp::EPOCH,
-            created_from: None,
-            valid_until: until,
-        })
-    }
-}
-
-pub(super) async fn new(shell: Shell) -> Response {
-    let form = EntryForm { action: "permit".to_owned(), ..EntryForm::default() };
-    shown(&SenderPage { shell, id: None, form, row: None, problem: None, actions: ACTIONS })
-}
-
-pub(super) async fn edit(
-    State(api): State<Api>,
-    signed: Signed,
-    shell: Shell,
-    Path(number): Path<u64>,
-) -> Response {
-    let caller = signed.caller;
-    match working(&api, move |center| center.sender(&caller, PolicyId(number))).await {
-        Ok(row) => {
-            let (id, form) = (row.sender.id, EntryForm::of(&row.sender));
-            let row = Some(row);
-            shown(&SenderPage { shell, id, form, row, problem: None, actions: ACTIONS })
-        }
-        Err(problem) => error_page(shell, &problem),
-    }
-}
-
-pub(super) async fn save_new(
-    State(api): State<Api>,
-    signed: Signed,
-    shell: Shell,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    save(&api, signed, shell, None, form).await
-}
-
-pub(super) async fn save_edited(
-    State(api): State<Api>,
-    signed: Signed,
-    shell: Shell,
-    Path(number): Path<u64>,
-    Form(form): Form<EntryForm>,
-) -> Response {
-    save(&api, signed, shell, Some(PolicyId(number)), form).await
-}
-
-async fn save(
-    api: &Api,
-    signed: Signed,
-    shell: Shell,
-    id: Option<PolicyId>,
-    form: EntryForm,
-) -> Response {
-    let (caller, wanted) = (signed.caller, form.clone());
-    let done = working(api, move |center| {
-        let entry = wanted.entry(id)?;
-        center.put_sender(&caller, entry, "by hand")
-    });
-    let there = |done: ChangeResult| match done.differences.is_empty() {
-        true => HERE.to_owned(),
-        false => format!("/changes/{}", done.version),
-    };
-    let again = async |shell, problem: ApiProblem| {
-        let problem = Some(problem.detail);
-        shown(&SenderPage { shell, id, form, row: None, problem, actions: ACTIONS })
-    };
-    sent::answer(shell, done.await, there, again).await
 }
 
 pub(super) async fn remove(
@@ -350,7 +258,7 @@ struct ImportPage {
 }
 
 pub(super) async fn import_form(shell: Shell) -> Response {
-    let text = "sender,recipient,action,note,valid_until\n".to_owned();
+    let text = "sender,recipient,action,note,valid_until,authenticated_only\n".to_owned();
     let format = ListFormat::Managed.slug().to_owned();
     let form = ImportForm { text, format, does: "permit".to_owned(), ..ImportForm::default() };
     shown(&ImportPage { shell, form, told: None, problem: None, formats: ListFormat::ALL })

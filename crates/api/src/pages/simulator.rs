@@ -20,6 +20,9 @@ pub(super) struct SimulatorForm {
     host: String,
     from: String,
     author: String,
+    signer: String,
+    /// `yes` or nothing.
+    spf: String,
     to: String,
 }
 
@@ -55,6 +58,8 @@ pub(super) async fn page(
             host: wanted.host,
             from: wanted.from,
             header_from: wanted.author,
+            signed_by: wanted.signer,
+            spf_passes: !wanted.spf.is_empty(),
             to: wanted.to,
             at: None,
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use store::contract::TripletEntry;
 use types::finding::Observed;
-use types::lists::Pattern;
+use types::lists::SenderPattern;
 use types::{
     Caller, CheckName, DmarcResult, EmailAddress, Event, OutcomeKind, Reference, SpfResult,
 };
@@ -75,7 +75,7 @@ pub struct BulkPlan {
 
 /// A pair while it is drawn.
 pub(super) struct Drawn {
-    pub(super) sender: Pattern,
+    pub(super) sender: SenderPattern,
     pub(super) recipient: EmailAddress,
     pub(super) event: Event,
     pub(super) rows: u64,
@@ -230,7 +230,7 @@ impl Center {
         request: &BulkRequest,
         event: &Event,
     ) -> Result<
-        Result<((String, String), Pattern, EmailAddress, Option<TripletEntry>), String>,
+        Result<((String, String), SenderPattern, EmailAddress, Option<TripletEntry>), String>,
         CenterError,
     > {
         let base = self.parts.activator.base();
@@ -265,13 +265,13 @@ impl Center {
         &self,
         event: &Event,
         recipient: &EmailAddress,
-    ) -> Result<((String, String), Pattern, EmailAddress, Option<TripletEntry>), String> {
+    ) -> Result<((String, String), SenderPattern, EmailAddress, Option<TripletEntry>), String> {
         if event.outcome_kind() != Some(OutcomeKind::Deferred) {
             return Err("it was not asked to come back".to_owned());
         }
         let waits = self.waiting_triplet(event);
         let waits = waits.ok_or("its triplet waits no longer, or it was not greylisted")?;
-        let named: Pattern = match waits.facts.sender.parse() {
+        let named: SenderPattern = match waits.facts.sender.parse() {
             Ok(named) => named,
             Err(_) => return Err("its sender is no address, so let it in from its row".to_owned()),
         };
@@ -289,12 +289,8 @@ impl Center {
             BulkAct::Block => SenderVerdict::Block,
             BulkAct::Permit | BulkAct::LetIn => SenderVerdict::Permit,
         };
-        let key = |sender: &Pattern, recipient: &EmailAddress| {
-            let sender = match sender {
-                Pattern::Address(address) => address.key().to_owned(),
-                Pattern::Domain(domain) => domain.to_string(),
-            };
-            (recipient.key().to_owned(), sender)
+        let key = |sender: &SenderPattern, recipient: &EmailAddress| {
+            (recipient.key().to_owned(), sender.key())
         };
         let wanted: Vec<_> = pairs.iter().map(|pair| key(&pair.sender, &pair.recipient)).collect();
         let known = self.parts.policies.senders_of(&wanted)?.into_iter();
@@ -304,7 +300,8 @@ impl Center {
         for (pair, key) in pairs.iter_mut().zip(&wanted) {
             let Some(stored) = known.get(key) else { continue };
             let same_end = stored.sender.valid_until == request.until;
-            pair.already = stored.sender.action == verdict.action() && same_end;
+            let is_plain = !stored.sender.authenticated_only;
+            pair.already = stored.sender.action == verdict.action() && same_end && is_plain;
             if !pair.already && stored.provenance.origin.is_file() {
                 let why = "the policy file has an entry for it, which is changed there";
                 pair.refused.get_or_insert_with(|| why.to_owned());
@@ -360,6 +357,7 @@ pub(super) fn decision(request: &BulkRequest, pair: &Drawn) -> Option<SenderDeci
         verdict,
         sender: pair.sender.clone(),
         whom: Whom::Recipient,
+        authenticated_only: false,
         until: request.until,
         note: request.note.clone(),
     })

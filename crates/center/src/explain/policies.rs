@@ -198,15 +198,17 @@ impl Center {
             sender,
             recipient,
             action,
+            authenticated_only,
             note,
             created,
             created_by,
             created_from,
             ..
         } = entry;
+        let only = if authenticated_only { ", if authenticated" } else { "" };
         Ok(PolicyView {
             name: format!("managed sender {id} ({})", action.slug()),
-            scope: text(&format!("from {sender} to {recipient}")),
+            scope: text(&format!("from {sender} to {recipient}{only}")),
             matched: text(&format!("the entry {sender} of {recipient}")),
             note: text(&note),
             version,

@@ -251,6 +251,7 @@ pub(crate) fn loss(loss: Loss) -> &'static str {
         Loss::Newer => "another is older",
         Loss::BelowAdministrator => "an administrator's policy stands above a user's entry",
         Loss::NotAuthenticated => "authentication of the sender failed",
+        Loss::Unproven => "its sender was not authenticated",
         Loss::BlockOnTie => "permit and block are equally specific, so block wins",
     }
 }

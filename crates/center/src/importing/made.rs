@@ -167,9 +167,10 @@ fn entry(item: &Item, caller: &Caller, now: Timestamp) -> Option<ManagedSender> 
     let Item::Entry { sender, recipient, action, note } = item else { return None };
     Some(ManagedSender {
         id: None,
-        sender: sender.clone(),
+        sender: sender.clone().into(),
         recipient: recipient.clone(),
         action: *action,
+        authenticated_only: false,
         note: presentable_within(note, SHOWN_CHARS_MAX),
         created_by: caller.name.to_string(),
         created: now,

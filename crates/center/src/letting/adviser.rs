@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 use types::address::parent_of;
-use types::lists::Pattern;
+use types::lists::{Pattern, SenderPattern};
 use types::policy::{BasePolicies, DomainPattern};
 use types::triplet::normalised;
-use types::{Domain, EmailAddress, Event, ReversePath};
+use types::{CheckName, DkimResult, Domain, EmailAddress, Event, Observed, ReversePath};
 
 use super::SenderVerdict;
 use crate::presentable;
@@ -42,9 +42,12 @@ enum Origin {
     Author,
 }
 
+/// Most signatures of a message whose domains are offered.
+const SIGNATURES_OFFERED_MAX: usize = 3;
+
 /// A scope while it is weighed.
 struct Draft {
-    pattern: Pattern,
+    pattern: SenderPattern,
     /// The greater is the better advice.
     weight: i8,
     covers: String,
@@ -71,6 +74,7 @@ pub(super) fn advise(event: &Event, verdict: SenderVerdict, base: &BasePolicies)
             drafts.extend(of_author(&author, verdict));
         }
     }
+    drafts.extend(of_signatures(event, verdict));
     drafts.sort_by_key(|draft| std::cmp::Reverse(draft.weight));
     let mut scopes: Vec<OfferedScope> = Vec::new();
     for draft in drafts {
@@ -92,7 +96,7 @@ pub(crate) fn advised(
     event: &Event,
     verdict: SenderVerdict,
     base: &BasePolicies,
-) -> Result<Pattern, String> {
+) -> Result<SenderPattern, String> {
     let Advice { scopes, .. } = advise(event, verdict, base);
     let best = scopes.iter().find(|scope| scope.advised);
     let pattern = best.and_then(|scope| scope.sender.parse().ok());
@@ -135,7 +139,7 @@ fn of_envelope(
             .push(format!("{domain} is a free-mail provider: anybody can have an address there."));
     }
     let mut drafts = vec![Draft {
-        pattern: Pattern::Address(address.clone()),
+        pattern: Pattern::Address(address.clone()).into(),
         weight: if changes { 0 } else { 10 },
         covers: "exactly this address".to_owned(),
         warning: changes
@@ -155,7 +159,7 @@ fn of_author(author: &EmailAddress, verdict: SenderVerdict) -> Vec<Draft> {
         SenderVerdict::Block => "the author is known only when the message is there",
     };
     let mut drafts = vec![Draft {
-        pattern: Pattern::Address(author.clone()),
+        pattern: Pattern::Address(author.clone()).into(),
         weight: 4,
         covers: "the author in the From field, exactly".to_owned(),
         warning: Some(known_late.to_owned()),
@@ -190,7 +194,7 @@ fn of_domain(
     let mut drafts = Vec::new();
     let mut add = |name: &str, below: bool, covers: String, less: i8| {
         if let Ok(domain) = name.parse::<Domain>() {
-            let pattern = Pattern::Domain(DomainPattern { domain, below });
+            let pattern = Pattern::Domain(DomainPattern { domain, below }).into();
             let weight = weight - less;
             drafts.push(Draft { pattern, weight, covers, warning: warning() });
         }
@@ -203,6 +207,37 @@ fn of_domain(
     drafts
 }
 
+/// The domains whose signatures the message has and that pass: after what the
+/// sender says of itself, because they are known last.
+fn of_signatures(event: &Event, verdict: SenderVerdict) -> Vec<Draft> {
+    let Some(Observed::Dkim(facts)) = event.record.evidence.latest(CheckName::Dkim) else {
+        return Vec::new();
+    };
+    let passed = facts.signatures.iter().filter(|one| one.result == DkimResult::Pass);
+    let domains = passed.filter_map(|one| one.domain.parse::<Domain>().ok());
+    let draft = |domain: Domain| {
+        let service = service_of(domain.as_str());
+        let warning = match (service, verdict) {
+            (Some(service), _) => format!("this means every customer of {service}"),
+            (None, SenderVerdict::Permit) => {
+                "a signature is known only when the message is there: \
+                 this cannot skip greylisting or block lists"
+                    .to_owned()
+            }
+            (None, SenderVerdict::Block) => {
+                "a signature is known only when the message is there".to_owned()
+            }
+        };
+        Draft {
+            covers: format!("every message that {domain} has signed (DKIM)"),
+            pattern: SenderPattern::Signed(DomainPattern { domain, below: false }),
+            weight: if service.is_some() { -6 } else { 2 },
+            warning: Some(warning),
+        }
+    };
+    domains.map(draft).take(SIGNATURES_OFFERED_MAX).collect()
+}
+
 /// The domain of the organisation, by the public suffix list: what is below a
 /// suffix under which anybody can register.
 fn organisation_of(domain: &str) -> Option<&str> {
@@ -210,25 +245,40 @@ fn organisation_of(domain: &str) -> Option<&str> {
 }
 
 /// Why a permit for this pattern is refused: it covers one of our own
-/// domains, and whoever forges it would be let past.
-fn own_domain(pattern: &Pattern, verdict: SenderVerdict, base: &BasePolicies) -> Option<String> {
+/// domains, and whoever forges it, or sends again what it signed, would be let
+/// past.
+fn own_domain(
+    pattern: &SenderPattern,
+    verdict: SenderVerdict,
+    base: &BasePolicies,
+) -> Option<String> {
     if verdict == SenderVerdict::Block {
         return None;
     }
-    let covers = |own: &str| match pattern {
-        Pattern::Address(address) => address.domain_key() == own,
-        Pattern::Domain(pattern) if pattern.below => {
-            std::iter::successors(parent_of(own), |above| parent_of(above))
-                .any(|above| above == pattern.domain.as_str())
-        }
-        Pattern::Domain(pattern) => pattern.domain.as_str() == own,
+    let own = base.domains.iter().map(|(own, _)| own.as_str()).find(|own| covers(pattern, own))?;
+    let danger = match pattern {
+        SenderPattern::Named(_) => "forged mail in its name",
+        SenderPattern::Signed(_) => "a message of yours that anybody sends again",
     };
-    let own = base.domains.iter().map(|(own, _)| own.as_str()).find(|own| covers(own))?;
     Some(format!(
-        "{own} is one of your own domains: forged mail in its name would skip greylisting, \
-         reputation and spam scanning. A Permitted Senders policy restricted to source addresses \
-         or hosts can permit a server that sends for you."
+        "{own} is one of your own domains: {danger} would skip greylisting, reputation and spam \
+         scanning. A Permitted Senders policy restricted to source addresses or hosts can permit a \
+         server that sends for you."
     ))
+}
+
+/// Whether a pattern covers something of a domain.
+fn covers(pattern: &SenderPattern, own: &str) -> bool {
+    match pattern {
+        SenderPattern::Named(Pattern::Address(address)) => address.domain_key() == own,
+        SenderPattern::Named(Pattern::Domain(domain)) | SenderPattern::Signed(domain) => {
+            match domain.below {
+                true => std::iter::successors(parent_of(own), |above| parent_of(above))
+                    .any(|above| above == domain.domain.as_str()),
+                false => domain.domain.as_str() == own,
+            }
+        }
+    }
 }
 
 /// Bounce domains of mailing services, and what the service is called.

@@ -16,7 +16,7 @@ mod triplet;
 mod words;
 
 use serde::{Deserialize, Serialize};
-use types::lists::{Pattern, SenderAction};
+use types::lists::{SenderAction, SenderPattern};
 use types::{Caller, Permission, Timestamp};
 
 use crate::{Center, CenterError, ChangeResult, Row, permit};
@@ -28,7 +28,7 @@ pub use preview::SenderPreview;
 pub use saving::Undone;
 pub(crate) use saving::recipient_of;
 pub use triplet::LetIn;
-pub(crate) use words::beyond_lists;
+pub(crate) use words::{beyond_lists, known_late};
 pub use words::{NEVER_SKIPPED, NO_PERMIT_HELPS, NOT_FROM_THE_WORLD, SKIPPED};
 
 /// What a person can decide about the sender of an attempt.
@@ -77,11 +77,14 @@ pub enum Whom {
 pub struct SenderDecision {
     /// Permit or block.
     pub verdict: SenderVerdict,
-    /// The address or domain that is meant.
-    pub sender: Pattern,
+    /// The address or domain that is meant, or the domain of a signature.
+    pub sender: SenderPattern,
     /// For whom.
     #[serde(default)]
     pub whom: Whom,
+    /// Whether a permit counts only for mail that is authenticated as its sender.
+    #[serde(default)]
+    pub authenticated_only: bool,
     /// Until when; for ever if absent.
     #[serde(default)]
     pub until: Option<Timestamp>,

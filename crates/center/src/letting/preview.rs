@@ -3,10 +3,14 @@
 
 use policy::replay::{End, EndKind, Lack, TripletKeys, Triplets, forecast, recorded_triplet};
 use serde::{Deserialize, Serialize};
+use types::evidence::Need;
+use types::lists::SenderPattern;
 use types::{Caller, Event, OutcomeKind, Permission, PolicyRef, Reason};
 
-use super::{SenderDecision, SenderVerdict};
+use super::saving::covers;
+use super::{SenderDecision, SenderVerdict, known_late};
 use crate::explain::decider::need_title;
+use crate::replay::ReplayChange;
 use crate::sight::Seen;
 use crate::{Center, CenterError, permit};
 
@@ -20,6 +24,10 @@ pub struct SenderPreview {
     /// How the attempt would end: `accepted`, `held`, `deferred`, `rejected`,
     /// or `unknown` where what was recorded does not say.
     pub end: String,
+    /// What the entry cannot do, whatever the attempt, because what it looks at
+    /// is known only when the message is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_late: Option<String>,
 }
 
 impl Center {
@@ -65,10 +73,17 @@ impl Seen<'_> {
         let mut table = Triplets::new(set.base().greylist, 1);
         let end = table.settle(&forecast, wanted, recorded, event.started).end;
         let retried = self.came_back(event)?;
-        Ok(match decision.verdict {
-            SenderVerdict::Permit => permitted(event, &end, retried),
-            SenderVerdict::Block => blocked(&end),
-        })
+        let (helps, text) = match (unproved(&end, decision), decision.verdict) {
+            (Some(text), _) => (false, text.to_owned()),
+            (None, SenderVerdict::Permit) => permitted(event, &end, retried, decision),
+            (None, SenderVerdict::Block) => blocked(&end),
+        };
+        let late = match &change {
+            ReplayChange::Sender(entry) => known_late(entry),
+            _ => None,
+        };
+        let known_late = late.map(str::to_owned);
+        Ok(SenderPreview { text, helps, end: end.kind.slug().to_owned(), known_late })
     }
 
     /// Whether a later attempt of its life-line was taken.
@@ -82,11 +97,28 @@ impl Seen<'_> {
     }
 }
 
-fn permitted(event: &Event, end: &End, retried: bool) -> SenderPreview {
+/// That what the entry looks at was not looked at then, so that nobody knows
+/// whether it would count.
+fn unproved(end: &End, decision: &SenderDecision) -> Option<&'static str> {
+    let Some(Lack::Evidence(Need::Spf | Need::Authentication)) = end.lacks else { return None };
+    match (&decision.sender, decision.authenticated_only) {
+        (SenderPattern::Signed(_), _) => Some(
+            "Whether it was signed was not found out then, so what this would do to it is not known.",
+        ),
+        (SenderPattern::Named(_), true) => Some(
+            "Whether its sender was authenticated was not found out then, so what this would do to \
+             it is not known.",
+        ),
+        (SenderPattern::Named(_), false) => None,
+    }
+}
+
+/// Whether a permit does what is wanted, and what it does.
+fn permitted(event: &Event, end: &End, retried: bool, decision: &SenderDecision) -> (bool, String) {
     let recorded = event.outcome().map(End::recorded);
     let is_same = recorded.is_some_and(|recorded| recorded.is_same(end));
     let passed = event.reason().map_or("what stopped it", Reason::label);
-    let (helps, text) = match (end.kind, end.lacks) {
+    match (end.kind, end.lacks) {
         (EndKind::Accepted, _) if is_same => {
             (true, "It was accepted, and would be again.".to_owned())
         }
@@ -109,13 +141,12 @@ fn permitted(event: &Event, end: &End, retried: bool) -> SenderPreview {
                 need_title(need)
             ),
         ),
-        _ => (false, still(end, is_same)),
-    };
-    SenderPreview { text, helps, end: end.kind.slug().to_owned() }
+        _ => (false, still(event, end, is_same, decision)),
+    }
 }
 
 /// Why a permit does not help.
-fn still(end: &End, is_same: bool) -> String {
+fn still(event: &Event, end: &End, is_same: bool, decision: &SenderDecision) -> String {
     let label = end.reason.map_or("what decided", Reason::label);
     let by = end.policy.as_ref().map_or(String::new(), by);
     let (again, verb) = (if is_same { "still" } else { "then" }, verb(end.kind));
@@ -125,11 +156,13 @@ fn still(end: &End, is_same: bool) -> String {
              everyone only one that is less specific"
                 .to_owned()
         }
-        Some(Reason::GreylistFirstSeen | Reason::GreylistTooEarly) => {
-            "this permit does not cover the envelope sender, and the author is known only when \
-             the message is there"
-                .to_owned()
-        }
+        Some(
+            Reason::GreylistFirstSeen
+            | Reason::GreylistTooEarly
+            | Reason::RblListed
+            | Reason::ReputationRejected
+            | Reason::ReputationTemporary,
+        ) => too_late(event, decision).to_owned(),
         Some(Reason::BlockedManualEnvelope | Reason::BlockedManualHeader) => {
             "another entry of the recipient names this sender more precisely".to_owned()
         }
@@ -138,7 +171,30 @@ fn still(end: &End, is_same: bool) -> String {
     format!("It would {again} be {verb}{by}: “{label}”, because {because}.")
 }
 
-fn blocked(end: &End) -> SenderPreview {
+/// Why a permit does not skip what it skips otherwise.
+fn too_late(event: &Event, decision: &SenderDecision) -> &'static str {
+    let SenderPattern::Named(pattern) = &decision.sender else {
+        return "a signature is known only when the message is there";
+    };
+    let envelope = event.subject.reverse_path.as_deref().and_then(|path| path.address());
+    match envelope.is_some_and(|address| covers(pattern, address)) {
+        false => {
+            "this permit does not cover the envelope sender, and the author is known only when the \
+             message is there"
+        }
+        true if decision.authenticated_only => {
+            "SPF did not prove its sender, and whether DKIM does is known only when the message is \
+             there"
+        }
+        true => {
+            "authentication of its sender failed, and then no permit counts, or a more specific \
+             policy takes this one out"
+        }
+    }
+}
+
+/// Whether a block does what is wanted, and what it does.
+fn blocked(end: &End) -> (bool, String) {
     let is_block = end.reason.is_some_and(|reason| reason.slug().starts_with("blocked."));
     let text = match (is_block, end.kind) {
         (true, _) => "It would now be refused.".to_owned(),
@@ -147,6 +203,11 @@ fn blocked(end: &End) -> SenderPreview {
             verb(end.kind),
             end.reason.map_or("what decided", Reason::label)
         ),
+        (false, EndKind::Unknown) => {
+            "Whether it would be refused is not known: its content was never sent, or a check that \
+             would be asked now was not asked then."
+                .to_owned()
+        }
         (false, _) => {
             let by = end.policy.as_ref().map_or(String::new(), by);
             format!(
@@ -155,7 +216,7 @@ fn blocked(end: &End) -> SenderPreview {
             )
         }
     };
-    SenderPreview { text, helps: is_block, end: end.kind.slug().to_owned() }
+    (is_block, text)
 }
 
 fn verb(kind: EndKind) -> &'static str {

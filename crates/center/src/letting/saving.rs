@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use store::state::audit::AuditQuery;
 use store::state::{Difference, Edit, Object, ObjectKey};
 use types::address::parent_of;
-use types::lists::{ManagedSender, Pattern};
+use types::lists::{ManagedSender, Pattern, SenderPattern};
 use types::policy::{BasePolicies, BlockOption, PermitOption, PolicyOption, Scope, Validity};
 use types::{Caller, EmailAddress, Event, ForwardPath, Permission, Policy, Timestamp};
 
@@ -80,7 +80,8 @@ impl Center {
         match decision.whom {
             Whom::Everyone => {
                 permit(caller, Permission::EditPolicies)?;
-                Ok(ReplayChange::Policy(Box::new(policy(event, decision))))
+                let policy = policy(event, decision).map_err(CenterError::invalid)?;
+                Ok(ReplayChange::Policy(Box::new(policy)))
             }
             Whom::Recipient => {
                 let base = self.parts.activator.base();
@@ -95,6 +96,7 @@ impl Center {
                     sender: decision.sender.clone(),
                     recipient: recipient.clone(),
                     action: decision.verdict.action(),
+                    authenticated_only: decision.authenticated_only,
                     note: decision.note.trim().to_owned(),
                     created_by: caller.name.to_string(),
                     created: now,
@@ -172,18 +174,32 @@ fn inverse(made: Difference) -> Option<Edit> {
     })
 }
 
-/// The policy that a decision for everyone is.
-fn policy(event: &Event, decision: &SenderDecision) -> Policy {
+/// The policy that a decision for everyone is, or why none says so: policies
+/// look at addresses, and what a failure of authentication means is theirs to
+/// say for all permits at once.
+fn policy(event: &Event, decision: &SenderDecision) -> Result<Policy, &'static str> {
+    let SenderPattern::Named(sender) = &decision.sender else {
+        return Err(
+            "a policy names its senders by address or domain; the domain of a signature can stand \
+             in the list of one recipient",
+        );
+    };
+    if decision.authenticated_only {
+        return Err(
+            "a permit for everyone is not limited to authenticated mail; the DNS Authentication \
+             policies say which results take permits out",
+        );
+    }
     let option = match decision.verdict {
         SenderVerdict::Permit => PolicyOption::PermittedSenders(PermitOption::Permit),
         SenderVerdict::Block => PolicyOption::BlockedSenders(BlockOption::Block),
     };
-    let from = match &decision.sender {
+    let from = match sender {
         Pattern::Address(address) => Scope::Address(address.clone()),
         Pattern::Domain(domain) => Scope::Domain(domain.clone()),
     };
     let envelope = event.subject.reverse_path.as_deref().and_then(|path| path.address());
-    let named = envelope.is_some_and(|address| covers(&decision.sender, address));
+    let named = envelope.is_some_and(|address| covers(sender, address));
     let based_on = match named {
         true => types::policy::AddressBasis::Envelope,
         false => types::policy::AddressBasis::Header,
@@ -196,11 +212,10 @@ fn policy(event: &Event, decision: &SenderDecision) -> Policy {
         SenderVerdict::Permit => "Permit",
         SenderVerdict::Block => "Block",
     };
-    Policy {
+    Ok(Policy {
         id: None,
         narrative: format!(
-            "{verb} {} for everyone, from attempt {}{remark}",
-            decision.sender,
+            "{verb} {sender} for everyone, from attempt {}{remark}",
             event.reference()
         ),
         option,
@@ -213,11 +228,11 @@ fn policy(event: &Event, decision: &SenderDecision) -> Policy {
         mode: Default::default(),
         overrides: false,
         bidirectional: false,
-    }
+    })
 }
 
 /// Whether a pattern covers an address.
-fn covers(pattern: &Pattern, address: &EmailAddress) -> bool {
+pub(super) fn covers(pattern: &Pattern, address: &EmailAddress) -> bool {
     let domain = address.domain_key();
     match pattern {
         Pattern::Address(other) => other.key() == address.key(),
@@ -240,6 +255,7 @@ fn described(event: &Event, decision: &SenderDecision) -> String {
         _ => "everyone",
     };
     let until = decision.until.map_or(String::new(), |until: Timestamp| format!(" until {until}"));
-    let text = format!("{verb} {} for {whom}{until}.", decision.sender);
+    let only = if decision.authenticated_only { " if it is authenticated" } else { "" };
+    let text = format!("{verb} {} for {whom}{only}{until}.", decision.sender);
     crate::presentable(&text).into_owned()
 }

@@ -77,8 +77,9 @@ pub(crate) fn waits(gateway: &Gateway, refused: &Event) {
 }
 
 fn decision(verdict: SenderVerdict, sender: &str, whom: Whom) -> SenderDecision {
-    let note = String::new();
-    SenderDecision { verdict, sender: sender.parse().unwrap(), whom, until: None, note }
+    let (authenticated_only, note) = (false, String::new());
+    let sender = sender.parse().unwrap();
+    SenderDecision { verdict, sender, whom, authenticated_only, until: None, note }
 }
 
 #[test]
@@ -348,4 +349,73 @@ fn an_exception_is_offered_to_whoever_may_edit_policies() {
     assert_eq!(whose, ["this sender", "this server"]);
     assert_eq!(gateway.center.policies(&root()).unwrap().policies.len(), 0, "nothing is stored");
     assert!(gateway.center.why(&helpdesk(), &named).unwrap().exceptions.is_empty());
+}
+
+/// The same attempt again, of which more was found.
+fn found_more(gateway: &Gateway, number: u64, finding: Finding) -> String {
+    let mut event = greylisted(gateway, "ann@sender.example");
+    event.id = crate::tests::event_id(200 + number);
+    event.record.evidence.add(finding);
+    gateway.center.memory.of_house().record(vec![event.clone()]).unwrap();
+    event.id.to_string()
+}
+
+#[test]
+fn a_permit_for_authenticated_mail_says_whether_it_would_have_counted() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let permit = SenderDecision {
+        authenticated_only: true,
+        ..decision(SenderVerdict::Permit, "ann@sender.example", Whom::Recipient)
+    };
+    let preview = |name: &str, decision: &SenderDecision| {
+        center.preview_sender(&root(), name, decision).unwrap()
+    };
+    let unasked = greylisted(&gateway, "ann@sender.example").id.to_string();
+    let said = preview(&unasked, &permit);
+    assert!(!said.helps && said.text.contains("was not found out then"), "{said:?}");
+    assert!(said.known_late.as_ref().unwrap().contains("Where only DKIM does"), "{said:?}");
+    let proven = found_more(&gateway, 1, crate::proofs::spf_passes("sender.example"));
+    let said = preview(&proven, &permit);
+    assert!(said.helps && said.text.contains("It would now get past"), "{said:?}");
+    let forged = found_more(&gateway, 2, crate::proofs::spf_passes("elsewhere.example"));
+    let said = preview(&forged, &permit);
+    assert!(!said.helps && said.text.contains("SPF did not prove its sender"), "{said:?}");
+    let done = center.decide_sender(&helpdesk(), &proven, &permit).unwrap();
+    assert_eq!(
+        done.text,
+        "Permitted ann@sender.example for bob@corp.example if it is authenticated."
+    );
+    assert!(center.senders(&root(), &Default::default()).unwrap()[0].sender.authenticated_only);
+    let block = SenderDecision { verdict: SenderVerdict::Block, ..permit.clone() };
+    let refused = center.preview_sender(&root(), &proven, &block).unwrap_err();
+    assert!(refused.to_string().contains("only a permit can be limited"), "{refused}");
+    let everyone = SenderDecision { whom: Whom::Everyone, ..permit };
+    let refused = center.preview_sender(&root(), &proven, &everyone).unwrap_err();
+    assert!(refused.to_string().contains("DNS Authentication"), "{refused}");
+}
+
+#[test]
+fn who_signed_a_message_can_be_meant_and_is_known_late() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let name = found_more(&gateway, 1, crate::proofs::signed_by("list.example"));
+    let offer = center.sender_offer(&root(), &name, SenderVerdict::Permit).unwrap();
+    let signed = offer.scopes.iter().find(|scope| scope.sender == "dkim:list.example").unwrap();
+    assert!(!signed.advised && signed.refused.is_none(), "{signed:?}");
+    assert!(signed.warning.as_ref().unwrap().contains("cannot skip greylisting"), "{signed:?}");
+    let permit = decision(SenderVerdict::Permit, "dkim:list.example", Whom::Recipient);
+    let preview = center.preview_sender(&root(), &name, &permit).unwrap();
+    assert!(!preview.helps, "{preview:?}");
+    assert!(preview.text.contains("a signature is known only when the message is there"));
+    assert!(preview.known_late.unwrap().contains("cannot skip greylisting"));
+    let everyone = SenderDecision { whom: Whom::Everyone, ..permit.clone() };
+    let refused = center.preview_sender(&root(), &name, &everyone).unwrap_err();
+    assert!(refused.to_string().contains("the list of one recipient"), "{refused}");
+    let done = center.decide_sender(&root(), &name, &permit).unwrap();
+    assert_eq!(done.text, "Permitted dkim:list.example for bob@corp.example.");
+    let own = found_more(&gateway, 2, crate::proofs::signed_by("corp.example"));
+    let offer = center.sender_offer(&root(), &own, SenderVerdict::Permit).unwrap();
+    let signed = offer.scopes.iter().find(|scope| scope.sender == "dkim:corp.example").unwrap();
+    assert!(signed.refused.as_ref().unwrap().contains("that anybody sends again"), "{signed:?}");
 }

@@ -1,5 +1,6 @@
 //! What permits skip and never skip, and what is gone, in words.
 
+use types::lists::{ManagedSender, SenderAction, SenderPattern};
 use types::{Event, Outcome};
 
 /// What a permit skips (policies.md, *What "permitted" skips*).
@@ -32,6 +33,27 @@ pub const NOT_FROM_THE_WORLD: &str = "Permits and blocks of senders count for ma
 pub(crate) fn beyond_lists(event: &Event) -> Option<&'static str> {
     let direction = event.subject.client.client.direction;
     (!direction.is_inbound()).then_some(NOT_FROM_THE_WORLD)
+}
+
+/// What an entry cannot do because what it looks at is known only when the
+/// message is there.
+pub(crate) fn known_late(entry: &ManagedSender) -> Option<&'static str> {
+    match (entry.action, &entry.sender, entry.authenticated_only) {
+        (SenderAction::Disabled, ..) | (_, SenderPattern::Named(_), false) => None,
+        (SenderAction::Block, SenderPattern::Signed(_), _) => Some(
+            "A signature is known only when the message is there, so mail is refused after its \
+             content was sent.",
+        ),
+        (SenderAction::Permit | SenderAction::Auto, SenderPattern::Signed(_), _) => Some(
+            "A signature is known only when the message is there, so this cannot skip greylisting, \
+             reputation or block lists.",
+        ),
+        (_, SenderPattern::Named(_), true) => Some(
+            "Where SPF proves the sender, this counts from the start. Where only DKIM does, that is \
+             known when the message is there, and it skips neither greylisting nor reputation nor \
+             block lists.",
+        ),
+    }
 }
 
 /// Why nothing of an attempt can be released.

@@ -19,7 +19,8 @@ pub(crate) const IMPORT_ROWS_MAX: usize = 1_000_000;
 /// Most problems reported of one file; a person reads the first few.
 pub(crate) const PROBLEMS_MAX: usize = 100;
 /// The columns of the file.
-const COLUMNS: [&str; 5] = ["sender", "recipient", "action", "note", "valid_until"];
+const COLUMNS: [&str; 6] =
+    ["sender", "recipient", "action", "note", "valid_until", "authenticated_only"];
 /// How many of them a file must have.
 const NEEDED: usize = 3;
 
@@ -81,7 +82,7 @@ impl Center {
     }
 
     /// Reads entries from CSV with the columns sender, recipient, action and,
-    /// if there are, note and valid_until. With `partial`, good lines are
+    /// if there are, note, valid_until and authenticated_only. With `partial`, good lines are
     /// stored even if others are not; else one bad line leaves all unchanged.
     /// With `dry_run` nothing is stored, and bad lines are no error.
     ///
@@ -178,7 +179,7 @@ fn put(differences: &[Difference]) -> usize {
     differences.iter().filter(|difference| difference.after.is_some()).count()
 }
 
-fn record(sender: &ManagedSender) -> [String; 5] {
+fn record(sender: &ManagedSender) -> [String; COLUMNS.len()] {
     let cell = |text: &str| spreadsheet_safe(text).into_owned();
     [
         cell(&sender.sender.to_string()),
@@ -186,12 +187,13 @@ fn record(sender: &ManagedSender) -> [String; 5] {
         sender.action.slug().to_owned(),
         cell(&sender.note),
         sender.valid_until.map(|until| until.to_string()).unwrap_or_default(),
+        if sender.authenticated_only { YES } else { "" }.to_owned(),
     ]
 }
 
 /// The entry of a line.
 fn entry(
-    [sender, recipient, action, note, until]: [&str; COLUMNS.len()],
+    [sender, recipient, action, note, until, authenticated]: [&str; COLUMNS.len()],
 ) -> Result<ManagedSender, String> {
     let valid_until = match until {
         "" => None,
@@ -202,12 +204,24 @@ fn entry(
         sender: sender.parse().map_err(|e| format!("sender {sender:?}: {e}"))?,
         recipient: recipient.parse().map_err(|e| format!("recipient {recipient:?}: {e}"))?,
         action: sender_action(action)?,
+        authenticated_only: yes_or_no(authenticated)?,
         note: note.to_owned(),
         created_by: String::new(),
         created: types::Timestamp::EPOCH,
         created_from: None,
         valid_until,
     })
+}
+
+/// What a cell says that is true.
+const YES: &str = "true";
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        YES => Ok(true),
+        "" | "false" => Ok(false),
+        _ => Err(format!("authenticated_only {text:?}: expected true, false or nothing")),
+    }
 }
 
 fn sender_action(text: &str) -> Result<SenderAction, String> {

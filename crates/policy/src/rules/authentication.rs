@@ -13,6 +13,7 @@ use types::{
 
 use super::RuleAnswer;
 use crate::decide::Case;
+use crate::proof::{Proof, proof};
 
 /// What an action leads to: the reason of a refusal, and the code of a
 /// deferral where it is not that of SPF.
@@ -30,12 +31,13 @@ const DKIM: Means = Means { check: CheckName::Dkim, reject: Reason::AuthDkim, te
 const DMARC: Means = Means { check: CheckName::Dmarc, reject: Reason::AuthDmarc, temporary: LATER };
 
 /// At RCPT: SPF has to be known before the lists of senders are weighed,
-/// because its result may take permits out.
+/// because its result may take permits out, and an entry of the recipient's
+/// may count for authenticated mail alone.
 pub(crate) fn spf_known(case: &mut Case<'_>) -> RuleAnswer {
     let looks = case.authentication().is_some_and(|(definition, _)| !definition.spf.is_empty());
     match looks && case.evidence.latest(CheckName::Spf).is_none() {
         true => RuleAnswer::Needs(Need::Spf),
-        false => RuleAnswer::NotMine,
+        false => entries_known(case),
     }
 }
 
@@ -46,8 +48,13 @@ pub(crate) fn signatures_known(case: &mut Case<'_>) -> RuleAnswer {
         .is_some_and(|(definition, _)| !definition.dkim.is_empty() || !definition.dmarc.is_empty());
     match looks && case.evidence.latest(CheckName::Dkim).is_none() {
         true => RuleAnswer::Needs(Need::Authentication),
-        false => RuleAnswer::NotMine,
+        false => entries_known(case),
     }
+}
+
+/// What is asked for the sake of the recipient's entries.
+fn entries_known(case: &mut Case<'_>) -> RuleAnswer {
+    case.entries().lacks.map_or(RuleAnswer::NotMine, RuleAnswer::Needs)
 }
 
 /// The result of SPF, where the definition does something about it.
@@ -272,50 +279,4 @@ impl<'a> Guard<'a> {
             Scope::Internal | Scope::Everyone | Scope::Group(_) => case.set.is_internal(domain),
         }
     }
-}
-
-/// Whether anything proves that a domain stands behind a message, from the
-/// weakest to the strongest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Proof {
-    Missing,
-    /// A question was not answered that could have.
-    Open,
-    /// There is a signature that is not looked at, because the header is
-    /// larger than any of ours. Coming back would not help, and to let it pass
-    /// would be a way around for everybody: somebody has to look.
-    Unseen,
-    Given,
-}
-
-/// What SPF, DKIM and DMARC prove of `domain`. A name below the domain speaks
-/// for it; one above may belong to others.
-fn proof(evidence: &Evidence, domain: &str) -> Proof {
-    let mut proof = Proof::Missing;
-    if let Some(Observed::Spf(facts)) = evidence.latest(CheckName::Spf)
-        && is_within(&facts.domain, domain)
-    {
-        match facts.result {
-            SpfResult::Pass => return Proof::Given,
-            SpfResult::TempError => proof = Proof::Open,
-            _ => {}
-        }
-    }
-    if let Some(Observed::Dkim(facts)) = evidence.latest(CheckName::Dkim) {
-        for one in facts.signatures.iter().filter(|one| is_within(&one.domain, domain)) {
-            match (one.result, one.flaw) {
-                (DkimResult::Pass, _) => return Proof::Given,
-                (DkimResult::TempError, _) => proof = Proof::Open,
-                (_, Some(Flaw::TooLarge)) if proof == Proof::Missing => proof = Proof::Unseen,
-                _ => {}
-            }
-        }
-    }
-    if let Some(Observed::Dmarc(facts)) = evidence.latest(CheckName::Dmarc)
-        && facts.domain == domain
-        && facts.result == DmarcResult::Pass
-    {
-        return Proof::Given;
-    }
-    proof
 }

@@ -141,7 +141,7 @@ pub(super) const NULL_MX: Rule = rule(
 .open("nothing follows");
 pub(super) const SPF_KNOWN: Rule = rule(
     "SPF is asked for",
-    "whether a DNS Authentication definition looks at SPF",
+    "whether a DNS Authentication definition looks at SPF, or an entry of the recipient's that counts for authenticated mail alone",
     &[],
     spf_known,
 )
@@ -167,7 +167,7 @@ pub(super) const BLOCKED_BY_ADMINISTRATOR: Rule = rule(
 );
 pub(super) const BLOCKED_BY_RECIPIENT: Rule = rule(
     "Managed senders",
-    "the recipient's own list; at DATA for the author too",
+    "the recipient's own list; at DATA for the author and the DKIM signatures too",
     &[Reason::BlockedManualEnvelope, Reason::BlockedManualHeader],
     blocked_by_recipient,
 );
@@ -218,7 +218,7 @@ pub(super) const RECEIVED_SIZE: Rule =
 pub(super) const HOPS: Rule = rule("Hops", "the Received fields", &[Reason::Loop], hops);
 pub(super) const SIGNATURES_KNOWN: Rule = rule(
     "DKIM and DMARC are asked for",
-    "whether a DNS Authentication definition looks at them",
+    "whether a DNS Authentication definition looks at them, or an entry of the recipient's",
     &[],
     signatures_known,
 )

@@ -12,7 +12,7 @@ fn the_example_is_read_validated_and_written_back() {
     let document = Document::parse(EXAMPLE).unwrap();
     assert_eq!(document.policies.len(), 7);
     assert_eq!(document.groups.len(), 3);
-    assert_eq!(document.managed_senders.len(), 2);
+    assert_eq!(document.managed_senders.len(), 4);
     let policies = document.policies.iter().cloned();
     let objects = PolicyObjects {
         policies: policies

@@ -7,6 +7,7 @@ mod changes;
 mod connection;
 mod documents;
 mod geography;
+mod managed;
 mod order;
 mod outbound;
 mod precedence;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use types::definition::DefinitionChoice;
 use types::evidence::{Evidence, Need, Parties};
 use types::finding::{Finding, HistoryFacts, RecipientAnswer, TripletFacts, TripletState};
-use types::lists::{Group, ManagedSender, Pattern, SenderAction};
+use types::lists::{Group, ManagedSender, Pattern, SenderAction, SenderPattern};
 use types::policy::*;
 use types::*;
 
@@ -55,7 +56,8 @@ pub(crate) fn base() -> BasePolicies {
 /// group Staff: bob@corp.example, sub.corp.example
 /// ```
 ///
-/// A line with `for` is a managed sender.
+/// A line with `for` is a managed sender; `if_authenticated` and `until TIME`
+/// can follow it.
 pub(crate) fn objects(lines: &str) -> PolicyObjects {
     let mut objects = PolicyObjects::default();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -100,13 +102,20 @@ fn managed(line: &str) -> ManagedSender {
     assert_eq!(next(), "for");
     let recipient = next().parse().unwrap();
     assert_eq!(next(), "from");
-    let sender: Pattern = next().parse().unwrap();
-    let valid_until = (next() == "until").then(|| next().parse().unwrap());
+    let sender: SenderPattern = next().parse().unwrap();
+    let (mut authenticated_only, mut valid_until) = (false, None);
+    while let word @ ("if_authenticated" | "until") = next() {
+        match word {
+            "until" => valid_until = Some(next().parse().unwrap()),
+            _ => authenticated_only = true,
+        }
+    }
     ManagedSender {
         id: Some(id),
         sender,
         recipient,
         action,
+        authenticated_only,
         note: String::new(),
         created_by: String::new(),
         created: Timestamp::EPOCH,

@@ -8,6 +8,7 @@ use super::*;
 use crate::groups::GroupTree;
 use crate::index::PolicyIndex;
 use crate::patterns::Rank;
+use crate::senders::SenderMatch;
 use crate::sources::host_domain;
 
 const ADDRESSES: &[&str] = &[
@@ -102,16 +103,31 @@ pub(super) fn groups() -> impl Strategy<Value = Vec<Group>> {
 pub(super) fn senders() -> impl Strategy<Value = Vec<ManagedSender>> {
     let action = select(&["permit", "block", "auto", "disabled"][..]);
     let recipient = select(&ADDRESSES[..3]);
-    let sender =
-        select(&["a@x.example", "x.example", "*.x.example", "y.x.example", "*.example"][..]);
-    let until = select(&["", "until 2026-01-01T00:00:00Z"][..]);
-    proptest::collection::vec((action, recipient, sender, until), 0..12).prop_map(|entries| {
-        let line = |(id, (action, recipient, sender, until))| {
-            format!("#{id} {action} for {recipient} from {sender} {until}")
+    let sender = select(SENDERS);
+    let words = select(&["", "until 2026-01-01T00:00:00Z", "if_authenticated"][..]);
+    proptest::collection::vec((action, recipient, sender, words), 0..12).prop_map(|entries| {
+        let line = |(id, (action, recipient, sender, words))| {
+            // A block of authenticated mail alone is refused.
+            let is_refused = action == "block" && words == "if_authenticated";
+            let words = if is_refused { "" } else { words };
+            format!("#{id} {action} for {recipient} from {sender} {words}")
         };
         (100..).zip(entries).map(|entry| managed(&line(entry))).collect()
     })
 }
+
+const SENDERS: &[&str] = &[
+    "a@x.example",
+    "x.example",
+    "*.x.example",
+    "y.x.example",
+    "*.example",
+    "dkim:x.example",
+    "dkim:*.x.example",
+    "dkim:y.x.example",
+];
+/// Who signs.
+const SIGNERS: &[&str] = &["x.example", "y.x.example", "z.y.x.example", "example"];
 
 /// Senders none of whom is a permit for our own domains.
 fn allowed_senders() -> impl Strategy<Value = Vec<ManagedSender>> {
@@ -297,7 +313,7 @@ proptest! {
 proptest! {
     #[test]
     fn the_table_of_senders_finds_what_a_scan_finds(
-        before in allowed_senders(), after in allowed_senders(), mail in mails(),
+        before in allowed_senders(), after in allowed_senders(), mail in mails(), signer in select(SIGNERS),
     ) {
         let set = compile(PolicyObjects { managed_senders: before.clone(), ..Default::default() });
         let changes: Vec<SenderChange> = after.iter().cloned().map(SenderChange::Put).collect();
@@ -312,15 +328,35 @@ proptest! {
             entry.action != SenderAction::Disabled
                 && entry.valid_until.is_none_or(|until| NOW < until)
                 && entry.recipient.key() == recipient
-                && !sender.is_empty()
-                && pattern_covers(&entry.sender, sender)
         };
-        let mut expected: Vec<PolicyId> = list.iter().filter(applies).filter_map(|e| e.id).collect();
-        expected.sort();
-        let matches = set.senders().matches(NOW, recipient, sender);
-        let mut found: Vec<PolicyId> = matches.map(|found| found.facts.id).collect();
-        found.sort();
-        prop_assert_eq!(found, expected);
+        let ids = |covers: &dyn Fn(&SenderPattern) -> bool| {
+            let covering = list.iter().filter(applies).filter(|entry| covers(&entry.sender));
+            let mut ids: Vec<PolicyId> = covering.filter_map(|entry| entry.id).collect();
+            ids.sort();
+            ids
+        };
+        let found = |matches: &mut dyn Iterator<Item = SenderMatch>| {
+            let mut ids: Vec<PolicyId> = matches.map(|found| found.facts.id).collect();
+            ids.sort();
+            ids
+        };
+        let in_list = set.senders().list(recipient);
+        let by_address = |pattern: &SenderPattern| {
+            let named = pattern.named().filter(|_| !sender.is_empty());
+            named.is_some_and(|named| pattern_covers(named, sender))
+        };
+        prop_assert_eq!(found(&mut in_list.of_address(NOW, sender)), ids(&by_address));
+        let by_signature = |pattern: &SenderPattern| match pattern {
+            SenderPattern::Signed(domain) => domain.matches(signer),
+            SenderPattern::Named(_) => false,
+        };
+        let at_signer = format!("@{signer}");
+        prop_assert_eq!(found(&mut in_list.of_signature(NOW, &at_signer)), ids(&by_signature));
+        let of_recipient = || list.iter().filter(|entry| entry.recipient.key() == recipient);
+        let looks = of_recipient().any(|entry| {
+            entry.authenticated_only || matches!(entry.sender, SenderPattern::Signed(_))
+        });
+        prop_assert!(!looks || set.list_authenticates(&mail.to));
         prop_assert_eq!(set.managed_senders(), list.len());
     }
 
@@ -330,7 +366,7 @@ proptest! {
     ) {
         let set = compiled(PolicyObjects { policies, groups, managed_senders, ..Default::default() });
         let (ruling, asked) = mail.decide(&set);
-        prop_assert!(asked.len() <= 4);
+        prop_assert!(asked.len() <= 6);
         let again = set.decide(mail.stage, NOW, &mail.parties(), &mail.evidence);
         prop_assert_eq!(&again, &ruling, "the same evidence gives the same ruling");
         for stage in Stage::ALL {

@@ -5,7 +5,7 @@ use api::client::encoded;
 use center::letting::{SenderDecided, SenderOffer, SenderPreview, SenderVerdict};
 use serde_json::{Value as Json, json};
 use types::Timestamp;
-use types::lists::Pattern;
+use types::lists::SenderPattern;
 
 use super::arguments::{DecideArguments, Global};
 use super::exit::{Exit, Failure};
@@ -26,7 +26,7 @@ pub(super) fn decide(
     let output = Output::new(global.json);
     let path = format!("/attempts/{}/senders", encoded(&arguments.reference));
     let offer: SenderOffer = server.get(&format!("{path}?verdict={}", verdict.slug()))?;
-    let sender: Pattern = match &arguments.sender {
+    let sender: SenderPattern = match &arguments.sender {
         Some(text) => typed("--sender", text)?,
         None => {
             let advised = offer.scopes.iter().find(|scope| scope.advised);
@@ -41,6 +41,7 @@ pub(super) fn decide(
     let decision = json!({
         "verdict": verdict,
         "sender": sender,
+        "authenticated_only": arguments.authenticated_only,
         "whom": if arguments.everyone { "everyone" } else { "recipient" },
         "until": until.map(|at| typed::<Timestamp>("--until", at)).transpose()?,
         "note": arguments.note,
@@ -69,7 +70,7 @@ pub(super) fn decide(
 }
 
 /// What can be meant, and what it would do.
-fn before(offer: &SenderOffer, sender: &Pattern, preview: &SenderPreview) -> String {
+fn before(offer: &SenderOffer, sender: &SenderPattern, preview: &SenderPreview) -> String {
     let mut text = String::new();
     for line in offer.gone.iter().chain(&offer.notices) {
         text += &format!("{line}\n");
@@ -83,7 +84,11 @@ fn before(offer: &SenderOffer, sender: &Pattern, preview: &SenderPreview) -> Str
         }
         text.push('\n');
     }
-    text + &preview.text
+    text += &preview.text;
+    if let Some(late) = &preview.known_late {
+        text += &format!("\n{late}");
+    }
+    text
 }
 
 fn read<T: serde::de::DeserializeOwned>(answer: Json) -> Result<T, Failure> {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use api::client::{encoded, path_with};
 use center::letting::SenderVerdict;
 use serde_json::{Value as Json, json};
-use types::lists::Pattern;
+use types::lists::{Pattern, SenderPattern};
 use types::{EmailAddress, Policy, Timestamp};
 
 use super::arguments::{Change, Global, GroupCommand, PolicyCommand, SendersCommand};
@@ -56,6 +56,7 @@ const SENDERS: &[Column] = &[
     ("Action", "/sender/action"),
     ("Sender", "/sender/sender"),
     ("Recipient", "/sender/recipient"),
+    ("If authenticated", "/sender/authenticated_only"),
     ("Until", "/sender/valid_until"),
     ("Note", "/sender/note"),
     ("Hits", "/hits/count"),
@@ -378,11 +379,12 @@ pub(super) fn senders(global: &Global, command: &SendersCommand) -> Result<Exit,
             };
             output.found(SENDERS, &list(&server, text, *limit)?, otherwise)?;
         }
-        SendersCommand::Add { action, sender, recipient, note, until } => {
+        SendersCommand::Add { action, sender, recipient, authenticated_only, note, until } => {
             let entry = json!({
-                "sender": typed::<Pattern>("sender", sender)?,
+                "sender": typed::<SenderPattern>("sender", sender)?,
                 "recipient": typed::<EmailAddress>("recipient", recipient)?,
                 "action": action.slug(),
+                "authenticated_only": authenticated_only,
                 "note": note,
                 "valid_until": until.as_deref().map(|at| typed::<Timestamp>("--until", at)).transpose()?,
             });

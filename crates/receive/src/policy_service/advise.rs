@@ -44,7 +44,7 @@ impl Desk {
         mode: AdviceMode,
     ) -> PolicyAdvice {
         self.seek_sender_domain().await;
-        self.begin_late_spf();
+        self.begin_late_spf(&recipient);
         let attempt = self.next_attempt();
         let open = self.opened(attempt, Some(recipient), Stage::Rcpt);
         // If the task is dropped meanwhile, the attempt still gets its end.

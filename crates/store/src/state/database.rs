@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::contract::StoreError;
 
 /// The format this program writes.
-const FORMAT: u32 = 16;
+const FORMAT: u32 = 17;
 /// The steps from each format to the next.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("schema.sql"),
@@ -30,6 +30,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("transport.sql"),
     include_str!("pushed_out.sql"),
     include_str!("directory_groups.sql"),
+    include_str!("sender_kinds.sql"),
 ];
 /// How long to wait for another process that holds the database.
 const BUSY: Duration = Duration::from_secs(2);

@@ -206,6 +206,8 @@ mod tests {
         // As a program of format 15 left it.
         raw.execute_batch(
             "DROP INDEX groups_by_origin;
+            ALTER TABLE senders DROP COLUMN kind;
+            ALTER TABLE senders DROP COLUMN authenticated_only;
             INSERT INTO groups VALUES ('corp:Old', '{\"name\":\"corp:Old\",\"members\":[]}', 1,
                 'people', 0, 'ann', 0, 'ann');
             PRAGMA user_version = 15",

@@ -28,6 +28,8 @@ mod objects;
 mod recipients;
 mod requests;
 mod rows;
+#[cfg(test)]
+mod sender_tests;
 mod sqlite;
 mod sqlite_account_changes;
 mod sqlite_accounts;

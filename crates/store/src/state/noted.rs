@@ -171,7 +171,8 @@ fn name(object: &Object) -> String {
         Object::Group(group) => format!("{} members", group.members.len()),
         Object::Definition(definition) => definition.kind().slug().to_owned(),
         Object::Sender(entry) => {
-            format!("{} {} for {}", entry.action.slug(), entry.sender, entry.recipient)
+            let only = if entry.authenticated_only { ", if authenticated" } else { "" };
+            format!("{} {} for {}{only}", entry.action.slug(), entry.sender, entry.recipient)
         }
     }
 }

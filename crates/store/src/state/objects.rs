@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use types::lists::{Group, ManagedSender, SenderAction};
+use types::lists::{Group, ManagedSender, SenderAction, SenderKind};
 use types::{Actor, Definition, Policy, PolicyId, Sight, Timestamp};
 
 /// Where an object comes from, which decides who may change it.
@@ -251,6 +251,10 @@ pub struct SenderQuery {
     pub text: Option<String>,
     /// Only entries that do this.
     pub action: Option<SenderAction>,
+    /// Only entries that match this kind of thing.
+    pub kind: Option<SenderKind>,
+    /// Only entries that count for authenticated mail alone, or only others.
+    pub authenticated_only: Option<bool>,
     /// Only entries that have not decided since then, and are older.
     pub unused_since: Option<Timestamp>,
     /// Only entries of recipients in here.

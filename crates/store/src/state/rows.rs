@@ -214,11 +214,11 @@ fn put_sender(
     kept: &Provenance,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO senders (id, body, version, origin, created, created_by, changed,
-            changed_by, recipient, sender, action, sought)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            changed_by, recipient, sender, action, sought, kind, authenticated_only)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
         ON CONFLICT (id) DO UPDATE SET body = ?2, version = ?3, origin = ?4, created = ?5,
             created_by = ?6, changed = ?7, changed_by = ?8, recipient = ?9, sender = ?10,
-            action = ?11, sought = ?12";
+            action = ?11, sought = ?12, kind = ?13, authenticated_only = ?14";
     let mut statement = connection.prepare_cached(sql).map_err(refused)?;
     let (created, changed) = (kept.created.as_millis(), kept.changed.as_millis());
     let (origin, version) = (origin_word(kept.origin), number(kept.version));
@@ -239,18 +239,16 @@ fn put_sender(
         recipient,
         pattern,
         action,
-        sought
+        sought,
+        sender.sender.kind().slug(),
+        sender.authenticated_only
     ];
     statement.execute(row).map(drop).map_err(refused)
 }
 
 /// The recipient and the sender of an entry in comparable form.
 pub(super) fn pair(sender: &ManagedSender) -> (String, String) {
-    let pattern = match &sender.sender {
-        types::lists::Pattern::Address(address) => address.key().to_owned(),
-        types::lists::Pattern::Domain(domain) => domain.to_string(),
-    };
-    (sender.recipient.key().to_owned(), pattern)
+    (sender.recipient.key().to_owned(), sender.sender.key())
 }
 
 /// The number of the entry of this pair, if there is one.

@@ -115,6 +115,8 @@ impl PolicyState for SqliteState {
             ("sender = ?", query.sender.as_ref().map(lower)),
             ("instr(sought, ?) > 0", query.text.as_ref().map(lower)),
             ("action = ?", query.action.map(|action| Value::from(action.slug().to_owned()))),
+            ("kind = ?", query.kind.map(|kind| Value::from(kind.slug().to_owned()))),
+            ("authenticated_only = ?", query.authenticated_only.map(|is| i64::from(is).into())),
             (
                 "max(coalesce(last_hit, 0), created) < ?",
                 query.unused_since.map(|since| Value::from(since.as_millis())),

@@ -51,6 +51,7 @@ fn sender(sender: &str, recipient: &str, action: SenderAction) -> ManagedSender 
         sender: sender.parse().unwrap(),
         recipient: recipient.parse().unwrap(),
         action,
+        authenticated_only: false,
         note: String::new(),
         created_by: String::new(),
         created: Timestamp::EPOCH,

@@ -84,10 +84,14 @@ pub enum SendersCommand {
     Add {
         /// What the entry does.
         action: EntryAction,
-        /// An address or a domain.
+        /// An address or a domain; `dkim:DOMAIN` for what that domain has signed.
         sender: String,
         /// Whose list it goes into.
         recipient: String,
+        /// A permit counts only for mail that SPF, DKIM or DMARC proves to be
+        /// from its sender.
+        #[arg(long)]
+        authenticated_only: bool,
         /// A remark.
         #[arg(long, default_value = "")]
         note: String,
@@ -143,12 +147,17 @@ pub enum SendersCommand {
 pub struct DecideArguments {
     /// The reference of the attempt.
     pub reference: String,
-    /// The address or domain that is meant; the advised one if absent.
+    /// The address or domain that is meant, or `dkim:DOMAIN` for what that
+    /// domain has signed; the advised one if absent.
     #[arg(long, value_name = "SENDER")]
     pub sender: Option<String>,
     /// For everyone, as a policy, instead of the recipient alone.
     #[arg(long)]
     pub everyone: bool,
+    /// A permit counts only for mail that SPF, DKIM or DMARC proves to be from
+    /// its sender.
+    #[arg(long, conflicts_with = "everyone")]
+    pub authenticated_only: bool,
     /// Until when it counts, RFC 3339.
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,

@@ -53,6 +53,49 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(page.locator('.empty')).toBeVisible();
     });
 
+    test('an entry can match who signed, or count for authenticated mail alone', async ({ page }) => {
+      const domain = javaScriptEnabled ? 'three.example' : 'four.example';
+      const fill = async (sender) => {
+        await page.getByLabel(/^Sender: an address/).fill(sender);
+        await page.getByLabel('Recipient').fill('ann@corp.example');
+      };
+      await page.goto('/senders/new');
+      await page.getByRole('radio', { name: /^Who signed it/ }).check();
+      await fill(domain);
+      await page.getByLabel('Does').selectOption('block');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await expect(page.locator('main')).toContainText(`sender = "dkim:${domain}"`);
+      await page.goto('/senders/new');
+      await fill(`news@${domain}`);
+      await page.getByRole('checkbox', { name: /^Only if authenticated/ }).check();
+      await page.getByLabel('Does').selectOption('block');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await expect(page.getByRole('alert')).toContainText('only a permit can be limited to what is authenticated');
+      await expect(page.getByRole('checkbox', { name: /^Only if authenticated/ })).toBeChecked();
+      await page.getByLabel('Does').selectOption('permit');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await expect(page.locator('main')).toContainText('authenticated_only = true');
+      await page.goto(`/senders?text=${domain}`);
+      await page.getByLabel('Matches').selectOption('dkim_domain');
+      await page.getByRole('button', { name: 'Show' }).click();
+      await expect(page.locator('tbody tr')).toHaveCount(1);
+      await page.getByRole('link', { name: /^Edit dkim:/ }).click();
+      await expect(page.getByRole('radio', { name: /^Who signed it/ })).toBeChecked();
+      await expect(page.getByLabel(/^Sender: an address/)).toHaveValue(domain);
+      await expect(page.locator('main')).toContainText('mail is refused after its content was sent');
+      await page.goto(`/senders?text=${domain}`);
+      await page.getByLabel('Counts for').selectOption('authenticated mail alone');
+      await page.getByRole('button', { name: 'Show' }).click();
+      await expect(page.locator('tbody tr')).toHaveCount(1);
+      await expect(page.locator('tbody')).toContainText('if authenticated');
+      for (const left of [1, 0]) {
+        await page.goto(`/senders?text=${domain}`);
+        await page.getByRole('button', { name: /^Remove / }).first().click();
+        await page.goto(`/senders?text=${domain}`);
+        await expect(page.locator('tbody tr')).toHaveCount(left);
+      }
+    });
+
     test('the simulator says who wins and who loses', async ({ page }) => {
       await page.goto('/policies/simulator');
       await page.getByLabel('To', { exact: true }).fill('ann@corp.example');

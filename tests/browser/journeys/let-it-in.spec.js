@@ -63,6 +63,22 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(page.getByRole('alert')).toContainText("one of the organisation's own domains");
     });
 
+    test('a permit for authenticated mail says that nothing proved the sender, and so does the record', async ({ page, request }) => {
+      const from = stranger();
+      await refused(page, request, from);
+      await page.getByRole('link', { name: /^Permit for recipient/ }).first().click();
+      await page.getByRole('checkbox', { name: /^Only if authenticated/ }).check();
+      if (!javaScriptEnabled) await page.getByRole('button', { name: 'Preview' }).click();
+      await expect(page.locator('#preview-text')).toContainText('SPF did not prove its sender');
+      await expect(page.locator('#preview-late')).toContainText('Where only DKIM does');
+      await page.getByRole('button', { name: 'Permit', exact: true }).click();
+      await expect(page.locator('main')).toContainText('authenticated_only = true');
+      const again = await send({ from, to: TO });
+      expect(again.code, again.text).toBe(451);
+      await page.goto(`/messages/${again.ref}/verdict`);
+      await expect(page.locator('main')).toContainText('its sender was not authenticated');
+    });
+
     test('for everyone, until a day, as a policy', async ({ page, request }) => {
       const from = stranger();
       await refused(page, request, from);

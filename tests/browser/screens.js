@@ -45,6 +45,7 @@ async function queueWithRows(page, url) {
     await send({ ...PUT_OFF, subject: 'The new opening hours' });
     await open(page, url);
   }
+  if ((await rows.count()) === 0) throw new Error('no message stays in the queue');
 }
 
 /** Who the sign-in service of these screens knows. */

@@ -339,6 +339,26 @@ mod tests {
         assert!(matches!(denied, Err(CenterError::Denied { .. })), "{denied:?}");
     }
 
+    #[test]
+    fn a_document_is_not_refused_for_a_slip_of_the_policy_file() {
+        let gateway = Gateway::new(at(60));
+        let center = &gateway.center;
+        let places = |name: &str, country: &str| {
+            format!(
+                "[[definition]]\nname = \"{name}\"\n[definition.set.geographical_restriction]\n\
+                 action = \"hold\"\ncountries = [\"DE\", \"{country}\"]\n"
+            )
+        };
+        let definitions = Document::parse(&places("of the file", "ZZ")).unwrap().definitions;
+        let of_file = store::state::PolicyDocument { definitions, ..Default::default() };
+        let (actor, note) = ((&root()).into(), String::new());
+        let who = store::state::Authorship { actor, note, at: at(61), expected: None };
+        center.parts.policies.apply_file(&who, of_file).unwrap();
+        center.import_policies(&root(), &places("mine", "FR"), None, "").unwrap();
+        let refused = center.import_policies(&root(), &places("mine", "ZZ"), None, "").unwrap_err();
+        assert!(refused.to_string().contains("no country"), "{refused}");
+    }
+
     fn stored(center: &Center) -> Provenance {
         center.put_definition(&root(), strict("any", "hold"), None, "").unwrap();
         center.definition(&root(), "any").unwrap().provenance

@@ -254,7 +254,11 @@ impl Center {
             .iter()
             .filter(|d| is_managed(&d.provenance) && !named(&d.definition.name));
         objects.definitions.extend(kept.map(|stored| stored.definition.clone()));
-        refuse(policy::validate(&objects, &self.parts.activator.base()), Some(text))
+        // What others wrote is not the document's fault, as long as it can be
+        // compiled with it.
+        let mut problems = policy::unfit(&objects, &self.parts.activator.base());
+        problems.extend(policy::slips(&document.definitions));
+        refuse(problems, Some(text))
     }
 }
 

@@ -101,8 +101,7 @@ fn take(field: &Field<'_>, facts: &mut MessageFacts) {
     } else if field.is("From") {
         take_authors(field, facts);
     } else if field.is("Reply-To") {
-        let room = REPLY_TO_MAX.saturating_sub(facts.reply_to.len());
-        facts.reply_to.extend(mailboxes(field, room));
+        take_reply_to(field, facts);
     } else if field.is("Subject") && facts.subject.is_none() {
         facts.subject = Some(text(field.value_up_to(VALUE_OCTETS_MAX), SUBJECT_CHARS_MAX));
     } else if field.is("Message-ID") && facts.message_id.is_none() {
@@ -164,6 +163,17 @@ fn take_authors(field: &Field<'_>, facts: &mut MessageFacts) {
     if are_more {
         not_read_whole(facts, "more than 8 mailboxes in the From field");
     }
+}
+
+/// Takes the mailboxes of one Reply-To field.
+fn take_reply_to(field: &Field<'_>, facts: &mut MessageFacts) {
+    let room = REPLY_TO_MAX.saturating_sub(facts.reply_to.len());
+    let mut found = mailboxes(field, room.saturating_add(1));
+    if found.len() > room || field.is_longer_than(VALUE_OCTETS_MAX) {
+        unread(facts, "more than 100 mailboxes in the Reply-To field");
+    }
+    found.truncate(room);
+    facts.reply_to.append(&mut found);
 }
 
 /// Says that there are authors whom nobody has looked at: in the record, and
@@ -296,7 +306,7 @@ mod tests {
 
     #[test]
     fn where_answers_shall_go_is_read_like_the_author_and_is_no_author() {
-        let many: Vec<_> = (0..9).map(|n| format!("a{n}@x.example")).collect();
+        let many: Vec<_> = (0..REPLY_TO_MAX).map(|n| format!("a{n}@x.example")).collect();
         let facts = facts(&format!(
             "From: a@x.example\r\nReply-To: Desk <desk@y.example>\r\nreply-to: {}\r\n\r\n",
             many.join(", ")
@@ -305,7 +315,7 @@ mod tests {
         assert_eq!(facts.reply_to.len(), REPLY_TO_MAX);
         assert_eq!(facts.reply_to[0].name.as_deref(), Some("Desk"));
         assert_eq!(facts.reply_to[0].address, "desk@y.example");
-        assert_eq!(facts.unread, None);
+        assert_eq!(facts.unread.as_deref(), Some("more than 100 mailboxes in the Reply-To field"));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPo
 pub use rules::{Rule, Unknown, rules};
 pub use ruling::{Permit, Ruling, Step};
 pub use set::PolicySet;
-pub use validate::{CompileError, ObjectName, Problem, Wrong, validate};
+pub use validate::{CompileError, ObjectName, Problem, Wrong, slips, unfit, validate};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use types::lists::{Group, ManagedSender};
 use types::policy::{
     AddressBasis, AntiSpoofingOption, BasePolicies, PermitOption, Policy, PolicyOption, Scope,
 };
-use types::{PolicyId, PolicyType};
+use types::{Definition, PolicyId, PolicyType};
 
 use crate::definitions::{DefinitionFault, definition_problems, unassigned_countries};
 use crate::objects::{PolicyObjects, SenderChange};
@@ -185,12 +185,18 @@ impl std::error::Error for CompileError {}
 /// a document that makes new ones has none.
 pub fn validate(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = unfit(objects, base);
-    problems.extend(unassigned_countries(&objects.definitions));
+    problems.extend(slips(&objects.definitions));
     problems
 }
 
+/// What is wrong with definitions that somebody writes though they could be
+/// compiled: only to be told to whoever writes them.
+pub fn slips(definitions: &[Definition]) -> Vec<Problem> {
+    unassigned_countries(definitions)
+}
+
 /// What keeps objects from being compiled, in the order in which they stand.
-pub(crate) fn unfit(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
+pub fn unfit(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = policy_problems(objects, base);
     problems.extend(group_problems(&objects.groups));
     problems.extend(definition_problems(&objects.definitions));

@@ -38,8 +38,9 @@ pub struct MessageFacts {
 
 /// Longest subject kept in an event, in characters.
 pub const SUBJECT_CHARS_MAX: usize = 1_000;
-/// Most mailboxes of Reply-To fields kept in an event.
-pub const REPLY_TO_MAX: usize = 8;
+/// Most mailboxes of Reply-To fields kept in an event: as many as one
+/// transaction has recipients, so that an answer to all of them is known.
+pub const REPLY_TO_MAX: usize = 100;
 /// Most attachments listed in an event.
 pub const ATTACHMENTS_MAX: usize = 100;
 

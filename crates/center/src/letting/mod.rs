@@ -28,8 +28,8 @@ pub use preview::SenderPreview;
 pub use saving::Undone;
 pub(crate) use saving::recipient_of;
 pub use triplet::LetIn;
-pub(crate) use words::{beyond_lists, known_late};
 pub use words::{NEVER_SKIPPED, NO_PERMIT_HELPS, NOT_FROM_THE_WORLD, SKIPPED};
+pub(crate) use words::{beyond_lists, known_late};
 
 /// What a person can decide about the sender of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

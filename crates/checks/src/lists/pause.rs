@@ -47,7 +47,9 @@ impl Pause {
             return false;
         }
         let length = self.course().length.unwrap_or(FIRST);
-        let next = (now + length).as_millis();
+        // A millisecond earlier than from now on, so that this question stands
+        // behind [`Self::asked_last`] and its refusal counts.
+        let next = (now + length).as_millis().saturating_sub(1);
         let took =
             self.until_ms.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed);
         took.is_ok()
@@ -61,7 +63,7 @@ impl Pause {
         let length = match course.length {
             None if course.refusals < REFUSALS_IN_A_ROW => return,
             None => FIRST,
-            Some(length) if asked.as_millis() < self.asked_last(length) => return,
+            Some(length) if asked.as_millis() <= self.asked_last(length) => return,
             Some(length) => (length * 2).min(LONGEST),
         };
         course.length = Some(length);
@@ -132,8 +134,8 @@ mod tests {
     fn refusals_of_questions_under_way_make_no_pause_longer() {
         let pause = Pause::default();
         refused(&pause, 3, 10);
-        for _ in 0..20 {
-            pause.refused(at(9), at(12));
+        for asked in [9, 10].repeat(10) {
+            pause.refused(at(asked), at(12));
         }
         assert_eq!(pause.until(at(12)), Some(at(70)));
     }

@@ -89,7 +89,8 @@ pub(super) fn check(global: &Global, strict: bool, online: bool) -> Result<Exit,
 /// start, else what its server says. Without one nobody knows.
 fn kept(settings: &Settings) -> Option<Kept> {
     let folder = &settings.server.data_dir;
-    if !folder.join(STATE_FILE).exists() {
+    // A folder that may not be looked into is not an empty one.
+    if !folder.join(STATE_FILE).try_exists().ok()? {
         return Some(Kept::default());
     }
     let server = Server::over(folder).ok()?;

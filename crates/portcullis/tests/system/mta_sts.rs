@@ -165,6 +165,7 @@ fn mail_waits_for_a_server_that_proves_who_it_is_over_a_restart() {
     world.gateway.launch();
     let life = world.send(FORBIDDEN);
     assert!(life.contains("invalid peer certificate"), "{life}");
+    world.gateway.wait_logged("delivery_deferred");
     let log = world.gateway.log();
     let line = log.lines().find(|line| line.contains("\"event\":\"delivery_deferred\"")).unwrap();
     assert!(line.contains("\"tls_policy\":\"mta-sts enforce\""), "{line}");
@@ -200,6 +201,7 @@ fn a_policy_on_trial_is_told_and_holds_nothing_up() {
     let life = world.send("MTA-STS testing would refuse: invalid peer certificate");
     assert!(life.contains("certificate not verified"), "{life}");
     assert_eq!(world.mx.wait(1, SOON).len(), 1);
+    world.gateway.wait_logged("delivered");
     let log = world.gateway.log();
     let line = log.lines().find(|line| line.contains("\"event\":\"delivered\"")).unwrap();
     assert!(line.contains("\"tls_policy\":\"mta-sts testing\""), "{line}");

@@ -65,7 +65,7 @@ fn a_domain_of_imported_recipients_is_warned_of_until_they_are_there() {
     let checked = || gateway.ask(&["check-config", "--strict"]);
     assert!(checked().out.contains(told), "before the first start");
     let gateway = gateway.start();
-    assert!(gateway.log().contains(told), "{}", gateway.log());
+    wait_for(SOON, "the warning in the log", || gateway.log().contains(told).then_some(()));
     let checked = || gateway.ask(&["check-config", "--strict"]);
     assert!(checked().out.contains(told), "{}", checked().out);
     gateway.write("people", "sue@other.example\n");

@@ -13,6 +13,9 @@ use super::{NAMES_MAX, TERMS_MAX, VOIDS_MAX, flaw_of};
 /// Most records that are followed: far more than any evaluation may.
 const RECORDS_MAX: u32 = 40;
 
+/// Most terms that are looked up: a record of 64 KiB has room for ten thousand.
+const LOOKED_UP_MAX: u32 = 200;
+
 /// The policy of a domain with all it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpfTree {
@@ -167,6 +170,10 @@ impl Climb<'_> {
         };
         self.terms += 1;
         term.looks_up = true;
+        if self.terms > LOOKED_UP_MAX {
+            term.flaw = Some(Flaw::TooMany);
+            return term;
+        }
         match target {
             Target::Record(Some(name)) => {
                 let node = self.node(unrooted(&name).to_lowercase()).await;
@@ -313,5 +320,8 @@ mod tests {
         (0..500).for_each(|n| many.add_text(&format!("n{n}.example"), &all(n + 2)));
         assert!(tree(&many).await.terms < 9 * 41 + 9);
         assert_eq!(tree(&names(&[])).await.root.problem, Some(SpfProblem::None));
+        let long = format!("v=spf1{} -all", " a:x.example".repeat(1_000));
+        let long = tree(&names(&[("corp.example", &long)])).await;
+        assert_eq!((long.terms, long.voids), (1_000, LOOKED_UP_MAX));
     }
 }

@@ -16,7 +16,16 @@ pub(super) fn show(output: Output, domain: &Domain, policy: &DmarcPolicy) -> Res
         "result": consequence(domain, policy),
         "walked": walked,
     }))?;
-    Ok(Exit::Ok)
+    Ok(match &policy.counts {
+        Some(_) => Exit::Ok,
+        None if is_unknown(policy) => Exit::Error,
+        None => Exit::NotFound,
+    })
+}
+
+/// Whether a place on the way could not be looked at.
+fn is_unknown(policy: &DmarcPolicy) -> bool {
+    policy.walked.iter().any(|(_, found)| *found == Walked::Unknown)
 }
 
 fn walked_json((name, found): &(String, Walked)) -> Json {
@@ -49,9 +58,8 @@ fn asked(request: DmarcRequest) -> &'static str {
 
 /// What that means for mail of the domain, in words.
 fn consequence(domain: &Domain, policy: &DmarcPolicy) -> String {
-    let is_unknown = policy.walked.iter().any(|(_, found)| *found == Walked::Unknown);
     match &policy.counts {
-        None if is_unknown => "nobody knows: the name system does not answer".to_owned(),
+        None if is_unknown(policy) => "nobody knows: the name system does not answer".to_owned(),
         None => format!("DMARC does not apply to mail of {domain}"),
         Some(counts) => {
             let whose = match counts.domain == domain.as_str() {

@@ -24,7 +24,8 @@ pub(super) fn show(
         true => output.object(&in_json(&tree))?,
         false => output.text(&in_words(&tree))?,
     }
-    Ok(Exit::Ok)
+    // Without the record itself nothing was shown.
+    Ok(if tree.root.record.is_some() { Exit::Ok } else { Exit::Error })
 }
 
 fn in_json(tree: &SpfTree) -> Json {

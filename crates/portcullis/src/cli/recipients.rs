@@ -69,8 +69,7 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
         }
         RecipientsCommand::List { domain, text, after, limit } => {
             let limit = limit.to_string();
-            let domain = domain.as_deref().map(|text| typed::<Domain>("--domain", text));
-            let domain = domain.transpose()?;
+            let domain = named("--domain", domain.as_deref())?;
             let asked = [
                 ("domain", domain.as_ref().map(Domain::as_str)),
                 ("text", text.as_deref()),
@@ -85,9 +84,8 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             output.list(SHOWN, &[server.get::<Json>(&of_address(&address))?])?;
         }
         RecipientsCommand::Import { file, replace, dry_run, partial, accept_removals } => {
-            let domain = replace.as_deref().map(|text| typed::<Domain>("--replace", text));
             let how = RecipientImport {
-                in_place_of: domain.transpose()?,
+                in_place_of: named("--replace", replace.as_deref())?,
                 partial: *partial,
                 accept_removals: *accept_removals,
                 dry_run: *dry_run,
@@ -210,6 +208,11 @@ fn name_directories(row: &mut Json) {
         let words: Vec<String> = directories.iter().map(told).collect();
         row["directories"] = Json::from(words.join(", "));
     }
+}
+
+/// The domain that an option names, if it is given.
+fn named(option: &str, text: Option<&str>) -> Result<Option<Domain>, Failure> {
+    text.map(|text| typed::<Domain>(option, text)).transpose()
 }
 
 /// The path of one recipient; what stands in a local part is no separator.

@@ -1,7 +1,7 @@
 // A time is shown to people as they read times, in their zone: no screen has one as programs write it, but what is quoted.
 import { expect, test } from '@playwright/test';
 import { screens } from '../screens.js';
-import { attempts } from '../stories.js';
+import { attempts, deferredMail } from '../stories.js';
 
 /** Texts with a time as programs write it, outside of what is code, and hints that have one. */
 function raw() {
@@ -26,8 +26,6 @@ for (const [name, open] of Object.entries(screens)) {
 
 for (const [what, q, view] of [
   ['a greylisted attempt', 'type:greylist.first_seen retried:no -is:expired', 'deferred'],
-  ['a mail that waits for its next hop', 'to:@branch.example', 'queue'],
-  ['a mail that its next hop put off', 'is:queued', 'all'],
   ['a client with a reputation', 'type:reputation', 'all'],
 ]) {
   test(`${what}, on every side`, async ({ page, request }) => {
@@ -41,8 +39,11 @@ for (const [what, q, view] of [
 }
 
 test('a time to come says how long it takes till then', async ({ page, request }) => {
-  const [row] = await attempts(request, 'to:@branch.example', { view: 'queue' });
-  await page.goto(`/messages/${row.id}`);
+  const row = await deferredMail(page, request);
+  for (const path of [`/lifelines/${row.life}`, `/messages/${row.id}/life`, `/messages/${row.id}`]) {
+    await page.goto(path);
+    expect(await page.evaluate(raw), path).toEqual([]);
+  }
   await expect(page.locator('.lead')).toContainText(/next try \d+ \w{3} \d\d:\d\d:\d\d \(in .+\)|due now/);
   const [waits] = await attempts(request, 'type:greylist.first_seen retried:no -is:expired', { view: 'deferred' });
   await page.goto(`/messages/${waits.id}`);

@@ -10,6 +10,7 @@ pub mod address;
 pub mod advice;
 pub mod audit;
 pub mod authentication;
+pub mod certificate;
 pub mod choices;
 pub mod client;
 pub mod correspondence;
@@ -55,6 +56,7 @@ pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
+pub use certificate::{CertificateFlaw, CertificateNames, ClientCertificate};
 pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key};
 pub use correspondence::Correspondence;
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};

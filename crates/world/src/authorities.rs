@@ -69,6 +69,11 @@ impl Authorities {
         Authorities { roots, verifier: verifier.ok() }
     }
 
+    /// The authorities themselves.
+    pub(crate) fn roots(&self) -> &RootCertStore {
+        &self.roots
+    }
+
     /// TLS with whoever has a certificate of one of them.
     ///
     /// # Errors
@@ -103,13 +108,17 @@ impl Authorities {
             return Err("no certificate was shown".to_owned());
         };
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-        let since_epoch = u64::try_from(now.as_millis()).unwrap_or(0);
-        let now = UnixTime::since_unix_epoch(Duration::from_millis(since_epoch));
-        match verifier.verify_server_cert(own, others, &name, &[], now) {
+        match verifier.verify_server_cert(own, others, &name, &[], unix_time(now)) {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// A time as certificates have it.
+pub(crate) fn unix_time(at: Timestamp) -> UnixTime {
+    let since_epoch = u64::try_from(at.as_millis()).unwrap_or(0);
+    UnixTime::since_unix_epoch(Duration::from_millis(since_epoch))
 }
 
 /// Adds the authorities of a file.

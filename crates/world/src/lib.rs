@@ -9,6 +9,7 @@
 
 mod authorities;
 pub mod chance;
+mod client_certificate;
 pub mod clock;
 pub mod dial;
 pub mod disk_space;
@@ -23,6 +24,7 @@ pub mod web;
 
 pub use authorities::Authorities;
 pub use chance::{Chance, SystemChance};
+pub use client_certificate::VerifiedCertificate;
 pub use clock::{Clock, Sleep, SystemClock};
 pub use dial::{Connection, Dial, DialOptions, Stream, TcpDial};
 pub use disk_space::{DiskSpace, FolderSpace};

@@ -1,0 +1,201 @@
+//! What a certificate is worth that a client shows: whether it leads to an
+//! authority that is trusted, and which names it covers.
+//!
+//! It is a stranger's, and bounded: a handshake message has 64 KiB at most,
+//! and the search for a way to an authority gives up after a number of steps
+//! and signatures (both of the libraries). Whether it was revoked is not
+//! asked: nobody waits for the answer of somebody else's server here.
+
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, DnsName, ServerName};
+use types::certificate::CERTIFICATE_NAMES_MAX;
+use types::{CertificateFlaw, CertificateNames, Timestamp};
+use webpki::{EndEntityCert, Error, KeyUsage};
+
+use crate::authorities::{Authorities, unix_time};
+
+/// A certificate that leads to an authority that is trusted, and counted when
+/// it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCertificate(CertificateDer<'static>);
+
+impl Authorities {
+    /// Whether this chain of a client, its own certificate first, leads to one
+    /// of them and counts at `now`. That the client has the key is for the
+    /// handshake to find out.
+    ///
+    /// A certificate for clients and one for servers count alike (RFC 5280
+    /// section 4.2.1.12): a mail server shows the one it has, and the public
+    /// authorities make none for clients any more. Both say the same of the
+    /// name they are for.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify_client(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: Timestamp,
+    ) -> Result<VerifiedCertificate, CertificateFlaw> {
+        let (own, others) = chain.split_first().ok_or(CertificateFlaw::Malformed)?;
+        let certificate = EndEntityCert::try_from(own).map_err(|error| flaw(&error))?;
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
+        let (roots, now) = (&self.roots().roots, unix_time(now));
+        let verify = |usage: KeyUsage| {
+            let path = certificate
+                .verify_for_usage(algorithms, roots, others, now, usage, None, None)
+                .map(drop);
+            path.map_err(|error| flaw(&error))
+        };
+        let verified = match verify(KeyUsage::client_auth()) {
+            Err(CertificateFlaw::WrongPurpose) => verify(KeyUsage::server_auth()),
+            verified => verified,
+        };
+        verified.map(|()| VerifiedCertificate(own.clone().into_owned()))
+    }
+}
+
+impl VerifiedCertificate {
+    /// Whom it names, and whether that covers these two: the domain that the
+    /// client sends for, and its confirmed host name, both as A-labels. Only
+    /// alternative names count, and a wildcard stands for one label (RFC 9525
+    /// section 6.3).
+    pub fn names(&self, sender: Option<&str>, host: Option<&str>) -> CertificateNames {
+        // It was read when it was verified.
+        let Ok(certificate) = EndEntityCert::try_from(&self.0) else {
+            return CertificateNames::default();
+        };
+        let covers = |name: Option<&str>| {
+            let name = name.and_then(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName);
+            name.is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+        };
+        let mut all = certificate.valid_dns_names();
+        let names = all.by_ref().take(CERTIFICATE_NAMES_MAX).map(Arc::from).collect();
+        CertificateNames {
+            names,
+            more: u32::try_from(all.count()).unwrap_or(u32::MAX),
+            covers_sender: covers(sender),
+            covers_host: covers(host),
+        }
+    }
+}
+
+/// The flaw behind an error of the library.
+fn flaw(error: &Error) -> CertificateFlaw {
+    match error {
+        // The second is one that another made in the name of an authority.
+        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => {
+            CertificateFlaw::UnknownAuthority
+        }
+        Error::CertExpired { .. } => CertificateFlaw::Expired,
+        Error::CertNotValidYet { .. } => CertificateFlaw::NotYetValid,
+        Error::RequiredEkuNotFoundContext(_) => CertificateFlaw::WrongPurpose,
+        _ => CertificateFlaw::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa,
+        KeyPair, date_time_ymd,
+    };
+
+    use super::*;
+
+    /// The year 2026, in which everything in these tests happens.
+    const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+
+    /// An authority, and the list that trusts it.
+    fn authority() -> (CertifiedIssuer<'static, KeyPair>, Authorities) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, issuer.pem()).unwrap();
+        (issuer, Authorities::only(&file).unwrap())
+    }
+
+    fn issued(
+        issuer: &CertifiedIssuer<'static, KeyPair>,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_told_apart() {
+        use ExtendedKeyUsagePurpose::{ClientAuth, CodeSigning, ServerAuth};
+        let (issuer, trusted) = authority();
+        let (stranger, _) = authority();
+        let names = ["mx.bank.example"];
+        let verify = |certificate: CertificateDer<'static>| {
+            trusted.verify_client(&[certificate], NOW).map(drop)
+        };
+        let of_purpose = |purpose: ExtendedKeyUsagePurpose| {
+            verify(issued(&issuer, &names, |params| params.extended_key_usages.push(purpose)))
+        };
+        assert_eq!(verify(issued(&issuer, &names, |_| ())), Ok(()));
+        assert_eq!(of_purpose(ClientAuth), Ok(()));
+        assert_eq!(of_purpose(ServerAuth), Ok(()));
+        assert_eq!(of_purpose(CodeSigning), Err(CertificateFlaw::WrongPurpose));
+        let unknown = verify(issued(&stranger, &names, |_| ()));
+        assert_eq!(unknown, Err(CertificateFlaw::UnknownAuthority));
+        let expired = issued(&issuer, &names, |p| p.not_after = date_time_ymd(2026, 1, 1));
+        assert_eq!(verify(expired), Err(CertificateFlaw::Expired));
+        let early = issued(&issuer, &names, |p| p.not_before = date_time_ymd(2027, 1, 1));
+        assert_eq!(verify(early), Err(CertificateFlaw::NotYetValid));
+        let noise = CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
+        assert_eq!(verify(noise), Err(CertificateFlaw::Malformed));
+        assert_eq!(trusted.verify_client(&[], NOW), Err(CertificateFlaw::Malformed));
+        let none = Authorities::none();
+        let certificate = issued(&issuer, &names, |_| ());
+        let refused = none.verify_client(&[certificate], NOW);
+        assert_eq!(refused, Err(CertificateFlaw::UnknownAuthority));
+    }
+
+    #[test]
+    fn names_cover_what_they_say_and_a_wildcard_one_label() {
+        let (issuer, trusted) = authority();
+        let certificate = issued(&issuer, &["bank.example", "*.mx.bank.example"], |params| {
+            // A common name is no name of a server (RFC 9525 section 2).
+            params.distinguished_name.push(rcgen::DnType::CommonName, "common.example");
+        });
+        let verified = trusted.verify_client(&[certificate], NOW).unwrap();
+        let covers = |name: &str| verified.names(Some(name), None).covers_sender;
+        for (name, expected) in [
+            ("bank.example", true),
+            ("BANK.example", true),
+            ("mail.bank.example", false),
+            ("a.mx.bank.example", true),
+            ("mx.bank.example", false),
+            ("a.b.mx.bank.example", false),
+            ("common.example", false),
+            ("evilbank.example", false),
+            ("[192.0.2.1]", false),
+            ("", false),
+        ] {
+            assert_eq!(covers(name), expected, "{name}");
+        }
+        let seen = verified.names(None, Some("x.mx.bank.example"));
+        assert_eq!((seen.covers_sender, seen.covers_host, seen.more), (false, true, 0));
+        assert_eq!(seen.names, ["bank.example".into(), "*.mx.bank.example".into()]);
+    }
+
+    #[test]
+    fn of_many_names_few_are_kept_and_all_count() {
+        let (issuer, trusted) = authority();
+        let names: Vec<String> = (0..100).map(|number| format!("n{number}.bank.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let verified = trusted.verify_client(&[issued(&issuer, &names, |_| ())], NOW).unwrap();
+        let seen = verified.names(Some("n99.bank.example"), Some("n100.bank.example"));
+        assert_eq!((seen.names.len(), seen.more), (CERTIFICATE_NAMES_MAX, 92));
+        assert_eq!((seen.covers_sender, seen.covers_host), (true, false));
+    }
+}

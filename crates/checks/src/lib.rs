@@ -318,6 +318,7 @@ impl Checks {
             Need::Lists => (CheckName::Rbl, UNKNOWN),
             Need::Spf => (CheckName::Spf, UNKNOWN),
             Need::Authentication => (CheckName::Dkim, UNKNOWN),
+            Need::Certificate => (CheckName::Certificate, UNKNOWN),
             Need::History(identity) => {
                 let ip = transaction.subject.client.client.ip;
                 let system = transaction.place.and_then(system_in);

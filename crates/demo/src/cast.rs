@@ -74,6 +74,8 @@ pub(crate) enum Manner {
     Babbles,
     /// Asks for TLS and then does not speak it.
     BreaksTls,
+    /// Sends inside TLS, without a certificate to show.
+    Encrypts,
     /// Opens more connections at once than one client may.
     Crowds,
     /// Connects and never says a word.
@@ -115,9 +117,9 @@ pub(crate) enum Return {
 
 use Manner::{
     Applies, AsksForOthers, AsksOnly, Babbles, Bounces, Breaks, BreaksTls, Circles, ComesBalanced,
-    Crowds, DeclaresEnormous, Guesses, Insists, International, KeepsSilent, Knocks, Misspells,
-    NeverEndsLine, Newsletter, Probes, ReadsDictionary, Relays, ShowsAnother, Smuggles, Submits,
-    TalksEarly, Writes, WritesBeyond, WritesTo, WritesToCourse, WritesToSeveral,
+    Crowds, DeclaresEnormous, Encrypts, Guesses, Insists, International, KeepsSilent, Knocks,
+    Misspells, NeverEndsLine, Newsletter, Probes, ReadsDictionary, Relays, ShowsAnother, Smuggles,
+    Submits, TalksEarly, Writes, WritesBeyond, WritesTo, WritesToCourse, WritesToSeveral,
 };
 use Return::{FromElsewhere, FromNeighbour, Never, Patiently, TooEarlyFirst, TooLate};
 
@@ -186,6 +188,7 @@ pub(crate) const CAST: &[Sender] = &[
     row(8, Writes(Patiently), "recruiter.example", 29, &["talent", "career"]),
     row(4, WritesTo("dmitri@corp.example"), "recruiter.example", 29, &["talent", "career"]),
     row(5, BreaksTls, "oldtls.example", 30, &["mailer"]),
+    row(5, Encrypts, "notary.example", 35, &["deeds"]),
     row(6, Writes(Patiently), crate::seal::BROKEN, 31, &["editor", "press"]),
     row(6, Writes(Patiently), "contractor.example", 32, PEOPLE),
     row(5, Writes(Patiently), crate::seal::SILENT, 33, &["office"]),

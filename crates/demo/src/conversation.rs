@@ -115,6 +115,7 @@ impl Visitor<'_> {
             Act::AskPolicy(mail) => self.ask_policy(mail).await,
             Act::TalkEarly => self.talk_early().await,
             Act::BreakTls => self.break_tls().await,
+            Act::Encrypt(mail) => self.encrypt(mail).await,
             Act::Crowd(size) => self.crowd(*size).await,
             Act::KeepSilent => self.keep_silent().await,
             Act::Probe => self.probe().await,
@@ -279,6 +280,25 @@ impl Visitor<'_> {
         } else {
             wire.ask("QUIT").await?;
         }
+        Ok(None)
+    }
+
+    /// Offers a mail inside TLS; its server has nothing to show who it is.
+    async fn encrypt(&self, mail: &Mail) -> io::Result<Left> {
+        let mut wire = self.enter().await?;
+        wire.reply().await?;
+        let hello = format!("EHLO {}", self.errand.helo);
+        wire.ask(&hello).await?;
+        add(&self.venue.counters.attempts, 1);
+        if wire.ask("STARTTLS").await? == 220 {
+            wire.start_tls(&self.venue.doors.tls).await?;
+            wire.ask(&hello).await?;
+            let code = wire.ask(&format!("MAIL FROM:{}", mail.reverse_path)).await?;
+            if (500..600).contains(&code) {
+                add(&self.venue.counters.refused, 1);
+            }
+        }
+        wire.ask("QUIT").await?;
         Ok(None)
     }
 

@@ -70,6 +70,8 @@ pub(crate) enum Act {
     TalkEarly,
     /// Asks for TLS and sends something else.
     BreakTls,
+    /// Offers a mail inside TLS, without a certificate to show.
+    Encrypt(Mail),
     /// Opens so many connections at once.
     Crowd(usize),
     /// Says nothing.

@@ -53,6 +53,7 @@ pub(crate) fn act(sender: &Sender, dice: &Dice) -> Act {
         Manner::TalksEarly => Act::TalkEarly,
         Manner::Babbles => write.babble(),
         Manner::BreaksTls => Act::BreakTls,
+        Manner::Encrypts => Act::Encrypt(write.mail(vec![write.recipient()], Flaw::None)),
         Manner::Crowds => Act::Crowd(24),
         Manner::KeepsSilent => Act::KeepSilent,
     }

@@ -14,7 +14,7 @@ use types::definition::{ListQuestion, ListSubject, ListUse};
 use types::evidence::Parties;
 use types::policy::{
     AddressBasis, BasePolicies, ClientIdentity, Policy, PolicyMode, PolicyOption,
-    RecipientValidation,
+    RecipientValidation, SecureReceiptOption,
 };
 use types::{DefinitionSet, Domain, PolicyId, PolicyRef, PolicyType, Timestamp};
 
@@ -44,6 +44,7 @@ pub(crate) struct PolicyIndex {
     asks_systems: bool,
     asks_spf: Spans,
     secures_receipt: bool,
+    verifies_clients: bool,
 }
 
 /// Definitions by name.
@@ -159,6 +160,8 @@ impl PolicyIndex {
         let asks_spf = Spans::of(policies.iter().filter(asks).map(|one| one.policy.validity));
         let secures = |one: &Compiled| one.policy.kind() == PolicyType::SecureReceipt;
         let secures_receipt = policies.iter().any(secures);
+        let verified = PolicyOption::SecureReceipt(SecureReceiptOption::RequireVerified);
+        let verifies_clients = policies.iter().any(|one| one.policy.option == verified);
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -173,6 +176,7 @@ impl PolicyIndex {
             asks_systems,
             asks_spf,
             secures_receipt,
+            verifies_clients,
         }
     }
 
@@ -181,11 +185,11 @@ impl PolicyIndex {
         self.keys.is_internal(domain_key)
     }
 
-    /// Whether any policy is restricted to hosts by name, or has their names
-    /// looked up in lists.
+    /// Whether any policy is restricted to hosts by name, has their names
+    /// looked up in lists, or compares them with certificates.
     pub(crate) fn names_hosts(&self) -> bool {
         let by_name = |question: &ListQuestion| question.of == ListSubject::HostName;
-        self.sources.names_hosts() || self.lists.iter().any(by_name)
+        self.sources.names_hosts() || self.verifies_clients || self.lists.iter().any(by_name)
     }
 
     /// Whether any policy that is valid at `at` looks at sender authentication.
@@ -211,6 +215,11 @@ impl PolicyIndex {
     /// Whether any policy wants mail encrypted.
     pub(crate) fn secures_receipt(&self) -> bool {
         self.secures_receipt
+    }
+
+    /// Whether any policy wants clients verified.
+    pub(crate) fn verifies_clients(&self) -> bool {
+        self.verifies_clients
     }
 
     /// What the policies ask of lists, each once.

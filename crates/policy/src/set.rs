@@ -173,6 +173,12 @@ impl PolicySet {
         self.policies.secures_receipt()
     }
 
+    /// Whether any policy, observing ones included, takes mail only from
+    /// clients whose certificate is verified: they have to be asked for it.
+    pub fn verifies_clients(&self) -> bool {
+        self.policies.verifies_clients()
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

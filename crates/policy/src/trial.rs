@@ -22,8 +22,9 @@ use types::evidence::{Evidence, Need, Parties};
 use types::finding::{RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
-    CheckName, Event, EventId, Finding, ForwardPath, Inconclusive, LifeLineId, Micros, Observed,
-    PolicyRef, Reason, ReversePath, Source, Stage, Timestamp, TlsFacts, Verdict,
+    CertificateNames, CheckName, ClientCertificate, Event, EventId, Finding, ForwardPath,
+    Inconclusive, LifeLineId, Micros, Observed, PolicyRef, Reason, ReversePath, Source, Stage,
+    Timestamp, TlsFacts, Verdict,
 };
 
 use crate::objects::PolicyObjects;
@@ -66,6 +67,10 @@ pub struct Trial {
     /// Whether the connection is encrypted.
     #[serde(default)]
     pub tls: bool,
+    /// Whether the client showed a certificate that is verified and names the
+    /// sender's domain; others are given as findings.
+    #[serde(default)]
+    pub certificate: bool,
     /// The addresses in the From field; without any, MAIL FROM is the author.
     #[serde(default)]
     pub header_from: Vec<String>,
@@ -272,11 +277,20 @@ impl Trial {
             Need::Place => (CheckName::Place, NOT_FOUND_OUT),
             Need::Spf => (CheckName::Spf, NOT_FOUND_OUT),
             Need::Authentication => (CheckName::Dkim, NOT_FOUND_OUT),
+            Need::Certificate => (CheckName::Certificate, self.certificate()),
             Need::History(_) => (CheckName::History, NOT_FOUND_OUT),
             Need::Triplet(identity) => {
                 (CheckName::Greylist, Observed::Triplet(self.triplet(identity, mail.at)))
             }
         }
+    }
+
+    fn certificate(&self) -> Observed {
+        let names = CertificateNames { covers_sender: true, ..CertificateNames::default() };
+        Observed::ClientCertificate(match self.certificate {
+            true => ClientCertificate::Verified(names),
+            false => ClientCertificate::NotShown,
+        })
     }
 
     fn recipient(&self, validation: RecipientValidation) -> Observed {

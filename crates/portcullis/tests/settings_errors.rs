@@ -138,6 +138,20 @@ fn the_key_to_a_zone_belongs_into_a_file_of_its_own() {
 }
 
 #[test]
+fn certificates_of_clients_are_shown_inside_tls_alone() {
+    let off = "[smtp.tls]\nenabled = false\n";
+    let text =
+        "is not looked at: smtp.tls.enabled is false, and a certificate is shown inside TLS alone";
+    let problem = |line, key: &str| format!("p.toml:{line}: warning: smtp.tls.{key}: {text}");
+    let (file, asked) = (problem(4, "client_ca_file"), problem(3, "client_certificates"));
+    check(
+        &format!("{off}client_certificates = \"ask\"\nclient_ca_file = \"/dev/null\""),
+        &[file.as_str(), asked.as_str()],
+    );
+    check(off, &[]);
+}
+
+#[test]
 fn a_domain_named_twice_names_both_places() {
     let domain = |name: &str| format!("[[domain]]\nname = \"{name}\"\nnext_hop = [\"mx\"]\n");
     assert_eq!(

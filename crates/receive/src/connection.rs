@@ -228,14 +228,16 @@ impl<S: Stream> Connection<S> {
             return self.session.interrupt(Interruption::TlsFailed);
         };
         let limit = self.desk.engine.parts.clock.sleep(self.desk.live.settings.timeouts.handshake);
+        let handshake = tls.handshake(self.desk.asks_for_certificate());
+        let now = self.desk.engine.now();
         let shaken = tokio::select! {
             biased;
-            shaken = Box::pin(self.wire.start_tls(tls.acceptor())) => shaken,
+            shaken = Box::pin(self.wire.start_tls(handshake, now)) => shaken,
             () = limit => Err(io::ErrorKind::TimedOut.into()),
         };
         match shaken {
-            Ok(facts) => {
-                self.desk.tls_established(facts);
+            Ok((facts, shown)) => {
+                self.desk.tls_established(facts, shown);
                 self.session.tls_established();
             }
             Err(error) => {

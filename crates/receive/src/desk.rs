@@ -15,6 +15,7 @@ use types::{
 };
 
 use crate::attempt::{End, OpenAttempt};
+use crate::client_certificate::ShownCertificate;
 use crate::engine::{Engine, Live};
 use crate::host_name::HostName;
 use crate::judge::judge;
@@ -44,6 +45,8 @@ pub(crate) struct Visit {
     pub(crate) submission: Submission,
     /// SPF of the transaction, if the policies in force look at it.
     pub(crate) spf: Option<AskedSpf>,
+    /// The certificate it showed.
+    pub(crate) certificate: ShownCertificate,
 }
 
 impl Visit {
@@ -108,6 +111,7 @@ impl Desk {
             named_by: NamedBy::Client,
             submission: Submission::default(),
             spf: None,
+            certificate: ShownCertificate::default(),
         };
         engine.tally().session();
         engine.tally().opened();
@@ -132,8 +136,9 @@ impl Desk {
 
     /// Notes what STARTTLS agreed on. What was said in clear text before it
     /// counts no more (RFC 3207 section 4.2).
-    pub(crate) fn tls_established(&mut self, tls: TlsFacts) {
+    pub(crate) fn tls_established(&mut self, tls: TlsFacts, certificate: ShownCertificate) {
         self.engine.tally().encrypted(&tls);
+        self.visit.certificate = certificate;
         let client = ClientFacts {
             client: self.visit.client.client.clone(),
             host_name: self.visit.client.host_name.clone(),
@@ -362,6 +367,7 @@ impl Desk {
         self.visit.submission_said(stage, &mut evidence);
         if stage >= Stage::Mail {
             self.names_said(&mut evidence);
+            self.visit.certificate_shown(&mut evidence);
         }
         if let Some(recipient) = &recipient {
             let policy = self.engine.parts.policy.load();

@@ -39,6 +39,9 @@ pub struct ReceiveSettings {
     /// How long the greeting is held back to catch early talkers; zero for
     /// not at all.
     pub greeting_delay: Duration,
+    /// Whether clients are asked for a certificate where no policy in force
+    /// wants one.
+    pub asks_for_certificates: bool,
     /// Octets of content, of all connections together, that may be kept in
     /// memory to be examined.
     pub examined_octets_max: usize,

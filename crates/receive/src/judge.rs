@@ -95,6 +95,9 @@ async fn look(
     if let (Need::Spf, Some(pending)) = (need, &visit.spf) {
         return pending.finding().await;
     }
+    if need == Need::Certificate {
+        return visit.certificate_finding();
+    }
     if need == Need::Lists {
         return visit.lists.finding(engine, visit, policy.lists()).await;
     }

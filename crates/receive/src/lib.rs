@@ -10,6 +10,7 @@
 //! itself asks here.
 
 mod attempt;
+mod client_certificate;
 mod connection;
 mod content_buffer;
 mod data;

@@ -10,8 +10,14 @@ use arc_swap::ArcSwap;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{CipherSuite, ServerConfig};
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CipherSuite, ConfigBuilder, ServerConfig, WantsVerifier};
 use tokio_rustls::TlsAcceptor;
+use types::Timestamp;
+use world::Authorities;
+
+use crate::client_certificate::{Asking, ShownCertificate};
 
 /// Where certificate and key come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +65,26 @@ pub enum TlsError {
 
 /// The TLS settings in force; replaceable without a restart.
 pub struct Tls {
-    config: ArcSwap<ServerConfig>,
+    certificate: ArcSwap<InForce>,
+    /// Whose certificates of clients count.
+    clients: ArcSwap<Authorities>,
+}
+
+/// What one certificate of ours makes.
+struct InForce {
+    /// For handshakes without a client's certificate.
+    config: Arc<ServerConfig>,
+    /// What a handshake that asks for one is made of.
+    builder: ConfigBuilder<ServerConfig, WantsVerifier>,
+    certificate: Arc<SingleCertAndKey>,
+}
+
+/// One handshake to come.
+pub(crate) struct Handshake {
+    acceptor: TlsAcceptor,
+    /// If the client is asked for a certificate: what becomes of that, and
+    /// whose count.
+    asking: Option<(Arc<Asking>, Arc<Authorities>)>,
 }
 
 impl Tls {
@@ -68,7 +93,14 @@ impl Tls {
     /// # Errors
     /// A file is missing, damaged, or does not fit the other.
     pub fn load(files: &TlsFiles) -> Result<Tls, TlsError> {
-        Ok(Tls { config: ArcSwap::new(server_config(files)?) })
+        let certificate = ArcSwap::from_pointee(in_force(files)?);
+        Ok(Tls { certificate, clients: ArcSwap::from_pointee(Authorities::none()) })
+    }
+
+    /// Says whose certificates of clients count from now on; nobody's until
+    /// then.
+    pub fn trust(&self, authorities: Authorities) {
+        self.clients.store(Arc::new(authorities));
     }
 
     /// Reads certificate and key again; new handshakes use them.
@@ -76,17 +108,60 @@ impl Tls {
     /// # Errors
     /// As [`Tls::load`]; the old certificate stays in force.
     pub fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
-        self.config.store(server_config(files)?);
+        self.certificate.store(Arc::new(in_force(files)?));
         Ok(())
     }
 
-    /// What is in force now, for one handshake.
+    /// What is in force now, for one handshake without a client's certificate.
     pub fn config(&self) -> Arc<ServerConfig> {
-        self.config.load_full()
+        Arc::clone(&self.certificate.load().config)
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config())
+    /// What is in force now, for one handshake; `asks` for the client's
+    /// certificate.
+    pub(crate) fn handshake(&self, asks: bool) -> Handshake {
+        if !asks {
+            return Handshake { acceptor: TlsAcceptor::from(self.config()), asking: None };
+        }
+        // Each has a configuration of its own, so that what is noted in it is
+        // about this very client.
+        let asking = Arc::new(Asking::default());
+        let config = self.certificate.load().asking(Arc::clone(&asking));
+        let asking = Some((asking, self.clients.load_full()));
+        Handshake { acceptor: TlsAcceptor::from(Arc::new(config)), asking }
+    }
+}
+
+impl Handshake {
+    /// Who accepts the client.
+    pub(crate) fn acceptor(&self) -> &TlsAcceptor {
+        &self.acceptor
+    }
+
+    /// What the client showed, once it has shaken hands at `now`.
+    pub(crate) fn shown(
+        &self,
+        chain: Option<&[CertificateDer<'_>]>,
+        now: Timestamp,
+    ) -> ShownCertificate {
+        match &self.asking {
+            None => ShownCertificate::NotAsked,
+            Some((asking, authorities)) => asking.shown(chain, authorities, now),
+        }
+    }
+}
+
+impl InForce {
+    /// For one handshake that asks for the client's certificate. It is never
+    /// resumed: that the client has the key is shown in a full handshake
+    /// alone, and a ticket would keep the whole chain.
+    fn asking(&self, asking: Arc<Asking>) -> ServerConfig {
+        let builder = self.builder.clone().with_client_cert_verifier(asking);
+        let mut config = builder.with_cert_resolver(Arc::clone(&self.certificate) as _);
+        config.ignore_client_order = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config
     }
 }
 
@@ -119,9 +194,10 @@ fn write(folder: &Path, path: &Path, text: &str, mode: u32) -> Result<(), TlsErr
     written.map_err(|error| TlsError::NotWritten { path: path.to_path_buf(), error })
 }
 
-/// TLS 1.2 and 1.3, without client certificates, with resumption: large
-/// senders come back, and a full handshake costs more than the whole session.
-fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+/// TLS 1.2 and 1.3, with resumption where no client certificate is asked for:
+/// large senders come back, and a full handshake costs more than the whole
+/// session.
+fn in_force(files: &TlsFiles) -> Result<InForce, TlsError> {
     let unreadable = |path: &Path| {
         let path = path.to_path_buf();
         move |error| TlsError::Unreadable { path, error }
@@ -131,18 +207,20 @@ fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
         .map_err(unreadable(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
-    let mut config = ServerConfig::builder_with_provider(provider().into())
+    let provider = Arc::new(provider());
+    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(unusable)?;
+    let certificate = Arc::new(SingleCertAndKey::from(certified));
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(unusable)?;
+    let mut config =
+        builder.clone().with_no_client_auth().with_cert_resolver(Arc::clone(&certificate) as _);
     config.ignore_client_order = true;
     // One for the next connection, which brings another: each ticket costs
     // key derivation and encryption.
     config.send_tls13_tickets = 1;
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
-    Ok(Arc::new(config))
+    Ok(InForce { config: Arc::new(config), builder, certificate })
 }
 
 /// The cipher suites with AES-128 and SHA-256 before all others: a resumed
@@ -190,6 +268,7 @@ mod tests {
         fs::write(&files.key, "no key").unwrap();
         let error = tls.reload(&files).unwrap_err().to_string();
         assert!(error.contains("self-signed.key"), "{error}");
-        tls.acceptor();
+        tls.handshake(false);
+        tls.handshake(true);
     }
 }

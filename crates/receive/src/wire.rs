@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use types::TlsFacts;
+use types::{Timestamp, TlsFacts};
 use world::Stream;
+
+use crate::client_certificate::ShownCertificate;
+use crate::tls::Handshake;
 
 /// Octets read at once.
 const READ_OCTETS: usize = 64 * 1024;
@@ -79,14 +81,20 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    /// Does the server's side of the handshake.
-    pub(crate) async fn start_tls(&mut self, acceptor: TlsAcceptor) -> io::Result<TlsFacts> {
+    /// Does the server's side of the handshake. A certificate counts if it
+    /// does at `now`.
+    pub(crate) async fn start_tls(
+        &mut self,
+        handshake: Handshake,
+        now: Timestamp,
+    ) -> io::Result<(TlsFacts, ShownCertificate)> {
         match std::mem::replace(self, Wire::Gone) {
             Wire::Clear(stream) => {
-                let stream = acceptor.accept(stream).await?;
+                let stream = handshake.acceptor().accept(stream).await?;
+                let shown = handshake.shown(stream.get_ref().1.peer_certificates(), now);
                 let facts = facts(&stream);
                 *self = Wire::Tls(Box::new(stream));
-                Ok(facts)
+                Ok((facts, shown))
             }
             Wire::Tls(_) | Wire::Gone => Err(io::ErrorKind::AlreadyExists.into()),
         }

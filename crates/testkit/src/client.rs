@@ -2,11 +2,11 @@
 //! shows what it was answered.
 
 use std::io;
-use std::path::Path;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use world::{Authorities, Stream};
+use tokio_rustls::TlsConnector;
+use world::Stream;
 
 use crate::gateway::settle;
 
@@ -26,13 +26,12 @@ impl Client {
     }
 
     /// Shakes hands, once the gateway has said that it is ready for TLS.
-    /// `certificate` is the one it has made for `name`; no other counts.
+    /// It has to have a certificate for `name`.
     ///
     /// # Errors
     /// Why there is no TLS now; the connection is gone.
-    pub async fn start_tls(&mut self, certificate: &Path, name: &str) -> Result<(), String> {
+    pub async fn start_tls(&mut self, connector: TlsConnector, name: &str) -> Result<(), String> {
         let stream = self.stream.take().ok_or("the client has hung up")?;
-        let connector = Authorities::only(certificate)?.connector()?;
         let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
         let shaken = tokio::select! {
             biased;

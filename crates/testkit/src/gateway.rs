@@ -18,6 +18,7 @@ use types::{Event, Timestamp};
 use world::Clock;
 use world::simulated::{SeededChance, SimulatedClock, SimulatedNetwork, SimulatedResolver};
 
+use crate::certificates::ClientAuthorities;
 use crate::client::Client;
 use crate::next_hop::NextHop;
 use crate::settings::GatewaySettings;
@@ -70,6 +71,8 @@ pub struct Around {
     pub resolver: Arc<SimulatedResolver>,
     /// The disk.
     pub disk: SimulatedDisk,
+    /// Who makes the certificates that clients show.
+    pub authorities: ClientAuthorities,
     pub(crate) tls_folder: TempDir,
 }
 
@@ -119,6 +122,7 @@ impl Gateway {
             network,
             resolver,
             disk: SimulatedDisk::new(),
+            authorities: ClientAuthorities::new().unwrap_or_else(|error| panic!("{error}")),
             tls_folder: TempDir::new().unwrap_or_else(|error| panic!("temporary folder: {error}")),
         };
         Gateway {

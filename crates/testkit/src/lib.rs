@@ -11,6 +11,7 @@
 //! Nothing here decides or stores: every part that is tested is the one that
 //! runs in production, wired as the binary wires it.
 
+mod certificates;
 mod client;
 mod dns_server;
 mod gateway;
@@ -22,6 +23,7 @@ mod settings;
 mod submitters;
 mod wiring;
 
+pub use certificates::{ClientAuthorities, ClientCertificateKind};
 pub use client::Client;
 pub use dns_server::{DnsServer, DnsTable};
 pub use gateway::{Around, Gateway, settle, simulate};

@@ -97,6 +97,8 @@ pub struct GatewaySettings {
     pub submitters: Vec<NewSubmitter>,
     /// Whether STARTTLS is offered.
     pub tls: bool,
+    /// Whether clients are asked for a certificate whatever policies say.
+    pub asks_for_certificates: bool,
     /// Triplets the table holds.
     pub triplets_max: usize,
     /// How long events are kept; nothing keeps them for ever.
@@ -158,6 +160,7 @@ impl Default for GatewaySettings {
             outbound_from: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 0, 0, 0].into(), 8))],
             submitters: Vec::new(),
             tls: false,
+            asks_for_certificates: false,
             triplets_max: 100_000,
             retention: Some(Duration::from_secs(7 * 86_400)),
             public_url: None,
@@ -278,6 +281,7 @@ impl GatewaySettings {
             "network_unknown_recipients_max" => self.harvest.by_network_max = small()?,
             "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
             "tls" => self.tls = value == "on",
+            "client_certificates" => self.asks_for_certificates = value == "ask",
             "triplets_max" => {
                 self.triplets_max = usize::try_from(number()?).map_err(|_| wrong())?
             }
@@ -299,6 +303,7 @@ impl GatewaySettings {
             data: DataLimits { received_fields_max: self.received_fields_max },
             timeouts: self.timeouts,
             greeting_delay: self.greeting_delay,
+            asks_for_certificates: self.asks_for_certificates,
             examined_octets_max: self.examined_octets_max,
         }
     }

@@ -235,8 +235,13 @@ fn know_places(checks: &Checks, settings: &GatewaySettings, folder: &Path) {
 }
 
 fn tls(around: &Around, host_name: &str) -> Option<Arc<Tls>> {
-    let files = receive::self_signed(around.tls_folder.path(), host_name).ok()?;
-    Tls::load(&files).ok().map(Arc::new)
+    let folder = around.tls_folder.path();
+    let files = receive::self_signed(folder, host_name).ok()?;
+    let tls = Tls::load(&files).ok()?;
+    let trusted = folder.join("clients.crt");
+    around.authorities.write(&trusted).ok()?;
+    tls.trust(Authorities::only(&trusted).ok()?);
+    Some(Arc::new(tls))
 }
 
 fn directories(settings: &GatewaySettings, now: Timestamp) -> HashMap<types::Domain, Directory> {

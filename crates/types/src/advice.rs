@@ -80,6 +80,7 @@ const fn advice(reason: Reason) -> &'static str {
         AttachmentBlocked => "Send the file as another type, or in another way agreed with the recipient.",
         Loop => "The message has passed through too many servers: check forwarding rules and routes for a circle.",
         TlsRequired => "Let your server use STARTTLS with TLS 1.2 or newer for this destination.",
+        TlsUnverified => "Let your server show a certificate when it sends to this destination: of an authority that is trusted here, not expired, and with the domain of the sender, or your server's name in that domain, among its alternative names.",
         ProtocolSmuggling => "Update or replace the software that made the message: every line must end with CR LF, and neither may stand alone.",
         ProtocolLineTooLong => "Update or replace the software that made the message: no line may be longer than 998 octets (RFC 5322 section 2.1.1).",
         SenderNullMx => "Use a sender address whose domain accepts mail: its MX record says that it accepts none.",

@@ -66,9 +66,8 @@ pub fn choices(kind: PolicyType) -> Vec<PolicyOption> {
         .map(PolicyOption::RecipientValidation)
         .to_vec(),
         PolicyType::SecureReceipt => {
-            [SecureReceiptOption::RequireTls, SecureReceiptOption::Opportunistic]
-                .map(PolicyOption::SecureReceipt)
-                .to_vec()
+            use SecureReceiptOption::{Opportunistic, RequireTls, RequireVerified};
+            [RequireTls, RequireVerified, Opportunistic].map(PolicyOption::SecureReceipt).to_vec()
         }
         PolicyType::Reputation => by_definition().map(PolicyOption::Reputation).to_vec(),
         PolicyType::GeographicalRestriction => {

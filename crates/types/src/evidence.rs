@@ -90,6 +90,8 @@ pub enum Need {
     Spf,
     /// DKIM, DMARC and ARC of the message, known at end of data.
     Authentication,
+    /// The certificate that the client showed.
+    Certificate,
     /// Whether the client has come back before, identified in this way.
     History(ClientIdentity),
     /// The triplet, with the client identified in this way. Looking enters

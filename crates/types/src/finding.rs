@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, Flaw, SpfFacts, SpfResult,
 };
+use crate::certificate::ClientCertificate;
 use crate::correspondence::Correspondence;
 use crate::id::{EventId, LifeLineId};
 use crate::identity::{HeloForm, ReverseFacts, SenderDomainFacts};
@@ -109,7 +110,7 @@ checks! {
     AutoAllow = "auto_allow";
     /// Whether the client of an outbound listener may send through it.
     Outbound = "outbound";
-    /// Whether the sender is taken in clear text.
+    /// Whether the sender is taken in clear text, or from an unverified client.
     SecureReceipt = "secure_receipt";
     /// Unknown recipients that the client or its network asked for.
     Harvest = "harvest";
@@ -117,6 +118,8 @@ checks! {
     Submission = "submission";
     /// Whether our own people's mail was signed.
     Signing = "signing";
+    /// The certificate that the client showed.
+    Certificate = "certificate";
 }
 
 /// One fact, with where it comes from and what it cost.
@@ -282,6 +285,8 @@ pub enum Observed {
     Correspondence(Correspondence),
     /// What came of signing a message of our own people.
     Signing(SigningFacts),
+    /// The certificate of the client, and whether it names who sends.
+    ClientCertificate(ClientCertificate),
 }
 
 impl Observed {

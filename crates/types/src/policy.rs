@@ -388,6 +388,9 @@ pub enum RecipientValidation {
 pub enum SecureReceiptOption {
     /// Take mail over TLS of version 1.2 or newer alone.
     RequireTls,
+    /// The same, and only from a client whose certificate is verified and
+    /// names the sender's domain or the client's host.
+    RequireVerified,
     /// Take what the client offers: an exception from a less specific policy.
     Opportunistic,
 }

@@ -238,6 +238,10 @@ reasons! {
         Some((530, EnhancedCode(5, 7, 0), "Encryption is required: issue STARTTLS first")),
         "A policy accepts this sender only over an encrypted connection.",
         "The sender must use STARTTLS, or the policy be changed.";
+    TlsUnverified = "tls.unverified", Rejection, Mail, "TLS Client Not Verified",
+        Some((554, EnhancedCode(5, 7, 0), "A verified client certificate that names the sender is required")),
+        "A policy accepts this sender only from a client whose certificate is verified and names the sender's domain or the client's host.",
+        "The sender's server must show such a certificate, or the policy be changed.";
     ProtocolSmuggling = "protocol.smuggling", Rejection, Data, "Malformed Line Endings",
         Some((554, EnhancedCode(5, 5, 2), "Lines must end with CR LF; closing the connection")),
         "The data contained a bare CR or LF, which can be used to smuggle a second message.",

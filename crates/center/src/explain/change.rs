@@ -59,8 +59,8 @@ fn remedy(reason: Reason) -> Remedy {
         BlockedPolicyEnvelope | BlockedPolicyHeader => BlockingPolicy,
         BlockedManualEnvelope | BlockedManualHeader => BlockingEntry,
         SizeExceeded | RateLimited | ConnectionsLimited | GeoBlocked | ClientEarlyTalker | AttachmentBlocked
-        | ContentExamined | Impersonation | UrlMalicious | UrlMaliciousQr | TlsRequired | SpoofingEnvelope
-        | SpoofingHeader | AuthSpf | AuthDkim | AuthDmarc | AuthTemporary => Limit,
+        | ContentExamined | Impersonation | UrlMalicious | UrlMaliciousQr | TlsRequired | TlsUnverified
+        | SpoofingEnvelope | SpoofingHeader | AuthSpf | AuthDkim | AuthDmarc | AuthTemporary => Limit,
         RelayDenied => Elsewhere("No policy and no permit opens a relay. If the domain is yours, give it a [[domain]] in the settings."),
         RecipientUnknown => Elsewhere("A permit does not override recipient validation. Add the address to the directory or on the mail server behind."),
         RecipientUnverifiable => Elsewhere("A permit does not override recipient validation. Let the directory or the next hop answer; the sender retries by itself."),

@@ -256,6 +256,7 @@ pub(crate) fn need_title(need: Need) -> &'static str {
         Need::Place => check_title(CheckName::Place),
         Need::Spf => check_title(CheckName::Spf),
         Need::Authentication => "DKIM and DMARC",
+        Need::Certificate => check_title(CheckName::Certificate),
         Need::History(_) => check_title(CheckName::History),
         Need::Triplet(_) => check_title(CheckName::Greylist),
     }

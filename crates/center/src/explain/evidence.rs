@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{authentication, listings, names};
+use super::{authentication, certificates, listings, names};
 use types::finding::{
     HistoryFacts, NoPool, RateHolder, RecipientAnswer, TripletFacts, TripletState, Unavailable,
 };
@@ -51,6 +51,7 @@ pub fn check_title(check: CheckName) -> &'static str {
         CheckName::Outbound => "Outbound listener",
         CheckName::Submission => "Submitter",
         CheckName::Signing => "DKIM signing",
+        CheckName::Certificate => "Client certificate",
     }
 }
 
@@ -127,6 +128,7 @@ pub(super) fn observed(observed: &Observed) -> String {
             "the client is in no network that may send to the world".to_owned()
         }
         Observed::Submission(facts) => submission(facts),
+        Observed::ClientCertificate(shown) => certificates::words(shown),
     }
 }
 

@@ -55,6 +55,10 @@ const TLS: Lifted = (
     "Make an exception: a policy of the same type that is more specific, with `set = \"opportunistic\"`.",
     "portcullis policy list",
 );
+const CERTIFICATE: Lifted = (
+    "Tell the sender which certificate is wanted, or name its authority in `smtp.tls.client_ca_file`, or its hosts in the policy; else make an exception: a policy of the same type that is more specific, with `set = \"require_tls\"`.",
+    "portcullis config help smtp.tls.client_ca_file",
+);
 const POLICY: Lifted = (
     "Make an exception: a policy of the same type that is more specific, with `set = \"no_action\"`.",
     "portcullis policy list",
@@ -70,6 +74,7 @@ pub(super) fn by_reason(reason: Reason) -> Lifted {
         Reason::ConnectionsLimited => CONNECTIONS_OF_CLIENT,
         Reason::ClientEarlyTalker => GREETING,
         Reason::TlsRequired => TLS,
+        Reason::TlsUnverified => CERTIFICATE,
         _ => POLICY,
     }
 }
@@ -130,6 +135,7 @@ pub fn settings_named() -> impl Iterator<Item = &'static str> {
         RATE_OF_SUBMITTER,
         HARVEST,
         GREETING,
+        CERTIFICATE,
     ];
     all.into_iter().filter_map(|(_, command)| command.strip_prefix("portcullis config help "))
 }

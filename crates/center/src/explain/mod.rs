@@ -6,6 +6,7 @@
 //! [`presentable`](crate::presentable).
 
 mod authentication;
+mod certificates;
 pub mod change;
 pub mod compare;
 pub mod copies;

@@ -75,6 +75,7 @@ pub(super) fn server(event: &Event) -> Vec<Fact> {
         ("Location", crate::search::place(event).map(|place| super::evidence::place(&place))),
         ("Greeted as", greeted),
         ("TLS", tls.or(Some("not encrypted".to_owned()))),
+        ("Client certificate", super::certificates::shown(event)),
         ("Direction", Some(client.client.direction.slug().to_owned())),
         ("Listener", Some(client.client.listener.to_string())),
     ])

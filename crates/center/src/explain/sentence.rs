@@ -10,13 +10,13 @@ use types::{
     CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
 };
 
-use super::authentication;
 use super::change::is_outbound;
 use super::decider::{PolicyView, Since};
 use super::evidence::{grouped, identified_by, octets, place, spared_because, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
+use super::{authentication, certificates};
 use crate::presentable;
 
 /// What happened, one to four sentences. `policy` is what is kept about the
@@ -98,6 +98,13 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
         }
         Reason::TlsFailed => match evidence.latest(CheckName::Tls)? {
             Observed::TlsFailed { cause } => Some(ended(format!("The cause: {cause}"))),
+            _ => None,
+        },
+        Reason::TlsUnverified => match evidence.latest(CheckName::Certificate)? {
+            Observed::ClientCertificate(shown) => {
+                let words = certificates::words(shown);
+                Some(ended(format!("What the client showed: {words}")))
+            }
             _ => None,
         },
         Reason::ClientDropped | Reason::DataEndedEarly => {

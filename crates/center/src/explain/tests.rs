@@ -490,6 +490,7 @@ fn the_limit_that_was_passed_is_the_one_to_raise() {
 fn an_exception_that_is_advised_is_an_option_of_its_type() {
     for (reason, kind) in [
         (Reason::TlsRequired, "secure_receipt"),
+        (Reason::TlsUnverified, "secure_receipt"),
         (Reason::GeoBlocked, "geographical_restriction"),
         (Reason::SpoofingEnvelope, "anti_spoofing"),
         (Reason::SpoofingHeader, "anti_spoofing"),
@@ -608,4 +609,30 @@ fn mail_that_was_greylisted_all_the_same_was_not_let_in_for_being_expected() {
     let passed = found(CheckName::Greylist, triplet(TripletState::Known, 3));
     event.record.evidence.add(passed);
     assert!(!expected(&event));
+}
+
+#[test]
+fn what_a_client_showed_stands_in_the_ledger_and_beside_its_tls() {
+    use types::{CertificateFlaw, CertificateNames, ClientCertificate};
+    let shown = |certificate: ClientCertificate| {
+        let mut event = sample(1, Reason::TlsUnverified);
+        event.record.stage = Some(Stage::Mail);
+        let seen = Observed::ClientCertificate(certificate);
+        let found = Finding { stage: Stage::Mail, ..found(CheckName::Certificate, seen) };
+        event.record.evidence = [found].into_iter().collect();
+        why(&event, &[], at(5))
+    };
+    let flaw = CertificateFlaw::UnknownAuthority;
+    let told = shown(ClientCertificate::NotVerified { flaw });
+    let words = "one that does not count: no authority that is trusted here made it";
+    assert!(told.sentence.contains(words), "{}", told.sentence);
+    assert_eq!(line(&told, Stage::Mail, CheckName::Certificate).observed, words);
+    assert!(
+        told.remote.iter().any(|fact| fact.name == "Client certificate" && fact.value == words)
+    );
+    // What somebody wrote into a certificate is shown as text.
+    let names = vec!["a\u{202e}.example".into()];
+    let names = CertificateNames { names, ..CertificateNames::default() };
+    let told = shown(ClientCertificate::Verified(names));
+    assert!(!told.sentence.contains('\u{202e}'), "{}", told.sentence);
 }

@@ -1,7 +1,10 @@
 //! Before there is a recipient: the connection and MAIL.
 
 use types::policy::{PolicyOption, SecureReceiptOption};
-use types::{CheckName, Decision, Detail, Observed, PolicyRef, PolicyType, Reason, TlsFacts};
+use types::{
+    CertificateNames, CheckName, ClientCertificate, Decision, Detail, EmailAddress, Need, Observed,
+    Parties, Policy, PolicyRef, PolicyType, Reason, ReversePath, TlsFacts,
+};
 
 use super::{RuleAnswer, over_size};
 use crate::decide::Case;
@@ -67,9 +70,10 @@ pub(crate) fn declared_size_for_anybody(case: &mut Case<'_>) -> RuleAnswer {
 }
 
 /// A sender who is taken over an encrypted connection alone, and came without
-/// one (RFC 3207 section 4). It stands at MAIL, so that no recipient is said
-/// in clear text, and again at RCPT, which is the first thing that a mail
-/// server asks that stays the MX itself.
+/// one (RFC 3207 section 4), or from verified clients alone, and came from
+/// another. It stands at MAIL, so that no recipient is said in clear text, and
+/// again at RCPT, which is the first thing that a mail server asks that stays
+/// the MX itself.
 pub(crate) fn secure_receipt(case: &mut Case<'_>) -> RuleAnswer {
     if !case.set.secures_receipt() {
         return RuleAnswer::NotMine;
@@ -78,10 +82,65 @@ pub(crate) fn secure_receipt(case: &mut Case<'_>) -> RuleAnswer {
     else {
         return RuleAnswer::NotMine;
     };
-    let required = PolicyOption::SecureReceipt(SecureReceiptOption::RequireTls);
-    if compiled.policy.option != required || case.who.tls.is_some_and(TlsFacts::is_current) {
+    let PolicyOption::SecureReceipt(option) = compiled.policy.option else {
         return RuleAnswer::NotMine;
-    }
-    let decision = Decision::new(Reason::TlsRequired, CheckName::SecureReceipt);
+    };
+    let is_encrypted = case.who.tls.is_some_and(TlsFacts::is_current);
+    let reason = match option {
+        SecureReceiptOption::Opportunistic => return RuleAnswer::NotMine,
+        _ if !is_encrypted => Reason::TlsRequired,
+        SecureReceiptOption::RequireTls => return RuleAnswer::NotMine,
+        SecureReceiptOption::RequireVerified => match unverified(case, &compiled.policy) {
+            Ok(Some(reason)) => reason,
+            Ok(None) => return RuleAnswer::NotMine,
+            Err(need) => return RuleAnswer::Needs(need),
+        },
+    };
+    let decision = Decision::new(reason, CheckName::SecureReceipt);
     RuleAnswer::Decides(decision.by(compiled.reference))
+}
+
+/// What speaks against a client that has to be verified; nothing where its
+/// certificate counts and names it.
+fn unverified(case: &Case<'_>, policy: &Policy) -> Result<Option<Reason>, Need> {
+    let Some(Observed::ClientCertificate(shown)) = case.evidence.latest(CheckName::Certificate)
+    else {
+        return Err(Need::Certificate);
+    };
+    Ok(match shown {
+        ClientCertificate::Verified(names) if names_client(names, case.who, policy) => None,
+        // We did not ask, because the policy is younger than the connection:
+        // the next one is asked, so the client may come back.
+        ClientCertificate::NotAsked => Some(Reason::SystemUnavailable),
+        ClientCertificate::Verified(_)
+        | ClientCertificate::NotTold
+        | ClientCertificate::NotShown
+        | ClientCertificate::NotVerified { .. } => Some(Reason::TlsUnverified),
+    })
+}
+
+/// Whether a certificate names who sends: the domain of the reverse-path, or
+/// the client's host where that host stands for the sender. Anybody can have a
+/// host with a name and a certificate for it, so the host of a stranger proves
+/// nothing of whom the reverse-path names: it must lie in that domain, or the
+/// policy itself must say which hosts are meant. Behind the null reverse-path
+/// nobody is named whom it could belie.
+fn names_client(names: &CertificateNames, who: &Parties<'_>, policy: &Policy) -> bool {
+    let domain = who.reverse_path.and_then(ReversePath::address).map(EmailAddress::domain_key);
+    let stands_for_sender = |host: &str| match domain {
+        None => true,
+        Some(_) if !policy.source_hosts.is_empty() => true,
+        Some(domain) => is_within(host, domain),
+    };
+    names.covers_sender || (names.covers_host && who.host_name.is_some_and(stands_for_sender))
+}
+
+/// Whether a host is a domain or lies below it; both in comparable form, but
+/// for the case of the host.
+fn is_within(host: &str, domain: &str) -> bool {
+    let start = host.len().checked_sub(domain.len());
+    let parts = start.and_then(|start| host.split_at_checked(start));
+    parts.is_some_and(|(below, same)| {
+        same.eq_ignore_ascii_case(domain) && (below.is_empty() || below.ends_with('.'))
+    })
 }

@@ -96,10 +96,11 @@ pub(super) const DECLARED_SIZE_FOR_ANYBODY: Rule =
     rule("Declared size, for anybody", "SIZE of MAIL", SIZE, declared_size_for_anybody);
 pub(super) const SECURE_RECEIPT: Rule = rule(
     "Secure Receipt",
-    "whether the connection is encrypted",
-    &[Reason::TlsRequired],
+    "whether the connection is encrypted, and whom the client's certificate names",
+    &[Reason::TlsRequired, Reason::TlsUnverified, Reason::SystemUnavailable],
     secure_receipt,
-);
+)
+.closed("451 on a connection that is older than the policy, and was not asked for a certificate");
 
 pub(super) const RELAY_CONTROL: Rule = rule(
     "Relay control",

@@ -95,3 +95,86 @@ fn a_server_that_asks_at_rcpt_alone_hears_it_there() {
     let line = "<ann@bank.example> to <bob@corp.example> unknown";
     check(secure, line, "reject tls.required by #1");
 }
+
+/// Whose certificate lets mail pass that only verified clients may send: what
+/// it names is what the sender names, or a host that stands for him.
+#[test]
+fn who_must_be_verified_shows_a_certificate_that_names_him() {
+    const BANK: &str = "#1 verified from bank.example\n\
+                        #2 verified from bank.example host relay.example";
+    const UNVERIFIED: &str = "reject tls.unverified by #1";
+    let to_bob = "to <bob@corp.example> retry";
+    for (from, how, expected) in [
+        ("<ann@bank.example>", "", "reject tls.required by #1"),
+        ("<ann@bank.example>", "shows sender", "reject tls.required by #1"),
+        ("<ann@bank.example>", "tls TLSv1.1 shows sender", "reject tls.required by #1"),
+        ("<ann@bank.example>", "tls TLSv1.3", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows expired", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows untold", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows unasked", "defer system.unavailable by #1"),
+        ("<ann@bank.example>", "tls TLSv1.3 shows stranger", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.2 shows sender", "proceed"),
+        // A host counts below the domain, or where the policy names it.
+        ("<ann@bank.example>", "tls TLSv1.3 shows host", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host mx.bank.example", "proceed"),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host MX.Bank.example", "proceed"),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host bank.example", "proceed"),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host mx.evilbank.example", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host ank.example", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host mx.stranger.example", UNVERIFIED),
+        ("<ann@bank.example>", "tls TLSv1.3 shows host host a.relay.example", "proceed"),
+        (
+            "<ann@bank.example>",
+            "tls TLSv1.3 shows stranger host a.relay.example",
+            "reject tls.unverified by #2",
+        ),
+        ("<ann@sender.example>", "tls TLSv1.3", "proceed"),
+    ] {
+        check(BANK, &format!("{from} {to_bob} {how}"), expected);
+    }
+    // The null reverse-path names nobody; the host that sends it is enough.
+    let all = "#1 verified";
+    check(all, &format!("<> {to_bob} tls TLSv1.3 shows host host mx.any.example"), "proceed");
+    check(all, &format!("<> {to_bob} tls TLSv1.3 shows host"), UNVERIFIED);
+}
+
+#[test]
+fn a_certificate_is_asked_for_only_where_it_can_decide() {
+    let asked = |lines: &str, line: &str| {
+        let set = compile(objects(lines));
+        mail(line).decide(&set).1.contains(&Need::Certificate)
+    };
+    let line = "<ann@bank.example> to <bob@corp.example> retry tls TLSv1.3";
+    assert!(asked("#1 verified from bank.example", line));
+    assert!(!asked("#1 secure from bank.example", line));
+    assert!(!asked("#1 verified from other.example", line));
+    let clear = "<ann@bank.example> to <bob@corp.example> retry";
+    assert!(!asked("#1 verified from bank.example", clear));
+    for (lines, wanted) in [
+        ("#1 verified from bank.example", true),
+        ("#1 verified from bank.example observe", true),
+        ("#1 verified from bank.example off", false),
+        ("#1 secure from bank.example", false),
+    ] {
+        let set = compile(objects(lines));
+        assert_eq!((set.verifies_clients(), set.names_hosts()), (wanted, wanted), "{lines}");
+    }
+}
+
+#[test]
+fn at_mail_an_unverified_client_is_refused_before_a_recipient_is_named() {
+    let line = "<ann@bank.example> to <bob@corp.example> tls TLSv1.3";
+    let shown = |word: &str, lines: &str| {
+        let mut mail = mail(&format!("{line} shows {word}"));
+        mail.stage = Stage::Mail;
+        let certificate = Observed::ClientCertificate(mail.certificate.clone());
+        let mail = mail.observed(CheckName::Certificate, certificate);
+        let who = Parties { recipient: None, ..mail.parties() };
+        show(&compile(objects(lines)).decide(Stage::Mail, NOW, &who, &mail.evidence))
+    };
+    let policy = "#1 verified from bank.example";
+    assert_eq!(shown("sender", policy), "proceed");
+    assert_eq!(shown("expired", policy), "reject tls.unverified by #1");
+    let observed = shown("expired", "#1 verified from bank.example observe");
+    assert_eq!(observed, "proceed would tls.unverified by #1");
+}

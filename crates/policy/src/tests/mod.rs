@@ -160,6 +160,7 @@ fn option(word: &str) -> PolicyOption {
         "expect" => ExpectedMail(ExpectedMailOption::PassWhenAuthenticated),
         "no_expect" => ExpectedMail(ExpectedMailOption::NoAction),
         "secure" => SecureReceipt(SecureReceiptOption::RequireTls),
+        "verified" => SecureReceipt(SecureReceiptOption::RequireVerified),
         "no_secure" => SecureReceipt(SecureReceiptOption::Opportunistic),
         "accept_all" => {
             PolicyOption::RecipientValidation(types::policy::RecipientValidation::AcceptAll)
@@ -228,6 +229,8 @@ pub(crate) struct Mail {
     pub(crate) ip: IpAddr,
     pub(crate) host: Option<String>,
     pub(crate) tls: Option<TlsFacts>,
+    /// What the client showed, as far as it is looked at.
+    pub(crate) certificate: ClientCertificate,
     pub(crate) from: ReversePath,
     pub(crate) to: ForwardPath,
     pub(crate) header: Vec<String>,
@@ -261,6 +264,7 @@ pub(crate) fn mail(line: &str) -> Mail {
         ip: "192.0.2.1".parse().unwrap(),
         host: None,
         tls: None,
+        certificate: ClientCertificate::NotShown,
         from: match from.as_str() {
             "" => ReversePath::Null,
             text => ReversePath::Address(address(text)),
@@ -299,6 +303,7 @@ pub(crate) fn mail(line: &str) -> Mail {
                 let version = words.next().unwrap().into();
                 mail.tls = Some(TlsFacts { version, cipher: "".into() });
             }
+            "shows" => mail.certificate = certificate(words.next().unwrap()),
             "fast" => mail.rate_exceeded = true,
             "ascii_only" => mail.utf8 = Some(false),
             "spf" => mail.spf = of_slug(SpfResult::ALL, words.next(), |one| one.slug()),
@@ -318,6 +323,23 @@ pub(crate) fn mail(line: &str) -> Mail {
 
 fn of_slug<T: Copy>(all: &[T], word: Option<&str>, slug: impl Fn(T) -> &'static str) -> T {
     *all.iter().find(|one| Some(slug(**one)) == word).unwrap()
+}
+
+/// A certificate by a word: what is wrong with it, or whom it covers.
+fn certificate(word: &str) -> ClientCertificate {
+    let covering = |covers_sender, covers_host| {
+        let names = CertificateNames { covers_sender, covers_host, ..CertificateNames::default() };
+        ClientCertificate::Verified(names)
+    };
+    match word {
+        "sender" => covering(true, false),
+        "host" => covering(false, true),
+        "stranger" => covering(false, false),
+        "expired" => ClientCertificate::NotVerified { flaw: CertificateFlaw::Expired },
+        "untold" => ClientCertificate::NotTold,
+        "unasked" => ClientCertificate::NotAsked,
+        other => panic!("unknown certificate {other:?}"),
+    }
 }
 
 pub(crate) fn answered(answer: RecipientAnswer) -> Observed {
@@ -384,6 +406,10 @@ impl Mail {
             Need::Place => (CheckName::Place, self.place.clone()),
             Need::Spf => (CheckName::Spf, Observed::Spf(self.spf_facts())),
             Need::Authentication => (CheckName::Dkim, Observed::Dkim(self.dkim_facts())),
+            Need::Certificate => {
+                let shown = Observed::ClientCertificate(self.certificate.clone());
+                (CheckName::Certificate, shown)
+            }
             Need::History(identity) => (CheckName::History, history(identity, 0, 0)),
             Need::Triplet(identity) => {
                 (CheckName::Greylist, Observed::Triplet(self.triplet_facts(identity)))

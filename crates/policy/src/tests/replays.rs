@@ -60,6 +60,34 @@ fn lists_and_places_are_replayed_from_the_record() {
     }
 }
 
+/// What a client showed is in the record, so that a policy made today is
+/// decided exactly; of those that were not asked then, nobody knows.
+#[test]
+fn certificates_are_replayed_from_the_record() {
+    let verified = compile(objects("#1 verified from bank.example"));
+    let nothing = compile(objects(""));
+    let line = "<ann@bank.example> to <bob@corp.example> retry tls TLSv1.3";
+    for (how, asked, end) in [
+        ("shows sender", true, "accepted"),
+        ("shows stranger", true, "tls.unverified by #1"),
+        ("shows expired", true, "tls.unverified by #1"),
+        ("shows host host mx.bank.example", true, "accepted"),
+        ("shows host host mx.other.example", true, "tls.unverified by #1"),
+        ("shows sender", false, "unknown: Certificate"),
+    ] {
+        let mut mail = mail(&format!("{line} {how}"));
+        if asked {
+            let shown = Observed::ClientCertificate(mail.certificate.clone());
+            mail.evidence.add(finding(CheckName::Certificate, Stage::Mail, shown));
+        }
+        let (_, lacked) = mail.decide(&nothing);
+        assert!(!lacked.contains(&Need::Certificate));
+        let taken =
+            Outcome::Accepted { queue: QueueId::from_bytes([0; 16]), reason: Reason::Accepted };
+        assert_eq!(show_end(&settled(&verified, &event_of(mail, taken))), end, "{how}");
+    }
+}
+
 fn event_of(mail: Mail, outcome: Outcome) -> Event {
     let client = Client {
         ip: mail.ip,
@@ -67,7 +95,8 @@ fn event_of(mail: Mail, outcome: Outcome) -> Event {
         listener: Arc::from("127.0.0.1:25"),
         direction: Direction::Inbound,
     };
-    let client = ClientFacts { client, host_name: None, helo: None, esmtp: true, tls: None };
+    let host_name = mail.host.as_deref().map(Into::into);
+    let client = ClientFacts { client, host_name, helo: None, esmtp: true, tls: mail.tls };
     let subject = Subject {
         client: Arc::new(client),
         reverse_path: Some(Arc::new(mail.from)),

@@ -88,6 +88,7 @@ const ROWS: &[Row] = &[
     ("", "retry", harvesting, "defer rate.limited", false),
     ("", "retry unknown", plain, "reject recipient.unknown", false),
     ("#1 secure from sender.example", "retry", plain, "reject tls.required", false),
+    ("#1 verified from sender.example", "retry tls TLSv1.3", plain, "reject tls.unverified", false),
     ("", "retry fast", plain, "defer rate.limited", false),
     ("#1 authenticate", "retry spf fail", plain, "reject auth.spf", false),
     ("#1 guard_always from sender.example", "retry", plain, "reject spoofing.envelope", false),

@@ -13,6 +13,11 @@ narrative = "No mail from x"
 option = { type = "blocked_senders", set = "block" }
 from = { domain = "x.example" }
 
+[[policy]]
+narrative = "The bank shows who it is"
+option = { type = "secure_receipt", set = "require_verified" }
+from = { domain = "bank.example" }
+
 [[managed_sender]]
 sender = "ann@sender.example"
 recipient = "bob@corp.example"
@@ -45,6 +50,13 @@ fn what_is_as_expected_passes() {
         "from = \"ann@sender.example\"\nrecipient_known = false\nexpect = \"rejected\"",
         "from = \"ann@sender.example\"\nsize = 2000\nexpect = \"rejected\"\nreason = \"size.exceeded\"",
         "from = \"\"\ntriplet = \"known\"\nexpect = \"accepted\"",
+        "from = \"ann@bank.example\"\nexpect = \"rejected\"\nreason = \"tls.required\"",
+        "from = \"ann@bank.example\"\ntls = true\nexpect = \"rejected\"\nreason = \"tls.unverified\"",
+        "from = \"ann@bank.example\"\ntls = true\ncertificate = true\ntriplet = \"known\"\n\
+         expect = \"accepted\"",
+        "from = \"ann@bank.example\"\ntls = true\nexpect = \"rejected\"\nreason = \"tls.unverified\"\n\
+         evidence = [{ check = \"certificate\", stage = \"mail\", source = \"session\", took = 0, \
+         observed = { client_certificate = { not_verified = { flaw = \"expired\" } } } }]",
     ] {
         assert_eq!(run(test), None, "{test}");
     }

@@ -57,7 +57,8 @@ Of the policies of one type whose scope matches, one applies: `override` first, 
 specific sender (address, group, domain, wildcard domain, internal or external, everyone), then a restricted source, then the older.
 `portcullis why REFERENCE` names it, and those that lost, with the reason.
 
-`secure_receipt` is decided at MAIL, before a recipient is named, and so applies `to` everyone.
+`secure_receipt` is decided at MAIL, before a recipient is named, and so applies `to` everyone. What certificate `require_verified` wants is in
+[secure-receipt.md](../operating/secure-receipt.md).
 "#;
 
 const BEGINNING: &str = r#"

@@ -26,7 +26,8 @@ use world::{Authorities, Reach, ResolverSettings, WebSettings};
 
 use crate::settings::kinds;
 use crate::settings::kinds::{
-    HopHost, HopTls, ListFormat, ListenerRole, NextHop, PolicyServiceMode, Recipients,
+    ClientCertificates, HopHost, HopTls, ListFormat, ListenerRole, NextHop, PolicyServiceMode,
+    Recipients,
 };
 use crate::settings::value::Rate;
 use crate::settings::{HostName, Settings, recipients_of};
@@ -170,6 +171,7 @@ pub(super) fn receive(settings: &Settings, connections_max: u32) -> ReceiveSetti
             handshake: smtp.tls_timeout,
         },
         greeting_delay: smtp.greeting_delay,
+        asks_for_certificates: settings.smtp_tls.client_certificates == ClientCertificates::Ask,
         examined_octets_max: usize::try_from(smtp.examined_memory_max.0).unwrap_or(usize::MAX),
     }
 }
@@ -263,6 +265,14 @@ pub(crate) fn fetching(settings: &Settings) -> Result<WebSettings, String> {
         authorities: Authorities::load(delivery.ca_file.as_deref())?,
         timeout: FETCH_TIMEOUT,
     })
+}
+
+/// Whose certificates of clients count.
+///
+/// # Errors
+/// The file of authorities cannot be read. A sentence for the operator.
+pub(crate) fn client_authorities(settings: &Settings) -> Result<Authorities, String> {
+    Authorities::load(settings.smtp_tls.client_ca_file.as_deref())
 }
 
 /// The map of places that was imported, in the data folder.

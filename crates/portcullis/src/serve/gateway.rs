@@ -418,6 +418,7 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, String> {
     }
     let files = certificate(settings)?;
     let tls = Tls::load(&files).map_err(|error| whole(&error))?;
+    tls.trust(convert::client_authorities(settings)?);
     Ok(Some(Arc::new(tls)))
 }
 

@@ -32,8 +32,9 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
         add("http.tls.certificate_file", error);
     }
     for (key, authorities) in [
-        ("alerts.webhook_ca_file", convert::posting(settings)),
-        ("delivery.ca_file", convert::fetching(settings)),
+        ("smtp.tls.client_ca_file", convert::client_authorities(settings).map(drop)),
+        ("alerts.webhook_ca_file", convert::posting(settings).map(drop)),
+        ("delivery.ca_file", convert::fetching(settings).map(drop)),
     ] {
         if let Err(error) = authorities {
             add(key, error);

@@ -74,12 +74,14 @@ pub(super) fn reload(
     let directories = directories(settings, now)?;
     let synced = super::directories::directories(settings)?;
     let lists = super::lists::all(settings)?;
+    let clients = convert::client_authorities(settings)?;
     let base = convert::base_policies(settings);
     // From here on things change. What can fail for a reason of its own, such as
     // a locked database, comes first, so that nothing else has changed by then.
     apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
     if let Some(tls) = &gateway.tls {
         tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;
+        tls.trust(clients);
     }
     if let (Some(tls), Some(files)) = (&gateway.http_tls, super::accounts::files(settings)) {
         tls.reload(&files).map_err(|error| whole(&error))?;

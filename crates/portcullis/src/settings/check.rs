@@ -7,9 +7,11 @@ use std::path::Path;
 use ipnet::IpNet;
 use types::{Domain, Selector};
 
-use super::kinds::{Listen, ListenerRole, NextHop, Recipients, SignInNewcomers};
+use super::kinds::{
+    ClientCertificates, Listen, ListenerRole, NextHop, Recipients, SignInNewcomers,
+};
 use super::read::{FoundValues, Origin, Problem};
-use super::table::{DomainSettings, ListenerSettings, Settings};
+use super::table::{DomainSettings, ListenerSettings, Settings, SmtpTlsSettings};
 
 /// Checks the settings as a whole. Only files that are named are looked at;
 /// nothing is opened beyond them.
@@ -327,8 +329,24 @@ impl Check<'_> {
         }
         self.readable("alerts.webhook_ca_file", settings.alerts.webhook_ca_file.as_deref());
         self.readable("delivery.ca_file", settings.delivery.ca_file.as_deref());
+        self.client_certificates(&settings.smtp_tls);
         for database in &settings.geo.database {
             self.readable("geo.database", Some(database));
+        }
+    }
+
+    /// What is wanted of clients' certificates.
+    fn client_certificates(&mut self, tls: &SmtpTlsSettings) {
+        self.readable("smtp.tls.client_ca_file", tls.client_ca_file.as_deref());
+        if tls.enabled {
+            return;
+        }
+        let text = "is not looked at: smtp.tls.enabled is false, and a certificate is shown inside TLS alone";
+        if tls.client_ca_file.is_some() {
+            self.warning("smtp.tls.client_ca_file", text);
+        }
+        if tls.client_certificates == ClientCertificates::Ask {
+            self.warning("smtp.tls.client_certificates", text);
         }
     }
 

@@ -296,6 +296,13 @@ choices! {
         /// The next hop is asked, with the null reverse-path.
         CallForwardNull = "call_forward_null",
     }
+    /// When clients are asked for a certificate.
+    ClientCertificates, "when clients are asked" {
+        /// Where a policy in force requires a verified one.
+        WhenRequired = "when_required",
+        /// Always.
+        Ask = "ask",
+    }
     /// What is done with a recipient that is not in a directory which is too old.
     WhenStale, "what is done" {
         /// The sender is asked to come back.

@@ -17,9 +17,9 @@ use super::directories::{DirectoryName, EntryName};
 use super::entering::{SecretText, WebAddress, Words};
 use super::host_name::HostName;
 use super::kinds::{
-    ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole, LogFormat, LogLevel, NextHop,
-    PolicyServiceMode, PublicUrl, Recipients, RetrySchedule, SegmentStore, SignInNewcomers,
-    StateStore, WhenStale,
+    ClientCertificates, ConfigVersion, Forever, HopTls, ListFormat, Listen, ListenerRole,
+    LogFormat, LogLevel, NextHop, PolicyServiceMode, PublicUrl, Recipients, RetrySchedule,
+    SegmentStore, SignInNewcomers, StateStore, WhenStale,
 };
 use super::read::{Numbered, Reader};
 use super::row::{
@@ -132,6 +132,13 @@ settings! {
         certificate_file: Option<PathBuf> = none, like "/etc/portcullis/tls.crt";
         /// The key of the certificate, PEM.
         key_file: Option<PathBuf> = none, like "/etc/portcullis/tls.key";
+        /// When clients of inbound listeners are asked for a certificate: where a policy requires a
+        /// verified one (`when_required`), or always (`ask`). Nobody is refused for what it shows
+        /// unless a policy says so, but some old servers break off when they are asked.
+        client_certificates: ClientCertificates = "when_required";
+        /// Authorities that clients may have their certificates of, PEM, beside those that this
+        /// system trusts. Read again at reload.
+        client_ca_file: Option<PathBuf> = none, like "/etc/portcullis/clients-ca.crt";
     }
 
     /// Where connections are taken. Without any, 127.0.0.1:2525.

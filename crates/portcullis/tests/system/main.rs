@@ -44,3 +44,4 @@ mod smoke;
 mod submission;
 mod tls;
 mod usage;
+mod verified_clients;

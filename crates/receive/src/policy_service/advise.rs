@@ -13,6 +13,7 @@ use types::{
 
 use super::AdviceMode;
 use crate::attempt::{End, OpenAttempt};
+use crate::client_certificate::ShownCertificate;
 use crate::desk::{Desk, not_stored, unavailable_reply};
 use crate::engine::Engine;
 use crate::host_name::HostName;
@@ -26,6 +27,8 @@ impl Desk {
         desk.visit.named_by = NamedBy::Server;
         // It has looked the name up itself, and tells it where it is confirmed.
         desk.visit.host_name = HostName::Told;
+        // What the client showed it tells in parts that prove no name.
+        desk.visit.certificate = ShownCertificate::NotTold;
         desk
     }
 

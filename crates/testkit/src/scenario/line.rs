@@ -8,6 +8,7 @@ use types::{Domain, EmailAddress, Timestamp};
 use world::DnsError;
 use world::simulated::Asked;
 
+use crate::certificates::ClientCertificateKind;
 use crate::settings::span;
 
 /// What the author of a scenario can write.
@@ -55,8 +56,8 @@ pub(super) enum Line {
     /// A mail server that asks about recipients, by its name.
     Asks(String),
     With(String),
-    /// The client that speaks begins TLS.
-    Tls,
+    /// The client that speaks begins TLS, with this certificate to show.
+    Tls(Option<(ClientCertificateKind, Vec<String>)>),
     Say {
         octets: Vec<u8>,
         more: bool,
@@ -130,7 +131,8 @@ impl Line {
             },
             "asks" => Line::Asks(rest.strip_prefix("as ").unwrap_or(rest).to_owned()),
             "with" => Line::With(rest.to_owned()),
-            "tls" => Line::Tls,
+            "tls" if rest.is_empty() => Line::Tls(None),
+            "tls" => Line::Tls(Some(certificate(rest).ok_or_else(error)?)),
             "submitter" => Line::Submitter(submitter(rest).ok_or_else(error)?),
             "drop" => Line::Drop,
             "drain" => Line::Drain,
@@ -221,6 +223,13 @@ fn signed(text: &str) -> Option<i64> {
         None => (1, text.strip_prefix('+')?),
     };
     Some(sign * i64::try_from(span(rest)?.as_millis()).ok()?)
+}
+
+/// `trusted mx.a.example *.b.example`.
+fn certificate(rest: &str) -> Option<(ClientCertificateKind, Vec<String>)> {
+    let mut words = rest.split_whitespace();
+    let kind = ClientCertificateKind::of_word(words.next()?)?;
+    Some((kind, words.map(str::to_owned).collect()))
 }
 
 fn connect(rest: &str, otherwise: IpAddr) -> Option<Line> {

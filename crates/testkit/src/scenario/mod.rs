@@ -27,6 +27,7 @@
 //! | `asks as a` | a mail server asks about recipients (`check_policy_service`); `C:` says its lines |
 //! | `with a` | another client speaks |
 //! | `tls` | the client shakes hands, after the reply to STARTTLS |
+//! | `tls trusted mx.a.example *.b.example`, `tls expired …`, `tls unknown …` | the same, with such a certificate to show |
 //! | `C: line` | sends a line; `\r`, `\n`, `\0`, `\xNN`, `\\`; a final `\` sends no line end |
 //! | `C+: line` | the same, but held back and sent together with the next |
 //! | `C*100: line` | the same, a hundred times at once |

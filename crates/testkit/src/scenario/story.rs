@@ -205,10 +205,12 @@ impl Story {
                 self.speaker = name;
             }
             Line::With(name) => self.speaker = name,
-            Line::Tls => {
-                let certificate = self.gateway.certificate();
+            Line::Tls(shows) => {
+                let shows = shows.as_ref().map(|(kind, names)| (*kind, names.as_slice()));
+                let server = self.gateway.certificate();
+                let connector = self.gateway.around.authorities.connector(&server, shows)?;
                 let name = self.gateway.settings.host_name.clone();
-                self.client()?.start_tls(&certificate, &name).await?;
+                self.client()?.start_tls(connector, &name).await?;
             }
             Line::Say { octets, more } => {
                 self.held.extend_from_slice(&octets);

@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         size_max_octets: 1,
         greylist: Default::default(),
         reputation: Default::default(),
+        permitted_lists: Vec::new(),
         domains: Vec::new(),
     };
     let (set, _) = PolicySet::compile_fitting(0, Default::default(), &base);

@@ -82,6 +82,7 @@ fn set() -> Result<PolicySet, Box<dyn Error>> {
         size_max_octets: 50_000_000,
         greylist: Default::default(),
         reputation: Default::default(),
+        permitted_lists: Vec::new(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let mut objects = PolicyObjects::default();

@@ -3,7 +3,8 @@
 use policy::Document;
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Object, ObjectKey, Provenance, StoredDefinition};
-use types::{Caller, Definition, Permission, PolicyId, PolicyType};
+use types::definition::{PermittedList, ReputationDefinition};
+use types::{Caller, Definition, DefinitionSet, Permission, PolicyId, PolicyType};
 
 use crate::races::until_settled;
 use crate::replay::{ReplayChange, ReplayReport, ReplayRequest};
@@ -21,6 +22,13 @@ pub struct DefinitionRow {
     pub used_by: Vec<PolicyId>,
     /// Who made it and when.
     pub provenance: Provenance,
+    /// Of a Reputation definition, the global permitted lists it looks at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permitted_lists: Vec<String>,
+    /// The lists that it weighs against clients although they are such lists,
+    /// so that their weight counts for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weighed_in_vain: Vec<String>,
 }
 
 /// A definition as somebody wrote it.
@@ -51,6 +59,9 @@ reject_weight = 1
 lists = [
     { list = "bl.example.net", weight = 1 },
 ]
+# Whether clients on a list with `permitted = true` in the settings are spared
+# all of this.
+global_permitted_list = true
 "#,
     ),
     (
@@ -161,7 +172,8 @@ impl Center {
         permit(caller, Permission::SeePolicies)?;
         let mut content = self.parts.policies.read(&mut |_| {})?;
         let stored = std::mem::take(&mut content.definitions);
-        Ok(stored.into_iter().map(|stored| row(stored, &content.policies)).collect())
+        let permitted = self.parts.activator.base().permitted_lists;
+        Ok(stored.into_iter().map(|stored| row(stored, &content.policies, &permitted)).collect())
     }
 
     /// One definition.
@@ -221,13 +233,39 @@ impl Center {
     }
 }
 
-fn row(stored: StoredDefinition, policies: &[store::state::StoredPolicy]) -> DefinitionRow {
+fn row(
+    stored: StoredDefinition,
+    policies: &[store::state::StoredPolicy],
+    permitted: &[PermittedList],
+) -> DefinitionRow {
+    let (permitted_lists, weighed_in_vain) = match &stored.definition.set {
+        DefinitionSet::Reputation(reputation) => permits_of(reputation, permitted),
+        DefinitionSet::GeographicalRestriction(_) | DefinitionSet::DnsAuthentication(_) => {
+            Default::default()
+        }
+    };
     DefinitionRow {
+        permitted_lists,
+        weighed_in_vain,
         kind: stored.definition.kind().title().to_owned(),
         used_by: users(&stored.definition.name, policies),
         definition: stored.definition,
         provenance: stored.provenance,
     }
+}
+
+/// The global permitted lists a definition looks at, and those among them that
+/// it weighs in vain.
+fn permits_of(
+    reputation: &ReputationDefinition,
+    permitted: &[PermittedList],
+) -> (Vec<String>, Vec<String>) {
+    let looked_at = permitted.iter().filter(|_| reputation.global_permitted_list);
+    let mut lists: Vec<String> = looked_at.map(|one| one.question.list.to_string()).collect();
+    lists.sort_unstable();
+    lists.dedup();
+    let in_vain = policy::weighed_though_permitted(reputation, permitted);
+    (lists, in_vain.iter().map(ToString::to_string).collect())
 }
 
 /// The policies that refer to a definition.
@@ -312,6 +350,8 @@ mod tests {
                 kind: String::new(),
                 used_by: Vec::new(),
                 provenance: stored(center),
+                permitted_lists: Vec::new(),
+                weighed_in_vain: Vec::new(),
             };
             center.definition_text(&row).unwrap()
         };

@@ -85,6 +85,7 @@ mod tests {
             size_max_octets: 1_000,
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
+            permitted_lists: Vec::new(),
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         };
         let entry = ManagedSender {

@@ -100,6 +100,7 @@ impl PolicyActivator for Activator {
             size_max_octets: 1_000_000,
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
+            permitted_lists: Vec::new(),
             domains: vec![(domain, RecipientValidation::AcceptAll)],
         }
     }

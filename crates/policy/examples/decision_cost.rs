@@ -36,6 +36,7 @@ fn measure(name: &str, policies: u64, senders: u64, out: &mut impl Write) -> Res
         size_max_octets: 200_000_000,
         greylist: GreylistTimes::default(),
         reputation: Default::default(),
+        permitted_lists: Vec::new(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let objects = objects(policies, senders)?;

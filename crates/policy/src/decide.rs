@@ -7,7 +7,7 @@ use types::definition::{
 use types::evidence::{Evidence, Loss, Parties};
 use types::policy::{AutoAllowCreationOption, AutoAllowOption, PolicyOption};
 use types::{
-    CheckName, Decision, DefinitionSet, Direction, Observed, PolicyType, ReasonKind, Stage,
+    CheckName, Decision, DefinitionSet, Direction, Domain, Observed, PolicyType, ReasonKind, Stage,
     Timestamp, Verdict,
 };
 
@@ -308,6 +308,25 @@ impl<'a> Case<'a> {
             (Some(exception), None) => (LocalReputation::OFF, exception.compiled.reference),
             (None, None) => base,
         }
+    }
+
+    /// Records the global permitted list that spares the client what
+    /// Reputation would have led to.
+    pub(crate) fn spared_by_list(&mut self, list: Domain) {
+        let kind = PolicyType::Reputation;
+        let nothing = || types::Consulted {
+            kind,
+            winner: None,
+            no_action: false,
+            losers: Vec::new(),
+            observing: Vec::new(),
+            permitted_list: None,
+        };
+        let place = self.consulted.iter().position(|consulted| consulted.kind == kind);
+        let mut consulted = place.map_or_else(nothing, |place| self.consulted.remove(place));
+        consulted.winner.get_or_insert(types::PolicyRef::Base(kind));
+        consulted.permitted_list = Some(list);
+        self.consulted.push(consulted);
     }
 
     /// What the Geographical Restriction policy that applies says.

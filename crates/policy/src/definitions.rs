@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use types::definition::{
     AuthenticationAction, Country, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX,
-    ListUse, NAME_CHARS_MAX, PLACES_MAX, ReputationDefinition, WEIGHT_MAX,
+    ListUse, NAME_CHARS_MAX, PLACES_MAX, PermittedList, ReputationDefinition, WEIGHT_MAX,
 };
 use types::reputation::SCORE_MAX;
-use types::{Definition, DefinitionSet};
+use types::{Definition, DefinitionSet, Domain};
 
 use crate::validate::{ObjectName, Problem, Wrong};
 
@@ -111,7 +111,7 @@ fn faults(definition: &Definition) -> Vec<DefinitionFault> {
 }
 
 fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> {
-    let ReputationDefinition { reject_weight: threshold, lists, local } = reputation;
+    let ReputationDefinition { reject_weight: threshold, lists, local, .. } = reputation;
     let mut faults: Vec<DefinitionFault> = lists.iter().filter_map(list_fault).collect();
     let scores = local.iter().flat_map(|local| [local.defer_score, local.reject_score]);
     let high = scores.filter(|score| *score > SCORE_MAX);
@@ -129,6 +129,22 @@ fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> 
         _ => {}
     }
     faults
+}
+
+/// The lists that a definition weighs against clients although the settings
+/// permit whoever is on them: the permit counts, so their weight never does.
+pub fn weighed_though_permitted(
+    reputation: &ReputationDefinition,
+    permitted: &[PermittedList],
+) -> Vec<Domain> {
+    let permits = |list: &Domain| permitted.iter().any(|one| one.question.list == *list);
+    let weighed = reputation.lists.iter().filter(|used| used.weight > 0);
+    let weighed = weighed.filter(|_| reputation.global_permitted_list);
+    let mut lists: Vec<Domain> =
+        weighed.map(|used| used.list.clone()).filter(|list| permits(list)).collect();
+    lists.sort_unstable();
+    lists.dedup();
+    lists
 }
 
 fn list_fault(list: &ListUse) -> Option<DefinitionFault> {

@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use types::definition::{ListQuestion, ListSubject, ListUse};
+use types::definition::{
+    ListQuestion, ListSubject, ListUse, LocalReputation, PermittedList, ReputationDefinition,
+};
 use types::evidence::Parties;
 use types::policy::{
     AddressBasis, BasePolicies, ClientIdentity, Policy, PolicyMode, PolicyOption,
@@ -18,6 +20,7 @@ use types::policy::{
 };
 use types::{DefinitionSet, Domain, PolicyId, PolicyRef, PolicyType, Timestamp};
 
+use crate::definitions::weighed_though_permitted;
 use crate::groups::GroupTree;
 use crate::hashing::{FastMap, FastSet};
 use crate::keys::{Keys, KeysBuilder, Party};
@@ -62,6 +65,14 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
+    /// The Reputation definition it applies, if it does.
+    fn reputation(&self) -> Option<&ReputationDefinition> {
+        match self.definition.as_deref() {
+            Some(DefinitionSet::Reputation(reputation)) => Some(reputation),
+            _ => None,
+        }
+    }
+
     fn new(stored: StoredPolicy, definitions: &Definitions) -> Self {
         // A policy without a number is refused before it comes here.
         let id = stored.policy.id.unwrap_or(PolicyId(0));
@@ -144,7 +155,7 @@ impl PolicyIndex {
         let validations =
             base.domains.iter().map(|(domain, how)| (domain.as_str().into(), *how)).collect();
         let by_known = validated_by_known(&policies, &GroupTree::new(&groups), base);
-        let lists = list_questions(&policies);
+        let lists = list_questions(&policies, base);
         let looks = |kind| matches!(kind, PolicyType::DnsAuthentication | PolicyType::AntiSpoofing);
         let authenticates = when(&policies, looks);
         let restricts =
@@ -220,6 +231,16 @@ impl PolicyIndex {
     /// Whether any policy wants clients verified.
     pub(crate) fn verifies_clients(&self) -> bool {
         self.verifies_clients
+    }
+
+    /// The lists that any definition weighs although they are permitted.
+    pub(crate) fn weighed_though_permitted(&self, permitted: &[PermittedList]) -> Vec<Domain> {
+        let definitions = self.policies.iter().filter_map(Compiled::reputation);
+        let mut lists: Vec<Domain> =
+            definitions.flat_map(|one| weighed_though_permitted(one, permitted)).collect();
+        lists.sort_unstable();
+        lists.dedup();
+        lists
     }
 
     /// What the policies ask of lists, each once.
@@ -299,15 +320,17 @@ fn validated_by_known(
 }
 
 /// What the definitions of these policies ask of lists, each once.
-fn list_questions(policies: &[Compiled]) -> Vec<ListQuestion> {
-    let definitions = policies.iter().filter_map(|compiled| compiled.definition.as_deref());
-    let mut questions: Vec<ListQuestion> = Vec::new();
-    for definition in definitions {
-        if let DefinitionSet::Reputation(reputation) = definition {
-            let question =
-                |asked: &ListUse| ListQuestion { list: asked.list.clone(), of: asked.of };
-            questions.extend(reputation.lists.iter().map(question));
-        }
+fn list_questions(policies: &[Compiled], base: &BasePolicies) -> Vec<ListQuestion> {
+    let definitions = || policies.iter().filter_map(Compiled::reputation);
+    let of_definition = |reputation: &ReputationDefinition| -> Vec<ListQuestion> {
+        let question = |asked: &ListUse| ListQuestion { list: asked.list.clone(), of: asked.of };
+        reputation.lists.iter().map(question).collect()
+    };
+    let mut questions: Vec<ListQuestion> = definitions().flat_map(of_definition).collect();
+    // Where no definition applies, the settings look at scores.
+    let looks = base.reputation != LocalReputation::OFF;
+    if looks || definitions().any(|reputation| reputation.global_permitted_list) {
+        questions.extend(base.permitted_lists.iter().map(|list| list.question.clone()));
     }
     questions.sort_unstable();
     questions.dedup();

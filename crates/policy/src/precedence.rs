@@ -54,6 +54,7 @@ impl Opinion {
                 no_action: false,
                 losers: losers.take(types::evidence::LOSERS_MAX).collect(),
                 observing: Vec::new(),
+                permitted_list: None,
             }),
         }
     }
@@ -192,6 +193,7 @@ fn managed_consulted(
         no_action: false,
         losers: others.map(|entry| (entry.reference(), why(entry))).collect(),
         observing: Vec::new(),
+        permitted_list: None,
     };
     if let Some(why) = lost {
         lose(&mut consulted, best.reference(), why);

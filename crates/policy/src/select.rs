@@ -34,6 +34,7 @@ pub(crate) fn select<'a>(
         no_action: winner.is_some_and(|found| found.compiled.policy.option.is_no_action()),
         losers: Vec::new(),
         observing: Vec::new(),
+        permitted_list: None,
     };
     for found in of_kind() {
         let reference = found.compiled.reference;

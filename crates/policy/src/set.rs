@@ -6,7 +6,7 @@ use std::sync::Arc;
 use types::definition::ListQuestion;
 use types::evidence::{Consulted, Evidence, Parties};
 use types::policy::BasePolicies;
-use types::{ForwardPath, Stage, Timestamp};
+use types::{Domain, ForwardPath, Stage, Timestamp};
 
 use crate::decide;
 use crate::index::PolicyIndex;
@@ -183,6 +183,12 @@ impl PolicySet {
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {
         self.policies.lists()
+    }
+
+    /// The lists that a definition in force weighs against clients although
+    /// the settings permit whoever is on them.
+    pub fn weighed_though_permitted(&self) -> Vec<Domain> {
+        self.policies.weighed_though_permitted(&self.base.permitted_lists)
     }
 
     /// What the settings say.

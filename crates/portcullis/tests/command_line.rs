@@ -52,6 +52,26 @@ fn a_policy_file_that_names_systems_that_no_file_knows_is_warned_of() {
 }
 
 #[test]
+fn a_policy_file_that_weighs_a_permitted_list_is_warned_of() {
+    let settings = GOOD.replace("[server]\n", "[server]\npolicy_file = \"policies.toml\"\n");
+    let settings = settings + "[[list]]\nname = \"good.example\"\npermitted = true\n";
+    let folder = folder(&settings);
+    let check = |more: &str| {
+        let policies = format!(
+            "[[definition]]\nname = \"Lists\"\n[definition.set.reputation]\n\
+             lists = [{{ list = \"good.example\" }}]\n{more}"
+        );
+        std::fs::write(folder.path().join("policies.toml"), policies).unwrap();
+        let checked = run(&["check-config", "--config", "p.toml"], folder.path());
+        assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+        text(&checked.stdout)
+    };
+    let said = check("");
+    assert!(said.contains("\"Lists\" weighs good.example against clients"), "{said}");
+    assert!(!check("global_permitted_list = false\n").contains("good.example"));
+}
+
+#[test]
 fn bad_settings_fail_with_every_problem_in_both_commands() {
     let bad = folder("[smtp]\nidle_timeot = \"5m\"\nrecipients_max = \"many\"\n");
     for arguments in [

@@ -138,6 +138,25 @@ fn the_key_to_a_zone_belongs_into_a_file_of_its_own() {
 }
 
 #[test]
+fn a_list_that_is_permitted_is_one_of_good_clients() {
+    let list = "[[list]]\nname = \"good.example\"\n";
+    check(&format!("{list}permitted = true\npermitted_answers = [\"127.0.0.0/16\"]"), &[]);
+    check(
+        &format!("{list}permitted_answers = [\"127.0.0.0/16\"]"),
+        &["p.toml:3: list.0.permitted_answers: is for a list with permitted = true"],
+    );
+    for zone in ["", "zone = \"zen.dq.spamhaus.net\"\n"] {
+        let name = if zone.is_empty() { "zen.spamhaus.org" } else { "mine.example" };
+        let line = 3 + zone.lines().count();
+        let problem = format!(
+            "p.toml:{line}: list.0.permitted: permits whoever is on this list, which is one of unwanted mail"
+        );
+        let list = format!("[[list]]\nname = \"{name}\"\n{zone}permitted = true");
+        check(&list, &[problem.as_str()]);
+    }
+}
+
+#[test]
 fn certificates_of_clients_are_shown_inside_tls_alone() {
     let off = "[smtp.tls]\nenabled = false\n";
     let text =

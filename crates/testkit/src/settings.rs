@@ -12,8 +12,9 @@ use deliver::{DeliverySettings, Route, RouteError, RoutingTable};
 use ipnet::IpNet;
 use receive::{ReceiveSettings, Timeouts};
 use smtp::{ContentLimits, SessionLimits};
+use types::definition::PermittedList;
 use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
-use types::{Domain, EmailAddress};
+use types::{Domain, EmailAddress, ListQuestion, ListSubject};
 
 /// Why a setting was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,8 @@ pub struct GatewaySettings {
     pub outbound_from: Vec<IpNet>,
     /// Devices and programs that may send through the outbound listener.
     pub submitters: Vec<NewSubmitter>,
+    /// Global permitted lists, which are zones.
+    pub permitted_lists: Vec<PermittedList>,
     /// Whether STARTTLS is offered.
     pub tls: bool,
     /// Whether clients are asked for a certificate whatever policies say.
@@ -159,6 +162,7 @@ impl Default for GatewaySettings {
             harvest_exempt: Vec::new(),
             outbound_from: vec![IpNet::V4(ipnet::Ipv4Net::new_assert([10, 0, 0, 0].into(), 8))],
             submitters: Vec::new(),
+            permitted_lists: Vec::new(),
             tls: false,
             asks_for_certificates: false,
             triplets_max: 100_000,
@@ -280,6 +284,11 @@ impl GatewaySettings {
             }
             "network_unknown_recipients_max" => self.harvest.by_network_max = small()?,
             "proxies" => self.proxies = vec![value.parse().map_err(|_| wrong())?],
+            "permitted_list" => {
+                let list = value.parse().map_err(|_| wrong())?;
+                let question = ListQuestion { list, of: ListSubject::Ip };
+                self.permitted_lists = vec![PermittedList { question, answers: Vec::new() }];
+            }
             "tls" => self.tls = value == "on",
             "client_certificates" => self.asks_for_certificates = value == "ask",
             "triplets_max" => {
@@ -327,6 +336,7 @@ impl GatewaySettings {
             size_max_octets: self.size_max_octets,
             greylist: self.greylist,
             reputation: Default::default(),
+            permitted_lists: self.permitted_lists.clone(),
             domains: self.domains.iter().map(|d| (d.domain.clone(), d.validation)).collect(),
         }
     }

@@ -106,6 +106,40 @@ pub struct ReputationDefinition {
     /// if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<LocalReputation>,
+    /// Whether a client on a global permitted list ([`PermittedList`]) is
+    /// spared what the lists weigh and what its score leads to.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub global_permitted_list: bool,
+}
+
+impl Default for ReputationDefinition {
+    fn default() -> Self {
+        ReputationDefinition {
+            reject_weight: one(),
+            lists: Vec::new(),
+            local: None,
+            global_permitted_list: yes(),
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Whether there is nothing to write; serde hands over references.
+const fn is_yes(switch: &bool) -> bool {
+    *switch
+}
+
+/// A list of the settings whose clients no Reputation definition counts
+/// anything against, unless it says that it does not look at such lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermittedList {
+    /// The list, and what of the client is looked up in it.
+    pub question: ListQuestion,
+    /// The answers that count; every listing if empty.
+    pub answers: Vec<AnswerRange>,
 }
 
 /// From which score of our own reckoning ([`crate::reputation`]) mail is put
@@ -149,7 +183,7 @@ pub struct ListUse {
     pub answers: Vec<AnswerRange>,
 }
 
-fn one() -> i32 {
+const fn one() -> i32 {
     1
 }
 

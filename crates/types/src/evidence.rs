@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::address::{ForwardPath, ReversePath};
+use crate::address::{Domain, ForwardPath, ReversePath};
 use crate::client::TlsFacts;
 use crate::finding::{CheckName, Finding, Observed};
 use crate::policy::{ClientIdentity, PolicyRef, PolicyType, RecipientValidation};
@@ -116,6 +116,10 @@ pub struct Consulted {
     /// What policies in observe mode would have done; never enforced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observing: Vec<PolicyRef>,
+    /// The global permitted list that has the client, where that kept it from
+    /// being refused or put off by Reputation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permitted_list: Option<Domain>,
 }
 
 /// Most losers kept per type; a person reads the first few.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Domain, EmailAddress};
-use crate::definition::{DefinitionChoice, LocalReputation};
+use crate::definition::{DefinitionChoice, LocalReputation, PermittedList};
 use crate::time::Timestamp;
 
 /// The number of a stored object, never used again. People see `#30`.
@@ -571,6 +571,8 @@ pub struct BasePolicies {
     pub greylist: GreylistTimes,
     /// What follows from the score of a client, where no policy says so.
     pub reputation: LocalReputation,
+    /// Lists of clients against which neither lists nor scores count.
+    pub permitted_lists: Vec<PermittedList>,
     /// Our domains and how their recipients are validated.
     pub domains: Vec<(Domain, RecipientValidation)>,
 }

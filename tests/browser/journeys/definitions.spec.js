@@ -47,3 +47,20 @@ for (const javaScriptEnabled of [true, false]) {
     });
   });
 }
+
+test('a definition of Reputation says whether it looks at global permitted lists', async ({ page }) => {
+  await page.goto('/definitions/new?kind=reputation');
+  const text = page.getByLabel('The definition');
+  await expect(text).toHaveValue(/global_permitted_list = true/);
+  await text.fill((await text.inputValue()).replace('"Block lists"', '"Lists with exceptions"'));
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Saved');
+  await page.goto('/definitions/Lists%20with%20exceptions');
+  await expect(page.locator('main')).toContainText('Global permitted lists are looked at; the settings have none.');
+  await text.fill((await text.inputValue()).replace('reject_weight = 1', 'reject_weight = 1\nglobal_permitted_list = false'));
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.goto('/definitions/Lists%20with%20exceptions');
+  await expect(page.locator('main')).toContainText('Global permitted lists are not looked at');
+  await page.getByRole('button', { name: 'Remove this definition' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Saved');
+});

@@ -43,6 +43,7 @@ impl PolicyActivator for Outside {
             size_max_octets: 1_000_000,
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
+            permitted_lists: Vec::new(),
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         }
     }

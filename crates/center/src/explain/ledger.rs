@@ -9,6 +9,7 @@ use types::{
 
 pub use super::evidence::check_title;
 use super::evidence::{observed, source, spared_because};
+use super::listings;
 use super::sentence::loss;
 use crate::presentable;
 
@@ -273,6 +274,10 @@ impl<'a> Case<'a> {
                 let lists = self.lists();
                 if lists.is_empty() { text } else { format!("{text}; {lists}") }
             }
+            CheckName::Rbl | CheckName::Reputation => match listings::spared(self.event) {
+                Some(spared) => format!("{text}; nothing follows, because {spared}"),
+                None => text,
+            },
             _ => text,
         }
     }

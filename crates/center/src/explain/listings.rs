@@ -3,7 +3,15 @@
 
 use std::time::Duration;
 
-use types::{ListAnswer, ListFacts, ListSubject, spoken};
+use types::{Event, ListAnswer, ListFacts, ListSubject, spoken};
+
+/// That a global permitted list spared the client, in words; nothing where
+/// none did.
+pub(super) fn spared(event: &Event) -> Option<String> {
+    let consulted = event.record.consulted.iter();
+    let list = consulted.filter_map(|one| one.permitted_list.as_ref()).next()?;
+    Some(format!("the client is on the global permitted list {list}"))
+}
 
 /// Every answer, listings first.
 pub(super) fn observed(facts: &[ListFacts]) -> String {

@@ -173,6 +173,10 @@ pub struct PolicyLine {
     pub losers: Vec<String>,
     /// Those in observe mode that matched.
     pub observing: Vec<String>,
+    /// The global permitted list that spared the client what Reputation would
+    /// have led to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permitted_list: Option<String>,
 }
 
 /// What is known beside the event.
@@ -288,6 +292,7 @@ pub(crate) fn policy_line(consulted: &Consulted) -> PolicyLine {
             .map(|(policy, loss)| format!("{}: {}", versioned(policy), sentence::loss(*loss)))
             .collect(),
         observing: consulted.observing.iter().map(versioned).collect(),
+        permitted_list: consulted.permitted_list.as_ref().map(ToString::to_string),
     }
 }
 

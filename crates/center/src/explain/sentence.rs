@@ -16,7 +16,7 @@ use super::evidence::{grouped, identified_by, octets, place, spared_because, wro
 use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
-use super::{authentication, certificates};
+use super::{authentication, certificates, listings};
 use crate::presentable;
 
 /// What happened, one to four sentences. `policy` is what is kept about the
@@ -32,6 +32,10 @@ pub(super) fn sentence(event: &Event, policy: Option<&PolicyView>) -> String {
 fn attempt(event: &Event, outcome: &Outcome, policy: Option<&PolicyView>) -> String {
     let mut sentences = vec![explanation(event, outcome.reason()).to_owned()];
     sentences.extend(particular(event, outcome.reason()));
+    sentences.extend(
+        listings::spared(event)
+            .map(|spared| format!("Reputation did not decide, because {spared}.")),
+    );
     if let Some(decision) = outcome.decision() {
         sentences.extend(detail(&decision.detail, outcome.reason()));
         sentences.extend(policy.map(by_policy));

@@ -332,6 +332,7 @@ fn a_permit_and_a_source_that_is_down_show_in_the_ledger() {
         no_action: false,
         losers: Vec::new(),
         observing: Vec::new(),
+        permitted_list: None,
     }];
     let down = Observed::Inconclusive(types::Inconclusive::TimedOut);
     event.record.evidence = [found(CheckName::HostName, down)].into_iter().collect();
@@ -600,6 +601,7 @@ fn mail_that_was_greylisted_all_the_same_was_not_let_in_for_being_expected() {
         no_action: false,
         losers: Vec::new(),
         observing: Vec::new(),
+        permitted_list: None,
     };
     let mut event = sample(1, Reason::Accepted);
     event.record.consulted = vec![consulted];
@@ -609,6 +611,37 @@ fn mail_that_was_greylisted_all_the_same_was_not_let_in_for_being_expected() {
     let passed = found(CheckName::Greylist, triplet(TripletState::Known, 3));
     event.record.evidence.add(passed);
     assert!(!expected(&event));
+}
+
+#[test]
+fn a_client_that_a_permitted_list_spares_is_said_to_be_on_it() {
+    let listed = |list: &str| types::ListFacts {
+        list: list.parse().unwrap(),
+        of: types::ListSubject::Ip,
+        subject: "192.0.2.1".to_owned(),
+        answer: types::ListAnswer::listed(vec!["127.0.0.2".parse().unwrap()], None),
+        read_ago_s: None,
+        took: Micros(5),
+    };
+    let mut event = sample(1, Reason::Accepted);
+    event.record.stage = Some(Stage::Content);
+    let lists = Observed::Lists(vec![listed("bl.example"), listed("good.example")]);
+    event.record.evidence.add(found(CheckName::Rbl, lists));
+    event.record.consulted = vec![Consulted {
+        kind: PolicyType::Reputation,
+        winner: Some(PolicyRef::Base(PolicyType::Reputation)),
+        no_action: false,
+        losers: Vec::new(),
+        observing: Vec::new(),
+        permitted_list: Some("good.example".parse().unwrap()),
+    }];
+    let told = why(&event, &[], at(5));
+    let spared = "the client is on the global permitted list good.example";
+    assert!(told.sentence.contains(spared), "{}", told.sentence);
+    assert!(line(&told, Stage::Rcpt, CheckName::Rbl).observed.contains(spared));
+    assert!(told.to_string().contains(spared), "{told}");
+    event.record.consulted[0].permitted_list = None;
+    assert!(!why(&event, &[], at(5)).sentence.contains("permitted list"));
 }
 
 #[test]

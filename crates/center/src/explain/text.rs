@@ -129,6 +129,9 @@ fn policies(f: &mut fmt::Formatter<'_>, line: &PolicyLine) -> fmt::Result {
     for observing in &line.observing {
         writeln!(f, "    observing: {observing}")?;
     }
+    if let Some(list) = &line.permitted_list {
+        writeln!(f, "    spared: the client is on the global permitted list {list}")?;
+    }
     Ok(())
 }
 

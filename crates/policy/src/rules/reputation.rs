@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use types::definition::{ListSubject, ListUse, ReputationDefinition};
+use types::definition::{AnswerRange, ListSubject, ListUse, ReputationDefinition};
 use types::evidence::Need;
 use types::{
-    CheckName, Decision, Detail, ListAnswer, ListFacts, ListQuestion, Observed, PutOff, Quoted,
-    Reason, ReputationFacts, Timestamp,
+    CheckName, Decision, Detail, Domain, ListAnswer, ListFacts, ListQuestion, Observed, PutOff,
+    Quoted, Reason, ReputationFacts, Timestamp,
 };
 
 use super::RuleAnswer;
@@ -35,6 +35,14 @@ pub(crate) fn block_lists(case: &mut Case<'_>) -> RuleAnswer {
     }
     if weight(definition, facts) < i64::from(definition.reject_weight) {
         return RuleAnswer::NotMine;
+    }
+    match permitted_list(case, Some(definition)) {
+        Err(need) => return RuleAnswer::Needs(need),
+        Ok(Some(list)) => {
+            case.spared_by_list(list);
+            return RuleAnswer::NotMine;
+        }
+        Ok(None) => {}
     }
     let decision = Decision::new(Reason::RblListed, CheckName::Rbl).by(by);
     RuleAnswer::Decides(match heaviest(definition, facts) {
@@ -76,7 +84,44 @@ pub(crate) fn local_reputation(case: &mut Case<'_>) -> RuleAnswer {
         (false, true) if !is_back_unchanged(facts, case.at) => Reason::ReputationTemporary,
         _ => return RuleAnswer::NotMine,
     };
-    RuleAnswer::Decides(Decision::new(reason, CheckName::Reputation).by(by))
+    let definition = case.reputation().map(|(definition, _)| definition);
+    match permitted_list(case, definition) {
+        Err(need) => RuleAnswer::Needs(need),
+        Ok(Some(list)) => {
+            case.spared_by_list(list);
+            RuleAnswer::NotMine
+        }
+        Ok(None) => RuleAnswer::Decides(Decision::new(reason, CheckName::Reputation).by(by)),
+    }
+}
+
+/// The global permitted list that has the client, if the definition looks at
+/// such lists; where none applies, the settings do, whose lists they are. One
+/// that does not answer spares nobody.
+fn permitted_list(
+    case: &Case<'_>,
+    definition: Option<&ReputationDefinition>,
+) -> Result<Option<Domain>, Need> {
+    let lists = &case.set.base().permitted_lists;
+    if lists.is_empty() || definition.is_some_and(|one| !one.global_permitted_list) {
+        return Ok(None);
+    }
+    let facts = match case.evidence.latest(CheckName::Rbl) {
+        Some(Observed::Lists(facts)) => facts,
+        Some(Observed::Inconclusive(_)) => return Ok(None),
+        _ => return Err(Need::Lists),
+    };
+    let mut unasked = false;
+    for list in lists {
+        match facts.iter().find(|one| one.answers(&list.question)) {
+            Some(found) if is_meant(&found.answer, &list.answers) => {
+                return Ok(Some(list.question.list.clone()));
+            }
+            Some(_) => {}
+            None => unasked = true,
+        }
+    }
+    if unasked { Err(Need::Lists) } else { Ok(None) }
 }
 
 /// Whether the client was put off before, waited, and is no worse than then.
@@ -98,11 +143,14 @@ fn facts_of<'a>(used: &ListUse, facts: &'a [ListFacts]) -> Option<&'a ListFacts>
 
 /// The listing, if it is one of those that are meant.
 fn counts<'a>(used: &ListUse, facts: &'a [ListFacts]) -> Option<&'a ListFacts> {
-    let found = facts_of(used, facts)?;
-    let ListAnswer::Listed { answers, .. } = &found.answer else { return None };
-    let meant = used.answers.is_empty()
-        || answers.iter().any(|answer| used.answers.iter().any(|range| range.contains(*answer)));
-    meant.then_some(found)
+    facts_of(used, facts).filter(|found| is_meant(&found.answer, &used.answers))
+}
+
+/// Whether an answer is a listing, and one of these if there are any.
+fn is_meant(answer: &ListAnswer, ranges: &[AnswerRange]) -> bool {
+    let ListAnswer::Listed { answers, .. } = answer else { return false };
+    ranges.is_empty()
+        || answers.iter().any(|answer| ranges.iter().any(|range| range.contains(*answer)))
 }
 
 /// The listing that weighs most against the client; of several the first.

@@ -181,7 +181,7 @@ pub(super) const SPF_ACTION: Rule = rule(
 .open(TEMPERROR);
 pub(super) const BLOCK_LISTS: Rule = rule(
     "Block lists",
-    "lists that hold the client or a name of it",
+    "lists that hold the client or a name of it, the global permitted list",
     &[Reason::RblListed],
     block_lists,
 )
@@ -189,7 +189,7 @@ pub(super) const BLOCK_LISTS: Rule = rule(
 .skipped_by_permits();
 pub(super) const LOCAL_REPUTATION: Rule = rule(
     "Local reputation",
-    "what was learned of the client",
+    "what was learned of the client, the global permitted list",
     &[Reason::ReputationRejected, Reason::ReputationTemporary],
     local_reputation,
 )

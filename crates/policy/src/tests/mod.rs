@@ -41,6 +41,7 @@ pub(crate) fn base() -> BasePolicies {
         size_max_octets: 1_000,
         greylist: GreylistTimes::default(),
         reputation: Default::default(),
+        permitted_lists: Vec::new(),
         domains: vec![
             ("corp.example".parse().unwrap(), RecipientValidation::Directory),
             ("open.example".parse().unwrap(), RecipientValidation::AcceptAll),

@@ -60,6 +60,27 @@ fn lists_and_places_are_replayed_from_the_record() {
     }
 }
 
+/// What a permitted list said is in the record, so that it spares the client
+/// under other settings too; one that was not asked then is not known.
+#[test]
+fn permitted_lists_are_replayed_from_the_record() {
+    use super::reputation::{permitting, said, with_lists};
+    let objects = || with_lists("1: bl.example", "#1 lists");
+    let set = |base: &BasePolicies| PolicySet::compile(7, objects(), base).unwrap();
+    for (answers, permitted, end) in [
+        ("bl.example 127.0.0.2, good.example 127.0.0.2", "good.example", "unknown: Rate"),
+        ("bl.example 127.0.0.2, good.example not", "good.example", "rbl.listed by #1"),
+        ("bl.example 127.0.0.2", "good.example", "unknown: Lists"),
+    ] {
+        let mut mail = mail("<ann@sender.example> to <bob@corp.example> retry");
+        mail.lists = said(answers);
+        let (ruling, _) = mail.decide(&set(&base()));
+        let Step::Decided(Verdict::Reject(decision)) = ruling.step else { panic!("{ruling:?}") };
+        let event = event_of(mail, Outcome::Rejected(decision));
+        assert_eq!(show_end(&settled(&set(&permitting(permitted)), &event)), end, "{answers}");
+    }
+}
+
 /// What a client showed is in the record, so that a policy made today is
 /// decided exactly; of those that were not asked then, nobody knows.
 #[test]

@@ -1,6 +1,6 @@
 //! What lists weigh.
 
-use types::definition::{ListUse, LocalReputation, ReputationDefinition};
+use types::definition::{ListUse, LocalReputation, PermittedList, ReputationDefinition};
 use types::{PutOff, ReputationFacts};
 
 use super::*;
@@ -31,7 +31,7 @@ pub(super) fn with_lists(definition: &str, lines: &str) -> PolicyObjects {
     let set = ReputationDefinition {
         reject_weight: threshold.parse().unwrap(),
         lists: uses.split(", ").map(used).collect(),
-        local: None,
+        ..ReputationDefinition::default()
     };
     objects.definitions.push(Definition {
         name: "Lists".to_owned(),
@@ -56,6 +56,7 @@ pub(super) fn said(answers: &str) -> Vec<ListFacts> {
         for word in words {
             match word {
                 "helo" => facts.of = ListSubject::Helo,
+                "host" => facts.of = ListSubject::HostName,
                 "fails" => facts.answer = ListAnswer::Failed(ListFailure::TimedOut),
                 "not" => facts.answer = ListAnswer::NotListed,
                 answer => {
@@ -238,4 +239,157 @@ fn neighbours_alone_delay_and_never_refuse() {
     let mut mail = mail(ANN).observed(CheckName::Reputation, Observed::Reputation(facts));
     let (ruling, _) = mail.decide(&compile(objects("")));
     assert_eq!(show(&ruling), "defer reputation.temporary by settings");
+}
+
+/// A base whose settings permit these lists, written
+/// `good.example, partners.example host, zone.example 127.0.0.0/16`.
+pub(super) fn permitting(lists: &str) -> BasePolicies {
+    let one = |text: &str| {
+        let mut words = text.split(' ');
+        let list = words.next().unwrap().parse().unwrap();
+        let mut permitted = PermittedList {
+            question: ListQuestion { list, of: ListSubject::Ip },
+            answers: Vec::new(),
+        };
+        for word in words {
+            match word {
+                "host" => permitted.question.of = ListSubject::HostName,
+                range => permitted.answers.push(range.parse().unwrap()),
+            }
+        }
+        permitted
+    };
+    BasePolicies { permitted_lists: lists.split(", ").map(one).collect(), ..base() }
+}
+
+/// The same objects with the switch off.
+fn ignoring(mut objects: PolicyObjects) -> PolicyObjects {
+    for definition in &mut objects.definitions {
+        if let DefinitionSet::Reputation(set) = &mut definition.set {
+            set.global_permitted_list = false;
+        }
+    }
+    objects
+}
+
+fn spared(ruling: &Ruling) -> Option<String> {
+    let consulted = ruling.consulted.iter();
+    consulted.filter_map(|one| one.permitted_list.as_ref()).map(ToString::to_string).next()
+}
+
+/// What a permitted list spares its clients, and what it does not.
+#[test]
+fn a_global_permitted_list_spares_weights_and_scores_and_nothing_else() {
+    const LISTED: &str = "reject rbl.listed by #1";
+    let bad = "bl.example 127.0.0.2";
+    let of_good = "good.example";
+    let ranged = "good.example 127.0.0.0/16";
+    for (permitted, answers, mail_line, expected, why) in [
+        (of_good, "good.example 127.0.0.2", ANN, "proceed", Some("good.example")),
+        (of_good, "good.example not", ANN, LISTED, None),
+        (of_good, "good.example fails", ANN, LISTED, None),
+        (ranged, "good.example 127.0.3.1", ANN, "proceed", Some("good.example")),
+        (ranged, "good.example 127.1.0.255", ANN, LISTED, None),
+        // Of the client's names only the confirmed one counts.
+        ("good.example host", "good.example host 127.0.0.2", ANN, "proceed", Some("good.example")),
+        (
+            "other.example, good.example",
+            "other.example fails, good.example 127.0.0.2",
+            ANN,
+            "proceed",
+            Some("good.example"),
+        ),
+    ] {
+        let mut mail = mail(mail_line);
+        mail.lists = said(&format!("{bad}, {answers}"));
+        let objects = with_lists("1: bl.example", "#1 lists");
+        let set = PolicySet::compile(7, objects.clone(), &permitting(permitted)).unwrap();
+        let (ruling, _) = mail.decide(&set);
+        assert_eq!(show(&ruling), expected, "{permitted}; {answers}");
+        assert_eq!(spared(&ruling).as_deref(), why, "{permitted}; {answers}");
+        let off = PolicySet::compile(7, ignoring(objects), &permitting(permitted)).unwrap();
+        let mut again = self::mail(mail_line);
+        again.lists = said(&format!("{bad}, {answers}"));
+        let (ruling, _) = again.decide(&off);
+        assert_eq!((show(&ruling).as_str(), spared(&ruling)), (LISTED, None), "off: {answers}");
+    }
+    // The rest of the checks stands.
+    for (lines, how, expected) in [
+        ("#1 lists\n#2 block from sender.example", "retry", "reject blocked.policy.envelope by #2"),
+        ("#1 lists", "unknown", "reject recipient.unknown by settings"),
+        ("#1 lists\n#2 greylist", "", "defer greylist.first_seen by #2"),
+    ] {
+        let mut mail = mail(&format!("<ann@sender.example> to <bob@corp.example> {how}"));
+        mail.lists = said("bl.example 127.0.0.2, good.example 127.0.0.2");
+        let objects = with_lists("1: bl.example", lines);
+        let set = PolicySet::compile(7, objects, &permitting(of_good)).unwrap();
+        assert_eq!(show(&mail.decide(&set).0), expected, "{lines}");
+    }
+}
+
+#[test]
+fn scores_are_spared_by_a_definition_and_by_the_settings_alone() {
+    let decided = |score, answer: &str, objects: PolicyObjects| {
+        let mut mail = reputed(score, None);
+        mail.lists = said(&format!("bl.example not, good.example {answer}"));
+        let set = PolicySet::compile(7, objects, &permitting("good.example")).unwrap();
+        let (ruling, _) = mail.decide(&set);
+        (show(&ruling), spared(&ruling))
+    };
+    let good = Some("good.example".to_owned());
+    let defined = || with_lists("1: bl.example", "#1 lists");
+    for (score, refusal) in [
+        (60, "defer reputation.temporary by settings"),
+        (90, "reject reputation.rejected by settings"),
+    ] {
+        for objects in [objects(""), defined()] {
+            let spared = ("proceed".to_owned(), good.clone());
+            assert_eq!(decided(score, "127.0.0.2", objects.clone()), spared, "{score}");
+            assert_eq!(decided(score, "not", objects.clone()), (refusal.to_owned(), None));
+            assert_eq!(decided(score, "fails", objects), (refusal.to_owned(), None));
+        }
+        assert_eq!(decided(score, "127.0.0.2", ignoring(defined())), (refusal.to_owned(), None));
+    }
+    // Where nothing would have followed, nobody was spared.
+    assert_eq!(decided(10, "127.0.0.2", objects("")), ("proceed".to_owned(), None));
+}
+
+#[test]
+fn permitted_lists_are_asked_where_they_can_spare_somebody() {
+    let asked = |objects: PolicyObjects, base: &BasePolicies| -> Vec<String> {
+        let set = PolicySet::compile(7, objects, base).unwrap();
+        set.lists().iter().map(|one| format!("{} {}", one.list, one.of.slug())).collect()
+    };
+    let base = permitting("good.example, names.example host");
+    let all = ["good.example ip", "names.example host_name"];
+    assert_eq!(asked(objects(""), &base), all);
+    let scoreless = BasePolicies { reputation: LocalReputation::OFF, ..base };
+    assert!(asked(objects(""), &scoreless).is_empty());
+    let lists = || with_lists("1: bl.example", "#1 lists");
+    assert_eq!(asked(lists(), &scoreless), ["bl.example ip", all[0], all[1]]);
+    assert_eq!(asked(ignoring(lists()), &scoreless), ["bl.example ip"]);
+}
+
+#[test]
+fn a_list_that_is_permitted_and_weighed_is_known() {
+    let set = |definition: &str, switch: bool| {
+        let objects = with_lists(definition, "#1 lists");
+        let objects = if switch { objects } else { ignoring(objects) };
+        let set = PolicySet::compile(7, objects, &permitting("good.example")).unwrap();
+        set.weighed_though_permitted().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(set("1: bl.example, good.example 1", true), ["good.example"]);
+    assert!(set("1: bl.example, good.example -1", true).is_empty());
+    assert!(set("1: bl.example, good.example 1", false).is_empty());
+    assert!(set("1: bl.example", true).is_empty());
+}
+
+#[test]
+fn the_switch_is_on_where_nothing_is_said_and_only_off_is_written() {
+    let read = |text: &str| toml::from_str::<ReputationDefinition>(text).unwrap();
+    let silent = read("reject_weight = 1");
+    assert!(silent.global_permitted_list);
+    assert!(!toml::to_string(&silent).unwrap().contains("permitted"));
+    let off = read("global_permitted_list = false");
+    assert!(toml::to_string(&off).unwrap().contains("global_permitted_list = false"));
 }

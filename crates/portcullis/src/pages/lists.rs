@@ -19,8 +19,36 @@ pub fn page() -> String {
         let (entry, rule) = (preset.entry(), preset.rule());
         let _ = write!(page, "\n```toml\n{entry}# {rule}\n```\n");
     }
-    page
+    page + PERMITTED
 }
+
+const PERMITTED: &str = r#"
+## Global permitted lists
+
+A list with `permitted = true`, a zone or a file, is part of the global permitted list: against a client that is on it, no block list and no score of its own counts. Everything else does: greylisting, sender authentication,
+blocked senders, limits.
+
+```toml
+[[list]]
+name = "partners"
+file = "/var/lib/lists/partners.txt"
+permitted = true
+
+[[list]]
+name = "list.dnswl.org"
+permitted = true
+permitted_answers = ["127.0.0.0/16"]
+```
+
+A zone and a file of the format `ip4set` are asked for the client's address, a `dnset` for its confirmed host name, a `text` for both; what the client says of itself in EHLO or MAIL FROM is never looked up. `permitted_answers` are the
+answers that count. Name there what the list means by *good*: some lists have an answer for those who ask too often, too.
+
+A definition of Reputation has the switch `global_permitted_list`, which is on where nothing is said; with `false` it does not look at them. Where no definition applies, they count against the scores of the settings. A permitted list
+that fails, is suspended or refuses us permits nobody, and is recorded as degraded like any other. A permitted list that a definition weighs against clients as well permits them all the same; `check-config`, `portcullis status` and the page of the definition say so.
+One of the public lists above cannot be permitted: that is an error of `check-config`.
+
+The verdict says *the client is on the global permitted list NAME* where that kept it from being refused or put off.
+"#;
 
 const INTRODUCTION: &str =
     "None of these lists is asked until you name it in a definition of Reputation

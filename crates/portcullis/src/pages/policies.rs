@@ -111,6 +111,7 @@ is used cannot be removed.
 | `set.reputation.reject_weight` | the sum of weights from which mail is refused | `1` |
 | `set.reputation.local.defer_score` | mail is put off from this score of the client on, until it comes back and is no worse; 0 for never | `50` |
 | `set.reputation.local.reject_score` | mail is refused from this score on; 0 for never | `85` |
+| `set.reputation.global_permitted_list` | whether a client on a [global permitted list](lists.md#global-permitted-lists) is spared what the lists weigh and what its score leads to | `true` |
 | `set.reputation.lists` | any number of lists, each with the next four fields | none |
 | `…lists.list` | the name of a list in the settings, or a DNS zone; one list may stand here several times and is asked once | |
 | `…lists.of` | `ip` (the client's address), `sender_domain`, `helo`, `host_name` (confirmed) | `ip` |

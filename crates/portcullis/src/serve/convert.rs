@@ -61,6 +61,7 @@ pub(crate) fn base_policies(settings: &Settings) -> BasePolicies {
             defer_score: settings.reputation.defer_score,
             reject_score: settings.reputation.reject_score,
         },
+        permitted_lists: super::lists::permitted(settings),
         domains: settings
             .domains
             .iter()

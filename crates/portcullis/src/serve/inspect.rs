@@ -9,7 +9,7 @@ use receive::{Tls, TlsFiles};
 use types::definition::DefinitionSet;
 use types::lists::Group;
 use types::policy::Scope;
-use types::{Domain, Policy, Timestamp};
+use types::{Definition, Domain, Policy, Timestamp};
 
 use super::convert;
 use super::places::NO_SYSTEMS;
@@ -68,33 +68,67 @@ pub fn files(loaded: &Loaded) -> Vec<Problem> {
             add(&format!("list.{}.{row}", list.number.unwrap_or(0)), error);
         }
     }
-    if let Some(path) = &settings.server.policy_file {
-        // That it can be read was checked with the settings.
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        for problem in policy_problems(&text, settings) {
-            let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
-            add("server.policy_file", format!("{}{line}: {}", path.display(), problem.text));
-        }
+    for text in policy_file_problems(settings) {
+        add("server.policy_file", text);
+    }
+    let mut warn = |key: &str, text: String| {
+        let origin = loaded.found.get(key).map_or(Origin::Default, |found| found.origin.clone());
+        problems.push(Problem::warning(origin, key, text));
+    };
+    for text in weighed_in_vain(settings) {
+        warn("server.policy_file", text);
     }
     if !systems.unwrap_or(true) && asks_systems(settings) {
-        let key = "geo.database";
-        let origin = loaded.found.get(key).map_or(Origin::Default, |found| found.origin.clone());
-        problems.push(Problem::warning(origin, key, NO_SYSTEMS.to_owned()));
+        warn("geo.database", NO_SYSTEMS.to_owned());
     }
     for (number, text) in super::dkim::problems(settings) {
-        let key = format!("domain.{number}.dkim_selectors");
-        let origin = loaded.found.get(&key).map_or(Origin::Default, |found| found.origin.clone());
-        problems.push(Problem::warning(origin, &key, text));
+        warn(&format!("domain.{number}.dkim_selectors"), text);
     }
     problems
 }
 
+/// What is wrong with the policy file, each with its place.
+fn policy_file_problems(settings: &Settings) -> Vec<String> {
+    let Some(path) = &settings.server.policy_file else { return Vec::new() };
+    // That it can be read was checked with the settings.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut texts = Vec::new();
+    for problem in policy_problems(&text, settings) {
+        let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+        texts.push(format!("{}{line}: {}", path.display(), problem.text));
+    }
+    texts
+}
+
+/// The definitions of the policy file; none if it cannot be read, which is
+/// said elsewhere.
+fn definitions_of_file(settings: &Settings) -> Vec<Definition> {
+    let text = settings.server.policy_file.as_ref().map(std::fs::read_to_string);
+    let Some(Ok(text)) = text else { return Vec::new() };
+    policy::Document::parse(&text).map(|document| document.definitions).unwrap_or_default()
+}
+
+/// What is to be said of definitions of the policy file that weigh lists
+/// against clients although the settings permit whoever is on them.
+fn weighed_in_vain(settings: &Settings) -> Vec<String> {
+    let permitted = super::lists::permitted(settings);
+    let mut texts = Vec::new();
+    for definition in definitions_of_file(settings) {
+        let DefinitionSet::Reputation(reputation) = &definition.set else { continue };
+        let name = &definition.name;
+        for list in policy::weighed_though_permitted(reputation, &permitted) {
+            texts.push(format!(
+                "the definition {name:?} weighs {list} against clients, which is a permitted list \
+                 of these settings, so that its weight counts for nothing"
+            ));
+        }
+    }
+    texts
+}
+
 /// Whether the policy file names networks by their AS numbers.
 fn asks_systems(settings: &Settings) -> bool {
-    let text = settings.server.policy_file.as_ref().map(std::fs::read_to_string);
-    let Some(Ok(text)) = text else { return false };
-    let Ok(document) = policy::Document::parse(&text) else { return false };
-    document.definitions.iter().any(|definition| match &definition.set {
+    definitions_of_file(settings).iter().any(|definition| match &definition.set {
         DefinitionSet::GeographicalRestriction(places) => !places.networks.is_empty(),
         _ => false,
     })

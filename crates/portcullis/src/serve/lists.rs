@@ -9,11 +9,13 @@ use center::ReadyCheck;
 use center::metrics::{MetricSource, Sample};
 use checks::{Checks, LIST_RESULTS, ListSettings, ListStatus, Lists, Refusing, Suspicion, ZoneKey};
 use policy::PolicySet;
-use types::ListRefusal;
+use types::definition::PermittedList;
+use types::{ListQuestion, ListRefusal, ListSubject};
 
 use super::convert;
 use super::inspect::whole;
 use super::sign_in::secret;
+use crate::settings::kinds::ListFormat;
 use crate::settings::{ListTableSettings, Settings};
 use crate::telemetry::{Log, Message};
 
@@ -108,7 +110,11 @@ impl ListsWatch {
     /// Whether all of them count. One that does not keeps no mail out.
     pub(super) fn check(&self) -> ReadyCheck {
         let all = self.in_use();
-        let problems: Vec<String> = all.iter().filter_map(problem).collect();
+        let in_vain = self.policy.load().weighed_though_permitted();
+        let in_vain = in_vain.iter().map(|list| {
+            format!("{list} is permitted, so that its weight in a definition counts for nothing")
+        });
+        let problems: Vec<String> = all.iter().filter_map(problem).chain(in_vain).collect();
         let text = match (all.is_empty(), problems.is_empty()) {
             (true, _) => "none is asked".to_owned(),
             (false, true) => "all that were asked answer".to_owned(),
@@ -190,6 +196,28 @@ impl MetricSource for ListsWatch {
 /// A key cannot be read. A sentence for the operator.
 pub(super) fn all(settings: &Settings) -> Result<Vec<ListSettings>, String> {
     settings.lists.iter().map(|numbered| one(numbered)).collect()
+}
+
+/// The global permitted lists, by what is asked of them.
+pub(super) fn permitted(settings: &Settings) -> Vec<PermittedList> {
+    settings.lists.iter().flat_map(|numbered| permitted_one(numbered)).collect()
+}
+
+/// What is asked of a global permitted list, for each thing that it can have:
+/// a zone has addresses, a set of domains has names, and a text has both. The
+/// name of a client is its confirmed one; what it says itself anybody can say.
+fn permitted_one(list: &ListTableSettings) -> Vec<PermittedList> {
+    let subjects: &[ListSubject] = match (list.permitted, &list.file, list.format) {
+        (false, _, _) => &[],
+        (true, None, _) | (true, Some(_), ListFormat::Ip4set) => &[ListSubject::Ip],
+        (true, Some(_), ListFormat::Dnset) => &[ListSubject::HostName],
+        (true, Some(_), ListFormat::Text) => &[ListSubject::Ip, ListSubject::HostName],
+    };
+    let one = |of: &ListSubject| PermittedList {
+        question: ListQuestion { list: list.name.clone(), of: *of },
+        answers: list.permitted_answers.clone(),
+    };
+    subjects.iter().map(one).collect()
 }
 
 /// What is wrong with one of them: by which setting, and in a sentence.

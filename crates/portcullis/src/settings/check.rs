@@ -10,8 +10,11 @@ use types::{Domain, Selector};
 use super::kinds::{
     ClientCertificates, Listen, ListenerRole, NextHop, Recipients, SignInNewcomers,
 };
+use super::presets::is_block_list;
 use super::read::{FoundValues, Origin, Problem};
-use super::table::{DomainSettings, ListenerSettings, Settings, SmtpTlsSettings};
+use super::table::{
+    DomainSettings, ListTableSettings, ListenerSettings, Settings, SmtpTlsSettings,
+};
 
 /// Checks the settings as a whole. Only files that are named are looked at;
 /// nothing is opened beyond them.
@@ -102,6 +105,23 @@ impl Check<'_> {
             if list.file.is_none() && self.found.contains_key(&format!("{at}.format")) {
                 self.error(&format!("{at}.format"), "is for a list with a file");
             }
+            self.permitted_list(&at, list);
+        }
+    }
+
+    /// Whether it makes sense to permit whoever is on it.
+    fn permitted_list(&mut self, at: &str, list: &ListTableSettings) {
+        if !list.permitted {
+            if !list.permitted_answers.is_empty() {
+                let key = format!("{at}.permitted_answers");
+                self.error(&key, "is for a list with permitted = true");
+            }
+            return;
+        }
+        let zone = list.zone.as_ref().unwrap_or(&list.name);
+        if list.file.is_none() && is_block_list(&list.name, zone) {
+            let text = "permits whoever is on this list, which is one of unwanted mail";
+            self.error(&format!("{at}.permitted"), text);
         }
     }
 

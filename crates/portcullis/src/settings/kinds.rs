@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Value as Raw;
 use types::Domain;
+use types::definition::AnswerRange;
 
 use super::value::{
     Kind, Shape, Value, ValueError, cut, duration, list, malformed, text, wrong_type,
@@ -110,6 +111,18 @@ impl Value for Vec<IpNet> {
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
         list(&Self::KIND, raw, types::network_or_address)
+    }
+}
+
+impl Value for Vec<AnswerRange> {
+    const KIND: Kind = Kind::list(
+        "a list of answers of a list",
+        "[\"127.0.0.2\", \"127.0.0.4/30\"]",
+        "^127(\\.[0-9]{1,3}){3}(/[0-9]+)?$",
+    );
+
+    fn read(raw: &Raw) -> Result<Self, ValueError> {
+        list(&Self::KIND, raw, |text| text.parse().ok())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use types::ListSubject;
+use types::{Domain, ListSubject};
 
 /// One public list.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,14 @@ impl Preset {
         };
         format!("{{ list = \"{}\"{of}, weight = 3{answers} }}", self.name)
     }
+}
+
+/// Whether a list is one of these, which all are of unwanted mail.
+pub fn is_block_list(name: &Domain, zone: &Domain) -> bool {
+    let is_one = |of: &Domain| {
+        PRESETS.iter().any(|preset| preset.name == of.as_str() || preset.zone == Some(of.as_str()))
+    };
+    is_one(name) || is_one(zone)
 }
 
 const SPAMHAUS_KEY: Option<&str> = Some("/etc/portcullis/spamhaus.key");

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use types::definition::AnswerRange;
 use types::policy::DomainPattern;
 use types::{Domain, RoleName, Selector};
 use world::ldap::{Filter, LdapUrl};
@@ -310,6 +311,13 @@ settings! {
         /// Whether the zone has the test entries of RFC 5782 section 5. With them, a zone that
         /// begins to list everything or nothing is noticed at once.
         test_entries: bool = true;
+        /// Whether it is a global permitted list: block lists and scores do not count against
+        /// clients that are on it, by a definition of Reputation with `global_permitted_list`. A zone
+        /// and an `ip4set` are asked for the client's address, a `dnset` for its confirmed name,
+        /// a `text` for both.
+        permitted: bool = false;
+        /// The answers of a permitted list that count; every listing where there are none.
+        permitted_answers: Vec<AnswerRange> = [], like ["127.0.0.0/16"];
     }
 
     /// Where clients are. What follows from it is a policy.

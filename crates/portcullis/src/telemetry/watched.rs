@@ -102,7 +102,8 @@ mod tests {
     fn hits(outcome: Outcome, kind: PolicyType, no_action: bool) -> Vec<u64> {
         let winner = Some(PolicyRef::Policy { id: PolicyId(5), version: 1 });
         let (losers, observing) = Default::default();
-        let consulted = [Consulted { kind, winner, no_action, losers, observing }];
+        let consulted =
+            [Consulted { kind, winner, no_action, losers, observing, permitted_list: None }];
         deciders(Some(&outcome), &consulted).map(|id| id.0).collect()
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use center::replay::ReplayReport;
 use center::{Center, CenterError, DefinitionRow, DefinitionText, definition_example};
 use serde::Deserialize;
-use types::{PolicyId, PolicyType};
+use types::{DefinitionSet, PolicyId, PolicyType};
 
 use super::super::{Shell, error_page, sent, shown};
 use super::{Report, may_change, told};
@@ -32,6 +32,11 @@ struct Line {
     by_file: bool,
     changed: String,
     changed_by: String,
+    /// The global permitted lists it looks at, in a sentence; empty for a type
+    /// that has none.
+    permitted: String,
+    /// The lists among them that it weighs in vain.
+    in_vain: String,
 }
 
 #[derive(Template)]
@@ -61,8 +66,11 @@ fn kinds() -> Vec<PolicyType> {
 }
 
 fn line(row: DefinitionRow, shell: &Shell) -> Line {
-    let DefinitionRow { definition, kind, used_by, provenance } = row;
+    let DefinitionRow { definition, kind, used_by, provenance, permitted_lists, weighed_in_vain } =
+        row;
     Line {
+        permitted: permitted_words(&definition.set, &permitted_lists),
+        in_vain: weighed_in_vain.join(", "),
         name: center::presentable(&definition.name).into_owned(),
         href: href(&definition.name),
         kind,
@@ -71,6 +79,21 @@ fn line(row: DefinitionRow, shell: &Shell) -> Line {
         by_file: provenance.origin.is_file(),
         changed: shell.time(provenance.changed),
         changed_by: center::presentable_within(&provenance.changed_by, 100),
+    }
+}
+
+/// Which global permitted lists a definition looks at.
+fn permitted_words(set: &DefinitionSet, lists: &[String]) -> String {
+    let DefinitionSet::Reputation(reputation) = set else { return String::new() };
+    match (reputation.global_permitted_list, lists) {
+        (false, _) => {
+            "Global permitted lists are not looked at: global_permitted_list = false.".to_owned()
+        }
+        (true, []) => "Global permitted lists are looked at; the settings have none.".to_owned(),
+        (true, lists) => format!(
+            "A client on a global permitted list is spared all of it; they are {}.",
+            lists.join(", ")
+        ),
     }
 }
 

@@ -243,6 +243,7 @@ fn record(
         no_action: dice.roll(4) == 0,
         losers: Vec::new(),
         observing: Vec::new(),
+        permitted_list: None,
     };
     let consulted = (0..dice.roll(3)).map(|_| consulted(dice)).collect();
     let reply = outcome.decision().and_then(|decision| {

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use types::definition::{
     AuthenticationAction, Country, DnsAuthenticationDefinition, GeographicalDefinition, LISTS_MAX,
-    ListUse, NAME_CHARS_MAX, PLACES_MAX, PermittedList, ReputationDefinition, WEIGHT_MAX,
+    ListQuestion, ListUse, NAME_CHARS_MAX, PLACES_MAX, PermittedList, ReputationDefinition,
+    WEIGHT_MAX,
 };
 use types::reputation::SCORE_MAX;
 use types::{Definition, DefinitionSet, Domain};
@@ -137,14 +138,22 @@ pub fn weighed_though_permitted(
     reputation: &ReputationDefinition,
     permitted: &[PermittedList],
 ) -> Vec<Domain> {
-    let permits = |list: &Domain| permitted.iter().any(|one| one.question.list == *list);
     let weighed = reputation.lists.iter().filter(|used| used.weight > 0);
     let weighed = weighed.filter(|_| reputation.global_permitted_list);
-    let mut lists: Vec<Domain> =
-        weighed.map(|used| used.list.clone()).filter(|list| permits(list)).collect();
+    let in_vain = weighed.filter(|used| permitted.iter().any(|one| is_the_same(one, used)));
+    let mut lists: Vec<Domain> = in_vain.map(|used| used.list.clone()).collect();
     lists.sort_unstable();
     lists.dedup();
     lists
+}
+
+/// Whether what is weighed of a list is permitted: the same is looked up, and
+/// some answer means both.
+fn is_the_same(permitted: &PermittedList, used: &ListUse) -> bool {
+    let ListQuestion { list, of } = &permitted.question;
+    let any = permitted.answers.is_empty() || used.answers.is_empty();
+    let meet = || permitted.answers.iter().any(|a| used.answers.iter().any(|b| a.meets(*b)));
+    used.list == *list && used.of == *of && (any || meet())
 }
 
 fn list_fault(list: &ListUse) -> Option<DefinitionFault> {

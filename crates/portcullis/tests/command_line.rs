@@ -54,7 +54,8 @@ fn a_policy_file_that_names_systems_that_no_file_knows_is_warned_of() {
 #[test]
 fn a_policy_file_that_weighs_a_permitted_list_is_warned_of() {
     let settings = GOOD.replace("[server]\n", "[server]\npolicy_file = \"policies.toml\"\n");
-    let settings = settings + "[[list]]\nname = \"good.example\"\npermitted = true\n";
+    let settings = settings
+        + "[[list]]\nname = \"good.example\"\npermitted = true\npermitted_answers = [\"127.0.0.2\"]\n";
     let folder = folder(&settings);
     let check = |more: &str| {
         let policies = format!(

@@ -142,6 +142,12 @@ fn a_list_that_is_permitted_is_one_of_good_clients() {
     let list = "[[list]]\nname = \"good.example\"\n";
     check(&format!("{list}permitted = true\npermitted_answers = [\"127.0.0.0/16\"]"), &[]);
     check(
+        &format!("{list}permitted = true"),
+        &[
+            "p.toml:3: list.0.permitted: needs permitted_answers, which say by which answers the zone means a good client",
+        ],
+    );
+    check(
         &format!("{list}permitted_answers = [\"127.0.0.0/16\"]"),
         &["p.toml:3: list.0.permitted_answers: is for a list with permitted = true"],
     );

@@ -246,6 +246,12 @@ impl AnswerRange {
     pub fn contains(self, answer: Ipv4Addr) -> bool {
         self.0.contains(&answer)
     }
+
+    /// Whether some answer is one of both.
+    pub fn meets(self, other: AnswerRange) -> bool {
+        // Prefixes either hold one another or have nothing in common.
+        self.contains(other.0.network()) || other.contains(self.0.network())
+    }
 }
 
 /// The text is no range of answers.

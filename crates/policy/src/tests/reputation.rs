@@ -385,6 +385,22 @@ fn a_list_that_is_permitted_and_weighed_is_known() {
 }
 
 #[test]
+fn other_answers_of_a_permitted_list_may_be_weighed() {
+    let range = |text: &str| text.parse().unwrap();
+    let question = ListQuestion { list: "both.example".parse().unwrap(), of: ListSubject::Ip };
+    let good = PermittedList { question, answers: vec![range("127.0.2.0/23")] };
+    let weighs = |of: &str, answers: &str| {
+        let text = format!(
+            "lists = [{{ list = \"both.example\", of = \"{of}\", answers = [{answers}] }}]"
+        );
+        let definition: ReputationDefinition = toml::from_str(&text).unwrap();
+        !crate::weighed_though_permitted(&definition, std::slice::from_ref(&good)).is_empty()
+    };
+    assert!(weighs("ip", "") && weighs("ip", "\"127.0.3.1\""));
+    assert!(!weighs("ip", "\"127.0.9.0/24\"") && !weighs("helo", ""));
+}
+
+#[test]
 fn the_switch_is_on_where_nothing_is_said_and_only_off_is_written() {
     let read = |text: &str| toml::from_str::<ReputationDefinition>(text).unwrap();
     let silent = read("reject_weight = 1");

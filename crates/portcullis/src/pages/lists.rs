@@ -37,11 +37,11 @@ permitted = true
 [[list]]
 name = "list.dnswl.org"
 permitted = true
-permitted_answers = ["127.0.0.0/16"]
+permitted_answers = ["127.0.2.0/23", "127.0.4.0/22", "127.0.8.0/21", "127.0.16.0/22"]
 ```
 
 A zone and a file of the format `ip4set` are asked for the client's address, a `dnset` for its confirmed host name, a `text` for both; what the client says of itself in EHLO or MAIL FROM is never looked up. `permitted_answers` are the
-answers that count. Name there what the list means by *good*: some lists have an answer for those who ask too often, too.
+answers that count, and a zone needs them: name there what the list means by *good*, and nothing that it answers to whoever asks too often.
 
 A definition of Reputation has the switch `global_permitted_list`, which is on where nothing is said; with `false` it does not look at them. Where no definition applies, they count against the scores of the settings. A permitted list
 that fails, is suspended or refuses us permits nobody, and is recorded as degraded like any other. A permitted list that a definition weighs against clients as well permits them all the same; `check-config`, `portcullis status` and the page of the definition say so.

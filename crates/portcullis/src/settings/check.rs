@@ -122,6 +122,11 @@ impl Check<'_> {
         if list.file.is_none() && is_block_list(&list.name, zone) {
             let text = "permits whoever is on this list, which is one of unwanted mail";
             self.error(&format!("{at}.permitted"), text);
+        } else if list.file.is_none() && list.permitted_answers.is_empty() {
+            // Such an answer for whoever asks too often would permit everybody.
+            let text =
+                "needs permitted_answers, which say by which answers the zone means a good client";
+            self.error(&format!("{at}.permitted"), text);
         }
     }
 

@@ -316,8 +316,9 @@ settings! {
         /// and an `ip4set` are asked for the client's address, a `dnset` for its confirmed name,
         /// a `text` for both.
         permitted: bool = false;
-        /// The answers of a permitted list that count; every listing where there are none.
-        permitted_answers: Vec<AnswerRange> = [], like ["127.0.0.0/16"];
+        /// The answers of a permitted list that count, without those it gives to whoever asks too
+        /// often. A zone needs them; of a file every entry counts where there are none.
+        permitted_answers: Vec<AnswerRange> = [], like ["127.0.2.0/23"];
     }
 
     /// Where clients are. What follows from it is a policy.

@@ -1,10 +1,13 @@
 //! The certificate of a client. Hardly any mail server has one to show, and
 //! some break off when they are asked, so a client is asked only where a
 //! policy in force wants to know; then whatever it shows is taken, and noted.
-//! No handshake fails for it: what follows is for policy to say.
+//! No handshake fails for it: what follows is for policy to say. What no chain
+//! of certificates can be is the exception ([`SHOWN_MAX`]).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -15,9 +18,16 @@ use types::{
     CertificateFlaw, CheckName, ClientCertificate, EmailAddress, Evidence, Finding, Observed,
     ReversePath, Stage, Timestamp,
 };
-use world::{Authorities, VerifiedCertificate};
+use world::{Authorities, ClientChain, VerifiedCertificate};
 
 use crate::desk::{Desk, Visit, finding};
+
+/// Most certificates behind that of a client with which a handshake goes on.
+/// The library keeps all of them for as long as the connection lasts, with
+/// some forty octets beside each: of 64 KiB of certificates of one octet, that
+/// would be many times as much. A certificate has more than a hundred octets,
+/// so no message has room for more than this.
+const SHOWN_MAX: usize = 400;
 
 /// Asks one client for its certificate, and notes whether it has the key.
 #[derive(Debug)]
@@ -34,20 +44,21 @@ impl Default for Asking {
 }
 
 impl Asking {
-    /// What the client showed.
+    /// What the client showed, once it was looked at.
     pub(crate) fn shown(
         &self,
         chain: Option<&[CertificateDer<'_>]>,
         authorities: &Authorities,
         now: Timestamp,
-    ) -> ShownCertificate {
-        let Some(chain) = chain else { return ShownCertificate::NotShown };
+    ) -> BoxFuture<'static, ShownCertificate> {
+        let at_once = |shown: ShownCertificate| ready(shown).boxed();
+        let Some(chain) = chain else { return at_once(ShownCertificate::NotShown) };
         if !self.has_key.load(Ordering::Acquire) {
-            return ShownCertificate::NotVerified(CertificateFlaw::KeyNotProven);
+            return at_once(ShownCertificate::NotVerified(CertificateFlaw::KeyNotProven));
         }
-        match authorities.verify_client(chain, now) {
-            Ok(certificate) => ShownCertificate::Verified(certificate),
-            Err(flaw) => ShownCertificate::NotVerified(flaw),
+        match ClientChain::new(chain) {
+            Ok(chain) => verified(chain, authorities.clone(), now).boxed(),
+            Err(flaw) => at_once(ShownCertificate::NotVerified(flaw)),
         }
     }
 
@@ -57,6 +68,23 @@ impl Asking {
     ) -> Result<HandshakeSignatureValid, Error> {
         self.has_key.store(signature.is_ok(), Ordering::Release);
         Ok(HandshakeSignatureValid::assertion())
+    }
+}
+
+/// Verifies beside the threads that serve connections: it can take some
+/// milliseconds, in which others would wait.
+async fn verified(
+    chain: ClientChain,
+    authorities: Authorities,
+    now: Timestamp,
+) -> ShownCertificate {
+    let work = move || authorities.verify_client(&chain, now);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(certificate)) => ShownCertificate::Verified(certificate),
+        Ok(Err(flaw)) => ShownCertificate::NotVerified(flaw),
+        // It panicked, or the process stops: the client is not to blame, and
+        // may come back as if it had not been asked.
+        Err(_) => ShownCertificate::NotAsked,
     }
 }
 
@@ -77,10 +105,13 @@ impl ClientCertVerifier for Asking {
     fn verify_client_cert(
         &self,
         _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        others: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
+        match others.len() > SHOWN_MAX {
+            true => Err(Error::General("more certificates than a chain can have".to_owned())),
+            false => Ok(ClientCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(

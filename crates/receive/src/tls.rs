@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -143,9 +145,9 @@ impl Handshake {
         &self,
         chain: Option<&[CertificateDer<'_>]>,
         now: Timestamp,
-    ) -> ShownCertificate {
+    ) -> BoxFuture<'static, ShownCertificate> {
         match &self.asking {
-            None => ShownCertificate::NotAsked,
+            None => ready(ShownCertificate::NotAsked).boxed(),
             Some((asking, authorities)) => asking.shown(chain, authorities, now),
         }
     }

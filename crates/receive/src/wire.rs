@@ -92,6 +92,7 @@ impl<S: Stream> Wire<S> {
             Wire::Clear(stream) => {
                 let stream = handshake.acceptor().accept(stream).await?;
                 let shown = handshake.shown(stream.get_ref().1.peer_certificates(), now);
+                let shown = shown.await;
                 let facts = facts(&stream);
                 *self = Wire::Tls(Box::new(stream));
                 Ok((facts, shown))

@@ -6,6 +6,10 @@
 
 use std::sync::Arc;
 
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    PKCS_ECDSA_P256_SHA256,
+};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,9 +17,9 @@ use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, RootCertStore, SignatureScheme, SupportedProtocolVersion, crypto::aws_lc_rs,
 };
-use testkit::{ClientCertificateKind, Gateway};
+use testkit::{Client, ClientCertificateKind, Gateway, simulate};
 use tokio_rustls::TlsConnector;
-use types::{CertificateFlaw, CheckName, ClientCertificate, Observed, Reason, Timestamp};
+use types::{CertificateFlaw, CheckName, ClientCertificate, Event, Observed, Reason, Timestamp};
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_767_603_600_000);
 const POLICY: &str = "[[policy]]\nnarrative = \"The bank shows who it is\"\n\
@@ -70,82 +74,154 @@ fn connector(
     TlsConnector::from(Arc::new(config))
 }
 
-/// What MAIL of the bank is answered after the handshake, and what the event
-/// has of the certificate.
-async fn mail(gateway: &mut Gateway, connector: TlsConnector) -> (String, ClientCertificate) {
-    let mut client = gateway.connect("203.0.113.7".parse().unwrap());
+const BANK: &str = "ann@bank.example";
+const STRANGER: &str = "ann@elsewhere.example";
+const CLIENT: &str = "203.0.113.7";
+
+/// A client that has shaken hands and greeted.
+async fn encrypted(gateway: &mut Gateway, connector: TlsConnector) -> Client {
+    let mut client = gateway.connect(CLIENT.parse().unwrap());
     client.say("EHLO mx.bank.example").await;
     client.say("STARTTLS").await;
     client.start_tls(connector, "mx.corp.example").await.unwrap();
     client.say("EHLO mx.bank.example").await;
-    let said = client.say("MAIL FROM:<ann@bank.example>").await.join("\n");
-    client.say("RCPT TO:<bob@corp.example>").await;
-    client.say("QUIT").await;
-    let events = gateway.events().unwrap();
-    let evidence = &events.last().unwrap().record.evidence;
-    match evidence.latest(CheckName::Certificate) {
-        Some(Observed::ClientCertificate(shown)) => (said, shown.clone()),
+    client
+}
+
+/// What MAIL of this sender is answered; nothing while nothing is.
+async fn mail_from(client: &mut Client, sender: &str) -> String {
+    client.say(&format!("MAIL FROM:<{sender}>")).await.join("\n")
+}
+
+fn shown_in(event: &Event) -> ClientCertificate {
+    match event.record.evidence.latest(CheckName::Certificate) {
+        Some(Observed::ClientCertificate(shown)) => shown.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-#[tokio::test]
-async fn a_certificate_without_its_key_proves_nothing() {
-    for version in VERSIONS {
-        let mut gateway = gateway().await;
-        let (certificate, key) = issued(&gateway);
-        let (_, other_key) = issued(&gateway);
-        let owner = connector(&gateway, version, vec![certificate.clone()], key);
-        let (said, shown) = mail(&mut gateway, owner).await;
-        assert!(said.starts_with("250 "), "{version:?}: {said}");
-        assert!(matches!(shown, ClientCertificate::Verified(_)), "{shown:?}");
-        let thief = connector(&gateway, version, vec![certificate], other_key);
-        let (said, shown) = mail(&mut gateway, thief).await;
-        assert!(said.starts_with("554 5.7.0 "), "{version:?}: {said}");
-        let flaw = CertificateFlaw::KeyNotProven;
-        assert_eq!(shown, ClientCertificate::NotVerified { flaw });
-    }
+/// What MAIL of the bank is answered after the handshake, and what the event
+/// has of the certificate.
+async fn mail(gateway: &mut Gateway, connector: TlsConnector) -> (String, ClientCertificate) {
+    let mut client = encrypted(gateway, connector).await;
+    let said = mail_from(&mut client, BANK).await;
+    client.say("RCPT TO:<bob@corp.example>").await;
+    client.say("QUIT").await;
+    let events = gateway.events().unwrap();
+    (said, shown_in(events.last().unwrap()))
 }
 
-#[tokio::test]
-async fn noise_in_the_place_of_a_certificate_fails_no_handshake() {
-    for version in VERSIONS {
-        let mut gateway = gateway().await;
-        let (certificate, key) = issued(&gateway);
-        let noise = CertificateDer::from(vec![0x30, 0x82, 0xff, 0xff, 0, 1, 2]);
-        let only = connector(&gateway, version, vec![noise.clone()], key.clone_key());
-        let (said, shown) = mail(&mut gateway, only).await;
-        assert!(said.starts_with("554 5.7.0 "), "{version:?}: {said}");
-        assert!(matches!(shown, ClientCertificate::NotVerified { .. }), "{shown:?}");
-        // Behind a good one it changes nothing: no way leads over it.
-        let mut chain = vec![certificate];
-        chain.extend(std::iter::repeat_n(noise, 50));
-        let behind = connector(&gateway, version, chain, key);
-        let (said, shown) = mail(&mut gateway, behind).await;
-        assert!(said.starts_with("250 "), "{version:?}: {said} {shown:?}");
-    }
+#[test]
+fn a_certificate_without_its_key_proves_nothing() {
+    simulate(async {
+        for version in VERSIONS {
+            let mut gateway = gateway().await;
+            let (certificate, key) = issued(&gateway);
+            let (_, other_key) = issued(&gateway);
+            let owner = connector(&gateway, version, vec![certificate.clone()], key);
+            let (said, shown) = mail(&mut gateway, owner).await;
+            assert!(said.starts_with("250 "), "{version:?}: {said}");
+            assert!(matches!(shown, ClientCertificate::Verified(_)), "{shown:?}");
+            let thief = connector(&gateway, version, vec![certificate], other_key);
+            let (said, shown) = mail(&mut gateway, thief).await;
+            assert!(said.starts_with("554 5.7.0 "), "{version:?}: {said}");
+            let flaw = CertificateFlaw::KeyNotProven;
+            assert_eq!(shown, ClientCertificate::NotVerified { flaw });
+        }
+    });
 }
 
-/// The message of a handshake is bounded by the library: what is longer ends
-/// the connection, and is a row like any handshake that fails.
-#[tokio::test]
-async fn a_chain_without_end_is_no_handshake() {
-    for version in VERSIONS {
-        let mut gateway = gateway().await;
-        let (certificate, key) = issued(&gateway);
-        let large = CertificateDer::from(vec![0x30; 16_000]);
-        let mut chain = vec![certificate];
-        chain.extend(std::iter::repeat_n(large, 6));
-        let connector = connector(&gateway, version, chain, key);
-        let mut client = gateway.connect("203.0.113.7".parse().unwrap());
-        client.say("EHLO mx.bank.example").await;
-        client.say("STARTTLS").await;
-        // With TLS 1.3 the client is done before the server has read it.
-        let _shaken = client.start_tls(connector, "mx.corp.example").await;
-        client.say("EHLO mx.bank.example").await;
-        client.hang_up();
-        testkit::settle().await;
-        let events = gateway.events().unwrap();
-        assert_eq!(events.last().unwrap().reason(), Some(Reason::TlsFailed), "{version:?}");
+#[test]
+fn noise_in_the_place_of_a_certificate_fails_no_handshake() {
+    simulate(async {
+        for version in VERSIONS {
+            let mut gateway = gateway().await;
+            let (certificate, key) = issued(&gateway);
+            let noise = CertificateDer::from(vec![0x30, 0x82, 0xff, 0xff, 0, 1, 2]);
+            let only = connector(&gateway, version, vec![noise.clone()], key.clone_key());
+            let (said, shown) = mail(&mut gateway, only).await;
+            assert!(said.starts_with("554 5.7.0 "), "{version:?}: {said}");
+            assert!(matches!(shown, ClientCertificate::NotVerified { .. }), "{shown:?}");
+            // Behind a good one it changes nothing: no way leads over it.
+            let mut chain = vec![certificate];
+            chain.extend(std::iter::repeat_n(noise, 4));
+            let behind = connector(&gateway, version, chain, key);
+            let (said, shown) = mail(&mut gateway, behind).await;
+            assert!(said.starts_with("250 "), "{version:?}: {said} {shown:?}");
+        }
+    });
+}
+
+/// Certificates that lead to each other and to no authority: the issuer of the
+/// first comes in many copies, and so do its issuer and the one above. Each
+/// way through them is one that the search would try.
+fn maze() -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    const COPIES: usize = 40;
+    let key = || KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let params = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+    };
+    let issuers =
+        ["a", "b", "c", "d"].map(|name| CertifiedIssuer::self_signed(params(name), key()).unwrap());
+    let own_key = key();
+    let own = CertificateParams::new(["bank.example".to_owned()]).unwrap();
+    let mut chain = vec![own.signed_by(&own_key, &issuers[0]).unwrap().der().clone()];
+    for (name, issuer) in ["a", "b", "c"].into_iter().zip(&issuers[1..]) {
+        let copy = || params(name).signed_by(&key(), issuer).unwrap().der().clone();
+        chain.extend(std::iter::repeat_with(copy).take(COPIES));
     }
+    (chain, PrivateKeyDer::try_from(own_key.serialize_der()).unwrap())
+}
+
+/// The search through it would take a processor many seconds; nobody begins.
+#[test]
+fn a_maze_of_certificates_is_not_entered_and_its_client_goes_on() {
+    simulate(async {
+        for version in VERSIONS {
+            let mut gateway = gateway().await;
+            let (chain, key) = maze();
+            let connector = connector(&gateway, version, chain, key);
+            let (said, shown) = mail(&mut gateway, connector.clone()).await;
+            assert!(said.starts_with("554 5.7.0 "), "{version:?}: {said}");
+            let flaw = CertificateFlaw::TooLarge;
+            assert_eq!(shown, ClientCertificate::NotVerified { flaw });
+            let mut client = encrypted(&mut gateway, connector).await;
+            let said = mail_from(&mut client, STRANGER).await;
+            assert!(said.starts_with("250 "), "{version:?}: {said}");
+        }
+    });
+}
+
+/// The message of a handshake is bounded by the library, and how many pieces
+/// it may have by us: what is more ends the connection, and is a row like any
+/// handshake that fails.
+#[test]
+fn a_chain_without_end_is_no_handshake() {
+    simulate(async {
+        for version in VERSIONS {
+            for (octets, count) in [(16_000, 6), (1, 1_000)] {
+                let mut gateway = gateway().await;
+                let (certificate, key) = issued(&gateway);
+                let piece = CertificateDer::from(vec![0x30; octets]);
+                let mut chain = vec![certificate];
+                chain.extend(std::iter::repeat_n(piece, count));
+                let connector = connector(&gateway, version, chain, key);
+                let mut client = gateway.connect(CLIENT.parse().unwrap());
+                client.say("EHLO mx.bank.example").await;
+                client.say("STARTTLS").await;
+                // With TLS 1.3 the client is done before the server has read it.
+                let _shaken = client.start_tls(connector, "mx.corp.example").await;
+                client.say("EHLO mx.bank.example").await;
+                client.hang_up();
+                testkit::settle().await;
+                let events = gateway.events().unwrap();
+                let reason = events.last().unwrap().reason();
+                assert_eq!(reason, Some(Reason::TlsFailed), "{version:?} {octets}");
+            }
+        }
+    });
 }

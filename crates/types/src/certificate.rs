@@ -48,6 +48,8 @@ pub enum CertificateFlaw {
     WrongPurpose,
     /// The client did not show that it has the key.
     KeyNotProven,
+    /// More certificates came with it than are looked at, or larger ones.
+    TooLarge,
     /// It cannot be read, or breaks a rule for certificates.
     Malformed,
 }

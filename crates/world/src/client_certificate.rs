@@ -1,10 +1,13 @@
 //! What a certificate is worth that a client shows: whether it leads to an
 //! authority that is trusted, and which names it covers.
 //!
-//! It is a stranger's, and bounded: a handshake message has 64 KiB at most,
-//! and the search for a way to an authority gives up after a number of steps
-//! and signatures (both of the libraries). Whether it was revoked is not
-//! asked: nobody waits for the answer of somebody else's server here.
+//! It is a stranger's, and bounded: the search for a way to an authority tries
+//! every order of certificates that name each other, and each step reads all
+//! of them again, so that a few hundred in one handshake message would keep a
+//! processor busy for many seconds before the library gives up. Of
+//! [`CLIENT_INTERMEDIATES_MAX`] there are 64 orders. Whether a certificate was
+//! revoked is not asked: nobody waits for the answer of somebody else's server
+//! here.
 
 use std::sync::Arc;
 
@@ -16,15 +19,47 @@ use webpki::{EndEntityCert, Error, KeyUsage};
 
 use crate::authorities::{Authorities, unix_time};
 
+/// Most certificates that may come with that of a client. Public authorities
+/// need one or two, and some servers show the authority itself too.
+pub const CLIENT_INTERMEDIATES_MAX: usize = 4;
+
+/// Most octets of a client's certificate and those that come with it. Real
+/// ones have less than half of it.
+pub const CLIENT_CHAIN_OCTETS_MAX: usize = 16 * 1024;
+
+/// The certificates that a client showed, its own first: no more than can be
+/// looked at in a few milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientChain {
+    own: CertificateDer<'static>,
+    others: Vec<CertificateDer<'static>>,
+}
+
+impl ClientChain {
+    /// These certificates, unread.
+    ///
+    /// # Errors
+    /// There is none, or there are too many, or too large ones.
+    pub fn new(shown: &[CertificateDer<'_>]) -> Result<Self, CertificateFlaw> {
+        let (own, others) = shown.split_first().ok_or(CertificateFlaw::Malformed)?;
+        let octets: usize = shown.iter().map(|certificate| certificate.len()).sum();
+        if others.len() > CLIENT_INTERMEDIATES_MAX || octets > CLIENT_CHAIN_OCTETS_MAX {
+            return Err(CertificateFlaw::TooLarge);
+        }
+        let others = others.iter().map(|other| other.clone().into_owned()).collect();
+        Ok(ClientChain { own: own.clone().into_owned(), others })
+    }
+}
+
 /// A certificate that leads to an authority that is trusted, and counted when
 /// it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCertificate(CertificateDer<'static>);
 
 impl Authorities {
-    /// Whether this chain of a client, its own certificate first, leads to one
-    /// of them and counts at `now`. That the client has the key is for the
-    /// handshake to find out.
+    /// Whether this chain of a client leads to one of them and counts at
+    /// `now`. That the client has the key is for the handshake to find out.
+    /// It can take some milliseconds: a hundred signatures at most.
     ///
     /// A certificate for clients and one for servers count alike (RFC 5280
     /// section 4.2.1.12): a mail server shows the one it has, and the public
@@ -35,10 +70,10 @@ impl Authorities {
     /// What is wrong with it.
     pub fn verify_client(
         &self,
-        chain: &[CertificateDer<'_>],
+        chain: &ClientChain,
         now: Timestamp,
     ) -> Result<VerifiedCertificate, CertificateFlaw> {
-        let (own, others) = chain.split_first().ok_or(CertificateFlaw::Malformed)?;
+        let ClientChain { own, others } = chain;
         let certificate = EndEntityCert::try_from(own).map_err(|error| flaw(&error))?;
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms.all;
         let (roots, now) = (&self.roots().roots, unix_time(now));
@@ -52,7 +87,7 @@ impl Authorities {
             Err(CertificateFlaw::WrongPurpose) => verify(KeyUsage::server_auth()),
             verified => verified,
         };
-        verified.map(|()| VerifiedCertificate(own.clone().into_owned()))
+        verified.map(|()| VerifiedCertificate(own.clone()))
     }
 }
 
@@ -118,6 +153,13 @@ mod tests {
         (issuer, Authorities::only(&file).unwrap())
     }
 
+    fn verify(
+        trusted: &Authorities,
+        shown: &[CertificateDer<'static>],
+    ) -> Result<VerifiedCertificate, CertificateFlaw> {
+        trusted.verify_client(&ClientChain::new(shown)?, NOW)
+    }
+
     fn issued(
         issuer: &CertifiedIssuer<'static, KeyPair>,
         names: &[&str],
@@ -135,9 +177,8 @@ mod tests {
         let (issuer, trusted) = authority();
         let (stranger, _) = authority();
         let names = ["mx.bank.example"];
-        let verify = |certificate: CertificateDer<'static>| {
-            trusted.verify_client(&[certificate], NOW).map(drop)
-        };
+        let verify =
+            |certificate: CertificateDer<'static>| verify(&trusted, &[certificate]).map(drop);
         let of_purpose = |purpose: ExtendedKeyUsagePurpose| {
             verify(issued(&issuer, &names, |params| params.extended_key_usages.push(purpose)))
         };
@@ -153,10 +194,10 @@ mod tests {
         assert_eq!(verify(early), Err(CertificateFlaw::NotYetValid));
         let noise = CertificateDer::from(vec![0x30, 0x03, 1, 2, 3]);
         assert_eq!(verify(noise), Err(CertificateFlaw::Malformed));
-        assert_eq!(trusted.verify_client(&[], NOW), Err(CertificateFlaw::Malformed));
+        assert_eq!(ClientChain::new(&[]), Err(CertificateFlaw::Malformed));
         let none = Authorities::none();
-        let certificate = issued(&issuer, &names, |_| ());
-        let refused = none.verify_client(&[certificate], NOW);
+        let chain = ClientChain::new(&[issued(&issuer, &names, |_| ())]).unwrap();
+        let refused = none.verify_client(&chain, NOW);
         assert_eq!(refused, Err(CertificateFlaw::UnknownAuthority));
     }
 
@@ -167,7 +208,7 @@ mod tests {
             // A common name is no name of a server (RFC 9525 section 2).
             params.distinguished_name.push(rcgen::DnType::CommonName, "common.example");
         });
-        let verified = trusted.verify_client(&[certificate], NOW).unwrap();
+        let verified = verify(&trusted, &[certificate]).unwrap();
         let covers = |name: &str| verified.names(Some(name), None).covers_sender;
         for (name, expected) in [
             ("bank.example", true),
@@ -193,9 +234,47 @@ mod tests {
         let (issuer, trusted) = authority();
         let names: Vec<String> = (0..100).map(|number| format!("n{number}.bank.example")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let verified = trusted.verify_client(&[issued(&issuer, &names, |_| ())], NOW).unwrap();
+        let verified = verify(&trusted, &[issued(&issuer, &names, |_| ())]).unwrap();
         let seen = verified.names(Some("n99.bank.example"), Some("n100.bank.example"));
         assert_eq!((seen.names.len(), seen.more), (CERTIFICATE_NAMES_MAX, 92));
         assert_eq!((seen.covers_sender, seen.covers_host), (true, false));
+    }
+
+    /// An authority below another.
+    fn below(
+        issuer: &CertifiedIssuer<'static, KeyPair>,
+        name: &str,
+    ) -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), issuer).unwrap()
+    }
+
+    #[test]
+    fn as_many_certificates_as_are_allowed_lead_to_an_authority_and_more_are_not_looked_at() {
+        let (root, trusted) = authority();
+        let mut chain = vec![below(&root, "1")];
+        for name in ["2", "3", "4"] {
+            chain.push(below(chain.last().unwrap(), name));
+        }
+        let own = issued(chain.last().unwrap(), &["bank.example"], |_| ());
+        let others = chain.iter().rev().map(|one| one.der().clone());
+        let mut shown: Vec<_> = std::iter::once(own).chain(others).collect();
+        assert_eq!(shown.len(), 1 + CLIENT_INTERMEDIATES_MAX);
+        assert!(verify(&trusted, &shown).is_ok());
+        shown.push(root.der().clone());
+        assert_eq!(verify(&trusted, &shown), Err(CertificateFlaw::TooLarge));
+    }
+
+    #[test]
+    fn octets_are_bounded_together() {
+        let shown = |octets: usize| {
+            let half = CertificateDer::from(vec![0x30; CLIENT_CHAIN_OCTETS_MAX / 2]);
+            let rest = CertificateDer::from(vec![0x30; octets - CLIENT_CHAIN_OCTETS_MAX / 2]);
+            ClientChain::new(&[half, rest]).map(drop)
+        };
+        assert_eq!(shown(CLIENT_CHAIN_OCTETS_MAX), Ok(()));
+        assert_eq!(shown(CLIENT_CHAIN_OCTETS_MAX + 1), Err(CertificateFlaw::TooLarge));
     }
 }

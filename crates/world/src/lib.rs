@@ -24,7 +24,7 @@ pub mod web;
 
 pub use authorities::Authorities;
 pub use chance::{Chance, SystemChance};
-pub use client_certificate::VerifiedCertificate;
+pub use client_certificate::{ClientChain, VerifiedCertificate};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use dial::{Connection, Dial, DialOptions, Stream, TcpDial};
 pub use disk_space::{DiskSpace, FolderSpace};

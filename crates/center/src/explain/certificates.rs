@@ -35,6 +35,9 @@ fn of(flaw: CertificateFlaw) -> &'static str {
         CertificateFlaw::NotYetValid => "it, or one it depends on, is not valid yet",
         CertificateFlaw::WrongPurpose => "it was made neither for clients nor for servers",
         CertificateFlaw::KeyNotProven => "the client did not prove that it has the key",
+        CertificateFlaw::TooLarge => {
+            "more certificates came with it than are looked at, or larger ones"
+        }
         CertificateFlaw::Malformed => "it cannot be read, or breaks a rule for certificates",
     }
 }

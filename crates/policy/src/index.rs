@@ -92,6 +92,10 @@ impl Compiled {
     pub(crate) fn is_observed(&self) -> bool {
         self.policy.mode == PolicyMode::Observe
     }
+
+    fn verifies_clients(&self) -> bool {
+        self.policy.option == PolicyOption::SecureReceipt(SecureReceiptOption::RequireVerified)
+    }
 }
 
 /// How a policy stands among those of its type that match: the greater wins.
@@ -171,8 +175,7 @@ impl PolicyIndex {
         let asks_spf = Spans::of(policies.iter().filter(asks).map(|one| one.policy.validity));
         let secures = |one: &Compiled| one.policy.kind() == PolicyType::SecureReceipt;
         let secures_receipt = policies.iter().any(secures);
-        let verified = PolicyOption::SecureReceipt(SecureReceiptOption::RequireVerified);
-        let verifies_clients = policies.iter().any(|one| one.policy.option == verified);
+        let verifies_clients = policies.iter().any(Compiled::verifies_clients);
         let keys = keys.finish();
         PolicyIndex {
             keys,
@@ -196,11 +199,11 @@ impl PolicyIndex {
         self.keys.is_internal(domain_key)
     }
 
-    /// Whether any policy is restricted to hosts by name, has their names
-    /// looked up in lists, or compares them with certificates.
+    /// Whether any policy is restricted to hosts by name, or has their names
+    /// looked up in lists.
     pub(crate) fn names_hosts(&self) -> bool {
         let by_name = |question: &ListQuestion| question.of == ListSubject::HostName;
-        self.sources.names_hosts() || self.verifies_clients || self.lists.iter().any(by_name)
+        self.sources.names_hosts() || self.lists.iter().any(by_name)
     }
 
     /// Whether any policy that is valid at `at` looks at sender authentication.
@@ -231,6 +234,13 @@ impl PolicyIndex {
     /// Whether any policy wants clients verified.
     pub(crate) fn verifies_clients(&self) -> bool {
         self.verifies_clients
+    }
+
+    /// Whether a policy that matches these parties at `at` wants the client
+    /// verified.
+    pub(crate) fn verifies(&self, at: Timestamp, who: &Parties<'_>) -> bool {
+        let matches = || self.matches(at, who, false);
+        self.verifies_clients && matches().iter().any(|one| one.compiled.verifies_clients())
     }
 
     /// The lists that any definition weighs although they are permitted.

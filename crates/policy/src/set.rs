@@ -179,6 +179,12 @@ impl PolicySet {
         self.policies.verifies_clients()
     }
 
+    /// Whether a policy that matches these parties, observing ones included,
+    /// takes mail only from clients whose certificate is verified.
+    pub fn verifies(&self, at: Timestamp, who: &Parties<'_>) -> bool {
+        self.policies.verifies(at, who)
+    }
+
     /// What the policies in force, observing ones included, ask of lists:
     /// those about the client alone can be asked while it is still talking.
     pub fn lists(&self) -> &[ListQuestion] {

@@ -71,6 +71,7 @@ impl OpenAttempt {
         let at = engine.now();
         let mut evidence = self.evidence;
         visit.host_name.found().into_iter().for_each(|found| evidence.add(found.clone()));
+        visit.complete_certificate(&mut evidence);
         let record = Record {
             stage: Some(end.stage),
             took: Micros::from(at.since(self.attempt.started())),

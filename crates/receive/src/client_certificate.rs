@@ -15,12 +15,13 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use types::{
-    CertificateFlaw, CheckName, ClientCertificate, EmailAddress, Evidence, Finding, Observed,
-    ReversePath, Stage, Timestamp,
+    CertificateFlaw, CertificateNames, CheckName, ClientCertificate, EmailAddress, Evidence,
+    Finding, HostCoverage, Observed, Parties, ReversePath, Stage, Timestamp,
 };
 use world::{Authorities, ClientChain, VerifiedCertificate};
 
 use crate::desk::{Desk, Visit, finding};
+use crate::host_name::HostName;
 
 /// Most certificates behind that of a client with which a handshake goes on.
 /// The library keeps all of them for as long as the connection lasts, with
@@ -161,6 +162,26 @@ impl Desk {
         let wanted = || self.engine.parts.policy.load().verifies_clients();
         !self.visit.is_outbound() && (self.live.settings.asks_for_certificates || wanted())
     }
+
+    /// Whether it depends on the client's host name what its certificate is
+    /// worth: it does not name this sender, and a policy that matches wants
+    /// the client verified. Such a policy applies to all recipients.
+    pub(crate) fn hangs_on_host_name(&self) -> bool {
+        let ShownCertificate::Verified(certificate) = &self.visit.certificate else { return false };
+        let names_sender =
+            self.visit.sender_domain_key().is_some_and(|one| certificate.covers(one));
+        let visit = &self.visit;
+        let parties = Parties {
+            ip: visit.client.client.ip,
+            host_name: visit.client.host_name.as_deref(),
+            tls: visit.client.tls.as_ref(),
+            reverse_path: visit.reverse_path.as_deref(),
+            recipient: None,
+            header_from: &[],
+        };
+        let policy = self.engine.parts.policy.load();
+        !names_sender && policy.verifies(self.engine.now(), &parties)
+    }
 }
 
 impl Visit {
@@ -168,14 +189,37 @@ impl Visit {
     pub(crate) fn certificate_shown(&self, evidence: &mut Evidence) {
         match self.certificate {
             ShownCertificate::NotAsked | ShownCertificate::NotTold => {}
-            _ => evidence.add(self.certificate_finding()),
+            _ => evidence.add(certificate_finding(self.certificate())),
         }
     }
 
-    /// What the client showed, and whether it names who sends.
-    pub(crate) fn certificate_finding(&self) -> Finding {
-        let observed = Observed::ClientCertificate(self.certificate());
-        finding(CheckName::Certificate, Stage::Mail, observed)
+    /// What policy hears that asks for it. Whoever waited for the client's name
+    /// has it by now; a policy that came into force just now cannot know it.
+    pub(crate) fn certificate_answer(&self) -> Finding {
+        let mut answer = self.certificate();
+        if let ClientCertificate::Verified(names) = &mut answer
+            && names.host == HostCoverage::NotSought
+        {
+            names.host = HostCoverage::Unanswered;
+        }
+        certificate_finding(answer)
+    }
+
+    /// Completes what was noted of the certificate at the end of an attempt, if
+    /// nobody had waited for the client's name and it came all the same: under
+    /// other policies it may decide.
+    pub(crate) fn complete_certificate(&self, evidence: &mut Evidence) {
+        let ShownCertificate::Verified(certificate) = &self.certificate else { return };
+        let Some(Observed::ClientCertificate(ClientCertificate::Verified(names))) =
+            evidence.latest(CheckName::Certificate)
+        else {
+            return;
+        };
+        if names.host == HostCoverage::NotSought {
+            let host = self.host_coverage(certificate);
+            let names = CertificateNames { host, ..names.clone() };
+            evidence.replace(certificate_finding(ClientCertificate::Verified(names)));
+        }
     }
 
     fn certificate(&self) -> ClientCertificate {
@@ -185,11 +229,33 @@ impl Visit {
             ShownCertificate::NotShown => ClientCertificate::NotShown,
             ShownCertificate::NotVerified(flaw) => ClientCertificate::NotVerified { flaw: *flaw },
             ShownCertificate::Verified(certificate) => {
-                let sender = self.reverse_path.as_deref().and_then(ReversePath::address);
-                let host = self.client.host_name.as_deref();
-                let names = certificate.names(sender.map(EmailAddress::domain_key), host);
-                ClientCertificate::Verified(names)
+                let host = self.host_coverage(certificate);
+                ClientCertificate::Verified(certificate.names(self.sender_domain_key(), host))
             }
         }
     }
+
+    /// The domain that the client sends for; nothing for the null reverse-path.
+    fn sender_domain_key(&self) -> Option<&str> {
+        let sender = self.reverse_path.as_deref().and_then(ReversePath::address);
+        sender.map(EmailAddress::domain_key)
+    }
+
+    /// Whether the certificate covers the client's host name, as far as that is
+    /// known by now.
+    fn host_coverage(&self, certificate: &VerifiedCertificate) -> HostCoverage {
+        match (self.client.host_name.as_deref(), &self.host_name) {
+            (Some(name), _) if certificate.covers(name) => HostCoverage::Covered,
+            (Some(_), _) | (None, HostName::Told) => HostCoverage::NotCovered,
+            (None, HostName::Found(found)) => match found.observed {
+                Observed::Reverse(_) => HostCoverage::NotCovered,
+                _ => HostCoverage::Unanswered,
+            },
+            (None, HostName::NotAsked | HostName::Asked(_)) => HostCoverage::NotSought,
+        }
+    }
+}
+
+fn certificate_finding(shown: ClientCertificate) -> Finding {
+    finding(CheckName::Certificate, Stage::Mail, Observed::ClientCertificate(shown))
 }

@@ -226,7 +226,8 @@ impl Desk {
         self.visit.declared_size = mail.parameters.size;
         self.renew_submitter().await;
         if self.engine.parts.policy.load().secures_receipt() {
-            // Such a policy can be restricted to hosts by their names.
+            // Such a policy can be restricted to hosts by their names, or have
+            // them compared with a certificate.
             self.seek_host_name().await;
         }
         let connection = self.connection.take();

@@ -1,6 +1,6 @@
 //! The name of the client, looked up once a session while the dialogue goes
-//! on. Nobody waits for it but a policy that names hosts; the record has it if
-//! it is there when an attempt ends.
+//! on. Nobody waits for it but a policy that names hosts, or that has it compared
+//! with a certificate; the record has it if it is there when an attempt ends.
 
 use std::sync::Arc;
 
@@ -50,14 +50,19 @@ impl Desk {
     /// hosts. Inward addresses have no name that the world knows, and asking
     /// for each of them would only tell resolvers of our network.
     pub(crate) fn begin_host_name(&mut self) {
+        let parts = &self.engine.parts;
+        let is_recorded =
+            parts.checks.looks_at_client_names() && !is_inward(self.visit.client.client.ip);
+        if is_recorded || parts.policy.load().names_hosts() {
+            self.ask_host_name();
+        }
+    }
+
+    fn ask_host_name(&mut self) {
         if !matches!(self.visit.host_name, HostName::NotAsked) || self.visit.is_outbound() {
             return;
         }
         let (engine, ip) = (Arc::clone(&self.engine), self.visit.client.client.ip);
-        let recorded = engine.parts.checks.looks_at_client_names() && !is_inward(ip);
-        if !recorded && !engine.parts.policy.load().names_hosts() {
-            return;
-        }
         self.visit.host_name = HostName::Asked(Pending::begin(async move {
             let parts = &engine.parts;
             Arc::new(parts.checks.host_name(ip, &*parts.resolver).await)
@@ -73,12 +78,13 @@ impl Desk {
         }
     }
 
-    /// Waits for the name, if a policy in force asks for it. One that cannot
-    /// be had matches nothing; the record says so.
+    /// Waits for the name, if a policy in force asks for it, or it may be what
+    /// the certificate of this client names. One that cannot be had matches
+    /// nothing; the record says so.
     pub(crate) async fn seek_host_name(&mut self) {
-        if self.engine.parts.policy.load().names_hosts() {
+        if self.engine.parts.policy.load().names_hosts() || self.hangs_on_host_name() {
             // Such a policy may have come into force meanwhile.
-            self.begin_host_name();
+            self.ask_host_name();
             if let HostName::Asked(pending) = &self.visit.host_name {
                 let found = pending.answer().await;
                 self.found_host_name(found);

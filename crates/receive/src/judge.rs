@@ -96,7 +96,7 @@ async fn look(
         return pending.finding().await;
     }
     if need == Need::Certificate {
-        return visit.certificate_finding();
+        return visit.certificate_answer();
     }
     if need == Need::Lists {
         return visit.lists.finding(engine, visit, policy.lists()).await;

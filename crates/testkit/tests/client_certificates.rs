@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
@@ -19,7 +20,10 @@ use rustls::{
 };
 use testkit::{Client, ClientCertificateKind, Gateway, simulate};
 use tokio_rustls::TlsConnector;
-use types::{CertificateFlaw, CheckName, ClientCertificate, Event, Observed, Reason, Timestamp};
+use types::{
+    CertificateFlaw, CheckName, ClientCertificate, Event, HostCoverage, Observed, Reason, Timestamp,
+};
+use world::simulated::Asked;
 
 const BEGIN: Timestamp = Timestamp::from_millis(1_767_603_600_000);
 const POLICY: &str = "[[policy]]\nnarrative = \"The bank shows who it is\"\n\
@@ -42,10 +46,16 @@ impl ResolvesClientCert for Shows {
 }
 
 async fn gateway() -> Gateway {
+    gateway_with(POLICY, "policy").await
+}
+
+/// One that asks for certificates where a policy wants it, or always: `ask`.
+async fn gateway_with(policies: &str, asks: &str) -> Gateway {
     let mut gateway = Gateway::new(BEGIN, 3);
     gateway.settings.set("greylisting", "off").unwrap();
     gateway.settings.set("tls", "on").unwrap();
-    gateway.document = policy::Document::parse(POLICY).unwrap();
+    gateway.settings.set("client_certificates", asks).unwrap();
+    gateway.document = policy::Document::parse(policies).unwrap();
     gateway.start().await.unwrap();
     gateway
 }
@@ -222,6 +232,67 @@ fn a_chain_without_end_is_no_handshake() {
                 let reason = events.last().unwrap().reason();
                 assert_eq!(reason, Some(Reason::TlsFailed), "{version:?} {octets}");
             }
+        }
+    });
+}
+
+/// The client's name leads to it, two seconds late.
+fn name_late(gateway: &Gateway, name: &str) {
+    let (resolver, ip) = (&gateway.around.resolver, CLIENT.parse().unwrap());
+    resolver.set_reverse(ip, Ok(vec![name.parse().unwrap()]));
+    resolver.set_addresses(name, Ok(vec![ip]));
+    let clock = Arc::new(gateway.around.clock.clone());
+    resolver.set_late(Asked::Names, CLIENT, Duration::from_secs(2), clock);
+}
+
+fn trusted(gateway: &Gateway, name: &str) -> TlsConnector {
+    let shows = [name.to_owned()];
+    let shows = Some((ClientCertificateKind::Trusted, &shows[..]));
+    gateway.around.authorities.connector(&gateway.certificate(), shows).unwrap()
+}
+
+#[test]
+fn only_whom_a_policy_has_compared_with_its_host_waits_for_its_name() {
+    simulate(async {
+        let mut gateway = gateway().await;
+        name_late(&gateway, "mx1.bank.example");
+        for (shown, sender) in [("mx1.bank.example", STRANGER), ("bank.example", BANK)] {
+            let connector = trusted(&gateway, shown);
+            let said = mail_from(&mut encrypted(&mut gateway, connector).await, sender).await;
+            assert!(said.starts_with("250 "), "{shown} {sender}: {said}");
+        }
+        let connector = trusted(&gateway, "mx1.bank.example");
+        let mut client = encrypted(&mut gateway, connector).await;
+        assert_eq!(mail_from(&mut client, BANK).await, "");
+        gateway.pass(Duration::from_secs(2)).await;
+        let said = client.replies().await.join("\n");
+        assert!(said.starts_with("250 "), "{said}");
+    });
+}
+
+/// Without such a policy nobody waits; what is not known then is not said to
+/// be covered by nothing, and if it comes in time it is in the record.
+#[test]
+fn a_name_that_comes_before_the_end_is_compared_for_the_record() {
+    simulate(async {
+        for (wait, expected) in [(0, HostCoverage::NotSought), (2, HostCoverage::Covered)] {
+            let mut gateway = gateway_with("", "ask").await;
+            name_late(&gateway, "mx1.bank.example");
+            let connector = trusted(&gateway, "mx1.bank.example");
+            let mut client = encrypted(&mut gateway, connector).await;
+            mail_from(&mut client, BANK).await;
+            client.say("RCPT TO:<bob@corp.example>").await;
+            gateway.pass(Duration::from_secs(wait)).await;
+            client.say("DATA").await;
+            client.say("Subject: hello\r\n\r\ntext\r\n.").await;
+            gateway.flush().await;
+            let events = gateway.events().unwrap();
+            let ended = |event: &&Event| event.outcome().is_some();
+            let ClientCertificate::Verified(names) = shown_in(events.iter().rfind(ended).unwrap())
+            else {
+                panic!("{events:?}")
+            };
+            assert_eq!((names.covers_sender, names.host), (false, expected));
         }
     });
 }

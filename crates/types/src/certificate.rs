@@ -71,7 +71,25 @@ pub struct CertificateNames {
     pub covers_sender: bool,
     /// Whether one covers the forward-confirmed host name of the client.
     #[serde(default)]
-    pub covers_host: bool,
+    pub host: HostCoverage,
+}
+
+/// Whether a certificate covers the forward-confirmed host name of the client.
+/// What is not known is no *no*: from that, nobody is refused for good.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum HostCoverage {
+    /// One of its names does.
+    Covered,
+    /// None does, or the client has no such name.
+    NotCovered,
+    /// Nobody knows: the look-up of the client's name had no answer.
+    Unanswered,
+    /// Nobody knows: the name was not there, and no policy had it waited for.
+    #[default]
+    NotSought,
 }
 
 /// Whether there is nothing to say; serde hands over references.
@@ -94,12 +112,17 @@ mod tests {
         check(ClientCertificate::NotVerified { flaw }, r#"{"not_verified":{"flaw":"expired"}}"#);
         let names = CertificateNames {
             names: vec!["mx.bank.example".into()],
-            covers_host: true,
+            host: HostCoverage::NotCovered,
             ..CertificateNames::default()
         };
         check(
             ClientCertificate::Verified(names),
-            r#"{"verified":{"names":["mx.bank.example"],"covers_sender":false,"covers_host":true}}"#,
+            r#"{"verified":{"names":["mx.bank.example"],"covers_sender":false,"host":"not_covered"}}"#,
         );
+        // As it was written before that could be unknown: what is missing is.
+        let before = r#"{"verified":{"covers_sender":true,"covers_host":false}}"#;
+        let names = CertificateNames { covers_sender: true, ..CertificateNames::default() };
+        let read: ClientCertificate = serde_json::from_str(before).unwrap();
+        assert_eq!(read, ClientCertificate::Verified(names));
     }
 }

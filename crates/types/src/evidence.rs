@@ -49,6 +49,13 @@ impl Evidence {
         self.findings.insert(place, finding);
     }
 
+    /// Puts a finding in the place of what its check saw at that stage.
+    pub fn replace(&mut self, finding: Finding) {
+        let place = (finding.stage, finding.check);
+        self.findings.retain(|other| (other.stage, other.check) != place);
+        self.add(finding);
+    }
+
     /// The findings, in order.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

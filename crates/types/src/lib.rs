@@ -56,7 +56,7 @@ pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
     SignatureFacts, SpfFacts, SpfIdentity, SpfResult,
 };
-pub use certificate::{CertificateFlaw, CertificateNames, ClientCertificate};
+pub use certificate::{CertificateFlaw, CertificateNames, ClientCertificate, HostCoverage};
 pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key};
 pub use correspondence::Correspondence;
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, DnsName, ServerName};
 use types::certificate::CERTIFICATE_NAMES_MAX;
-use types::{CertificateFlaw, CertificateNames, Timestamp};
+use types::{CertificateFlaw, CertificateNames, HostCoverage, Timestamp};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
 use crate::authorities::{Authorities, unix_time};
@@ -92,27 +92,28 @@ impl Authorities {
 }
 
 impl VerifiedCertificate {
-    /// Whom it names, and whether that covers these two: the domain that the
-    /// client sends for, and its confirmed host name, both as A-labels. Only
-    /// alternative names count, and a wildcard stands for one label (RFC 9525
-    /// section 6.3).
-    pub fn names(&self, sender: Option<&str>, host: Option<&str>) -> CertificateNames {
+    /// Whether it covers a name, given as A-labels. Only alternative names
+    /// count, and a wildcard stands for one label (RFC 9525 section 6.3).
+    pub fn covers(&self, name: &str) -> bool {
         // It was read when it was verified.
+        let Ok(certificate) = EndEntityCert::try_from(&self.0) else { return false };
+        DnsName::try_from(name).is_ok_and(|name| {
+            let name = ServerName::DnsName(name);
+            certificate.verify_is_valid_for_subject_name(&name).is_ok()
+        })
+    }
+
+    /// Whom it names, whether that covers the domain that the client sends
+    /// for, and what is known of its host.
+    pub fn names(&self, sender: Option<&str>, host: HostCoverage) -> CertificateNames {
+        let covers_sender = sender.is_some_and(|sender| self.covers(sender));
         let Ok(certificate) = EndEntityCert::try_from(&self.0) else {
-            return CertificateNames::default();
-        };
-        let covers = |name: Option<&str>| {
-            let name = name.and_then(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName);
-            name.is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+            return CertificateNames { covers_sender, host, ..CertificateNames::default() };
         };
         let mut all = certificate.valid_dns_names();
         let names = all.by_ref().take(CERTIFICATE_NAMES_MAX).map(Arc::from).collect();
-        CertificateNames {
-            names,
-            more: u32::try_from(all.count()).unwrap_or(u32::MAX),
-            covers_sender: covers(sender),
-            covers_host: covers(host),
-        }
+        let more = u32::try_from(all.count()).unwrap_or(u32::MAX);
+        CertificateNames { names, more, covers_sender, host }
     }
 }
 
@@ -209,7 +210,6 @@ mod tests {
             params.distinguished_name.push(rcgen::DnType::CommonName, "common.example");
         });
         let verified = verify(&trusted, &[certificate]).unwrap();
-        let covers = |name: &str| verified.names(Some(name), None).covers_sender;
         for (name, expected) in [
             ("bank.example", true),
             ("BANK.example", true),
@@ -222,10 +222,12 @@ mod tests {
             ("[192.0.2.1]", false),
             ("", false),
         ] {
-            assert_eq!(covers(name), expected, "{name}");
+            assert_eq!(verified.covers(name), expected, "{name}");
+            let seen = verified.names(Some(name), HostCoverage::Unanswered);
+            assert_eq!((seen.covers_sender, seen.host), (expected, HostCoverage::Unanswered));
         }
-        let seen = verified.names(None, Some("x.mx.bank.example"));
-        assert_eq!((seen.covers_sender, seen.covers_host, seen.more), (false, true, 0));
+        let seen = verified.names(None, HostCoverage::Covered);
+        assert_eq!((seen.covers_sender, seen.more), (false, 0));
         assert_eq!(seen.names, ["bank.example".into(), "*.mx.bank.example".into()]);
     }
 
@@ -235,9 +237,9 @@ mod tests {
         let names: Vec<String> = (0..100).map(|number| format!("n{number}.bank.example")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let verified = verify(&trusted, &[issued(&issuer, &names, |_| ())]).unwrap();
-        let seen = verified.names(Some("n99.bank.example"), Some("n100.bank.example"));
+        let seen = verified.names(Some("n99.bank.example"), HostCoverage::default());
         assert_eq!((seen.names.len(), seen.more), (CERTIFICATE_NAMES_MAX, 92));
-        assert_eq!((seen.covers_sender, seen.covers_host), (true, false));
+        assert!(seen.covers_sender && !verified.covers("n100.bank.example"));
     }
 
     /// An authority below another.

@@ -1,7 +1,9 @@
 //! What a client's certificate is worth, in words. The names in it are a
 //! stranger's text, and whoever shows them makes them presentable.
 
-use types::{CertificateFlaw, CertificateNames, CheckName, ClientCertificate, Event, Observed};
+use types::{
+    CertificateFlaw, CertificateNames, CheckName, ClientCertificate, Event, HostCoverage, Observed,
+};
 
 /// What was seen of the certificate of an attempt; nothing where nobody asked.
 pub(super) fn shown(event: &Event) -> Option<String> {
@@ -43,11 +45,19 @@ fn of(flaw: CertificateFlaw) -> &'static str {
 }
 
 fn verified(names: &CertificateNames) -> String {
-    let covers = match (names.covers_sender, names.covers_host) {
-        (true, true) => "covers the sender's domain and the client's host name",
-        (true, false) => "covers the sender's domain",
-        (false, true) => "covers the client's host name, not the sender's domain",
-        (false, false) => "covers neither the sender's domain nor the client's host name",
+    let covers = match (names.covers_sender, names.host) {
+        (true, HostCoverage::Covered) => "covers the sender's domain and the client's host name",
+        (true, _) => "covers the sender's domain",
+        (false, HostCoverage::Covered) => "covers the client's host name, not the sender's domain",
+        (false, HostCoverage::NotCovered) => {
+            "covers neither the sender's domain nor the client's host name"
+        }
+        (false, HostCoverage::Unanswered) => {
+            "does not cover the sender's domain, and the client's host name, which it may cover, could not be looked up"
+        }
+        (false, HostCoverage::NotSought) => {
+            "does not cover the sender's domain, and nobody waited for the client's host name, which it may cover"
+        }
     };
     let all = names.names.join(", ");
     match (names.names.is_empty(), names.more) {
@@ -63,23 +73,28 @@ mod tests {
 
     #[test]
     fn what_was_shown_and_whom_it_names_is_said() {
-        let verified = |names: &[&str], more, covers_sender, covers_host| {
+        let verified = |names: &[&str], more, covers_sender, host| {
             let names = names.iter().map(|&name| name.into()).collect();
             words(&ClientCertificate::Verified(CertificateNames {
                 names,
                 more,
                 covers_sender,
-                covers_host,
+                host,
             }))
         };
         assert_eq!(
-            verified(&["bank.example", "*.bank.example"], 3, true, false),
+            verified(&["bank.example", "*.bank.example"], 3, true, HostCoverage::NotSought),
             "a verified one for bank.example, *.bank.example and 3 more: it covers the sender's domain"
         );
         assert_eq!(
-            verified(&[], 0, false, false),
+            verified(&[], 0, false, HostCoverage::NotCovered),
             "a verified one without DNS names: it covers neither the sender's domain nor the client's host name"
         );
+        // What is not known is not said to be so.
+        for host in [HostCoverage::Unanswered, HostCoverage::NotSought] {
+            let said = verified(&["mx1.bank.example"], 0, false, host);
+            assert!(said.contains("which it may cover") && !said.contains("neither"), "{said}");
+        }
         let flaw = CertificateFlaw::Expired;
         assert_eq!(
             words(&ClientCertificate::NotVerified { flaw }),

@@ -2,7 +2,7 @@
 
 use types::policy::{PolicyOption, SecureReceiptOption};
 use types::{
-    CertificateNames, CheckName, ClientCertificate, Decision, Detail, EmailAddress, Need, Observed,
+    CheckName, ClientCertificate, Decision, Detail, EmailAddress, HostCoverage, Need, Observed,
     Parties, Policy, PolicyRef, PolicyType, Reason, ReversePath, TlsFacts,
 };
 
@@ -101,38 +101,45 @@ pub(crate) fn secure_receipt(case: &mut Case<'_>) -> RuleAnswer {
 }
 
 /// What speaks against a client that has to be verified; nothing where its
-/// certificate counts and names it.
+/// certificate counts and names who sends: the domain of the reverse-path, or
+/// the client's host where that host stands for the sender.
 fn unverified(case: &Case<'_>, policy: &Policy) -> Result<Option<Reason>, Need> {
     let Some(Observed::ClientCertificate(shown)) = case.evidence.latest(CheckName::Certificate)
     else {
         return Err(Need::Certificate);
     };
-    Ok(match shown {
-        ClientCertificate::Verified(names) if names_client(names, case.who, policy) => None,
+    let names = match shown {
+        ClientCertificate::Verified(names) => names,
         // We did not ask, because the policy is younger than the connection:
         // the next one is asked, so the client may come back.
-        ClientCertificate::NotAsked => Some(Reason::SystemUnavailable),
-        ClientCertificate::Verified(_)
-        | ClientCertificate::NotTold
+        ClientCertificate::NotAsked => return Ok(Some(Reason::SystemUnavailable)),
+        ClientCertificate::NotTold
         | ClientCertificate::NotShown
-        | ClientCertificate::NotVerified { .. } => Some(Reason::TlsUnverified),
-    })
+        | ClientCertificate::NotVerified { .. } => return Ok(Some(Reason::TlsUnverified)),
+    };
+    match names.host {
+        _ if names.covers_sender => Ok(None),
+        HostCoverage::Covered if host_stands_for_sender(case.who, policy) => Ok(None),
+        HostCoverage::Covered | HostCoverage::NotCovered => Ok(Some(Reason::TlsUnverified)),
+        // It may be the very host of the sender: a failure of the DNS refuses
+        // nobody for good.
+        HostCoverage::Unanswered => Ok(Some(Reason::SystemUnavailable)),
+        HostCoverage::NotSought => Err(Need::Certificate),
+    }
 }
 
-/// Whether a certificate names who sends: the domain of the reverse-path, or
-/// the client's host where that host stands for the sender. Anybody can have a
-/// host with a name and a certificate for it, so the host of a stranger proves
+/// Whether the client's host stands for the sender. Anybody can have a host
+/// with a name and a certificate for it, so the host of a stranger proves
 /// nothing of whom the reverse-path names: it must lie in that domain, or the
 /// policy itself must say which hosts are meant. Behind the null reverse-path
 /// nobody is named whom it could belie.
-fn names_client(names: &CertificateNames, who: &Parties<'_>, policy: &Policy) -> bool {
+fn host_stands_for_sender(who: &Parties<'_>, policy: &Policy) -> bool {
     let domain = who.reverse_path.and_then(ReversePath::address).map(EmailAddress::domain_key);
-    let stands_for_sender = |host: &str| match domain {
+    who.host_name.is_some_and(|host| match domain {
         None => true,
         Some(_) if !policy.source_hosts.is_empty() => true,
         Some(domain) => is_within(host, domain),
-    };
-    names.covers_sender || (names.covers_host && who.host_name.is_some_and(stands_for_sender))
+    })
 }
 
 /// Whether a host is a domain or lies below it; both in comparable form, but

@@ -100,7 +100,9 @@ pub(super) const SECURE_RECEIPT: Rule = rule(
     &[Reason::TlsRequired, Reason::TlsUnverified, Reason::SystemUnavailable],
     secure_receipt,
 )
-.closed("451 on a connection that is older than the policy, and was not asked for a certificate");
+.closed(
+    "451 on a connection that is older than the policy, and was not asked for a certificate; 451 where the certificate would have to cover the client's host name, and its look-up has no answer",
+);
 
 pub(super) const RELAY_CONTROL: Rule = rule(
     "Relay control",

@@ -113,6 +113,8 @@ fn who_must_be_verified_shows_a_certificate_that_names_him() {
         ("<ann@bank.example>", "tls TLSv1.3 shows untold", UNVERIFIED),
         ("<ann@bank.example>", "tls TLSv1.3 shows unasked", "defer system.unavailable by #1"),
         ("<ann@bank.example>", "tls TLSv1.3 shows stranger", UNVERIFIED),
+        // Its host may be one of the bank's: no failure of the DNS refuses it.
+        ("<ann@bank.example>", "tls TLSv1.3 shows unanswered", "defer system.unavailable by #1"),
         ("<ann@bank.example>", "tls TLSv1.2 shows sender", "proceed"),
         // A host counts below the domain, or where the policy names it.
         ("<ann@bank.example>", "tls TLSv1.3 shows host", UNVERIFIED),
@@ -157,7 +159,29 @@ fn a_certificate_is_asked_for_only_where_it_can_decide() {
         ("#1 secure from bank.example", false),
     ] {
         let set = compile(objects(lines));
-        assert_eq!((set.verifies_clients(), set.names_hosts()), (wanted, wanted), "{lines}");
+        assert_eq!(set.verifies_clients(), wanted, "{lines}");
+    }
+}
+
+/// Only for those whom such a policy concerns the client's name is waited for.
+#[test]
+fn whom_a_policy_wants_verified_is_known_before_it_is_asked() {
+    let concerns = |lines: &str, line: &str| {
+        let (set, mail) = (compile(objects(lines)), mail(line));
+        assert!(!set.names_hosts(), "{lines}");
+        set.verifies(NOW, &Parties { recipient: None, ..mail.parties() })
+    };
+    let of_bank = "<ann@bank.example> to <bob@corp.example>";
+    for (lines, line, expected) in [
+        ("#1 verified from bank.example", of_bank, true),
+        ("#1 verified from bank.example observe", of_bank, true),
+        ("#1 verified from bank.example off", of_bank, false),
+        ("#1 verified from bank.example until 2026-01-01T00:00:00Z", of_bank, false),
+        ("#1 secure from bank.example", of_bank, false),
+        ("#1 verified from bank.example", "<ann@sender.example> to <bob@corp.example>", false),
+        ("#1 verified", "<> to <bob@corp.example>", true),
+    ] {
+        assert_eq!(concerns(lines, line), expected, "{lines}: {line}");
     }
 }
 

@@ -328,14 +328,16 @@ fn of_slug<T: Copy>(all: &[T], word: Option<&str>, slug: impl Fn(T) -> &'static 
 
 /// A certificate by a word: what is wrong with it, or whom it covers.
 fn certificate(word: &str) -> ClientCertificate {
-    let covering = |covers_sender, covers_host| {
-        let names = CertificateNames { covers_sender, covers_host, ..CertificateNames::default() };
+    let covering = |covers_sender, host| {
+        let names = CertificateNames { covers_sender, host, ..CertificateNames::default() };
         ClientCertificate::Verified(names)
     };
     match word {
-        "sender" => covering(true, false),
-        "host" => covering(false, true),
-        "stranger" => covering(false, false),
+        "sender" => covering(true, HostCoverage::NotSought),
+        "host" => covering(false, HostCoverage::Covered),
+        "stranger" => covering(false, HostCoverage::NotCovered),
+        "unanswered" => covering(false, HostCoverage::Unanswered),
+        "unsought" => covering(false, HostCoverage::NotSought),
         "expired" => ClientCertificate::NotVerified { flaw: CertificateFlaw::Expired },
         "untold" => ClientCertificate::NotTold,
         "unasked" => ClientCertificate::NotAsked,

@@ -56,7 +56,7 @@ const TLS: Lifted = (
     "portcullis policy list",
 );
 const CERTIFICATE: Lifted = (
-    "Tell the sender which certificate is wanted, or name its authority in `smtp.tls.client_ca_file`, or its hosts in the policy; else make an exception: a policy of the same type that is more specific, with `set = \"require_tls\"`.",
+    "Tell the sender which certificate is wanted, or name its authority in `smtp.tls.client_ca_file`, or its hosts in the policy; else make an exception for this server alone: a policy of the same type with the same `from`, the server's address in `source_ips`, and `set = \"require_tls\"`. Without the address, whoever writes the sender's name would be taken.",
     "portcullis config help smtp.tls.client_ca_file",
 );
 const POLICY: Lifted = (

@@ -10,7 +10,7 @@ use types::{
     CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
 };
 
-use super::change::is_outbound;
+use super::change::{is_outbound, is_unverified};
 use super::decider::{PolicyView, Since};
 use super::evidence::{grouped, identified_by, octets, place, spared_because, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
@@ -48,6 +48,9 @@ fn attempt(event: &Event, outcome: &Outcome, policy: Option<&PolicyView>) -> Str
 fn explanation(event: &Event, reason: Reason) -> &'static str {
     match reason {
         Reason::RelayDenied if is_outbound(event) => "This listener takes mail of our own alone.",
+        Reason::SystemUnavailable if is_unverified(event) => {
+            "A policy accepts this sender only from a client whose certificate is verified, and what this one's is worth could not be found out yet."
+        }
         _ => reason.explanation(),
     }
 }
@@ -104,18 +107,19 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
             Observed::TlsFailed { cause } => Some(ended(format!("The cause: {cause}"))),
             _ => None,
         },
-        Reason::TlsUnverified => match evidence.latest(CheckName::Certificate)? {
-            Observed::ClientCertificate(shown) => {
-                let words = certificates::words(shown);
-                Some(ended(format!("What the client showed: {words}")))
-            }
-            _ => None,
-        },
+        Reason::TlsUnverified => certificate(event),
+        Reason::SystemUnavailable if is_unverified(event) => certificate(event),
         Reason::ClientDropped | Reason::DataEndedEarly => {
             subject.declared_size.map(|size| format!("{} were announced.", octets(size)))
         }
         _ => None,
     }
+}
+
+/// What the client showed that has to be verified.
+fn certificate(event: &Event) -> Option<String> {
+    let words = certificates::shown(event)?;
+    Some(ended(format!("What the client showed: {words}")))
 }
 
 /// Where the triplet of an attempt stood.

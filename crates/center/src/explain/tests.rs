@@ -509,6 +509,15 @@ fn an_exception_that_is_advised_is_an_option_of_its_type() {
     }
 }
 
+/// Who sends is what a certificate would prove: without one, an exception for
+/// the sender's name alone is one for whoever writes it.
+#[test]
+fn an_exception_from_certificates_is_for_one_server() {
+    let event = sample(1, Reason::TlsUnverified);
+    let text = why(&event, std::slice::from_ref(&event), at(60)).change.unwrap().text;
+    assert!(text.contains("`source_ips`"), "{text}");
+}
+
 #[test]
 fn the_smallest_change_is_honest_about_what_a_permit_skips() {
     let change = |reason: Reason| {
@@ -663,6 +672,18 @@ fn what_a_client_showed_stands_in_the_ledger_and_beside_its_tls() {
     assert!(
         told.remote.iter().any(|fact| fact.name == "Client certificate" && fact.value == words)
     );
+    // Where nobody knows what it is worth, it is put off; not for our failure.
+    let mut event = sample(1, Reason::SystemUnavailable);
+    let decision = Decision::new(Reason::SystemUnavailable, CheckName::SecureReceipt);
+    event.kind = EventKind::Attempt(Outcome::Deferred(decision));
+    let seen = Observed::ClientCertificate(ClientCertificate::NotAsked);
+    event.record.evidence = [found(CheckName::Certificate, seen)].into_iter().collect();
+    let told = why(&event, &[], at(5));
+    assert!(told.sentence.contains("its connection is older than the policy"), "{}", told.sentence);
+    assert!(told.sentence.contains("could not be found out yet"), "{}", told.sentence);
+    let change = told.change.unwrap().text;
+    assert!(change.contains("asked for its certificate"), "{change}");
+    assert!(!change.contains("gateway itself"), "{change}");
     // What somebody wrote into a certificate is shown as text.
     let names = vec!["a\u{202e}.example".into()];
     let names = CertificateNames { names, ..CertificateNames::default() };

@@ -11,7 +11,7 @@ use types::{PolicyId, Timestamp};
 use crate::hashing::FastMap;
 use crate::objects::SenderChange;
 use crate::patterns::{Basis, Rank, domain_spellings, rank_of, sender_spelling, spellings};
-use table::{List, SenderTable};
+use table::{Kinds, List, SenderTable};
 
 /// The compiled table, and above it the changes since it was compiled.
 #[derive(Clone, Debug)]
@@ -25,8 +25,27 @@ pub(crate) struct SenderIndex {
 /// nothing where an entry was removed.
 type Changes = FastMap<Box<str>, ChangedList>;
 
-/// Of one recipient: each changed sender.
-type ChangedList = Vec<Changed>;
+/// Of one recipient: each changed sender, and what is in use among them.
+#[derive(Clone, Debug, Default)]
+struct ChangedList {
+    senders: Vec<Changed>,
+    kinds: Kinds,
+}
+
+impl ChangedList {
+    fn put(&mut self, changed: Changed) {
+        match self.senders.iter_mut().find(|known| known.is(changed.named())) {
+            Some(known) => *known = changed,
+            None => self.senders.push(changed),
+        }
+        self.kinds = Kinds::default();
+        for changed in &self.senders {
+            if let Some(facts) = changed.facts {
+                self.kinds.add(changed.named(), facts);
+            }
+        }
+    }
+}
 
 /// A changed sender, and its entry unless removed.
 #[derive(Clone, Debug)]
@@ -156,10 +175,7 @@ impl SenderIndex {
         let before = self.holds(recipient.key(), named);
         self.len = self.len - usize::from(before) + usize::from(facts.is_some());
         let list = Arc::make_mut(&mut self.changes).entry(recipient.key().into()).or_default();
-        match list.iter_mut().find(|changed| changed.is(named)) {
-            Some(changed) => changed.facts = facts,
-            None => list.push(Changed { basis, spelling: spelling.into(), facts }),
-        }
+        list.put(Changed { basis, spelling: spelling.into(), facts });
     }
 
     /// The same entries in a table without changes above it.
@@ -173,7 +189,7 @@ impl SenderIndex {
             }
         }
         for (recipient, list) in self.changes.iter() {
-            for changed in list {
+            for changed in &list.senders {
                 if let Some(facts) = changed.facts {
                     table.add(recipient, changed.named(), facts);
                 }
@@ -243,19 +259,21 @@ impl<'a> SenderList<'a> {
         self.matches(at, Basis::Signature, domain_spellings(at_domain))
     }
 
-    /// Whether an entry names the domain of a signature, one that counts no
-    /// more included.
+    /// Whether an entry names the domain of a signature: not one that is
+    /// disabled, but one that has ended, or that a change since the last
+    /// compilation has replaced, included.
     pub(crate) fn names_signatures(self) -> bool {
-        let changed = |one: &Changed| one.facts.is_some() && one.basis == Basis::Signature;
-        self.compiled.is_some_and(|(_, kinds)| kinds.has_signatures())
-            || self.changes.is_some_and(|list| list.iter().any(changed))
+        self.any(Kinds::has_signatures)
     }
 
     /// Whether an entry counts for authenticated mail alone, likewise.
     pub(crate) fn wants_proof(self) -> bool {
-        let changed = |one: &Changed| one.facts.is_some_and(|facts| facts.authenticated_only);
-        self.compiled.is_some_and(|(_, kinds)| kinds.has_authenticated_only())
-            || self.changes.is_some_and(|list| list.iter().any(changed))
+        self.any(Kinds::has_authenticated_only)
+    }
+
+    fn any(self, has: impl Fn(Kinds) -> bool) -> bool {
+        self.compiled.is_some_and(|(_, kinds)| has(kinds))
+            || self.changes.is_some_and(|list| has(list.kinds))
     }
 
     fn is_empty(self) -> bool {
@@ -285,5 +303,5 @@ impl<'a> SenderList<'a> {
 
 /// What became of one sender in a list, if anything.
 fn changed(changes: Option<&ChangedList>, named: Named<'_>) -> Option<Option<Facts>> {
-    changes?.iter().find(|changed| changed.is(named)).map(|changed| changed.facts)
+    changes?.senders.iter().find(|changed| changed.is(named)).map(|changed| changed.facts)
 }

@@ -45,6 +45,8 @@ pub(super) struct Kinds(u8);
 impl Kinds {
     /// An entry that counts for authenticated mail alone.
     const AUTHENTICATED_ONLY: u8 = 1 << 6;
+    /// An entry in use that looks at signatures.
+    const LOOKS_AT_SIGNATURES: u8 = 1 << 7;
     /// How far the bits of signatures stand behind those of addresses.
     const SIGNATURES: u8 = 3;
 
@@ -61,10 +63,18 @@ impl Kinds {
         })
     }
 
-    fn add(&mut self, named: Named<'_>, facts: Facts) {
+    /// Notes an entry. One that is disabled is found, and costs nobody a look
+    /// at signatures.
+    pub(super) fn add(&mut self, named: Named<'_>, facts: Facts) {
         self.0 |= Kinds::of(named.basis, named.rank).0;
+        if facts.action == SenderAction::Disabled {
+            return;
+        }
         if facts.authenticated_only {
             self.0 |= Kinds::AUTHENTICATED_ONLY;
+        }
+        if named.basis == Basis::Signature {
+            self.0 |= Kinds::LOOKS_AT_SIGNATURES;
         }
     }
 
@@ -72,12 +82,12 @@ impl Kinds {
         self.0 & other.0 != 0
     }
 
-    /// Whether an entry looks at signatures.
+    /// Whether an entry in use looks at signatures.
     pub(super) fn has_signatures(self) -> bool {
-        self.has(Kinds(0b111 << Kinds::SIGNATURES))
+        self.has(Kinds(Kinds::LOOKS_AT_SIGNATURES))
     }
 
-    /// Whether an entry counts for authenticated mail alone.
+    /// Whether an entry in use counts for authenticated mail alone.
     pub(super) fn has_authenticated_only(self) -> bool {
         self.has(Kinds(Kinds::AUTHENTICATED_ONLY))
     }

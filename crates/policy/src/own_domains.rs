@@ -81,19 +81,20 @@ impl<'a> OwnDomains<'a> {
 
     /// What an entry of a recipient's may not do. That it counts for
     /// authenticated mail alone makes no permit of our own domains right: who
-    /// sends for us is known by policies.
+    /// sends for us is known by policies. What was learned skips greylisting
+    /// and lists as a permit does.
     pub(crate) fn entry_fault(&self, entry: &ManagedSender) -> Option<Wrong> {
         match (entry.action, &entry.sender) {
             (SenderAction::Block, _) => {
                 entry.authenticated_only.then_some(Wrong::AuthenticatedBlock)
             }
-            (SenderAction::Permit, SenderPattern::Named(pattern)) => {
+            (SenderAction::Permit | SenderAction::Auto, SenderPattern::Named(pattern)) => {
                 self.pattern(pattern).map(Wrong::OwnDomain)
             }
-            (SenderAction::Permit, SenderPattern::Signed(domain)) => {
+            (SenderAction::Permit | SenderAction::Auto, SenderPattern::Signed(domain)) => {
                 self.domain(domain).map(Wrong::OwnSignature)
             }
-            (SenderAction::Auto | SenderAction::Disabled, _) => None,
+            (SenderAction::Disabled, _) => None,
         }
     }
 

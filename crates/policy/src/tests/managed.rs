@@ -209,6 +209,10 @@ fn what_makes_no_sense_or_no_safety_is_refused_with_a_reason() {
         ("1:permit bob@open.example if_authenticated", "it permits open.example"),
         ("1:permit dkim:corp.example", "it permits what corp.example"),
         ("1:permit dkim:*.example", "one of the organisation's own domains, has signed"),
+        // What was learned skips as much as a permit.
+        ("1:auto corp.example", "it permits corp.example"),
+        ("1:auto bob@open.example if_authenticated", "it permits open.example"),
+        ("1:auto dkim:corp.example", "it permits what corp.example"),
     ] {
         let told = validate(&objects(&entries(entry)), &base());
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
@@ -221,6 +225,7 @@ fn what_makes_no_sense_or_no_safety_is_refused_with_a_reason() {
         "1:permit dkim:sender.example if_authenticated",
         "1:auto sender.example if_authenticated",
         "1:disabled sender.example if_authenticated",
+        "1:disabled corp.example",
     ] {
         assert!(validate(&objects(&entries(entry)), &base()).is_empty(), "{entry}");
     }

@@ -81,6 +81,9 @@ pub(super) struct Drawn {
     pub(super) rows: u64,
     pub(super) failed: bool,
     pub(super) already: bool,
+    /// Whether the permit that the list has counts for authenticated mail
+    /// alone; another permit does not widen it.
+    pub(super) authenticated_only: bool,
     pub(super) refused: Option<String>,
     pub(super) waiting: Option<TripletEntry>,
 }
@@ -167,6 +170,7 @@ impl Center {
                         rows: 0,
                         failed: false,
                         already: false,
+                        authenticated_only: false,
                         refused: None,
                         waiting,
                     });
@@ -300,8 +304,9 @@ impl Center {
         for (pair, key) in pairs.iter_mut().zip(&wanted) {
             let Some(stored) = known.get(key) else { continue };
             let same_end = stored.sender.valid_until == request.until;
-            let is_plain = !stored.sender.authenticated_only;
-            pair.already = stored.sender.action == verdict.action() && same_end && is_plain;
+            let same_action = stored.sender.action == verdict.action();
+            pair.already = same_action && same_end;
+            pair.authenticated_only = same_action && stored.sender.authenticated_only;
             if !pair.already && stored.provenance.origin.is_file() {
                 let why = "the policy file has an entry for it, which is changed there";
                 pair.refused.get_or_insert_with(|| why.to_owned());
@@ -357,7 +362,7 @@ pub(super) fn decision(request: &BulkRequest, pair: &Drawn) -> Option<SenderDeci
         verdict,
         sender: pair.sender.clone(),
         whom: Whom::Recipient,
-        authenticated_only: false,
+        authenticated_only: pair.authenticated_only,
         until: request.until,
         note: request.note.clone(),
     })

@@ -73,6 +73,51 @@ fn a_selection_is_previewed_done_as_one_version_and_undone() {
     assert!(audit.rows[1].note.contains("bulk permit: 5 selected rows (Monday)"), "{audit:?}");
 }
 
+/// Whoever signed a row is not meant by a job over it.
+#[test]
+fn a_row_of_which_only_the_signature_could_be_meant_is_left_out() {
+    let gateway = Gateway::new(at(60));
+    let cases = [
+        (BulkAct::Permit, "boss@corp.example", "sendgrid.net", "one of your own domains"),
+        (BulkAct::Block, "", "sendgrid.net", "its sender names nobody"),
+    ];
+    for (number, (act, sender, signer, why)) in (100..).zip(cases) {
+        let mut event = sample(number, Reason::RblListed);
+        let path = sender.parse().map_or(ReversePath::Null, ReversePath::Address);
+        event.subject.reverse_path = Some(path.into());
+        event.subject.message = None;
+        event.record.evidence.add(crate::proofs::signed_by(signer));
+        gateway.center.memory.of_house().record(vec![event]).unwrap();
+        let wanted = request(act, vec![event_id(number)]);
+        let plan = gateway.center.preview_bulk(&root(), &wanted).unwrap();
+        assert_eq!((plan.done, plan.left_out.len()), (0, 1), "{plan:?}");
+        assert!(plan.left_out[0].0.contains(why), "{plan:?}");
+    }
+}
+
+#[test]
+fn a_permit_for_authenticated_mail_is_not_widened() {
+    let gateway = Gateway::new(at(60));
+    let center = &gateway.center;
+    let ids = rejected(&gateway, &["ann@a.example"]);
+    let entry = crate::tests::entry("ann@a.example", SenderAction::Permit);
+    let entry = types::lists::ManagedSender { authenticated_only: true, ..entry };
+    center.put_sender(&root(), entry, "").unwrap();
+    let wanted = request(BulkAct::Permit, ids);
+    let plan = center.preview_bulk(&root(), &wanted).unwrap();
+    assert_eq!((plan.done, plan.already), (0, 1), "{plan:?}");
+    let stored = |wanted: BulkRequest| {
+        let job = center.start_bulk(&root(), wanted).unwrap();
+        assert_eq!(over(&gateway, job.number).state, BulkState::Done);
+        center.senders(&root(), &Default::default()).unwrap().remove(0).sender
+    };
+    let until = Some(at(86_400));
+    let entry = stored(BulkRequest { until, ..wanted.clone() });
+    assert_eq!((entry.valid_until, entry.authenticated_only), (until, true));
+    let entry = stored(BulkRequest { act: BulkAct::Block, ..wanted });
+    assert_eq!((entry.action, entry.authenticated_only), (SenderAction::Block, false));
+}
+
 #[test]
 fn mail_of_our_own_servers_is_left_out() {
     let gateway = Gateway::new(at(60));

@@ -45,6 +45,9 @@ enum Origin {
 /// Most signatures of a message whose domains are offered.
 const SIGNATURES_OFFERED_MAX: usize = 3;
 
+/// What speaks against the domain of a free-mail provider.
+const EVERYBODY_THERE: &str = "this means everybody with an address there";
+
 /// A scope while it is weighed.
 struct Draft {
     pattern: SenderPattern,
@@ -54,7 +57,9 @@ struct Draft {
     warning: Option<String>,
 }
 
-/// What can be meant by the sender of an attempt, the advised one first.
+/// What can be meant by the sender of an attempt, the best first. The first
+/// that is not refused is advised, but never who signed it: many may send by
+/// one signature, and one that was asked for nothing else would mean them all.
 pub(super) fn advise(event: &Event, verdict: SenderVerdict, base: &BasePolicies) -> Advice {
     let mut notices = Vec::new();
     let mut drafts: Vec<Draft> = Vec::new();
@@ -81,12 +86,12 @@ pub(super) fn advise(event: &Event, verdict: SenderVerdict, base: &BasePolicies)
         let sender = draft.pattern.to_string();
         if scopes.iter().all(|scope| scope.sender != sender) {
             let refused = own_domain(&draft.pattern, verdict, base);
+            // Who signed it is not who it is from: whoever means that says so.
+            let is_named = matches!(draft.pattern, SenderPattern::Named(_));
+            let advised = is_named && refused.is_none() && !scopes.iter().any(|one| one.advised);
             let (covers, warning) = (draft.covers, draft.warning);
-            scopes.push(OfferedScope { sender, covers, warning, refused, advised: false });
+            scopes.push(OfferedScope { sender, covers, warning, refused, advised });
         }
-    }
-    if let Some(best) = scopes.iter_mut().find(|scope| scope.refused.is_none()) {
-        best.advised = true;
     }
     Advice { scopes, notices }
 }
@@ -179,7 +184,7 @@ fn of_domain(
 ) -> Vec<Draft> {
     let warning = || match (service, free, origin) {
         (Some(service), ..) => Some(format!("this means every customer of {service}")),
-        (None, true, _) => Some("this means everybody with an address there".to_owned()),
+        (None, true, _) => Some(EVERYBODY_THERE.to_owned()),
         (None, false, Origin::Author) if verdict == SenderVerdict::Permit => {
             Some("of the author: this cannot skip greylisting or block lists".to_owned())
         }
@@ -208,7 +213,8 @@ fn of_domain(
 }
 
 /// The domains whose signatures the message has and that pass: after what the
-/// sender says of itself, because they are known last.
+/// sender says of itself, because they are known last, and behind everything
+/// where others sign with them too.
 fn of_signatures(event: &Event, verdict: SenderVerdict) -> Vec<Draft> {
     let Some(Observed::Dkim(facts)) = event.record.evidence.latest(CheckName::Dkim) else {
         return Vec::new();
@@ -217,21 +223,23 @@ fn of_signatures(event: &Event, verdict: SenderVerdict) -> Vec<Draft> {
     let domains = passed.filter_map(|one| one.domain.parse::<Domain>().ok());
     let draft = |domain: Domain| {
         let service = service_of(domain.as_str());
-        let warning = match (service, verdict) {
-            (Some(service), _) => format!("this means every customer of {service}"),
-            (None, SenderVerdict::Permit) => {
+        let free = is_free_mail(domain.as_str());
+        let warning = match (service, free, verdict) {
+            (Some(service), ..) => format!("this means every customer of {service}"),
+            (None, true, _) => EVERYBODY_THERE.to_owned(),
+            (None, false, SenderVerdict::Permit) => {
                 "a signature is known only when the message is there: \
                  this cannot skip greylisting or block lists"
                     .to_owned()
             }
-            (None, SenderVerdict::Block) => {
+            (None, false, SenderVerdict::Block) => {
                 "a signature is known only when the message is there".to_owned()
             }
         };
         Draft {
             covers: format!("every message that {domain} has signed (DKIM)"),
             pattern: SenderPattern::Signed(DomainPattern { domain, below: false }),
-            weight: if service.is_some() { -6 } else { 2 },
+            weight: if service.is_some() || free { -6 } else { 2 },
             warning: Some(warning),
         }
     };

@@ -431,3 +431,33 @@ fn who_signed_a_message_can_be_meant_and_is_known_late() {
     let signed = offer.scopes.iter().find(|scope| scope.sender == "dkim:corp.example").unwrap();
     assert!(signed.refused.as_ref().unwrap().contains("that anybody sends again"), "{signed:?}");
 }
+
+/// Whoever means all that one signature covers says so: a row does not.
+#[test]
+fn who_signed_a_message_is_never_advised() {
+    let gateway = Gateway::new(at(60));
+    let offer = |number: u64, from: &str, signer: &str, verdict: SenderVerdict| {
+        let mut event = greylisted(&gateway, from);
+        event.id = crate::tests::event_id(300 + number);
+        event.subject.message = None;
+        event.record.evidence.add(crate::proofs::signed_by(signer));
+        gateway.center.memory.of_house().record(vec![event.clone()]).unwrap();
+        gateway.center.sender_offer(&root(), &event.id.to_string(), verdict).unwrap()
+    };
+    let (permit, block) = (SenderVerdict::Permit, SenderVerdict::Block);
+    for (number, from, signer, verdict, warning) in [
+        (1, "boss@corp.example", "sendgrid.net", permit, "every customer of SendGrid"),
+        (2, "", "list.example", block, "known only when the message is there"),
+        (3, "", "gmail.com", block, "everybody with an address there"),
+    ] {
+        let offer = offer(number, from, signer, verdict);
+        let sender = format!("dkim:{signer}");
+        let signed = offer.scopes.iter().find(|scope| scope.sender == sender).unwrap();
+        assert!(signed.refused.is_none(), "{signed:?}");
+        assert!(signed.warning.as_ref().unwrap().contains(warning), "{signed:?}");
+        assert!(offer.scopes.iter().all(|scope| !scope.advised), "{:?}", offer.scopes);
+    }
+    let free = offer(4, "ann@sender.example", "gmail.com", permit);
+    assert!(free.scopes[0].advised && free.scopes[0].sender == "ann@sender.example");
+    assert_eq!(free.scopes.last().unwrap().sender, "dkim:gmail.com");
+}

@@ -221,6 +221,14 @@ impl<'a> Case<'a> {
         self.stage >= Stage::Data
     }
 
+    /// Whether the content can still prove the sender: it is not there yet, and
+    /// does not stay with a mail server that only asks about the envelope.
+    fn proof_follows(&self) -> bool {
+        let relay = self.evidence.latest(CheckName::Relay);
+        let is_askers = matches!(relay, Some(Observed::Relay { askers: true, .. }));
+        !self.is_header_known() && !is_askers
+    }
+
     /// The policy of one type that applies. Where none does, the settings
     /// decide, and are recorded as what did.
     pub(crate) fn policy(&mut self, kind: PolicyType) -> Option<Match<'a>> {
@@ -363,9 +371,13 @@ impl<'a> Case<'a> {
         let matches = self.matches();
         let mut permitted = select(matches, PolicyType::PermittedSenders, observing);
         let blocked = select(matches, PolicyType::BlockedSenders, observing);
-        let Entries { mut counting, unproven, .. } = self.entries().clone();
+        let proof_follows = self.proof_follows();
+        let entries = self.entries().clone();
+        // Where permits do not count, one that may be proved does not either.
+        let doubtful = if ignores_permits { Vec::new() } else { entries.doubtful(proof_follows) };
+        let Entries { mut counting, unproven, .. } = entries;
         let mut ignored: Vec<_> =
-            unproven.iter().map(|entry| (entry.reference(), Loss::Unproven)).collect();
+            unproven.iter().map(|one| (one.entry.reference(), Loss::Unproven)).collect();
         if ignores_permits {
             permitted.winner = None;
             permitted.lost(Loss::NotAuthenticated);
@@ -373,10 +385,7 @@ impl<'a> Case<'a> {
             ignored.extend(permits.map(|entry| (entry, Loss::NotAuthenticated)));
         }
         let learned = self.learned(&mut counting, ignores_permits);
-        // What is not proved once the header is there never is.
-        let may_wait = !self.is_header_known() && !ignores_permits;
-        let waiting = if may_wait { unproven.as_slice() } else { &[] };
-        let mut opinion = weigh(permitted, blocked, &counting, waiting, learned);
+        let mut opinion = weigh(permitted, blocked, &counting, &doubtful, learned);
         opinion.note_ignored(ignored);
         self.consulted.extend(opinion.consulted.iter().cloned());
         opinion

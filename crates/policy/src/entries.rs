@@ -8,7 +8,7 @@ use types::{CheckName, DkimResult, Domain, Observed, PolicyId, PolicyRef, Timest
 use crate::index::authors;
 use crate::keys::Party;
 use crate::patterns::Rank;
-use crate::proof::{Proof, proof};
+use crate::proof::{Proof, proof_of_stranger};
 use crate::senders::{SenderList, SenderMatch};
 use crate::set::PolicySet;
 
@@ -47,14 +47,45 @@ impl Entry {
     }
 }
 
+/// An entry that counts for authenticated mail alone, where nothing has proved
+/// the sender so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unproven {
+    pub(crate) entry: Entry,
+    /// How near to a proof it came, of all whom it covers.
+    proof: Proof,
+}
+
+/// Why it cannot be said that an entry without its proof does not count. The
+/// first weighs most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doubt {
+    /// The end of the data can still prove it.
+    Later,
+    /// A question was not answered that may be at the next attempt.
+    Open,
+    /// There is a signature that is not looked at.
+    Unseen,
+}
+
+impl Unproven {
+    fn doubt(&self, proof_follows: bool) -> Option<Doubt> {
+        match self.proof {
+            _ if proof_follows => Some(Doubt::Later),
+            Proof::Open => Some(Doubt::Open),
+            Proof::Unseen => Some(Doubt::Unseen),
+            Proof::Missing | Proof::Given => None,
+        }
+    }
+}
+
 /// The recipient's entries that a mail meets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     /// Those that count.
     pub(crate) counting: Vec<Entry>,
-    /// Those that count for authenticated mail alone, where nothing has proved
-    /// the sender so far.
-    pub(crate) unproven: Vec<Entry>,
+    /// Those that would, were their sender proved.
+    pub(crate) unproven: Vec<Unproven>,
     /// What has to be asked before more can be said.
     pub(crate) lacks: Option<Need>,
 }
@@ -92,6 +123,13 @@ impl Entries {
         entries
     }
 
+    /// Entries without a proof of which it cannot be said that they do not
+    /// count, and why.
+    pub(crate) fn doubtful(&self, proof_follows: bool) -> Vec<(Entry, Doubt)> {
+        let doubtful = |one: &Unproven| Some((one.entry, one.doubt(proof_follows)?));
+        self.unproven.iter().filter_map(doubtful).collect()
+    }
+
     /// An entry that covers both envelope and author counts as covering the
     /// envelope; one that needs a proof counts for whichever it is given.
     fn meet(&mut self, entry: Entry, sender: &str, evidence: &Evidence) {
@@ -99,17 +137,19 @@ impl Entries {
             return;
         }
         let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let known = self.unproven.iter().position(|other| other.is(&entry));
-        if entry.found.facts.authenticated_only && proof(evidence, domain) != Proof::Given {
-            if known.is_none() {
-                self.unproven.push(entry);
+        let proof = match entry.found.facts.authenticated_only {
+            true => proof_of_stranger(evidence, domain),
+            false => Proof::Given,
+        };
+        let known = self.unproven.iter_mut().find(|other| other.entry.is(&entry));
+        match (proof, known) {
+            (Proof::Given, _) => {
+                self.unproven.retain(|other| !other.entry.is(&entry));
+                self.counting.push(entry);
             }
-            return;
+            (_, Some(known)) => known.proof = known.proof.max(proof),
+            (_, None) => self.unproven.push(Unproven { entry, proof }),
         }
-        if let Some(place) = known {
-            self.unproven.remove(place);
-        }
-        self.counting.push(entry);
     }
 
     /// A signature that passes proves who made it.

@@ -5,7 +5,7 @@ use types::evidence::{Consulted, Loss};
 use types::policy::{BlockOption, PermitOption, PolicyOption};
 use types::{PolicyRef, PolicyType};
 
-use crate::entries::Entry;
+use crate::entries::{Doubt, Entry};
 use crate::index::Match;
 use crate::ruling::Permit;
 use crate::select::{Selection, less_specific, lose};
@@ -15,6 +15,8 @@ use crate::select::{Selection, less_specific, lose};
 pub(crate) struct Block {
     pub(crate) by: PolicyRef,
     pub(crate) by_envelope: bool,
+    /// Why it cannot be said that it really stands.
+    pub(crate) doubt: Option<Doubt>,
 }
 
 /// What policies and entries make of a sender, each layer for itself, so
@@ -76,14 +78,15 @@ impl Opinion {
 /// envelope sender is not undone by a user's block; a permit of the author
 /// alone, which anybody can write, gives way to it.
 ///
-/// `waiting` are entries that the end of the data can still prove. A block of
-/// the recipient's that would give way to one of them is left until then, and
-/// so is what it stands before.
+/// `doubtful` are entries without a proof that may yet count. A block of the
+/// recipient's that would give way to one that the end of the data can prove is
+/// left until then, and so is what it stands before; else it stands with the
+/// doubt.
 pub(crate) fn weigh<'a>(
     mut permitted: Selection<'a>,
     mut blocked: Selection<'a>,
     entries: &[Entry],
-    waiting: &[Entry],
+    doubtful: &[(Entry, Doubt)],
     learned: Option<Permit>,
 ) -> Opinion {
     let permit = permitted.winner.filter(permits);
@@ -96,11 +99,13 @@ pub(crate) fn weigh<'a>(
     let best = entries.iter().max_by_key(|entry| entry.standing());
     let shielded = permit.is_some_and(|permit| permit.by_envelope);
     let entry_blocks = best.filter(|entry| entry.blocks() && !shielded);
-    let outweighed = |block: &&Entry| waiting.iter().any(|one| one.standing() > block.standing());
-    let left = entry_blocks.filter(outweighed).is_some();
-    let recipient = entry_blocks
-        .filter(|_| !left)
-        .map(|entry| Block { by: entry.reference(), by_envelope: entry.by_envelope });
+    let doubt = entry_blocks.and_then(|block| doubt_of(block, doubtful));
+    let left = doubt == Some(Doubt::Later);
+    let recipient = entry_blocks.filter(|_| !left).map(|entry| Block {
+        by: entry.reference(),
+        by_envelope: entry.by_envelope,
+        doubt,
+    });
     let administrators_decide =
         block_stands || shielded || (permit.is_some() && !left && recipient.is_none());
     let lost = match (administrators_decide, left) {
@@ -111,9 +116,11 @@ pub(crate) fn weigh<'a>(
     let managed = managed_consulted(entries, best, lost);
     let users_permit = || entries_permit(entries).or(learned).filter(|_| !left);
     Opinion {
-        administrators: block
-            .filter(|_| block_stands)
-            .map(|block| Block { by: block.compiled.reference, by_envelope: block.by_envelope }),
+        administrators: block.filter(|_| block_stands).map(|block| Block {
+            by: block.compiled.reference,
+            by_envelope: block.by_envelope,
+            doubt: None,
+        }),
         recipient,
         permit: permit.map(administrators_permit).or_else(users_permit),
         consulted: [Some(permitted.consulted), Some(blocked.consulted), managed]
@@ -122,6 +129,12 @@ pub(crate) fn weigh<'a>(
             .filter(has_something)
             .collect(),
     }
+}
+
+/// The doubt that weighs most of those that a block would give way to.
+fn doubt_of(block: &Entry, doubtful: &[(Entry, Doubt)]) -> Option<Doubt> {
+    let above = doubtful.iter().filter(|(one, _)| one.standing() > block.standing());
+    above.map(|(_, doubt)| *doubt).min()
 }
 
 /// Takes what was learned out of the entries.

@@ -86,6 +86,16 @@ fn remedy(reason: Reason) -> Remedy {
     }
 }
 
+/// As [`remedy`]; where an entry of the recipient's defers because its contrary
+/// may yet be proved, it is the list that can be changed.
+fn remedy_of(event: &Event, reason: Reason) -> Remedy {
+    let decision = event.outcome().and_then(types::Outcome::decision);
+    match (reason, decision.and_then(|decision| decision.policy)) {
+        (Reason::AuthTemporary, Some(PolicyRef::ManagedSender { .. })) => Remedy::BlockingEntry,
+        _ => remedy(reason),
+    }
+}
+
 /// Whether a permit skips the check behind this reason (policies.md, *What
 /// "permitted" skips*).
 fn permit_skips(reason: Reason) -> bool {
@@ -114,7 +124,7 @@ pub(super) fn smallest_change(
     policy: Option<&PolicyView>,
 ) -> Option<SmallestChange> {
     let reason = event.reason()?;
-    let kind = remedy(reason);
+    let kind = remedy_of(event, reason);
     let permits = matches!(kind, Remedy::Permit | Remedy::Triplet | Remedy::BlockingEntry);
     let (possible, text, command) = match kind {
         Remedy::None => (true, "None is needed: it was accepted.".to_owned(), None),

@@ -534,6 +534,13 @@ fn the_smallest_change_is_honest_about_what_a_permit_skips() {
         Some("portcullis senders add permit ann@sender.example bob@corp.example")
     );
     assert!(!change(Reason::RelayDenied).possible && !change(Reason::VirusSignature).possible);
+    // A block that waits for name servers is one of a list, and lifted there.
+    let decision = Decision::new(Reason::AuthTemporary, CheckName::Senders);
+    let decision = decision.by(types::PolicyRef::ManagedSender { id: types::PolicyId(7) });
+    let mut event = sample(1, Reason::AuthTemporary);
+    event.kind = EventKind::Attempt(outcome(Reason::AuthTemporary, decision));
+    let waits = why(&event, std::slice::from_ref(&event), at(60)).change.unwrap();
+    assert_eq!(waits.command.as_deref(), Some("portcullis senders remove 7"));
 }
 
 #[test]

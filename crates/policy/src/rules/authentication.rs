@@ -26,7 +26,7 @@ struct Means {
 const SPF: Means =
     Means { check: CheckName::Spf, reject: Reason::AuthSpf, temporary: Detail::None };
 /// RFC 7372 has no temporary code of DKIM and DMARC.
-const LATER: Detail = Detail::Code(EnhancedCode(4, 7, 0));
+pub(super) const LATER: Detail = Detail::Code(EnhancedCode(4, 7, 0));
 const DKIM: Means = Means { check: CheckName::Dkim, reject: Reason::AuthDkim, temporary: LATER };
 const DMARC: Means = Means { check: CheckName::Dmarc, reject: Reason::AuthDmarc, temporary: LATER };
 

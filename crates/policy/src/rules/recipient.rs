@@ -11,8 +11,9 @@ use types::{
     CheckName, Decision, Detail, EnhancedCode, Observed, PolicyRef, PolicyType, Reason, SpfResult,
 };
 
-use super::{RuleAnswer, is_allow_listed, over_size, size_limit};
+use super::{LATER, RuleAnswer, is_allow_listed, over_size, size_limit};
 use crate::decide::Case;
+use crate::entries::Doubt;
 use crate::precedence::Block;
 
 /// Mail for a domain that is not ours is not taken, from nobody. No policy
@@ -156,16 +157,20 @@ pub(crate) fn blocked_by_recipient(case: &mut Case<'_>) -> RuleAnswer {
     block(case.opinion().recipient, reasons)
 }
 
+/// Nobody is refused for good as long as an entry that would let him past may
+/// be proved: it is looked again at the next attempt, or by a person.
 fn block(block: Option<Block>, (envelope, header): (Reason, Reason)) -> RuleAnswer {
-    match block {
-        None => RuleAnswer::NotMine,
-        Some(Block { by, by_envelope: true }) => {
-            RuleAnswer::Decides(Decision::new(envelope, CheckName::Senders).by(by))
-        }
-        Some(Block { by, by_envelope: false }) => {
-            RuleAnswer::Decides(Decision::new(header, CheckName::HeaderFrom).by(by))
-        }
-    }
+    let Some(Block { by, by_envelope, doubt }) = block else { return RuleAnswer::NotMine };
+    let (reason, check) = match by_envelope {
+        true => (envelope, CheckName::Senders),
+        false => (header, CheckName::HeaderFrom),
+    };
+    let decision = |reason| Decision::new(reason, check).by(by);
+    RuleAnswer::Decides(match doubt {
+        None | Some(Doubt::Later) => decision(reason),
+        Some(Doubt::Open) => decision(Reason::AuthTemporary).with_detail(LATER),
+        Some(Doubt::Unseen) => decision(Reason::HoldAuthentication),
+    })
 }
 
 /// More recipients from one network than the rate allows; no permit skips

@@ -171,8 +171,17 @@ pub(super) const BLOCKED_BY_ADMINISTRATOR: Rule = rule(
 pub(super) const BLOCKED_BY_RECIPIENT: Rule = rule(
     "Managed senders",
     "the recipient's own list; at DATA for the author and the DKIM signatures too",
-    &[Reason::BlockedManualEnvelope, Reason::BlockedManualHeader],
+    &[
+        Reason::BlockedManualEnvelope,
+        Reason::BlockedManualHeader,
+        Reason::AuthTemporary,
+        Reason::HoldAuthentication,
+    ],
     blocked_by_recipient,
+)
+.closed(
+    "a block that an entry for authenticated mail alone would outweigh: `auth.temporary`; with a \
+     header too large to be looked at, `hold.authentication`",
 );
 pub(super) const SPF_ACTION: Rule = rule(
     "SPF",

@@ -171,6 +171,109 @@ fn a_block_waits_for_the_signature_that_a_more_specific_entry_counts_by() {
     assert_eq!(show(&ruling), refused);
 }
 
+/// A sender is not refused for good because name servers failed, nor let past
+/// because a header is too large to be looked at.
+#[test]
+fn a_block_is_not_final_while_what_outweighs_it_may_be_proved() {
+    let texts = "1:permit ann@sender.example if_authenticated; 2:block sender.example";
+    let later = "defer auth.temporary by #2";
+    let held = "hold hold.authentication by #2";
+    let refused = "reject blocked.manual.envelope by #2";
+    let at_data = |rest: &str| format!("{ANN} author ann@sender.example {rest}");
+    for (rest, expected) in [
+        ("spf temperror", later),
+        ("dkim temperror sender.example", later),
+        ("dkim temperror m.sender.example", later),
+        ("spf temperror dkim fail sender.example", later),
+        ("spf temperror dkim pass sender.example", "proceed permitted by #1"),
+        ("dkim neutral sender.example unseen", held),
+        ("spf temperror dkim neutral sender.example unseen", later),
+        // What says nothing of the sender leaves no doubt.
+        ("dkim temperror other.example", refused),
+        ("dkim neutral other.example unseen", refused),
+        ("dkim permerror sender.example", refused),
+        ("dkim temperror m.sender.example dmarc fail", refused),
+    ] {
+        check_entries(texts, &at_data(rest), expected);
+    }
+    let author = format!("{LIST} dkim temperror sender.example");
+    check_entries(texts, &author, later);
+    check_entries("2:block sender.example", &author, "reject blocked.manual.header by #2");
+    // What is less specific than the block casts no doubt on it.
+    let specific = "1:permit sender.example if_authenticated; 2:block ann@sender.example";
+    check_entries(specific, &at_data("spf temperror"), refused);
+    // Nor what would not count if it were proved.
+    let lines = format!("#9 authenticate\n{}", entries(texts));
+    let set = compile(strict("spf temperror ignore", &lines));
+    let (ruling, _) = mail(&at_data("spf temperror")).decide(&set);
+    assert_eq!(show(&ruling), refused);
+}
+
+/// A mail server that asks about the envelope keeps the content to itself.
+#[test]
+fn a_block_does_not_wait_for_content_that_never_comes() {
+    let texts = "1:permit ann@sender.example if_authenticated; 2:block sender.example";
+    let set = compile(objects(&entries(texts)));
+    let refused = "reject blocked.manual.envelope by #2";
+    for (rest, expected) in [
+        ("spf pass", "proceed permitted by #1"),
+        ("spf fail", refused),
+        ("spf none", refused),
+        ("spf temperror", "defer auth.temporary by #2"),
+    ] {
+        let relay = Observed::Relay { internal: true, askers: true };
+        let mut asked = mail(&format!("{ANN} {rest}")).observed(CheckName::Relay, relay);
+        let (ruling, _) = asked.decide(&set);
+        assert_eq!(show(&ruling), expected, "{rest}");
+    }
+}
+
+#[test]
+fn strangers_below_a_domain_and_its_own_policy_prove_nothing() {
+    let entry = "1:permit ann@sender.example if_authenticated";
+    let mail = |rest: &str| format!("{ANN} author ann@sender.example {rest}");
+    let permitted = "proceed permitted by #1";
+    for (rest, expected) in [
+        ("dkim pass tenant.sender.example", permitted),
+        // By strict alignment, which the domain asks for.
+        ("dkim pass tenant.sender.example dmarc fail", "proceed"),
+        ("dkim pass sender.example dmarc pass", permitted),
+    ] {
+        check_entries(entry, &mail(rest), expected);
+    }
+    // What DMARC says of another author says nothing of this sender.
+    let other = format!("{ANN} author eve@x.example dkim pass sender.example dmarc fail");
+    check_entries(entry, &other, permitted);
+    // Anybody can have a name below a public suffix.
+    let shared = "1:permit info@eu.org if_authenticated; 2:permit ann@x.eu.org if_authenticated";
+    for (local, rest, expected) in [
+        ("info@eu.org", "dkim pass customer.eu.org", "proceed"),
+        ("info@eu.org", "dkim pass eu.org", permitted),
+        ("info@eu.org", "spf pass", permitted),
+        ("ann@x.eu.org", "dkim pass m.x.eu.org", "proceed permitted by #2"),
+    ] {
+        let mail = format!("<{local}> to <bob@corp.example> author {local} {rest}");
+        check_entries(shared, &mail, expected);
+    }
+}
+
+#[test]
+fn an_entry_that_is_disabled_costs_nobody_a_look_at_authentication() {
+    let looks = |set: &PolicySet| set.list_authenticates(&mail(ANN).to);
+    let put = |text: &str| SenderChange::Put(managed(&entries(text)));
+    for sender in ["ann@sender.example if_authenticated", "dkim:bulk.example"] {
+        let [on, off] = ["permit", "disabled"].map(|action| format!("1:{action} {sender}"));
+        let off_set = compile(objects(&entries(&off)));
+        assert!(!looks(&off_set) && off_set.managed_senders() == 1, "{sender}");
+        let changed = compile(objects("")).with_senders(2, &[put(&on)]).unwrap();
+        assert!(looks(&changed), "{sender}");
+        let changed = changed.with_senders(3, &[put(&off)]).unwrap();
+        assert!(!looks(&changed) && changed.managed_senders() == 1, "{sender}");
+        let changed = off_set.with_senders(4, &[put(&on)]).unwrap();
+        assert!(looks(&changed) && changed.managed_senders() == 1, "{sender}");
+    }
+}
+
 #[test]
 fn only_a_list_that_looks_at_authentication_has_it_asked() {
     let asked = |texts: &str, line: &str| {

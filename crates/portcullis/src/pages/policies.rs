@@ -129,15 +129,15 @@ is used cannot be removed.
 | `sender` | an address (`ann@sender.example`), a domain (`sender.example`) or everything below one (`*.sender.example`), in MAIL FROM or the From field; or the domain of a DKIM signature that passes (`dkim:sender.example`, `dkim:*.sender.example`) |
 | `recipient` | whose list it is in: an address of your own |
 | `action` | `permit`, `block`, `auto` (learned), `disabled` |
-| `authenticated_only` | `true`: it counts only for mail that SPF, DKIM or DMARC proves to be from the domain of the address that matched, as *pass when authenticated* of Anti-Spoofing has it; not for a block |
+| `authenticated_only` | `true`: it counts only for mail that SPF, DKIM or DMARC proves to be from the domain of the address that matched, as *pass when authenticated* of Anti-Spoofing has it, unless DMARC fails for that domain; not for a block |
 | `note`, `valid_until` | a remark; until when it counts |
 | `id`, `created`, `created_by`, `created_from` | kept by the system |
 
-A new entry for the same pair replaces the old one; a domain and its signatures are two pairs. A permit for one of your own domains is refused: forged mail in
+A new entry for the same pair replaces the old one; a domain and its signatures are two pairs. A permit for one of your own domains, or an `auto`, is refused: forged mail in
 its name would pass. Of the entries that match, the most specific counts (address, domain, below a domain; the domain of a signature ranks as its domain does), on
 a tie a block.
 
 A signature is known at end of data, as the author is: a permit by one skips neither greylisting nor reputation nor block lists, and a block refuses after the
 content was sent. What `authenticated_only` counts for is known at RCPT where SPF proves it, else at end of data. A block of the same list that is less specific than
-such an entry waits until then.
+such an entry waits until then; if the proof cannot be looked up it defers, and holds a message whose header is too large to be looked at.
 "#;

@@ -10,9 +10,10 @@
 //! side. Only greylisting depends on what came before: [`Triplets`] goes
 //! through the forecasts in the order of time and simulates its table.
 
+mod offered;
 mod triplets;
 
-use types::evidence::{Evidence, Need, Parties};
+use types::evidence::{Evidence, Need};
 use types::finding::{TripletFacts, TripletState};
 use types::policy::ClientIdentity;
 use types::{
@@ -20,10 +21,12 @@ use types::{
     ReasonKind, Source, Stage, Verdict,
 };
 
+pub use offered::would_apply;
 pub use triplets::{Settled, TripletKey, TripletKeys, Triplets};
 
 use crate::ruling::Step;
 use crate::set::PolicySet;
+use offered::{decided_at, parties};
 
 /// How an attempt ends, as far as a comparison needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,12 +183,7 @@ pub fn recorded_triplet(event: &Event) -> Option<&TripletFacts> {
 /// whatever lets it past: then the end is unknown.
 pub fn forecast(set: &PolicySet, event: &Event) -> Option<Forecast> {
     let outcome = event.outcome()?;
-    let ended = match outcome {
-        // A message that was taken was seen to its end, wherever it was
-        // decided to keep it back.
-        Outcome::Accepted { .. } | Outcome::Held { .. } => Stage::Content,
-        _ => event.record.stage.unwrap_or(Stage::Content),
-    };
+    let ended = decided_at(outcome, event);
     let by_session = ended_by_session(outcome);
     let mut walk = Walk::new(set, event);
     let mut held = None;
@@ -284,19 +282,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask(&self, stage: Stage) -> crate::ruling::Ruling {
-        let subject = &self.event.subject;
-        let header_from: &[String] = match self.known.latest(CheckName::HeaderFrom) {
-            Some(Observed::HeaderFrom { addresses }) => addresses,
-            _ => &[],
-        };
-        let who = Parties {
-            ip: subject.client.client.ip,
-            host_name: subject.client.host_name.as_deref(),
-            tls: subject.client.tls.as_ref(),
-            reverse_path: subject.reverse_path.as_deref(),
-            recipient: subject.recipient.as_ref().filter(|_| stage >= Stage::Rcpt),
-            header_from,
-        };
+        let who = parties(self.event, stage, &self.known);
         self.set.decide(stage, self.event.started, &who, &self.known)
     }
 }

@@ -329,3 +329,49 @@ fn a_follow_up_is_no_attempt() {
     event.kind = EventKind::FollowUp { of: event.id, what };
     assert_eq!(forecast(&compile(objects("")), &event), None);
 }
+
+/// What is said to apply is what decides once it is stored, as the newest.
+#[test]
+fn an_offered_policy_applies_where_it_outdoes_the_others() {
+    const ANN: &str = "<ann@sender.example> to <bob@corp.example> retry";
+    const TO_BOB: &str = "from ann@sender.example to bob@corp.example";
+    const AT_SERVER: &str = "to bob@corp.example ip 192.0.2.1/32";
+    let forged = "<eve@x.example> to <bob@corp.example> author ann@corp.example";
+    for (stored, mail, offered, applies) in [
+        ("block from sender.example", ANN, format!("no_block {TO_BOB}"), true),
+        ("block from sender.example override", ANN, format!("no_block {TO_BOB}"), false),
+        ("block from sender.example override", ANN, format!("no_block {TO_BOB} override"), true),
+        (&format!("block {TO_BOB}"), ANN, format!("no_block {TO_BOB}"), false),
+        (&format!("block {TO_BOB}"), ANN, format!("no_block {TO_BOB} override"), true),
+        (&format!("block {TO_BOB} override"), ANN, format!("no_block {TO_BOB} override"), false),
+        ("block from sender.example", ANN, format!("no_block {AT_SERVER}"), true),
+        (
+            "block from sender.example to bob@corp.example",
+            ANN,
+            format!("no_block {AT_SERVER}"),
+            false,
+        ),
+        ("secure from sender.example", ANN, "no_secure ip 192.0.2.1/32".to_owned(), false),
+        ("secure from sender.example", ANN, "no_secure from ann@sender.example".to_owned(), true),
+        (
+            "guard_always from corp.example header",
+            forged,
+            format!("no_guard {AT_SERVER} header"),
+            true,
+        ),
+        ("guard_always from corp.example header", forged, format!("no_guard {AT_SERVER}"), true),
+        ("block from sender.example", ANN, "no_block from other.example".to_owned(), false),
+    ] {
+        let event = event(&format!("#1 {stored}"), mail);
+        let set = compile(objects(&format!("#1 {stored}")));
+        let candidate = policy(&format!("#9 {offered}")).policy;
+        assert_eq!(would_apply(&set, &event, &candidate), applies, "{stored}; {offered}");
+        let both = compile(objects(&format!("#1 {stored}\n#9 {offered}")));
+        let decided = settled(&both, &event).policy == decision_of(&event).policy;
+        assert_eq!(decided, !applies, "{stored}; {offered}");
+    }
+}
+
+fn decision_of(event: &Event) -> &Decision {
+    event.outcome().and_then(Outcome::decision).unwrap()
+}

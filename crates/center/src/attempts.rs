@@ -21,8 +21,7 @@ impl Center {
         seen.tell_if_queued(caller, &event, &mut explanation)?;
         explanation.waits = self.waits(&event);
         if caller.may(Permission::EditPolicies) {
-            explanation.exceptions =
-                exceptions(&event, self.parts.activator.base().size_max_octets);
+            explanation.exceptions = exceptions(&event, &self.parts.activator.in_force());
         }
         explanation.deeds = seen.deeds(caller, &event, &explanation)?;
         Ok(explanation)

@@ -15,15 +15,15 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use center::explain::{OfferedException, beyond_permits};
+use center::explain::beyond_permits;
 use center::search::Beside;
 use center::{Center, CenterError, Explanation, QueueCommand};
 use types::{Event, EventId, OutcomeKind, Permission, Stage, Timestamp};
 
 use super::clock::Zone;
+use super::exception::Exception;
 use super::life_line::Drawing;
 use super::list::address::{Address, Pairs};
-use super::policies::editor_with;
 use super::queue::{self, QueueAct};
 use super::told::Teller;
 use super::{Shell, error_page, shown};
@@ -95,9 +95,8 @@ struct View {
     may_change: bool,
     /// Requests of its sender that wait.
     requests: u64,
-    /// Exceptions that can be made from it: for whom, and the editor in which
-    /// each is filled in.
-    exceptions: Vec<(String, String)>,
+    /// Exceptions that can be made from it.
+    exceptions: Vec<Exception>,
     /// For the form that lets its triplet pass; nothing where none waits or
     /// the reader may not.
     let_in: Option<String>,
@@ -287,7 +286,7 @@ fn view(
             && !signed.csrf.is_empty(),
         exceptions: match signed.csrf.is_empty() {
             true => Vec::new(),
-            false => why.exceptions.iter().map(|one| exception(one, &why)).collect(),
+            false => Exception::all(&why),
         },
         queue_acts: match signed.csrf.is_empty() {
             true => Vec::new(),
@@ -307,11 +306,6 @@ fn view(
             .map_or(0, |(_, about_it)| about_it),
         why,
     })
-}
-
-/// For whom an exception is, and the editor in which it is filled in.
-fn exception(one: &OfferedException, why: &Explanation) -> (String, String) {
-    (one.whom.clone(), editor_with(&one.policy, why.reference))
 }
 
 /// Whether they may let one sender in, or any.
@@ -367,6 +361,11 @@ impl View {
     /// The title of the page.
     fn title(&self) -> String {
         format!("{} \u{b7} {}", self.why.label, self.why.reference)
+    }
+
+    /// Whether any exception takes the override flag.
+    fn overrides(&self) -> bool {
+        self.exceptions.iter().any(|one| one.overrides)
     }
 
     fn is(&self, side: &str) -> bool {

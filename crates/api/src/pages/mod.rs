@@ -15,6 +15,7 @@ mod days;
 mod delays;
 mod downloads;
 pub(crate) mod escape;
+mod exception;
 mod expecting;
 mod groups;
 mod letting;

@@ -48,9 +48,19 @@ impl PolicyActivator for Outside {
         }
     }
 
+    /// One policy, for mail of which only the tests of exceptions know.
     fn in_force(&self) -> std::sync::Arc<policy::PolicySet> {
-        let set = policy::PolicySet::compile(0, Default::default(), &self.base());
-        set.unwrap().into()
+        let policy = serde_json::json!({
+            "id": 1,
+            "narrative": "Over TLS alone",
+            "option": { "type": "secure_receipt", "set": "require_tls" },
+            "from": { "domain": "over-tls.example" },
+            "override": true,
+        });
+        let policy = serde_json::from_value(policy).unwrap();
+        let stored = policy::StoredPolicy { policy, version: 1, created: Timestamp::EPOCH };
+        let objects = policy::PolicyObjects { policies: vec![stored], ..Default::default() };
+        policy::PolicySet::compile(0, objects, &self.base()).unwrap().into()
     }
 
     fn activate(&self, _version: u64, _change: Activation) -> Result<Vec<String>, String> {

@@ -144,6 +144,29 @@ async fn an_exception_opens_the_editor_filled_in_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn an_exception_that_takes_the_override_flag_says_so() {
+    let gateway = gateway();
+    let mut event = refusal(1);
+    let path = types::ReversePath::Address("ann@over-tls.example".parse().unwrap());
+    event.subject.reverse_path = Some(path.into());
+    event.record.stage = Some(types::Stage::Mail);
+    let decision =
+        types::Decision::new(types::Reason::TlsRequired, types::CheckName::SecureReceipt);
+    event.kind = types::EventKind::Attempt(types::Outcome::Rejected(decision));
+    gateway.log.record(vec![event.clone()]).unwrap();
+    let mut browser = Browser::new(&gateway);
+    browser.sign_in(OWNER, OWNER_PASSWORD).await;
+    let page = browser.get(&format!("/messages/{}", event.id)).await.text;
+    assert!(page.contains("Make an exception for this sender at this server, with override…"));
+    assert!(page.contains("Without override, another policy"), "{page}");
+    let href = page.split("href=\"").find(|rest| rest.starts_with("/policies/new/"));
+    let href = href.and_then(|rest| rest.split('"').next()).unwrap().replace("&#38;", "&");
+    let editor = browser.get(&href).await.text;
+    assert!(editor.contains("name=\"override\" value=\"1\" checked"), "{href}\n{editor}");
+    assert!(editor.contains("value=\"ann@over-tls.example\""), "{editor}");
+}
+
+#[tokio::test]
 async fn mail_of_our_own_servers_is_offered_neither_permit_nor_block() {
     let gateway = gateway();
     let [ours, theirs] = [types::Direction::Outbound, types::Direction::Inbound];

@@ -2,12 +2,17 @@
 //! of the same type that is more specific and does nothing, filled in as far
 //! as the attempt tells. Offering it stores nothing.
 //!
+//! What would lose to another policy is no exception: it is offered with the
+//! override flag where that is what it takes, and else not at all.
+//!
 //! What must never be passed over has none: anti-virus, relay control, and
 //! whether a recipient exists.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use policy::PolicySet;
+use policy::replay::would_apply;
 use serde::{Deserialize, Serialize};
 use types::choices::choices;
 use types::policy::{AddressBasis, PolicyMode, PolicyOption, Scope, SecureReceiptOption, Validity};
@@ -39,8 +44,8 @@ enum Whose {
     /// The sender by name.
     Sender,
     /// The sender at that server alone: what was refused is that a name proved
-    /// nothing, so an exception for the name would be one for whoever forges
-    /// it.
+    /// nothing, or came in the clear, so an exception for the name would be one
+    /// for whoever forges it.
     SenderAtServer,
 }
 
@@ -61,45 +66,58 @@ fn excepted(reason: Reason, check: CheckName) -> Option<Excepted> {
         (RblListed | ReputationRejected | ReputationTemporary, _) => (PolicyType::Reputation, Envelope, SenderOrServer),
         (GreylistFirstSeen | GreylistTooEarly, _) => (Greylisting, Envelope, SenderOrServer),
         (Reason::SizeExceeded, _) => (EmailSizeLimits, Envelope, SenderOrServer),
-        (TlsRequired, _) => (SecureReceipt, Envelope, SenderOrServer),
+        (TlsRequired, _) => (SecureReceipt, Envelope, SenderAtServer),
         (BlockedPolicyEnvelope, _) => (BlockedSenders, Envelope, Sender),
         (BlockedPolicyHeader, _) => (BlockedSenders, Header, Sender),
         (SpoofingEnvelope, _) => (AntiSpoofing, Envelope, SenderAtServer),
         (SpoofingHeader, _) => (AntiSpoofing, Header, SenderAtServer),
-        (AuthSpf, _) => (DnsAuthentication, Envelope, SenderAtServer),
-        (AuthDkim | AuthDmarc | HoldDmarcQuarantine, _) => (DnsAuthentication, Header, SenderAtServer),
-        (AuthTemporary | HoldAuthentication, CheckName::Spf) => (DnsAuthentication, Envelope, SenderAtServer),
-        (AuthTemporary | HoldAuthentication, CheckName::Dkim | CheckName::Dmarc) => (DnsAuthentication, Header, SenderAtServer),
+        // DNS Authentication is selected at RCPT, by the envelope, whatever of it decides in the end.
+        (AuthSpf | AuthDkim | AuthDmarc | HoldDmarcQuarantine, _) => (DnsAuthentication, Envelope, SenderAtServer),
+        (AuthTemporary | HoldAuthentication, CheckName::Spf | CheckName::Dkim | CheckName::Dmarc) => (DnsAuthentication, Envelope, SenderAtServer),
         (AuthTemporary | HoldAuthentication, CheckName::Spoofing) => (AntiSpoofing, Header, SenderAtServer),
         _ => return None,
     })
 }
 
 /// The exceptions that can be made from an attempt, the narrower first; none
-/// where no policy helps. `size_max_octets` is the limit of the settings, over
-/// which no policy raises it.
-pub(crate) fn exceptions(event: &Event, size_max_octets: u64) -> Vec<OfferedException> {
+/// where no policy helps. `set` is what is in force: what its settings say of
+/// sizes no policy raises, and what its policies outdo is not offered.
+pub(crate) fn exceptions(event: &Event, set: &PolicySet) -> Vec<OfferedException> {
     let Some(decision) = event.outcome().and_then(types::Outcome::decision) else {
         return Vec::new();
     };
     let Some((kind, based_on, whose)) = excepted(decision.reason, decision.check) else {
         return Vec::new();
     };
+    let size_max_octets = set.base().size_max_octets;
     let Some(option) = option(kind, decision, size_max_octets) else { return Vec::new() };
+    let parties = parties(event, based_on, whose);
+    let offers = parties.into_iter().map(|one| offered(event, option.clone(), based_on, one));
+    offers.filter_map(|offer| applying(offer, event, set)).collect()
+}
+
+/// For whom there can be exceptions, the narrower first.
+fn parties(event: &Event, based_on: AddressBasis, whose: Whose) -> Vec<Parties> {
     let sender = named(event, based_on);
-    let ip = event.subject.client.client.ip;
-    let (by_name, at_server) = match whose {
-        Whose::SenderOrServer => (true, true),
-        Whose::Sender => (true, false),
-        Whose::SenderAtServer => {
-            let parties = Parties { sender, server: Some(ip) };
-            return vec![offered(event, option, based_on, parties)];
+    let server = Some(event.subject.client.client.ip);
+    let by_name = sender.clone().map(|one| Parties { sender: Some(one), server: None });
+    match whose {
+        Whose::SenderOrServer => {
+            by_name.into_iter().chain([Parties { sender: None, server }]).collect()
         }
-    };
-    let sender = sender.filter(|_| by_name).map(|one| Parties { sender: Some(one), server: None });
-    let server = at_server.then_some(Parties { sender: None, server: Some(ip) });
-    let parties = sender.into_iter().chain(server);
-    parties.map(|parties| offered(event, option.clone(), based_on, parties)).collect()
+        Whose::Sender => by_name.into_iter().collect(),
+        Whose::SenderAtServer => vec![Parties { sender, server }],
+    }
+}
+
+/// The offer as it would apply to the attempt: as it is, or else before the
+/// policies that have no override flag; nothing where neither helps.
+fn applying(offer: OfferedException, event: &Event, set: &PolicySet) -> Option<OfferedException> {
+    if would_apply(set, event, &offer.policy) {
+        return Some(offer);
+    }
+    let policy = Policy { overrides: true, ..offer.policy };
+    would_apply(set, event, &policy).then_some(OfferedException { policy, ..offer })
 }
 
 /// Whose mail one exception is for.
@@ -114,7 +132,11 @@ fn offered(
     based_on: AddressBasis,
     parties: Parties,
 ) -> OfferedException {
-    let recipient = event.subject.recipient.as_ref().and_then(|path| path.address().cloned());
+    // Secure Receipt is decided at MAIL, where nobody is named yet.
+    let recipient = match option {
+        PolicyOption::SecureReceipt(_) => None,
+        _ => event.subject.recipient.as_ref().and_then(|path| path.address().cloned()),
+    };
     let (whom, who) = match (&parties.sender, parties.server) {
         (Some(sender), Some(ip)) => ("this sender at this server", format!("{sender} at {ip}")),
         (Some(sender), None) => ("this sender", sender.to_string()),
@@ -171,117 +193,4 @@ fn named(event: &Event, based_on: AddressBasis) -> Option<EmailAddress> {
 }
 
 #[cfg(test)]
-mod tests {
-    use types::{EventKind, Outcome, PolicyId, ReasonKind};
-
-    use super::*;
-    use crate::tests::{queue_id, sample};
-
-    fn refused(decision: Decision) -> Event {
-        let mut event = sample(7, decision.reason);
-        event.kind = EventKind::Attempt(match decision.reason.kind() {
-            ReasonKind::Hold => Outcome::Held { queue: queue_id(7), decision },
-            ReasonKind::Deferral => Outcome::Deferred(decision),
-            _ => Outcome::Rejected(decision),
-        });
-        event
-    }
-
-    fn of(reason: Reason, check: CheckName) -> Vec<(String, PolicyOption, String)> {
-        let offered = exceptions(&refused(Decision::new(reason, check)), 1_000_000);
-        let row = |one: OfferedException| {
-            let Policy { option, from, source_ips, to, narrative, mode, overrides, .. } =
-                one.policy;
-            assert_eq!((mode, overrides), (PolicyMode::On, false));
-            assert_eq!(to, Scope::Address("bob@corp.example".parse().unwrap()));
-            let ips: Vec<_> = source_ips.iter().map(ToString::to_string).collect();
-            let from = match from {
-                Scope::Address(address) => address.to_string(),
-                _ => "-".to_owned(),
-            };
-            assert!(narrative.ends_with(&event_reference()), "{narrative}");
-            (one.whom, option, format!("{from} {}", ips.join(",")))
-        };
-        offered.into_iter().map(row).collect()
-    }
-
-    fn event_reference() -> String {
-        sample(7, Reason::GeoBlocked).reference().to_string()
-    }
-
-    #[test]
-    fn what_an_administrator_can_except_from_is_filled_in() {
-        let (sender, server) = ("ann@sender.example ", "- 192.0.2.8/32");
-        for (reason, check) in [
-            (Reason::GeoBlocked, CheckName::Place),
-            (Reason::HoldGeo, CheckName::Place),
-            (Reason::RblListed, CheckName::Rbl),
-            (Reason::ReputationTemporary, CheckName::Reputation),
-            (Reason::GreylistFirstSeen, CheckName::Greylist),
-            (Reason::TlsRequired, CheckName::SecureReceipt),
-        ] {
-            let offered = of(reason, check);
-            let told: Vec<_> = offered.iter().map(|(whom, _, who)| (&**whom, &**who)).collect();
-            assert_eq!(told, [("this sender", sender), ("this server", server)], "{reason}");
-            let is_nothing =
-                |option: &PolicyOption| option.is_no_action() || reason == Reason::TlsRequired;
-            assert!(offered.iter().all(|(_, option, _)| is_nothing(option)), "{reason}");
-        }
-        assert_eq!(of(Reason::BlockedPolicyEnvelope, CheckName::Senders).len(), 1);
-    }
-
-    #[test]
-    fn a_name_that_proved_nothing_is_excepted_at_its_server_alone() {
-        for (reason, check) in [
-            (Reason::SpoofingEnvelope, CheckName::Spoofing),
-            (Reason::SpoofingHeader, CheckName::Spoofing),
-            (Reason::AuthSpf, CheckName::Spf),
-            (Reason::AuthDmarc, CheckName::Dmarc),
-            (Reason::HoldDmarcQuarantine, CheckName::Dmarc),
-            (Reason::HoldAuthentication, CheckName::Dkim),
-            (Reason::AuthTemporary, CheckName::Spoofing),
-        ] {
-            let offered = of(reason, check);
-            let who: Vec<_> = offered.iter().map(|(.., who)| who.as_str()).collect();
-            assert_eq!(who, ["ann@sender.example 192.0.2.8/32"], "{reason}");
-        }
-        let mut nobody = refused(Decision::new(Reason::AuthSpf, CheckName::Spf));
-        nobody.subject.reverse_path = Some(types::ReversePath::Null.into());
-        let [one]: [OfferedException; 1] = exceptions(&nobody, 0).try_into().unwrap();
-        let OfferedException { whom, policy } = one;
-        assert_eq!((whom.as_str(), policy.from), ("this server", Scope::Everyone));
-        assert_eq!(policy.source_ips.len(), 1);
-    }
-
-    #[test]
-    fn a_size_is_excepted_as_far_as_the_settings_go() {
-        let limit = |observed, by: PolicyRef| {
-            let decision = Decision::new(Reason::SizeExceeded, CheckName::Size).by(by);
-            let decision = decision.with_detail(Detail::Limit { observed, limit: 1_000 });
-            let offered = exceptions(&refused(decision), 5_500_000);
-            offered.into_iter().map(|one| one.policy.option).next()
-        };
-        let policy = PolicyRef::Policy { id: PolicyId(3), version: 1 };
-        assert_eq!(limit(1_200_000, policy), Some(PolicyOption::EmailSizeLimits(2_000_000)));
-        assert_eq!(limit(5_400_000, policy), Some(PolicyOption::EmailSizeLimits(5_500_000)));
-        assert_eq!(limit(5_500_001, policy), None, "no policy raises what the settings say");
-        assert_eq!(limit(1_200_000, PolicyRef::Base(PolicyType::EmailSizeLimits)), None);
-    }
-
-    #[test]
-    fn what_must_never_be_passed_over_has_no_exception() {
-        for reason in [
-            Reason::VirusSignature,
-            Reason::HoldVirusUnscannable,
-            Reason::RelayDenied,
-            Reason::RecipientUnknown,
-            Reason::SenderNullMx,
-            Reason::ProtocolSmuggling,
-            Reason::RateLimited,
-            Reason::BlockedManualEnvelope,
-        ] {
-            assert!(of(reason, CheckName::Recipient).is_empty(), "{reason}");
-        }
-        assert!(exceptions(&sample(7, Reason::Accepted), 0).is_empty());
-    }
-}
+mod tests;

@@ -239,6 +239,7 @@ impl PolicyForm {
             ("to_name", &self.to_name),
             ("source_ips", &self.source_ips),
             ("mode", &self.mode),
+            ("override", if self.overrides { "1" } else { "" }),
             ("row", &row),
         ];
         let filled = filled.map(|(name, value)| (name, Some(value).filter(|one| !one.is_empty())));

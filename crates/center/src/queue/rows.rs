@@ -26,7 +26,7 @@ const ANSWER_CHARS_MAX: usize = 120;
 pub enum QueueStanding {
     /// It waits for its first try.
     Queued,
-    /// A worker has it.
+    /// A worker has it: its message is leased, and it is due itself.
     Trying,
     /// Its next hop did not take it yet.
     Deferred,
@@ -98,7 +98,8 @@ impl RowQueue {
             },
             RecipientState::Waiting { attempts, due, .. } => {
                 let next = wait.next_try(due, now);
-                let (standing, next, text) = match (is_leased, attempts) {
+                // A lease is of the message, and takes those along that are due.
+                let (standing, next, text) = match (is_leased && due <= now, attempts) {
                     (true, _) => (QueueStanding::Trying, None, "tried now".to_owned()),
                     (false, 0) => (QueueStanding::Queued, Some(next), next_words(next, now)),
                     (false, _) => (QueueStanding::Deferred, Some(next), next_words(next, now)),

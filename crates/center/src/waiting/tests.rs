@@ -2,6 +2,7 @@
 
 use crate::Center;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use store::Acceptance;
 use types::event::{RelayAnswer, RelayAttempt};
@@ -165,6 +166,8 @@ async fn a_row_of_the_queue_says_how_it_stands_and_when_it_is_tried_next() {
     };
     assert_eq!(row(), expected);
     center.parts.queue.lease_due(at(900), 1);
+    assert_eq!(row(), expected, "others of its message are tried, not this one");
+    gateway.advance(Duration::from_secs(840));
     let tried = row();
     assert_eq!((tried.standing, tried.next), (QueueStanding::Trying, None));
     let all = center.search(&root, &SearchRequest::default()).unwrap();

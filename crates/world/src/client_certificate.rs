@@ -21,11 +21,11 @@ use crate::authorities::{Authorities, unix_time};
 
 /// Most certificates that may come with that of a client. Public authorities
 /// need one or two, and some servers show the authority itself too.
-pub const CLIENT_INTERMEDIATES_MAX: usize = 4;
+const CLIENT_INTERMEDIATES_MAX: usize = 4;
 
 /// Most octets of a client's certificate and those that come with it. Real
 /// ones have less than half of it.
-pub const CLIENT_CHAIN_OCTETS_MAX: usize = 16 * 1024;
+const CLIENT_CHAIN_OCTETS_MAX: usize = 16 * 1024;
 
 /// The certificates that a client showed, its own first: no more than can be
 /// looked at in a few milliseconds.

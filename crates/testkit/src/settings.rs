@@ -233,19 +233,16 @@ impl GatewaySettings {
         let span = || span(value).ok_or_else(wrong);
         match key {
             "authentication" => {
-                self.authentication = match value {
-                    "on" => true,
-                    "off" => false,
-                    _ => return Err(wrong()),
-                }
+                self.authentication =
+                    chosen(value, [("on", true), ("off", false)]).ok_or_else(wrong)?;
             }
             "greylisting" => {
-                self.greylisting = match value {
-                    "off" => Greylisting::Off,
-                    "network" => Greylisting::Network,
-                    "address" => Greylisting::Address,
-                    _ => return Err(wrong()),
-                }
+                let choices = [
+                    ("off", Greylisting::Off),
+                    ("network", Greylisting::Network),
+                    ("address", Greylisting::Address),
+                ];
+                self.greylisting = chosen(value, choices).ok_or_else(wrong)?;
             }
             "size_max" => self.size_max_octets = number()?,
             "examined_max" => {
@@ -272,11 +269,8 @@ impl GatewaySettings {
             "remember" => self.lookup.known.remember = span()?,
             "stale_after" => self.lookup.stale_after = span()?,
             "when_stale" => {
-                self.lookup.when_stale = match value {
-                    "defer" => WhenStale::Defer,
-                    "accept" => WhenStale::Accept,
-                    _ => return Err(wrong()),
-                }
+                let choices = [("defer", WhenStale::Defer), ("accept", WhenStale::Accept)];
+                self.lookup.when_stale = chosen(value, choices).ok_or_else(wrong)?;
             }
             "unknown_recipients_max" => self.harvest.by_client_max = small()?,
             "unknown_recipients_exempt" => {
@@ -380,4 +374,9 @@ pub(crate) fn span(text: &str) -> Option<Duration> {
         rest = tail;
     }
     (!text.is_empty()).then_some(total)
+}
+
+/// The choice of this name.
+fn chosen<T, const N: usize>(name: &str, choices: [(&str, T); N]) -> Option<T> {
+    choices.into_iter().find(|(known, _)| *known == name).map(|(_, choice)| choice)
 }

@@ -72,6 +72,8 @@ pub(crate) struct Filled {
     to: String,
     to_name: String,
     source_ips: String,
+    #[serde(rename = "override")]
+    overrides: String,
     mode: String,
     row: String,
 }
@@ -191,6 +193,7 @@ impl PolicyForm {
             to_name: cut(filled.to_name),
             source_ips: cut(filled.source_ips),
             mode: choice(MODES, &filled.mode, &new.mode),
+            overrides: filled.overrides == "1",
             row: reference(&filled.row),
             ..new
         }

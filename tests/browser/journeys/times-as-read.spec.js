@@ -51,7 +51,7 @@ test('a time to come says how long it takes till then', async ({ page, request }
   await expect(page.locator('.lead')).toContainText(/next try \d+ \w{3} \d\d:\d\d:\d\d \(in .+\)|due now/);
   const [waits] = await attempts(request, 'type:greylist.first_seen retried:no -is:expired', { view: 'deferred' });
   await page.goto(`/messages/${waits.id}`);
-  const window = page.locator('section', { has: page.getByRole('heading', { name: 'Greylist triplet' }) }).locator('dl > div', { hasText: 'Window' });
+  const window = page.locator('section', { has: page.getByRole('heading', { name: 'Greylist triplet' }) }).locator('dl > div', { has: page.locator('dt', { hasText: /^Window$/ }) });
   await expect(window).toContainText(/until \d+ \w{3} \d\d:\d\d:\d\d \(in .+\)/);
   await expect(window.locator('time')).toHaveCount(2);
 });

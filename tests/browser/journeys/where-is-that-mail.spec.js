@@ -5,7 +5,7 @@ import { story, wordOf } from '../stories.js';
 const STEPS = ['deferred', 'too early', 'accepted', 'delivered'];
 
 async function expectTheStory(page, life) {
-  const drawing = page.locator('.drawing svg:visible').first();
+  const drawing = page.locator('.drawing [role=img]:visible').first();
   await expect(drawing).toHaveAttribute('aria-label', /deferred, too early .*, accepted .*, delivered/);
   await expect(page.locator('.badge:visible', { hasText: 'Delivered after waiting' }).first()).toBeVisible();
   // Whose delay it was: ours, and the sender's.

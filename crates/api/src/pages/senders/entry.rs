@@ -20,8 +20,10 @@ use crate::routes::working;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(in crate::pages) struct EntryForm {
-    /// What of a mail `sender` is compared with: `from` or `dkim`.
-    matches: String,
+    /// What of a mail `sender` is compared with: `from` or `dkim`. A field of a
+    /// form must not have the name of a method of elements, as `matches` is:
+    /// in the browser it takes its place.
+    meant: String,
     sender: String,
     recipient: String,
     action: String,
@@ -35,7 +37,7 @@ pub(in crate::pages) struct EntryForm {
 /// That the domain of a signature is meant.
 const DKIM: &str = "dkim";
 
-fn matches(sender: &SenderPattern) -> &'static str {
+fn meant(sender: &SenderPattern) -> &'static str {
     match sender {
         SenderPattern::Named(_) => "from",
         SenderPattern::Signed(_) => DKIM,
@@ -70,7 +72,7 @@ impl SenderPage {
 impl EntryForm {
     fn of(entry: &ManagedSender) -> EntryForm {
         EntryForm {
-            matches: matches(&entry.sender).to_owned(),
+            meant: meant(&entry.sender).to_owned(),
             sender: match &entry.sender {
                 SenderPattern::Named(pattern) => pattern.to_string(),
                 SenderPattern::Signed(domain) => domain.to_string(),
@@ -87,7 +89,7 @@ impl EntryForm {
     /// signatures, whatever is chosen beside it.
     fn pattern(&self) -> Result<SenderPattern, AddressError> {
         let pattern = self.sender.parse()?;
-        match (pattern, self.matches.as_str()) {
+        match (pattern, self.meant.as_str()) {
             (SenderPattern::Named(_), DKIM) => {
                 self.sender.trim().parse().map(SenderPattern::Signed)
             }

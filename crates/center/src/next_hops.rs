@@ -40,6 +40,13 @@ pub struct NextHopState {
     pub last_answer: Option<(Timestamp, String)>,
 }
 
+impl NextHopState {
+    /// Until when it is left alone, if it is at `now`.
+    pub(crate) fn alone_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.left_alone_until.filter(|until| *until > now)
+    }
+}
+
 /// For a message center without delivery beside it.
 pub(crate) struct NoNextHops;
 

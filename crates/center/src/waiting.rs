@@ -182,8 +182,8 @@ impl Wait {
 
     /// When what is due then is tried: not before its next hop is asked again.
     pub(crate) fn next_try(&self, due: Timestamp, now: Timestamp) -> Timestamp {
-        let alone = self.next_hop.as_ref().ok().and_then(|hop| hop.left_alone_until);
-        alone.filter(|until| *until > now).map_or(due, |until| until.max(due))
+        let alone = self.next_hop.as_ref().ok().and_then(|hop| hop.alone_until(now));
+        alone.map_or(due, |until| until.max(due))
     }
 
     /// What its last try was answered; else what keeps its next hop from being
@@ -196,7 +196,7 @@ impl Wait {
             Ok(hop) => hop,
             Err(why) => return Some(why),
         };
-        hop.left_alone_until.filter(|until| *until > now)?;
+        hop.alone_until(now)?;
         hop.last_answer.as_ref().map(|(_, answer)| answer.as_str())
     }
 
@@ -229,7 +229,7 @@ impl Wait {
 
 /// What keeps a next hop from being asked, if anything does.
 fn left_alone(hop: &NextHopState, now: Timestamp) -> Option<String> {
-    let until = hop.left_alone_until.filter(|until| *until > now)?;
+    let until = hop.alone_until(now)?;
     let shown = |answer: &str| format!(" ({})", presentable_within(answer, ANSWER_CHARS_MAX));
     let why = hop.last_answer.as_ref().map(|(_, answer)| shown(answer)).unwrap_or_default();
     let name = presentable(&hop.name);

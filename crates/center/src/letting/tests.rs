@@ -232,6 +232,18 @@ fn accepted(gateway: &Gateway, number: u64, by: Option<Consulted>) -> Event {
     event
 }
 
+/// What a type of policies came to, where nothing else matched.
+fn won(kind: PolicyType, winner: Option<PolicyRef>) -> Consulted {
+    Consulted {
+        kind,
+        winner,
+        no_action: false,
+        losers: Vec::new(),
+        observing: Vec::new(),
+        permitted_list: None,
+    }
+}
+
 #[test]
 fn an_accepted_row_leads_to_the_permit_its_entry_and_what_came_of_it() {
     let gateway = Gateway::new(at(60));
@@ -241,14 +253,7 @@ fn an_accepted_row_leads_to_the_permit_its_entry_and_what_came_of_it() {
     center.decide_sender(&helpdesk(), &refused.reference().to_string(), &permit).unwrap();
     let winner = Some(PolicyRef::ManagedSender { id: PolicyId(1) });
     let kind = PolicyType::ManagedSenders;
-    let by = Consulted {
-        kind,
-        winner,
-        no_action: false,
-        losers: Vec::new(),
-        observing: Vec::new(),
-        permitted_list: None,
-    };
+    let by = won(kind, winner);
     let let_in = accepted(&gateway, 7, Some(by));
     let why = center.why(&root(), &let_in.id.to_string()).unwrap();
     let view = why.permit.as_ref().unwrap();
@@ -311,14 +316,7 @@ fn a_member_of_a_group_leads_to_whoever_put_it_there() {
     let id = center.policies(&root()).unwrap().policies[0].policy.id.unwrap();
     let winner = Some(PolicyRef::Policy { id, version: 2 });
     let kind = PolicyType::PermittedSenders;
-    let by = Consulted {
-        kind,
-        winner,
-        no_action: false,
-        losers: Vec::new(),
-        observing: Vec::new(),
-        permitted_list: None,
-    };
+    let by = won(kind, winner);
     let why = center.why(&root(), &accepted(&gateway, 7, Some(by)).id.to_string()).unwrap();
     let who: Vec<&str> = why.deeds.iter().map(|deed| deed.who.as_str()).collect();
     assert_eq!(who, ["ana", "root"], "{:?}", why.deeds);

@@ -128,7 +128,7 @@ impl MetricSource for Center {
         }
         let ours = self.next_hops.all().into_iter().filter(|hop| hop.ours);
         for hop in ours.take(NEXT_HOPS_MAX) {
-            let up = hop.left_alone_until.is_none_or(|until| until <= now);
+            let up = hop.alone_until(now).is_none();
             add("portcullis_next_hop_up", &[&hop.name], if up { 1.0 } else { 0.0 });
             add("portcullis_next_hop_connections", &[&hop.name], hop.connections as f64);
         }

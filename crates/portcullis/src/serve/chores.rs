@@ -112,11 +112,30 @@ impl Chores {
         gateway: &Gateway,
         work: impl FnMut() -> Result<(), String> + Send + 'static,
     ) -> Result<(), String> {
+        self.begin(name, Arc::clone(&gateway.log), Turns { pause, once: false }, work)
+    }
+
+    /// Does `work` until it has succeeded once.
+    pub(super) fn once(
+        &mut self,
+        name: &'static str,
+        log: &Arc<Log>,
+        work: impl FnMut() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        self.begin(name, Arc::clone(log), Turns { pause: OFTEN, once: true }, work)
+    }
+
+    fn begin(
+        &mut self,
+        name: &'static str,
+        log: Arc<Log>,
+        turns: Turns,
+        work: impl FnMut() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
         let (stop, stopped) = channel();
-        let log = Arc::clone(&gateway.log);
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || again_and_again(pause, name, &log, &stopped, work))
+            .spawn(move || again_and_again(turns, name, &log, &stopped, work))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         self.threads.push((stop, thread));
         Ok(())
@@ -133,9 +152,18 @@ impl Chores {
     }
 }
 
+/// When a chore is done again.
+#[derive(Clone, Copy)]
+struct Turns {
+    /// Between two of them.
+    pause: Duration,
+    /// The first success is the end of it.
+    once: bool,
+}
+
 /// The life of one thread. A failure is told once, not every second.
 fn again_and_again(
-    pause: Duration,
+    turns: Turns,
     work_name: &'static str,
     log: &Log,
     stopped: &Receiver<()>,
@@ -144,6 +172,7 @@ fn again_and_again(
     let mut told = None;
     loop {
         match work() {
+            Ok(()) if turns.once => return,
             Ok(()) => told = None,
             Err(problem) if told.as_ref() == Some(&problem) => {}
             Err(problem) => {
@@ -151,7 +180,7 @@ fn again_and_again(
                 told = Some(problem);
             }
         }
-        match stopped.recv_timeout(pause) {
+        match stopped.recv_timeout(turns.pause) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -200,4 +229,35 @@ pub(crate) fn note_hits(gateway: &Gateway) -> Result<(), String> {
         return Ok(());
     }
     gateway.state.note_hits(&hits).map_err(|error| whole(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::kinds::{LogFormat, LogLevel};
+    use crate::telemetry::LogOptions;
+
+    #[test]
+    fn what_is_done_once_is_tried_until_it_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        let options = LogOptions {
+            format: LogFormat::Json,
+            level: LogLevel::Info,
+            file: Some(file.clone()),
+            waiting_max: 16,
+        };
+        let (log, writer) = Log::open(options, Arc::new(world::SystemClock::new())).unwrap();
+        let (_stop, stopped) = channel();
+        let mut tries = 0;
+        let turns = Turns { pause: Duration::from_millis(1), once: true };
+        again_and_again(turns, "set-up link", &log, &stopped, || {
+            tries += 1;
+            if tries < 4 { Err("the database is locked".to_owned()) } else { Ok(()) }
+        });
+        writer.close();
+        assert_eq!(tries, 4);
+        let told = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(loaded: Loaded, again: Again) -> Result<(), String> {
     let (log, writer) = open_log(&loaded, Arc::clone(&clock))?;
     let started = start(loaded, &log).and_then(|(runtime, opened)| {
         runtime.block_on(async {
-            let running = Running::start(settings, opened, Arc::clone(&log)).await?;
+            let mut running = Running::start(settings, opened, Arc::clone(&log)).await?;
             running.tell_first_link()?;
             let took = clock.elapsed().saturating_sub(began);
             let after_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -121,13 +121,18 @@ impl Running {
         })
     }
 
-    /// Tells how the first owner gets in, if nobody can yet.
+    /// Tells how the first owner gets in, if nobody can yet. Mail is taken by
+    /// now, so a database that is busy with something else must not end the
+    /// server: it is asked again.
     ///
     /// # Errors
-    /// The store fails. A sentence for the operator.
-    pub(super) fn tell_first_link(&self) -> Result<(), String> {
-        let Gateway { accounts, log, .. } = &*self.gateway;
-        tell_first_link(&self.settings, accounts, self.addresses.http, log)
+    /// No thread can be started. A sentence for the operator.
+    pub(super) fn tell_first_link(&mut self) -> Result<(), String> {
+        let (gateway, settings) = (Arc::clone(&self.gateway), self.settings.clone());
+        let bound = self.addresses.http;
+        self.chores.once("set-up link", &self.gateway.log, move || {
+            tell_first_link(&settings, &gateway.accounts, bound, &gateway.log)
+        })
     }
 
     /// Serves until a signal ends it.

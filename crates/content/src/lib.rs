@@ -23,5 +23,5 @@ pub use delivery_status::{DeliveryStatus, RecipientStatus, Report};
 pub use facts::{Limits, comparable_addresses, read, read_beginning};
 pub use header::{Field, HEADER_OCTETS_MAX, HeaderBlock};
 pub use notification::Notification;
-pub use signature::{BodyHash, BodyHashes, BodyHashing, SignatureField, SignedHeader};
+pub use signature::{BodyHash, BodyHashes, BodyHashing, HeaderForm, SignatureField, SignedHeader};
 pub use trace::ReceivedField;

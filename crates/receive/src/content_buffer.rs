@@ -86,7 +86,8 @@ impl ContentBuffer {
     /// Catches up on what was kept so far, if the message is signed at all.
     async fn begin_hashes(&mut self) {
         let header = HeaderBlock::of(&self.octets);
-        if header.body_at().is_none() || !header.has("DKIM-Signature") {
+        let is_signed = || header.has("DKIM-Signature") || header.has("ARC-Seal");
+        if header.body_at().is_none() || !is_signed() {
             return;
         }
         let mut hashing = Box::<BodyHashing>::default();
@@ -171,7 +172,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_body_of_a_signed_message_is_hashed_though_it_is_not_kept() {
-        for (field, budget_octets) in [("DKIM-Signature", 0), ("DKIM-Signature", 200_000), ("X", 0)]
+        for (field, budget_octets) in
+            [("DKIM-Signature", 0), ("DKIM-Signature", 200_000), ("ARC-Seal", 0), ("X", 0)]
         {
             let header = format!("{field}: v=1\r\nSubject: x\r\n\r\n");
             let message = [header.as_bytes(), &b"all \t of it\r\n".repeat(40_000)].concat();

@@ -6,13 +6,6 @@
 //! body's hash and with the key, are made here, in the library's order and with
 //! its errors. A test holds both ways against each other.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{
-    ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey,
-};
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use content::BodyHashes;
 use mail_auth::crypto::{Algorithm, CryptoError};
 use mail_auth::dkim::{Canonicalization, DkimError, Signature, VerifySignature};
@@ -20,7 +13,7 @@ use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error};
 use types::authentication::is_within;
 
 use super::answers::Answers;
-use super::tags;
+use super::public_key::PublicKey;
 
 /// What each signature that could be read is worth, in order. `message` is a
 /// header alone: what the library takes for a body in it is in neither hash.
@@ -72,7 +65,7 @@ fn verify(
     }
     // The library read this key. If we cannot, nobody must be refused for it.
     let unread = || DkimResult::TempError(Error::Dns(DnsError::Resolver(String::new())));
-    let key = Key::of(record).ok_or_else(unread)?;
+    let key = PublicKey::of(record).ok_or_else(unread)?;
     let fits = covered(message, place).is_some_and(|covered| key.fits(signature, &covered));
     let failed = || DkimResult::Fail(Error::Crypto(CryptoError::FailedVerification));
     if fits { Ok(()) } else { Err(failed()) }
@@ -101,87 +94,12 @@ fn covered(message: &AuthenticatedMessage<'_>, place: usize) -> Option<Vec<u8>> 
     only.canonicalized_dkim_headers()
 }
 
-/// A key as it is published.
-struct Key {
-    kind: Vec<u8>,
-    octets: Vec<u8>,
-}
-
-impl Key {
-    /// The key in `record`, a list of tags. Where a tag is there more than
-    /// once, the library takes the last.
-    fn of(record: &[u8]) -> Option<Key> {
-        let kind = tags::of_record(record, "k").rfind(|kind| !kind.is_empty());
-        let octets = tags::of_record(record, "p").rev().find_map(|text| decoded(&text))?;
-        Some(Key { kind: kind.unwrap_or_else(|| b"rsa".to_vec()).to_ascii_lowercase(), octets })
-    }
-
-    /// Whether a signature is of this key.
-    fn fits(&self, signature: &Signature, covered: &[u8]) -> bool {
-        match (signature.a, self.kind.as_slice()) {
-            (Algorithm::RsaSha256, b"rsa") => UnparsedPublicKey::new(
-                &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-                &self.octets,
-            )
-            .verify(covered, &signature.b)
-            .is_ok(),
-            // RFC 8463 section 3: the hash is what is signed.
-            (Algorithm::Ed25519Sha256, b"ed25519") => {
-                UnparsedPublicKey::new(&ED25519, &self.octets)
-                    .verify(digest(&SHA256, covered).as_ref(), &signature.b)
-                    .is_ok()
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Base64 as generously as the library reads it: padding is as good as none, a
-/// symbol too many is dropped, and bits too many do not matter.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
-    const GENEROUS: GeneralPurpose = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-            .with_decode_allow_trailing_bits(true),
-    );
-    let end = text.iter().rposition(|octet| *octet != b'=').map_or(0, |last| last + 1);
-    let symbols = text.get(..end)?;
-    let symbols = match symbols.split_last() {
-        Some((octet, before)) if before.len() % 4 == 0 && is_symbol(*octet) => before,
-        _ => symbols,
-    };
-    GENEROUS.decode(symbols).ok()
-}
-
-fn is_symbol(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/')
-}
-
 #[cfg(test)]
 mod tests {
     use content::BodyHashing;
 
     use super::*;
 
-    #[test]
-    fn keys_are_read_as_generously_as_the_library_reads_them() {
-        for (record, expected) in [
-            (&b"p=AAEC"[..], Some((&b"rsa"[..], &[0, 1, 2][..]))),
-            (b"k=; p=AAE=", Some((b"rsa", &[0, 1]))),
-            (b"K=Ed25519; n=f\xfcr; P=AA E", Some((b"ed25519", &[0, 1]))),
-            (b"p=AAEC; p=!; k=rsa", Some((b"rsa", &[0, 1, 2]))),
-            (b"p=AAF", Some((b"rsa", &[0, 1]))),
-            (b"p=AAECA", Some((b"rsa", &[0, 1, 2]))),
-            (b"p=A!", None),
-            (b"p=!", None),
-            (b"k=rsa", None),
-        ] {
-            let key = Key::of(record);
-            let found = key.as_ref().map(|key| (key.kind.as_slice(), key.octets.as_slice()));
-            assert_eq!(found, expected, "{}", record.escape_ascii());
-        }
-    }
     /// Signed with the key of RFC 8463 appendix A.2.
     const HEADER: &str = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; \
         d=corp.example; s=k1; h=from:subject; bh=DD3L33E64/RV0CUJdfGTtPGKU7OPJpo/2LxOdf3k0RI=; \

@@ -7,10 +7,12 @@
 
 mod answers;
 mod apart;
+mod chain;
 mod dmarc;
 mod dmarc_policy;
 mod key_record;
 mod names;
+mod public_key;
 mod signatures;
 mod spf;
 mod tags;

@@ -1,10 +1,11 @@
 //! DKIM and ARC: what of a message is signed by whom, and whether it still
-//! is what was signed. Verification is mail-auth's; bounds are ours, because
-//! a message may carry thousands of signatures and a header of a megabyte.
+//! is what was signed. Verification of DKIM is mail-auth's; bounds are ours,
+//! because a message may carry thousands of signatures and a header of a
+//! megabyte.
 
 use std::borrow::Cow;
 
-use content::{BodyHashes, HeaderBlock};
+use content::{BodyHashes, BodyHashing, HeaderBlock};
 use futures_util::FutureExt;
 use mail_auth::crypto::Algorithm;
 use mail_auth::dkim::{DkimError, Signature, VerifySignature};
@@ -15,6 +16,7 @@ use mail_auth::{
 use types::{ArcFacts, ArcResult, DkimFacts, DkimResult, Flaw, SignatureFacts, Timestamp};
 
 use super::answers::Answers;
+use super::chain::Chain;
 use super::names::unrooted;
 use super::{Arrived, apart, tags};
 
@@ -50,7 +52,9 @@ impl<'a> Signed<'a> {
         let header = HeaderBlock::of(message);
         let named = |name: &str| header.all(name).map(|field| field.value).collect::<Vec<_>>();
         let signatures = named("DKIM-Signature");
-        let body = match arrived.is_whole() || signatures.is_empty() {
+        let seals = named("ARC-Seal");
+        let is_signed = !signatures.is_empty() || !seals.is_empty();
+        let body = match arrived.is_whole() || !is_signed {
             true => None,
             false => arrived.body_hashes(),
         };
@@ -69,7 +73,7 @@ impl<'a> Signed<'a> {
             message: message.get(..shown).unwrap_or(message),
             body,
             signatures,
-            seals: named("ARC-Seal"),
+            seals,
             sealed: named("ARC-Message-Signature"),
             flaw,
         }
@@ -96,7 +100,7 @@ impl<'a> Signed<'a> {
         if self.flaw.is_some() {
             return names;
         }
-        let short = |value: &&&[u8]| value.len() <= SIGNATURE_OCTETS_MAX;
+        let short = |value: &&&[u8]| is_short(value);
         self.looked_at()
             .filter(short)
             .filter_map(|value| Signature::parse(value).ok())
@@ -127,14 +131,12 @@ impl<'a> Signed<'a> {
             return self.not_looked_at(Flaw::Syntax);
         };
         let asked = || Parameters::new(&message).with_cache(keys);
-        // Everything is at hand, so neither waits for anything.
-        if let Some(body) = &self.body {
-            let dkim = self.dkim_facts(&apart::verified(&message, body, keys), at);
-            return (dkim, self.not_looked_at(Flaw::TooLarge).1);
-        }
-        let dkim = library.verify_dkim(asked()).now_or_never().unwrap_or_default();
-        let chain = library.verify_arc(asked()).now_or_never().unwrap_or_default();
-        (self.dkim_facts(&dkim, at), self.arc_facts(chain.result(), chain.chain()))
+        let dkim = match &self.body {
+            Some(body) => apart::verified(&message, body, keys),
+            // Everything is at hand, so it waits for nothing.
+            None => library.verify_dkim(asked()).now_or_never().unwrap_or_default(),
+        };
+        (self.dkim_facts(&dkim, at), self.arc_facts(keys, at))
     }
 
     /// The facts where nothing is looked at: whom the signatures claim to be
@@ -210,21 +212,34 @@ impl<'a> Signed<'a> {
         }
     }
 
-    fn arc_facts(&self, result: &LibraryResult, chain: &[arc::ChainLink<'_>]) -> ArcFacts {
-        let sealer = chain.last().map(|set| shown(&set.seal.header.d)).unwrap_or_default();
-        let (result, flaw) = match result {
-            LibraryResult::None if self.seals.is_empty() => (ArcResult::None, None),
-            LibraryResult::None => (ArcResult::Fail, Some(Flaw::BrokenChain)),
-            LibraryResult::Pass if !is_chain(&self.sealed, &self.seals) => {
-                (ArcResult::Fail, Some(Flaw::BrokenChain))
-            }
+    fn arc_facts(&self, keys: &Answers, at: Timestamp) -> ArcFacts {
+        if self.seals.is_empty() && self.sealed.is_empty() {
+            return ArcFacts::default();
+        }
+        let chain = Chain::of(HeaderBlock::of(self.message));
+        let found = match &chain {
+            Ok(chain) => chain.verify(&self.body_hashes(), keys, at),
+            Err(error) => LibraryResult::Fail(error.clone()),
+        };
+        let (result, flaw) = match &found {
             LibraryResult::Pass => (ArcResult::Pass, None),
+            LibraryResult::None => (ArcResult::Fail, Some(Flaw::BrokenChain)),
             LibraryResult::TempError(_) => (ArcResult::TempError, Some(Flaw::ServerFailure)),
             LibraryResult::Fail(error)
             | LibraryResult::Neutral(error)
             | LibraryResult::PermError(error) => (ArcResult::Fail, Some(flaw_of(error))),
         };
+        let sealer = chain.as_ref().ok().and_then(Chain::sealer).map(shown).unwrap_or_default();
         ArcFacts { result, sets: count(self.sealed.len().max(self.seals.len())), sealer, flaw }
+    }
+
+    /// The hashes of the body, wherever it is.
+    fn body_hashes(&self) -> BodyHashes {
+        self.body.unwrap_or_else(|| {
+            let mut hashing = BodyHashing::default();
+            hashing.push(self.message);
+            hashing.hashes()
+        })
     }
 }
 
@@ -241,24 +256,12 @@ impl<T: VerifySignature> Keyed for T {
 
 /// Whether a signature field is looked at.
 fn is_readable(value: &[u8]) -> bool {
-    value.len() <= SIGNATURE_OCTETS_MAX && tags::is_sound(value, tags::DKIM)
+    is_short(value) && tags::is_sound(value, tags::DKIM)
 }
 
-/// Whether a chain is made as RFC 8617 section 4.1 wants it, as far as the
-/// library does not look: all tags there, with the one algorithm there is,
-/// and no seal among what a signature covers.
-fn is_chain(sealed: &[&[u8]], seals: &[&[u8]]) -> bool {
-    let algorithm = |value: &[u8]| {
-        matches!(tags::tag(value, "a").as_deref(), Some("rsa-sha256" | "ed25519-sha256"))
-    };
-    let covers_a_seal = |value: &[u8]| {
-        tags::tag(value, "h").is_some_and(|names| names.split(':').any(|name| name == "arc-seal"))
-    };
-    let signature = |value: &&[u8]| {
-        tags::is_sound(value, tags::ARC_SIGNATURE) && algorithm(value) && !covers_a_seal(value)
-    };
-    let seal = |value: &&[u8]| tags::is_sound(value, tags::ARC_SEAL) && algorithm(value);
-    sealed.iter().all(signature) && seals.iter().all(seal)
+/// Whether a field is short enough to be looked at, signature or seal.
+pub(super) fn is_short(value: &[u8]) -> bool {
+    value.len() <= SIGNATURE_OCTETS_MAX
 }
 
 fn count(number: usize) -> u32 {
@@ -276,7 +279,7 @@ fn one<'o>(
     verified: &mut impl Iterator<Item = &'o DkimOutput<'o>>,
     at: Timestamp,
 ) -> SignatureFacts {
-    if value.len() > SIGNATURE_OCTETS_MAX {
+    if !is_short(value) {
         return unreadable(Flaw::TooLarge);
     }
     let signature = match Signature::parse(value) {

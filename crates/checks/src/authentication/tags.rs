@@ -35,6 +35,21 @@ pub(super) fn tag(value: &[u8], name: &str) -> Option<String> {
     Some(found.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase())
 }
 
+/// The list with another value of one tag, which stands directly behind its
+/// equals sign: what was around the old one is gone too (RFC 6376 section 3.7).
+pub(super) fn with(value: &[u8], name: &str, new: &[u8]) -> Vec<u8> {
+    let tag = |tag: &[u8]| -> Vec<u8> {
+        let behind = tag.iter().position(|octet| *octet == b'=').map_or(0, |at| at + 1);
+        match tag.split_at(behind) {
+            ([known @ .., b'='], _) if known.trim_ascii() == name.as_bytes() => {
+                [known, b"=", new].concat()
+            }
+            _ => tag.to_vec(),
+        }
+    };
+    value.split(|octet| *octet == b';').map(tag).collect::<Vec<_>>().join(&b';')
+}
+
 /// The values of one tag without blanks and folds, in order, as generously as
 /// the library reads the record of a key: other tags may be in any encoding,
 /// and the case of the name does not matter.
@@ -64,6 +79,14 @@ mod tests {
             assert!(!is_sound(list.as_bytes(), &["a", "b"]), "{list}");
         }
         assert_eq!(tag(b"a=1; h=From:\r\n To", "h").as_deref(), Some("from:to"));
+    }
+
+    #[test]
+    fn one_value_is_replaced_and_nothing_else() {
+        let list = b" a=1;\r\n\tb = MIG\r\n\t f= ;bh=b=;=";
+        assert_eq!(with(list, "b", b""), b" a=1;\r\n\tb =;bh=b=;=");
+        assert_eq!(with(list, "a", b"2"), b" a=2;\r\n\tb = MIG\r\n\t f= ;bh=b=;=");
+        assert_eq!(with(list, "c", b"2"), list);
     }
 
     #[test]

@@ -16,21 +16,21 @@ use world::simulated::{SimulatedClock, SimulatedResolver};
 use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
 
 /// A Monday in 2026.
-const NOW: Timestamp = Timestamp::from_millis(1_795_255_455_900);
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_795_255_455_900);
 
-struct Message {
+pub(crate) struct Message {
     octets: Vec<u8>,
     whole: bool,
     hashes: Option<BodyHashes>,
 }
 
 impl Message {
-    fn whole(text: &str) -> Self {
+    pub(crate) fn whole(text: &str) -> Self {
         Message { octets: text.as_bytes().to_vec(), whole: true, hashes: None }
     }
 
     /// A message of which only the header was kept, and its body hashed.
-    fn beginning(text: &str) -> Self {
+    pub(crate) fn beginning(text: &str) -> Self {
         let mut body = BodyHashing::default();
         body.push(text.as_bytes());
         let header = HeaderBlock::of(text.as_bytes()).body_at().unwrap();
@@ -54,7 +54,7 @@ impl Arrived for Message {
 }
 
 /// The key of RFC 8463 appendix A.2.
-fn key() -> Ed25519Key {
+pub(crate) fn key() -> Ed25519Key {
     let pkcs8 = [
         &[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..],
         &[
@@ -67,7 +67,7 @@ fn key() -> Ed25519Key {
     Ed25519Key::from_pkcs8_maybe_unchecked_der(&pkcs8).unwrap()
 }
 
-const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+pub(crate) const KEY: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
 /// A signature of `domain` over `message`, valid for so many seconds.
 fn signature(message: &str, domain: &str, seconds: Option<u64>) -> String {
@@ -89,7 +89,7 @@ async fn authenticate(
     authenticate_at(Message::whole(message), from, spf, world, NOW).await
 }
 
-async fn authenticate_at(
+pub(crate) async fn authenticate_at(
     message: Message,
     from: &[&str],
     spf: Option<&SpfFacts>,

@@ -2,7 +2,7 @@
 
 use types::Unsigned;
 
-use crate::HeaderBlock;
+use crate::{Field, HeaderBlock};
 
 /// How a field is covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl SignedHeader {
             // From the bottom up (RFC 6376 section 5.4.2).
             for field in found.iter().rev() {
                 signed.names.push(name);
-                relax(field.name, field.value, &mut signed.relaxed);
+                HeaderForm::Relaxed.append(*field, &mut signed.relaxed);
             }
             if covered == Covered::Always || !found.is_empty() {
                 signed.names.push(name);
@@ -104,12 +104,35 @@ impl SignedHeader {
     }
 }
 
-/// Appends a field in relaxed form (RFC 6376 section 3.4.2): the name in lower
-/// case, the value unfolded, each run of blanks one blank, none at its ends.
-pub(super) fn relax(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    out.extend(name.iter().map(u8::to_ascii_lowercase));
+/// A form in which the fields of a header are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderForm {
+    /// The name in lower case, the value unfolded, each run of blanks one
+    /// blank, none at its ends (RFC 6376 section 3.4.2).
+    Relaxed,
+    /// As it is (RFC 6376 section 3.4.1).
+    Simple,
+}
+
+impl HeaderForm {
+    /// Appends a field in this form, with its line end.
+    pub fn append(self, field: Field<'_>, out: &mut Vec<u8>) {
+        match self {
+            HeaderForm::Relaxed => relax(field, out),
+            HeaderForm::Simple => {
+                out.extend_from_slice(field.name);
+                out.push(b':');
+                out.extend_from_slice(field.value);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+}
+
+fn relax(field: Field<'_>, out: &mut Vec<u8>) {
+    out.extend(field.name.iter().map(u8::to_ascii_lowercase));
     out.push(b':');
-    let words = value.split(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'));
+    let words = field.value.split(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'));
     for (number, word) in words.filter(|word| !word.is_empty()).enumerate() {
         if number > 0 {
             out.push(b' ');
@@ -128,12 +151,19 @@ mod tests {
     }
 
     #[test]
-    fn the_relaxed_form_of_the_standard() {
+    fn the_forms_of_the_standard() {
         // RFC 6376 section 3.4.5.
-        let mut out = Vec::new();
-        relax(b"A", b" X", &mut out);
-        relax(b"B", b" Y\t\r\n\tZ  ", &mut out);
-        assert_eq!(out, b"a:X\r\nb:Y Z\r\n");
+        let fields = [(&b"A"[..], &b" X"[..]), (b"B ", b" Y\t\r\n\tZ  ")];
+        for (form, expected) in [
+            (HeaderForm::Relaxed, &b"a:X\r\nb:Y Z\r\n"[..]),
+            (HeaderForm::Simple, b"A: X\r\nB: Y\t\r\n\tZ  \r\n"),
+        ] {
+            let mut out = Vec::new();
+            for (name, value) in fields {
+                form.append(Field { name: name.trim_ascii_end(), value }, &mut out);
+            }
+            assert_eq!(out, expected, "{form:?}");
+        }
     }
 
     #[test]

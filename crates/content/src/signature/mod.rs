@@ -13,8 +13,10 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use types::{Selector, Timestamp};
 
+use crate::Field;
+
 pub use body::{BODY_HASH_OCTETS, BodyHash, BodyHashes, BodyHashing};
-pub use fields::SignedHeader;
+pub use fields::{HeaderForm, SignedHeader};
 
 /// Lines are folded before they are longer (RFC 5322 section 2.1.1), in
 /// octets without the line end.
@@ -70,7 +72,8 @@ impl SignatureField<'_> {
         folded.word("b=");
         let mut to_sign = self.header.relaxed().to_vec();
         let (name, value) = folded.text.split_once(':').unwrap_or_default();
-        fields::relax(name.as_bytes(), value.as_bytes(), &mut to_sign);
+        let field = Field { name: name.as_bytes(), value: value.as_bytes() };
+        HeaderForm::Relaxed.append(field, &mut to_sign);
         to_sign.truncate(to_sign.trim_ascii_end().len());
         UnsignedField { folded, to_sign }
     }

@@ -126,7 +126,8 @@ fn arc(facts: &ArcFacts) -> Vec<String> {
 pub fn claimed_results(message: &[u8], by: &str) -> Vec<Range<usize>> {
     let header = HeaderBlock::of(message);
     header
-        .all(NAME)
+        .fields_without_limit()
+        .filter(|field| field.is(NAME))
         .filter(|field| authserv_id(field.value).is_some_and(|id| id.eq_ignore_ascii_case(by)))
         .filter_map(|field| place(message, &field))
         .collect()
@@ -191,6 +192,7 @@ fn without_comments(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::FIELDS_MAX;
     use types::{DkimResult, SpfResult};
 
     fn spf_facts(domain: &str, result: SpfResult) -> SpfFacts {
@@ -291,5 +293,7 @@ mod tests {
         check_left(unfinished, unfinished);
         let longer = "Authentication-Results: mx.corp.example.evil.example; none\r\n";
         check_left(longer, longer);
+        let many = "A: 1\r\n".repeat(FIELDS_MAX);
+        check_left(&format!("{many}Authentication-Results: mx.corp.example; spf=pass\r\n"), &many);
     }
 }

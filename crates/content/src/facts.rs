@@ -8,8 +8,8 @@
 use std::sync::LazyLock;
 
 use mail_parser::{HeaderForm, HeaderName, MessageParser};
-use types::message::{REPLY_TO_MAX, SUBJECT_CHARS_MAX};
-use types::{EmailAddress, HeaderMailbox, MessageFacts};
+use types::message::{REPLY_TO_MAX, SUBJECT_CHARS_MAX, UnseenAuthors};
+use types::{EmailAddress, MessageFacts};
 
 use crate::attachments;
 use crate::header::{Field, HeaderBlock};
@@ -83,7 +83,7 @@ fn read_header(message: &[u8], size_octets: u64) -> (MessageFacts, bool) {
         take(&field, &mut facts);
     }
     if header.is_cut_at(fields) {
-        unread(&mut facts, "the header is larger than the limit");
+        not_read_whole(&mut facts, UnseenAuthors::HeaderTooLarge);
         has_parts = true;
     }
     (facts, has_parts)
@@ -153,7 +153,7 @@ fn announces_parts(field: &Field<'_>) -> bool {
 /// Takes the mailboxes of one From field.
 fn take_authors(field: &Field<'_>, facts: &mut MessageFacts) {
     if field.is_longer_than(VALUE_OCTETS_MAX) {
-        not_read_whole(facts, "the From field is longer than 64 KiB");
+        not_read_whole(facts, UnseenAuthors::FieldTooLong);
     }
     let room = HEADER_FROM_MAX.saturating_sub(facts.header_from.len());
     let mut authors = mailboxes(field, room.saturating_add(1));
@@ -161,7 +161,7 @@ fn take_authors(field: &Field<'_>, facts: &mut MessageFacts) {
     authors.truncate(room);
     facts.header_from.append(&mut authors);
     if are_more {
-        not_read_whole(facts, "more than 8 mailboxes in the From field");
+        not_read_whole(facts, UnseenAuthors::TooMany);
     }
 }
 
@@ -177,12 +177,11 @@ fn take_reply_to(field: &Field<'_>, facts: &mut MessageFacts) {
 }
 
 /// Says that there are authors whom nobody has looked at: in the record, and
-/// among the authors themselves as one that is nobody's address, so that no
-/// rule about all of them holds for a part.
-fn not_read_whole(facts: &mut MessageFacts, why: &str) {
-    unread(facts, why);
+/// among the authors themselves.
+fn not_read_whole(facts: &mut MessageFacts, unseen: UnseenAuthors) {
+    unread(facts, unseen.words());
     if facts.header_from.len() <= HEADER_FROM_MAX {
-        facts.header_from.push(HeaderMailbox { name: None, address: format!("({why})") });
+        facts.header_from.push(unseen.mailbox());
     }
 }
 
@@ -245,7 +244,7 @@ fn read_parts(message: &[u8], limits: &Limits, facts: &mut MessageFacts) {
 
 /// The addresses of the From field as lists compare them, without repeats:
 /// the keys of [`EmailAddress`], or the bare text in lower case where it is
-/// no valid address.
+/// no valid address. What stands for authors whom nobody has looked at stays.
 pub fn comparable_addresses(facts: &MessageFacts) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for mailbox in &facts.header_from {
@@ -257,7 +256,10 @@ pub fn comparable_addresses(facts: &MessageFacts) -> Vec<String> {
     keys
 }
 
-fn comparable(address: &str) -> String {
+pub(crate) fn comparable(address: &str) -> String {
+    if UnseenAuthors::of(address).is_some() {
+        return address.to_owned();
+    }
     if let Ok(address) = address.parse::<EmailAddress>() {
         return address.key().to_owned();
     }
@@ -337,6 +339,21 @@ mod tests {
     }
 
     #[test]
+    fn no_spelling_of_the_author_hides_who_it_is() {
+        for (value, expected) in [
+            ("\"ceo\"@corp.example", "-|ceo@corp.example"),
+            ("ceo@(c)corp.example", "-|ceo@corp.example"),
+            ("<@a.example:ceo@corp.example>", "-|ceo@corp.example"),
+            ("<<ceo@corp.example>>", "-|ceo@corp.example"),
+            ("Boss <\"ce\\o\"@corp.example>", "Boss|\"ceo\"@corp.example"),
+        ] {
+            let facts = facts(&format!("From: {value}\r\n\r\n"));
+            assert_eq!(comparable_addresses(&facts), ["ceo@corp.example"], "{value}");
+            check_from(&format!("From: {value}"), &[expected]);
+        }
+    }
+
+    #[test]
     fn every_angle_address_of_a_broken_list_is_seen() {
         let facts = facts("From: <a@good.example> <b@bad.example>\r\n\r\n");
         let keys = comparable_addresses(&facts).join(" ");
@@ -351,6 +368,19 @@ mod tests {
         assert_eq!(facts.header_from.len(), 9);
         assert_eq!(facts.header_from[8].address, format!("({why})"));
         assert_eq!(facts.unread.as_deref(), Some(why));
+    }
+
+    #[test]
+    fn an_author_behind_more_fields_or_octets_than_are_read_is_told() {
+        let long = format!("B: {}\r\n", "x".repeat(crate::HEADER_OCTETS_MAX));
+        for filler in ["A: 1\r\n".repeat(crate::header::FIELDS_MAX), long] {
+            for first in ["", "From: a@x.example\r\n"] {
+                let facts = facts(&format!("{first}{filler}From: boss@corp.example\r\n\r\n"));
+                let last = facts.header_from.last().unwrap();
+                assert_eq!(UnseenAuthors::of(&last.address), Some(UnseenAuthors::HeaderTooLarge));
+                assert!(comparable_addresses(&facts).contains(&last.address));
+            }
+        }
     }
 
     #[test]

@@ -57,7 +57,13 @@ impl<'a> HeaderBlock<'a> {
 
     /// The fields in order, at most [`FIELDS_MAX`].
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
-        Fields { rest: self.octets }.take(FIELDS_MAX)
+        self.fields_without_limit().take(FIELDS_MAX)
+    }
+
+    /// The fields in order, however many there are: for who does little with
+    /// each and must miss none.
+    pub(crate) fn fields_without_limit(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        Fields { rest: self.octets }
     }
 
     /// Whether there is nothing but fields in it, written as they are today

@@ -7,6 +7,7 @@
 //! is kept as written rather than guessed. This crate knows no network, file
 //! or clock; the time in a field is an argument.
 
+mod addr_spec;
 mod attachments;
 pub mod authentication_results;
 pub mod delivery_status;

@@ -1,9 +1,10 @@
 //! The mailboxes of an address field: From, Reply-To.
 
 use mail_parser::HeaderForm;
-use types::HeaderMailbox;
+use types::{EmailAddress, HeaderMailbox};
 
-use crate::facts::{VALUE_OCTETS_MAX, cut};
+use crate::addr_spec::addresses;
+use crate::facts::{VALUE_OCTETS_MAX, comparable, cut};
 use crate::header::Field;
 
 /// Longest address kept, in octets: one line of a header (RFC 5322 section
@@ -34,9 +35,25 @@ pub(crate) fn mailboxes(field: &Field<'_>, max: usize) -> Vec<HeaderMailbox> {
         })
         .collect();
     let raw = String::from_utf8_lossy(value);
+    add_hidden(&raw, max, &mut found);
     if found.is_empty() && max > 0 && !raw.trim().is_empty() {
         let address = cut(raw.trim(), ADDRESS_OCTETS_MAX).to_owned();
         found.push(HeaderMailbox { name: None, address });
     }
     found
+}
+
+/// Adds the addresses that the library does not find in their spelling, in
+/// place of what it took for addresses.
+fn add_hidden(raw: &str, max: usize, found: &mut Vec<HeaderMailbox>) {
+    let named = addresses(raw, max);
+    if named.is_all && !named.addresses.is_empty() {
+        found.retain(|mailbox| comparable(&mailbox.address).parse::<EmailAddress>().is_ok());
+    }
+    for address in named.addresses {
+        let is_known = |mailbox: &HeaderMailbox| comparable(&mailbox.address) == address.key();
+        if found.len() < max && !found.iter().any(is_known) {
+            found.push(HeaderMailbox { name: None, address: address.as_str().to_owned() });
+        }
+    }
 }

@@ -223,7 +223,7 @@ impl<'a> Case<'a> {
 
     /// Whether the content can still prove the sender: it is not there yet, and
     /// does not stay with a mail server that only asks about the envelope.
-    fn proof_follows(&self) -> bool {
+    pub(crate) fn proof_follows(&self) -> bool {
         let relay = self.evidence.latest(CheckName::Relay);
         let is_askers = matches!(relay, Some(Observed::Relay { askers: true, .. }));
         !self.is_header_known() && !is_askers

@@ -17,8 +17,7 @@ impl Desk {
         stage: Stage,
         malformed: &smtp::Malformed,
     ) -> Answer {
-        let note = format!("{}: {}", malformed.given, malformed.error);
-        let decision = protocol_decision(reason, note);
+        let decision = malformed_address(reason, malformed);
         if stage == Stage::Mail {
             return self.beside_transaction(None, |desk, open| {
                 desk.refuse(open, Outcome::refused(decision), stage)
@@ -82,6 +81,11 @@ impl Desk {
 }
 
 /// A refusal by the protocol itself, with what was wrong.
+/// The decision on an address that cannot be read: what it was, and why.
+pub(crate) fn malformed_address(reason: Reason, malformed: &smtp::Malformed) -> Decision {
+    protocol_decision(reason, format!("{}: {}", malformed.given, malformed.error))
+}
+
 fn protocol_decision(reason: Reason, note: String) -> Decision {
     Decision::new(reason, CheckName::Protocol).with_detail(Detail::Note(note.into()))
 }

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use types::{EmailAddress, ForwardPath, Reply, ReversePath, TlsFacts};
 
+use crate::command::Malformed;
+use crate::path::{self, PathError};
+
 /// Octets of one request. Postfix itself sends well below 10,000; whoever
 /// sends more is not a mail server.
 pub const REQUEST_OCTETS_MAX: usize = 64 * 1024;
@@ -38,8 +41,8 @@ pub struct RecipientRequest {
     pub tls: Option<TlsFacts>,
     /// The SIZE parameter of MAIL; Postfix says 0 where there was none.
     pub declared_size: Option<u64>,
-    /// MAIL FROM.
-    pub reverse_path: ReversePath,
+    /// MAIL FROM; a server may take what follows no syntax.
+    pub reverse_path: Result<ReversePath, Malformed>,
     /// RCPT TO.
     pub recipient: ForwardPath,
 }
@@ -49,8 +52,9 @@ pub struct RecipientRequest {
 pub enum PolicyRequest {
     /// A recipient was named.
     Recipient(Box<RecipientRequest>),
-    /// Another command was given, or the recipient cannot be decided on: its
-    /// addresses are not such as mail is exchanged with between servers.
+    /// Another command was given, or the recipient cannot be decided on: it is
+    /// no address, or the sender is a name without a domain, which only the
+    /// server's own programs use.
     Other,
 }
 
@@ -162,7 +166,7 @@ fn read(octets: &[u8]) -> Result<PolicyRequest, PolicyRequestError> {
         let name = std::str::from_utf8(name).map_err(|_| PolicyRequestError::NotAnAttribute)?;
         if let Some(place) = attributes.place(name) {
             // What is not UTF-8 is nothing we can look at, and no address.
-            *place = std::str::from_utf8(value.get(1..).unwrap_or_default()).unwrap_or("\u{fffd}");
+            *place = std::str::from_utf8(value.get(1..).unwrap_or_default()).unwrap_or("\u{fffd}@");
         }
     }
     if attributes.request != "smtpd_access_policy" {
@@ -177,14 +181,18 @@ fn read(octets: &[u8]) -> Result<PolicyRequest, PolicyRequestError> {
     Ok(recipient_request(&attributes, client_ip).unwrap_or(PolicyRequest::Other))
 }
 
-/// The request about a recipient, if its addresses are addresses. A server
-/// takes `root` without a domain from its own programs; such mail is not
-/// what a gateway decides on.
+/// The request about a recipient, if that is an address. A server takes `root`
+/// without a domain from its own programs; such mail is not what a gateway
+/// decides on.
 fn recipient_request(attributes: &Attributes<'_>, client_ip: IpAddr) -> Option<PolicyRequest> {
     let address = |text: &str| text.parse::<EmailAddress>().ok();
     let reverse_path = match attributes.sender {
-        "" => ReversePath::Null,
-        sender => ReversePath::Address(address(sender)?),
+        "" => Ok(ReversePath::Null),
+        sender if !sender.contains('@') => return None,
+        sender => sender.parse().map(ReversePath::Address).map_err(|error| Malformed {
+            given: path::shown(sender.as_bytes()),
+            error: PathError::Address(error),
+        }),
     };
     let recipient = match attributes.recipient {
         text if text.eq_ignore_ascii_case("postmaster") => ForwardPath::Postmaster,
@@ -266,7 +274,7 @@ mod tests {
         assert_eq!(request.client_ip.to_string(), "192.0.2.7");
         assert_eq!(request.client_port, 4711);
         assert_eq!(request.client_name.as_deref(), Some("mta.sender.example"));
-        assert_eq!(request.reverse_path.as_str(), "ann@sender.example");
+        assert_eq!(request.reverse_path.unwrap().as_str(), "ann@sender.example");
         assert_eq!(request.recipient.as_str(), "bob@corp.example");
         assert_eq!(request.declared_size, Some(12_345));
         assert_eq!(request.instance, "1f3a.5e1c.0");
@@ -299,7 +307,7 @@ mod tests {
         assert_eq!(request.client_ip.to_string(), "192.0.2.7");
         assert_eq!((request.client_name, request.helo), (None, None));
         assert_eq!((request.declared_size, request.tls), (None, None));
-        assert_eq!(request.reverse_path, ReversePath::Null);
+        assert_eq!(request.reverse_path, Ok(ReversePath::Null));
         assert_eq!(request.recipient, ForwardPath::Postmaster);
     }
 
@@ -309,11 +317,29 @@ mod tests {
             let text = REQUEST.replace("=RCPT", &format!("={state}"));
             assert_eq!(one(&text), Ok(Some(PolicyRequest::Other)), "{state}");
         }
+        let text = REQUEST.replace("sender=ann@sender.example", "sender=root");
+        assert_eq!(one(&text), Ok(Some(PolicyRequest::Other)));
         for name in ["recipient=root", "recipient=", "recipient=a@b@", "recipient=\u{1}@b.example"]
         {
             let text = REQUEST.replace("recipient=bob@corp.example", name);
             assert_eq!(one(&text), Ok(Some(PolicyRequest::Other)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_sender_that_is_no_address_is_decided_on_as_such() {
+        for sender in ["a..b@x.example", "a@x..example", "a\0@x.example", "@", "a@b@"] {
+            let text = REQUEST.replace("ann@sender.example", sender);
+            let malformed = recipient(&text).reverse_path.unwrap_err();
+            assert!(!malformed.given.contains('\0'), "{sender:?}");
+        }
+        let mut octets = REQUEST.replace("ann@sender.example", "ann#").into_bytes();
+        let at = octets.iter().position(|octet| *octet == b'#').unwrap();
+        octets[at] = 0xff;
+        let mut reader = PolicyRequestReader::default();
+        reader.push(&octets);
+        let Ok(Some(PolicyRequest::Recipient(request))) = reader.next_request() else { panic!() };
+        assert!(request.reverse_path.is_err());
     }
 
     #[test]

@@ -165,6 +165,8 @@ flaws! {
     ForeignIdentity = "the identity is not of the signing domain",
     /// The signature covers only the beginning of the body.
     LengthLimited = "the signature leaves the end of the body open",
+    /// The signature does not cover the From field.
+    AuthorUnsigned = "the signature does not cover the author",
     /// An algorithm or version that we do not know.
     Unsupported = "unsupported algorithm or version",
     /// More than we look at.

@@ -54,6 +54,44 @@ pub struct HeaderMailbox {
     pub address: String,
 }
 
+/// Authors whom nobody has looked at. They stand among the others as one that
+/// is nobody's address, so that no rule about all of them holds for a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnseenAuthors {
+    /// The header has more fields or octets than are looked at.
+    HeaderTooLarge,
+    /// The From field is longer than what is parsed of a field.
+    FieldTooLong,
+    /// There are more mailboxes than are kept.
+    TooMany,
+}
+
+impl UnseenAuthors {
+    /// All of them.
+    pub const ALL: [UnseenAuthors; 3] =
+        [UnseenAuthors::HeaderTooLarge, UnseenAuthors::FieldTooLong, UnseenAuthors::TooMany];
+
+    /// Why nobody has, without a full stop.
+    pub const fn words(self) -> &'static str {
+        match self {
+            UnseenAuthors::HeaderTooLarge => "the header is larger than the limit",
+            UnseenAuthors::FieldTooLong => "the From field is longer than 64 KiB",
+            UnseenAuthors::TooMany => "more than 8 mailboxes in the From field",
+        }
+    }
+
+    /// The one that stands for them.
+    pub fn mailbox(self) -> HeaderMailbox {
+        HeaderMailbox { name: None, address: format!("({})", self.words()) }
+    }
+
+    /// Whom an address among the authors stands for, if it is none.
+    pub fn of(address: &str) -> Option<UnseenAuthors> {
+        let words = address.strip_prefix('(')?.strip_suffix(')')?;
+        UnseenAuthors::ALL.into_iter().find(|unseen| unseen.words() == words)
+    }
+}
+
 /// One attachment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttachmentFacts {

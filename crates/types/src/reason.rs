@@ -378,7 +378,7 @@ reasons! {
         None,
         "SPF, DKIM or DMARC came to a result for which the DNS Authentication definition holds messages; or \
          the header is too large for the signatures in it to be looked at, and a failure would have had the \
-         message refused.",
+         message refused; or it has more authors, or a longer From field, than anybody looks at.",
         "Release it if the sender is known; the sender must correct its authentication.";
     HoldAttachment = "hold.attachment", Hold, Content, "Held: Attachment",
         None,

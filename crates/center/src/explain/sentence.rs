@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use types::event::{RelayAnswer, RelayAttempt};
 use types::finding::{TripletFacts, TripletState};
+use types::message::UnseenAuthors;
 use types::policy::ClientIdentity;
 use types::{
-    CheckName, Detail, Event, EventKind, FollowUp, Loss, Observed, Outcome, Reason, spoken,
+    CheckName, Detail, Event, EventKind, Evidence, FollowUp, Loss, Observed, Outcome, Reason,
+    spoken,
 };
 
 use super::change::{is_outbound, is_unverified};
@@ -96,6 +98,9 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
         | Reason::HoldAuthentication
         | Reason::HoldDmarcQuarantine => {
             let check = event.outcome().and_then(Outcome::decision).map(|d| d.check)?;
+            if check == CheckName::Spoofing {
+                return unseen_authors(evidence);
+            }
             let seen = evidence.latest(check)?;
             authentication::observed(seen).map(|words| ended(format!("The result: {words}")))
         }
@@ -114,6 +119,15 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Why there are authors whom nobody has looked at.
+fn unseen_authors(evidence: &Evidence) -> Option<String> {
+    let Observed::HeaderFrom { addresses } = evidence.latest(CheckName::HeaderFrom)? else {
+        return None;
+    };
+    let unseen = addresses.iter().find_map(|address| UnseenAuthors::of(address))?;
+    Some(ended(format!("Nobody has looked at all its authors: {}", unseen.words())))
 }
 
 /// What the client showed that has to be verified.

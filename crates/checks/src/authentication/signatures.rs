@@ -298,6 +298,11 @@ fn one<'o>(
     let Some(output) = verified.next() else {
         return facts.found(DkimResult::Neutral, Some(Flaw::Syntax));
     };
+    // Else anybody could put another author over what was signed (RFC 6376
+    // section 6.1.1); the library does not look.
+    if !signature.h.iter().any(|name| name.eq_ignore_ascii_case("From")) {
+        return facts.found(DkimResult::PermError, Some(Flaw::AuthorUnsigned));
+    }
     let (result, flaw) = translated(output.result());
     if result == DkimResult::Pass && signature.a == Algorithm::RsaSha1 {
         // RFC 8301 section 3.1.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use content::signature::BODY_HASH_OCTETS;
 use content::{HeaderBlock, SignatureField, SignedHeader};
+use types::message::UnseenAuthors;
 use types::{
     DkimResult, Domain, EmailAddress, OwnSignature, Selector, SigningFacts, Timestamp, Unsigned,
 };
@@ -191,7 +192,11 @@ fn unsigned((domain, why): (String, Unsigned)) -> Signed {
 fn author_domain(from: &[String]) -> Result<String, Unsigned> {
     let mut domain: Option<String> = None;
     for address in from {
-        let Ok(address) = address.parse::<EmailAddress>() else { return Err(Unsigned::NoAuthor) };
+        let Ok(address) = address.parse::<EmailAddress>() else {
+            return Err(
+                UnseenAuthors::of(address).map_or(Unsigned::NoAuthor, |_| Unsigned::HeaderTooLarge)
+            );
+        };
         match &domain {
             Some(known) if known != address.domain_key() => return Err(Unsigned::SeveralAuthors),
             Some(_) => {}

@@ -134,6 +134,23 @@ async fn a_signature_passes_and_stands_for_the_domain_above_its_author() {
 }
 
 #[tokio::test]
+async fn a_signature_that_does_not_cover_the_author_proves_nothing() {
+    let world = SimulatedResolver::new();
+    world.add_text("k1._domainkey.sender.example", KEY);
+    world.add_text("_dmarc.sender.example", "v=DMARC1; p=reject");
+    let signer = DkimSigner::from_key(key()).domain("sender.example").selector("k1");
+    let field = signer.headers(["Subject"]).sign(MESSAGE.as_bytes()).unwrap().to_header();
+    let text = format!("{field}{MESSAGE}").replace("ann@", "boss@");
+    for message in [Message::whole(&text), Message::beginning(&text)] {
+        let from = ["boss@mail.sender.example"];
+        let found = authenticate_at(message, &from, None, &world, NOW).await;
+        assert_eq!(found.dkim.result, DkimResult::PermError);
+        assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::AuthorUnsigned));
+        assert_eq!(found.dmarc.result, DmarcResult::Fail);
+    }
+}
+
+#[tokio::test]
 async fn time_is_ours_and_an_expired_signature_fails() {
     let world = SimulatedResolver::new();
     world.add_text("k1._domainkey.sender.example", KEY);

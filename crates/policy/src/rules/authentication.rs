@@ -5,6 +5,7 @@
 use types::authentication::is_within;
 use types::definition::{AuthenticationAction, DnsAuthenticationDefinition};
 use types::evidence::Need;
+use types::message::UnseenAuthors;
 use types::policy::{AddressBasis, AntiSpoofingOption, PolicyOption, Scope};
 use types::{
     CheckName, Decision, Detail, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, EmailAddress,
@@ -171,49 +172,46 @@ fn dkim_result(evidence: &Evidence) -> Option<DkimResult> {
 }
 
 /// At RCPT: an envelope sender of ours, from outside. Where authentication
-/// may pass it, a failure of SPF is not yet the end: DKIM may.
+/// may pass it, a failure of SPF is not yet the end: DKIM may, unless the
+/// content stays with a mail server that asks.
 pub(crate) fn spoofed_envelope(case: &mut Case<'_>) -> RuleAnswer {
     let Some(guard) = Guard::of(case) else { return RuleAnswer::NotMine };
-    if guard.sender(case).is_none() {
-        return RuleAnswer::NotMine;
-    }
+    let Some(domain) = guard.sender(case) else { return RuleAnswer::NotMine };
     match (guard.passes_authenticated, case.evidence.latest(CheckName::Spf)) {
         (false, _) => guard.refuses(Reason::SpoofingEnvelope),
         // For the record, and for the end of the data.
         (true, None) => RuleAnswer::Needs(Need::Spf),
-        (true, Some(_)) => RuleAnswer::NotMine,
+        (true, Some(_)) if case.proof_follows() => RuleAnswer::NotMine,
+        (true, Some(_)) => match proof(case.evidence, &domain) {
+            Proof::Missing => guard.refuses(Reason::SpoofingEnvelope),
+            proof => guard.given(proof),
+        },
     }
 }
 
 /// At end of data: an envelope sender or an author of ours that nothing has
-/// proved.
+/// proved, or authors whom nobody has looked at.
 pub(crate) fn spoofed(case: &mut Case<'_>) -> RuleAnswer {
-    let Some(guard) = Guard::of(case) else { return RuleAnswer::NotMine };
-    let sender = guard.sender(case).map(|domain| (Reason::SpoofingEnvelope, domain));
-    let authors = guard.authors(case).into_iter().map(|domain| (Reason::SpoofingHeader, domain));
-    let claimed: Vec<(Reason, String)> = sender.into_iter().chain(authors).collect();
-    if !claimed.is_empty() && guard.passes_authenticated {
-        // Of an author, SPF was perhaps not asked at RCPT by anybody else.
-        for (check, need) in [(CheckName::Spf, Need::Spf), (CheckName::Dkim, Need::Authentication)]
-        {
-            if case.evidence.latest(check).is_none() {
-                return RuleAnswer::Needs(need);
-            }
-        }
+    match Guard::of(case) {
+        Some(guard) => match guard.claimed(case) {
+            RuleAnswer::NotMine => unseen(case, Some(guard.by)),
+            answer => answer,
+        },
+        None if case.stored_policy(PolicyType::AntiSpoofing).is_some() => RuleAnswer::NotMine,
+        None => unseen(case, None),
     }
-    let mut weakest = Proof::Given;
-    for (reason, domain) in claimed {
-        match guard.passes_authenticated.then(|| proof(case.evidence, &domain)) {
-            Some(Proof::Missing) | None => return guard.refuses(reason),
-            Some(proof) => weakest = weakest.min(proof),
-        }
+}
+
+/// Any of them may be ours, or somebody whose domain would have the message
+/// refused: it waits for somebody to look. Honest mail has no such header.
+fn unseen(case: &Case<'_>, by: Option<PolicyRef>) -> RuleAnswer {
+    if !case.who.header_from.iter().any(|author| UnseenAuthors::of(author).is_some()) {
+        return RuleAnswer::NotMine;
     }
-    let decides = |reason| Decision::new(reason, CheckName::Spoofing).by(guard.by);
-    RuleAnswer::Decides(match weakest {
-        // Our own records could not be read: nobody is refused for that.
-        Proof::Open => decides(Reason::AuthTemporary).with_detail(LATER),
-        Proof::Unseen => decides(Reason::HoldAuthentication),
-        Proof::Given | Proof::Missing => return RuleAnswer::NotMine,
+    let decision = Decision::new(Reason::HoldAuthentication, CheckName::Spoofing);
+    RuleAnswer::Decides(match by {
+        Some(by) => decision.by(by),
+        None => decision,
     })
 }
 
@@ -244,6 +242,42 @@ impl<'a> Guard<'a> {
 
     fn refuses(&self, reason: Reason) -> RuleAnswer {
         RuleAnswer::Decides(Decision::new(reason, CheckName::Spoofing).by(self.by))
+    }
+
+    /// What follows from who is claimed to have written the message.
+    fn claimed(&self, case: &Case<'_>) -> RuleAnswer {
+        let sender = self.sender(case).map(|domain| (Reason::SpoofingEnvelope, domain));
+        let authors = self.authors(case).into_iter().map(|domain| (Reason::SpoofingHeader, domain));
+        let claimed: Vec<(Reason, String)> = sender.into_iter().chain(authors).collect();
+        if !claimed.is_empty() && self.passes_authenticated {
+            // Of an author, SPF was perhaps not asked at RCPT by anybody else.
+            for (check, need) in
+                [(CheckName::Spf, Need::Spf), (CheckName::Dkim, Need::Authentication)]
+            {
+                if case.evidence.latest(check).is_none() {
+                    return RuleAnswer::Needs(need);
+                }
+            }
+        }
+        let mut weakest = Proof::Given;
+        for (reason, domain) in claimed {
+            match self.passes_authenticated.then(|| proof(case.evidence, &domain)) {
+                Some(Proof::Missing) | None => return self.refuses(reason),
+                Some(proof) => weakest = weakest.min(proof),
+            }
+        }
+        self.given(weakest)
+    }
+
+    /// What follows from a proof that is not missing.
+    fn given(&self, proof: Proof) -> RuleAnswer {
+        let decides = |reason| Decision::new(reason, CheckName::Spoofing).by(self.by);
+        RuleAnswer::Decides(match proof {
+            // Our own records could not be read: nobody is refused for that.
+            Proof::Open => decides(Reason::AuthTemporary).with_detail(LATER),
+            Proof::Unseen => decides(Reason::HoldAuthentication),
+            Proof::Given | Proof::Missing => return RuleAnswer::NotMine,
+        })
     }
 
     /// The domain of the envelope sender, if the policy is about it.

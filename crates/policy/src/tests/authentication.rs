@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use types::definition::{AuthenticationAction, DnsAuthenticationDefinition};
+use types::message::UnseenAuthors;
 
 use super::*;
 
@@ -237,6 +238,30 @@ fn mail_in_our_name_whose_signature_is_not_looked_at_waits_for_somebody() {
         &author("dkim neutral corp.example unseen"),
         refused,
     );
+}
+
+/// Who hides an author behind more than is read of a header is not believed.
+#[test]
+fn authors_whom_nobody_has_looked_at_wait_for_somebody() {
+    let guard = "#1 guard from internal both";
+    let nobody = "hold hold.authentication";
+    for (lines, author, expected) in [
+        (guard, "", nobody.to_owned()),
+        (guard, "author ann@x.example dmarc pass", nobody.to_owned()),
+        ("", "author ann@x.example", nobody.to_owned()),
+        ("#1 permit from x@service.example", "", format!("{nobody} permitted by #1")),
+        (guard, "author bob@corp.example dkim pass corp.example", format!("{nobody} by #1")),
+        (guard, "author bob@corp.example", "reject spoofing.header by #1".to_owned()),
+        ("#1 no_guard from x@service.example", "", "proceed".to_owned()),
+    ] {
+        let line = format!("<x@service.example> to <cid@corp.example> retry unauthored {author}");
+        for unseen in UnseenAuthors::ALL {
+            let mut mail = mail(&line);
+            mail.header.push(unseen.mailbox().address);
+            let (ruling, _) = mail.decide(&compile(objects(lines)));
+            assert_eq!(show(&ruling), expected, "{lines}; {line}");
+        }
+    }
 }
 
 /// The same for the policy of a stranger: what would be refused is held.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use checks::NamedBy;
+use smtp::Malformed;
 use smtp::policy_delegation::{DEFERRED_CODE, PolicyAdvice};
 use store::Acceptance;
 use types::finding::TripletState;
@@ -18,6 +19,7 @@ use crate::desk::{Desk, not_stored, unavailable_reply};
 use crate::engine::Engine;
 use crate::host_name::HostName;
 use crate::judge::judge;
+use crate::mistake::malformed_address;
 
 impl Desk {
     /// A desk for the session of another server, with what that server knows
@@ -68,6 +70,24 @@ impl Desk {
             (Verdict::Defer(decision) | Verdict::Reject(decision), AdviceMode::Enforce) => {
                 self.advise_against(open, Outcome::refused(decision))
             }
+        }
+    }
+
+    /// Refuses a sender that is no address, as a session of ours does: whoever
+    /// writes one gets past no policy by it.
+    pub(super) async fn advise_on_malformed(
+        &mut self,
+        malformed: &Malformed,
+        recipient: ForwardPath,
+        mode: AdviceMode,
+    ) -> PolicyAdvice {
+        self.visit.reverse_path = None;
+        let attempt = self.next_attempt();
+        let open = self.opened(attempt, Some(recipient), Stage::Mail);
+        let decision = malformed_address(Reason::SenderMalformed, malformed);
+        match mode {
+            AdviceMode::Observe => self.would_refuse(open, decision).await,
+            AdviceMode::Enforce => self.advise_against(open, Outcome::refused(decision)),
         }
     }
 

@@ -128,9 +128,17 @@ impl Asked {
             None => Desk::asked_by_server(Arc::clone(&self.engine), self.client(&request)),
         };
         let (_, desk) = self.desk.insert((request.instance, desk));
-        desk.told_of(request.reverse_path, request.declared_size);
+        let mode = self.counter.mode;
         // On the heap, as an answer in the making is large.
-        Box::pin(desk.advise(request.recipient, self.counter.mode)).await
+        match request.reverse_path {
+            Ok(reverse_path) => {
+                desk.told_of(reverse_path, request.declared_size);
+                Box::pin(desk.advise(request.recipient, mode)).await
+            }
+            Err(malformed) => {
+                Box::pin(desk.advise_on_malformed(&malformed, request.recipient, mode)).await
+            }
+        }
     }
 
     fn client(&self, request: &RecipientRequest) -> ClientFacts {

@@ -8,6 +8,11 @@ pub const HEADER_OCTETS_MAX: usize = 1024 * 1024;
 /// Most fields that are looked at.
 pub const FIELDS_MAX: usize = 5_000;
 
+/// Most octets and most fields of a header that signatures are made and
+/// verified over: each name a signature covers is searched for in all of it.
+const SIGNED_OCTETS_MAX: usize = 256 * 1024;
+const SIGNED_FIELDS_MAX: usize = 1_000;
+
 /// The header block of a message, found but not parsed.
 ///
 /// Lines end in CRLF; a lone LF is taken as a line end too, because what the
@@ -53,6 +58,12 @@ impl<'a> HeaderBlock<'a> {
     /// The same for a caller that has counted the fields anyway.
     pub(crate) fn is_cut_at(&self, fields: usize) -> bool {
         self.cut || fields == FIELDS_MAX
+    }
+
+    /// Whether it is larger than what signatures are made and verified over,
+    /// 256 KiB or 1,000 fields.
+    pub fn is_too_large_for_signatures(&self) -> bool {
+        self.octets.len() > SIGNED_OCTETS_MAX || self.fields().nth(SIGNED_FIELDS_MAX).is_some()
     }
 
     /// The fields in order, at most [`FIELDS_MAX`].

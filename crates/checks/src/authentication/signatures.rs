@@ -27,9 +27,6 @@ const KEYS_MAX: usize = 24;
 /// Longest signature field that is looked at, in octets: each name in it is
 /// searched for in the whole header.
 const SIGNATURE_OCTETS_MAX: usize = 4 * 1024;
-/// Longest header that is looked at, in octets, and most fields in it.
-const HEADER_OCTETS_MAX: usize = 256 * 1024;
-const FIELDS_MAX: usize = 1_000;
 
 /// A message as far as its signatures go.
 pub(crate) struct Signed<'a> {
@@ -58,9 +55,7 @@ impl<'a> Signed<'a> {
             true => None,
             false => arrived.body_hashes(),
         };
-        let large = (!arrived.is_whole() && body.is_none())
-            || header.octets().len() > HEADER_OCTETS_MAX
-            || header.fields().nth(FIELDS_MAX).is_some();
+        let large = (!arrived.is_whole() && body.is_none()) || header.is_too_large_for_signatures();
         // Programs do not agree where such a header ends, so what is shown to
         // people need not be what was signed, whichever way we read it.
         let is_ambiguous = || !header.is_all_fields();

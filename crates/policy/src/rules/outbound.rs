@@ -11,7 +11,9 @@ use crate::decide::Case;
 /// domains or with the null reverse-path alone. No policy can change either:
 /// it is what keeps the gateway from being an open relay, even where a listed
 /// network has a machine that is not ours any more, and it keeps whoever has
-/// stolen a submitter's password to that submitter's senders.
+/// stolen a submitter's password to that submitter's envelope senders and the
+/// null one. Authors are not looked at: one that is not the signing domain's
+/// leaves without a signature.
 pub(crate) fn outbound_relay_control(case: &mut Case<'_>) -> RuleAnswer {
     let (listed, offers_auth) = match case.evidence.latest(CheckName::Outbound) {
         Some(&Observed::Outbound { listed, offers_auth }) => (listed, offers_auth),

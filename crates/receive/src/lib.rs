@@ -42,4 +42,4 @@ pub use expiry::write_expired;
 pub use listener::{Door, DoorRole, Listener, ListenerSettings, counted, welcome};
 pub use submission::{Proof, Renewed, Submitters};
 pub use tally::{TLS_VERSIONS, Tally, TallySnapshot};
-pub use tls::{Tls, TlsError, TlsFiles, self_signed};
+pub use tls::{ReadTls, Tls, TlsError, TlsFiles, self_signed};

@@ -72,6 +72,9 @@ pub struct Tls {
     clients: ArcSwap<Authorities>,
 }
 
+/// Certificate and key that were read and fit each other, not yet in force.
+pub struct ReadTls(InForce);
+
 /// What one certificate of ours makes.
 struct InForce {
     /// For handshakes without a client's certificate.
@@ -99,19 +102,23 @@ impl Tls {
         Ok(Tls { certificate, clients: ArcSwap::from_pointee(Authorities::none()) })
     }
 
+    /// Reads certificate and key for [`Tls::replace`], and changes nothing yet.
+    ///
+    /// # Errors
+    /// As [`Tls::load`].
+    pub fn read(files: &TlsFiles) -> Result<ReadTls, TlsError> {
+        in_force(files).map(ReadTls)
+    }
+
     /// Says whose certificates of clients count from now on; nobody's until
     /// then.
     pub fn trust(&self, authorities: Authorities) {
         self.clients.store(Arc::new(authorities));
     }
 
-    /// Reads certificate and key again; new handshakes use them.
-    ///
-    /// # Errors
-    /// As [`Tls::load`]; the old certificate stays in force.
-    pub fn reload(&self, files: &TlsFiles) -> Result<(), TlsError> {
-        self.certificate.store(Arc::new(in_force(files)?));
-        Ok(())
+    /// Puts certificate and key into force; new handshakes use them.
+    pub fn replace(&self, ReadTls(read): ReadTls) {
+        self.certificate.store(Arc::new(read));
     }
 
     /// What is in force now, for one handshake without a client's certificate.
@@ -251,7 +258,7 @@ mod tests {
         let made = fs::read(&files.certificate).unwrap();
         assert_eq!(self_signed(folder.path(), "mx.corp.example").unwrap(), files);
         assert_eq!(fs::read(&files.certificate).unwrap(), made);
-        Tls::load(&files).unwrap().reload(&files).unwrap();
+        Tls::load(&files).unwrap().replace(Tls::read(&files).unwrap());
     }
 
     #[test]
@@ -268,7 +275,8 @@ mod tests {
         let files = self_signed(folder.path(), "mx.corp.example").unwrap();
         let tls = Tls::load(&files).unwrap();
         fs::write(&files.key, "no key").unwrap();
-        let error = tls.reload(&files).unwrap_err().to_string();
+        let Err(error) = Tls::read(&files) else { panic!("a damaged key was taken") };
+        let error = error.to_string();
         assert!(error.contains("self-signed.key"), "{error}");
         tls.handshake(false);
         tls.handshake(true);

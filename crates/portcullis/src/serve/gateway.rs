@@ -390,7 +390,7 @@ fn resolver_of(settings: &Settings) -> Result<Arc<dyn Resolver>, String> {
 }
 
 /// Applies the policy file, if there is one.
-pub(super) fn apply_policy_file(
+fn apply_policy_file(
     settings: &Settings,
     policies: &Policies,
     log: &Log,
@@ -398,9 +398,14 @@ pub(super) fn apply_policy_file(
 ) -> Result<(), String> {
     let Some(path) = &settings.server.policy_file else { return Ok(()) };
     if let Some(version) = policies.apply_file(path, now)? {
-        log.say(&Message::PolicyFileApplied { path: path.display().to_string(), version });
+        tell_applied(path, version, log);
     }
     Ok(())
+}
+
+/// Says which version the policy file made.
+pub(super) fn tell_applied(path: &Path, version: u64, log: &Log) {
+    log.say(&Message::PolicyFileApplied { path: path.display().to_string(), version });
 }
 
 /// Says so if notably fewer connections can be taken than the settings want.

@@ -69,30 +69,61 @@ impl Policies {
     /// stored; everything stays as it was.
     pub(super) fn apply_file(&self, path: &Path, now: Timestamp) -> Result<Option<u64>, String> {
         let document = read_document(path)?;
+        let Some(version) = self.store_file(path, document, now)? else { return Ok(None) };
+        self.activate(version, Activation::Everything)?;
+        Ok(Some(version))
+    }
+
+    /// Puts new settings into force below the stored policies, and in the same
+    /// moment what the policy file of these settings says, if there is one. What
+    /// they need is put there by `first`, once nothing can fail any more; it
+    /// must make no version, which would wait for this. Gives the version that
+    /// the file made, if it made one.
+    ///
+    /// # Errors
+    /// The file cannot be read or has a mistake, or the store fails; what was
+    /// in force stays in force, and `first` is not called.
+    pub(super) fn rebase(
+        &self,
+        base: BasePolicies,
+        (file, now): (Option<&Path>, Timestamp),
+        first: impl FnOnce(),
+    ) -> Result<Option<u64>, String> {
+        let document =
+            file.map(|path| Ok::<_, String>((path, read_document(path)?))).transpose()?;
+        let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = match document {
+            Some((path, document)) => self.store_file(path, document, now)?,
+            None => None,
+        };
+        let (set, _) =
+            compile(&*self.state, &base, &self.log).map_err(|problem| match applied {
+                // It was stored, and a refusal must not hide that.
+                Some(version) => format!(
+                    "{problem}; the policy file is stored as version {version}, which comes into \
+                     force with the next reload or change"
+                ),
+                None => problem,
+            })?;
+        first();
+        self.base.store(Arc::new(base));
+        self.in_force.store(Arc::new(set));
+        Ok(applied)
+    }
+
+    /// Stores what the policy file says, and puts nothing into force. Gives the
+    /// version if anything changed.
+    fn store_file(
+        &self,
+        path: &Path,
+        document: Document,
+        now: Timestamp,
+    ) -> Result<Option<u64>, String> {
         let before = self.state.version().map_err(|error| error.to_string())?;
         let who = author(&format!("applied {}", path.display()), now);
         let changed =
             self.state.apply_file(&who, stored(document)).map_err(|error| error.to_string())?;
-        if changed.version == before {
-            return Ok(None);
-        }
-        self.activate(changed.version, Activation::Everything)?;
-        Ok(Some(changed.version))
-    }
-
-    /// Puts new settings into force below the stored policies. What they need
-    /// is put there by `first`, once nothing can fail any more; it must make no
-    /// version, which would wait for this.
-    ///
-    /// # Errors
-    /// The store cannot be read; the old ones stay, and `first` is not called.
-    pub(super) fn rebase(&self, base: BasePolicies, first: impl FnOnce()) -> Result<(), String> {
-        let _one = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let (set, _) = compile(&*self.state, &base, &self.log)?;
-        first();
-        self.base.store(Arc::new(base));
-        self.in_force.store(Arc::new(set));
-        Ok(())
+        Ok((changed.version != before).then_some(changed.version))
     }
 }
 

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use center::RecipientBook;
+use receive::{ReadTls, Tls};
 
-use super::gateway::{Gateway, apply_policy_file, certificate, tell_lowered};
+use super::gateway::{Gateway, certificate, tell_applied, tell_lowered};
 use super::inspect::{self, directories, whole};
 use super::{convert, open_files, running::Addresses};
-use crate::settings::{FoundValues, Loaded, Problem, Severity, show};
+use crate::settings::{FoundValues, Loaded, Problem, Settings, Severity, show};
 use crate::telemetry::Message;
 
 /// Beginnings of the keys that are read at the start only.
@@ -75,20 +76,21 @@ pub(super) fn reload(
     let synced = super::directories::directories(settings)?;
     let lists = super::lists::all(settings)?;
     let clients = convert::client_authorities(settings)?;
+    let certificates = Certificates::read(gateway, settings)?;
     let base = convert::base_policies(settings);
-    // From here on things change. What can fail for a reason of its own, such as
-    // a locked database, comes first, so that nothing else has changed by then.
-    apply_policy_file(settings, &gateway.policies, &gateway.log, now)?;
+    let file = settings.server.policy_file.as_deref();
+    // The database may be locked, so this is the last that can fail, and all
+    // that it changes it changes after that. A domain that is to ask its
+    // directory must find it.
+    let first = || gateway.recipients.directories().replace(synced, directories);
+    let applied = gateway.policies.rebase(base, (file, now), first)?;
+    if let (Some(path), Some(version)) = (file, applied) {
+        tell_applied(path, version, &gateway.log);
+    }
+    certificates.put(gateway);
     if let Some(tls) = &gateway.tls {
-        tls.reload(&certificate(settings)?).map_err(|error| whole(&error))?;
         tls.trust(clients);
     }
-    if let (Some(tls), Some(files)) = (&gateway.http_tls, super::accounts::files(settings)) {
-        tls.reload(&files).map_err(|error| whole(&error))?;
-    }
-    // A domain that is to ask its directory must find it.
-    let first = || gateway.recipients.directories().replace(synced, directories);
-    gateway.policies.rebase(base, first)?;
     gateway.recipients.directories().let_groups_go();
     gateway.recipients.begin();
     super::kept::tell_waiting(&gateway.recipients.domains(), &gateway.log);
@@ -113,6 +115,35 @@ pub(super) fn reload(
         gateway.log.say(&Message::RestartNeeded { key: key.clone() });
     }
     Ok(waiting)
+}
+
+/// The certificates of the new settings, read while nothing has changed yet.
+struct Certificates {
+    smtp: Option<ReadTls>,
+    http: Option<ReadTls>,
+}
+
+impl Certificates {
+    /// Reads them for the doors that are encrypted now.
+    ///
+    /// # Errors
+    /// A file cannot be used. A sentence for the operator.
+    fn read(gateway: &Gateway, settings: &Settings) -> Result<Certificates, String> {
+        let read = |files| Tls::read(&files).map_err(|error| whole(&error));
+        let of_smtp = gateway.tls.as_ref().map(|_| certificate(settings)).transpose()?;
+        let of_http = gateway.http_tls.as_ref().and_then(|_| super::accounts::files(settings));
+        let (smtp, http) = (of_smtp.map(read).transpose()?, of_http.map(read).transpose()?);
+        Ok(Certificates { smtp, http })
+    }
+
+    /// Puts them into force.
+    fn put(self, gateway: &Gateway) {
+        for (tls, read) in [(&gateway.tls, self.smtp), (&gateway.http_tls, self.http)] {
+            if let (Some(tls), Some(read)) = (tls, read) {
+                tls.replace(read);
+            }
+        }
+    }
 }
 
 /// The setting that the open-files limit can lower.

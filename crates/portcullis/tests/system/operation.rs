@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::client::Client;
-use crate::gateway::{BOB, Gateway, PERMITTED};
+use crate::gateway::{BOB, Gateway, PERMITTED, STRANGER};
 use crate::sink::Sink;
 use crate::waiting::{free_port, wait_for};
 
@@ -64,6 +64,32 @@ fn a_reload_takes_new_recipients_and_refuses_a_bad_file() {
     let status = gateway.ask(&["status"]);
     assert!(status.out.contains("warn settings"), "{}", status.out);
     assert_eq!(status.code, 0, "mail is taken all the same");
+}
+
+/// A policy file that is in order beside a certificate that is not.
+#[test]
+fn a_reload_that_is_refused_leaves_the_policies_alone_too() {
+    let gateway = Gateway::before(&Sink::start(), "").start();
+    let key = gateway.data().join("tls/self-signed.key");
+    let in_order = std::fs::read(&key).unwrap();
+    let permitted = "[[group]]\nname = \"Permitted Senders\"\nmembers = [\"stranger.example\"]\n";
+    gateway.write("policy.toml", permitted);
+    std::fs::write(&key, "not a key").unwrap();
+    let version = || gateway.log().matches("\"policy_file_applied\"").count();
+    assert_eq!(version(), 1, "at the start");
+
+    assert_ne!(gateway.ask(&["reload"]).code, 0);
+    let mut client = Client::hello(gateway.smtp).unwrap();
+    assert_eq!(client.deliver(STRANGER, BOB, LETTER).unwrap().code, 451, "nobody permits it");
+    assert_eq!(client.deliver(PERMITTED, BOB, LETTER).unwrap().code, 250, "as before");
+    assert_eq!(version(), 1, "nothing is stored either");
+
+    std::fs::write(&key, in_order).unwrap();
+    let said = gateway.ask(&["reload"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let carla = "carla@corp.example";
+    assert_eq!(client.deliver(STRANGER, carla, LETTER).unwrap().code, 250);
+    assert_eq!(version(), 2);
 }
 
 #[test]

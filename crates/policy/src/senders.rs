@@ -1,7 +1,10 @@
 //! The managed senders of all recipients: found by recipient and sender,
 //! under a hundred octets an entry, changed without compiling all anew.
 
+mod changes;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -11,6 +14,7 @@ use types::{PolicyId, Timestamp};
 use crate::hashing::FastMap;
 use crate::objects::SenderChange;
 use crate::patterns::{Basis, Rank, domain_spellings, rank_of, sender_spelling, spellings};
+use changes::{ChangedList, Changes};
 use table::{Kinds, List, SenderTable};
 
 /// The compiled table, and above it the changes since it was compiled.
@@ -19,50 +23,6 @@ pub(crate) struct SenderIndex {
     table: Arc<SenderTable>,
     changes: Arc<Changes>,
     len: usize,
-}
-
-/// By recipient: what became of its senders since the table was compiled;
-/// nothing where an entry was removed.
-type Changes = FastMap<Box<str>, ChangedList>;
-
-/// Of one recipient: each changed sender, and what is in use among them.
-#[derive(Clone, Debug, Default)]
-struct ChangedList {
-    senders: Vec<Changed>,
-    kinds: Kinds,
-}
-
-impl ChangedList {
-    fn put(&mut self, changed: Changed) {
-        match self.senders.iter_mut().find(|known| known.is(changed.named())) {
-            Some(known) => *known = changed,
-            None => self.senders.push(changed),
-        }
-        self.kinds = Kinds::default();
-        for changed in &self.senders {
-            if let Some(facts) = changed.facts {
-                self.kinds.add(changed.named(), facts);
-            }
-        }
-    }
-}
-
-/// A changed sender, and its entry unless removed.
-#[derive(Clone, Debug)]
-struct Changed {
-    basis: Basis,
-    spelling: Box<str>,
-    facts: Option<Facts>,
-}
-
-impl Changed {
-    fn named(&self) -> Named<'_> {
-        Named::stored(self.basis, &self.spelling)
-    }
-
-    fn is(&self, named: Named<'_>) -> bool {
-        self.basis == named.basis && *self.spelling == *named.spelling
-    }
 }
 
 /// Whom an entry names, as it is looked up.
@@ -78,11 +38,6 @@ impl<'a> Named<'a> {
         Named { basis, spelling, rank: rank_of(spelling) }
     }
 }
-
-/// Recipients with changes after which the table is compiled anew: copying
-/// so many takes well under a millisecond, and a million entries are not
-/// compiled for each change.
-const CHANGED_RECIPIENTS_MAX: usize = 2_048;
 
 /// What a decision needs to know of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +117,7 @@ impl SenderIndex {
         for change in changes {
             next.change(change);
         }
-        if next.changes.len() > CHANGED_RECIPIENTS_MAX { next.merged() } else { next }
+        if next.changes.are_many() { next.merged() } else { next }
     }
 
     fn change(&mut self, change: &SenderChange) {
@@ -174,8 +129,7 @@ impl SenderIndex {
         let named = Named { basis, spelling: &spelling, rank };
         let before = self.holds(recipient.key(), named);
         self.len = self.len - usize::from(before) + usize::from(facts.is_some());
-        let list = Arc::make_mut(&mut self.changes).entry(recipient.key().into()).or_default();
-        list.put(Changed { basis, spelling: spelling.into(), facts });
+        Arc::make_mut(&mut self.changes).put(recipient.key(), named, facts);
     }
 
     /// The same entries in a table without changes above it.
@@ -184,16 +138,12 @@ impl SenderIndex {
         for (entry, spelling) in self.table.entries() {
             let recipient = self.table.recipients.text(entry.recipient);
             let named = Named::stored(entry.basis(), spelling);
-            if changed(self.changes_of(recipient), named).is_none() {
+            if changed(self.changes.list(recipient), named).is_none() {
                 table.add(recipient, named, entry.facts());
             }
         }
-        for (recipient, list) in self.changes.iter() {
-            for changed in &list.senders {
-                if let Some(facts) = changed.facts {
-                    table.add(recipient, changed.named(), facts);
-                }
-            }
+        for (recipient, named, facts) in self.changes.entries() {
+            table.add(recipient, named, facts);
         }
         SenderIndex::from_table(table)
     }
@@ -213,19 +163,15 @@ impl SenderIndex {
         SenderList {
             table: &self.table,
             compiled: self.table.list(recipient),
-            changes: self.changes_of(recipient),
+            changes: self.changes.list(recipient),
         }
     }
 
     fn holds(&self, recipient: &str, named: Named<'_>) -> bool {
-        match changed(self.changes_of(recipient), named) {
+        match changed(self.changes.list(recipient), named) {
             Some(changed) => changed.is_some(),
             None => self.table.holds(recipient, named),
         }
-    }
-
-    fn changes_of(&self, recipient: &str) -> Option<&ChangedList> {
-        if self.changes.is_empty() { None } else { self.changes.get(recipient) }
     }
 }
 
@@ -263,17 +209,16 @@ impl<'a> SenderList<'a> {
     /// disabled, but one that has ended, or that a change since the last
     /// compilation has replaced, included.
     pub(crate) fn names_signatures(self) -> bool {
-        self.any(Kinds::has_signatures)
+        self.any(Kinds::has_signatures, ChangedList::has_signatures)
     }
 
     /// Whether an entry counts for authenticated mail alone, likewise.
     pub(crate) fn wants_proof(self) -> bool {
-        self.any(Kinds::has_authenticated_only)
+        self.any(Kinds::has_authenticated_only, ChangedList::has_authenticated_only)
     }
 
-    fn any(self, has: impl Fn(Kinds) -> bool) -> bool {
-        self.compiled.is_some_and(|(_, kinds)| has(kinds))
-            || self.changes.is_some_and(|list| has(list.kinds))
+    fn any(self, compiled: fn(Kinds) -> bool, changed: fn(&ChangedList) -> bool) -> bool {
+        self.compiled.is_some_and(|(_, kinds)| compiled(kinds)) || self.changes.is_some_and(changed)
     }
 
     fn is_empty(self) -> bool {
@@ -303,5 +248,5 @@ impl<'a> SenderList<'a> {
 
 /// What became of one sender in a list, if anything.
 fn changed(changes: Option<&ChangedList>, named: Named<'_>) -> Option<Option<Facts>> {
-    changes?.senders.iter().find(|changed| changed.is(named)).map(|changed| changed.facts)
+    changes?.entry(named)
 }

@@ -18,9 +18,14 @@ impl EventIndex {
     /// Drops segments whose newest row is older than `before`, damaged ones
     /// included, but for the life-lines of `queued`. Returns the rows dropped.
     ///
+    /// What can go as a whole goes first, and nothing that fails keeps the
+    /// others: on a full disk nothing can be carried over, and only what goes
+    /// makes room.
+    ///
     /// # Errors
-    /// A file cannot be removed; its rows are no longer found all the same.
-    /// Or what is to stay cannot be written: then its segment stays whole.
+    /// The first of these. A file cannot be removed; its rows are no longer
+    /// found all the same. Or what is to stay cannot be written: then its
+    /// segment stays whole.
     pub fn drop_before(
         &self,
         before: Timestamp,
@@ -29,23 +34,31 @@ impl EventIndex {
         let _one_at_a_time = self.housekeep();
         let segments = Arc::clone(&self.read().segments);
         let is_old = |segment: &&Arc<Segment>| segment.name.newest < before.as_millis();
-        let mut dropped = 0;
-        for old in segments.iter().filter(is_old) {
-            let staying = rows_of(old, queued);
-            if staying.len() == old.rows() {
-                continue;
+        let old = segments.iter().filter(is_old).map(|old| (old, rows_of(old, queued)));
+        let (whole, parted): (Vec<_>, Vec<_>) = old.partition(|(_, staying)| staying.is_empty());
+        let parted = parted.into_iter().filter(|(old, staying)| staying.len() < old.rows());
+        let (mut dropped, mut failed) = (0, None);
+        for (old, staying) in whole.into_iter().chain(parted) {
+            match self.drop_but(old, &staying) {
+                Ok(rows) => dropped += rows,
+                Err(error) => failed = failed.or(Some(error)),
             }
-            let carried = seal::carry(self.disk.as_ref(), &self.folder, old, &staying)?;
-            dropped += old.name.rows - carried.as_ref().map_or(0, |carried| carried.name.rows);
-            {
-                let mut rows = self.write();
-                let kept = Arc::make_mut(&mut rows.segments);
-                kept.retain(|segment| !Arc::ptr_eq(segment, old));
-                kept.extend(carried);
-            }
-            self.remove(Path::new(&old.name.to_string()))?;
         }
-        self.drop_damaged(before)?;
+        let damaged = self.drop_damaged(before);
+        failed.map_or(damaged, Err).map(|()| dropped)
+    }
+
+    /// Drops a segment but for these rows; gives how many went.
+    fn drop_but(&self, old: &Arc<Segment>, staying: &[usize]) -> Result<u64, StoreError> {
+        let carried = seal::carry(self.disk.as_ref(), &self.folder, old, staying)?;
+        let dropped = old.name.rows - carried.as_ref().map_or(0, |carried| carried.name.rows);
+        {
+            let mut rows = self.write();
+            let kept = Arc::make_mut(&mut rows.segments);
+            kept.retain(|segment| !Arc::ptr_eq(segment, old));
+            kept.extend(carried);
+        }
+        self.remove(Path::new(&old.name.to_string()))?;
         Ok(dropped)
     }
 
@@ -56,7 +69,9 @@ impl EventIndex {
             files.extend(old.then(|| damaged.file.clone()));
             !old
         });
-        files.iter().try_for_each(|file| self.remove(Path::new(file)))
+        let removed = files.iter().map(|file| self.remove(Path::new(file)));
+        // All of them, and not those up to the first that fails.
+        removed.fold(Ok(()), Result::and)
     }
 
     fn remove(&self, file: &Path) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::contract::StoreError;
 
@@ -72,20 +72,36 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
 
 /// Brings the tables to the present format, one step after the other.
 fn renew(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 =
+    // Most of the time there is nothing to do, and nobody is to wait for it.
+    while format(connection)? < FORMAT {
+        // After an upgrade the server and the command line can both be here.
+        // Only who holds the database may say which step is next.
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(refused)?;
+        let found = format(&transaction)?;
+        if let Some(step) = STEPS.get(found as usize) {
+            transaction.execute_batch(step).map_err(refused)?;
+            transaction.pragma_update(None, "user_version", found + 1).map_err(refused)?;
+        }
+        transaction.commit().map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// The format of the tables.
+///
+/// # Errors
+/// The database cannot be read, or a newer program wrote it.
+fn format(connection: &Connection) -> Result<u32, StoreError> {
+    let found =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(refused)?;
     if found > FORMAT {
         return Err(StoreError::Database(format!(
             "its format {found} is newer than this program, which knows {FORMAT}"
         )));
     }
-    for (step, to) in STEPS.iter().zip(1..).skip(found as usize) {
-        let transaction = connection.transaction().map_err(refused)?;
-        transaction.execute_batch(step).map_err(refused)?;
-        transaction.pragma_update(None, "user_version", to).map_err(refused)?;
-        transaction.commit().map_err(refused)?;
-    }
-    Ok(())
+    Ok(found)
 }
 
 /// What a refusal of the database is to us.
@@ -93,5 +109,35 @@ pub(super) fn refused(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
         _ => StoreError::Database(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Server and command line after an upgrade: both see the old format, and
+    /// one of them is quicker.
+    #[test]
+    fn a_step_that_another_process_has_done_meanwhile_is_not_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (last, before) = STEPS.split_last().unwrap();
+        let quicker = Connection::open(&path).unwrap();
+        quicker.pragma_update(None, "journal_mode", "WAL").unwrap();
+        before.iter().for_each(|step| quicker.execute_batch(step).unwrap());
+        quicker.pragma_update(None, "user_version", FORMAT - 1).unwrap();
+        quicker.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let slower = std::thread::spawn({
+            let path = path.clone();
+            move || open(&path).map(drop)
+        });
+        // Long enough for the other to have seen the old format.
+        std::thread::sleep(BUSY / 4);
+        quicker.execute_batch(last).unwrap();
+        quicker.pragma_update(None, "user_version", FORMAT).unwrap();
+        quicker.execute_batch("COMMIT").unwrap();
+        slower.join().unwrap().unwrap();
+        assert_eq!(format(&quicker).unwrap(), FORMAT);
     }
 }

@@ -2,7 +2,7 @@
 //! longer, and every session would wait for an answer that says nothing.
 //!
 //! Several refusals in a row begin a pause; after it one question is asked for
-//! all, and the next pause is twice as long unless that is answered. Of
+//! all, and if that is refused the next pause is twice as long. Of
 //! several resolvers often one alone is refused: then answers come between,
 //! and there is no pause.
 
@@ -35,24 +35,51 @@ struct Course {
     length: Option<Duration>,
 }
 
+/// The right to ask one question.
+///
+/// The one after a pause can be given up with the session that asked it, and a
+/// list can be silent. Then nobody knows whether it still refuses us, and
+/// nobody is to wait for as long as if it did: dropped with neither a refusal
+/// nor an answer noted, the turn is somebody else's at once.
+#[derive(Debug)]
+#[must_use = "dropped, it is somebody else's"]
+pub(super) struct Turn<'a> {
+    pause: &'a Pause,
+    /// After a pause: the end it had, and the one it has while this is asked.
+    taken: Option<(i64, i64)>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some((before, meanwhile)) = self.taken {
+            // Whatever was noted has set another end.
+            self.pause.swap(meanwhile, before);
+        }
+    }
+}
+
 impl Pause {
-    /// Whether whoever has a question may ask it now. After a pause one may;
-    /// the others wait for what that one hears.
-    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+    /// The turn of whoever has a question, to be kept until the answer is
+    /// noted; nothing if it may not be asked now. After a pause there is one
+    /// turn; the others wait for what that one hears.
+    pub(super) fn turn(&self, now: Timestamp) -> Option<Turn<'_>> {
         let until = self.until_ms.load(Ordering::Relaxed);
         if until == 0 {
-            return true;
+            return Some(Turn { pause: self, taken: None });
         }
         if now.as_millis() < until {
-            return false;
+            return None;
         }
         let length = self.course().length.unwrap_or(FIRST);
         // A millisecond earlier than from now on, so that this question stands
         // behind [`Self::asked_last`] and its refusal counts.
         let next = (now + length).as_millis().saturating_sub(1);
-        let took =
-            self.until_ms.compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed);
-        took.is_ok()
+        self.swap(until, next).then_some(Turn { pause: self, taken: Some((until, next)) })
+    }
+
+    /// Has another end of the pause if it is still the one that is known.
+    fn swap(&self, known: i64, next: i64) -> bool {
+        self.until_ms.compare_exchange(known, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Notes that the list refused us. `asked` is when it was asked: refusals
@@ -112,20 +139,23 @@ mod tests {
     fn the_pause_doubles_up_to_an_hour_and_one_asks_after_each() {
         let pause = Pause::default();
         refused(&pause, 2, 0);
-        assert!(pause.may_ask(at(0)), "two are no habit");
+        assert!(pause.turn(at(0)).is_some(), "two are no habit");
         refused(&pause, 1, 0);
         let mut now = 0;
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
             let end = now + minutes * 60;
             assert_eq!(pause.until(at(now)), Some(at(end)), "{minutes} min");
-            assert!(!pause.may_ask(at(end - 1)));
-            assert!(pause.may_ask(at(end)), "one asks");
-            assert!(!pause.may_ask(at(end)), "and the others do not");
+            assert!(pause.turn(at(end - 1)).is_none());
+            let turn = pause.turn(at(end)).expect("one asks");
+            assert!(pause.turn(at(end)).is_none(), "and the others do not");
             refused(&pause, 1, end);
+            drop(turn);
             now = end;
         }
+        let turn = pause.turn(at(now + 3_600));
         pause.answered();
-        assert!(pause.may_ask(at(now)) && pause.until(at(now)).is_none());
+        drop(turn);
+        assert!(pause.turn(at(now)).is_some() && pause.until(at(now)).is_none());
         refused(&pause, 3, now);
         assert_eq!(pause.until(at(now)), Some(at(now + 60)), "it begins anew");
     }
@@ -146,15 +176,20 @@ mod tests {
         for second in 0..100 {
             refused(&pause, 2, second);
             pause.answered();
-            assert!(pause.may_ask(at(second)));
+            assert!(pause.turn(at(second)).is_some());
         }
     }
 
     #[test]
-    fn who_asked_and_heard_nothing_leaves_a_pause_behind() {
+    fn who_asked_and_heard_nothing_leaves_the_turn_to_the_next() {
         let pause = Pause::default();
         refused(&pause, 3, 0);
-        assert!(pause.may_ask(at(60)));
-        assert!(!pause.may_ask(at(119)) && pause.may_ask(at(120)));
+        let turn = pause.turn(at(60)).expect("the pause is over");
+        assert!(pause.turn(at(61)).is_none(), "one at a time");
+        drop(turn);
+        let turn = pause.turn(at(61)).expect("nobody knows more than before");
+        pause.refused(at(61), at(62));
+        drop(turn);
+        assert_eq!(pause.until(at(62)), Some(at(62 + 120)), "and its refusal counts");
     }
 }

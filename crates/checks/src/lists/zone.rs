@@ -24,11 +24,11 @@ impl Lists {
     ) -> ListAnswer {
         let Some(name) = key.in_zone(zone) else { return ListAnswer::NotAsked };
         let asked = self.clock.now();
-        if !list.pause.may_ask(asked) {
+        let Some(_turn) = list.pause.turn(asked) else {
             let refusing = list.counts.refusing().map(|refusing| refusing.answer);
             let answer = refusing.unwrap_or(Ipv4Addr::LOCALHOST);
             return ListAnswer::Failed(ListFailure::LeftAlone(answer));
-        }
+        };
         let timeout = self.clock.sleep(list.settings.timeout);
         let heard = OnceLock::new();
         let limited = list.permits.available_permits() == 0;

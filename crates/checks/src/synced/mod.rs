@@ -99,6 +99,12 @@ pub enum SyncError {
         /// What became of the groups of the same answer, if they are read.
         groups: Option<Box<Result<GroupsReading, GroupsProblem>>>,
     },
+    /// Somebody has asked for it, and is still waiting.
+    #[error(
+        "somebody has asked for it already, and it is being read; what comes of that is shown \
+         with the directory"
+    )]
+    BeingRead,
     /// Its settings changed meanwhile.
     #[error("its settings have changed meanwhile, so it is read again")]
     Replaced,
@@ -133,6 +139,8 @@ struct Service {
     state: Mutex<State>,
     /// Held while it is read, which is done by one at a time.
     reading: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever asked for it to be read, until it is.
+    asked: tokio::sync::Mutex<()>,
 }
 
 /// How it stands.
@@ -151,7 +159,8 @@ struct State {
 impl Service {
     fn new(settings: SyncSettings, content: Content, now: Timestamp) -> Arc<Service> {
         let state = State { content, next: now, ..State::default() };
-        Arc::new(Service { settings, state: Mutex::new(state), reading: Arc::default() })
+        let (reading, asked) = Default::default();
+        Arc::new(Service { settings, state: Mutex::new(state), reading, asked })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -271,7 +280,7 @@ impl SyncedDirectories {
         (service.settings.name.clone(), came_of_it)
     }
 
-    /// Reads one directory now.
+    /// Reads one directory now, once a reading whose time had come is done.
     ///
     /// # Errors
     /// See [`SyncError`]; what is not taken is then as it was.
@@ -279,6 +288,9 @@ impl SyncedDirectories {
         let all = self.all.load_full();
         let service = all.iter().find(|service| service.settings.name == name);
         let service = service.ok_or_else(|| SyncError::NoSuchDirectory(name.to_owned()))?;
+        // A reading can take long, and whoever waits for it keeps a thread:
+        // one of all that ask.
+        let _asked = service.asked.try_lock().map_err(|_| SyncError::BeingRead)?;
         let _reading = service.reading.lock().await;
         self.read(service, how).await
     }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::poll_immediate;
 use types::finding::RecipientAnswer;
 use types::{EmailAddress, GroupsKnown, GroupsProblem, GroupsRead, GroupsTaken, Timestamp};
 use world::ldap::{LdapEntry, LdapError, LdapServer};
@@ -306,6 +307,26 @@ async fn a_directory_that_is_slow_delays_no_other() {
     tokio::select! { biased; () = reading => {}, () = time => {} }
     assert_eq!(*told.lock().unwrap(), [("corp".to_owned(), true)]);
     assert_eq!(house.clock.now(), Timestamp::EPOCH + Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_somebody_has_asked_for_is_told_so_at_once() {
+    let house = House::new();
+    house.server.set(FILTER, people(&["ann@corp.example"]));
+    house.put(vec![settings(&["corp.example"])]);
+    // A reading whose time had come is waited for, by one.
+    let due = house.synced.due();
+    let mut first = Box::pin(house.sync(None));
+    assert!(poll_immediate(&mut first).await.is_none());
+    let at_once = poll_immediate(Box::pin(house.sync(None))).await.expect("nobody waits");
+    assert!(at_once.unwrap_err().contains("is being read"));
+    drop(due);
+    assert_eq!(first.await.unwrap().recipients, 1);
+    // Whoever gives up leaves it to the next.
+    house.server.fault("ldap://127.0.0.1", Some(LdapFault::Silent));
+    assert!(poll_immediate(Box::pin(house.sync(None))).await.is_none());
+    house.server.fault("ldap://127.0.0.1", None);
+    assert!(house.sync(None).await.is_ok());
 }
 
 #[tokio::test]

@@ -129,8 +129,8 @@ impl DirectoriesWatch {
                     self.tell_groups(&mut told, name, groups);
                 }
             }
-            // It is read again at once.
-            Err(SyncError::Replaced) => {}
+            // It is read again at once, or still read by somebody who is told.
+            Err(SyncError::Replaced | SyncError::BeingRead) => {}
             Err(error) => {
                 let problem = error.to_string();
                 if is_news(&mut told, name, &problem) {

@@ -3,16 +3,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::state::{LearningDomain, StoredRecipients};
 use types::{Domain, KnownRecipient, Timestamp};
 
-use super::KnownLimits;
+use super::ages::Ages;
+use super::{KnownLimits, STEP};
 
 /// A recipient whose mail came today already is not written again.
 const CONFIRMED_AGAIN_AFTER: Duration = Duration::from_secs(86_400);
-/// What a domain forgets at once where there is no room: a hundredth.
+/// What a domain forgets at once where there is no room: a hundredth, and not
+/// more than a step.
 const FORGOTTEN_SHARE: usize = 100;
 /// What a domain forgets at once because it is old: a thousandth.
 const AGED_SHARE: usize = 1_000;
@@ -31,7 +34,9 @@ pub(super) struct Book {
 pub(super) struct Shelf {
     /// When its learning began; nothing while nobody of it is known.
     pub(super) since: Option<Timestamp>,
-    pub(super) entries: BTreeMap<Box<str>, Entry>,
+    pub(super) entries: BTreeMap<Arc<str>, Entry>,
+    /// The same by their newest mail.
+    ages: Ages,
     pub(super) imported: usize,
     pub(super) learned: usize,
     /// When it last lost recipients for lack of room.
@@ -92,11 +97,14 @@ impl Book {
 
     fn put(&mut self, address: &str, entry: Entry) {
         let shelf = self.shelves.entry(domain_of(address).into()).or_default();
-        let before = match entry == Entry::default() {
-            true => shelf.entries.remove(address),
-            false => shelf.entries.insert(address.into(), entry),
+        let known = shelf.entries.get_key_value(address);
+        let known = known.map(|(address, entry)| (Arc::clone(address), *entry));
+        let (address, before) = known.unwrap_or_else(|| (address.into(), Entry::default()));
+        shelf.ages.replace(&address, before, entry);
+        match entry == Entry::default() {
+            true => shelf.entries.remove(&address),
+            false => shelf.entries.insert(address, entry),
         };
-        let before = before.unwrap_or_default();
         let count = |count: usize, now: bool, before: bool| {
             (count + usize::from(now)).saturating_sub(usize::from(before))
         };
@@ -209,12 +217,9 @@ impl Book {
             return false;
         };
         let domain = domain.clone();
-        let alone = shelf.entries.iter().filter(|(_, entry)| !entry.imported);
-        let mut learned: Vec<(Option<Timestamp>, Box<str>)> =
-            alone.map(|(address, entry)| (entry.confirmed, address.clone())).collect();
-        learned.sort_unstable();
-        learned.truncate((learned.len() / FORGOTTEN_SHARE).max(1));
-        for (_, address) in learned {
+        let count = (shelf.learned_alone() / FORGOTTEN_SHARE).clamp(1, STEP);
+        let oldest: Vec<Arc<str>> = shelf.ages.alone().take(count).cloned().collect();
+        for address in oldest {
             self.set(&address, Entry::default());
         }
         self.begin_anew(&domain, now);
@@ -226,7 +231,7 @@ impl Book {
 
     /// Forgets these, unless mail for them was taken meanwhile, and the domain
     /// itself if it is not ours any more and nobody of it is known.
-    pub(super) fn forget_aged(&mut self, domain: &str, aged: Vec<(Timestamp, Box<str>)>) {
+    pub(super) fn forget_aged(&mut self, domain: &str, aged: Vec<(Timestamp, Arc<str>)>) {
         for (confirmed, address) in aged {
             if self.entry(&address).confirmed == Some(confirmed) {
                 self.unlearn(&address);
@@ -275,7 +280,7 @@ impl Shelf {
     }
 
     fn newest(&self) -> Option<Timestamp> {
-        self.entries.values().filter_map(|entry| entry.confirmed).max()
+        self.ages.newest()
     }
 
     /// Whether it is one of the settings.
@@ -297,19 +302,14 @@ impl Shelf {
         &self,
         now: Timestamp,
         limits: KnownLimits,
-    ) -> Option<Vec<(Timestamp, Box<str>)>> {
+    ) -> Option<Vec<(Timestamp, Arc<str>)>> {
         if self.is_over() {
             return Some(Vec::new());
         }
         let newest = self.newest()?;
         let at = if self.role == Role::Gone { now } else { newest.min(now) };
-        let old = self.entries.iter().filter_map(|(address, entry)| {
-            let confirmed = entry.confirmed.filter(|confirmed| *confirmed + limits.remember <= at);
-            Some((confirmed?, address.clone()))
-        });
-        let mut aged: Vec<_> = old.collect();
-        aged.sort_unstable();
-        aged.truncate((self.learned / AGED_SHARE).max(1));
+        let count = (self.learned / AGED_SHARE).clamp(1, STEP);
+        let aged = self.ages.old(at, limits.remember, count);
         (!aged.is_empty()).then_some(aged)
     }
 }

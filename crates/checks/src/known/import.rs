@@ -1,6 +1,7 @@
 //! What a list of recipients changes, worked out before anything is changed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use types::{EmailAddress, RecipientsChange};
 
@@ -12,7 +13,7 @@ pub(super) struct Import<'a> {
     /// Who is named and was not imported.
     pub(super) new: Vec<&'a str>,
     /// Who was imported of the domain and is not named.
-    pub(super) gone: Vec<Box<str>>,
+    pub(super) gone: Vec<Arc<str>>,
     before: usize,
 }
 
@@ -27,7 +28,7 @@ impl<'a> Import<'a> {
         let named: BTreeSet<&str> = addresses.iter().map(EmailAddress::key).collect();
         let shelf = in_place_of.and_then(|domain| book.shelves.get(domain));
         let before = shelf.map_or(0, |shelf| shelf.imported);
-        let gone: Vec<Box<str>> = shelf
+        let gone: Vec<Arc<str>> = shelf
             .into_iter()
             .flat_map(|shelf| &shelf.entries)
             .filter(|(address, entry)| entry.imported && !named.contains(&***address))

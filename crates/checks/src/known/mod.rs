@@ -5,11 +5,12 @@
 //! that changing to *known recipients* finds what was learned so far. What is
 //! held here is stored by whoever takes the changes.
 
+mod ages;
 mod book;
 mod import;
 
 use std::ops::Bound;
-use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use store::state::StoredRecipients;
@@ -217,7 +218,7 @@ impl KnownRecipients {
     pub fn forget_all_of(&self, domain: &str) -> usize {
         let mut book = self.write();
         let Some(shelf) = book.shelves.get(domain) else { return 0 };
-        let addresses: Vec<Box<str>> = shelf.entries.keys().cloned().collect();
+        let addresses: Vec<Arc<str>> = shelf.entries.keys().cloned().collect();
         addresses.iter().for_each(|address| book.set(address, Entry::default()));
         addresses.len()
     }
@@ -227,7 +228,7 @@ impl KnownRecipients {
     pub fn learn_anew(&self, domain: &str, now: Timestamp) -> usize {
         let mut book = self.write();
         let Some(shelf) = book.shelves.get(domain) else { return 0 };
-        let learned: Vec<Box<str>> = shelf
+        let learned: Vec<Arc<str>> = shelf
             .entries
             .iter()
             .filter(|(_, entry)| entry.learned.is_some())
@@ -331,7 +332,7 @@ impl KnownRecipients {
         found: &mut Vec<KnownRecipient>,
     ) {
         let full = found.len() + max;
-        let mut after: Option<Box<str>> = query.after.as_deref().map(Into::into);
+        let mut after: Option<Arc<str>> = query.after.as_deref().map(Into::into);
         loop {
             let book = self.read();
             let Some(shelf) = book.shelves.get(domain) else { return };

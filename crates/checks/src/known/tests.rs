@@ -85,6 +85,23 @@ fn a_full_book_forgets_the_oldest_that_was_learned() {
     assert_eq!(book.domains()[0].pushed_out, None);
 }
 
+/// Where anybody can write to anybody, strangers choose who is learned.
+#[test]
+fn a_very_full_book_makes_room_in_steps_while_events_wait() {
+    let book = begun();
+    let full = KnownLimits { max: STEP * 150, ..LIMITS };
+    let who = |number: usize| format!("{number}@corp.example");
+    for number in 0..full.max {
+        let at = Some(Timestamp::from_millis(1_000 + number as i64));
+        let entry = Entry { imported: false, learned: at, confirmed: at };
+        book.write().set(&who(number), entry);
+    }
+    book.exists(&address("new@corp.example"), at(0), full);
+    assert_eq!(book.len(), full.max - STEP + 1, "not a hundredth, which were more");
+    let is_known = |number: usize| book.read().entry(&who(number)) != Entry::default();
+    assert!(!is_known(STEP - 1) && is_known(STEP), "and the oldest are gone");
+}
+
 #[test]
 fn mail_to_another_domain_pushes_out_nobody_who_decides() {
     let book = KnownRecipients::default();

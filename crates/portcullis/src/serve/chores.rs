@@ -10,10 +10,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use center::submitters::Submitters;
+use store::state::PolicyState;
 use types::finding::Unavailable;
 
 use super::gateway::Gateway;
 use super::inspect::whole;
+use crate::telemetry::watched::Watchers;
 use crate::telemetry::{Log, Message};
 
 /// The threads of all chores; they end when this is [stopped](Chores::stop).
@@ -224,40 +226,88 @@ pub(crate) fn note_hits(gateway: &Gateway) -> Result<(), String> {
     gateway.center.keep_hours().map_err(|error| whole(&error))?;
     gateway.center.keep_refusals().map_err(|error| whole(&error))?;
     gateway.center.keep_returns().map_err(|error| whole(&error))?;
-    let hits = gateway.watchers.take_hits();
+    keep_hits(&gateway.watchers, &*gateway.state)
+}
+
+/// Keeps how often each policy decided. What cannot be stored now is stored
+/// with what comes until the next time.
+fn keep_hits(watchers: &Watchers, state: &dyn PolicyState) -> Result<(), String> {
+    let hits = watchers.take_hits();
     if hits.is_empty() {
         return Ok(());
     }
-    gateway.state.note_hits(&hits).map_err(|error| whole(&error))
+    state.note_hits(&hits).map_err(|error| {
+        watchers.give_back_hits(hits);
+        whole(&error)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use center::metrics::MetricsFromEvents;
+    use store::state::{HitNote, SqliteState};
+    use types::{PolicyId, Timestamp};
+
     use super::*;
     use crate::settings::kinds::{LogFormat, LogLevel};
-    use crate::telemetry::LogOptions;
+    use crate::telemetry::{LogOptions, LogWriter};
 
-    #[test]
-    fn what_is_done_once_is_tried_until_it_succeeds() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("log");
+    const LOG: &str = "log";
+
+    fn log(folder: &Path) -> (Arc<Log>, LogWriter) {
         let options = LogOptions {
             format: LogFormat::Json,
             level: LogLevel::Info,
-            file: Some(file.clone()),
+            file: Some(folder.join(LOG)),
             waiting_max: 16,
         };
-        let (log, writer) = Log::open(options, Arc::new(world::SystemClock::new())).unwrap();
+        Log::open(options, Arc::new(world::SystemClock::new())).unwrap()
+    }
+
+    /// Does `work`, told which try it is, until it succeeds; gives the number
+    /// of tries and what the log was told.
+    fn tried(mut work: impl FnMut(u32) -> Result<(), String>) -> (u32, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, writer) = log(folder.path());
         let (_stop, stopped) = channel();
         let mut tries = 0;
         let turns = Turns { pause: Duration::from_millis(1), once: true };
         again_and_again(turns, "set-up link", &log, &stopped, || {
             tries += 1;
-            if tries < 4 { Err("the database is locked".to_owned()) } else { Ok(()) }
+            work(tries)
         });
         writer.close();
-        assert_eq!(tries, 4);
-        let told = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(told.lines().count(), 1, "{told}");
+        (tries, std::fs::read_to_string(folder.path().join(LOG)).unwrap())
+    }
+
+    #[test]
+    fn what_is_done_once_is_tried_until_it_succeeds() {
+        let locked =
+            |tries: u32| if tries < 4 { Err("the database is locked".to_owned()) } else { Ok(()) };
+        let (tries, told) = tried(locked);
+        assert_eq!((tries, told.lines().count()), (4, 1), "{told}");
+    }
+
+    #[test]
+    fn counts_that_cannot_be_stored_are_stored_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        let state = SqliteState::open(&file).unwrap();
+        let (log, writer) = log(folder.path());
+        let watchers = Watchers::new(Arc::clone(&log), Arc::new(MetricsFromEvents::new()));
+        let note = |count, ms| HitNote { id: PolicyId(7), count, last: Timestamp::from_millis(ms) };
+        watchers.give_back_hits(vec![note(3, 2_000)]);
+        let other = rusqlite::Connection::open(&file).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        keep_hits(&watchers, &state).unwrap_err();
+        watchers.give_back_hits(vec![note(1, 1_000)]);
+        assert_eq!(watchers.take_hits(), [note(4, 2_000)]);
+        other.execute_batch("ROLLBACK").unwrap();
+        watchers.give_back_hits(vec![note(4, 2_000)]);
+        keep_hits(&watchers, &state).unwrap();
+        assert_eq!(watchers.take_hits(), []);
+        writer.close();
     }
 }

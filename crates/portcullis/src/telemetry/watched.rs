@@ -3,7 +3,7 @@
 //! whoever writes events knows nothing of this, and none is written past it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use center::metrics::MetricsFromEvents;
 use checks::Checks;
@@ -19,7 +19,7 @@ use super::log::Log;
 pub struct Watchers {
     log: Arc<Log>,
     metrics: Arc<MetricsFromEvents>,
-    hits: Mutex<HashMap<PolicyId, (u64, Timestamp)>>,
+    hits: Mutex<Hits>,
     /// What learns of clients, once it is there. Not kept alive from here: it
     /// has the store, and the store has its watchers.
     learns: OnceLock<Weak<Checks>>,
@@ -43,11 +43,31 @@ impl Watchers {
     }
 
     /// How often each policy and managed sender decided since this was asked
-    /// last.
+    /// last; whoever cannot store it gives it back.
     pub fn take_hits(&self) -> Vec<HitNote> {
-        let hits = std::mem::take(&mut *self.hits.lock().unwrap_or_else(PoisonError::into_inner));
+        let hits = std::mem::take(&mut *self.hits());
         hits.into_iter().map(|(id, (count, last))| HitNote { id, count, last }).collect()
     }
+
+    /// Takes counts back that could not be stored, beside those that came
+    /// meanwhile.
+    pub fn give_back_hits(&self, notes: Vec<HitNote>) {
+        let mut hits = self.hits();
+        notes.into_iter().for_each(|note| add(&mut hits, note));
+    }
+
+    fn hits(&self) -> MutexGuard<'_, Hits> {
+        self.hits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often each decided, and when last.
+type Hits = HashMap<PolicyId, (u64, Timestamp)>;
+
+fn add(hits: &mut Hits, HitNote { id, count, last }: HitNote) {
+    let (sum, newest) = hits.entry(id).or_insert((0, last));
+    *sum += count;
+    *newest = (*newest).max(last);
 }
 
 impl EventWatcher for Watchers {
@@ -58,10 +78,7 @@ impl EventWatcher for Watchers {
                 checks.learn(event);
             }
             for id in deciders(event.outcome(), &event.record.consulted) {
-                let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
-                let (count, last) = hits.entry(id).or_insert((0, event.at));
-                *count += 1;
-                *last = (*last).max(event.at);
+                add(&mut self.hits(), HitNote { id, count: 1, last: event.at });
             }
         }
         self.log.events(events);

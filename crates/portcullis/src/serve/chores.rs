@@ -4,6 +4,7 @@
 //! Each chore blocks for the disk, so it has a thread of its own and never
 //! waits for another.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use types::finding::Unavailable;
 
 use super::gateway::Gateway;
 use super::inspect::whole;
+use super::parts::panicked;
 use crate::telemetry::watched::Watchers;
 use crate::telemetry::{Log, Message};
 
@@ -173,7 +175,10 @@ fn again_and_again(
 ) {
     let mut told = None;
     loop {
-        match work() {
+        // One that panics has its next turn like one that fails: a server whose
+        // retention or counts ended unnoticed would fill its disk.
+        let done = catch_unwind(AssertUnwindSafe(&mut work));
+        match done.unwrap_or_else(|panic| Err(panicked(&*panic))) {
             Ok(()) if turns.once => return,
             Ok(()) => told = None,
             Err(problem) if told.as_ref() == Some(&problem) => {}
@@ -288,6 +293,13 @@ mod tests {
             |tries: u32| if tries < 4 { Err("the database is locked".to_owned()) } else { Ok(()) };
         let (tries, told) = tried(locked);
         assert_eq!((tries, told.lines().count()), (4, 1), "{told}");
+    }
+
+    #[test]
+    fn work_that_panics_is_told_and_has_its_next_turn() {
+        let (tries, told) = tried(|tries| if tries < 3 { panic!("no such row") } else { Ok(()) });
+        assert_eq!((tries, told.lines().count()), (3, 1), "{told}");
+        assert!(told.contains("it panicked: no such row"), "{told}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod next_hops;
 pub mod online;
 mod open_files;
 pub(crate) mod opened;
+mod parts;
 mod places;
 mod policies;
 mod recipients;

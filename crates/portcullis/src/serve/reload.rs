@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use center::RecipientBook;
 use receive::{ReadTls, Tls};
+use tokio::task::JoinHandle;
 
 use super::gateway::{Gateway, certificate, tell_applied, tell_lowered};
 use super::inspect::{self, directories, whole};
-use super::{convert, open_files, running::Addresses};
+use super::{Again, convert, open_files, running::Addresses, systemd};
 use crate::settings::{FoundValues, Loaded, Problem, Settings, Severity, show};
 use crate::telemetry::Message;
 
@@ -42,6 +43,69 @@ const RESTART_KEYS: &[&str] = &[
     "log.",
 ];
 
+/// What a reload came to: the keys whose change counts only after a restart,
+/// or why it was refused.
+type CameOfIt = Result<Vec<String>, String>;
+
+/// Reloads, one at a time, each on a thread of its own: it reads files, which
+/// can take long, and whoever waits for signals has systemd to tell meanwhile
+/// that the server is alive.
+pub(super) struct Reloads {
+    again: Arc<Again>,
+    /// Those the process began with.
+    started: Arc<FoundValues>,
+    /// Those of the last reload that was taken.
+    in_force: Arc<FoundValues>,
+    under_way: Option<JoinHandle<(CameOfIt, FoundValues)>>,
+    /// Asked for since the one under way began.
+    wanted: bool,
+}
+
+impl Reloads {
+    pub(super) fn new(again: Again) -> Reloads {
+        let started = Arc::new(again().found);
+        let in_force = Arc::clone(&started);
+        Reloads { again: Arc::new(again), started, in_force, under_way: None, wanted: false }
+    }
+
+    /// Begins one, or has one follow that which is under way: it may have read
+    /// its files before they were changed.
+    pub(super) fn want(&mut self, gateway: &Arc<Gateway>, addresses: &Addresses) {
+        self.wanted = true;
+        self.go_on(gateway, addresses);
+    }
+
+    /// Begins the one that is wanted, if none is under way.
+    pub(super) fn go_on(&mut self, gateway: &Arc<Gateway>, addresses: &Addresses) {
+        if self.under_way.is_some() || !std::mem::take(&mut self.wanted) {
+            return;
+        }
+        systemd::reloading();
+        let (again, gateway, addresses) =
+            (Arc::clone(&self.again), Arc::clone(gateway), addresses.clone());
+        let (started, before) = (Arc::clone(&self.started), Arc::clone(&self.in_force));
+        self.under_way = Some(tokio::task::spawn_blocking(move || {
+            let mut loaded = again();
+            let came_of_it = reload(&gateway, &addresses, (&started, &before), &mut loaded);
+            (came_of_it, loaded.found)
+        }));
+    }
+
+    /// Waits for the one under way; for ever if there is none. May be dropped
+    /// and asked again.
+    pub(super) async fn done(&mut self) -> CameOfIt {
+        let Some(under_way) = &mut self.under_way else { return std::future::pending().await };
+        let ended = under_way.await;
+        self.under_way = None;
+        let (came_of_it, found) =
+            ended.map_err(|error| format!("it broke off in the middle: {error}"))?;
+        if came_of_it.is_ok() {
+            self.in_force = Arc::new(found);
+        }
+        came_of_it
+    }
+}
+
 /// Puts new settings into force. `started` are those the process began with,
 /// `before` those of the reload before this one. Gives the keys whose change
 /// counts only after a restart.
@@ -49,12 +113,12 @@ const RESTART_KEYS: &[&str] = &[
 /// # Errors
 /// Something in them cannot be used; the old ones stay in force. A sentence
 /// for the operator.
-pub(super) fn reload(
+fn reload(
     gateway: &Arc<Gateway>,
     addresses: &Addresses,
     (started, before): (&FoundValues, &FoundValues),
     loaded: &mut Loaded,
-) -> Result<Vec<String>, String> {
+) -> CameOfIt {
     let more = inspect::files(loaded);
     loaded.problems.extend(more);
     let errors: Vec<String> = loaded

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use api::{Api, Certificate, Provider};
 use receive::policy_service::Complaint;
-use receive::{Engine, Wish};
+use receive::{Engine, Tls, Wish};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use types::finding::Unavailable;
 
 use super::accounts::{tell_first_link, url};
@@ -17,8 +16,10 @@ use super::chores::{Chores, keep_daily_log, note_hits, note_uses};
 use super::doors::{self, HttpDoors, SmtpDoors};
 use super::gateway::{Gateway, Opened};
 use super::inspect::whole;
-use super::{Again, reload, sign_in, systemd};
-use crate::settings::{FoundValues, Settings};
+use super::parts::{Ended, Parts};
+use super::reload::Reloads;
+use super::{Again, sign_in, systemd};
+use crate::settings::Settings;
 use crate::telemetry::{Log, Message};
 
 /// Where connections are taken, with the real ports.
@@ -40,8 +41,7 @@ pub(crate) struct Running {
     wishes: watch::Sender<Wish>,
     /// Ends delivery and HTTP when it becomes true.
     stop: watch::Sender<bool>,
-    delivery: JoinHandle<()>,
-    http: Vec<JoinHandle<std::io::Result<()>>>,
+    parts: Parts,
     chores: Chores,
     drain_timeout: Duration,
     cut_off_timeout: Duration,
@@ -81,26 +81,17 @@ impl Running {
         let (wishes, wished) = watch::channel(Wish::Serve);
         let (stop, stopped) = watch::channel(false);
         let chores = Chores::start(&gateway)?;
-        let delivery = tokio::spawn({
-            let (deliverer, stopped) = (gateway.deliverer.clone(), stopped.clone());
-            async move { deliverer.run(until(stopped)).await }
-        });
-        tokio::spawn({
-            let (names, stopped) = (Arc::clone(&gateway.health.watched.names), stopped.clone());
-            async move {
-                tokio::select! { () = names.watch() => {}, () = until(stopped) => {} }
-            }
-        });
-        let (recipients, stopped_too) = (Arc::clone(&gateway.recipients), until(stopped.clone()));
-        tokio::task::spawn_blocking(move || recipients.directories().watch(stopped_too));
-        tokio::spawn(super::alerts::tell(Arc::clone(&gateway), until(stopped.clone())));
-        let http = serve_http(&settings, &gateway, http_doors, provider, &stopped);
+        let mut parts = Parts::default();
+        keep_watch(&mut parts, &gateway, &stopped);
+        let api = api_of(&settings, &gateway, &http_doors, provider);
+        serve_http(&mut parts, api, gateway.http_tls.clone(), http_doors, &stopped);
         for listener in smtp_doors.open(&log) {
-            tokio::spawn(listener.run(Arc::clone(&gateway.engine), wished.clone()));
+            parts.run("smtp", listener.run(Arc::clone(&gateway.engine), wished.clone()));
         }
         for service in policy_services {
             let complain = complaints(Arc::clone(&log));
-            tokio::spawn(service.run(Arc::clone(&gateway.engine), wished.clone(), complain));
+            let run = service.run(Arc::clone(&gateway.engine), wished.clone(), complain);
+            parts.run("policy requests", run);
         }
         let drain_timeout = settings.server.drain_timeout;
         // A session that waits for a next hop notices only then; cut off
@@ -111,8 +102,7 @@ impl Running {
             addresses,
             wishes,
             stop,
-            delivery,
-            http,
+            parts,
             chores,
             drain_timeout,
             cut_off_timeout,
@@ -135,51 +125,54 @@ impl Running {
         })
     }
 
-    /// Serves until a signal ends it.
+    /// Serves until a signal ends it, or a part that it cannot do without ends
+    /// by itself.
     ///
     /// # Errors
-    /// The store could not be closed well.
+    /// Such a part has ended, or the store could not be closed well.
     pub(crate) async fn until_stopped(mut self, again: Again) -> Result<(), String> {
-        let started = again().found;
-        let mut found = started.clone();
+        let mut reloads = Reloads::new(again);
         systemd::ready(&self.status());
-        let watchdog = systemd::watchdog_interval();
-        loop {
-            let alive = tokio::time::sleep(watchdog.unwrap_or(Duration::MAX));
-            match tokio::select! { said = self.signals.next() => said, () = alive => Said::StillAlive }
-            {
-                Said::StillAlive => systemd::alive(),
-                Said::Reload => found = self.reload(&again, &started, found),
-                Said::ReopenLog => self.gateway.log.reopen(),
-                Said::Stop => break,
+        // Where nobody waits for it, nobody is troubled by it either.
+        let often = systemd::watchdog_interval().unwrap_or(NOBODY_WATCHES);
+        let mut alive = tokio::time::interval(often);
+        let ended = loop {
+            tokio::select! {
+                said = self.signals.next() => match said {
+                    Said::Reload => reloads.want(&self.gateway, &self.addresses),
+                    Said::ReopenLog => self.gateway.log.reopen(),
+                    Said::Stop => break None,
+                },
+                came_of_it = reloads.done() => {
+                    self.tell_reload(came_of_it);
+                    reloads.go_on(&self.gateway, &self.addresses);
+                }
+                _ = alive.tick() => systemd::alive(),
+                ended = self.parts.ended() => break Some(ended),
             }
-        }
-        self.stop_in_order().await
+        };
+        let Some(Ended { part, problem }) = ended else { return self.stop_in_order().await };
+        let message = Message::PartEnded { part, problem };
+        self.gateway.log.say(&message);
+        self.stop_in_order().await?;
+        // What the service manager takes as a reason for another start.
+        Err(message.text())
     }
 
-    /// Reads the settings again; gives the values now in force.
-    fn reload(&self, again: &Again, started: &FoundValues, before: FoundValues) -> FoundValues {
-        systemd::reloading();
+    /// Says what became of a reload.
+    fn tell_reload(&self, came_of_it: Result<Vec<String>, String>) {
         let (gateway, log) = (&self.gateway, &self.gateway.log);
-        let (came_of_it, found) = tokio::task::block_in_place(|| {
-            let mut loaded = again();
-            let known = (started, &before);
-            let came_of_it = reload::reload(gateway, &self.addresses, known, &mut loaded);
-            (came_of_it, loaded.found)
-        });
         let now = gateway.clock.now();
         match came_of_it {
             Ok(waiting) => {
                 log.say(&Message::Reloaded);
                 gateway.health.reloaded(now, Ok(&waiting));
                 systemd::ready(&self.status());
-                found
             }
             Err(problem) => {
                 gateway.health.reloaded(now, Err(&problem));
                 systemd::ready(&format!("the last reload was refused: {problem}"));
                 log.say(&Message::ReloadRefused { problem });
-                before
             }
         }
     }
@@ -214,11 +207,7 @@ impl Running {
     /// Ends what works for the sessions, then the store.
     async fn close(self, cut_off: u32) -> Result<(), String> {
         // Delivery has a grace time of its own.
-        let _ = self.delivery.await;
-        for door in self.http {
-            // A page that is still being read must not keep us.
-            let _ = tokio::time::timeout(CUT_OFF_TIMEOUT, door).await;
-        }
+        self.parts.end(DELIVERY, CUT_OFF_TIMEOUT).await;
         let gateway = self.gateway;
         let chores = self.chores;
         tokio::task::block_in_place(|| {
@@ -252,6 +241,10 @@ async fn drained(engine: &Engine) {
 
 /// How often it is looked whether sessions are open.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often it is said that the server is alive where nobody waits for it.
+const NOBODY_WATCHES: Duration = Duration::from_secs(3_600);
+/// The part that has a grace time of its own.
+const DELIVERY: &str = "delivery";
 /// How long sessions and pages may take to notice that they are cut off.
 const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -267,13 +260,25 @@ fn complaints(log: Arc<Log>) -> Complaint {
     })
 }
 
-fn serve_http(
+/// Delivers, and looks at what is outside, until `stopped`.
+fn keep_watch(parts: &mut Parts, gateway: &Arc<Gateway>, stopped: &watch::Receiver<bool>) {
+    let (deliverer, stop) = (gateway.deliverer.clone(), until(stopped.clone()));
+    parts.run(DELIVERY, async move { deliverer.run(stop).await });
+    let (names, stop) = (Arc::clone(&gateway.health.watched.names), until(stopped.clone()));
+    parts.run("name system", async move {
+        tokio::select! { () = names.watch() => {}, () = stop => {} }
+    });
+    let (recipients, stop) = (Arc::clone(&gateway.recipients), until(stopped.clone()));
+    parts.block("directories", move || recipients.directories().watch(stop));
+    parts.run("alerts", super::alerts::tell(Arc::clone(gateway), until(stopped.clone())));
+}
+
+fn api_of(
     settings: &Settings,
     gateway: &Gateway,
-    doors: HttpDoors,
+    doors: &HttpDoors,
     provider: Option<Provider>,
-    stopped: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<std::io::Result<()>>> {
+) -> Api {
     let accounts = Arc::clone(&gateway.accounts);
     let bound = doors.console.as_ref().and_then(|listener| listener.local_addr().ok());
     let api = Api::new(Arc::clone(&gateway.center), accounts, gateway.metrics.clone());
@@ -283,26 +288,30 @@ fn serve_http(
         for_scores: settings.http.score_refusal_pages,
         requests: settings.http.refusal_requests,
     });
-    let api = match provider {
+    match provider {
         Some(provider) => api.with_provider(provider),
         None => api,
-    };
-    let certificate = gateway.http_tls.clone();
+    }
+}
+
+fn serve_http(
+    parts: &mut Parts,
+    api: Api,
+    certificate: Option<Arc<Tls>>,
+    doors: HttpDoors,
+    stopped: &watch::Receiver<bool>,
+) {
     let certificate = certificate.map(|tls| -> Certificate { Arc::new(move || tls.config()) });
-    let mut tasks = Vec::new();
     if let Some(listener) = doors.console {
         let (api, stop) = (api.clone(), until(stopped.clone()));
-        tasks.push(tokio::spawn(
-            async move { api.serve_console(listener, certificate, stop).await },
-        ));
+        parts.serve("console", async move { api.serve_console(listener, certificate, stop).await });
     }
     if let Some(listener) = doors.metrics {
         let (api, stop) = (api.clone(), until(stopped.clone()));
-        tasks.push(tokio::spawn(async move { api.serve_metrics(listener, stop).await }));
+        parts.serve("metrics", async move { api.serve_metrics(listener, stop).await });
     }
     let stop = until(stopped.clone());
-    tasks.push(tokio::spawn(async move { api.serve_admin(doors.admin, stop).await }));
-    tasks
+    parts.serve("admin socket", async move { api.serve_admin(doors.admin, stop).await });
 }
 
 /// What a signal means.
@@ -310,7 +319,6 @@ enum Said {
     Stop,
     Reload,
     ReopenLog,
-    StillAlive,
 }
 
 /// The signals that are listened to.
@@ -345,3 +353,6 @@ impl Signals {
         while !matches!(self.next().await, Said::Stop) {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -209,6 +209,13 @@ messages! {
         /// What went wrong.
         problem: String,
     } = "work_failed", Error, "{work} failed and is tried again: {problem}";
+    /// A part of the server that runs until the stop has ended before; the server stops in order and reports an error, so that it is started again.
+    PartEnded {
+        /// Which part.
+        part: &'static str,
+        /// Why.
+        problem: String,
+    } = "part_ended", Error, "{part} has ended, and the server cannot do without it: {problem}";
     /// Events or files past their time were dropped.
     Dropped {
         /// What.

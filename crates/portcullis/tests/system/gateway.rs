@@ -49,6 +49,8 @@ pub(crate) struct Gateway {
     settings: String,
     /// A small file system of its own for the data folder, in octets.
     disk_octets: Option<u64>,
+    /// What the environment of the program has.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// What the command line answered.
@@ -81,6 +83,7 @@ impl Gateway {
             next_hop,
             settings: settings.to_owned(),
             disk_octets: None,
+            environment: Vec::new(),
         };
         std::fs::create_dir(gateway.data()).unwrap();
         gateway.write("policy.toml", POLICIES);
@@ -184,6 +187,7 @@ listen = "{metrics}"
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
         command.env_clear().stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.path("portcullis.toml"));
         command
     }

@@ -45,3 +45,4 @@ mod submission;
 mod tls;
 mod usage;
 mod verified_clients;
+mod watchdog;

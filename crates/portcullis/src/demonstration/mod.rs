@@ -27,7 +27,7 @@ use world::{Clock, SystemClock, TcpDial};
 use crate::cli::DemoArguments;
 use crate::serve::gateway::Opened;
 use crate::serve::inspect::whole;
-use crate::serve::{Addresses, Running, open_log};
+use crate::serve::{Addresses, Joined, open_log};
 use place::Place;
 
 /// Where the demo keeps its data, unless somebody says otherwise.
@@ -73,16 +73,19 @@ pub(crate) fn run(arguments: &DemoArguments, data_dir: Option<PathBuf>) -> Resul
         opened.world.resolver = Some(Arc::new(DemoNames));
         let serving = tokio::spawn(serve_sinks(sinks, Sink::new(Arc::clone(&opened.world.clock))));
         let clock = Arc::clone(&opened.world.clock);
-        let running = Running::start(place.settings.clone(), opened, Arc::clone(&log)).await?;
+        let joined = Joined::join(place.settings.clone(), opened, Arc::clone(&log)).await?;
+        // While nobody is greeted: whatever fails here breaks nobody off.
         if begins {
-            history::write_before(&running.gateway, clock.now())?;
+            history::write_before(&joined.gateway, clock.now())?;
         }
-        devices::know(&running.gateway.center)?;
-        let entrance = running.gateway.accounts.demo(&Caller::with_all("demo"));
+        devices::know(&joined.gateway.center)?;
+        let entrance = joined.gateway.accounts.demo(&Caller::with_all("demo"));
         let entrance = entrance.map_err(|error| whole(&error))?;
+        let doors = doors::real(&place.settings, &joined.addresses)?;
+        let running = joined.open()?;
         tell(&place, &running.addresses, &entrance, arguments);
         let settings = LiveSettings {
-            doors: doors::real(&place.settings, &running.addresses)?,
+            doors,
             rate: arguments.rate,
             // Another week must not begin with the same letters.
             seed: arguments.seed ^ u64::try_from(clock.now().as_millis()).unwrap_or(0),

@@ -2,9 +2,9 @@
 //! started, reloaded and stopped.
 //!
 //! ```text
-//! run ─ Opened (data folder) ─ Listeners ─ Gateway (parts joined) ─ Running ─┐
-//!                                              ▲                            │
-//!                                    reload ───┘        signals ◄───────────┘
+//! run ─ Opened (data folder) ─ Joined (bound, parts of the Gateway) ─ Running ─┐
+//!                                              ▲                              │
+//!                                    reload ───┘        signals ◄─────────────┘
 //! ```
 
 mod accounts;
@@ -17,6 +17,7 @@ mod doors;
 pub(crate) mod gateway;
 mod health;
 pub mod inspect;
+mod joined;
 pub mod kept;
 mod lists;
 mod measured_dns;
@@ -42,9 +43,9 @@ use std::sync::Arc;
 use world::{Clock, SystemClock};
 
 pub(crate) use health::{REFUSED, SETTINGS_CHECK};
+pub(crate) use joined::{Addresses, Joined};
 pub(crate) use kept::SUBMITTERS_CHECK;
 pub(crate) use opened::STATE_FILE;
-pub(crate) use running::{Addresses, Running};
 
 use crate::settings::{Loaded, Severity};
 use crate::telemetry::{Log, LogOptions, LogWriter, Message};
@@ -66,8 +67,9 @@ pub(crate) fn run(loaded: Loaded, again: Again) -> Result<(), String> {
     let (log, writer) = open_log(&loaded, Arc::clone(&clock))?;
     let started = start(loaded, &log).and_then(|(runtime, opened)| {
         runtime.block_on(async {
-            let mut running = Running::start(settings, opened, Arc::clone(&log)).await?;
-            running.tell_first_link()?;
+            let joined = Joined::join(settings, opened, Arc::clone(&log)).await?;
+            let mut running = joined.open()?;
+            running.tell_first_link();
             let took = clock.elapsed().saturating_sub(began);
             let after_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             log.say(&Message::Ready { after_ms });

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::gateway::{Gateway, certificate, tell_applied, tell_lowered};
 use super::inspect::{self, directories, whole};
-use super::{Again, convert, open_files, running::Addresses, systemd};
+use super::{Again, convert, joined::Addresses, open_files, systemd};
 use crate::settings::{FoundValues, Loaded, Problem, Settings, Severity, show};
 use crate::telemetry::Message;
 

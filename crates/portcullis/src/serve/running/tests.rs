@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
 use super::*;
-use crate::serve::open_log;
+use crate::serve::gateway::Opened;
+use crate::serve::{Joined, open_log};
 use crate::settings::{Loaded, load_text};
-use crate::telemetry::LogWriter;
+use crate::telemetry::{Log, LogWriter};
 
 /// A data folder, and the settings of a server on it that needs nobody else.
 struct House {
@@ -55,10 +59,10 @@ impl House {
         loaded(self.folder.path().into())
     }
 
-    async fn start(&self) -> Running {
+    async fn join(&self) -> Joined {
         let settings = self.loaded().settings.unwrap();
         let opened = Opened::open(&settings).unwrap();
-        Running::start(settings, opened, Arc::clone(&self.log)).await.unwrap()
+        Joined::join(settings, opened, Arc::clone(&self.log)).await.unwrap()
     }
 
     fn again(&self) -> Again {
@@ -76,7 +80,7 @@ impl House {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_delivery_breaks_stops_in_order_and_fails() {
     let house = House::new();
-    let mut running = house.start().await;
+    let mut running = house.join().await.open().unwrap();
     running.parts.run(DELIVERY, async { panic!("the queue is not what it was") });
     let failed = running.until_stopped(house.again()).await.unwrap_err();
     assert!(failed.contains("delivery") && failed.contains("not what it was"), "{failed}");
@@ -84,4 +88,22 @@ async fn a_server_whose_delivery_breaks_stops_in_order_and_fails() {
     for event in ["part_ended", "stopping", "stopped"] {
         assert!(logged.contains(event), "{event}: {logged}");
     }
+}
+
+/// What can fail is done before a server opens, so nobody may be greeted till
+/// then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_greets_nobody_before_it_is_opened() {
+    let house = House::new();
+    let joined = house.join().await;
+    let mut client = TcpStream::connect(joined.addresses.smtp[0]).await.unwrap();
+    let mut octet = [0];
+    let a_while = Duration::from_millis(300);
+    let greeted = tokio::time::timeout(a_while, client.read_exact(&mut octet)).await;
+    assert!(greeted.is_err(), "{greeted:?}");
+    let running = joined.open().unwrap();
+    client.read_exact(&mut octet).await.unwrap();
+    assert_eq!(&octet, b"2", "220 and so on");
+    drop(client);
+    running.stop_in_order().await.unwrap();
 }

@@ -1,17 +1,16 @@
 //! A name server on loopback, for tests of the real binary: a table, a count
 //! of questions, and every way to fail.
 
-use std::collections::HashMap;
+use hickory_proto::op::{Message, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use hickory_proto::op::{Message, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
-use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 
 /// What the server knows: names in lower case without the final dot, and the
 /// data of their records. A name that is not in it does not exist.
@@ -19,7 +18,7 @@ use tokio::net::UdpSocket;
 pub struct DnsTable {
     records: HashMap<String, Vec<RData>>,
     failing: HashMap<String, Failure>,
-    late_texts: HashMap<String, Duration>,
+    kept_texts: HashSet<String>,
 }
 
 /// How a name is not answered.
@@ -31,8 +30,8 @@ enum Failure {
     Silent,
     /// With octets that are no DNS.
     Garbage,
-    /// As the table says, but only after this time.
-    Slow(Duration),
+    /// As the table says, but not before answers are let go.
+    Kept,
 }
 
 impl DnsTable {
@@ -101,16 +100,18 @@ impl DnsTable {
         self.fails(name, Failure::Garbage)
     }
 
-    /// Lets questions about `name` be answered late.
+    /// Lets questions about `name` be answered late: not before
+    /// [`DnsServer::let_go`], so that no test depends on how fast it runs.
     #[must_use]
-    pub fn slow(self, name: &str, wait: Duration) -> Self {
-        self.fails(name, Failure::Slow(wait))
+    pub fn kept(self, name: &str) -> Self {
+        self.fails(name, Failure::Kept)
     }
 
-    /// Lets questions for the texts of `name`, and no others, be answered late.
+    /// Lets questions for the texts of `name`, and no others, be answered that
+    /// late.
     #[must_use]
-    pub fn late_texts(mut self, name: &str, wait: Duration) -> Self {
-        self.late_texts.insert(key(name), wait);
+    pub fn kept_texts(mut self, name: &str) -> Self {
+        self.kept_texts.insert(key(name));
         self
     }
 
@@ -134,7 +135,17 @@ fn host_name(text: &str) -> Name {
 pub struct DnsServer {
     at: SocketAddr,
     table: Arc<Mutex<DnsTable>>,
-    questions: Arc<AtomicUsize>,
+    shared: Arc<Shared>,
+}
+
+/// What a server shares with its test.
+#[derive(Debug, Default)]
+struct Shared {
+    questions: AtomicUsize,
+    /// Of them, those whose answers were kept.
+    kept: AtomicUsize,
+    /// Whether answers are kept no more.
+    let_go: watch::Sender<bool>,
 }
 
 impl DnsServer {
@@ -145,10 +156,10 @@ impl DnsServer {
     pub async fn start(table: DnsTable) -> io::Result<Self> {
         let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
         let at = socket.local_addr()?;
-        let questions = Arc::new(AtomicUsize::new(0));
+        let shared = Arc::<Shared>::default();
         let table = Arc::new(Mutex::new(table));
-        tokio::spawn(serve(socket, Arc::clone(&table), Arc::clone(&questions)));
-        Ok(DnsServer { at, table, questions })
+        tokio::spawn(serve(socket, Arc::clone(&table), Arc::clone(&shared)));
+        Ok(DnsServer { at, table, shared })
     }
 
     /// Where it answers, for the setting of the resolver.
@@ -163,31 +174,54 @@ impl DnsServer {
 
     /// Packets received so far.
     pub fn questions(&self) -> usize {
-        self.questions.load(Ordering::Relaxed)
+        self.shared.questions.load(Ordering::Relaxed)
+    }
+
+    /// Questions so far whose answers were kept, or are.
+    pub fn kept(&self) -> usize {
+        self.shared.kept.load(Ordering::Relaxed)
+    }
+
+    /// Sends the answers that were kept, and keeps none from now on.
+    pub fn let_go(&self) {
+        self.shared.let_go.send_replace(true);
     }
 }
 
-async fn serve(socket: Arc<UdpSocket>, table: Arc<Mutex<DnsTable>>, questions: Arc<AtomicUsize>) {
+async fn serve(socket: Arc<UdpSocket>, table: Arc<Mutex<DnsTable>>, shared: Arc<Shared>) {
     let mut packet = [0; 1_500];
     while let Ok((length, from)) = socket.recv_from(&mut packet).await {
-        questions.fetch_add(1, Ordering::Relaxed);
+        shared.questions.fetch_add(1, Ordering::Relaxed);
         let Some(packet) = packet.get(..length) else { continue };
         let answer = {
             let table = table.lock().unwrap_or_else(PoisonError::into_inner);
             answer(&table, packet)
         };
-        let Some((reply, wait)) = answer else { continue };
-        let socket = Arc::clone(&socket);
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
+        let Some((reply, sent)) = answer else { continue };
+        if sent == Sent::AtOnce {
             // Who asked may be gone; that is no failure of the server.
             let _sent = socket.send_to(&reply, from).await;
+            continue;
+        }
+        shared.kept.fetch_add(1, Ordering::Relaxed);
+        let (socket, mut let_go) = (Arc::clone(&socket), shared.let_go.subscribe());
+        tokio::spawn(async move {
+            if let_go.wait_for(|gone| *gone).await.is_ok() {
+                let _sent = socket.send_to(&reply, from).await;
+            }
         });
     }
 }
 
-/// The octets to answer with, and after which time.
-fn answer(table: &DnsTable, packet: &[u8]) -> Option<(Vec<u8>, Duration)> {
+/// When an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    AtOnce,
+    WhenLetGo,
+}
+
+/// The octets to answer with, and when.
+fn answer(table: &DnsTable, packet: &[u8]) -> Option<(Vec<u8>, Sent)> {
     let question = Message::from_vec(packet).ok()?;
     let query = question.queries.first()?.clone();
     let name = key(&query.name().to_ascii());
@@ -195,21 +229,19 @@ fn answer(table: &DnsTable, packet: &[u8]) -> Option<(Vec<u8>, Duration)> {
     reply.metadata.recursion_desired = true;
     reply.metadata.recursion_available = true;
     reply.add_query(query.clone());
-    let mut wait = Duration::ZERO;
+    let mut sent = Sent::AtOnce;
     match table.failing.get(&name) {
         Some(Failure::Silent) => return None,
-        Some(Failure::Garbage) => return Some((packet.get(..3)?.to_vec(), wait)),
+        Some(Failure::Garbage) => return Some((packet.get(..3)?.to_vec(), sent)),
         Some(Failure::Servfail) => {
             reply.metadata.response_code = ResponseCode::ServFail;
-            return reply.to_vec().ok().map(|octets| (octets, wait));
+            return reply.to_vec().ok().map(|octets| (octets, sent));
         }
-        Some(Failure::Slow(late)) => wait = *late,
+        Some(Failure::Kept) => sent = Sent::WhenLetGo,
         None => {}
     }
-    if let Some(late) = table.late_texts.get(&name)
-        && query.query_type() == RecordType::TXT
-    {
-        wait = *late;
+    if query.query_type() == RecordType::TXT && table.kept_texts.contains(&name) {
+        sent = Sent::WhenLetGo;
     }
     match table.records.get(&name) {
         None => reply.metadata.response_code = ResponseCode::NXDomain,
@@ -222,12 +254,13 @@ fn answer(table: &DnsTable, packet: &[u8]) -> Option<(Vec<u8>, Duration)> {
             }
         }
     }
-    reply.to_vec().ok().map(|octets| (octets, wait))
+    reply.to_vec().ok().map(|octets| (octets, sent))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use types::Domain;
     use world::{DnsError, DnsResolver, MxAnswer, Resolver, ResolverSettings};
 
@@ -241,7 +274,7 @@ mod tests {
         let server = DnsServer::start(table).await.unwrap();
         let settings = ResolverSettings {
             servers: vec![server.at()],
-            timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(15),
             concurrent_max: 8,
         };
         let resolver = DnsResolver::new(&settings).unwrap();

@@ -145,11 +145,13 @@ async fn every_documented_route_is_there() {
     assert!(!page.contains("<script"));
 }
 
-/// Reads a stream in the background until it has the events wanted, or ends.
+/// Reads a stream until it has the events wanted, or ends. Calls `opened` when
+/// the server says that the stream is open: what comes after that is on it.
 async fn read(
     client: &Client,
     last: Option<&str>,
     most: usize,
+    mut opened: impl FnMut() + Send,
 ) -> (Vec<StreamEvent>, Option<String>) {
     let mut attempts = Vec::new();
     let mut position = last.map(str::to_owned);
@@ -158,8 +160,10 @@ async fn read(
         if event.id.is_some() {
             position.clone_from(&event.id);
         }
-        if event.kind == "attempt" {
-            attempts.push(event);
+        match event.kind.as_str() {
+            "open" => opened(),
+            "attempt" => attempts.push(event),
+            _ => {}
         }
         if attempts.len() >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
@@ -186,14 +190,8 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
     };
     client.events("/api/v1/attempts/stream", None, &mut take).await.unwrap();
     gateway.log.record(refusals(0..1)).unwrap();
-    let (_, first) = tokio::join!(
-        async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            gateway.log.record(refusals(1..2)).unwrap();
-        },
-        read(&client, None, 1)
-    );
-    let mut position = first.1;
+    let write = || gateway.log.record(refusals(1..2)).map(drop).unwrap();
+    let (_, mut position) = read(&client, None, 1, write).await;
     let log = gateway.log.clone();
     let writer = tokio::task::spawn_blocking(move || {
         for part in 0..60 {
@@ -204,7 +202,8 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
     // Under load, cut again and again in the middle.
     let mut seen = Vec::new();
     while seen.len() < 3_000 {
-        let (events, at) = read(&client, position.as_deref(), 97.min(3_000 - seen.len())).await;
+        let (events, at) =
+            read(&client, position.as_deref(), 97.min(3_000 - seen.len()), || {}).await;
         position = at;
         for event in events {
             let row: Value = serde_json::from_str(&event.data).unwrap();
@@ -215,18 +214,17 @@ async fn a_stream_goes_on_where_it_ended_without_loss_or_doubles() {
     let wanted: Vec<String> = refusals(2..3_002).iter().map(|event| event.id.to_string()).collect();
     assert_eq!(seen, wanted);
     // One who only holds the line hears why it ends, and the server can end.
-    let mut kinds = Vec::new();
+    let (mut kinds, mut stop) = (Vec::new(), Some(stop));
     let mut take = |event: StreamEvent| {
+        if event.kind == "open" {
+            stop.take().unwrap().send(()).unwrap();
+        }
         kinds.push(event.kind);
         ControlFlow::Continue(())
     };
-    let (ended, ()) =
-        tokio::join!(client.events("/api/v1/attempts/stream", None, &mut take), async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            stop.send(()).unwrap();
-        });
+    let ended = client.events("/api/v1/attempts/stream", None, &mut take).await;
     assert!(ended.is_ok() && kinds == ["open", "cut"], "{ended:?} {kinds:?}");
-    tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), server).await.unwrap().unwrap().unwrap();
     let gone = client.get::<Value>("/api/v1/status").await;
     assert!(matches!(gone, Err(ClientError::Unreachable { .. })), "{gone:?}");
 }

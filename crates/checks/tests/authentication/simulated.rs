@@ -2,7 +2,7 @@
 //! strangers publish or send cannot make us work without end.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use checks::{Arrived, Authenticated, AuthenticationQuestion, SIGNATURES_MAX, SpfQuestion};
 use content::{BodyHashes, BodyHashing, HeaderBlock};
@@ -203,11 +203,9 @@ async fn thousands_of_signatures_and_fields_cost_what_a_few_do() {
     assert_eq!(found.dkim.ignored, 392);
     assert_eq!(found.dkim.result, DkimResult::Pass);
     let fields = "A:\r\n".repeat(4_000);
-    let began = Instant::now();
     let found = authenticate(&format!("{one}{fields}{MESSAGE}"), &[], None, &world).await;
+    // The header is not gone through at all, so nothing can be quadratic in it.
     assert_eq!((found.dkim.result, found.dkim.flaw), (DkimResult::Neutral, Some(Flaw::TooLarge)));
-    // Far from any measure: only that nothing is quadratic.
-    assert!(began.elapsed() < Duration::from_secs(5));
     let long = format!("DKIM-Signature: v=1; h={}; d=x\r\n{MESSAGE}", "a:".repeat(40_000));
     let found = authenticate(&long, &[], None, &world).await;
     assert_eq!(found.dkim.signatures[0].flaw, Some(Flaw::TooLarge));
@@ -398,11 +396,10 @@ async fn circles_and_macro_bombs_end_in_a_defined_result() {
     world.add_text("bomb.example", &format!("v=spf1 {endless} {endless} {endless} -all"));
     let sender = format!("{}@bomb.example", "a.b+c".repeat(12));
     let question = SpfQuestion { helo: "h".repeat(255), ..spf_question(&sender) };
-    let began = Instant::now();
     let facts = checks::spf(&question, &world).await;
     assert_eq!((facts.result, facts.flaw), (SpfResult::PermError, Some(Flaw::TooManyVoids)));
-    // Far from any measure: only that a few octets do not stand for millions.
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // A few octets do not stand for many questions.
+    assert!(facts.questions <= 4, "{}", facts.questions);
 }
 
 /// Name servers that never answer.

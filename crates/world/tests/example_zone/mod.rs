@@ -43,14 +43,18 @@ fn table() -> Table {
     ])
 }
 
-/// A server of the zone and a resolver that asks it and waits 200 ms.
+/// A server of the zone and a resolver that asks it, and waits longer than any
+/// busy machine needs to answer.
 pub(crate) async fn resolver() -> (DnsServer, DnsResolver) {
+    resolver_that_waits(Duration::from_secs(20)).await
+}
+
+/// The same for tests of silence, which is to end: what is answered has less
+/// time there.
+pub(crate) async fn resolver_that_waits(timeout: Duration) -> (DnsServer, DnsResolver) {
     let server = DnsServer::start(table()).await;
-    let settings = ResolverSettings {
-        servers: vec![server.at],
-        timeout: Duration::from_millis(200),
-        ..ResolverSettings::default()
-    };
+    let settings =
+        ResolverSettings { servers: vec![server.at], timeout, ..ResolverSettings::default() };
     let resolver = DnsResolver::new(&settings).unwrap();
     (server, resolver)
 }

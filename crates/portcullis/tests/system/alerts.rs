@@ -72,9 +72,14 @@ fn a_program_and_a_person_are_told_once_and_also_after_a_crash() {
     refuse(&gateway);
     std::thread::sleep(Duration::from_secs(2));
     assert!(receiver.posted().is_empty(), "one is as expected");
-    // The second comes, and the process is killed before it can look.
+    // The second comes, and the process is killed before it can tell: that
+    // waits for a change of the database, which somebody else holds.
+    let other = rusqlite::Connection::open(gateway.data().join("state.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let reference = refuse(&gateway);
     gateway.kill();
+    assert!(receiver.posted().is_empty(), "nobody is told of what is not written down");
+    drop(other);
     gateway.launch();
     let posted = wait_for(SOON, "the webhook is told", || receiver.posted().first().cloned());
     assert_eq!(posted.request, "POST /hook HTTP/1.1");

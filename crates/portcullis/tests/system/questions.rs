@@ -90,11 +90,7 @@ fn nothing_is_asked_twice_in_a_session() {
     }
     assert_eq!(client.deliver(PERMITTED, BOB, SIGNED).unwrap().code, 250);
     drop(client);
-    let mut counts = BTreeMap::new();
-    for question in server.asked() {
-        *counts.entry(question).or_insert(0) += 1;
-    }
-    let asked = |name: &str| counts.keys().any(|(other, _)| other == name);
+    // What is looked up beside the dialogue may be asked after its end.
     for name in [
         "stranger.example",
         "stranger.example.senders.example",
@@ -105,7 +101,12 @@ fn nothing_is_asked_twice_in_a_session() {
         "s1._domainkey.permitted.example",
         "_dmarc.permitted.example",
     ] {
-        assert!(asked(name), "{name} in {counts:?}");
+        let asked = || server.asked().iter().any(|(other, _)| other == name).then_some(());
+        wait_for(SOON, name, asked);
+    }
+    let mut counts = BTreeMap::new();
+    for question in server.asked() {
+        *counts.entry(question).or_insert(0) += 1;
     }
     let twice: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value as Json;
@@ -9,7 +10,9 @@ use serde_json::Value as Json;
 use crate::client::Client;
 use crate::gateway::{BOB, Gateway, PERMITTED, Said};
 use crate::sink::Sink;
+use crate::waiting::wait_for;
 
+const SOON: Duration = Duration::from_secs(30);
 const LETTER: &str = "Subject: hello\r\n\r\ntext\r\n";
 
 /// Asks as another machine would: without the settings and the data folder.
@@ -97,14 +100,16 @@ fn what_comes_is_followed() {
     let mut follow = follow.spawn().unwrap();
     let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
     let mut client = Client::hello(gateway.smtp).unwrap();
+    let (heard, first) = std::sync::mpsc::channel();
+    std::thread::spawn(move || heard.send(lines.next().unwrap().unwrap()));
     // The first may come before the stream is open; some later one does not.
     let mut sent = Vec::new();
-    for _ in 0..20 {
+    let line = wait_for(SOON, "a row is told", || {
         let accepted = client.deliver(PERMITTED, BOB, LETTER).unwrap();
         sent.push(accepted.reference().unwrap().to_owned());
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
-    let row: Json = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        first.try_recv().ok()
+    });
+    let row: Json = serde_json::from_str(&line).unwrap();
     follow.kill().unwrap();
     follow.wait().unwrap();
     assert!(sent.iter().any(|reference| row["ref"] == reference.as_str()), "{row}");

@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 fn a_stranger_is_deferred_comes_back_and_is_delivered() {
     let sink = Sink::start();
     // Long enough for a second attempt that is too early on a busy machine.
-    let gateway = Gateway::before(&sink, "[greylist]\nretry_after = \"3s\"").start();
+    let gateway = Gateway::before(&sink, "[greylist]\nretry_after = \"8s\"").start();
     let mut client = Client::hello(gateway.smtp).unwrap();
 
     let first = client.deliver(STRANGER, BOB, LETTER).unwrap();

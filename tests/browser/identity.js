@@ -5,12 +5,12 @@ import Provider from 'oidc-provider';
 export const CLIENT = { id: 'portcullis', secret: 'a secret of the browser tests, no other' };
 
 /**
- * The provider for a console at `console`. `people` are claims by subject; `port` starts it again where it was. Whoever
- * signs in there types their subject and any password.
+ * The provider for a console at `console`, at this port, where it can be started again. `people` are claims by subject.
+ * Whoever signs in there types their subject and any password.
  */
-export async function startIdentity({ console: home, people, port = 0 }) {
+export async function startIdentity({ console: home, people, port }) {
   const server = createServer();
-  await new Promise((ready) => server.listen(port, '127.0.0.1', ready));
+  await new Promise((ready, failed) => server.once('error', failed).listen(port, '127.0.0.1', ready));
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [{

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, startServer } from './gateway.js';
+import { onFreePort, startServer } from './gateway.js';
 import { CLIENT, startIdentity } from './identity.js';
 import { directorySettings, startLdap } from './ldap.js';
 
@@ -30,12 +30,15 @@ export function addAccount(server, name, role) {
 }
 
 /** Both, with `people` at the service, which is called Corp, and `root` at the server alone, and a directory of recipients. `stop` ends all. */
-export async function startService(people) {
-  const http = await freePort();
+export function startService(people) {
+  return onFreePort((http) => startServiceAt(http, people));
+}
+
+async function startServiceAt(http, people) {
   const folder = mkdtempSync(join(tmpdir(), 'portcullis-secret-'));
   const secret = join(folder, 'secret');
   writeFileSync(secret, `${CLIENT.secret}\n`, { mode: 0o600 });
-  const identity = await startIdentity({ console: `http://127.0.0.1:${http}`, people });
+  const identity = await onFreePort((port) => startIdentity({ console: `http://127.0.0.1:${http}`, people, port }));
   const ldap = await startLdap(['ann@ldap.example', 'bob@ldap.example']);
   const settings = `${directorySettings(ldap)}
 [sign_in]

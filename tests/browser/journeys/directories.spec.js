@@ -1,6 +1,6 @@
 // A directory on a server: what it has of each domain, what reading it would change, and an answer that can hardly be meant, which is accepted as it was seen. With and without script.
 import { expect, test } from '@playwright/test';
-import { freePort, startServer } from '../gateway.js';
+import { onFreePort, startServer } from '../gateway.js';
 import { directorySettings, startLdap } from '../ldap.js';
 import { addAccount, PASSWORD } from '../service.js';
 
@@ -10,7 +10,7 @@ for (const javaScriptEnabled of [true, false]) {
   test(`what a directory says is looked at, and accepted ${javaScriptEnabled ? 'with script' : 'without script'}`, async ({ browser }) => {
     test.setTimeout(120_000);
     const ldap = await startLdap(PEOPLE);
-    const server = await startServer({ http: await freePort(), settings: directorySettings(ldap) });
+    const server = await onFreePort((http) => startServer({ http, settings: directorySettings(ldap) }));
     const context = await browser.newContext({ baseURL: server.url, javaScriptEnabled, storageState: { cookies: [], origins: [] } });
     try {
       addAccount(server, 'root', 'owner');

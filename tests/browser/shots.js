@@ -29,6 +29,7 @@ try {
     await leaveRequests(entered, gateway);
     await permitPutOff(entered, gateway);
     process.env.GATEWAY_SMTP = `${gateway.smtp}`;
+    process.env.WEEK_END = gateway.began;
   }
   const storageState = await first.storageState();
   for (const colorScheme of ['light', 'dark']) {

@@ -17,6 +17,7 @@ export default async function start(config) {
   process.env.CONSOLE_URL = gateway.url;
   process.env.SERVICE_URL = service.server.url;
   process.env.GATEWAY_SMTP = `${gateway.smtp}`;
+  process.env.WEEK_END = gateway.began;
   process.env.GATEWAY_FOLDER = gateway.folder;
   const folder = join(here, '../../target/browser');
   mkdirSync(folder, { recursive: true });

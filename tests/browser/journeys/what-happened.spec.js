@@ -1,5 +1,7 @@
 // The last hour: the histogram narrows, facets add and exclude, the live tail pauses.
 import { expect, test } from '@playwright/test';
+import { fresh } from '../fresh.js';
+import { send } from '../smtp.js';
 
 const LIST = '/messages?view=all&from=now-7d';
 
@@ -52,13 +54,22 @@ test('a range that was dragged out, and narrowed again, is left for the one befo
 
 test('the live tail shows what ends, and pauses', async ({ page }) => {
   await page.goto('/messages/live');
-  const rows = page.locator('#live tbody tr');
-  const before = await rows.count();
-  await expect(async () => expect(await rows.count()).toBeGreaterThan(before)).toPass({ timeout: 30_000 });
+  const [first, second] = ['first', 'second'].map((word) => `${fresh(word)}@live.example`);
+  const rowOf = (from) => page.locator('#live tbody tr', { hasText: from });
+  const state = page.locator('#live-state');
+  await expect(state).toHaveText('live');
+  await send({ from: first, to: 'ann@corp.example' });
+  await expect(rowOf(first)).toBeVisible();
   await page.getByRole('button', { name: 'Pause' }).click();
-  const paused = await rows.count();
-  await page.waitForTimeout(3000);
-  expect(await rows.count()).toBe(paused);
+  await expect(state).toHaveText(/^paused/);
+  const shown = await page.locator('#live tbody tr').count();
+  const waiting = async () => Number((await state.textContent()).match(/(\d+) waiting/)?.[1] ?? 0);
+  const before = await waiting();
+  await send({ from: second, to: 'ann@corp.example' });
+  await expect.poll(waiting).toBeGreaterThan(before);
+  expect(await page.locator('#live tbody tr').count()).toBe(shown);
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(rowOf(second)).toBeVisible();
 });
 
 test.describe('without script', () => {

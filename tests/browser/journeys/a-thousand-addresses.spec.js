@@ -1,13 +1,14 @@
 // Groups and managed senders: paste a thousand lines, every bad one is named, nothing changes unless it is taken.
 import { expect, test } from '@playwright/test';
+import { fresh } from '../fresh.js';
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with script' : 'without script', () => {
     test.use({ javaScriptEnabled });
-    const name = `Partners ${javaScriptEnabled ? 'one' : 'two'}`;
     const lines = [...Array(1000).keys()].map((each) => `partner${each}@partners.example`);
 
     test('a group is made, filled, moved and exported', async ({ page, request }) => {
+      const name = fresh('Partners');
       await page.goto('/groups');
       await page.getByLabel('New group').fill(name);
       await page.getByRole('button', { name: 'Make it' }).click();
@@ -33,7 +34,7 @@ for (const javaScriptEnabled of [true, false]) {
     });
 
     test('managed senders are imported, found, edited and removed', async ({ page }) => {
-      const domain = javaScriptEnabled ? 'one.example' : 'two.example';
+      const domain = `${fresh('imported')}.example`;
       await page.goto('/senders/import');
       const csv = `sender,recipient,action,note\nnews@${domain},ann@corp.example,permit,wanted\nx@${domain},nobody@elsewhere.example,block,\n`;
       await page.getByLabel('Lines').fill(csv);
@@ -54,7 +55,7 @@ for (const javaScriptEnabled of [true, false]) {
     });
 
     test('an entry can match who signed, or count for authenticated mail alone', async ({ page }) => {
-      const domain = javaScriptEnabled ? 'three.example' : 'four.example';
+      const domain = `${fresh('signs')}.example`;
       const fill = async (sender) => {
         await page.getByLabel(/^Sender: an address/).fill(sender);
         await page.getByLabel('Recipient').fill('ann@corp.example');

@@ -57,7 +57,7 @@ for (const javaScriptEnabled of [true, false]) {
       // One too many comes, and nobody takes the message.
       hook.told.status = 500;
       for (const _ of [1, 2]) {
-        const refused = await send({ from: sender, to: 'nobody-here@corp.example' });
+        const refused = await send({ from: sender, to: 'nobody-here@corp.example', ip: '127.8.77.41' });
         expect(refused.code, refused.text).toBe(550);
       }
       await expect.poll(() => hook.got.length, { timeout: 20_000 }).toBeGreaterThan(1);

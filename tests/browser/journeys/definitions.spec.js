@@ -1,12 +1,13 @@
 // Definitions: one is made from an example, replayed, used, changed in one place for all who use it, and kept while it is used.
 import { expect, test } from '@playwright/test';
+import { fresh } from '../fresh.js';
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with the mouse' : 'without script', () => {
     test.use({ javaScriptEnabled });
 
     test('make, use, change, and remove when nobody uses it', async ({ page }) => {
-      const name = `Strict ${javaScriptEnabled ? 'one' : 'two'}`;
+      const name = fresh('Strict');
       await page.goto('/definitions');
       await page.getByRole('link', { name: /^New: DNS Authentication/ }).click();
       const text = page.getByLabel('The definition');
@@ -49,17 +50,18 @@ for (const javaScriptEnabled of [true, false]) {
 }
 
 test('a definition of Reputation says whether it looks at global permitted lists', async ({ page }) => {
+  const name = fresh('Exceptions');
   await page.goto('/definitions/new?kind=reputation');
   const text = page.getByLabel('The definition');
   await expect(text).toHaveValue(/global_permitted_list = true/);
-  await text.fill((await text.inputValue()).replace('"Block lists"', '"Lists with exceptions"'));
+  await text.fill((await text.inputValue()).replace('"Block lists"', `"${name}"`));
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Saved');
-  await page.goto('/definitions/Lists%20with%20exceptions');
+  await page.goto(`/definitions/${name}`);
   await expect(page.locator('main')).toContainText('Global permitted lists are looked at; the settings have none.');
   await text.fill((await text.inputValue()).replace('reject_weight = 1', 'reject_weight = 1\nglobal_permitted_list = false'));
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.goto('/definitions/Lists%20with%20exceptions');
+  await page.goto(`/definitions/${name}`);
   await expect(page.locator('main')).toContainText('Global permitted lists are not looked at');
   await page.getByRole('button', { name: 'Remove this definition' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Saved');

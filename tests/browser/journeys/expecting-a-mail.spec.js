@@ -19,11 +19,14 @@ async function isExpected(page, to) {
   return accepted.ref;
 }
 
-for (const [javaScriptEnabled, to] of [[true, 'carla@corp.example'], [false, 'bob@corp.example']]) {
+for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with the mouse' : 'without script', () => {
     test.use({ javaScriptEnabled });
 
-    test('from the deferred row to the mail that comes in, and to who let it in', async ({ page }) => {
+    test('from the deferred row to the mail that comes in, and to who let it in', async ({ page }, { retry, repeatEachIndex }) => {
+      // Somebody of its own: whoever is expected by another try is let in already.
+      const seat = 1 + 10 * repeatEachIndex + 2 * retry + Number(javaScriptEnabled);
+      const to = `course-${`${seat}`.padStart(3, '0')}@corp.example`;
       const refused = await send({ ...proven(), to });
       expect(refused.code, refused.text).toBe(451);
       await page.goto(`/messages/${refused.ref}`);

@@ -1,5 +1,6 @@
 // An owner makes a role and an account that sees one domain; whoever has it sees that domain and nothing else.
 import { expect, test } from '@playwright/test';
+import { fresh } from '../fresh.js';
 import { attempts } from '../stories.js';
 
 const nobody = { cookies: [], origins: [] };
@@ -8,7 +9,7 @@ const OTHER = 'corp.example';
 
 for (const javaScriptEnabled of [true, false]) {
   test(`a desk for one domain ${javaScriptEnabled ? 'with script' : 'without script'}`, async ({ browser, baseURL, page: owner }) => {
-    const name = `desk-${javaScriptEnabled ? 'one' : 'two'}`;
+    const name = fresh('desk');
     const page = owner;
     await page.goto('/system/roles');
     await page.getByLabel('Name').fill(name);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { enter } from '../entrance.js';
+import { fresh } from '../fresh.js';
 import { startGateway } from '../gateway.js';
 
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -20,6 +21,7 @@ test.describe('nothing has arrived yet', () => {
   let page;
   test.describe.configure({ mode: 'serial' });
   test.beforeAll(async ({ browser }) => {
+    test.setTimeout(240_000);
     gateway = await startGateway({ history: 0, rate: 0 });
     page = await (await browser.newContext({ storageState: nobody })).newPage();
     await enter(page, gateway);
@@ -181,7 +183,7 @@ test('details that take longer than 300 ms say that they are loading', async ({ 
 test('who may not is told which permission is missing and who can grant it', async ({ page, browser, baseURL }) => {
   await page.goto('/');
   const csrf = await page.locator('input[name=csrf]').first().getAttribute('value');
-  const name = 'helpdesk@corp.example';
+  const name = `${fresh('helpdesk')}@corp.example`;
   const password = 'five quiet words for tests';
   const headers = { 'x-csrf-token': csrf, 'content-type': 'application/json' };
   await page.request.post('/api/v1/accounts', { headers, data: { name, role: 'viewer' } });

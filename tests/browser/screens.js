@@ -1,4 +1,5 @@
 import { PUT_OFF } from './entrance.js';
+import { fresh, week } from './fresh.js';
 import { beThere } from './identity.js';
 import { send } from './smtp.js';
 
@@ -8,10 +9,16 @@ const at = (path) => async (page, url) => {
   await page.waitForLoadState('load');
 };
 
-/** The first row of a list, on one of the four sides of a message. */
-const firstRow = (path, side = '') => async (page, url) => {
-  await at(path)(page, url);
-  const href = new URL(await page.locator('tbody a.open').first().getAttribute('href'), url);
+/** A list of what the demo's weeks hold, so that no live mail changes which row is its first. */
+const ofWeek = (list) => (page, url) => at(`/messages?${list}&${week()}`)(page, url);
+
+/** The first row of such a list, on one of the four sides of a message. */
+const firstRow = (list, side = '') => rowOf(ofWeek(list), (rows) => rows.first(), side);
+
+/** A row of the list that this opens. */
+const rowOf = (open, which, side = '') => async (page, url) => {
+  await open(page, url);
+  const href = new URL(await which(page.locator('tbody a.open')).getAttribute('href'), url);
   href.pathname += side;
   await at(href.pathname + href.search)(page, url);
 };
@@ -48,6 +55,13 @@ async function queueWithRows(page, url) {
   if ((await rows.count()) === 0) throw new Error('no message stays in the queue');
 }
 
+/** An open retry window: of a first contact that is made now. A gateway whose SMTP port is not known shows the newest it has. */
+async function openWindow(page, url) {
+  if (!process.env.GATEWAY_SMTP) return firstRow('view=deferred&q=type%3Agreylist.first_seen%20retried%3Ano%20-is%3Aexpired', '/life')(page, url);
+  const { ref } = await send({ from: `sue@${fresh('newcomer')}.example`, to: 'ann@corp.example', ip: '127.8.76.2' });
+  return at(`/messages/${ref}/life`)(page, url);
+}
+
 /** Who the sign-in service of these screens knows. */
 export const people = {
   'p-olga': { preferred_username: 'olga', groups: ['mail-owners'] },
@@ -55,8 +69,10 @@ export const people = {
 };
 
 /** The story of a message that was greylisted, came back too early, and was delivered. */
-const GREYLISTED = '/messages?view=delivered&from=now-7d&q=from%3Aimpatient.example%20wait%3A%3E10s';
-const REFUSED = '/messages?view=rejected&from=now-7d&q=type%3Ablocked';
+const GREYLISTED = 'view=delivered&q=from%3Aimpatient.example%20wait%3A%3E10s';
+const REFUSED = 'view=rejected&q=type%3Ablocked';
+/** Journeys release and delete what they had held themselves: the oldest row of the list stays. */
+const HELD = at('/messages?view=held');
 
 export const screens = {
   overview: at('/'),
@@ -65,16 +81,16 @@ export const screens = {
   deferred: at('/messages?view=deferred&from=now-7d'),
   accepted: at('/messages?view=accepted&from=now-7d'),
   queue: queueWithRows,
-  held: at('/messages?view=held'),
-  'held-message': firstRow('/messages?view=held'),
+  held: HELD,
+  'held-message': rowOf(HELD, (rows) => rows.last()),
   'held-release': async (page, url) => {
-    await at('/messages?view=held')(page, url);
-    const ids = await page.locator('tbody tr[data-id]').evaluateAll((rows) => rows.slice(0, 3).map((row) => `&id=${row.dataset.id}`));
+    await HELD(page, url);
+    const ids = await page.locator('tbody tr[data-id]').evaluateAll((rows) => rows.slice(-3).map((row) => `&id=${row.dataset.id}`));
     await at(`/messages/queue?act=release&view=held${ids.join('')}`)(page, url);
   },
   'held-delete': async (page, url) => {
-    await at('/messages?view=held')(page, url);
-    await at(`/messages/queue?act=delete&id=${await page.locator('tbody tr[data-id]').first().getAttribute('data-id')}`)(page, url);
+    await HELD(page, url);
+    await at(`/messages/queue?act=delete&id=${await page.locator('tbody tr[data-id]').last().getAttribute('data-id')}`)(page, url);
   },
   'mistaken-address': at('/?span=xyz'),
   bounced: at('/messages?view=bounced&from=now-7d'),
@@ -84,12 +100,12 @@ export const screens = {
   'query-mistake': at('/messages?view=rejected&q=sujbect%3Ainvoice'),
   'nothing-found': at('/messages?view=rejected&q=nobody-ever-wrote-this'),
   'open-by-address': async (page, url) => {
-    await at(REFUSED)(page, url);
-    await at(`${REFUSED}&sel=${await page.locator('tbody tr[data-id]').first().getAttribute('data-id')}`)(page, url);
+    await ofWeek(REFUSED)(page, url);
+    await ofWeek(`${REFUSED}&sel=${await page.locator('tbody tr[data-id]').first().getAttribute('data-id')}`)(page, url);
   },
-  waiting: firstRow('/messages?view=deferred&from=now-7d&q=type%3Agreylist.first_seen%20retried%3Ano%20-is%3Aexpired', '/life'),
+  waiting: openWindow,
   'side-panel': async (page, url) => {
-    await at(REFUSED)(page, url);
+    await ofWeek(REFUSED)(page, url);
     await page.locator('tbody a.open').first().click();
     await page.locator('#panel:not([hidden]), .message').first().waitFor();
   },
@@ -103,14 +119,14 @@ export const screens = {
     await page.waitForLoadState('load');
   },
   compare: async (page, url) => {
-    await at(REFUSED)(page, url);
+    await ofWeek(REFUSED)(page, url);
     const refs = await page.locator('tbody tr[data-ref]').evaluateAll((rows) => rows.slice(0, 2).map((row) => row.dataset.ref));
     await at(`/compare?a=${refs[0]}&b=${refs[1]}`)(page, url);
   },
   live: at('/messages/live'),
   requests: at('/requests?list=all'),
   permit: async (page, url) => {
-    await firstRow('/messages?view=deferred&from=now-7d&q=type%3Agreylist', '/permit')(page, url);
+    await firstRow('view=deferred&q=type%3Agreylist', '/permit')(page, url);
   },
   block: async (page, url) => {
     await firstRow(REFUSED, '/block')(page, url);
@@ -128,7 +144,8 @@ export const screens = {
   definitions: at('/definitions'),
   definition: async (page, url) => {
     await at('/definitions')(page, url);
-    await page.locator('main tbody a').first().click();
+    // Journeys make definitions and remove them; the demo's own stay.
+    await page.locator('main tbody').getByRole('link', { name: 'Block Lists', exact: true }).click();
     await page.waitForLoadState('load');
   },
   'definition-new': at('/definitions/new?kind=dns_authentication'),
@@ -161,7 +178,7 @@ export const screens = {
   submitters: at('/system/submitters'),
   submitter: async (page, url) => {
     // Tests run beside each other, and a name is given once.
-    const name = `printer-${Math.random().toString(36).slice(2, 8)}`;
+    const name = fresh('printer');
     await at('/system/submitters')(page, url);
     await page.getByLabel('Name', { exact: true }).fill(name);
     await page.getByLabel('Note').fill('Second floor');
@@ -177,7 +194,7 @@ export const screens = {
   api: at('/api/docs'),
   'no-such-page': at('/no-such-page'),
   'public-page': async (page, url) => {
-    await at(REFUSED)(page, url);
+    await ofWeek(REFUSED)(page, url);
     await at(`/r/${await page.locator('tbody tr[data-ref]').first().getAttribute('data-ref')}`)(page, url);
   },
   'public-page-unknown': at('/r/AAAAAAAAAAAA'),

@@ -1,11 +1,15 @@
 // What gives way where there is little room: columns beside the panel, places of a phone's bar, figures of the overview.
 import { expect, test } from '@playwright/test';
+import { week } from '../fresh.js';
+
+// How wide a column is follows from what stands in it: rows that stay the same.
+const LIST = `/messages?view=rejected&${week()}&q=type%3Ablocked`;
 
 for (const [width, least] of [[1100, 88], [1280, 120], [1440, 150], [1600, 120]]) {
   test(`beside the panel who wrote to whom can be read, ${width} pixels`, async ({ browser, baseURL }) => {
     const context = await browser.newContext({ baseURL, viewport: { width, height: 900 } });
     const page = await context.newPage();
-    await page.goto('/messages?view=rejected&from=now-7d&q=type%3Ablocked');
+    await page.goto(LIST);
     await page.locator('tbody a.open').first().click();
     await expect(page.locator('#panel .message')).toBeVisible();
     for (const column of ['c-from', 'c-to']) {
@@ -19,7 +23,7 @@ for (const [width, least] of [[1100, 88], [1280, 120], [1440, 150], [1600, 120]]
 test('where there is no room for both, the panel stands alone until it is closed', async ({ browser, baseURL }) => {
   const context = await browser.newContext({ baseURL, viewport: { width: 800, height: 700 } });
   const page = await context.newPage();
-  await page.goto('/messages?view=rejected&from=now-7d&q=type%3Ablocked');
+  await page.goto(LIST);
   await page.locator('tbody a.open').first().click();
   const panel = page.locator('#panel');
   await expect(panel.locator('.message')).toBeVisible();

@@ -1,15 +1,16 @@
 // What is offered is what can help, and what stands there is explained where it stands.
 import { expect, test } from '@playwright/test';
-import { attempts } from '../stories.js';
+import { week } from '../fresh.js';
+import { ofTheWeek } from '../stories.js';
 
 for (const type of ['relay.denied', 'sender.malformed', 'recipient.malformed']) {
   test(`no permit is offered against ${type}`, async ({ page, request }) => {
-    const [row] = await attempts(request, `type:${type}`, { view: 'rejected' });
+    const [row] = await ofTheWeek(request, `type:${type}`, { view: 'rejected' });
     await page.goto(`/messages/${row.id}`);
     await expect(page.getByRole('link', { name: /^Permit for recipient/ })).toHaveCount(0);
     await expect(page.getByRole('link', { name: /^Block for recipient/ })).toBeVisible();
     await expect(page.locator('main')).toContainText('No permit helps here: it skips greylisting, block lists and reputation, and spam scanning');
-    await page.goto(`/messages?view=rejected&from=now-7d&q=type%3A${type}`);
+    await page.goto(`/messages?view=rejected&${week()}&q=type%3A${type}`);
     const line = page.locator('tbody tr').first();
     await line.locator('.row-actions summary').click();
     await expect(line.locator('.row-actions')).toContainText('No permit helps here');
@@ -22,14 +23,14 @@ for (const type of ['relay.denied', 'sender.malformed', 'recipient.malformed']) 
 }
 
 test('a permit is offered where it can help', async ({ page, request }) => {
-  const [row] = await attempts(request, 'type:rbl', { view: 'rejected' });
+  const [row] = await ofTheWeek(request, 'type:rbl', { view: 'rejected' });
   await page.goto(`/messages/${row.id}`);
   await expect(page.getByRole('link', { name: /^Permit for recipient/ })).toBeVisible();
   await expect(page.locator('main')).not.toContainText('No permit helps here');
 });
 
 test('mail of our own servers is offered what can act on it, and no list of senders', async ({ page, request }) => {
-  const [row] = await attempts(request, 'direction:outbound is:accepted');
+  const [row] = await ofTheWeek(request, 'direction:outbound is:accepted');
   for (const path of [`/messages/${row.id}`, `/messages/${row.id}/life`, `/lifelines/${row.life}`]) {
     await page.goto(path);
     await expect(page.locator('.lead, .life').first()).toBeVisible();
@@ -55,7 +56,7 @@ test('mail of our own servers is offered what can act on it, and no list of send
 });
 
 test('why a step belongs to a life-line is said in words', async ({ page, request }) => {
-  const [row] = await attempts(request, 'type:greylist.too_early', { view: 'deferred' });
+  const [row] = await ofTheWeek(request, 'type:greylist.too_early', { view: 'deferred' });
   await page.goto(`/messages/${row.id}/life`);
   const joined = page.locator('.rule').first();
   await expect(joined.locator('summary')).toHaveText(/^joined: same sender|^joined: sender's other server/);

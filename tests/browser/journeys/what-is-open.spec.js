@@ -1,11 +1,12 @@
 // The open row is in the address, so that it can be handed on; how dense rows are is remembered for the person.
 import { expect, test } from '@playwright/test';
-import { attempts } from '../stories.js';
+import { week } from '../fresh.js';
+import { attempts, ofTheWeek } from '../stories.js';
 
-const LIST = '/messages?view=rejected&from=now-7d&q=type%3Ablocked';
+const LIST = `/messages?view=rejected&${week()}&q=type%3Ablocked`;
 
 test('the address of a list opens what was open, with and without script', async ({ page, browser, baseURL, request }) => {
-  const [first, second] = await attempts(request, 'type:blocked', { view: 'rejected' });
+  const [first, second] = await ofTheWeek(request, 'type:blocked', { view: 'rejected' });
   await page.goto(LIST);
   await page.locator(`tr[data-ref="${first.ref}"] a.open`).click();
   await expect(page.locator('#panel')).toContainText(first.ref);

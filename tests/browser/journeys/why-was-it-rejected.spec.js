@@ -1,8 +1,9 @@
 // From the Rejected tab to everything that is known of one refusal, and on to the next.
 import { expect, test } from '@playwright/test';
-import { attempts } from '../stories.js';
+import { week } from '../fresh.js';
+import { ofTheWeek } from '../stories.js';
 
-const LIST = '/messages?view=rejected&from=now-7d&q=type%3Ablocked.policy';
+const LIST = `/messages?view=rejected&${week()}&q=type%3Ablocked.policy`;
 
 async function expectTheVerdict(page, row) {
   await expect(page.locator('strong', { hasText: 'What can be done' }).first()).toBeVisible();
@@ -12,7 +13,7 @@ async function expectTheVerdict(page, row) {
 }
 
 test('with the mouse, and previous and next through the list', async ({ page, request }) => {
-  const [first, second] = await attempts(request, 'type:blocked.policy', { view: 'rejected' });
+  const [first, second] = await ofTheWeek(request, 'type:blocked.policy', { view: 'rejected' });
   await page.goto('/');
   await page.getByRole('link', { name: 'Messages' }).first().click();
   await page.getByRole('link', { name: /^Rejected/ }).first().click();
@@ -31,7 +32,7 @@ test('with the mouse, and previous and next through the list', async ({ page, re
 });
 
 test('with the keyboard alone', async ({ page, request }) => {
-  const [first] = await attempts(request, 'type:blocked.policy', { view: 'rejected' });
+  const [first] = await ofTheWeek(request, 'type:blocked.policy', { view: 'rejected' });
   await page.goto(LIST);
   await expect(page.locator('tr[data-ref]').first()).toHaveAttribute('data-ref', first.ref);
   await page.keyboard.press('j');
@@ -47,7 +48,7 @@ test('with the keyboard alone', async ({ page, request }) => {
 test.describe('without script', () => {
   test.use({ javaScriptEnabled: false });
   test('each side is a page of its own', async ({ page, request }) => {
-    const [first, second] = await attempts(request, 'type:blocked.policy', { view: 'rejected' });
+    const [first, second] = await ofTheWeek(request, 'type:blocked.policy', { view: 'rejected' });
     await page.goto(LIST);
     await page.locator(`tr[data-ref="${first.ref}"] a.open`).click();
     await expectTheVerdict(page, first);

@@ -44,8 +44,8 @@ enum Whose {
     /// The sender by name.
     Sender,
     /// The sender at that server alone: what was refused is that a name proved
-    /// nothing, or came in the clear, so an exception for the name would be one
-    /// for whoever forges it.
+    /// nothing, came in the clear, or was not verified, so an exception for the
+    /// name would be one for whoever forges it.
     SenderAtServer,
 }
 
@@ -66,7 +66,7 @@ fn excepted(reason: Reason, check: CheckName) -> Option<Excepted> {
         (RblListed | ReputationRejected | ReputationTemporary, _) => (PolicyType::Reputation, Envelope, SenderOrServer),
         (GreylistFirstSeen | GreylistTooEarly, _) => (Greylisting, Envelope, SenderOrServer),
         (Reason::SizeExceeded, _) => (EmailSizeLimits, Envelope, SenderOrServer),
-        (TlsRequired, _) => (SecureReceipt, Envelope, SenderAtServer),
+        (TlsRequired | TlsUnverified, _) => (SecureReceipt, Envelope, SenderAtServer),
         (BlockedPolicyEnvelope, _) => (BlockedSenders, Envelope, Sender),
         (BlockedPolicyHeader, _) => (BlockedSenders, Header, Sender),
         (SpoofingEnvelope, _) => (AntiSpoofing, Envelope, SenderAtServer),
@@ -163,12 +163,15 @@ fn offered(
     }
 }
 
-/// The option by which nothing is done; of sizes, one that is large enough.
+/// The option by which nothing is done; of sizes, one that is large enough; of
+/// encryption, what the client can do: one that cannot be verified can go on
+/// encrypting.
 fn option(kind: PolicyType, decision: &Decision, size_max_octets: u64) -> Option<PolicyOption> {
     match kind {
-        PolicyType::SecureReceipt => {
-            Some(PolicyOption::SecureReceipt(SecureReceiptOption::Opportunistic))
-        }
+        PolicyType::SecureReceipt => Some(PolicyOption::SecureReceipt(match decision.reason {
+            Reason::TlsUnverified => SecureReceiptOption::RequireTls,
+            _ => SecureReceiptOption::Opportunistic,
+        })),
         PolicyType::EmailSizeLimits => match (&decision.detail, decision.policy) {
             // What the settings say is the most there is.
             (Detail::Limit { observed, .. }, Some(PolicyRef::Policy { .. })) => {

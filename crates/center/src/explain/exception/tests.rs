@@ -105,6 +105,7 @@ fn a_name_that_proved_nothing_is_excepted_at_its_server_alone() {
         (Reason::HoldAuthentication, CheckName::Dkim),
         (Reason::AuthTemporary, CheckName::Spoofing),
         (Reason::TlsRequired, CheckName::SecureReceipt),
+        (Reason::TlsUnverified, CheckName::SecureReceipt),
     ] {
         let offered = of(reason, check);
         let who: Vec<_> = offered.iter().map(|(.., who)| who.as_str()).collect();
@@ -204,6 +205,49 @@ fn an_exception_from_encryption_lets_that_server_alone_past() {
         client.ip = "198.51.100.1".parse().unwrap();
         assert_eq!(end(&[decider, &one.policy], &forged), EndKind::Rejected);
     }
+}
+
+#[test]
+fn an_exception_from_a_verified_client_still_wants_tls_and_that_server() {
+    let option = PolicyOption::SecureReceipt(SecureReceiptOption::RequireVerified);
+    let of_domain = Policy { option, ..block("verified alone", "sender.example") };
+    let mut event = refused(Decision::new(Reason::TlsUnverified, CheckName::SecureReceipt));
+    let tls = types::TlsFacts { version: "TLSv1.3".into(), cipher: "any".into() };
+    std::sync::Arc::make_mut(&mut event.subject.client).tls = Some(tls);
+    event.record.evidence.add(Finding {
+        check: CheckName::Certificate,
+        stage: Stage::Mail,
+        observed: Observed::ClientCertificate(types::ClientCertificate::NotShown),
+        source: Source::Session,
+        took: Micros(1),
+    });
+    let end = |policies: &[&Policy], event: &Event| {
+        forecast(&set_with(policies, 1_000_000), event).unwrap().passing.kind
+    };
+    let sure = Policy { overrides: true, ..of_domain.clone() };
+    for decider in [&of_domain, &sure] {
+        assert_eq!(end(&[decider], &event), EndKind::Rejected);
+        let offered = exceptions(&event, &set_with(&[decider], 1_000_000));
+        let [OfferedException { whom, policy }] = offered.as_slice() else { panic!("{offered:?}") };
+        assert_eq!(
+            (whom.as_str(), policy.overrides),
+            ("this sender at this server", decider.overrides)
+        );
+        assert_eq!(policy.option, PolicyOption::SecureReceipt(SecureReceiptOption::RequireTls));
+        assert_ne!(end(&[decider, policy], &event), EndKind::Rejected, "{policy:?}");
+        let mut elsewhere = event.clone();
+        let client = std::sync::Arc::make_mut(&mut elsewhere.subject.client);
+        client.client.ip = "198.51.100.1".parse().unwrap();
+        assert_eq!(end(&[decider, policy], &elsewhere), EndKind::Rejected, "anybody's server");
+        let mut clear = event.clone();
+        std::sync::Arc::make_mut(&mut clear.subject.client).tls = None;
+        assert_eq!(end(&[decider, policy], &clear), EndKind::Rejected, "in the clear");
+    }
+    // One that names the sender as precisely, and must win, leaves no room.
+    let from = Scope::Address("ann@sender.example".parse().unwrap());
+    let at_server = vec!["192.0.2.8/32".parse().unwrap()];
+    let narrow = Policy { from, source_ips: at_server, ..sure };
+    assert_eq!(exceptions(&event, &set_with(&[&narrow], 1_000_000)), []);
 }
 
 #[test]

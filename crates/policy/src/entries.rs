@@ -118,7 +118,7 @@ impl Entries {
             authors(who).for_each(|author| named(author, false));
             entries.meet_signatures(list, at, evidence);
         }
-        let looks = header_known && list.names_signatures();
+        let looks = header_known && list.names_signatures(at);
         entries.lacks = entries.lack(looks, header_known, evidence);
         entries
     }
@@ -155,7 +155,7 @@ impl Entries {
     /// A signature that passes proves who made it.
     fn meet_signatures(&mut self, list: SenderList<'_>, at: Timestamp, evidence: &Evidence) {
         let Some(Observed::Dkim(facts)) = evidence.latest(CheckName::Dkim) else { return };
-        if !list.names_signatures() {
+        if !list.names_signatures(at) {
             return;
         }
         for one in facts.signatures.iter().filter(|one| one.result == DkimResult::Pass) {

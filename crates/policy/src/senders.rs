@@ -2,6 +2,7 @@
 //! under a hundred octets an entry, changed without compiling all anew.
 
 mod changes;
+mod looks;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use crate::hashing::FastMap;
 use crate::objects::SenderChange;
 use crate::patterns::{Basis, Rank, domain_spellings, rank_of, sender_spelling, spellings};
 use changes::{ChangedList, Changes};
-use table::{Kinds, List, SenderTable};
+use looks::LooksUntil;
+use table::{List, SenderTable};
 
 /// The compiled table, and above it the changes since it was compiled.
 #[derive(Clone, Debug)]
@@ -205,20 +207,21 @@ impl<'a> SenderList<'a> {
         self.matches(at, Basis::Signature, domain_spellings(at_domain))
     }
 
-    /// Whether an entry names the domain of a signature: not one that is
-    /// disabled, but one that has ended, or that a change since the last
+    /// Whether an entry names the domain of a signature at `at`: not one that
+    /// is disabled or has ended, but one that a change since the last
     /// compilation has replaced, included.
-    pub(crate) fn names_signatures(self) -> bool {
-        self.any(Kinds::has_signatures, ChangedList::has_signatures)
+    pub(crate) fn names_signatures(self, at: Timestamp) -> bool {
+        self.any(|looks| looks.has_signatures(at))
     }
 
     /// Whether an entry counts for authenticated mail alone, likewise.
-    pub(crate) fn wants_proof(self) -> bool {
-        self.any(Kinds::has_authenticated_only, ChangedList::has_authenticated_only)
+    pub(crate) fn wants_proof(self, at: Timestamp) -> bool {
+        self.any(|looks| looks.wants_proof(at))
     }
 
-    fn any(self, compiled: fn(Kinds) -> bool, changed: fn(&ChangedList) -> bool) -> bool {
-        self.compiled.is_some_and(|(_, kinds)| compiled(kinds)) || self.changes.is_some_and(changed)
+    fn any(self, has: impl Fn(LooksUntil) -> bool) -> bool {
+        self.compiled.is_some_and(|list| has(self.table.looks(list)))
+            || self.changes.is_some_and(|list| has(list.looks()))
     }
 
     fn is_empty(self) -> bool {

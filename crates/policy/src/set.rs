@@ -139,13 +139,13 @@ impl PolicySet {
         self.policies.authenticates(at)
     }
 
-    /// Whether the list of a recipient looks at SPF, DKIM or DMARC, whatever
-    /// policies do: it has entries for the domain of a signature, or that count
-    /// for authenticated mail alone. Known once there is a recipient.
-    pub fn list_authenticates(&self, recipient: &ForwardPath) -> bool {
+    /// Whether the list of a recipient looks at SPF, DKIM or DMARC at `at`,
+    /// whatever policies do: it has entries for the domain of a signature, or
+    /// that count for authenticated mail alone. Known once there is a recipient.
+    pub fn list_authenticates(&self, at: Timestamp, recipient: &ForwardPath) -> bool {
         recipient.address().is_some_and(|address| {
             let list = self.senders.list(address.key());
-            list.names_signatures() || list.wants_proof()
+            list.names_signatures(at) || list.wants_proof(at)
         })
     }
 

@@ -100,9 +100,9 @@ impl Desk {
             let policy = self.engine.parts.policy.load();
             let mut accepted = transaction.accepted.iter();
             accepted.any(|open| {
-                let of_recipient = |recipient| policy.list_authenticates(recipient);
-                policy.authenticates(open.attempt.started())
-                    || open.recipient.as_ref().is_some_and(of_recipient)
+                let at = open.attempt.started();
+                let of_recipient = |recipient| policy.list_authenticates(at, recipient);
+                policy.authenticates(at) || open.recipient.as_ref().is_some_and(of_recipient)
             })
         });
         if !looks || self.visit.is_outbound() {

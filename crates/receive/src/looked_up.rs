@@ -67,7 +67,8 @@ impl Desk {
             return;
         }
         let policy = self.engine.parts.policy.load_full();
-        if policy.asks_spf(self.engine.now()) || policy.list_authenticates(recipient) {
+        let now = self.engine.now();
+        if policy.asks_spf(now) || policy.list_authenticates(now, recipient) {
             self.ask_spf(None);
         }
     }

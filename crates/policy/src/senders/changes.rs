@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use types::lists::SenderAction;
-
+use super::looks::{LooksEnds, LooksUntil};
 use super::{Facts, Named};
 use crate::hashing::FastMap;
 use crate::patterns::Basis;
@@ -60,10 +59,8 @@ impl Changes {
 pub(super) struct ChangedList {
     addresses: FastMap<Arc<str>, Option<Facts>>,
     signatures: FastMap<Arc<str>, Option<Facts>>,
-    /// Entries in use that look at signatures.
-    looking_at_signatures: usize,
-    /// Entries in use that count for authenticated mail alone.
-    authenticated_only: usize,
+    /// When those end that look at authentication.
+    ends: LooksEnds,
 }
 
 impl ChangedList {
@@ -76,12 +73,9 @@ impl ChangedList {
         entries.get(named.spelling).copied()
     }
 
-    pub(super) fn has_signatures(&self) -> bool {
-        self.looking_at_signatures > 0
-    }
-
-    pub(super) fn has_authenticated_only(&self) -> bool {
-        self.authenticated_only > 0
+    /// Until when they look at authentication.
+    pub(super) fn looks(&self) -> LooksUntil {
+        self.ends.last()
     }
 
     /// Notes what became of a sender; whether nothing had become of it before.
@@ -91,12 +85,12 @@ impl ChangedList {
             Basis::Signature => &mut self.signatures,
         };
         let before = entries.insert(named.spelling.into(), facts);
-        let (signatures, proofs) = before.flatten().map_or((0, 0), |old| counted(named, old));
-        self.looking_at_signatures -= signatures;
-        self.authenticated_only -= proofs;
-        let (signatures, proofs) = facts.map_or((0, 0), |new| counted(named, new));
-        self.looking_at_signatures += signatures;
-        self.authenticated_only += proofs;
+        if let Some(old) = before.flatten() {
+            self.ends.remove(LooksUntil::of(named, old));
+        }
+        if let Some(new) = facts {
+            self.ends.add(LooksUntil::of(named, new));
+        }
         before.is_none()
     }
 
@@ -108,13 +102,4 @@ impl ChangedList {
             })
         })
     }
-}
-
-/// What an entry counts for: among those that look at signatures, and among
-/// those that count for authenticated mail alone. Disabled, it costs nobody a
-/// look.
-fn counted(named: Named<'_>, facts: Facts) -> (usize, usize) {
-    let in_use = facts.action != SenderAction::Disabled;
-    let signatures = in_use && named.basis == Basis::Signature;
-    (usize::from(signatures), usize::from(in_use && facts.authenticated_only))
 }

@@ -5,8 +5,9 @@ use std::hash::BuildHasher;
 use types::lists::SenderAction;
 use types::{PolicyId, Timestamp};
 
+use super::looks::LooksUntil;
 use super::{Facts, Named};
-use crate::hashing::Hashing;
+use crate::hashing::{FastMap, Hashing};
 use crate::patterns::{Basis, Rank};
 use crate::texts::{Slots, Texts};
 
@@ -21,6 +22,8 @@ pub(super) struct SenderTable {
     /// By recipient: what is in the list, one bit each. Most lists have
     /// addresses only, and need no look-up of domains.
     kinds: Vec<Kinds>,
+    /// By recipient, of the few lists that look at authentication: until when.
+    looks: FastMap<u32, LooksUntil>,
     /// The entries, one after the other: [`Entry`] and then the spelling.
     records: Vec<u8>,
     /// Where each entry begins in `records`, in units of [`ALIGNMENT`].
@@ -43,10 +46,6 @@ pub(super) type List = (u32, Kinds);
 pub(super) struct Kinds(u8);
 
 impl Kinds {
-    /// An entry that counts for authenticated mail alone.
-    const AUTHENTICATED_ONLY: u8 = 1 << 6;
-    /// An entry in use that looks at signatures.
-    const LOOKS_AT_SIGNATURES: u8 = 1 << 7;
     /// How far the bits of signatures stand behind those of addresses.
     const SIGNATURES: u8 = 3;
 
@@ -63,33 +62,12 @@ impl Kinds {
         })
     }
 
-    /// Notes an entry. One that is disabled is found, and costs nobody a look
-    /// at signatures.
-    pub(super) fn add(&mut self, named: Named<'_>, facts: Facts) {
+    fn add(&mut self, named: Named<'_>) {
         self.0 |= Kinds::of(named.basis, named.rank).0;
-        if facts.action == SenderAction::Disabled {
-            return;
-        }
-        if facts.authenticated_only {
-            self.0 |= Kinds::AUTHENTICATED_ONLY;
-        }
-        if named.basis == Basis::Signature {
-            self.0 |= Kinds::LOOKS_AT_SIGNATURES;
-        }
     }
 
     fn has(self, other: Kinds) -> bool {
         self.0 & other.0 != 0
-    }
-
-    /// Whether an entry in use looks at signatures.
-    pub(super) fn has_signatures(self) -> bool {
-        self.has(Kinds(Kinds::LOOKS_AT_SIGNATURES))
-    }
-
-    /// Whether an entry in use counts for authenticated mail alone.
-    pub(super) fn has_authenticated_only(self) -> bool {
-        self.has(Kinds(Kinds::AUTHENTICATED_ONLY))
     }
 }
 
@@ -195,6 +173,7 @@ impl SenderTable {
     pub(super) fn shrink(&mut self) {
         self.recipients.shrink();
         self.records.shrink_to_fit();
+        self.looks.shrink_to_fit();
     }
 
     pub(super) fn list(&self, recipient: &str) -> Option<List> {
@@ -273,8 +252,17 @@ impl SenderTable {
 
     fn note(&mut self, recipient: u32, named: Named<'_>, facts: Facts) {
         if let Some(kinds) = self.kinds.get_mut(recipient as usize) {
-            kinds.add(named, facts);
+            kinds.add(named);
         }
+        let looks = LooksUntil::of(named, facts);
+        if looks != LooksUntil::default() {
+            self.looks.entry(recipient).or_default().add(looks);
+        }
+    }
+
+    /// Until when a list looks at authentication.
+    pub(super) fn looks(&self, (recipient, _): List) -> LooksUntil {
+        self.looks.get(&recipient).copied().unwrap_or_default()
     }
 
     /// Where the next entry will stand.
@@ -293,6 +281,9 @@ impl SenderTable {
 
     pub(super) fn octets(&self) -> usize {
         let texts = self.recipients.octets() + self.kinds.capacity();
-        texts + self.records.capacity() + self.places.octets()
+        // Beside each place of such a table stands an octet that says whether
+        // it is taken.
+        let looks = self.looks.capacity() * (size_of::<(u32, LooksUntil)>() + 1);
+        texts + self.records.capacity() + self.places.octets() + looks
     }
 }

@@ -1,5 +1,7 @@
 //! What managed senders match, and which count for authenticated mail alone.
 
+use std::time::Duration;
+
 use super::authentication::strict;
 use super::*;
 
@@ -259,7 +261,7 @@ fn strangers_below_a_domain_and_its_own_policy_prove_nothing() {
 
 #[test]
 fn an_entry_that_is_disabled_costs_nobody_a_look_at_authentication() {
-    let looks = |set: &PolicySet| set.list_authenticates(&mail(ANN).to);
+    let looks = |set: &PolicySet| set.list_authenticates(NOW, &mail(ANN).to);
     let put = |text: &str| SenderChange::Put(managed(&entries(text)));
     for sender in ["ann@sender.example if_authenticated", "dkim:bulk.example"] {
         let [on, off] = ["permit", "disabled"].map(|action| format!("1:{action} {sender}"));
@@ -272,6 +274,44 @@ fn an_entry_that_is_disabled_costs_nobody_a_look_at_authentication() {
         let changed = off_set.with_senders(4, &[put(&on)]).unwrap();
         assert!(looks(&changed) && changed.managed_senders() == 1, "{sender}");
     }
+}
+
+#[test]
+fn an_entry_that_has_ended_costs_nobody_a_look_at_authentication() {
+    let at = |seconds: u64| NOW + Duration::from_secs(seconds);
+    let put = |text: &str, until: Option<u64>| {
+        let entry = managed(&entries(text));
+        SenderChange::Put(ManagedSender { valid_until: until.map(at), ..entry })
+    };
+    let to = mail(ANN).to;
+    let looks = |set: &PolicySet| [0, 9, 10, 19, 20].map(|s| set.list_authenticates(at(s), &to));
+    let (short, long) =
+        ("1:permit ann@sender.example if_authenticated", "2:permit dkim:bulk.example");
+    let compiled = |changes: &[SenderChange]| {
+        let entry = |change: &SenderChange| match change {
+            SenderChange::Put(entry) => entry.clone(),
+            SenderChange::Remove { .. } => unreachable!(),
+        };
+        let managed_senders = changes.iter().map(entry).collect();
+        compile(PolicyObjects { managed_senders, ..objects("") })
+    };
+    let nothing = compile(objects(""));
+    let [no, yes] = [false, true];
+    for (changes, expected) in [
+        (vec![put(short, Some(10))], [yes, yes, no, no, no]),
+        (vec![put(short, Some(10)), put(long, Some(20))], [yes, yes, yes, yes, no]),
+        (vec![put(long, None), put(short, Some(10))], [yes; 5]),
+        (vec![put(short, Some(0))], [no; 5]),
+    ] {
+        assert_eq!(looks(&compiled(&changes)), expected, "compiled: {changes:?}");
+        let above = nothing.with_senders(2, &changes).unwrap();
+        assert_eq!(looks(&above), expected, "changed: {changes:?}");
+    }
+    // Nor is it asked for in a decision.
+    let (_, asked) = mail(ANN).decide(&compiled(&[put(short, Some(10))]));
+    assert!(asked.contains(&Need::Spf));
+    let (_, asked) = mail(ANN).decide(&compiled(&[put(short, Some(0))]));
+    assert!(!asked.contains(&Need::Spf));
 }
 
 #[test]
@@ -294,13 +334,14 @@ fn only_a_list_that_looks_at_authentication_has_it_asked() {
     for texts in [proven, signed] {
         let set = compile(objects(&entries(texts)));
         let looks = |recipient: &str| {
-            set.list_authenticates(&ForwardPath::Address(recipient.parse().unwrap()))
+            set.list_authenticates(NOW, &ForwardPath::Address(recipient.parse().unwrap()))
         };
         assert!(looks("bob@corp.example") && !looks("eve@corp.example"), "{texts}");
         assert!(!set.authenticates(NOW) && !set.asks_spf(NOW));
     }
     assert!(
-        !compile(objects(&entries("1:block sender.example"))).list_authenticates(&mail(ANN).to)
+        !compile(objects(&entries("1:block sender.example")))
+            .list_authenticates(NOW, &mail(ANN).to)
     );
 }
 

@@ -286,6 +286,14 @@ pub trait MessageQueue: Send + Sync {
     /// Messages in order of arrival, from `after` on.
     fn list(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>>;
 
+    /// The messages that we wrote ourselves (bounces and warnings), in order of
+    /// arrival, from `after` on: what [`list`](Self::list) has of them, without
+    /// a look at any other.
+    fn notices(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>>;
+
+    /// How many of them there are.
+    fn notice_count(&self) -> usize;
+
     /// How many messages are in the queue.
     fn depth(&self) -> QueueDepth;
 }

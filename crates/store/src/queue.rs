@@ -32,6 +32,9 @@ struct State {
     /// Messages that wait for the next hop, by their arrival; not those that
     /// are held, which wait for a person.
     waiting: BTreeSet<(Timestamp, QueueId)>,
+    /// Messages that we wrote ourselves: few, and asked for by people, who must
+    /// not have all others looked through for them.
+    notices: BTreeSet<QueueId>,
     /// Messages whose commit record is not flushed yet, oldest first.
     unflushed: VecDeque<(Position, QueueId)>,
     /// Contents to let go once the record that says so is flushed.
@@ -211,6 +214,21 @@ impl Queue {
         rest.map(|(_, queued)| Arc::clone(&queued.message)).collect()
     }
 
+    /// See [`crate::MessageQueue::notices`].
+    pub(crate) fn notices(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let state = self.state();
+        let rest = state.notices.range((from, Unbounded)).take(max);
+        let found = rest.filter_map(|id| state.messages.get(id));
+        found.map(|queued| Arc::clone(&queued.message)).collect()
+    }
+
+    /// See [`crate::MessageQueue::notice_count`].
+    pub(crate) fn notice_count(&self) -> usize {
+        self.state().notices.len()
+    }
+
     /// See [`crate::MessageQueue::depth`].
     pub(crate) fn depth(&self) -> QueueDepth {
         let state = self.state();
@@ -302,6 +320,9 @@ impl State {
     fn insert(&mut self, message: Arc<QueuedMessage>, content: Content, durable: bool) {
         let id = message.id;
         self.remove(id);
+        if message.notice {
+            self.notices.insert(id);
+        }
         if let Some(due) = message.next_due() {
             self.waiting.insert((message.arrived, id));
             if durable {
@@ -313,6 +334,7 @@ impl State {
 
     fn remove(&mut self, id: QueueId) -> Option<Queued> {
         let queued = self.messages.remove(&id)?;
+        self.notices.remove(&id);
         self.waiting.remove(&(queued.message.arrived, id));
         if let Some(due) = queued.message.next_due() {
             self.due.remove(&(due, id));

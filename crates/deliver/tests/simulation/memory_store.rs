@@ -197,6 +197,15 @@ impl MessageQueue for MemoryStore {
         self.state.lock().unwrap().messages.values().take(max).cloned().collect()
     }
 
+    fn notices(&self, _: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
+        let state = self.state.lock().unwrap();
+        state.messages.values().filter(|message| message.notice).take(max).cloned().collect()
+    }
+
+    fn notice_count(&self) -> usize {
+        self.notices(None, usize::MAX).len()
+    }
+
     fn depth(&self) -> QueueDepth {
         let state = self.state.lock().unwrap();
         let oldest_waiting = state.messages.values().map(|m| m.arrived).min();

@@ -236,6 +236,14 @@ impl MessageQueue for Store {
         self.queue.list(after, max)
     }
 
+    fn notices(&self, after: Option<QueueId>, max: usize) -> Vec<Arc<QueuedMessage>> {
+        self.queue.notices(after, max)
+    }
+
+    fn notice_count(&self) -> usize {
+        self.queue.notice_count()
+    }
+
     fn depth(&self) -> QueueDepth {
         self.queue.depth()
     }

@@ -47,7 +47,8 @@ contract! {
         a_writer_of_another_message_makes_no_empty_one,
         refusals_of_a_transaction_share_its_commit,
         whoever_waits_for_a_change_is_told,
-        messages_are_listed_in_order_of_arrival;
+        messages_are_listed_in_order_of_arrival,
+        notices_are_what_the_list_has_of_them;
     remembering:
         an_event_is_found_at_once_and_after_a_restart,
         many_events_survive_checkpoints_once,

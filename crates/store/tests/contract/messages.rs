@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use store::RecipientState;
 use store::contract::StoreError;
-use store::{Acceptance, EventLog, MessageQueue, QueueDepth, QueueStep, RecipientState};
+use store::{Acceptance, EventLog, MessageQueue, Position, QueueDepth, QueueStep, QueuedMessage};
 
 use crate::backend::Backend;
 use crate::samples::*;
@@ -241,4 +242,68 @@ pub(crate) async fn messages_are_listed_in_order_of_arrival(mut backend: impl Ba
     };
     assert_eq!(ids(None, 10), [queue_id(1), queue_id(2), queue_id(3)]);
     assert_eq!(ids(Some(queue_id(1)), 1), [queue_id(2)]);
+}
+
+/// The next number of a sequence, below `end` (SplitMix64).
+fn chance(state: &mut u64, end: usize) -> usize {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((mixed ^ (mixed >> 31)) % end as u64) as usize
+}
+
+/// The notices as they are kept are those that a walk through the whole queue
+/// finds, whatever came, was held, or left, and after a restart too.
+pub(crate) async fn notices_are_what_the_list_has_of_them(mut backend: impl Backend) {
+    let mut store = backend.open(at(0));
+    let (mut state, mut last, mut met) = (7, None, 0);
+    for number in 1..200 {
+        match chance(&mut state, 10) {
+            0..5 => {
+                let notice = chance(&mut state, 3) == 0;
+                let message = QueuedMessage { notice, ..message(number, 2, 10) };
+                last = Some(commit_message(&store, number, message).await.unwrap());
+            }
+            5..9 => last = act_on_one(&store, &mut state).or(last),
+            _ => {
+                if let Some(position) = last.take() {
+                    store.flushed(position).await.unwrap();
+                }
+                drop(store);
+                store = backend.open(at(0));
+            }
+        }
+        met += compare_notices(&store, &mut state);
+    }
+    assert!(met > 200, "there were hardly any: {met}");
+}
+
+/// Holds some recipients of one message, or lets them go.
+fn act_on_one<S: MessageQueue>(store: &S, state: &mut u64) -> Option<Position> {
+    let all = MessageQueue::list(store, None, 1_000);
+    let one = all.get(chance(state, all.len().max(1)))?;
+    let to = match chance(state, 3) {
+        0 => RecipientState::Held { attempts: 1 },
+        _ => RecipientState::Done,
+    };
+    let some = one.recipients.iter().take(chance(state, 3));
+    let steps = some.map(|one| QueueStep { recipient: one.event, state: to });
+    Some(store.intervene(one.id, steps.collect(), vec![]).unwrap())
+}
+
+/// Holds both ways to find notices against each other, as a whole and in
+/// pages; how many there are.
+fn compare_notices<S: MessageQueue>(store: &S, state: &mut u64) -> usize {
+    let all = MessageQueue::list(store, None, 1_000);
+    let walked: Vec<_> = all.into_iter().filter(|one| one.notice).collect();
+    assert_eq!(store.notices(None, 1_000), walked);
+    assert_eq!(store.notice_count(), walked.len());
+    let max = chance(state, 4);
+    assert_eq!(store.notices(None, max), walked[..max.min(walked.len())]);
+    let after = chance(state, walked.len().max(1));
+    if let Some(one) = walked.get(after) {
+        assert_eq!(store.notices(Some(one.id), 1_000), walked[after + 1..]);
+    }
+    walked.len()
 }

@@ -151,7 +151,16 @@ pub(crate) async fn commit<S: EventLog>(
     recipients: u64,
     octets: usize,
 ) -> Result<Position, StoreError> {
-    let message = message(number, recipients, octets as u64);
+    commit_message(store, number, message(number, recipients, octets as u64)).await
+}
+
+/// The same of a message that is `message` with the content of `number`.
+pub(crate) async fn commit_message<S: EventLog>(
+    store: &S,
+    number: u64,
+    message: QueuedMessage,
+) -> Result<Position, StoreError> {
+    let octets = message.content_octets as usize;
     let mut writer = store.content(message.id);
     for piece in content(number, octets).chunks(3000) {
         writer.write(piece).await?;

@@ -41,8 +41,10 @@ pub struct NextHopState {
 }
 
 impl NextHopState {
-    /// Until when it is left alone, if it is at `now`.
-    pub(crate) fn alone_until(&self, now: Timestamp) -> Option<Timestamp> {
+    /// Until when it is left alone, if it is at `now`: then it is down, and once
+    /// its pause is over it is up until the next try says otherwise. Metrics,
+    /// health, the overview and every message that waits go by this.
+    pub fn alone_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.left_alone_until.filter(|until| *until > now)
     }
 }

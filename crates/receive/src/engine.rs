@@ -186,7 +186,8 @@ impl Engine {
         self.live.load_full()
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time by the clock that its attempts go by.
+    pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
 

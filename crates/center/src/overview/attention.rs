@@ -76,8 +76,9 @@ impl Center {
     }
 
     fn next_hops_down(&self) -> Vec<Attention> {
+        let now = self.parts.clock.now();
         let hops = self.next_hops.all().into_iter();
-        let down = hops.filter(|hop| hop.failures > 0 && hop.left_alone_until.is_some());
+        let down = hops.filter(|hop| hop.alone_until(now).is_some());
         down.map(|hop| {
             let answer = hop.last_answer.map_or(String::new(), |(_, answer)| {
                 format!(": {}", presentable_within(&answer, ANSWER_CHARS_MAX))

@@ -205,6 +205,26 @@ fn next_hops_of_the_settings_are_labels_and_those_of_senders_never() {
     assert!(up.iter().all(|one| one.value == crate::metrics::Value::Number(0.0)));
 }
 
+#[test]
+fn a_next_hop_whose_pause_is_over_is_down_for_nobody() {
+    let gateway = Gateway::new(at(60));
+    let root = Caller::with_all("root");
+    let center = gateway.another_process().with_next_hops(Arc::new(Dead::default()));
+    let told = || {
+        let mut samples = Vec::new();
+        crate::metrics::MetricSource::collect(&center, &mut samples);
+        let up = samples.iter().find(|one| one.metric.name == "portcullis_next_hop_up").unwrap();
+        let is_up = up.value == crate::metrics::Value::Number(1.0);
+        let attention = center.overview_attention(&root).unwrap();
+        (is_up, attention.iter().any(|one| one.text.contains("takes no connections")))
+    };
+    assert_eq!(told(), (false, true));
+    gateway.advance(Duration::from_secs(239));
+    assert_eq!(told(), (false, true));
+    gateway.advance(Duration::from_secs(1));
+    assert_eq!(told(), (true, false));
+}
+
 #[tokio::test]
 async fn a_retry_ends_the_back_off_and_a_held_message_says_why_it_is_not_tried() {
     let gateway = Gateway::new(at(60));

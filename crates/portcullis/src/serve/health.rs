@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use center::metrics::{MetricSource, Metrics, Sample};
-use center::{Readiness, ReadyCheck, SessionCounters, SessionCounts, presentable};
-use deliver::{Deliverer, HopState, HopStatus};
+use center::{NextHopState, Readiness, ReadyCheck, SessionCounters, SessionCounts, presentable};
+use deliver::Deliverer;
 use receive::Engine;
 use store::{Store, StoreError};
 use types::Timestamp;
@@ -18,6 +18,7 @@ use super::dkim::DkimWatch;
 use super::kept::SubmittersWatch;
 use super::lists::ListsWatch;
 use super::names::NamesWatch;
+use super::next_hops;
 use super::places::PlacesWatch;
 use super::recipients::RecipientsWatch;
 use super::sources::SourceState;
@@ -156,10 +157,12 @@ impl Health {
     /// Next hops that take no connection are told of, but mail is still
     /// taken: that is what the queue is for.
     fn next_hops_check(&self) -> ReadyCheck {
-        let hops = self.deliverer.status().hops;
-        let down: Vec<String> = hops.iter().filter_map(takes_no_connection).collect();
+        let (hops, now) = (self.deliverer.status().hops, self.engine.now());
+        let is_untried = hops.is_empty();
+        let hops = hops.into_iter().map(next_hops::state);
+        let down: Vec<String> = hops.filter_map(|hop| takes_no_connection(&hop, now)).collect();
         match down.is_empty() {
-            true if hops.is_empty() => told("next_hops", true, "none was tried yet"),
+            true if is_untried => told("next_hops", true, "none was tried yet"),
             true => told("next_hops", true, "all that were tried answer"),
             false => {
                 let text = format!("{}; mail for it waits in the queue", down.join("; "));
@@ -280,8 +283,8 @@ fn identity(folder: &Path) -> Option<(u64, u64)> {
 
 /// Says of a next hop that takes no connection that it does not, why, and
 /// when it is tried again.
-fn takes_no_connection(hop: &HopStatus) -> Option<String> {
-    let HopState::BackingOff { until, .. } = hop.state else { return None };
+fn takes_no_connection(hop: &NextHopState, now: Timestamp) -> Option<String> {
+    let until = hop.alone_until(now)?;
     let why = hop.last_answer.as_ref().map(|(_, answer)| format!(" ({})", presentable(answer)));
     let (name, why) = (presentable(&hop.name), why.unwrap_or_default());
     Some(format!("{name} takes no connection{why} and is tried again at {until}"))

@@ -25,7 +25,8 @@ impl NextHops for DelivererHops {
     }
 }
 
-fn state(hop: HopStatus) -> NextHopState {
+/// A next hop as the message center sees it.
+pub(super) fn state(hop: HopStatus) -> NextHopState {
     let (failures, left_alone_until) = match hop.state {
         HopState::Up => (0, None),
         HopState::BackingOff { failures, until } => (failures, Some(until)),

@@ -3,7 +3,54 @@
 
 use types::{
     CertificateFlaw, CertificateNames, CheckName, ClientCertificate, Event, HostCoverage, Observed,
+    Outcome, Reason,
 };
+
+/// Why an attempt was put off whose client has to be verified, and what
+/// follows from that. Its reason is [`Reason::SystemUnavailable`], because what
+/// is missing is ours to find out; but nothing of ours is broken.
+pub(super) struct PutOff {
+    /// What happened.
+    pub(super) explanation: &'static str,
+    /// Whether what the client showed says more about it.
+    pub(super) shows: bool,
+    /// What can be done.
+    pub(super) remedy: &'static str,
+    /// The same, as the smallest change.
+    pub(super) change: &'static str,
+    /// The command that says more.
+    pub(super) command: Option<&'static str>,
+}
+
+const NOT_ASKED: PutOff = PutOff {
+    explanation: "A policy accepts this sender only from a client whose certificate is verified, and this client was not asked for its certificate: its connection is older than the policy.",
+    shows: false,
+    remedy: "Nothing needs to be done: the sender will try again, and its next connection is asked for its certificate.",
+    change: "None is needed: the sender retries by itself, and its next connection is asked for its certificate.",
+    command: None,
+};
+
+const NOT_LOOKED_UP: PutOff = PutOff {
+    explanation: "A policy accepts this sender only from a client whose certificate is verified, and what this one's is worth could not be found out yet: the name of the client's address could not be looked up.",
+    shows: true,
+    remedy: "If this lasts, see whether this gateway's resolver answers for the client's address; the sender will try again.",
+    change: "None is needed: the sender retries by itself. If this lasts, see whether this gateway's resolver answers for the client's address.",
+    command: Some("portcullis check-config --online"),
+};
+
+/// Why it was put off, if it was because nobody knows what the certificate of
+/// its client is worth.
+pub(super) fn put_off(event: &Event) -> Option<&'static PutOff> {
+    let decision = event.outcome().and_then(Outcome::decision)?;
+    if (decision.reason, decision.check) != (Reason::SystemUnavailable, CheckName::SecureReceipt) {
+        return None;
+    }
+    match event.record.evidence.latest(CheckName::Certificate)? {
+        Observed::ClientCertificate(ClientCertificate::NotAsked) => Some(&NOT_ASKED),
+        Observed::ClientCertificate(_) => Some(&NOT_LOOKED_UP),
+        _ => None,
+    }
+}
 
 /// What was seen of the certificate of an attempt; nothing where nobody asked.
 pub(super) fn shown(event: &Event) -> Option<String> {

@@ -9,7 +9,7 @@ use types::{
 use super::decider::PolicyView;
 use super::evidence::check_title;
 use super::joins::triplet;
-use super::limits;
+use super::{certificates, limits};
 
 /// What would have to be changed here to get the message through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -202,10 +202,10 @@ fn elsewhere(event: &Event, reason: Reason, text: &str) -> (bool, String, Option
             let text = "No policy opens a relay. What the device or program says as its name and password is wrong: correct it there, or give it a new password.";
             (false, text.to_owned(), Some("portcullis submitters list".to_owned()))
         }
-        (Reason::SystemUnavailable, Some(CheckName::SecureReceipt), _) => {
-            let text = "None is needed: the sender retries by itself, and its next connection is asked for its certificate. If this lasts, see whether this gateway's resolver answers for the client's address.";
-            (false, text.to_owned(), Some("portcullis check-config --online".to_owned()))
-        }
+        (Reason::SystemUnavailable, ..) => match certificates::put_off(event) {
+            Some(why) => (false, why.change.to_owned(), why.command.map(str::to_owned)),
+            None => (false, text.to_owned(), None),
+        },
         (Reason::RecipientUnverifiable, ..) => {
             (false, text.to_owned(), Some("portcullis recipients directories".to_owned()))
         }
@@ -216,15 +216,6 @@ fn elsewhere(event: &Event, reason: Reason, text: &str) -> (bool, String, Option
 /// Whether it came by a listener for mail that leaves.
 pub(super) fn is_outbound(event: &Event) -> bool {
     event.record.evidence.latest(CheckName::Outbound).is_some()
-}
-
-/// Whether it was put off because nobody knows what the client's certificate
-/// is worth.
-pub(super) fn is_unverified(event: &Event) -> bool {
-    let decision = event.outcome().and_then(|outcome| outcome.decision());
-    decision.is_some_and(|one| {
-        one.reason == Reason::SystemUnavailable && one.check == CheckName::SecureReceipt
-    })
 }
 
 /// As a permit; what was learned of a client can be forgotten too, and a list

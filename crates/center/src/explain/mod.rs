@@ -237,7 +237,7 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
         reply: record.reply.as_ref().map(|reply| presentable(&reply.to_string()).into_owned()),
         took_us: record.took.0,
         took: if record.took == Micros(0) { String::new() } else { record.took.spoken() },
-        remedy: event.reason().map_or("", Reason::remedy).to_owned(),
+        remedy: remedy(event).to_owned(),
         for_sender: copies::for_sender(event),
         commands: commands(event),
         decision: decider,
@@ -248,6 +248,15 @@ pub(crate) fn explain(event: &Event, surroundings: Surroundings) -> Explanation 
 fn recipient(event: &Event) -> Option<String> {
     let address = event.subject.recipient.as_ref()?.address()?;
     Some(presentable(address.as_str()).into_owned())
+}
+
+/// What can be done about its end; one that means something else than its
+/// reason does elsewhere has a remedy of its own.
+fn remedy(event: &Event) -> &'static str {
+    match certificates::put_off(event) {
+        Some(why) => why.remedy,
+        None => event.reason().map_or("", Reason::remedy),
+    }
 }
 
 fn decided_by(decision: &Decision) -> String {

@@ -12,7 +12,7 @@ use types::{
     spoken,
 };
 
-use super::change::{is_outbound, is_unverified};
+use super::change::is_outbound;
 use super::decider::{PolicyView, Since};
 use super::evidence::{grouped, identified_by, octets, place, spared_because, wrote};
 use super::follow_up::{ended, follow_up_text, try_of};
@@ -50,8 +50,8 @@ fn attempt(event: &Event, outcome: &Outcome, policy: Option<&PolicyView>) -> Str
 fn explanation(event: &Event, reason: Reason) -> &'static str {
     match reason {
         Reason::RelayDenied if is_outbound(event) => "This listener takes mail of our own alone.",
-        Reason::SystemUnavailable if is_unverified(event) => {
-            "A policy accepts this sender only from a client whose certificate is verified, and what this one's is worth could not be found out yet."
+        Reason::SystemUnavailable => {
+            certificates::put_off(event).map_or(reason.explanation(), |why| why.explanation)
         }
         _ => reason.explanation(),
     }
@@ -113,7 +113,7 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
             _ => None,
         },
         Reason::TlsUnverified => certificate(event),
-        Reason::SystemUnavailable if is_unverified(event) => certificate(event),
+        Reason::SystemUnavailable if certificates::put_off(event)?.shows => certificate(event),
         Reason::ClientDropped | Reason::DataEndedEarly => {
             subject.declared_size.map(|size| format!("{} were announced.", octets(size)))
         }

@@ -686,11 +686,29 @@ fn what_a_client_showed_stands_in_the_ledger_and_beside_its_tls() {
     let seen = Observed::ClientCertificate(ClientCertificate::NotAsked);
     event.record.evidence = [found(CheckName::Certificate, seen)].into_iter().collect();
     let told = why(&event, &[], at(5));
-    assert!(told.sentence.contains("its connection is older than the policy"), "{}", told.sentence);
-    assert!(told.sentence.contains("could not be found out yet"), "{}", told.sentence);
-    let change = told.change.unwrap().text;
-    assert!(change.contains("asked for its certificate"), "{change}");
-    assert!(!change.contains("gateway itself"), "{change}");
+    let older = "was not asked for its certificate: its connection is older than the policy";
+    assert!(told.sentence.contains(older), "{}", told.sentence);
+    assert_eq!(told.sentence.matches("older than the policy").count(), 1, "{}", told.sentence);
+    assert!(told.remedy.contains("next connection is asked"), "{}", told.remedy);
+    let ticket = told.for_ticket(None);
+    assert!(!ticket.contains("health") && !ticket.contains("resolver"), "{ticket}");
+    let change = told.change.unwrap();
+    assert!(change.text.contains("asked for its certificate"), "{}", change.text);
+    assert!(!change.text.contains("gateway itself") && change.command.is_none(), "{change:?}");
+    // Its name could not be looked up: another thing, and another place to look.
+    let host = types::HostCoverage::Unanswered;
+    let names = CertificateNames { host, ..CertificateNames::default() };
+    let seen = Observed::ClientCertificate(ClientCertificate::Verified(names));
+    event.record.evidence = [found(CheckName::Certificate, seen)].into_iter().collect();
+    let told = why(&event, &[], at(5));
+    assert!(told.sentence.contains("could not be looked up"), "{}", told.sentence);
+    assert!(!told.sentence.contains("older than the policy"), "{}", told.sentence);
+    assert!(told.remedy.contains("resolver answers"), "{}", told.remedy);
+    let change = told.change.unwrap();
+    assert_eq!(change.command.as_deref(), Some("portcullis check-config --online"));
+    // The same reason from elsewhere is our failure, and said to be.
+    let told = why(&sample(1, Reason::SystemUnavailable), &[], at(5));
+    assert_eq!(told.remedy, Reason::SystemUnavailable.remedy());
     // What somebody wrote into a certificate is shown as text.
     let names = vec!["a\u{202e}.example".into()];
     let names = CertificateNames { names, ..CertificateNames::default() };

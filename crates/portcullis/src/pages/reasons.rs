@@ -39,7 +39,18 @@ fn section(page: &mut String, reason: Reason) {
         None => page.push_str("- Reply: none\n"),
     }
     let _ = write!(page, "\n{}\n\n*What to do:* {}\n", reason.explanation(), reason.remedy());
+    for (_, text) in ALSO.iter().filter(|(of, _)| *of == reason) {
+        let _ = write!(page, "\n{text}\n");
+    }
 }
+
+/// What a reason says too, of which its own text tells only the common case.
+const ALSO: &[(Reason, &str)] = &[(
+    Reason::SystemUnavailable,
+    "[Secure Receipt](../operating/secure-receipt.md) gives it too, with nothing broken here: where a client that has to be verified was not asked for its
+certificate, because its connection is older than the policy, or where its name could not be looked up. The message itself says so, and
+the next attempt finds out.",
+)];
 
 /// Reasons whose checks do not exist yet. A test looks whether one of them is
 /// given all the same.

@@ -1,11 +1,14 @@
 // Every screen, in light and dark, wide and at 320 pixels: no WCAG 2.2 AA violation that axe-core can see, no scrolling in two
-// dimensions, no error on the browser's console (so no breach of the content security policy either).
+// dimensions, no error on the browser's console (so no breach of the content security policy either), no time as programs write it.
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 import { screens } from '../screens.js';
+import { rawTimes } from '../times.js';
 
 // These are answered with a refusal, which the browser reports.
 const REFUSED = { 'mistaken-address': 400, 'no-such-page': 404, 'public-page-unknown': 404, 'sign-in-by-service-refused': 403, 'sign-in-by-service-too-late': 400 };
+// Screens that must show times as they are written, and why.
+const RAW_TIMES = { api: 'the reference of the API says how times are written' };
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 /** What axe-core has to say of a page as it is now. */
@@ -29,6 +32,7 @@ for (const [name, open] of Object.entries(screens)) {
       page.on('console', (message) => message.type() === 'error' && ours(message.location()) && complaints.push(message.text()));
       page.on('pageerror', (error) => complaints.push(`${error}`));
       await open(page, baseURL);
+      if (!RAW_TIMES[name]) expect.soft(await page.evaluate(rawTimes), 'times as programs write them').toEqual([]);
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme });
         expect.soft(await violations(page), colorScheme).toEqual([]);

@@ -3,15 +3,18 @@
 //! extends `base.html` and has a field `shell`.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use center::Center;
 use center::accounts::EmergencyUse;
 use types::{Caller, Permission, Timestamp};
 
 use super::assets;
 use super::clock::Zone;
+use super::told::Teller;
 use crate::Api;
 use crate::auth::Signed;
 
@@ -150,6 +153,9 @@ pub(crate) struct Shell {
     pub(crate) signed: Option<Signed>,
     /// The zone in which times are shown.
     pub(crate) zone: Zone,
+    /// Tells the time when a text is shown: one that names the present moment
+    /// was made after the page was asked for.
+    center: Arc<Center>,
     emergency: Option<EmergencyUse>,
     path: String,
     narrow: bool,
@@ -170,6 +176,7 @@ impl FromRequestParts<Api> for Shell {
         Ok(Shell {
             search: SearchBox::default(),
             zone: Zone::named(zone),
+            center: Arc::clone(&api.center),
             emergency: api.accounts.emergency_use(),
             path: parts.uri.path().to_owned(),
             narrow,
@@ -287,6 +294,21 @@ impl Shell {
     /// The path of the page.
     pub(crate) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// A text of the message center as markup, its times as the reader has
+    /// them.
+    pub(crate) fn told(&self, text: &str) -> String {
+        self.teller().told(text)
+    }
+
+    /// The same as plain text, for a hint.
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.teller().said(text)
+    }
+
+    fn teller(&self) -> Teller {
+        Teller::new(&self.zone, self.center.now())
     }
 
     /// `21 Nov 10:04:15` in the reader's zone.

@@ -52,6 +52,19 @@ impl Teller {
         told
     }
 
+    /// The same as plain text, which is not escaped yet: for a hint or a title,
+    /// where there is no markup.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let (mut said, mut rest) = (String::with_capacity(text.len()), 0);
+        for (place, at) in times(text) {
+            said.push_str(text.get(rest..place).unwrap_or_default());
+            said.push_str(&self.zone.short(at));
+            rest = place + TIME_OCTETS;
+        }
+        said.push_str(text.get(rest..).unwrap_or_default());
+        said
+    }
+
     /// One time as lists show it, with all there is to know beside it.
     pub(crate) fn time(&self, at: Timestamp) -> String {
         let mut told = String::new();
@@ -115,6 +128,14 @@ mod tests {
         let to_come = "`queue list`; next try 2026-11-21T10:12:00.000Z";
         assert!(told(to_come).starts_with("<code>queue list</code>; next try <time "));
         assert!(told(to_come).ends_with(">21 Nov 11:12:00</time> (in 12 min)"));
+    }
+
+    #[test]
+    fn a_hint_has_no_markup_and_is_escaped_by_whoever_shows_it() {
+        let now = "2026-11-21T10:00:00Z".parse().unwrap();
+        let teller = Teller::new(&Zone::named("Europe/Berlin"), now);
+        let hint = "read at 2026-11-21T09:58:03.500Z, <b> at 2026-11-21T12:00:00.000Z";
+        assert_eq!(teller.said(hint), "read at 21 Nov 10:58:03, <b> at 21 Nov 13:00:00");
     }
 
     #[test]

@@ -355,11 +355,11 @@ impl Way<'_> {
                 return Err(HandshakeFailed("TLS handshake timed out".into()));
             }
         };
-        tls::counted(&stream, &self.shared.counters);
-        let how = match self.demand {
+        let verified = self.demand.map(|_| self.verified(tls::shown(&stream)));
+        tls::counted(&stream, matches!(verified, Some(Ok(()))), &self.shared.counters);
+        let how = match self.demand.zip(verified) {
             None => tls::describe(&stream, tls::NOT_VERIFIED),
-            Some(demand) => {
-                let verified = self.verified(tls::shown(&stream));
+            Some((demand, verified)) => {
                 let lacking = (!demand.lists(&self.target.host)).then_some(UNLISTED);
                 let how = tls::describe(&stream, &demand.told(&verified, lacking));
                 match verified {

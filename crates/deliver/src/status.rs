@@ -121,6 +121,13 @@ counters! {
     sessions_tls13,
     /// The same with another version.
     sessions_tls_other,
+    /// Connections with TLS 1.2 whose host showed a certificate that proves
+    /// that it is the host: asked only where a policy of its domain is there.
+    sessions_verified_tls12,
+    /// The same with TLS 1.3.
+    sessions_verified_tls13,
+    /// The same with another version.
+    sessions_verified_tls_other,
     /// TLS handshakes that failed.
     tls_failed,
     /// Policies of other domains (MTA-STS) that were fetched.

@@ -79,13 +79,22 @@ pub(crate) fn shown(stream: &TlsStream<Box<dyn Stream>>) -> &[CertificateDer<'st
     stream.get_ref().1.peer_certificates().unwrap_or_default()
 }
 
-/// Counts an encrypted connection.
-pub(crate) fn counted(stream: &TlsStream<Box<dyn Stream>>, counters: &Counters) {
-    count(match stream.get_ref().1.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => &counters.sessions_tls13,
-        Some(ProtocolVersion::TLSv1_2) => &counters.sessions_tls12,
-        _ => &counters.sessions_tls_other,
-    });
+/// Counts an encrypted connection; `verified` says whether the certificate was
+/// looked at and proves the host.
+pub(crate) fn counted(stream: &TlsStream<Box<dyn Stream>>, verified: bool, counters: &Counters) {
+    let (all, of_verified) = match stream.get_ref().1.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => {
+            (&counters.sessions_tls13, &counters.sessions_verified_tls13)
+        }
+        Some(ProtocolVersion::TLSv1_2) => {
+            (&counters.sessions_tls12, &counters.sessions_verified_tls12)
+        }
+        _ => (&counters.sessions_tls_other, &counters.sessions_verified_tls_other),
+    };
+    count(all);
+    if verified {
+        count(of_verified);
+    }
 }
 
 /// Takes any certificate, but only from whoever has its private key.

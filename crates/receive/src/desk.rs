@@ -137,7 +137,8 @@ impl Desk {
     /// Notes what STARTTLS agreed on. What was said in clear text before it
     /// counts no more (RFC 3207 section 4.2).
     pub(crate) fn tls_established(&mut self, tls: TlsFacts, certificate: ShownCertificate) {
-        self.engine.tally().encrypted(&tls);
+        let verified = matches!(certificate, ShownCertificate::Verified(_));
+        self.engine.tally().encrypted(&tls, verified);
         self.visit.certificate = certificate;
         let client = ClientFacts {
             client: self.visit.client.client.clone(),

@@ -18,6 +18,7 @@ pub struct Tally {
     unrecorded: AtomicU64,
     ended: [AtomicU64; 4],
     tls: [AtomicU64; TLS_VERSIONS.len()],
+    tls_verified: [AtomicU64; TLS_VERSIONS.len()],
     commands: Arc<CommandCounts>,
     proofs: [AtomicU64; Proof::RESULTS.len()],
 }
@@ -39,6 +40,8 @@ pub struct TallySnapshot {
     pub unrecorded: u64,
     /// Sessions that were encrypted, in the order of [`TLS_VERSIONS`].
     pub tls: [u64; TLS_VERSIONS.len()],
+    /// The same of which the client showed a certificate that counts.
+    pub tls_verified: [u64; TLS_VERSIONS.len()],
     /// Names and passwords that clients said, in the order of [`Proof::RESULTS`].
     pub proofs: [u64; Proof::RESULTS.len()],
 }
@@ -56,9 +59,13 @@ impl Tally {
         self.sessions.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn encrypted(&self, tls: &TlsFacts) {
+    /// An encrypted session; `verified` says whether the client showed a
+    /// certificate that counts.
+    pub(crate) fn encrypted(&self, tls: &TlsFacts, verified: bool) {
         let known = TLS_VERSIONS.iter().position(|version| **version == *tls.version);
-        if let Some(count) = self.tls.get(known.unwrap_or(TLS_VERSIONS.len() - 1)) {
+        let place = known.unwrap_or(TLS_VERSIONS.len() - 1);
+        let counts = [self.tls.get(place), self.tls_verified.get(place).filter(|_| verified)];
+        for count in counts.into_iter().flatten() {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -96,6 +103,9 @@ impl Tally {
             ended: self.ended.each_ref().map(|count| count.load(Ordering::Relaxed)),
             unrecorded: self.unrecorded.load(Ordering::Relaxed),
             proofs: self.proofs.each_ref().map(|count| count.load(Ordering::Relaxed)),
+            // Before all of them, or there could seem to be more verified ones
+            // than sessions.
+            tls_verified: self.tls_verified.each_ref().map(|count| count.load(Ordering::Relaxed)),
             tls: self.tls.each_ref().map(|count| count.load(Ordering::Relaxed)),
         }
     }

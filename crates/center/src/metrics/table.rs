@@ -190,9 +190,11 @@ pub const METRICS: &[Metric] = &[
     row(
         "portcullis_tls_sessions_total",
         Counter,
-        &["direction", "version"],
+        &["direction", "version", "verified"],
         "SMTP sessions: `in` taken, `out` opened for delivery and to ask for recipients; by TLS \
-         version, `TLS` for any other, `none` without.",
+         version, `TLS` for any other, `none` without. `yes` are those whose other side showed a \
+         certificate that counts: `in` where clients are asked for one, `out` where a policy of \
+         the domain (MTA-STS) has it looked at, and it names the host.",
     ),
     row(
         "portcullis_authentications_total",

@@ -215,6 +215,8 @@ async fn mail_goes_to_a_listed_host_that_proves_who_it_is_and_the_policy_is_fetc
     world.check_delivered(VERIFIED).await;
     assert_eq!(hop.seen().connections, 2);
     assert_eq!((world.web.asked(), world.counts().sts_policies_fetched), (1, 1));
+    let counts = world.counts();
+    assert_eq!((counts.sessions_tls13, counts.sessions_verified_tls13), (2, 2));
     // Another version is fetched, and counts.
     world.web.publish("enforce", "*.other.example", 7);
     world.announce("2");
@@ -238,6 +240,7 @@ async fn a_wrong_certificate_defers_until_the_sender_is_told_why() {
     assert!(story.iter().any(|line| line.contains(" bounced")), "{story:?}");
     assert_eq!((hop.count("MAIL"), hop.seen().messages.len()), (0, 0));
     assert!(world.counts().sts_hosts_refused > 1);
+    assert_eq!(world.counts().sessions_verified_tls13, 0);
 }
 
 #[tokio::test]

@@ -233,13 +233,23 @@ impl Health {
             add("portcullis_authentications_total", &[result], count);
         }
         let out_tls = [sent.sessions_tls12, sent.sessions_tls13, sent.sessions_tls_other];
-        for (direction, sessions, tls) in
-            [("in", tally.sessions, tally.tls), ("out", sent.connections_opened, out_tls)]
-        {
+        let out_verified = [
+            sent.sessions_verified_tls12,
+            sent.sessions_verified_tls13,
+            sent.sessions_verified_tls_other,
+        ];
+        for (direction, sessions, tls, verified) in [
+            ("in", tally.sessions, tally.tls, tally.tls_verified),
+            ("out", sent.connections_opened, out_tls, out_verified),
+        ] {
             let clear = sessions.saturating_sub(tls.iter().sum());
-            add("portcullis_tls_sessions_total", &[direction, "none"], clear);
-            for (version, count) in receive::TLS_VERSIONS.iter().zip(tls) {
-                add("portcullis_tls_sessions_total", &[direction, version], count);
+            add("portcullis_tls_sessions_total", &[direction, "none", "no"], clear);
+            for (version, (all, yes)) in receive::TLS_VERSIONS.iter().zip(tls.iter().zip(verified))
+            {
+                let no = all.saturating_sub(yes);
+                for (word, count) in [("no", no), ("yes", yes)] {
+                    add("portcullis_tls_sessions_total", &[direction, version, word], count);
+                }
             }
         }
     }

@@ -138,6 +138,12 @@ impl World {
         })
     }
 
+    /// Whether so many sessions with TLS 1.3 were opened, verified or not.
+    fn sessions(&self, verified: &str, count: u64) -> bool {
+        let labels = format!("direction=\"out\",version=\"TLSv1.3\",verified=\"{verified}\"");
+        self.metric(&format!("portcullis_tls_sessions_total{{{labels}}} {count}"))
+    }
+
     fn metric(&self, line: &str) -> bool {
         let (_, text) = self.gateway.get(self.gateway.metrics, "/metrics").unwrap();
         text.lines().any(|other| other == line)
@@ -151,6 +157,7 @@ fn mail_waits_for_a_server_that_proves_who_it_is_over_a_restart() {
     assert!(life.contains("TLSv1.3 (certificate verified, MTA-STS enforce)"), "{life}");
     assert_eq!(world.mx.wait(1, SOON).len(), 1);
     assert!(world.metric("portcullis_mta_sts_fetches_total{result=\"fetched\"} 1"));
+    assert!(world.sessions("yes", 1) && world.sessions("no", 0));
     let told = world.gateway.ask_json(&["dns", "mta-sts", "world.example"]).remove(0);
     assert_eq!(told["published"]["id"], "1", "{told}");
     assert_eq!(told["published"]["policy"]["mode"], "enforce", "{told}");
@@ -201,6 +208,7 @@ fn a_policy_on_trial_is_told_and_holds_nothing_up() {
     let life = world.send("MTA-STS testing would refuse: invalid peer certificate");
     assert!(life.contains("certificate not verified"), "{life}");
     assert_eq!(world.mx.wait(1, SOON).len(), 1);
+    assert!(world.sessions("yes", 0) && world.sessions("no", 1));
     world.gateway.wait_logged("delivered");
     let log = world.gateway.log();
     let line = log.lines().find(|line| line.contains("\"event\":\"delivered\"")).unwrap();

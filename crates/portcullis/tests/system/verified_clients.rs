@@ -132,6 +132,15 @@ fn who_must_be_verified_is_taken_with_a_good_certificate_and_refused_with_others
             assert_eq!(recorded(&gateway, &refused), expected, "{version:?}");
         }
     }
+    // Two of five showed one that counts, whomever it names.
+    let (_, metrics) = gateway.get(gateway.metrics, "/metrics").unwrap();
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        for (verified, count) in [("yes", 2), ("no", 3)] {
+            let labels = format!("direction=\"in\",version=\"{version}\",verified=\"{verified}\"");
+            let line = format!("portcullis_tls_sessions_total{{{labels}}} {count}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+    }
     // In clear text it is told to encrypt first.
     let mut clear = Client::hello(gateway.smtp).unwrap();
     let refused = clear.deliver(PERMITTED, BOB, LETTER).unwrap();

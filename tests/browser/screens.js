@@ -92,6 +92,7 @@ export const screens = {
     await HELD(page, url);
     await at(`/messages/queue?act=delete&id=${await page.locator('tbody tr[data-id]').last().getAttribute('data-id')}`)(page, url);
   },
+  'held-all': at('/messages/queue?act=release&all=1&view=held'),
   'mistaken-address': at('/?span=xyz'),
   bounced: at('/messages?view=bounced&from=now-7d'),
   'older-than-kept': at('/messages?view=rejected&from=2026-01-05&to=2026-01-06'),

@@ -1,6 +1,19 @@
 // The list of the queue says how each mail stands there, when it is tried next, and what its next hop said last.
 import { expect, test } from '@playwright/test';
-import { deferredMail } from '../stories.js';
+import { PUT_OFF } from '../entrance.js';
+import { send } from '../smtp.js';
+import { attempts, deferredMail } from '../stories.js';
+
+/** Mail of a subject of its own, at least two of which wait; the query that finds it. */
+async function severalWait(request) {
+  const subject = `Winter tyres ${Math.random().toString(36).slice(2, 8)}`;
+  const q = `subject:"${subject}"`;
+  await expect(async () => {
+    await send({ ...PUT_OFF, subject });
+    expect((await attempts(request, q, { view: 'queue' })).length).toBeGreaterThan(1);
+  }).toPass({ intervals: [200], timeout: 30_000 });
+  return q;
+}
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? 'with script' : 'without script', () => {
@@ -21,6 +34,32 @@ for (const javaScriptEnabled of [true, false]) {
         await expect(row.locator('td.c-info .second')).not.toBeEmpty();
         await expect(page.locator('table.messages')).not.toContainText('Accepted');
       }).toPass();
+    });
+
+    test('all that match is held back and then deleted, as the sheet said and with a reason', async ({ page, request }) => {
+      const q = await severalWait(request);
+      const choose = async (view, act) => {
+        await page.goto(`/messages?view=${view}&q=${encodeURIComponent(q)}`);
+        await page.getByText('All that match', { exact: true }).click();
+        await page.getByRole('link', { name: `${act} all that match…` }).click();
+        await expect(page.getByRole('heading', { level: 1 })).toHaveText(`${act} all that match`);
+        const [, done, of] = (await page.locator('#plan').textContent()).match(/This is done for (\d+) of (\d+)\. It is mail of 1 sender for 1 recipient\./);
+        expect(done).toBe(of);
+        await expect(page.locator('main tbody tr')).toHaveCount(Number(of));
+        return Number(done);
+      };
+      const held = await choose('queue', 'Hold back');
+      await page.getByRole('button', { name: `Hold back ${held}` }).click();
+      await expect(page.locator('main').getByRole('status')).toContainText(`Held back: ${held} messages for ${held} recipients.`);
+      const gone = await choose('held', 'Delete');
+      expect(gone).toBe(held);
+      await expect(page.getByLabel('Why')).toHaveAttribute('required', '');
+      await page.getByLabel('Why').fill('a flood');
+      await page.getByRole('button', { name: `Delete ${gone}` }).click();
+      await expect(page.locator('main').getByRole('status')).toContainText(`Deleted: ${gone} messages for ${gone} recipients.`);
+      expect(await attempts(request, q, { view: 'held' })).toEqual([]);
+      await page.goto(`/messages/queue?act=delete&all=1&view=held&q=${encodeURIComponent(q)}`);
+      await expect(page.locator('main')).toContainText('Nothing would be done: no mail matches.');
     });
   });
 }

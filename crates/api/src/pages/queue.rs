@@ -1,19 +1,21 @@
 //! What is done to mail that is held or waits: release, try now, hold back,
-//! delete; one row or a selection. First what it would do, then the deed.
+//! delete; one row, a selection, or all that a list finds. First what it would
+//! do, then the deed.
 //!
 //! | address | what |
 //! |---|---|
-//! | `/messages/queue?act=release` with rows (`id`) | what it would do, and room for a note |
-//! | the same, posted | it is done |
+//! | `/messages/queue?act=release` with rows (`id`), or a list and `all=1` | what it would do, and room for a note |
+//! | with those rows, posted | it is done: to what was shown, and nothing that came since |
 
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use center::accounts::Preferences;
 use center::explain::beyond_permits;
 use center::{
     Center, CenterError, Explanation, QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOffer,
-    QueueOrder, QueuePlan, View,
+    QueueOrder, QueuePlan, SearchRequest, View,
 };
 use types::event::QueueAction::{Delete, Hold, Release, Retry};
 use types::{EventId, Permission, Reason, ReasonKind, Timestamp};
@@ -25,11 +27,17 @@ use crate::auth::Signed;
 use crate::problem::ApiProblem;
 use crate::routes::working;
 
+/// Rows shown of a plan; it may be for more.
+const ROWS_SHOWN_MAX: usize = 200;
+
 /// What the address or the form says.
 #[derive(Clone)]
 struct Asked {
     act: Option<QueueCommand>,
     ids: Vec<String>,
+    /// Whether all is meant that the list finds. Once it was shown, its rows
+    /// are named too.
+    all: bool,
     note: String,
     /// Whether its sender is to be permitted after it is released.
     permit: bool,
@@ -47,13 +55,14 @@ impl Asked {
         Asked {
             act,
             ids: values("id").map(str::to_owned).collect(),
+            all: value("all") == "1",
             note: value("note").to_owned(),
             permit: value("permit") == "1",
             list: values("view").next().map(|_| Address::read(pairs).address),
         }
     }
 
-    fn order(&self) -> Result<QueueOrder, CenterError> {
+    fn order(&self, preferences: &Preferences) -> Result<QueueOrder, CenterError> {
         let act = self.act.ok_or_else(|| {
             let acts = QueueCommand::ALL.map(QueueCommand::slug).join(", ");
             CenterError::invalid(format!("this says nothing to be done; it can be one of {acts}"))
@@ -61,7 +70,13 @@ impl Asked {
         let rows = self.ids.iter().map(|id| id.parse());
         let rows: Result<Vec<EventId>, _> = rows.collect();
         let rows = rows.map_err(|_| CenterError::invalid("a row is none of this gateway"))?;
-        Ok(QueueOrder::of_attempts(act, &rows, &self.note))
+        Ok(match self.list.as_ref().filter(|_| rows.is_empty() && self.all) {
+            Some(list) => {
+                let search = SearchRequest { cursor: None, ..list.request(preferences) };
+                QueueOrder::of_search(act, search, &self.note)
+            }
+            None => QueueOrder::of_attempts(act, &rows, &self.note),
+        })
     }
 
     /// Where the rows were chosen: a list, or the page of the one message.
@@ -167,6 +182,8 @@ struct QueuePage {
     kept: Vec<(&'static str, String)>,
     back: String,
     problem: Option<String>,
+    /// Rows of the plan that are not shown.
+    more_rows: usize,
     means: &'static str,
     note_chars_max: usize,
 }
@@ -211,18 +228,19 @@ async fn form(
 ) -> Response {
     let back = asked.back();
     // Nothing was ticked: back to the list, as if nothing had been pressed.
-    if asked.ids.is_empty() {
+    if asked.ids.is_empty() && !(asked.all && asked.list.is_some()) {
         return Redirect::to(&back).into_response();
     }
     let look = move |center: &Center| {
         // A note that is too long must not keep anybody from seeing the form.
-        let order = QueueOrder { note: String::new(), ..asked.order()? };
+        let order = QueueOrder { note: String::new(), ..asked.order(&signed.preferences)? };
         let plan = center.queue_plan(&signed.caller, &order)?;
         Ok((asked, order.action, plan))
     };
     match working(api, look).await {
         Ok((asked, act, plan)) => shown(&QueuePage {
             kept: asked.list.as_ref().map_or(Vec::new(), |list| list.kept(&[])),
+            more_rows: plan.rows.len().saturating_sub(ROWS_SHOWN_MAX),
             means: means(act),
             note_chars_max: QUEUE_NOTE_CHARS_MAX,
             problem: problem.map(|problem| problem.detail),
@@ -243,10 +261,14 @@ pub(super) async fn act(
     Form(pairs): Form<Pairs>,
 ) -> Response {
     let asked = Asked::read(&pairs);
-    let (caller, wanted) = (signed.caller.clone(), asked.clone());
+    // What nobody has seen is not done.
+    if asked.ids.is_empty() {
+        return form(&api, signed, shell, asked, None).await;
+    }
+    let (by, wanted) = (signed.clone(), asked.clone());
     let done = working(&api, move |center| {
-        let order = wanted.order()?;
-        center.queue_command(&caller, &order)
+        let order = wanted.order(&by.preferences)?;
+        center.queue_command(&by.caller, &order)
     });
     let then = async |shell, done: QueueDone| match asked.then().filter(|_| done.recipients == 1) {
         Some(page) => Redirect::to(&page).into_response(),
@@ -288,6 +310,7 @@ mod tests {
         let asked = Asked {
             act: Some(Release),
             ids: vec![id.to_string()],
+            all: false,
             note: String::new(),
             permit: true,
             list: None,

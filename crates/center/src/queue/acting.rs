@@ -1,6 +1,7 @@
 //! What people do to queued messages: hold, release, try now, delete; a whole
 //! message, or one recipient of it by the row of its attempt.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,20 +15,20 @@ use types::{
 };
 
 use crate::sight::Seen;
-use crate::{Center, CenterError, permit, presentable};
+use crate::{Center, CenterError, PAGE_ROWS_MAX, SearchRequest, permit, presentable};
 
 /// Longest note beside a command, in characters.
 pub const QUEUE_NOTE_CHARS_MAX: usize = 500;
 /// What is said to whoever deletes without a reason.
 const NO_REASON: &str = "say in a note why it is deleted: nobody can look at it after";
-/// Most single recipients of one command.
-const ATTEMPTS_MAX: usize = 1_000;
+/// Most single recipients of one command, chosen or found.
+pub(super) const ATTEMPTS_MAX: usize = 1_000;
 
 /// What is done to queued messages.
 pub type QueueCommand = QueueAction;
 
 /// What is to be done to which queued messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueOrder {
     /// What is done.
@@ -38,6 +39,11 @@ pub struct QueueOrder {
     /// Single recipients, by the attempts they came from; at most 1,000.
     #[serde(default)]
     pub attempts: Vec<EventId>,
+    /// In the place of both: the attempts that a search finds, in its order;
+    /// the first 1,000 of them. Those in the queue are found by the views
+    /// `queue` and `held`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRequest>,
     /// Why, for colleagues: it is kept in the audit log and on the life-lines.
     /// At most 500 characters. `delete` needs it, because nobody can look at
     /// what is deleted.
@@ -48,13 +54,19 @@ pub struct QueueOrder {
 impl QueueOrder {
     /// The same to all recipients of these messages.
     pub fn of(action: QueueCommand, ids: &[QueueId]) -> Self {
-        QueueOrder { action, ids: ids.to_vec(), attempts: Vec::new(), note: String::new() }
+        let (attempts, search, note) = (Vec::new(), None, String::new());
+        QueueOrder { action, ids: ids.to_vec(), attempts, search, note }
     }
 
     /// The same to the recipients of these attempts.
     pub fn of_attempts(action: QueueCommand, attempts: &[EventId], note: &str) -> Self {
         let (attempts, note) = (attempts.to_vec(), note.to_owned());
-        QueueOrder { action, ids: Vec::new(), attempts, note }
+        QueueOrder { action, ids: Vec::new(), attempts, search: None, note }
+    }
+
+    /// The same to all that a search finds.
+    pub fn of_search(action: QueueCommand, search: SearchRequest, note: &str) -> Self {
+        QueueOrder { search: Some(search), ..QueueOrder::of_attempts(action, &[], note) }
     }
 
     /// The same, for this reason.
@@ -74,6 +86,9 @@ impl QueueOrder {
     pub(super) fn check(&self) -> Result<(), CenterError> {
         let (rows, note) = (self.attempts.len(), self.note.chars().count());
         let problem = match () {
+            () if self.search.is_some() && !(self.ids.is_empty() && self.attempts.is_empty()) => {
+                "these are rows and a search; it is one or the other".to_owned()
+            }
             () if rows > ATTEMPTS_MAX => {
                 format!("these are {rows} attempts; at most {ATTEMPTS_MAX} are done at once")
             }
@@ -134,6 +149,7 @@ impl Center {
         order.check()?;
         order.check_reason()?;
         let seen = self.seen_by(caller);
+        let order = &*seen.searched(order)?;
         let mut done = QueueDone::default();
         let meant = seen.meant(order, &mut done.missing_attempts)?;
         self.note_command(caller, order)?;
@@ -173,10 +189,12 @@ impl Center {
             }
             (ids, attempts) => format!("{} messages", ids.len() + attempts.len()),
         };
+        let query = order.search.as_ref().map_or("", |search| search.query.trim());
         if let Some(details) = details.as_object_mut() {
             let more = [
                 ("attempts", json!(attempts), attempts.is_empty()),
                 ("note", json!(note.trim()), note.trim().is_empty()),
+                ("query", json!(query), query.is_empty()),
             ];
             let more = more.into_iter().filter(|(.., empty)| !empty);
             details.extend(more.map(|(name, value, _)| (name.to_owned(), value)));
@@ -223,6 +241,24 @@ pub(super) fn permit_command(caller: &Caller, command: QueueCommand) -> Result<(
 }
 
 impl Seen<'_> {
+    /// The order with the rows that its search finds now, if it has one.
+    pub(super) fn searched<'o>(
+        &self,
+        order: &'o QueueOrder,
+    ) -> Result<Cow<'o, QueueOrder>, CenterError> {
+        let Some(search) = &order.search else { return Ok(Cow::Borrowed(order)) };
+        let mut attempts = Vec::new();
+        let mut page = SearchRequest { cursor: None, rows_max: PAGE_ROWS_MAX, ..search.clone() };
+        while attempts.len() < ATTEMPTS_MAX {
+            let (events, next) = self.events_of(&page)?;
+            attempts.extend(events.iter().map(|event| event.id));
+            let Some(next) = next else { break };
+            page.cursor = Some(next);
+        }
+        attempts.truncate(ATTEMPTS_MAX);
+        Ok(Cow::Owned(QueueOrder { attempts, ..order.clone() }))
+    }
+
     /// Which recipients of which messages an order means. Attempts that were
     /// never taken over, or are none of the caller's, go to `missing`.
     fn meant(&self, order: &QueueOrder, missing: &mut Vec<EventId>) -> Result<Meant, CenterError> {

@@ -101,6 +101,52 @@ async fn what_is_not_in_the_queue_is_said_and_limits_hold() {
 }
 
 #[tokio::test]
+async fn all_that_a_search_finds_is_planned_and_done_and_nothing_else() {
+    let gateway = Gateway::new(at(60));
+    // Number 7 waits, number 8 is held.
+    queued(&gateway).await;
+    let center = &gateway.center;
+    let search = |view, query: &str| crate::SearchRequest {
+        view,
+        query: query.to_owned(),
+        ..crate::SearchRequest::default()
+    };
+    let waits = QueueOrder::of_search(Hold, search(crate::View::Queue, ""), "flood");
+    let plan = center.queue_plan(&root(), &waits).unwrap();
+    let rows: Vec<_> = plan.rows.iter().map(|one| one.row.id).collect();
+    assert_eq!((rows, plan.done, plan.more), (vec![event_id(7)], 1, 0));
+    assert_eq!(plan.text, "It is mail of 1 sender for 1 recipient.");
+    let none = QueueOrder::of_search(Hold, search(crate::View::Queue, "from:nobody@x.example"), "");
+    assert_eq!(center.queue_plan(&root(), &none).unwrap(), QueuePlan::default());
+    assert_eq!(center.queue_command(&root(), &none).unwrap(), QueueDone::default());
+    // The other recipient of the same message is none of it.
+    assert_eq!(center.queue_command(&root(), &waits).unwrap().recipients, 1);
+    let why = center.why(&root(), &event_id(7).reference().to_string()).unwrap();
+    assert_eq!(why.story.steps.last().unwrap().text, "Held back by root: flood.");
+    let page = center.audit(&root(), &AuditSearch::default(), None, 0).unwrap();
+    assert_eq!(page.rows[0].action, "queue.hold");
+    // What is the business of others is counted, and why.
+    let held = search(crate::View::Held, "");
+    let release = QueueOrder::of_search(Release, held.clone(), "");
+    let desk = Caller::new("desk", Role::Operator.permissions());
+    let plan = center.queue_plan(&desk, &release).unwrap();
+    let why = "releasing it needs the permission release_dangerous".to_owned();
+    assert_eq!((plan.done, plan.left_out), (1, vec![(why, 1)]));
+    let plan = center.queue_plan(&root(), &release).unwrap();
+    let text = "It is mail of 1 sender for 2 recipients. 1 of it may be a danger.";
+    assert_eq!((plan.done, plan.text.as_str()), (2, text));
+    // A deletion wants its reason here too, and rows and a search are two orders.
+    let delete = QueueOrder::of_search(Delete, held, " ");
+    assert!(
+        center.queue_command(&root(), &delete).unwrap_err().to_string().contains("say in a note")
+    );
+    let both = QueueOrder { attempts: vec![event_id(8)], ..delete.because("junk") };
+    assert!(center.queue_plan(&root(), &both).is_err());
+    let wrong = QueueOrder::of_search(Hold, search(crate::View::Queue, "sujbect:x"), "");
+    assert!(matches!(center.queue_plan(&root(), &wrong), Err(CenterError::Query(_))));
+}
+
+#[tokio::test]
 async fn the_list_of_held_mail_has_what_is_held_now_however_old() {
     let gateway = Gateway::new(at(60));
     queued(&gateway).await;

@@ -129,6 +129,8 @@ struct ListPage<'a> {
     bulk: Option<String>,
     /// What can be done to the rows in the queue, where they are in it.
     queue_acts: Vec<QueueCommand>,
+    /// Where they are done to all that match.
+    queue_all: String,
     reload: String,
     relative: String,
     live: String,
@@ -327,6 +329,7 @@ fn filled(shell: Shell, address: &Address, seen: Seen<'_>) -> Response {
         bulk: (may(Permission::EditPolicies) && !signed.csrf.is_empty())
             .then(|| range.pinned.replacen("/messages?", "/messages/bulk?all=1&", 1)),
         queue_acts: super::queue::acts_of(address.view, signed),
+        queue_all: range.pinned.replacen("/messages?", "/messages/queue?all=1&", 1),
         reload: address.href(),
         relative: address.at(None),
         live: address.with(|address| address.path = "/messages/live"),

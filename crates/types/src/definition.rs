@@ -225,6 +225,10 @@ pub enum ListSubject {
 }
 
 impl ListSubject {
+    /// Everything that can be looked up.
+    pub const ALL: [ListSubject; 4] =
+        [ListSubject::Ip, ListSubject::SenderDomain, ListSubject::Helo, ListSubject::HostName];
+
     /// The word in documents and records.
     pub const fn slug(self) -> &'static str {
         match self {
@@ -322,6 +326,21 @@ pub enum GeographicalAction {
     Block,
 }
 
+impl GeographicalAction {
+    /// All of them.
+    pub const ALL: [GeographicalAction; 3] =
+        [GeographicalAction::Permit, GeographicalAction::Hold, GeographicalAction::Block];
+
+    /// The word in documents.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            GeographicalAction::Permit => "permit",
+            GeographicalAction::Hold => "hold",
+            GeographicalAction::Block => "block",
+        }
+    }
+}
+
 /// What the results of sender authentication mean. A result that is not
 /// named leads to nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -356,6 +375,30 @@ pub enum AuthenticationAction {
     HonourRecord,
 }
 
+impl AuthenticationAction {
+    /// All of them, the mildest first.
+    pub const ALL: [AuthenticationAction; 6] = [
+        AuthenticationAction::NoAction,
+        AuthenticationAction::IgnorePermitted,
+        AuthenticationAction::Defer,
+        AuthenticationAction::Hold,
+        AuthenticationAction::Reject,
+        AuthenticationAction::HonourRecord,
+    ];
+
+    /// The word in documents.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            AuthenticationAction::NoAction => "no_action",
+            AuthenticationAction::IgnorePermitted => "ignore_permitted",
+            AuthenticationAction::Defer => "defer",
+            AuthenticationAction::Hold => "hold",
+            AuthenticationAction::Reject => "reject",
+            AuthenticationAction::HonourRecord => "honour_record",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,5 +419,17 @@ mod tests {
         for wrong in ["", "127.0.0", "192.0.2.1", "126.0.0.0/7", "127.0.0.1/33", "::1"] {
             assert!(range(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_words_of_documents_are_those_that_are_stored() {
+        fn check<T: Serialize + Copy>(all: &[T], slug: impl Fn(T) -> &'static str) {
+            let stored = all.iter().map(|one| serde_json::to_value(one).unwrap());
+            let words = all.iter().map(|one| serde_json::Value::from(slug(*one)));
+            assert!(stored.eq(words));
+        }
+        check(&ListSubject::ALL, ListSubject::slug);
+        check(&GeographicalAction::ALL, GeographicalAction::slug);
+        check(&AuthenticationAction::ALL, AuthenticationAction::slug);
     }
 }

@@ -22,11 +22,21 @@ pub enum DefinitionFault {
     #[error("it names {0} lists; at most {LISTS_MAX} are allowed")]
     ManyLists(usize),
     /// It would count for nothing.
-    #[error("the weight of {0:?} is 0, so that a listing would change nothing")]
-    NoWeight(String),
+    #[error("the weight of {list:?} is 0, so that a listing would change nothing")]
+    NoWeight {
+        /// The list.
+        list: String,
+        /// Its place among those of the definition, from one.
+        place: usize,
+    },
     /// It outweighs everything by mistake.
-    #[error("the weight of {0:?} lies beyond {WEIGHT_MAX}")]
-    GreatWeight(String),
+    #[error("the weight of {list:?} lies beyond {WEIGHT_MAX}")]
+    GreatWeight {
+        /// The list.
+        list: String,
+        /// Its place among those of the definition, from one.
+        place: usize,
+    },
     /// Everybody would be refused, listed or not.
     #[error("mail is refused from weight {0} on; the least is 1, or everybody would be refused")]
     LowThreshold(i32),
@@ -41,8 +51,13 @@ pub enum DefinitionFault {
         sum: i32,
     },
     /// No client can reach it.
-    #[error("a score of {0}: scores go up to {SCORE_MAX}, and 0 means never")]
-    HighScore(u8),
+    #[error("a score of {score}: scores go up to {SCORE_MAX}, and 0 means never")]
+    HighScore {
+        /// Which of the two, by the name of its field.
+        of: &'static str,
+        /// The score.
+        score: u8,
+    },
     /// It would do nothing, or refuse everybody.
     #[error("it names no country and no network")]
     NoPlaces,
@@ -63,6 +78,31 @@ pub enum DefinitionFault {
     /// A list nobody reads.
     #[error("it names {0} countries and networks; at most {PLACES_MAX} are allowed")]
     ManyPlaces(usize),
+}
+
+impl DefinitionFault {
+    /// The field at fault, by the names of the document: `reject_weight`,
+    /// `lists.2.weight` (places from one), `spf.pass`.
+    pub fn field(&self) -> String {
+        match self {
+            DefinitionFault::LongName => "name".to_owned(),
+            DefinitionFault::ManyLists(_) => "lists".to_owned(),
+            DefinitionFault::NoWeight { place, .. }
+            | DefinitionFault::GreatWeight { place, .. } => {
+                format!("lists.{place}.weight")
+            }
+            DefinitionFault::LowThreshold(_) | DefinitionFault::UnreachableThreshold { .. } => {
+                "reject_weight".to_owned()
+            }
+            DefinitionFault::HighScore { of, .. } => format!("local.{of}"),
+            DefinitionFault::NoPlaces
+            | DefinitionFault::ManyPlaces(_)
+            | DefinitionFault::UnassignedCountry(_) => "countries".to_owned(),
+            DefinitionFault::PassPunished(mechanism) => format!("{mechanism}.pass"),
+            DefinitionFault::NotTemporary(mechanism, result)
+            | DefinitionFault::NoRecord(mechanism, result) => format!("{mechanism}.{result}"),
+        }
+    }
 }
 
 /// What is wrong with the definitions, each for itself.
@@ -113,10 +153,13 @@ fn faults(definition: &Definition) -> Vec<DefinitionFault> {
 
 fn reputation_faults(reputation: &ReputationDefinition) -> Vec<DefinitionFault> {
     let ReputationDefinition { reject_weight: threshold, lists, local, .. } = reputation;
-    let mut faults: Vec<DefinitionFault> = lists.iter().filter_map(list_fault).collect();
-    let scores = local.iter().flat_map(|local| [local.defer_score, local.reject_score]);
-    let high = scores.filter(|score| *score > SCORE_MAX);
-    faults.extend(high.map(DefinitionFault::HighScore));
+    let weights = (1..).zip(lists).filter_map(|(place, list)| list_fault(place, list));
+    let mut faults: Vec<DefinitionFault> = weights.collect();
+    let scores = local.iter().flat_map(|local| {
+        [("defer_score", local.defer_score), ("reject_score", local.reject_score)]
+    });
+    let high = scores.filter(|(_, score)| *score > SCORE_MAX);
+    faults.extend(high.map(|(of, score)| DefinitionFault::HighScore { of, score }));
     if lists.len() > LISTS_MAX {
         faults.push(DefinitionFault::ManyLists(lists.len()));
     }
@@ -156,11 +199,13 @@ fn is_the_same(permitted: &PermittedList, used: &ListUse) -> bool {
     used.list == *list && used.of == *of && (any || meet())
 }
 
-fn list_fault(list: &ListUse) -> Option<DefinitionFault> {
-    let name = || list.list.to_string();
-    match list.weight {
-        0 => Some(DefinitionFault::NoWeight(name())),
-        weight if weight.unsigned_abs() > WEIGHT_MAX => Some(DefinitionFault::GreatWeight(name())),
+fn list_fault(place: usize, used: &ListUse) -> Option<DefinitionFault> {
+    let list = || used.list.to_string();
+    match used.weight {
+        0 => Some(DefinitionFault::NoWeight { list: list(), place }),
+        weight if weight.unsigned_abs() > WEIGHT_MAX => {
+            Some(DefinitionFault::GreatWeight { list: list(), place })
+        }
         _ => None,
     }
 }
@@ -179,7 +224,16 @@ fn action_faults(definition: &DnsAuthenticationDefinition) -> Vec<DefinitionFaul
     let spf = spf.iter().map(|(result, action)| ("spf", result.slug(), *action));
     let dkim = dkim.iter().map(|(result, action)| ("dkim", result.slug(), *action));
     let dmarc = dmarc.iter().map(|(result, action)| ("dmarc", result.slug(), *action));
-    let fault = |(mechanism, result, action): (&'static str, &'static str, _)| match action {
+    let all = spf.chain(dkim).chain(dmarc);
+    all.filter_map(|(mechanism, result, action)| action_fault(mechanism, result, action)).collect()
+}
+
+fn action_fault(
+    mechanism: &'static str,
+    result: &'static str,
+    action: AuthenticationAction,
+) -> Option<DefinitionFault> {
+    match action {
         AuthenticationAction::NoAction => None,
         _ if result == "pass" => Some(DefinitionFault::PassPunished(mechanism)),
         AuthenticationAction::Defer if result != "temperror" => {
@@ -189,6 +243,16 @@ fn action_faults(definition: &DnsAuthenticationDefinition) -> Vec<DefinitionFaul
             Some(DefinitionFault::NoRecord(mechanism, result))
         }
         _ => None,
-    };
-    spf.chain(dkim).chain(dmarc).filter_map(fault).collect()
+    }
+}
+
+/// What can be done about a result (`fail`) of a mechanism (`spf`, `dkim` or
+/// `dmarc`): what an editor offers.
+pub fn possible_actions(
+    mechanism: &'static str,
+    result: &'static str,
+) -> impl Iterator<Item = AuthenticationAction> {
+    let possible =
+        move |action: &AuthenticationAction| action_fault(mechanism, result, *action).is_none();
+    AuthenticationAction::ALL.into_iter().filter(possible)
 }

@@ -37,7 +37,7 @@ mod texts;
 pub mod trial;
 mod validate;
 
-pub use definitions::{DefinitionFault, weighed_though_permitted};
+pub use definitions::{DefinitionFault, possible_actions, weighed_though_permitted};
 pub use document::{Document, DocumentError};
 pub use groups::members;
 pub use objects::{PolicyObjects, STANDARD_AUTHENTICATION, SenderChange, StoredPolicy, defaults};

@@ -161,6 +161,18 @@ pub enum Wrong {
     Cycle,
 }
 
+impl Wrong {
+    /// The field at fault, where it is known, as [`DefinitionFault::field`]
+    /// names it.
+    pub fn field(&self) -> Option<String> {
+        match self {
+            Wrong::Definition(fault) => Some(fault.field()),
+            Wrong::NoName | Wrong::DuplicateName => Some("name".to_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// The objects cannot become a policy set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileError {

@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         greylist: Default::default(),
         reputation: Default::default(),
         permitted_lists: Vec::new(),
+        lists: Vec::new(),
         domains: Vec::new(),
     };
     let (set, _) = PolicySet::compile_fitting(0, Default::default(), &base);

@@ -83,6 +83,7 @@ fn set() -> Result<PolicySet, Box<dyn Error>> {
         greylist: Default::default(),
         reputation: Default::default(),
         permitted_lists: Vec::new(),
+        lists: Vec::new(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let mut objects = PolicyObjects::default();

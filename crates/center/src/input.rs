@@ -86,6 +86,7 @@ mod tests {
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
             permitted_lists: Vec::new(),
+            lists: Vec::new(),
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         };
         let entry = ManagedSender {

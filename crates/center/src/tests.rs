@@ -101,6 +101,7 @@ impl PolicyActivator for Activator {
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
             permitted_lists: Vec::new(),
+            lists: Vec::new(),
             domains: vec![(domain, RecipientValidation::AcceptAll)],
         }
     }

@@ -37,6 +37,7 @@ fn measure(name: &str, policies: u64, senders: u64, out: &mut impl Write) -> Res
         greylist: GreylistTimes::default(),
         reputation: Default::default(),
         permitted_lists: Vec::new(),
+        lists: Vec::new(),
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let objects = objects(policies, senders)?;

@@ -331,6 +331,7 @@ impl GatewaySettings {
             greylist: self.greylist,
             reputation: Default::default(),
             permitted_lists: self.permitted_lists.clone(),
+            lists: Vec::new(),
             domains: self.domains.iter().map(|d| (d.domain.clone(), d.validation)).collect(),
         }
     }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Domain, EmailAddress};
-use crate::definition::{DefinitionChoice, LocalReputation, PermittedList};
+use crate::definition::{DefinitionChoice, ListQuestion, LocalReputation, PermittedList};
 use crate::time::Timestamp;
 
 /// The number of a stored object, never used again. People see `#30`.
@@ -573,6 +573,9 @@ pub struct BasePolicies {
     pub reputation: LocalReputation,
     /// Lists of clients against which neither lists nor scores count.
     pub permitted_lists: Vec<PermittedList>,
+    /// Every list of the settings, with what is looked up in it as a rule; a
+    /// definition can name any other zone too.
+    pub lists: Vec<ListQuestion>,
     /// Our domains and how their recipients are validated.
     pub domains: Vec<(Domain, RecipientValidation)>,
 }

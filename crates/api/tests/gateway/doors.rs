@@ -29,8 +29,8 @@ use types::event::{Record, SCHEMA};
 use types::policy::{BasePolicies, GreylistTimes, RecipientValidation};
 use types::{
     Caller, CheckName, ClientFacts, Decision, Event, EventId, EventKind, HeaderMailbox, LifeLineId,
-    MessageFacts, NodeName, Outcome, Permissions, Reason, ReplyParameters, ReversePath, Role,
-    SessionId, Stage, Subject, Timestamp,
+    ListQuestion, ListSubject, MessageFacts, NodeName, Outcome, Permissions, Reason,
+    ReplyParameters, ReversePath, Role, SessionId, Stage, Subject, Timestamp,
 };
 use world::simulated::SimulatedClock;
 use world::{FolderSpace, SystemChance};
@@ -44,6 +44,13 @@ impl PolicyActivator for Outside {
             greylist: GreylistTimes::default(),
             reputation: Default::default(),
             permitted_lists: Vec::new(),
+            lists: vec![
+                ListQuestion { list: "bl.corp.example".parse().unwrap(), of: ListSubject::Ip },
+                ListQuestion {
+                    list: "names.corp.example".parse().unwrap(),
+                    of: ListSubject::SenderDomain,
+                },
+            ],
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         }
     }

@@ -42,6 +42,7 @@ pub(crate) fn base() -> BasePolicies {
         greylist: GreylistTimes::default(),
         reputation: Default::default(),
         permitted_lists: Vec::new(),
+        lists: Vec::new(),
         domains: vec![
             ("corp.example".parse().unwrap(), RecipientValidation::Directory),
             ("open.example".parse().unwrap(), RecipientValidation::AcceptAll),

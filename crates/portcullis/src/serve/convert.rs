@@ -62,6 +62,7 @@ pub(crate) fn base_policies(settings: &Settings) -> BasePolicies {
             reject_score: settings.reputation.reject_score,
         },
         permitted_lists: super::lists::permitted(settings),
+        lists: super::lists::known(settings),
         domains: settings
             .domains
             .iter()

@@ -220,6 +220,19 @@ fn permitted_one(list: &ListTableSettings) -> Vec<PermittedList> {
     subjects.iter().map(one).collect()
 }
 
+/// All of them, each with what a definition would have looked up in it: a set
+/// of domains knows senders by their domain, everything else addresses.
+pub(super) fn known(settings: &Settings) -> Vec<ListQuestion> {
+    let one = |list: &ListTableSettings| {
+        let of = match (&list.file, list.format) {
+            (Some(_), ListFormat::Dnset) => ListSubject::SenderDomain,
+            _ => ListSubject::Ip,
+        };
+        ListQuestion { list: list.name.clone(), of }
+    };
+    settings.lists.iter().map(|numbered| one(numbered)).collect()
+}
+
 /// What is wrong with one of them: by which setting, and in a sentence.
 pub(super) fn fault(list: &ListTableSettings) -> Option<(&'static str, String)> {
     match one(list) {

@@ -49,9 +49,7 @@ impl<const N: usize> Columns<N> {
 /// That a file is no CSV.
 pub(crate) fn csv_error(error: &csv::Error) -> CenterError {
     let line = error.position().map(|at| usize::try_from(at.line()).unwrap_or(0));
-    CenterError::Invalid {
-        problems: vec![Problem { line, object: None, message: error.to_string() }],
-    }
+    CenterError::Invalid { problems: vec![Problem { line, ..Problem::new(error.to_string()) }] }
 }
 
 /// The line at which a record begins.

@@ -117,16 +117,26 @@ pub struct Problem {
     /// Which object, as people find it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
+    /// The field of the object that is at fault, by the names of the policy
+    /// document: `reject_weight`, `lists.2.weight` (places from one).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// What is wrong, and what to do instead where that is known.
     pub message: String,
 }
 
 impl Problem {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Problem { line: None, object: None, message: message.into() }
+    /// Something wrong with what was given as a whole.
+    pub fn new(message: impl Into<String>) -> Self {
+        Problem { line: None, object: None, field: None, message: message.into() }
+    }
+
+    /// Something wrong with one field of what was given.
+    pub fn of_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Problem { field: Some(field.into()), ..Problem::new(message) }
     }
 
     pub(crate) fn at_line(line: usize, message: impl Into<String>) -> Self {
-        Problem { line: Some(line), object: None, message: message.into() }
+        Problem { line: Some(line), ..Problem::new(message) }
     }
 }

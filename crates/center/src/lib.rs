@@ -83,7 +83,10 @@ use world::{Chance, Clock};
 
 pub use auto_allow::{AutoAllowImported, AutoAllowRow, AutoAllowSearch};
 pub use conservation::{Conservation, SessionCounters, SessionCounts};
-pub use definitions::{DefinitionRow, DefinitionText, definition_example};
+pub use definitions::{
+    DefinitionGround, DefinitionRow, WrittenDefinition, blank_definition, definition_example,
+    definition_text, read_definition,
+};
 pub use directories::{DirectoryDomain, DirectoryReading, ReadDirectory, SyncedDirectory};
 pub use directory_groups::DirectoryGroups;
 pub use error::{CenterError, Problem};
@@ -100,6 +103,7 @@ pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};
 pub use observing::ObservedPolicy;
 pub use policies::{ChangeResult, PolicyList, PolicyRow};
+pub use policy::possible_actions;
 pub use present::{presentable, presentable_lines, presentable_within};
 pub use queue::{
     QUEUE_NOTE_CHARS_MAX, QueueCommand, QueueDone, QueueOffer, QueueOrder, QueuePlan, QueuePlanRow,

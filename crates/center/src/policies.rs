@@ -311,6 +311,7 @@ pub(crate) fn refuse(
     let told = |problem: policy::Problem| Problem {
         line: text.and_then(|text| Document::line_of(text, &problem.object)),
         object: Some(problem.object.to_string()),
+        field: problem.wrong.field(),
         message: problem.wrong.to_string(),
     };
     Err(CenterError::Invalid { problems: problems.into_iter().map(told).collect() })

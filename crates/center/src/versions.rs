@@ -278,6 +278,7 @@ fn refuse_names(
         problems.push(Problem {
             line: Document::line_of(text, &object),
             object: Some(object.to_string()),
+            field: Some("name".to_owned()),
             message: format!(
                 "groups of the directory {directory} are called so, and come from there: give it \
                  another name"

@@ -9,6 +9,8 @@ mod broken;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod encrypted;

@@ -105,7 +105,7 @@ impl Center {
             let policy::ObjectName::ManagedSender(_, place) = problem.object else { continue };
             refused.insert(place);
             let line = place.checked_sub(1).and_then(|place| lines.get(place)).copied();
-            problems.push(Problem { line, object: None, message: problem.wrong.to_string() });
+            problems.push(Problem { line, ..Problem::new(problem.wrong.to_string()) });
         }
         problems.sort_by_key(|problem| problem.line);
         problems.truncate(PROBLEMS_MAX);

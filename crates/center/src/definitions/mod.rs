@@ -1,15 +1,18 @@
 //! Keeping definitions, which policies refer to by name.
 
-use policy::Document;
+mod writing;
+
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Object, ObjectKey, Provenance, StoredDefinition};
 use types::definition::{PermittedList, ReputationDefinition};
-use types::{Caller, Definition, DefinitionSet, Permission, PolicyId, PolicyType};
+use types::{Caller, Definition, DefinitionSet, Permission, PolicyId};
 
-use crate::races::until_settled;
-use crate::replay::{ReplayChange, ReplayReport, ReplayRequest};
-use crate::versions::unreadable;
 use crate::{Center, CenterError, ChangeResult, Problem, permit};
+
+pub use writing::{
+    DefinitionGround, WrittenDefinition, blank_definition, definition_example, definition_text,
+    read_definition,
+};
 
 /// A definition with what is kept beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -31,138 +34,7 @@ pub struct DefinitionRow {
     pub weighed_in_vain: Vec<String>,
 }
 
-/// A definition as somebody wrote it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DefinitionText {
-    /// The text, as the policy document has it.
-    pub text: String,
-    /// The version of the definition that was looked at; nothing for a new
-    /// one, which then must not be there yet.
-    pub looked_at: Option<u64>,
-}
-
-/// What a definition of a type can look like, to begin with; nothing for a
-/// type that has none.
-pub fn definition_example(kind: PolicyType) -> Option<&'static str> {
-    EXAMPLES.iter().find(|(of, _)| *of == kind).map(|(_, text)| *text)
-}
-
-const EXAMPLES: &[(PolicyType, &str)] = &[
-    (
-        PolicyType::Reputation,
-        r#"[[definition]]
-name = "Block lists"
-narrative = ""
-
-[definition.set.reputation]
-reject_weight = 1
-lists = [
-    { list = "bl.example.net", weight = 1 },
-]
-# Whether clients on a list with `permitted = true` in the settings are spared
-# all of this.
-global_permitted_list = true
-"#,
-    ),
-    (
-        PolicyType::GeographicalRestriction,
-        r#"[[definition]]
-name = "Places"
-narrative = ""
-
-[definition.set.geographical_restriction]
-action = "hold"
-countries = ["XX"]
-networks = []
-"#,
-    ),
-    (
-        PolicyType::DnsAuthentication,
-        r#"[[definition]]
-name = "Sender authentication"
-narrative = ""
-
-[definition.set.dns_authentication]
-spf = { fail = "ignore_permitted" }
-dmarc = { fail = "honour_record" }
-"#,
-    ),
-];
-
 impl Center {
-    /// A definition as the text it is changed in.
-    ///
-    /// # Errors
-    ///
-    /// A number in it that the document does not have.
-    pub fn definition_text(&self, row: &DefinitionRow) -> Result<String, CenterError> {
-        let definitions = vec![row.definition.clone()];
-        let document = Document { definitions, ..Document::default() };
-        document.to_text().map_err(|error| CenterError::invalid(error.to_string()))
-    }
-
-    /// Stores what somebody wrote: the definition `of` this name as it was
-    /// looked at, or a new one.
-    ///
-    /// # Errors
-    ///
-    /// A text that is no definition, with its line; another name than the one
-    /// that was opened; [`CenterError::Invalid`] if it was changed since, or
-    /// is there already; as [`Center::put_policy`].
-    pub fn put_definition_text(
-        &self,
-        caller: &Caller,
-        of: Option<&str>,
-        wanted: &DefinitionText,
-        note: &str,
-    ) -> Result<ChangeResult, CenterError> {
-        permit(caller, Permission::EditPolicies)?;
-        let definition = Document::parse_definition(&wanted.text).map_err(unreadable)?;
-        if let Some(of) = of.filter(|of| *of != definition.name) {
-            return Err(CenterError::invalid(format!(
-                "the text has the name {:?} and not {of:?}; policies refer to it by its name, so \
-                 save it as a new one and change them",
-                definition.name
-            )));
-        }
-        // What happens to other objects meanwhile is no conflict.
-        until_settled(|| {
-            let version = self.parts.policies.version()?;
-            let stored = self.parts.policies.definition(&definition.name)?;
-            let found = stored.map(|stored| stored.provenance.version);
-            match (found, wanted.looked_at) {
-                (Some(found), Some(seen)) if found != seen => {
-                    return Err(CenterError::invalid(format!(
-                        "it was changed in version {found}, while the form was open; nothing is \
-                         overwritten. Open it again and make your change there"
-                    )));
-                }
-                (Some(_), None) => {
-                    let text = format!("there is a definition {:?} already", definition.name);
-                    return Err(CenterError::invalid(text));
-                }
-                _ => {}
-            }
-            self.put_definition(caller, definition.clone(), Some(version), note)
-        })
-    }
-
-    /// What a definition as somebody wrote it would have done to the mail of
-    /// the last seven days.
-    ///
-    /// # Errors
-    ///
-    /// A text that is no definition; as [`Center::replay`].
-    pub fn replay_definition(
-        &self,
-        caller: &Caller,
-        text: &str,
-    ) -> Result<ReplayReport, CenterError> {
-        let definition = Document::parse_definition(text).map_err(unreadable)?;
-        let change = ReplayChange::Definition(Box::new(definition));
-        self.replay(caller, &ReplayRequest { change, ..ReplayRequest::default() })
-    }
-
     /// All definitions, by name.
     ///
     /// # Errors
@@ -223,8 +95,8 @@ impl Center {
         if !users.is_empty() {
             let users: Vec<String> = users.iter().map(|id| format!("policy {id}")).collect();
             let message = format!("it is still used by {}; change that first", users.join(", "));
-            let problem =
-                Problem { line: None, object: Some(format!("definition {name:?}")), message };
+            let object = Some(format!("definition {name:?}"));
+            let problem = Problem { object, ..Problem::new(message) };
             return Err(CenterError::Invalid { problems: vec![problem] });
         }
         let edit = Edit::Remove(ObjectKey::Definition(name.to_owned()));
@@ -276,6 +148,7 @@ fn users(name: &str, policies: &[store::state::StoredPolicy]) -> Vec<PolicyId> {
 
 #[cfg(test)]
 mod tests {
+    use policy::Document;
     use types::definition::DefinitionChoice;
     use types::policy::PolicyOption;
     use types::{Policy, PolicyType};
@@ -337,49 +210,6 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_stored_as_it_was_looked_at_under_its_own_name() {
-        let gateway = Gateway::new(at(60));
-        let center = &gateway.center;
-        for (kind, example) in EXAMPLES {
-            let read = Document::parse_definition(example).unwrap();
-            assert_eq!(read.kind(), *kind, "{example}");
-        }
-        let text = |action: &str| {
-            let row = DefinitionRow {
-                definition: strict("strict", action),
-                kind: String::new(),
-                used_by: Vec::new(),
-                provenance: stored(center),
-                permitted_lists: Vec::new(),
-                weighed_in_vain: Vec::new(),
-            };
-            center.definition_text(&row).unwrap()
-        };
-        center.put_definition(&root(), strict("strict", "hold"), None, "").unwrap();
-        let of = Some("strict");
-        let put = |text: String, looked_at: Option<u64>| {
-            center.put_definition_text(&root(), of, &DefinitionText { text, looked_at }, "")
-        };
-        let seen = center.definition(&root(), "strict").unwrap().provenance.version;
-        let stored = put(text("reject"), Some(seen)).unwrap();
-        assert_eq!(stored.differences.len(), 1);
-        let late = put(text("no_action"), Some(seen)).unwrap_err().to_string();
-        assert!(late.contains("nothing is overwritten"), "{late}");
-        let twice = put(text("hold"), None).unwrap_err().to_string();
-        assert!(twice.contains("already"), "{twice}");
-        let renamed = put(text("hold").replace("strict", "other"), Some(seen)).unwrap_err();
-        assert!(renamed.to_string().contains("by its name"), "{renamed}");
-        let broken = put("[[definition]]\nname = 5".to_owned(), Some(seen)).unwrap_err();
-        assert!(matches!(broken, CenterError::Invalid { .. }), "{broken:?}");
-        let report = center.replay_definition(&root(), &text("hold")).unwrap();
-        assert_eq!((report.attempts, report.differences.len()), (0, 1));
-        let reader = Caller::read_only("reader");
-        let wanted = DefinitionText { text: text("hold"), looked_at: Some(seen) };
-        let denied = center.put_definition_text(&reader, of, &wanted, "");
-        assert!(matches!(denied, Err(CenterError::Denied { .. })), "{denied:?}");
-    }
-
-    #[test]
     fn a_document_is_not_refused_for_a_slip_of_the_policy_file() {
         let gateway = Gateway::new(at(60));
         let center = &gateway.center;
@@ -397,10 +227,5 @@ mod tests {
         center.import_policies(&root(), &places("mine", "FR"), None, "").unwrap();
         let refused = center.import_policies(&root(), &places("mine", "ZZ"), None, "").unwrap_err();
         assert!(refused.to_string().contains("no country"), "{refused}");
-    }
-
-    fn stored(center: &Center) -> Provenance {
-        center.put_definition(&root(), strict("any", "hold"), None, "").unwrap();
-        center.definition(&root(), "any").unwrap().provenance
     }
 }

@@ -149,7 +149,26 @@ export const screens = {
     await page.locator('main tbody').getByRole('link', { name: 'Block Lists', exact: true }).click();
     await page.waitForLoadState('load');
   },
+  'definition-kinds': at('/definitions/new'),
   'definition-new': at('/definitions/new?kind=dns_authentication'),
+  'definition-reputation': at('/definitions/Block%20Lists'),
+  'definition-places': async (page, url) => {
+    await at('/definitions/new?kind=geographical_restriction')(page, url);
+    await page.getByLabel('Add a country: its name or its code').fill('gs, vc, Germany, CH, XF');
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.waitForLoadState('load');
+  },
+  'definition-text': at('/definitions/Block%20Lists?as=text'),
+  'definition-mistakes': async (page, url) => {
+    await at('/definitions/new?kind=reputation')(page, url);
+    await page.getByLabel('Name', { exact: true }).fill('Lists');
+    await page.getByLabel('Refuse from this sum of weights on').fill('a lot');
+    await page.getByLabel(/^Name of list/).last().fill('not a name');
+    await page.getByLabel(/^Weight of list/).last().fill('heavy');
+    await page.getByLabel(/^Answers of list/).last().fill('192.0.2.1');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.waitForLoadState('load');
+  },
   versions: at('/policies/versions'),
   rollback: at('/policies/rollback/0'),
   precision: at('/reports/precision'),

@@ -6,7 +6,7 @@ import { screens } from '../screens.js';
 import { rawTimes } from '../times.js';
 
 // These are answered with a refusal, which the browser reports.
-const REFUSED = { 'mistaken-address': 400, 'no-such-page': 404, 'public-page-unknown': 404, 'sign-in-by-service-refused': 403, 'sign-in-by-service-too-late': 400 };
+const REFUSED = { 'mistaken-address': 400, 'definition-mistakes': 422, 'no-such-page': 404, 'public-page-unknown': 404, 'sign-in-by-service-refused': 403, 'sign-in-by-service-too-late': 400 };
 // Screens that must show times as they are written, and why.
 const RAW_TIMES = { api: 'the reference of the API says how times are written' };
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];

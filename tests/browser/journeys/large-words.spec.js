@@ -17,7 +17,7 @@ function otherLanguage() {
 /** Controls whose words do not fit into them. */
 function cutOff() {
   const fits = (node) => node.scrollWidth <= node.clientWidth + 1 || getComputedStyle(node).overflowX === 'visible';
-  return [...document.querySelectorAll('.button, .tabs a, .rail nav a, label, th')]
+  return [...document.querySelectorAll('.button, .tabs a, .tabs button, .rail nav a, label, th')]
     .filter((node) => node.checkVisibility() && !node.closest('.sr') && !fits(node))
     .map((node) => node.outerHTML.slice(0, 120));
 }

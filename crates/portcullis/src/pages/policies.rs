@@ -102,7 +102,7 @@ Accounts can be limited to groups (docs/operating/sign-in.md). A group that a po
 
 What a policy does, spelled out once under a name, for any number of policies: `option = { type = "reputation", set = { apply = "NAME" } }`.
 A change of a definition is a change of all of them at once, in one version. `portcullis definition list` says who uses which; one that
-is used cannot be removed.
+is used cannot be removed. In the console each type has [a form](../operating/definitions.md).
 
 | field | values | default |
 |---|---|---|

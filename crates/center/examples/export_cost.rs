@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         reputation: Default::default(),
         permitted_lists: Vec::new(),
         lists: Vec::new(),
+        limits_recipient_rate: false,
         domains: Vec::new(),
     };
     let (set, _) = PolicySet::compile_fitting(0, Default::default(), &base);

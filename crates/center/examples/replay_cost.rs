@@ -84,6 +84,7 @@ fn set() -> Result<PolicySet, Box<dyn Error>> {
         reputation: Default::default(),
         permitted_lists: Vec::new(),
         lists: Vec::new(),
+        limits_recipient_rate: false,
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let mut objects = PolicyObjects::default();

@@ -87,6 +87,7 @@ mod tests {
             reputation: Default::default(),
             permitted_lists: Vec::new(),
             lists: Vec::new(),
+            limits_recipient_rate: false,
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         };
         let entry = ManagedSender {

@@ -102,6 +102,7 @@ impl PolicyActivator for Activator {
             reputation: Default::default(),
             permitted_lists: Vec::new(),
             lists: Vec::new(),
+            limits_recipient_rate: false,
             domains: vec![(domain, RecipientValidation::AcceptAll)],
         }
     }

@@ -45,6 +45,15 @@ pub struct RateLimits {
     pub submitter: RateLimit,
 }
 
+impl RateLimits {
+    /// Whether [`types::Need::Rate`] has anything to count: a rate of the
+    /// client, its network, the sender or the recipient.
+    pub fn limits_recipients(&self) -> bool {
+        let RateLimits { client, network, sender, recipient, submitter: _ } = self;
+        [client, network, sender, recipient].into_iter().any(|limit| limit.per_minute_max > 0)
+    }
+}
+
 /// Holders whose rate is remembered.
 const REMEMBERED_MAX: usize = 200_000;
 

@@ -38,6 +38,7 @@ fn measure(name: &str, policies: u64, senders: u64, out: &mut impl Write) -> Res
         reputation: Default::default(),
         permitted_lists: Vec::new(),
         lists: Vec::new(),
+        limits_recipient_rate: false,
         domains: vec![("corp.example".parse()?, RecipientValidation::Directory)],
     };
     let objects = objects(policies, senders)?;

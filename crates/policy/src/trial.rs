@@ -113,6 +113,11 @@ const fn first_seen() -> TripletState {
     TripletState::FirstSeen
 }
 
+/// What is said of the rate of recipients.
+fn rate(exceeded: bool) -> Observed {
+    Observed::Rate { exceeded, per_minute_max: 1, retry_in_s: 60, of: Default::default() }
+}
+
 /// The answer of a check that a test says nothing about.
 const NOT_FOUND_OUT: Observed = Observed::Inconclusive(Inconclusive::NotConfigured);
 
@@ -242,6 +247,10 @@ impl Trial {
     /// What is seen at a stage without being asked for.
     fn seen(&self, stage: Stage, evidence: &mut Evidence) {
         let size = |declared, received| Observed::Size { declared, received };
+        // Said to be exceeded, a rate is limited, whatever the settings say.
+        if stage == Stage::Rcpt && self.rate_exceeded {
+            evidence.add(finding(CheckName::Rate, stage, rate(true)));
+        }
         match (stage, self.size) {
             (Stage::Rcpt, Some(octets)) => {
                 evidence.add(finding(CheckName::Size, stage, size(Some(octets), None)));
@@ -260,18 +269,7 @@ impl Trial {
                 let next_hop_offers = Some(self.smtputf8);
                 (CheckName::Smtputf8, Observed::Smtputf8 { next_hop_offers })
             }
-            Need::Rate => {
-                let exceeded = self.rate_exceeded;
-                (
-                    CheckName::Rate,
-                    Observed::Rate {
-                        exceeded,
-                        per_minute_max: 1,
-                        retry_in_s: 60,
-                        of: Default::default(),
-                    },
-                )
-            }
+            Need::Rate => (CheckName::Rate, rate(self.rate_exceeded)),
             // What a test gives no findings of could not be found out.
             Need::Lists => (CheckName::Rbl, NOT_FOUND_OUT),
             Need::Place => (CheckName::Place, NOT_FOUND_OUT),

@@ -332,6 +332,7 @@ impl GatewaySettings {
             reputation: Default::default(),
             permitted_lists: self.permitted_lists.clone(),
             lists: Vec::new(),
+            limits_recipient_rate: self.rate.limits_recipients(),
             domains: self.domains.iter().map(|d| (d.domain.clone(), d.validation)).collect(),
         }
     }

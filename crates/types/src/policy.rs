@@ -576,6 +576,9 @@ pub struct BasePolicies {
     /// Every list of the settings, with what is looked up in it as a rule; a
     /// definition can name any other zone too.
     pub lists: Vec<ListQuestion>,
+    /// Whether the recipients of anybody are counted against a rate: where
+    /// none is limited, nobody has to look.
+    pub limits_recipient_rate: bool,
     /// Our domains and how their recipients are validated.
     pub domains: Vec<(Domain, RecipientValidation)>,
 }

@@ -51,6 +51,7 @@ impl PolicyActivator for Outside {
                     of: ListSubject::SenderDomain,
                 },
             ],
+            limits_recipient_rate: false,
             domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         }
     }

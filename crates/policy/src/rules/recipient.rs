@@ -174,7 +174,9 @@ fn block(block: Option<Block>, (envelope, header): (Reason, Reason)) -> RuleAnsw
 }
 
 /// More recipients from one network than the rate allows; no permit skips
-/// it. Where the rate is not known, the mail goes on, recorded as degraded.
+/// it. Where the rate is not known, the mail goes on, recorded as degraded;
+/// where none is limited, nobody is asked, so that a replay and *otherwise* do
+/// not stop at what cannot matter.
 pub(crate) fn rate(case: &mut Case<'_>) -> RuleAnswer {
     match case.evidence.latest(CheckName::Rate) {
         Some(&Observed::Rate { exceeded: true, retry_in_s, .. }) => {
@@ -182,6 +184,7 @@ pub(crate) fn rate(case: &mut Case<'_>) -> RuleAnswer {
             RuleAnswer::Decides(decision.with_detail(Detail::RetryIn { seconds: retry_in_s }))
         }
         Some(_) => RuleAnswer::NotMine,
+        None if !case.set.base().limits_recipient_rate => RuleAnswer::NotMine,
         None => RuleAnswer::Needs(Need::Rate),
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn base() -> BasePolicies {
         reputation: Default::default(),
         permitted_lists: Vec::new(),
         lists: Vec::new(),
+        limits_recipient_rate: true,
         domains: vec![
             ("corp.example".parse().unwrap(), RecipientValidation::Directory),
             ("open.example".parse().unwrap(), RecipientValidation::AcceptAll),

@@ -48,6 +48,26 @@ fn evidence_is_asked_for_in_order_and_only_where_it_can_decide() {
     assert_eq!(asked("", utf8), [Need::Smtputf8, Need::Rate, triplet]);
 }
 
+/// Else a refusal's *otherwise* and every replay end at a rate nobody has set.
+#[test]
+fn no_rate_is_asked_for_where_none_is_limited() {
+    let base = BasePolicies { limits_recipient_rate: false, ..base() };
+    let set = |lines: &str| PolicySet::compile(1, objects(lines), &base).unwrap();
+    let directory = Need::Recipient(RecipientValidation::Directory);
+    let triplet = Need::Triplet(ClientIdentity::Network);
+    assert_eq!(mail(ANN).decide(&set("")).1, [directory, triplet]);
+    let (ruling, _) = mail(ANN).decide(&set("#1 block\n#2 no_greylist"));
+    let Step::Decided(Verdict::Reject(decision)) = ruling.step else { panic!("{ruling:?}") };
+    assert_eq!((decision.next, decision.next_lacks), (None, None), "nothing else, and known so");
+    // What was found is not passed over, whatever is set now.
+    let (ruling, _) = mail(ANN).observed(CheckName::Rate, exceeded()).decide(&set(""));
+    assert_eq!(show(&ruling), "defer rate.limited");
+}
+
+fn exceeded() -> Observed {
+    Observed::Rate { exceeded: true, per_minute_max: 60, retry_in_s: 7, of: Default::default() }
+}
+
 #[test]
 fn a_pool_is_looked_up_with_what_spf_says_and_the_network_stands_in_for_it() {
     let directory = Need::Recipient(RecipientValidation::Directory);

@@ -63,6 +63,7 @@ pub(crate) fn base_policies(settings: &Settings) -> BasePolicies {
         },
         permitted_lists: super::lists::permitted(settings),
         lists: super::lists::known(settings),
+        limits_recipient_rate: rates(settings).limits_recipients(),
         domains: settings
             .domains
             .iter()
@@ -95,13 +96,7 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
     let smtp = &settings.smtp;
     CheckSettings {
         greylist: greylist_times(settings),
-        rate: RateLimits {
-            client: rate(smtp.recipient_rate_per_client_max, smtp.recipient_burst_max),
-            network: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
-            sender: rate(smtp.recipient_rate_per_sender_max, smtp.recipient_burst_max),
-            recipient: rate(smtp.mail_rate_per_recipient_max, smtp.recipient_burst_max),
-            submitter: rate(smtp.submitter_rate_max, smtp.submitter_burst_max),
-        },
+        rate: rates(settings),
         harvest: HarvestLimits {
             by_client_max: smtp.unknown_recipients_per_client_max,
             by_network_max: smtp.unknown_recipients_per_network_max,
@@ -117,6 +112,17 @@ pub(super) fn checks(settings: &Settings) -> CheckSettings {
         authentication_deadline: settings.dns.authentication_timeout,
         sender_domains: settings.dns.sender_domains,
         client_names: settings.dns.client_names,
+    }
+}
+
+fn rates(settings: &Settings) -> RateLimits {
+    let smtp = &settings.smtp;
+    RateLimits {
+        client: rate(smtp.recipient_rate_per_client_max, smtp.recipient_burst_max),
+        network: rate(smtp.recipient_rate_per_network_max, smtp.recipient_burst_max),
+        sender: rate(smtp.recipient_rate_per_sender_max, smtp.recipient_burst_max),
+        recipient: rate(smtp.mail_rate_per_recipient_max, smtp.recipient_burst_max),
+        submitter: rate(smtp.submitter_rate_max, smtp.submitter_burst_max),
     }
 }
 

@@ -43,6 +43,7 @@ fn set_with(policies: &[&Policy], size_max_octets: u64) -> PolicySet {
         domains: vec![("corp.example".parse().unwrap(), RecipientValidation::AcceptAll)],
         permitted_lists: Vec::new(),
         lists: Vec::new(),
+        limits_recipient_rate: false,
     };
     let stored = (1..).zip(policies).map(|(number, policy)| StoredPolicy {
         policy: Policy { id: Some(PolicyId(number)), ..(*policy).clone() },

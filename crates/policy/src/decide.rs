@@ -85,8 +85,8 @@ pub(crate) fn selections(
 ) -> Vec<types::Consulted> {
     let mut case = Case::new(set, stage, at, who, evidence);
     case.opinion();
-    // What was weighed has been consulted; what outbound mail teaches is no
-    // question of mail that comes in.
+    // What was weighed has been consulted, and whatever that took; what
+    // outbound mail teaches is no question of mail that comes in.
     let elsewhere = [
         PolicyType::PermittedSenders,
         PolicyType::BlockedSenders,
@@ -94,8 +94,7 @@ pub(crate) fn selections(
         PolicyType::AutoAllowCreation,
     ];
     for &kind in PolicyType::ALL {
-        let learned = kind == PolicyType::AutoAllow && case.has_consulted(kind);
-        if !elsewhere.contains(&kind) && !learned {
+        if !elsewhere.contains(&kind) && !case.has_consulted(kind) {
             case.policy(kind);
         }
     }

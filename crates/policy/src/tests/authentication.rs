@@ -54,6 +54,18 @@ const ANN: &str = "<ann@sender.example> to <bob@corp.example>";
 const ALL: &str = "#1 authenticate";
 
 #[test]
+fn a_selection_names_each_type_once() {
+    let set = compile(strict("spf fail ignore", "#1 authenticate\n#2 permit\n#3 auto_allow"));
+    let mail = mail(&format!("{ANN} wrote 3"));
+    let chosen = set.selections(Stage::Rcpt, NOW, &mail.parties(), &mail.evidence);
+    let mut kinds: Vec<PolicyType> = chosen.iter().map(|one| one.kind).collect();
+    let all = kinds.len();
+    kinds.dedup();
+    assert_eq!(kinds.len(), all, "{kinds:?}");
+    assert!(kinds.contains(&PolicyType::DnsAuthentication));
+}
+
+#[test]
 fn each_result_leads_to_what_the_definition_says() {
     let at_rcpt = |actions: &str, result: &str, expected: &str| {
         check_strict(actions, ALL, &format!("{ANN} retry spf {result}"), expected);

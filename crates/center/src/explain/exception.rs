@@ -64,7 +64,7 @@ fn excepted(reason: Reason, check: CheckName) -> Option<Excepted> {
     Some(match (reason, check) {
         (GeoBlocked | HoldGeo, _) => (GeographicalRestriction, Envelope, SenderOrServer),
         (RblListed | ReputationRejected | ReputationTemporary, _) => (PolicyType::Reputation, Envelope, SenderOrServer),
-        (GreylistFirstSeen | GreylistTooEarly, _) => (Greylisting, Envelope, SenderOrServer),
+        (GreylistFirstSeen | GreylistTooEarly | GreylistExpired, _) => (Greylisting, Envelope, SenderOrServer),
         (Reason::SizeExceeded, _) => (EmailSizeLimits, Envelope, SenderOrServer),
         (TlsRequired | TlsUnverified, _) => (SecureReceipt, Envelope, SenderAtServer),
         (BlockedPolicyEnvelope, _) => (BlockedSenders, Envelope, Sender),
@@ -83,10 +83,12 @@ fn excepted(reason: Reason, check: CheckName) -> Option<Excepted> {
 /// where no policy helps. `set` is what is in force: what its settings say of
 /// sizes no policy raises, and what its policies outdo is not offered.
 pub(crate) fn exceptions(event: &Event, set: &PolicySet) -> Vec<OfferedException> {
-    let Some(decision) = event.outcome().and_then(types::Outcome::decision) else {
-        return Vec::new();
-    };
-    let Some((kind, based_on, whose)) = excepted(decision.reason, decision.check) else {
+    let decision = event.outcome().and_then(types::Outcome::decision);
+    // Nobody decided on a window that closed: greylisting had, before.
+    let ended = event.follow_up().and(event.reason()).map(|reason| (reason, CheckName::Greylist));
+    let cause = decision.map(|decision| (decision.reason, decision.check)).or(ended);
+    let Some((kind, based_on, whose)) = cause.and_then(|(reason, check)| excepted(reason, check))
+    else {
         return Vec::new();
     };
     let size_max_octets = set.base().size_max_octets;
@@ -166,15 +168,21 @@ fn offered(
 /// The option by which nothing is done; of sizes, one that is large enough; of
 /// encryption, what the client can do: one that cannot be verified can go on
 /// encrypting.
-fn option(kind: PolicyType, decision: &Decision, size_max_octets: u64) -> Option<PolicyOption> {
+fn option(
+    kind: PolicyType,
+    decision: Option<&Decision>,
+    size_max_octets: u64,
+) -> Option<PolicyOption> {
     match kind {
-        PolicyType::SecureReceipt => Some(PolicyOption::SecureReceipt(match decision.reason {
-            Reason::TlsUnverified => SecureReceiptOption::RequireTls,
-            _ => SecureReceiptOption::Opportunistic,
-        })),
-        PolicyType::EmailSizeLimits => match (&decision.detail, decision.policy) {
+        PolicyType::SecureReceipt => {
+            Some(PolicyOption::SecureReceipt(match decision.map(|one| one.reason) {
+                Some(Reason::TlsUnverified) => SecureReceiptOption::RequireTls,
+                _ => SecureReceiptOption::Opportunistic,
+            }))
+        }
+        PolicyType::EmailSizeLimits => match decision.map(|one| (&one.detail, one.policy)) {
             // What the settings say is the most there is.
-            (Detail::Limit { observed, .. }, Some(PolicyRef::Policy { .. })) => {
+            Some((Detail::Limit { observed, .. }, Some(PolicyRef::Policy { .. }))) => {
                 let enough = observed.div_ceil(SIZE_STEP_OCTETS).saturating_mul(SIZE_STEP_OCTETS);
                 (*observed <= size_max_octets)
                     .then(|| PolicyOption::EmailSizeLimits(enough.min(size_max_octets)))

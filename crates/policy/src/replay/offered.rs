@@ -19,10 +19,14 @@ const NOT_STORED: PolicyId = PolicyId(u64::MAX);
 /// attempt was decided.
 ///
 /// The policy is taken as it is, valid or not, and names no group: those of the
-/// set are not looked up. False for an event that is no attempt.
+/// set are not looked up. Of a follow-up, such as the end of a greylist window,
+/// the stage of its reason counts; false for an event that has no reason.
 pub fn would_apply(set: &PolicySet, event: &Event, policy: &Policy) -> bool {
-    let Some(outcome) = event.outcome() else { return false };
-    let stage = decided_at(outcome, event);
+    let stage = match (event.outcome(), event.reason()) {
+        (Some(outcome), _) => decided_at(outcome, event),
+        (None, Some(reason)) => reason.stage(),
+        (None, None) => return false,
+    };
     let who = parties(event, stage, &event.record.evidence);
     let (at, header_known) = (event.started, stage >= Stage::Data);
     let alone = PolicyIndex::compile(newest(policy), set.base());

@@ -95,6 +95,26 @@ fn what_an_administrator_can_except_from_is_filled_in() {
     assert_eq!(of(Reason::BlockedPolicyEnvelope, CheckName::Senders).len(), 1);
 }
 
+/// As a first contact has: whoever never comes back can be spared the next time.
+#[test]
+fn a_window_that_closed_has_the_exceptions_of_greylisting() {
+    let mut event = sample(7, Reason::GreylistExpired);
+    let what = types::FollowUp::GreylistExpired { attempts: 1 };
+    event.kind = EventKind::FollowUp { of: event.id, what };
+    event.record = Default::default();
+    event.subject.message = None;
+    let offered = alone(&event);
+    let whose: Vec<&str> = offered.iter().map(|one| one.whom.as_str()).collect();
+    assert_eq!(whose, ["this sender", "this server"]);
+    for one in &offered {
+        assert_eq!(one.policy.kind(), PolicyType::Greylisting);
+        assert!(one.policy.option.is_no_action());
+        set_with(&[&one.policy], 1_000_000);
+    }
+    event.kind = EventKind::FollowUp { of: event.id, what: types::FollowUp::DelayWarned };
+    assert!(alone(&event).is_empty());
+}
+
 #[test]
 fn a_name_that_proved_nothing_is_excepted_at_its_server_alone() {
     for (reason, check) in [

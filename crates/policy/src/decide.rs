@@ -5,7 +5,7 @@ use types::definition::{
     DnsAuthenticationDefinition, GeographicalDefinition, LocalReputation, ReputationDefinition,
 };
 use types::evidence::{Evidence, Loss, Parties};
-use types::policy::{AutoAllowCreationOption, AutoAllowOption, PolicyOption};
+use types::policy::{AutoAllowOption, PolicyOption};
 use types::{
     CheckName, Decision, DefinitionSet, Direction, Domain, Observed, PolicyType, ReasonKind, Stage,
     Timestamp, Verdict,
@@ -102,14 +102,15 @@ pub(crate) fn selections(
     case.consulted
 }
 
-/// Whether a mail from one of ours teaches that its recipient may answer; see
-/// [`PolicySet::learns`].
-pub(crate) fn learns(set: &PolicySet, at: Timestamp, who: &Parties<'_>) -> bool {
+/// What decides whether a mail from one of ours teaches that its recipient may
+/// answer; see [`PolicySet::learns`].
+pub(crate) fn learns(set: &PolicySet, at: Timestamp, who: &Parties<'_>) -> types::Consulted {
     let nothing = Evidence::new();
+    let kind = PolicyType::AutoAllowCreation;
     let mut case = Case::new(set, Stage::Rcpt, at, who, &nothing);
-    let found = case.policy(PolicyType::AutoAllowCreation).map(|found| found.compiled);
-    let never = PolicyOption::AutoAllowCreation(AutoAllowCreationOption::DoNotCreate);
-    found.is_none_or(|compiled| compiled.policy.option != never)
+    let mut consulted = select(case.matches(), kind, false).consulted;
+    consulted.winner.get_or_insert(types::PolicyRef::Base(kind));
+    consulted
 }
 
 impl<'a> Case<'a> {

@@ -245,9 +245,11 @@ impl PolicySet {
         decide::decide(self, stage, at, who, evidence)
     }
 
-    /// Whether a mail that leaves us teaches that its recipient may answer its
-    /// sender: `who` are the parties of the mail that leaves.
-    pub fn learns(&self, at: Timestamp, who: &Parties<'_>) -> bool {
+    /// What decides whether a mail that leaves us teaches that its recipient may
+    /// answer its sender: `who` are the parties of the mail that leaves. It does
+    /// unless what applies takes no action; where no policy does, the settings
+    /// are named.
+    pub fn learns(&self, at: Timestamp, who: &Parties<'_>) -> Consulted {
         decide::learns(self, at, who)
     }
 

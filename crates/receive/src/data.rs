@@ -251,13 +251,15 @@ impl Desk {
         let mut events = Vec::with_capacity(judged.len());
         let mut kept = Vec::with_capacity(judged.len());
         let mut let_past = Vec::new();
-        for (open, verdict) in judged {
+        let mut taught = Vec::new();
+        for (mut open, verdict) in judged {
             let outcome = outcome(taken.content.id, &open, verdict);
             kept.push(Kept::of(&open));
             if let Some(recipient) = queued(&open, &outcome, now) {
                 if open.skipped_greylisting() {
                     let_past.push(recipient.path.clone());
                 }
+                taught.extend(self.teach(&mut open, &recipient.path, facts, now));
                 recipients.push(recipient);
             }
             let stage = stage_of(&outcome);
@@ -265,7 +267,6 @@ impl Desk {
             events.push(open.finish(&self.engine, &self.visit, end));
         }
         let kinds: Vec<_> = events.iter().filter_map(Event::outcome_kind).collect();
-        let taught = self.taught_by(&recipients, facts, now);
         let message = self.queued_message(recipients, &taken, facts, now);
         let acceptance = Acceptance { message: Some(message), events };
         // On return message and events are durable.

@@ -33,6 +33,49 @@ impl Correspondence {
     }
 }
 
+/// What a mail of our own people teaches of one of its recipients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Lesson {
+    /// That he may answer.
+    Taught(Correspondence),
+    /// Nothing, and why.
+    Nothing(Untaught),
+}
+
+macro_rules! untaught {
+    ($($(#[$doc:meta])* $name:ident = $words:literal,)*) => {
+        /// Why a mail that left us teaches nothing.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Untaught { $($(#[$doc])* $name,)* }
+
+        impl Untaught {
+            /// For people: lower case, no full stop.
+            pub const fn words(self) -> &'static str {
+                match self { $(Untaught::$name => $words,)* }
+            }
+        }
+    };
+}
+
+untaught! {
+    /// The null reverse-path: a bounce, which nobody answers.
+    NoSender = "it has the null reverse-path, to which nobody answers",
+    /// A reverse-path that was made for this message.
+    SenderOfOneMessage = "its reverse-path was made for this message alone",
+    /// The sender is none of our people.
+    SenderNotOurs = "its sender is of none of our domains",
+    /// An automatic reply or a mailing, which no person wrote to its recipient.
+    Automatic = "it is an automatic reply or a mailing",
+    /// It may be one of those.
+    Unread = "its header could not be read, so it may be an automatic reply or a mailing",
+    /// The recipient is one of our people, or has no address.
+    RecipientOurs = "its recipient is one of our own",
+    /// An Auto Allow Creation policy takes it out.
+    Policy = "a policy says so",
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

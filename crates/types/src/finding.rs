@@ -10,7 +10,7 @@ use crate::authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcResult, Flaw, SpfFacts, SpfResult,
 };
 use crate::certificate::ClientCertificate;
-use crate::correspondence::Correspondence;
+use crate::correspondence::{Correspondence, Lesson};
 use crate::id::{EventId, LifeLineId};
 use crate::identity::{HeloForm, ReverseFacts, SenderDomainFacts};
 use crate::listing::{ListAnswer, ListFacts};
@@ -283,6 +283,8 @@ pub enum Observed {
     Submission(SubmissionFacts),
     /// The recipient wrote to the sender, whose answer is expected.
     Correspondence(Correspondence),
+    /// What a mail of our own people teaches of its recipient.
+    Lesson(Lesson),
     /// What came of signing a message of our own people.
     Signing(SigningFacts),
     /// The certificate of the client, and whether it names who sends.

@@ -58,7 +58,7 @@ pub use authentication::{
 };
 pub use certificate::{CertificateFlaw, CertificateNames, ClientCertificate, HostCoverage};
 pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key};
-pub use correspondence::Correspondence;
+pub use correspondence::{Correspondence, Lesson, Untaught};
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
 pub use directory::{
     GroupsKnown, GroupsLeftOut, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken,

@@ -8,8 +8,8 @@ use types::finding::{
 };
 use types::policy::{ClientIdentity, RecipientValidation};
 use types::{
-    CheckName, Correspondence, Event, Inconclusive, Observed, PlaceFacts, Source, SpfResult,
-    SubmissionFacts, Unproven, spoken,
+    CheckName, Correspondence, Event, Inconclusive, Lesson, Observed, PlaceFacts, Source,
+    SpfResult, SubmissionFacts, Unproven, spoken,
 };
 
 /// What people call a check.
@@ -119,7 +119,8 @@ pub(super) fn observed(observed: &Observed) -> String {
         Observed::Helo(form) => names::helo(*form).to_owned(),
         Observed::SenderDomain(facts) => names::sender_domain(facts),
         Observed::Reputation(facts) => crate::reputation::words(facts),
-        Observed::Correspondence(pair) => wrote(pair),
+        Observed::Correspondence(pair) | Observed::Lesson(Lesson::Taught(pair)) => wrote(pair),
+        Observed::Lesson(Lesson::Nothing(why)) => format!("taught nothing: {}", why.words()),
         Observed::Signing(facts) => authentication::signing(facts),
         Observed::Outbound { listed: true, .. } => {
             "the client is in a network that may send to the world".to_owned()

@@ -66,7 +66,10 @@ fn nothing_is_recorded_of_it_where_nobody_wrote() {
 fn outbound_mail_teaches_unless_a_policy_says_otherwise() {
     let learns = |lines: &str| {
         let mail = mail("<bob@corp.example> to <ann@sender.example>");
-        compile(objects(lines)).learns(NOW, &mail.parties())
+        let consulted = compile(objects(lines)).learns(NOW, &mail.parties());
+        assert_eq!(consulted.kind, PolicyType::AutoAllowCreation);
+        assert!(consulted.winner.is_some(), "what decides has a name, and a count");
+        !consulted.no_action
     };
     assert!(learns(""));
     assert!(learns("#1 learn"));

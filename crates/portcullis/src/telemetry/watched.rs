@@ -86,8 +86,8 @@ impl EventWatcher for Watchers {
 }
 
 /// The policies and managed senders that decided an attempt: the one of the
-/// decision, those that permitted or expected it, and those that applied and
-/// said that nothing is to be done.
+/// decision, those that permitted or expected it, those by which it taught who
+/// may answer, and those that applied and said that nothing is to be done.
 fn deciders<'e>(
     outcome: Option<&Outcome>,
     consulted: &'e [Consulted],
@@ -101,7 +101,8 @@ fn deciders<'e>(
         .iter()
         .filter(move |one| {
             let expected = is_accepted && one.kind == PolicyType::ExpectedMail;
-            permitted || expected || one.no_action
+            let taught = one.kind == PolicyType::AutoAllowCreation;
+            permitted || expected || taught || one.no_action
         })
         .filter_map(|one| one.winner);
     decided.into_iter().chain(permits).filter_map(|policy| match policy {
@@ -132,6 +133,9 @@ mod tests {
         assert_eq!(hits(plain(), PolicyType::Greylisting, false), [0; 0]);
         assert_eq!(hits(plain(), PolicyType::ExpectedMail, true), [5], "once");
         assert_eq!(hits(accepted(Reason::AcceptedPermitted), PolicyType::Greylisting, false), [5]);
+        // It is asked where a mail could teach, so that it decided either way.
+        assert_eq!(hits(plain(), PolicyType::AutoAllowCreation, false), [5]);
+        assert_eq!(hits(plain(), PolicyType::AutoAllowCreation, true), [5]);
         let by = PolicyRef::Policy { id: PolicyId(7), version: 1 };
         let refused = Decision::new(Reason::SizeExceeded, CheckName::Size).by(by);
         let refused = hits(Outcome::Rejected(refused), PolicyType::Greylisting, true);

@@ -6,8 +6,8 @@ use types::event::{BounceSuppression, DeliveryStep, QueueAction, RelayAnswer};
 use types::finding::NoPool;
 use types::policy::ClientIdentity;
 use types::{
-    CheckName, Decision, Event, EventKind, FollowUp, LifeLineId, Observed, Outcome, PolicyRef,
-    Timestamp,
+    CheckName, Decision, Event, EventKind, FollowUp, Lesson, LifeLineId, Observed, Outcome,
+    PolicyRef, Timestamp,
 };
 
 /// Gives life-lines short names in the order in which they appear.
@@ -61,11 +61,21 @@ fn attempt(event: &Event, outcome: &Outcome) -> String {
     {
         put(&mut line, "shows", Some(own.clone()));
     }
+    put(&mut line, "teaches", lesson(event));
     put(&mut line, "host", host(event));
     put(&mut line, "degraded", degraded(event));
     let would = event.record.would.as_ref();
     put(&mut line, "would", would.map(|decision| decision.reason.to_string()));
     line
+}
+
+/// What a mail that left us teaches auto allow, or why it teaches nothing.
+fn lesson(event: &Event) -> Option<String> {
+    match event.record.evidence.latest(CheckName::AutoAllow)? {
+        Observed::Lesson(Lesson::Taught(pair)) => Some(pair.other.to_string()),
+        Observed::Lesson(Lesson::Nothing(why)) => Some(format!("nothing ({})", why.words())),
+        _ => None,
+    }
 }
 
 /// The checks that could not find out what they look for.

@@ -1,17 +1,21 @@
 //! The evidence ledger: every check in the order in which checks are made,
 //! with its result and evidence; for one that did not run, why not.
 
+mod order;
+mod unseen;
+
 use serde::{Deserialize, Serialize};
 use types::{
-    CheckName, Consulted, Decision, Event, Finding, Micros, Outcome, OutcomeKind, PolicyRef,
-    PolicyType, Reason, Stage,
+    CheckName, Consulted, Decision, Direction, Event, Finding, Micros, Outcome, PolicyRef,
+    PolicyType, Stage,
 };
 
 pub use super::evidence::check_title;
-use super::evidence::{observed, source, spared_because};
+use super::evidence::{observed, source};
 use super::listings;
 use super::sentence::loss;
 use crate::presentable;
+use order::{Row, last_asked, rows, stage_end, stage_place};
 
 /// One check in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -96,60 +100,16 @@ impl LedgerResult {
     }
 }
 
-/// Every check in order: place, stage, check, and what is known of it where
-/// it looked and found nothing worth a finding.
-#[rustfmt::skip] // A table: one check a line.
-const ORDER: &[(u8, Stage, CheckName, &str)] = &[
-    (10, Stage::Connect, CheckName::Proxy, "none was due, or it was valid"),
-    (11, Stage::Connect, CheckName::Connections, ""),
-    (12, Stage::Connect, CheckName::Rate, "within the limit, or none is set"),
-    (13, Stage::Connect, CheckName::EarlyTalk, "the client waited for the greeting"),
-    (14, Stage::Connect, CheckName::Outbound, ""),
-    (15, Stage::Connect, CheckName::Place, ""),
-    (16, Stage::Connect, CheckName::HostName, ""),
-    (20, Stage::Helo, CheckName::Tls, ""),
-    (21, Stage::Helo, CheckName::Protocol, "commands in order"),
-    (22, Stage::Helo, CheckName::Helo, ""),
-    (23, Stage::Helo, CheckName::Submission, ""),
-    (30, Stage::Mail, CheckName::Size, "not announced"),
-    (31, Stage::Mail, CheckName::SenderDomain, ""),
-    (32, Stage::Mail, CheckName::Certificate, ""),
-    (33, Stage::Mail, CheckName::SecureReceipt, ""),
-    (40, Stage::Rcpt, CheckName::Relay, ""),
-    (40, Stage::Rcpt, CheckName::Harvest, ""),
-    (41, Stage::Rcpt, CheckName::Recipient, ""),
-    (42, Stage::Rcpt, CheckName::Smtputf8, ""),
-    (44, Stage::Rcpt, CheckName::Spf, "no policy asks for it"),
-    (45, Stage::Rcpt, CheckName::Spoofing, ""),
-    (46, Stage::Rcpt, CheckName::Senders, ""),
-    (47, Stage::Rcpt, CheckName::AutoAllow, ""),
-    (48, Stage::Rcpt, CheckName::Rbl, ""),
-    (49, Stage::Rcpt, CheckName::Rate, "no limit is set"),
-    (50, Stage::Rcpt, CheckName::History, ""),
-    (51, Stage::Rcpt, CheckName::Greylist, ""),
-    (60, Stage::Data, CheckName::DataFormat, "lines end with CR LF and are not too long"),
-    (61, Stage::Data, CheckName::Size, ""),
-    (62, Stage::Data, CheckName::Hops, ""),
-    (63, Stage::Data, CheckName::HeaderFrom, ""),
-    (64, Stage::Data, CheckName::Dkim, "no policy asks for it"),
-    (65, Stage::Data, CheckName::Dmarc, "no policy asks for it"),
-    (66, Stage::Data, CheckName::Arc, ""),
-    (67, Stage::Data, CheckName::Spoofing, ""),
-    (68, Stage::Data, CheckName::DisplayName, ""),
-    (69, Stage::Data, CheckName::Signing, ""),
-    (80, Stage::Content, CheckName::System, "written and flushed"),
-];
-
 /// The ledger of an event; empty for what is no attempt.
 pub(super) fn lines(event: &Event) -> Vec<LedgerLine> {
     let Some(outcome) = event.outcome() else { return Vec::new() };
     let case = Case::of(event, outcome);
     let mut used = Vec::new();
-    let mut lines: Vec<LedgerLine> = ORDER
+    let mut lines: Vec<LedgerLine> = rows(case.direction)
         .iter()
-        .filter_map(|&(place, stage, check, quiet)| {
-            let finding = case.finding(stage, check, &mut used);
-            case.line(place, stage, check, finding, quiet)
+        .filter_map(|row| {
+            let finding = case.finding(row, &mut used);
+            case.line(row, finding)
         })
         .collect();
     // What the table does not know is shown all the same, after its stage.
@@ -158,29 +118,10 @@ pub(super) fn lines(event: &Event) -> Vec<LedgerLine> {
             lines.push(case.found(stage_end(finding.stage), finding));
         }
     }
+    lines.extend(case.decider_without_line(&lines));
     lines.sort_by_key(|line| line.place);
     case.mark(&mut lines);
     lines
-}
-
-fn stage_place(stage: Stage) -> u8 {
-    match stage {
-        Stage::Connect => 10,
-        Stage::Helo => 20,
-        Stage::Mail => 30,
-        Stage::Rcpt => 40,
-        Stage::Data => 60,
-        Stage::Content => 80,
-        Stage::Deliver => 90,
-    }
-}
-
-/// The place behind all checks of a stage.
-fn stage_end(stage: Stage) -> u8 {
-    match stage {
-        Stage::Rcpt | Stage::Data => stage_place(stage) + 19,
-        _ => stage_place(stage) + 9,
-    }
 }
 
 /// An attempt, with what its lines need of it.
@@ -188,64 +129,102 @@ struct Case<'a> {
     event: &'a Event,
     outcome: &'a Outcome,
     decision: Option<&'a Decision>,
-    /// Where it ended.
+    direction: Direction,
+    /// How far it came: the last stage of which anything was asked.
     ended: Stage,
-    /// The place of the check that decided.
-    decided_at: u8,
+    /// The last place of that stage that was.
+    last_asked: u8,
+    /// The row of the check that decided, if it has one.
+    decider: Option<&'static Row>,
 }
 
 impl<'a> Case<'a> {
     fn of(event: &'a Event, outcome: &'a Outcome) -> Self {
+        let direction = event.subject.client.client.direction;
         let decision = outcome.decision();
-        let ended = event.record.stage.unwrap_or(outcome.reason().stage());
-        let place = decision.and_then(|decision| {
-            let own = |&&(_, stage, check, _): &&(u8, Stage, CheckName, &str)| {
-                check == decision.check && stage <= ended
-            };
-            ORDER.iter().rev().find(own).map(|row| row.0)
+        let recorded = event.record.stage.unwrap_or(outcome.reason().stage());
+        let (ended, last_asked) = match (outcome, decision) {
+            // Keeping a message back does not end the walk, because what is
+            // found later can still refuse it: whatever was taken was asked about
+            // to its end.
+            (Outcome::Accepted { .. } | Outcome::Held { .. }, _) => (Stage::Content, u8::MAX),
+            (Outcome::Deferred(_) | Outcome::Rejected(_), Some(decision)) => {
+                (recorded, last_asked(direction, recorded, decision.check))
+            }
+            // A message that broke off was not looked at.
+            (Outcome::Aborted(_), _) if recorded >= Stage::Data => {
+                (recorded, stage_place(recorded).saturating_sub(1))
+            }
+            _ => (recorded, u8::MAX),
+        };
+        let decider = decision.and_then(|decision| {
+            let own = |row: &&Row| row.2 == decision.check && row.1 <= ended;
+            rows(direction).iter().rev().find(own)
         });
-        let last = stage_end(ended);
-        Case { event, outcome, decision, ended, decided_at: place.unwrap_or(last) }
+        Case { event, outcome, decision, direction, ended, last_asked, decider }
     }
 
-    /// The last finding of a check at a stage, and notes that it was shown.
-    fn finding(
-        &self,
-        stage: Stage,
-        check: CheckName,
-        used: &mut Vec<usize>,
-    ) -> Option<&'a Finding> {
+    /// The last finding of a row, and notes that it was shown.
+    fn finding(&self, row: &Row, used: &mut Vec<usize>) -> Option<&'a Finding> {
         let findings = self.event.record.findings();
-        let of_row = |finding: &Finding| finding.check == check && finding.stage == stage;
+        let of_row = |finding: &Finding| finding.check == row.2 && finding.stage == row.1;
         used.extend(findings.iter().enumerate().filter(|(_, f)| of_row(f)).map(|(n, _)| n));
         findings.iter().rev().find(|finding| of_row(finding))
     }
 
-    fn line(
-        &self,
-        place: u8,
-        stage: Stage,
-        check: CheckName,
-        finding: Option<&Finding>,
-        quiet: &str,
-    ) -> Option<LedgerLine> {
+    fn line(&self, row: &'static Row, finding: Option<&Finding>) -> Option<LedgerLine> {
+        let &(place, stage, check, _) = row;
         if let Some(finding) = finding {
             return Some(self.found(place, finding));
         }
-        let (result, text) = self.unseen(place, stage, check, quiet)?;
-        Some(LedgerLine {
+        let (result, text) = self.unseen(row)?;
+        Some(self.without_finding((place, stage, check), result, &text))
+    }
+
+    fn without_finding(
+        &self,
+        (place, stage, check): (u8, Stage, CheckName),
+        result: LedgerResult,
+        text: &str,
+    ) -> LedgerLine {
+        LedgerLine {
             place,
             stage,
-            check: check_title(check).to_owned(),
+            check: self.title(check).to_owned(),
             result,
-            observed: presentable(&text).into_owned(),
+            observed: presentable(text).into_owned(),
             source: String::new(),
             took_us: 0,
             took: String::new(),
             decided: false,
             degraded: false,
             would: None,
-        })
+        }
+    }
+
+    /// What decided, where neither a row nor a finding has it: it was the last
+    /// that was asked.
+    fn decider_without_line(&self, lines: &[LedgerLine]) -> Option<LedgerLine> {
+        let decision = self.decision?;
+        let title = self.title(decision.check);
+        if lines.iter().any(|line| line.check == title && line.stage <= self.ended) {
+            return None;
+        }
+        let place = match self.outcome {
+            Outcome::Held { .. } => stage_end(self.ended),
+            _ => self.last_asked.max(stage_place(self.ended)),
+        };
+        let text = self.said_by_decision(decision);
+        Some(self.without_finding((place, self.ended, decision.check), LedgerResult::Passed, &text))
+    }
+
+    /// What a check is called. Of mail that leaves, nobody asks whether its
+    /// author is permitted.
+    fn title(&self, check: CheckName) -> &'static str {
+        match (self.direction, check) {
+            (Direction::Outbound, CheckName::HeaderFrom) => "Author",
+            _ => check_title(check),
+        }
     }
 
     /// A check with a finding.
@@ -255,7 +234,7 @@ impl<'a> Case<'a> {
         LedgerLine {
             place,
             stage: finding.stage,
-            check: check_title(finding.check).to_owned(),
+            check: self.title(finding.check).to_owned(),
             result,
             observed: presentable(&self.seen(finding)).into_owned(),
             source: presentable(&source(&finding.source)).into_owned(),
@@ -279,117 +258,6 @@ impl<'a> Case<'a> {
                 None => text,
             },
             _ => text,
-        }
-    }
-
-    /// A check without a finding: what that means, or nothing if it is not
-    /// worth a line.
-    fn unseen(
-        &self,
-        place: u8,
-        stage: Stage,
-        check: CheckName,
-        quiet: &str,
-    ) -> Option<(LedgerResult, String)> {
-        let because = |result, text: &str| Some((result, text.to_owned()));
-        if place > self.decided_at || stage > self.ended {
-            return match (stage >= Stage::Data, self.has_content()) {
-                (true, false) => because(LedgerResult::NoContent, "the message was not sent"),
-                _ => because(LedgerResult::NotReached, self.ended_by()),
-            };
-        }
-        match check {
-            CheckName::Tls => match &self.event.subject.client.tls {
-                Some(tls) => {
-                    Some((LedgerResult::Passed, format!("{} {}", tls.version, tls.cipher)))
-                }
-                None => because(LedgerResult::NotNeeded, "the client did not ask for encryption"),
-            },
-            CheckName::Recipient => because(LedgerResult::NotNeeded, self.recipient_unseen()),
-            CheckName::Smtputf8 => because(LedgerResult::NotNeeded, "all addresses are ASCII"),
-            CheckName::HostName => match &self.event.subject.client.host_name {
-                Some(name) => Some((LedgerResult::Passed, format!("confirmed: {name}"))),
-                None => because(LedgerResult::NotNeeded, "not looked up, or no answer by then"),
-            },
-            CheckName::Senders => {
-                let lists = self.lists();
-                let none = "no policy and no entry names the sender".to_owned();
-                Some((LedgerResult::Passed, if lists.is_empty() { none } else { lists }))
-            }
-            CheckName::Greylist => Some(self.greylist_unseen()),
-            CheckName::Rbl => Some(self.lists_unseen()),
-            CheckName::Spoofing => match self.winner(&[PolicyType::AntiSpoofing]) {
-                Some(by) => Some((LedgerResult::Passed, format!("{} applies", short(by)))),
-                None => because(LedgerResult::NotNeeded, "no policy covers the sender"),
-            },
-            CheckName::SecureReceipt => self.secure_receipt_unseen(),
-            CheckName::System if self.outcome.kind() != OutcomeKind::Accepted => None,
-            _ if quiet.is_empty() => None,
-            _ => because(LedgerResult::Passed, quiet),
-        }
-    }
-
-    fn secure_receipt_unseen(&self) -> Option<(LedgerResult, String)> {
-        let by = self.winner(&[PolicyType::SecureReceipt])?;
-        let text = match &self.event.subject.client.tls {
-            Some(tls) => format!("{} applies, and the connection has {}", short(by), tls.version),
-            None => format!("{} applies, and the connection is not encrypted", short(by)),
-        };
-        Some((LedgerResult::Passed, text))
-    }
-
-    fn has_content(&self) -> bool {
-        self.event.subject.message.is_some()
-    }
-
-    fn ended_by(&self) -> &'static str {
-        match self.outcome {
-            Outcome::Aborted(_) => "the session ended before",
-            _ => "decided before",
-        }
-    }
-
-    fn recipient_unseen(&self) -> &'static str {
-        match self.event.subject.recipient.as_ref().map(types::ForwardPath::address) {
-            Some(None) => "mail for the postmaster is always taken",
-            _ => "every address of the domain is taken",
-        }
-    }
-
-    fn greylist_unseen(&self) -> (LedgerResult, String) {
-        self.skippable_unseen(PolicyType::Greylisting, "no greylisting applies")
-    }
-
-    fn lists_unseen(&self) -> (LedgerResult, String) {
-        self.skippable_unseen(PolicyType::Reputation, "no policy asks a list")
-    }
-
-    /// Why a check that a permit skips did not look.
-    fn skippable_unseen(&self, kind: PolicyType, none: &str) -> (LedgerResult, String) {
-        let permitted = self.winner(&[PolicyType::PermittedSenders, PolicyType::ManagedSenders]);
-        let by_permit = matches!(
-            self.outcome.reason(),
-            Reason::AcceptedPermitted | Reason::AcceptedAutoAllowed
-        );
-        if let Some(by) = expected_by(self.event) {
-            let text = format!("not asked: {} expects mail, and SPF proved the sender", short(by));
-            return (LedgerResult::NotNeeded, text);
-        }
-        if kind == PolicyType::Greylisting
-            && let Some(because) = spared_because(self.event)
-        {
-            return (LedgerResult::NotNeeded, format!("not asked: {because}"));
-        }
-        match (permitted, by_permit) {
-            (Some(by), _) => (LedgerResult::SkippedByPermit, format!("skipped by {}", short(by))),
-            (None, true) if self.outcome.reason() == Reason::AcceptedAutoAllowed => {
-                (LedgerResult::SkippedByPermit, "skipped: the recipient wrote to him".to_owned())
-            }
-            (None, true) => (LedgerResult::SkippedByPermit, "skipped by a permit".to_owned()),
-            (None, false) => match self.winner(&[kind]) {
-                Some(by) => (LedgerResult::NotNeeded, format!("no action, says {}", short(by))),
-                None => (LedgerResult::NotNeeded, none.to_owned()),
-            },
         }
     }
 
@@ -421,14 +289,14 @@ impl<'a> Case<'a> {
             }
         };
         if let Some(decision) = self.decision {
-            let title = check_title(decision.check);
+            let title = self.title(decision.check);
             let own = |line: &&mut LedgerLine| line.check == title && line.stage <= self.ended;
             if let Some(line) = lines.iter_mut().rev().find(own) {
                 (line.decided, line.result) = (true, result);
             }
         }
         if let Some(would) = &self.event.record.would {
-            let title = check_title(would.check);
+            let title = self.title(would.check);
             if let Some(line) = lines.iter_mut().rev().find(|line| line.check == title) {
                 line.would = Some(super::would_words(would));
             }
@@ -467,3 +335,6 @@ pub(crate) fn short(by: PolicyRef) -> String {
         PolicyRef::Base(_) => "the settings".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

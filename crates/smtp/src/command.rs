@@ -137,7 +137,7 @@ impl<'l> Command<'l> {
             return Err(CommandError::TooLong);
         }
         if line.iter().any(u8::is_ascii_control) {
-            return Err(CommandError::ControlCharacter);
+            return Err(with_control_characters(line));
         }
         let line = line.trim_ascii_end();
         let (verb, argument) = split_verb(line);
@@ -150,6 +150,21 @@ impl<'l> Command<'l> {
             return Err(CommandError::TooLong);
         }
         parse(argument)
+    }
+}
+
+/// A line with control characters: an attempt if it would have named somebody,
+/// so that whoever was told no can be told why.
+fn with_control_characters(line: &[u8]) -> CommandError {
+    let (verb, argument) = split_verb(line);
+    let malformed = |keyword: &[u8]| Malformed {
+        given: path::shown(behind_keyword(argument, keyword).0),
+        error: PathError::ControlCharacter,
+    };
+    match () {
+        () if verb.eq_ignore_ascii_case(b"MAIL") => CommandError::Sender(malformed(b"FROM:")),
+        () if verb.eq_ignore_ascii_case(b"RCPT") => CommandError::Recipient(malformed(b"TO:")),
+        () => CommandError::ControlCharacter,
     }
 }
 
@@ -339,6 +354,9 @@ mod tests {
         check("GET / HTTP/1.1", "this is not SMTP");
         check("TURN", "command not implemented");
         check("NO\tOP", "the command line has control characters");
+        check("MAIL FROM:<a\0@b.example>", "malformed sender: the line has control characters");
+        check("rcpt to:<a\t@b.example>", "malformed recipient: the line has control characters");
+        check("RCPTS\0", "the command line has control characters");
         check("auth login", "Auth(Some(Login), None)");
         check("AUTH CRAM-MD5", "Auth(None, None)");
         check("AUTH", "syntax error in the argument");

@@ -19,6 +19,9 @@ pub enum PathError {
     /// The opening bracket is not closed.
     #[error("the closing angle bracket is missing")]
     NotClosed,
+    /// The line has control characters.
+    #[error("the line has control characters")]
+    ControlCharacter,
     /// The text is not UTF-8.
     #[error("the address is not UTF-8")]
     NotUtf8,

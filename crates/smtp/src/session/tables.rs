@@ -77,6 +77,8 @@ impl Session {
             E::Unknown => replies::UNKNOWN_COMMAND,
             E::NotImplemented => replies::NOT_IMPLEMENTED,
             E::OtherProtocol => return Some(self.speaks_another_protocol()),
+            // No row: of a line that is dropped as it comes, nobody knows whom
+            // it named, and keeping it would give a stranger our memory.
             E::TooLong => replies::LINE_TOO_LONG,
             E::ControlCharacter => replies::BAD_LINE,
             E::Argument => replies::BAD_ARGUMENT,

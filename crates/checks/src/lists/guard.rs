@@ -5,6 +5,16 @@
 //!
 //! Two things are watched: the test entries of RFC 5782, from time to time,
 //! and the share of clients that are listed.
+//!
+//! The rule for tests: from the moment one is due until it has come out right,
+//! no listing by the list is believed, whatever was thought of it before; a
+//! session with a listing waits for the test, and without its result counts the
+//! list as not answered. That nobody is listed is believed meanwhile, for it
+//! refuses nobody. A test without an answer is a failed one: a list that was
+//! never found good, or looked suspicious since, is suspended by the first, one
+//! that was good once they go on for a minute, so that one slow test does not
+//! switch it off. Tests in which the zone answers nothing at all count as
+//! silence.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -19,6 +29,8 @@ use super::question::ListKey;
 const TESTED_FOR: Duration = Duration::from_secs(600);
 /// How long until they are tried again where they gave no answer.
 const TRIED_AGAIN: Duration = Duration::from_secs(60);
+/// How long the tests of a list that was found good may go without an answer.
+const DOUBTED_FOR: Duration = Duration::from_secs(60);
 /// How long a list is suspended before it is tested again.
 const SUSPENDED_FOR: Duration = Duration::from_secs(300);
 /// Different keys looked back at.
@@ -47,6 +59,8 @@ pub enum Suspicion {
     TestMissing,
     /// An entry that no list may have is there.
     ListsTheUnlistable,
+    /// The test entries were asked for and not answered.
+    TestUnanswered,
     /// Suddenly everybody is listed.
     ListsEverything,
     /// Suddenly nobody is.
@@ -59,6 +73,9 @@ impl Suspicion {
         match self {
             Suspicion::TestMissing => "its test entry, which every list has, is not there",
             Suspicion::ListsTheUnlistable => "it lists the test entry that no list may have",
+            Suspicion::TestUnanswered => {
+                "its test entries are not answered, so nobody knows whether to believe it"
+            }
             Suspicion::ListsEverything => "it suddenly lists everybody",
             Suspicion::ListsNothing => "it suddenly lists nobody",
         }
@@ -70,7 +87,7 @@ impl Suspicion {
 pub(super) enum Tested {
     Right,
     Wrong(Suspicion),
-    /// They could not be asked: nothing new is known.
+    /// There was no answer, or none in time.
     Unknown,
 }
 
@@ -79,7 +96,7 @@ pub(super) enum Tested {
 pub(super) enum Standing {
     /// It is believed.
     Believed,
-    /// It is believed for now, and its test entries are due.
+    /// Its test entries are due: until they are right, no listing counts.
     Due,
     /// It did not answer of late: whoever waited for it would wait in vain.
     Silent,
@@ -93,6 +110,9 @@ pub(super) enum Standing {
 pub(super) struct Guard {
     state: Mutex<State>,
     hashing: RandomState,
+    /// Held by the session that asks for the test entries; given back where
+    /// it ends before they came, so that the next one asks.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +120,10 @@ struct State {
     /// When the test entries are due again; at once if absent.
     due: Option<Timestamp>,
     suspended: Option<(Suspicion, Timestamp)>,
+    /// Since when tests of a list that was good have had no answer.
+    doubted: Option<Timestamp>,
+    /// Tests that came to an end.
+    tests_ended: u64,
     /// The last different keys and whether each is listed.
     seen: VecDeque<(u64, bool)>,
     answers: u64,
@@ -116,8 +140,8 @@ struct State {
 }
 
 impl Guard {
-    /// How the list stands. Whoever is told that a test is due makes it; the
-    /// next one is not asked for meanwhile.
+    /// How the list stands. Everybody is told that a test is due, and takes a
+    /// [`Guard::turn`] for it; of a suspended list only one is.
     pub(super) fn standing(&self, now: Timestamp, has_test_entries: bool) -> Standing {
         let mut state = self.lock();
         if let Some(until) = state.silent_until {
@@ -127,10 +151,13 @@ impl Guard {
             // One is waited for, the others not until it has its answer.
             state.silent_until = Some(now + NOT_WAITED_FOR);
         }
-        let due = state.due.is_none_or(|due| due <= now);
-        let standing = match (state.suspended.is_some(), due) {
+        match (state.suspended.is_some(), state.is_due(now)) {
             (true, false) => Standing::Suspended,
-            (true, true) if has_test_entries => Standing::OnTrial,
+            (true, true) if has_test_entries => {
+                // Until its test says more, which a session that ends can cut off.
+                state.due = Some(now + TRIED_AGAIN);
+                Standing::OnTrial
+            }
             // Without test entries it gets another chance.
             (true, true) => {
                 state.suspended = None;
@@ -138,25 +165,43 @@ impl Guard {
             }
             (false, true) if has_test_entries => Standing::Due,
             (false, _) => Standing::Believed,
-        };
-        if due {
-            // Until its test says more, which a session that ends can cut off.
-            state.due = Some(now + TRIED_AGAIN);
         }
-        standing
+    }
+
+    /// Whether the test entries are due, and not right yet.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.lock().is_due(now)
+    }
+
+    /// Whose turn it is to ask for the test entries.
+    pub(super) fn turn(&self) -> &tokio::sync::Mutex<()> {
+        &self.turn
+    }
+
+    /// How many tests came to an end, for those who wait for one.
+    pub(super) fn tests_ended(&self) -> u64 {
+        self.lock().tests_ended
     }
 
     /// Notes what the test entries said.
     pub(super) fn tested(&self, found: Tested, now: Timestamp) {
         let mut state = self.lock();
+        state.tests_ended += 1;
         match found {
             Tested::Right => {
                 state.suspended = None;
+                state.doubted = None;
                 state.proven = true;
                 state.due = Some(now + TESTED_FOR);
             }
             Tested::Wrong(why) => state.suspend(why, now),
-            Tested::Unknown => {}
+            Tested::Unknown if state.suspended.is_some() => {}
+            Tested::Unknown => {
+                let since = *state.doubted.get_or_insert(now);
+                if !state.proven || now.since(since) >= DOUBTED_FOR {
+                    state.suspend(Suspicion::TestUnanswered, now);
+                }
+            }
         }
     }
 
@@ -210,6 +255,10 @@ impl Guard {
 }
 
 impl State {
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
     fn suspicion(&self) -> Option<Suspicion> {
         let in_a_row =
             |listed: bool| self.seen.iter().rev().take_while(|one| one.1 == listed).count();
@@ -225,7 +274,11 @@ impl State {
         // Since when: what is found again is not new.
         let since = self.suspended.map_or(now, |(_, since)| since);
         self.suspended = Some((why, since));
-        self.due = Some(now + SUSPENDED_FOR);
+        self.due = Some(match why {
+            Suspicion::TestUnanswered => now + TRIED_AGAIN,
+            _ => now + SUSPENDED_FOR,
+        });
+        self.doubted = None;
         self.proven = false;
         self.seen.clear();
     }
@@ -251,14 +304,30 @@ mod tests {
     fn test_entries_are_due_at_first_and_every_ten_minutes() {
         let guard = Guard::default();
         assert_eq!(guard.standing(at(0), true), Standing::Due);
-        assert_eq!(guard.standing(at(0), true), Standing::Believed, "one tests, not all");
+        assert_eq!(guard.standing(at(0), true), Standing::Due, "until the test is over");
         guard.tested(Tested::Right, at(1));
         assert_eq!(guard.standing(at(600), true), Standing::Believed);
         assert_eq!(guard.standing(at(601), true), Standing::Due);
-        guard.tested(Tested::Unknown, at(602));
-        assert_eq!(guard.standing(at(660), true), Standing::Believed);
-        assert_eq!(guard.standing(at(661), true), Standing::Due, "silence says nothing");
         assert_eq!(Guard::default().standing(at(0), false), Standing::Believed);
+    }
+
+    #[test]
+    fn a_test_without_an_answer_suspends_at_once_what_was_never_found_good() {
+        let unanswered = |at| Some((Suspicion::TestUnanswered, at));
+        let guard = Guard::default();
+        guard.tested(Tested::Unknown, at(0));
+        assert_eq!(guard.suspended(), unanswered(at(0)));
+        assert_eq!(guard.standing(at(59), true), Standing::Suspended);
+        assert_eq!(guard.standing(at(60), true), Standing::OnTrial);
+        assert_eq!(guard.standing(at(60), true), Standing::Suspended, "one tests, not all");
+        guard.tested(Tested::Right, at(61));
+        // From now on it is a good one.
+        guard.tested(Tested::Unknown, at(661));
+        assert_eq!((guard.suspended(), guard.standing(at(661), true)), (None, Standing::Due));
+        guard.tested(Tested::Unknown, at(720));
+        assert_eq!(guard.suspended(), None);
+        guard.tested(Tested::Unknown, at(721));
+        assert_eq!(guard.suspended(), unanswered(at(721)));
     }
 
     #[test]

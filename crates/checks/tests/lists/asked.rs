@@ -16,12 +16,12 @@ use world::{BoxFuture, Clock, DnsError, Family, MxAnswer, Resolver};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
 
-struct World {
-    clock: SimulatedClock,
-    checks: Arc<Checks>,
+pub(super) struct World {
+    pub(super) clock: SimulatedClock,
+    pub(super) checks: Arc<Checks>,
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let clock = SimulatedClock::new(NOW);
     let settings = CheckSettings {
         greylist: GreylistTimes::default(),
@@ -70,21 +70,21 @@ fn client(ip: &str) -> ListKey {
 }
 
 /// A zone with the test entries of RFC 5782.
-fn zone() -> SimulatedResolver {
+pub(super) fn zone() -> SimulatedResolver {
     let names = SimulatedResolver::new();
     enter(&names, "2.0.0.127.bl.example", "127.0.0.2");
     names
 }
 
-fn enter(names: &SimulatedResolver, name: &str, ip: &str) {
+pub(super) fn enter(names: &SimulatedResolver, name: &str, ip: &str) {
     names.set_addresses(name, Ok(vec![ip.parse().unwrap()]));
 }
 
-async fn ask(world: &World, ip: &str, resolver: &dyn Resolver) -> ListFacts {
+pub(super) async fn ask(world: &World, ip: &str, resolver: &dyn Resolver) -> ListFacts {
     world.checks.lists().ask(&by_ip("bl.example"), Some(&client(ip)), resolver).await
 }
 
-fn failed(facts: &ListFacts) -> Option<ListFailure> {
+pub(super) fn failed(facts: &ListFacts) -> Option<ListFailure> {
     match facts.answer {
         ListAnswer::Failed(why) => Some(why),
         _ => None,

@@ -3,3 +3,5 @@
 
 #[cfg(test)]
 mod asked;
+#[cfg(test)]
+mod trial;

@@ -201,6 +201,12 @@ impl Center {
     fn learn_row(&self, ip: IpAddr, at: Timestamp, said: Said, row: &ScannedRow<'_>) {
         match said {
             Said::Mark(mark) => self.reputation.mark(ip, mark, at),
+            Said::InFindings => {
+                let event = row.event();
+                if let Some(mark) = event.as_ref().and_then(ReputationMark::of) {
+                    self.reputation.mark(ip, mark, at);
+                }
+            }
             Said::PutOff => {
                 let event = row.event();
                 let finding =
@@ -249,16 +255,19 @@ impl Center {
 #[derive(Clone, Copy)]
 enum Said {
     Mark(ReputationMark),
+    /// Its record has to be read to know.
+    InFindings,
     PutOff,
 }
 
-/// The same by the words of its columns, so that no record is read.
+/// The same by the words of its columns, so that few records are read.
 struct Words(HashMap<&'static str, Said>);
 
 impl Words {
     fn new() -> Self {
         let said = |reason: &Reason| match reason {
             Reason::ReputationTemporary => Some(Said::PutOff),
+            reason if ReputationMark::depends_on_findings(*reason) => Some(Said::InFindings),
             reason => ReputationMark::of_reason(*reason).map(Said::Mark),
         };
         let reasons = Reason::ALL.iter();
@@ -315,6 +324,8 @@ fn some(mark: ReputationMark, tenths: u32) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use types::SpfResult;
+
     use super::*;
     use crate::tests::{Gateway, at, sample};
 
@@ -353,6 +364,34 @@ mod tests {
         let facts = ReputationFacts { counted: vec![counted], ..ReputationFacts::default() };
         let told = ReputationRow::new(ip, facts).told(&|_| "yesterday".to_owned());
         assert_eq!(told, "192.0.2.7 since yesterday: unknown recipients 11.3");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_no_forgery() {
+        let gateway = Gateway::new(at(60));
+        let marked = |number, result| {
+            let mut event = sample(number, Reason::AuthSpf);
+            let mut found = crate::proofs::spf_passes("sender.example");
+            if let Observed::Spf(facts) = &mut found.observed {
+                facts.result = result;
+            }
+            event.record.evidence.add(found);
+            let mark = ReputationMark::of(&event);
+            gateway.parts().log.record(vec![event]).unwrap();
+            mark
+        };
+        for (number, result) in
+            (1..).zip([SpfResult::PermError, SpfResult::TempError, SpfResult::None])
+        {
+            assert_eq!(marked(number, result), None, "{result:?}");
+        }
+        for (number, result) in (4..).zip([SpfResult::Fail, SpfResult::SoftFail]) {
+            assert_eq!(marked(number, result), Some(ReputationMark::Spoofing), "{result:?}");
+        }
+        let noted = Arc::new(Noted::default());
+        let center = gateway.another_process().with_reputation(Arc::clone(&noted) as _);
+        center.restore_reputation().unwrap();
+        assert_eq!(noted.0.lock().unwrap().len(), 2, "learned again as it was learned");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::authentication::{DmarcResult, SpfResult};
 use crate::event::{Event, EventKind, FollowUp, QueueAction};
+use crate::evidence::Evidence;
+use crate::finding::{CheckName, Observed};
 use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -100,7 +103,10 @@ impl ReputationMark {
                 (would.reason == Reason::RecipientUnknown)
                     .then_some(ReputationMark::UnknownRecipient)
             }
-            EventKind::Attempt(outcome) => ReputationMark::of_reason(outcome.reason()),
+            EventKind::Attempt(outcome) => {
+                let (reason, evidence) = (outcome.reason(), &event.record.evidence);
+                ReputationMark::of_reason(reason).filter(|_| !is_no_forgery(reason, evidence))
+            }
             EventKind::FollowUp {
                 what: FollowUp::Queue { action: QueueAction::Release, of_notice: false, .. },
                 ..
@@ -109,7 +115,14 @@ impl ReputationMark {
         }
     }
 
-    /// What an event says that is filed under `reason`.
+    /// Whether the reason alone does not say which mark an attempt makes, so
+    /// that [`ReputationMark::of`] has to be asked about the whole event.
+    pub const fn depends_on_findings(reason: Reason) -> bool {
+        matches!(reason, Reason::AuthSpf | Reason::AuthDmarc)
+    }
+
+    /// What an event says that is filed under `reason`, as far as its findings
+    /// say nothing else.
     pub fn of_reason(reason: Reason) -> Option<ReputationMark> {
         use Reason as R;
         Some(match reason {
@@ -128,6 +141,25 @@ impl ReputationMark {
             }
             _ => return None,
         })
+    }
+}
+
+/// Whether a policy refused for a result of authentication that says nothing
+/// against the sender: a record that is broken or missing is no forgery, for
+/// only a record that can be read disowns anybody.
+fn is_no_forgery(reason: Reason, evidence: &Evidence) -> bool {
+    match reason {
+        Reason::AuthSpf => match evidence.latest(CheckName::Spf) {
+            Some(Observed::Spf(facts)) => {
+                !matches!(facts.result, SpfResult::Fail | SpfResult::SoftFail)
+            }
+            _ => false,
+        },
+        Reason::AuthDmarc => match evidence.latest(CheckName::Dmarc) {
+            Some(Observed::Dmarc(facts)) => facts.result != DmarcResult::Fail,
+            _ => false,
+        },
+        _ => false,
     }
 }
 

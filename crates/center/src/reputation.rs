@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::events::ScannedRow;
 use store::search::{Direction, Filter, Query, Stop, TextColumn, WordColumn};
-use types::reputation::Leaning;
+use types::reputation::{Leaning, SCORE_MAX};
 use types::{
     AuditAction, Caller, CheckName, Observed, Permission, PutOff, Reason, ReputationFacts,
     ReputationMark, Timestamp, host_key,
@@ -285,9 +285,29 @@ impl Words {
     }
 }
 
-/// A reputation in words, with its score.
+/// A reputation in words, with its score and what is its own of that.
 pub(crate) fn words(facts: &ReputationFacts) -> String {
-    format!("score {} of 100; {}", facts.score, counted(facts, &|at| at.to_string()))
+    let ReputationFacts { score, own, .. } = facts;
+    let counted = counted(facts, &|at| at.to_string());
+    format!("score {score} of {SCORE_MAX}, {own} by its own marks alone; {counted}")
+}
+
+/// The two scores of a client, as a sentence.
+pub(crate) fn scores(facts: &ReputationFacts) -> String {
+    let ReputationFacts { score, own, .. } = facts;
+    format!("The score of the client is {score} of {SCORE_MAX}, {own} by its own marks alone.")
+}
+
+/// From which scores on something followed, as a sentence; 0 is never.
+pub(crate) fn limits(defer: u8, reject: u8) -> String {
+    let put_off = match defer {
+        0 => "Mail is never put off for a score".to_owned(),
+        defer => format!("Mail is put off from a score of {defer} on"),
+    };
+    match reject {
+        0 => format!("{put_off}, and never refused for one."),
+        reject => format!("{put_off}, and refused from {reject} on by own marks alone."),
+    }
 }
 
 /// What was counted: `192.0.2.7 since …: unknown recipients 14, accepted

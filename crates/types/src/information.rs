@@ -125,6 +125,13 @@ fn of_decision(decision: &Decision) -> String {
             Reason::RecipientsLimited => format!("recipient {observed}, at most {limit}"),
             _ => format!("{observed}, at most {limit}"),
         },
+        Detail::Scores { defer, reject } => {
+            let from = |score: u8| match score {
+                0 => "never".to_owned(),
+                score => format!("from {score} on"),
+            };
+            format!("put off {}, refused {}", from(*defer), from(*reject))
+        }
         Detail::Quoted(quoted) => quoted.to_string(),
         Detail::Note(note) => note.to_string(),
     };
@@ -215,6 +222,10 @@ mod tests {
         check(
             new(Reason::SizeExceeded).with_detail(Detail::Limit { observed: 11, limit: 10 }),
             "11 octets, at most 10",
+        );
+        check(
+            new(Reason::ReputationTemporary).with_detail(Detail::Scores { defer: 30, reject: 0 }),
+            "put off from 30 on, refused never",
         );
         let policy = PolicyRef::Policy { id: PolicyId(3), version: 9 };
         check(new(Reason::BlockedPolicyEnvelope).by(policy), "policy #3");

@@ -111,7 +111,11 @@ impl Decision {
                 ReplyParameters { retry_in_s: Some(*seconds), ..parameters }
             }
             Detail::Quoted(quoted) => ReplyParameters { quoted: Some(quoted), ..parameters },
-            Detail::None | Detail::Limit { .. } | Detail::Note(_) | Detail::Code(_) => parameters,
+            Detail::None
+            | Detail::Limit { .. }
+            | Detail::Scores { .. }
+            | Detail::Note(_)
+            | Detail::Code(_) => parameters,
         };
         let reply = self.reason.reply(&parameters)?;
         Some(match self.detail {
@@ -140,6 +144,15 @@ pub enum Detail {
         observed: u64,
         /// The most that is allowed.
         limit: u64,
+    },
+    /// The scores of reputation from which on something followed when it was
+    /// decided; 0 for never.
+    Scores {
+        /// Mail is put off from this score on.
+        defer: u8,
+        /// It is refused from this score on, if the client has it by its own
+        /// marks alone.
+        reject: u8,
     },
     /// Somebody else's words, which the reply repeats.
     Quoted(Quoted),

@@ -6,7 +6,7 @@ mod unseen;
 
 use serde::{Deserialize, Serialize};
 use types::{
-    CheckName, Consulted, Decision, Direction, Event, Finding, Micros, Outcome, PolicyRef,
+    CheckName, Consulted, Decision, Detail, Direction, Event, Finding, Micros, Outcome, PolicyRef,
     PolicyType, Stage,
 };
 
@@ -14,7 +14,7 @@ pub use super::evidence::check_title;
 use super::evidence::{observed, source};
 use super::listings;
 use super::sentence::loss;
-use crate::presentable;
+use crate::{presentable, reputation};
 use order::{Row, last_asked, rows, stage_end, stage_place};
 
 /// One check in words.
@@ -255,9 +255,21 @@ impl<'a> Case<'a> {
             }
             CheckName::Rbl | CheckName::Reputation => match listings::spared(self.event) {
                 Some(spared) => format!("{text}; nothing follows, because {spared}"),
-                None => text,
+                None => text + &self.limits_passed(finding.check),
             },
             _ => text,
+        }
+    }
+
+    /// The scores from which on something followed, where one decided.
+    fn limits_passed(&self, check: CheckName) -> String {
+        match self.decision {
+            Some(Decision { check: decided, detail: Detail::Scores { defer, reject }, .. })
+                if *decided == check =>
+            {
+                format!(". {}", reputation::limits(*defer, *reject).trim_end_matches('.'))
+            }
+            _ => String::new(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::follow_up::{ended, follow_up_text, try_of};
 use super::joins::triplet;
 use super::ledger::{expected_by, short};
 use super::{authentication, certificates, listings};
-use crate::presentable;
+use crate::{presentable, reputation};
 
 /// What happened, one to four sentences. `policy` is what is kept about the
 /// policy that decided.
@@ -67,6 +67,12 @@ fn particular(event: &Event, reason: Reason) -> Option<String> {
         // What was wrong is in the decision.
         Reason::RelayDenied if is_outbound(event) => {
             from().map(|from| format!("The sender is {from}."))
+        }
+        Reason::ReputationRejected | Reason::ReputationTemporary => {
+            match evidence.latest(CheckName::Reputation)? {
+                Observed::Reputation(facts) => Some(reputation::scores(facts)),
+                _ => None,
+            }
         }
         Reason::GeoBlocked | Reason::HoldGeo => match evidence.latest(CheckName::Place)? {
             Observed::Place(facts) => Some(ended(format!("It is in {}", place(facts)))),
@@ -219,6 +225,7 @@ fn detail(detail: &Detail, reason: Reason) -> Option<String> {
             ),
             _ => format!("It was {}; the limit is {}.", grouped(*observed), grouped(*limit)),
         }),
+        Detail::Scores { defer, reject } => Some(reputation::limits(*defer, *reject)),
         Detail::Quoted(quoted) => Some(ended(format!("The answer was: {quoted}"))),
         Detail::Note(note) => Some(ended(format!("What was wrong: {note}"))),
     }

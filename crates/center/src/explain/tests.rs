@@ -5,8 +5,8 @@ use types::finding::{RateHolder, RecipientAnswer, TripletFacts, TripletState};
 use types::policy::{ClientIdentity, PolicyOption, RecipientValidation};
 use types::{
     CheckName, Decision, Detail, Event, EventKind, Finding, FollowUp, Micros, Observed, Outcome,
-    PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, ReverseFacts,
-    Source, Stage,
+    PolicyId, PolicyRef, PolicyType, Quoted, Reason, ReasonKind, ReplyParameters, ReputationFacts,
+    ReverseFacts, Source, Stage,
 };
 
 use super::ledger::LedgerResult;
@@ -103,6 +103,23 @@ fn a_refusal_is_told_with_its_typed_parameters() {
             .with_detail(Detail::Limit { observed: 11, limit: 10 }),
         None,
         "It has 11 octets; the limit is 10 octets.",
+    );
+    let facts = ReputationFacts { score: 43, own: 12, ..ReputationFacts::default() };
+    let scores = |defer, reject| {
+        let decision = decide(Reason::ReputationTemporary, CheckName::Reputation);
+        decision.with_detail(Detail::Scores { defer, reject })
+    };
+    check(
+        Reason::ReputationTemporary,
+        scores(30, 50),
+        Some(Observed::Reputation(facts.clone())),
+        "The score of the client is 43 of 100, 12 by its own marks alone. Mail is put off from a score of 30 on, and refused from 50 on by own marks alone.",
+    );
+    check(
+        Reason::ReputationTemporary,
+        scores(30, 0),
+        Some(Observed::Reputation(facts)),
+        "The score of the client is 43 of 100, 12 by its own marks alone. Mail is put off from a score of 30 on, and never refused for one.",
     );
     check(
         Reason::NextHopRejected,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use types::definition::{AnswerRange, ListSubject, ListUse, ReputationDefinition};
+use types::definition::{AnswerRange, ListSubject, ListUse, LocalReputation, ReputationDefinition};
 use types::evidence::Need;
 use types::{
     CheckName, Decision, Detail, Domain, ListAnswer, ListFacts, ListQuestion, Observed, PutOff,
@@ -91,7 +91,11 @@ pub(crate) fn local_reputation(case: &mut Case<'_>) -> RuleAnswer {
             case.spared_by_list(list);
             RuleAnswer::NotMine
         }
-        Ok(None) => RuleAnswer::Decides(Decision::new(reason, CheckName::Reputation).by(by)),
+        Ok(None) => {
+            let LocalReputation { defer_score: defer, reject_score: reject } = limits;
+            let decision = Decision::new(reason, CheckName::Reputation).by(by);
+            RuleAnswer::Decides(decision.with_detail(Detail::Scores { defer, reject }))
+        }
     }
 }
 

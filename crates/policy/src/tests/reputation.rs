@@ -224,6 +224,10 @@ fn a_policy_has_scores_of_its_own_and_an_exception_has_none() {
     };
     let decided = |score, objects| show(&reputed(score, None).decide(&compile(objects)).0);
     assert_eq!(decided(20, local(20, 30)), "defer reputation.temporary by #1");
+    let (ruling, _) = reputed(20, None).decide(&compile(local(20, 30)));
+    let Step::Decided(verdict) = ruling.step else { panic!("decided") };
+    let detail = verdict.decision().map(|decision| decision.detail.clone());
+    assert_eq!(detail, Some(Detail::Scores { defer: 20, reject: 30 }), "what it went by is kept");
     assert_eq!(decided(30, local(20, 30)), "reject reputation.rejected by #1");
     assert_eq!(decided(100, local(20, 0)), "defer reputation.temporary by #1");
     assert_eq!(decided(100, local(0, 0)), "proceed");

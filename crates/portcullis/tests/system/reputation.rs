@@ -64,6 +64,8 @@ fn a_client_is_known_by_what_it_did_until_it_is_forgotten() {
     assert_eq!(row["reason"], "reputation.temporary");
     let why = gateway.ask(&["why", refused.reference().unwrap()]).out;
     assert!(why.contains("unknown recipients 8") && why.contains("accepted messages 1"), "{why}");
+    assert!(why.contains("by its own marks alone"), "{why}");
+    assert!(why.contains("put off from a score of"), "the limits of that time: {why}");
 
     gateway.kill();
     gateway.launch();

@@ -36,7 +36,10 @@ pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure
     let resolver: Arc<dyn Resolver> = Arc::new(resolver(settings).map_err(failure)?);
     match command {
         DnsCommand::Mx { domain } => mx::show(output, &runtime, &*resolver, domain),
-        DnsCommand::Spf { domain } => spf::show(output, &runtime, &*resolver, domain),
+        DnsCommand::Spf { domain } => {
+            let within = settings.dns.authentication_timeout;
+            spf::show(output, &runtime, &*resolver, domain, within)
+        }
         DnsCommand::Dkim { domain, selector } => {
             let asked = checks::key_record(domain, selector, &*resolver);
             dmarc::show_key(output, &runtime.block_on(asked))

@@ -376,7 +376,7 @@ pub(super) fn one(
             sign_in: directory.bind_dn.as_ref().map(|name| name.0.clone()).zip(password),
             timeout: directory.timeout,
         },
-        base: directory.base.0.clone(),
+        base: directory.base.to_string(),
         filter: directory.filter.clone(),
         attributes: directory.attributes.iter().map(|name| name.0.clone()).collect(),
         page_size: directory.page_size,
@@ -386,7 +386,7 @@ pub(super) fn one(
         disabled_accounts: directory.disabled_accounts,
         domains: asks.map(|domain| domain.name.clone()).collect(),
         groups: directory.group_filter.clone().map(|filter| GroupSettings {
-            base: directory.group_base.as_ref().unwrap_or(&directory.base).0.clone(),
+            base: directory.group_base.as_ref().unwrap_or(&directory.base).to_string(),
             filter,
             name: directory.group_name.0.clone(),
             members: directory.group_members.iter().map(|name| name.0.clone()).collect(),

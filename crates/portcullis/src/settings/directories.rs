@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use toml::Value as Raw;
 use types::lists::is_directory_name;
-use world::ldap::{Filter, LdapUrl};
+use world::ldap::{DistinguishedName, Filter, LdapUrl};
 
 use super::check::Check;
 use super::table::{DirectorySettings, Settings};
@@ -68,6 +68,17 @@ impl Value for Filter {
     fn read(raw: &Raw) -> Result<Self, ValueError> {
         let text = text(&Self::KIND, raw)?;
         text.parse().map_err(|why: world::ldap::FilterError| because(text, &why.to_string()))
+    }
+}
+
+impl Value for DistinguishedName {
+    const KIND: Kind =
+        Kind::text("a distinguished name", "\"dc=corp,dc=example\"", "^[^=]+=[^,]+(,.+)?$");
+
+    fn read(raw: &Raw) -> Result<Self, ValueError> {
+        let text = text(&Self::KIND, raw)?;
+        let wrong = |why: world::ldap::DistinguishedNameError| because(text, &why.to_string());
+        text.parse().map_err(wrong)
     }
 }
 
@@ -221,19 +232,34 @@ mod tests {
             (&format!("{url}group_filter = \"(cn=\""), "directory.0.group_filter: "),
             (&format!("{url}group_filter = \"(cn=*)\"\ngroup_members = []"), "names nobody"),
             (&format!("{url}group_base = \"ou=x\""), "needs group_filter beside it"),
+            (&format!("{url}group_base = \"=x\""), "directory.0.group_base: \"=x\": no attribute"),
+            (
+                &format!("{url}[[directory]]\nname = \"b\"\nbase = \"not a dn\"\n{url}"),
+                "directory.1.base: \"not a dn\": a part of the name has no `=`",
+            ),
+            (
+                &format!("{url}[[directory]]\nname = \"b\"\nbase = \"dc=a,,dc=b\"\n{url}"),
+                "directory.1.base: \"dc=a,,dc=b\": a part of the name is empty",
+            ),
             (&format!("{url}groups_max = 0"), "directory.0.groups_max: must be between"),
             (&format!("{url}password = \"x\""), "directory.0.password"),
             (&format!("{url}ca_file = \"/no/such/file\""), "cannot read /no/such/file"),
             (
-                &format!("{url}[[directory]]\nname = \"corp\"\nbase = \"x\"\n{url}"),
+                &format!("{url}[[directory]]\nname = \"corp\"\nbase = \"dc=x\"\n{url}"),
                 "is named twice",
             ),
-            (&format!("{url}[[directory]]\nname = \"b\"\nbase = \"x\"\n{url}"), "nobody asks it"),
             (
-                &format!("{url}[[directory]]\nname = \"file\"\nbase = \"x\"\n{url}"),
+                &format!("{url}[[directory]]\nname = \"b\"\nbase = \"dc=x\"\n{url}"),
+                "nobody asks it",
+            ),
+            (
+                &format!("{url}[[directory]]\nname = \"file\"\nbase = \"dc=x\"\n{url}"),
                 "directory.1.name: is what the directory_file of a domain is called",
             ),
-            (&format!("{url}[[directory]]\nname = \"../b\"\nbase = \"x\"\n{url}"), "small letters"),
+            (
+                &format!("{url}[[directory]]\nname = \"../b\"\nbase = \"dc=x\"\n{url}"),
+                "small letters",
+            ),
         ] {
             let problem = told(lines);
             assert!(problem.contains(expected), "{lines}: {problem}");

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use types::definition::AnswerRange;
 use types::policy::DomainPattern;
 use types::{Domain, RoleName, Selector};
-use world::ldap::{Filter, LdapUrl};
+use world::ldap::{DistinguishedName, Filter, LdapUrl};
 
 use super::directories::{DirectoryName, EntryName};
 use super::entering::{SecretText, WebAddress, Words};
@@ -211,7 +211,7 @@ settings! {
         /// A file whose first line is the password for it. Read again at reload.
         password_file: Option<PathBuf> = none, like "/etc/portcullis/ad.secret";
         /// Below which entry people are.
-        base: EntryName = required, like "dc=corp,dc=example";
+        base: DistinguishedName = required, like "dc=corp,dc=example";
         /// Which entries are read: people, contacts, groups and shared mailboxes, whatever has an
         /// address.
         filter: Filter = "(|(mail=*)(proxyAddresses=*)(mailAlternateAddress=*)(mailLocalAddress=*))";
@@ -239,7 +239,7 @@ settings! {
         /// need. Default: none is read.
         group_filter: Option<Filter> = none, like "(objectClass=group)";
         /// Below which entry groups are. Default: as `base`.
-        group_base: Option<EntryName> = none, like "ou=groups,dc=corp,dc=example";
+        group_base: Option<DistinguishedName> = none, like "ou=groups,dc=corp,dc=example";
         /// The attribute that holds the name of a group. No two may have the same.
         group_name: Words = "cn", like "sAMAccountName";
         /// The attributes that name the members of a group: by their entry, except for `memberUid`,

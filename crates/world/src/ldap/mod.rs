@@ -8,6 +8,7 @@
 
 mod ber;
 mod client;
+mod dn;
 mod filter;
 mod message;
 mod ranges;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use client::{Ldap, read_anything};
+pub use dn::{DistinguishedName, DistinguishedNameError};
 pub use filter::{Filter, FilterError};
 pub use url::{LdapUrl, LdapUrlError};
 

@@ -257,7 +257,7 @@ impl Center {
         // What others wrote is not the document's fault, as long as it can be
         // compiled with it.
         let mut problems = policy::unfit(&objects, &self.parts.activator.base());
-        problems.extend(policy::slips(&document.definitions));
+        problems.extend(policy::slips(&document.policies, &document.definitions));
         refuse(problems, Some(text))
     }
 }

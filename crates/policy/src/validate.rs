@@ -8,7 +8,7 @@ use types::lists::{Group, ManagedSender};
 use types::policy::{
     AddressBasis, AntiSpoofingOption, BasePolicies, PermitOption, Policy, PolicyOption, Scope,
 };
-use types::{Definition, PolicyId, PolicyType};
+use types::{Definition, NetworkError, PolicyId, PolicyType};
 
 use crate::definitions::{DefinitionFault, definition_problems, unassigned_countries};
 use crate::objects::{PolicyObjects, SenderChange};
@@ -103,6 +103,9 @@ pub enum Wrong {
     /// What a definition says makes no sense.
     #[error(transparent)]
     Definition(#[from] DefinitionFault),
+    /// An address or a network that is meant to be the other.
+    #[error("source_ips: {0}")]
+    SourceNetwork(NetworkError),
     /// No instant lies between its start and its end.
     #[error("its validity ends before it begins")]
     EmptyValidity,
@@ -197,14 +200,26 @@ impl std::error::Error for CompileError {}
 /// a document that makes new ones has none.
 pub fn validate(objects: &PolicyObjects, base: &BasePolicies) -> Vec<Problem> {
     let mut problems = unfit(objects, base);
-    problems.extend(slips(&objects.definitions));
+    problems.extend(slips(objects.policies.iter().map(|one| &one.policy), &objects.definitions));
     problems
 }
 
-/// What is wrong with definitions that somebody writes though they could be
-/// compiled: only to be told to whoever writes them.
-pub fn slips(definitions: &[Definition]) -> Vec<Problem> {
-    unassigned_countries(definitions)
+/// What is wrong with policies and definitions that somebody writes though
+/// they could be compiled: only to be told to whoever writes them.
+pub fn slips<'a>(
+    policies: impl IntoIterator<Item = &'a Policy>,
+    definitions: &[Definition],
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (place, policy) in (1..).zip(policies) {
+        let wide = |network| types::without_host_bits(network).err();
+        problems.extend(policy.source_ips.iter().copied().filter_map(wide).map(|error| Problem {
+            object: ObjectName::Policy(policy.id, place),
+            wrong: Wrong::SourceNetwork(error),
+        }));
+    }
+    problems.extend(unassigned_countries(definitions));
+    problems
 }
 
 /// What keeps objects from being compiled, in the order in which they stand.

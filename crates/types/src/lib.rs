@@ -71,7 +71,7 @@ pub use id::{EventId, ExportId, LifeLineId, NodeName, QueueId, Reference, Sessio
 pub use identity::{HeloForm, ReverseFacts, SenderDomainFacts, TakesMail};
 pub use listing::{ListAnswer, ListFacts, ListFailure, ListRefusal};
 pub use message::{AttachmentFacts, HeaderMailbox, MessageFacts};
-pub use network::network_or_address;
+pub use network::{NetworkError, network_or_address, without_host_bits, written_network};
 pub use outcome::{Attempt, Outcome, OutcomeKind};
 pub use permission::{
     AccountId, Caller, Permission, Permissions, Reach, TokenId, UnknownName, Via,

@@ -209,13 +209,14 @@ impl LineReader {
 
 /// The networks of an entry: an address, a network, the first octets of one
 /// (`192.0.2` or `192.0/16`), or a range (`192.0.2.1-192.0.2.9`, `192.0.2.1-9`).
-/// In plain text the short forms would be mistakes.
+/// In plain text the short forms would be mistakes; everywhere a network with
+/// host bits is one (`192.0.2.7/8` means an address or sixteen million).
 fn networks(entry: &str, format: ListFormat) -> Option<Vec<IpNet>> {
     if let Ok(ip) = entry.parse::<Ipv6Addr>() {
         return Some(vec![IpNet::from(IpAddr::V6(ip))]);
     }
     if let Ok(network @ IpNet::V6(_)) = entry.parse::<IpNet>() {
-        return Some(vec![network.trunc()]);
+        return Some(vec![types::without_host_bits(network).ok()?]);
     }
     if let Some((first, last)) = entry.split_once('-') {
         let first: Ipv4Addr = first.parse().ok()?;
@@ -231,7 +232,8 @@ fn networks(entry: &str, format: ListFormat) -> Option<Vec<IpNet>> {
     if format == ListFormat::Text && given < 4 {
         return None;
     }
-    Ipv4Net::new(address, length.unwrap_or(given * 8)).ok().map(|net| vec![net.trunc().into()])
+    let network = Ipv4Net::new(address, length.unwrap_or(given * 8)).ok()?;
+    types::without_host_bits(network.into()).ok().map(|network| vec![network])
 }
 
 /// `9` or `192.0.2.9` behind the first address of a range.
@@ -345,6 +347,12 @@ mod tests {
         assert_eq!(error, "list:2: \"evil.example\" is no address or network");
         assert!(refused(ListFormat::Ip4set, "192.0.2.300").contains("is no address or network"));
         assert!(refused(ListFormat::Ip4set, "192.0.2.9-192.0.2.1").contains("no address"));
+        for format in [ListFormat::Text, ListFormat::Ip4set] {
+            for wide in ["192.0.2.1\n1.2.3.4/8", "192.0.2.1\n2001:db8::7/32"] {
+                let error = refused(format, wide);
+                assert!(error.starts_with("list:2: \"") && error.contains("network"), "{error}");
+            }
+        }
         assert!(refused(ListFormat::Ip4set, "192.0.2.1 :8.8.8.8:x").contains("answer of a list"));
         assert!(refused(ListFormat::Dnset, "a b.example\n-").contains("list:2"));
         assert!(refused(ListFormat::Text, "192.0.2.300").contains("address, network or domain"));

@@ -172,6 +172,22 @@ fn a_definition_must_be_able_to_do_something_and_not_too_much() {
     }
 }
 
+#[test]
+fn a_network_with_host_bits_is_told_to_its_author_and_what_is_stored_stays_in_force() {
+    let text = "[[policy]]\nnarrative = \"A\"\nsource_ips = [\"10.0.0.5/8\", \"192.0.2.0/24\"]\n\
+                option = { type = \"greylisting\", set = \"no_action\" }\n";
+    let found = document_problems(text);
+    let told = "source_ips: 10.0.0.5/8 has host bits; write 10.0.0.0/8 or 10.0.0.5/32";
+    assert!(found.contains(told) && found.lines().count() == 1, "{found}");
+    let policies = Document::parse(text).unwrap().policies;
+    let stored = |policy| StoredPolicy { policy, version: 1, created: NOW };
+    let mut policies: Vec<StoredPolicy> = policies.into_iter().map(stored).collect();
+    policies.iter_mut().for_each(|one| one.policy.id = Some(PolicyId(1)));
+    let objects = PolicyObjects { policies, ..PolicyObjects::default() };
+    let (_, left_out) = PolicySet::compile_fitting(1, objects, &base());
+    assert!(left_out.is_empty(), "{left_out:?}");
+}
+
 /// What an older version stored is in force as it was.
 #[test]
 fn a_code_of_no_country_keeps_nothing_that_is_stored_out_of_force() {

@@ -110,7 +110,14 @@ impl Value for Vec<IpNet> {
     const KIND: Kind = Kind::list("a list of networks", "[\"10.0.0.0/24\", \"2001:db8::/32\"]", "");
 
     fn read(raw: &Raw) -> Result<Self, ValueError> {
-        list(&Self::KIND, raw, types::network_or_address)
+        let networks = list(&Self::KIND, raw, types::network_or_address)?;
+        let meant = |network| {
+            types::without_host_bits(network).map_err(|why| ValueError::Because {
+                text: network.to_string(),
+                why: why.to_string(),
+            })
+        };
+        networks.into_iter().map(meant).collect()
     }
 }
 
@@ -426,6 +433,13 @@ mod tests {
         for wrong in [r#"["mail host"]"#, r#"["host:port"]"#, r#"["host:99999"]"#, r#"[""]"#] {
             assert!(read::<Vec<NextHop>>(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_network_with_host_bits_is_refused_with_what_may_be_meant() {
+        let refused = read::<Vec<IpNet>>(r#"["192.0.2.0/24", "10.0.0.5/8"]"#).unwrap_err();
+        assert!(refused.ends_with("write 10.0.0.0/8 or 10.0.0.5/32"), "{refused}");
+        assert_eq!(read::<Vec<IpNet>>(r#"["10.0.0.0/8", "10.0.0.5"]"#).unwrap().len(), 2);
     }
 
     #[test]

@@ -361,14 +361,9 @@ fn scope(side: &str, kind: &str, name: &str) -> Result<Json, CenterError> {
 
 /// Networks; a single address is one too.
 fn networks(lines: &[String]) -> Result<Vec<String>, CenterError> {
-    let one = |line: &String| match line.parse::<std::net::IpAddr>() {
-        Ok(ip) => Ok(format!("{ip}/{}", if ip.is_ipv4() { 32 } else { 128 })),
-        Err(_) => match line.parse::<ipnet::IpNet>() {
-            Ok(network) => Ok(network.to_string()),
-            Err(_) => {
-                Err(CenterError::invalid(format!("{line:?} is no network such as 192.0.2.0/24")))
-            }
-        },
+    let one = |line: &String| match types::written_network(line) {
+        Ok(network) => Ok(network.to_string()),
+        Err(error) => Err(CenterError::invalid(error.to_string())),
     };
     lines.iter().map(one).collect()
 }

@@ -228,8 +228,7 @@ fn query(text: &str) -> Result<String, String> {
 
 /// A network, or an address alone.
 fn network(text: &str) -> Result<ipnet::IpNet, String> {
-    types::network_or_address(text)
-        .ok_or_else(|| "no network and no address, such as 192.0.2.0/24 or 192.0.2.7".to_owned())
+    types::written_network(text).map_err(|error| error.to_string())
 }
 
 /// A list of no rows is nothing anybody asks for.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use types::{AuditAction, Caller, Correspondence, EmailAddress, Permission, Timestamp};
 
-use crate::csv_columns::{Columns, csv_error, csv_line};
+use crate::csv_columns::{Columns, csv_error, csv_line, shown};
 use crate::daily_log::spreadsheet_safe;
 use crate::senders::file::{IMPORT_ROWS_MAX, PROBLEMS_MAX};
 use crate::{Center, CenterError, ImportHow, Problem, permit, presentable};
@@ -277,7 +277,7 @@ impl Center {
     ) -> Result<Correspondence, String> {
         let address = |what: &str, text: &str| {
             text.parse::<EmailAddress>()
-                .map_err(|error| format!("{what} {:?}: {error}", presentable(text)))
+                .map_err(|error| format!("{what} {:?}: {error}", shown(text)))
         };
         let other = address("sender", sender)?;
         let own = address("recipient", recipient)?;
@@ -369,6 +369,14 @@ mod tests {
     #[test]
     fn bad_lines_are_said_each_and_nothing_is_taken_over() {
         let center = Gateway::new(now()).center;
+        let long = "sender,recipient,wrote\r\n".to_owned() + &"x".repeat(3_000_000);
+        let how = ImportHow { dry_run: true, partial: false };
+        let told = center.import_auto_allowed(&root(), &mut long.as_bytes(), how).unwrap();
+        let [problem] = told.problems.as_slice() else { panic!("one line is bad") };
+        assert!(problem.message.len() < 300, "it quotes {} octets", problem.message.len());
+        let header = format!("sender,recipient,{}\r\n", "x".repeat(3_000_000));
+        let error = center.import_auto_allowed(&root(), &mut header.as_bytes(), how).unwrap_err();
+        assert!(error.to_string().len() < 300);
         let bad = "sender,recipient,wrote\r\n\
             nobody,bob@corp.example,\r\n\
             ann@sender.example,bob@elsewhere.example,\r\n\

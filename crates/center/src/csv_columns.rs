@@ -2,7 +2,7 @@
 //! a cell is read as it was before it was made safe for spreadsheets.
 
 use crate::daily_log::spreadsheet_safe;
-use crate::{CenterError, Problem, presentable};
+use crate::{CenterError, Problem, presentable_within};
 
 /// Where each column of a file stands.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ impl<const N: usize> Columns<N> {
             |message: String| CenterError::Invalid { problems: vec![Problem::at_line(1, message)] };
         let unknown = header.iter().find(|title| !names.iter().any(|name| is(title, name)));
         if let Some(title) = unknown {
-            let (title, known) = (presentable(title), names.join(", "));
+            let (title, known) = (shown(title), names.join(", "));
             return Err(wrong(format!("unknown column {title:?}; known are {known}")));
         }
         let places = names.map(|name| header.iter().position(|title| is(title, name)));
@@ -45,6 +45,15 @@ impl<const N: usize> Columns<N> {
         })
     }
 }
+
+/// As much of a cell as belongs in an error: a file of strangers can have
+/// megabytes in one.
+pub(crate) fn shown(cell: &str) -> String {
+    presentable_within(cell, SHOWN_CHARS_MAX)
+}
+
+/// Most characters of a cell that an error quotes.
+const SHOWN_CHARS_MAX: usize = 80;
 
 /// That a file is no CSV.
 pub(crate) fn csv_error(error: &csv::Error) -> CenterError {

@@ -8,7 +8,7 @@ use types::lists::{ManagedSender, SenderAction};
 use types::{AuditAction, Caller, Permission};
 
 use super::{PAGE_ROWS_MAX, SenderSearch};
-use crate::csv_columns::{Columns, csv_error, csv_line};
+use crate::csv_columns::{Columns, csv_error, csv_line, shown};
 use crate::daily_log::spreadsheet_safe;
 use crate::importing::ImportedLine;
 use crate::input::sender_problem;
@@ -201,8 +201,10 @@ fn entry(
     };
     Ok(ManagedSender {
         id: None,
-        sender: sender.parse().map_err(|e| format!("sender {sender:?}: {e}"))?,
-        recipient: recipient.parse().map_err(|e| format!("recipient {recipient:?}: {e}"))?,
+        sender: sender.parse().map_err(|e| format!("sender {:?}: {e}", shown(sender)))?,
+        recipient: recipient
+            .parse()
+            .map_err(|e| format!("recipient {:?}: {e}", shown(recipient)))?,
         action: sender_action(action)?,
         authenticated_only: yes_or_no(authenticated)?,
         note: note.to_owned(),
@@ -220,7 +222,7 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         YES => Ok(true),
         "" | "false" => Ok(false),
-        _ => Err(format!("authenticated_only {text:?}: expected true, false or nothing")),
+        _ => Err(format!("authenticated_only {:?}: expected true, false or nothing", shown(text))),
     }
 }
 
@@ -228,5 +230,7 @@ fn sender_action(text: &str) -> Result<SenderAction, String> {
     [SenderAction::Permit, SenderAction::Block, SenderAction::Auto, SenderAction::Disabled]
         .into_iter()
         .find(|action| action.slug().eq_ignore_ascii_case(text))
-        .ok_or_else(|| format!("action {text:?}: expected permit, block, auto or disabled"))
+        .ok_or_else(|| {
+            format!("action {:?}: expected permit, block, auto or disabled", shown(text))
+        })
 }

@@ -47,6 +47,18 @@ fn what_entries_match_and_count_for_travels_as_csv() {
     };
     assert_eq!(import(&text).unwrap().stored, 2);
     assert_eq!(export(&elsewhere), text);
+    let huge = "x".repeat(3_000_000);
+    for line in [
+        format!("{huge},bob@corp.example,permit,,,"),
+        format!("a@a.example,{huge},permit,,,"),
+        format!("a@a.example,bob@corp.example,{huge},,,"),
+        format!("a@a.example,bob@corp.example,permit,,,{huge}"),
+        format!("a@a.example,bob@corp.example,permit,,{huge},"),
+    ] {
+        let header = "sender,recipient,action,note,valid_until,authenticated_only\n";
+        let error = import(&format!("{header}{line}\n")).unwrap_err().to_string();
+        assert!(error.len() < 400, "an error does not repeat the file: {} octets", error.len());
+    }
     // A file of an older version, and what cannot be meant.
     let old =
         "sender,recipient,action,note,valid_until\nann@sender.example,bob@corp.example,permit,,\n";

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use deliver::sts::{self, Kept, Mode, Policy, StsSettings};
 use deliver::{DeliverySettings, TlsUse};
+use demo::DemoNames;
 use serde_json::{Value as Json, json};
 use store::state::{SqliteTransportPolicies, TransportPolicyState};
 use types::{Domain, Timestamp};
@@ -18,7 +19,8 @@ use world::{Clock, DnsError, DnsResolver, HttpClient, MxAnswer, Resolver, System
 use super::arguments::{DnsCommand, Global};
 use super::config;
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, complain};
+use crate::demonstration::is_demo;
 use crate::serve::convert;
 use crate::serve::inspect::whole;
 use crate::serve::opened::STATE_FILE;
@@ -33,7 +35,7 @@ pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure
     let settings = &config::settings(global)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let output = Output::new(global.json);
-    let resolver: Arc<dyn Resolver> = Arc::new(resolver(settings).map_err(failure)?);
+    let resolver = resolver(settings).map_err(failure)?;
     match command {
         DnsCommand::Mx { domain } => mx::show(output, &runtime, &*resolver, domain),
         DnsCommand::Spf { domain } => {
@@ -57,10 +59,21 @@ pub(super) fn dns(global: &Global, command: &DnsCommand) -> Result<Exit, Failure
     }
 }
 
-/// The resolver of the settings.
-fn resolver(settings: &Settings) -> Result<DnsResolver, String> {
-    DnsResolver::new(&convert::resolver(settings))
-        .map_err(|error| format!("cannot make a resolver: {error}"))
+/// The resolver of the settings; for the data of a demo the one that the demo
+/// decided by, which is said.
+fn resolver(settings: &Settings) -> Result<Arc<dyn Resolver>, String> {
+    let folder = &settings.server.data_dir;
+    if is_demo(folder) {
+        complain(&format!(
+            "{} is of a demo: its names are made up, and they are asked here, not the name system",
+            folder.display()
+        ));
+        return Ok(Arc::new(DemoNames));
+    }
+    match DnsResolver::new(&convert::resolver(settings)) {
+        Ok(resolver) => Ok(Arc::new(resolver)),
+        Err(error) => Err(format!("cannot make a resolver: {error}")),
+    }
 }
 
 fn failure(text: impl Display) -> Failure {
@@ -185,6 +198,25 @@ fn consequence(
 mod tests {
     use super::*;
     use deliver::{Route, RoutingTable};
+
+    #[test]
+    fn the_data_of_a_demo_is_asked_about_by_its_own_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().to_owned();
+        let text = format!(
+            "[server]\nhostname = \"gate.example\"\ndata_dir = {data_dir:?}\n\
+             [[domain]]\nname = \"corp.example\"\nnext_hop = [\"mx\"]\n"
+        );
+        let loaded = crate::settings::load_text(std::path::Path::new("p.toml"), &text);
+        let settings = loaded.settings.unwrap();
+        assert!(!is_demo(&data_dir));
+        let line = "# Written by `portcullis demo` at each start; changes are lost.\n";
+        std::fs::write(data_dir.join("portcullis.toml"), line).unwrap();
+        let resolver = resolver(&settings).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let found = runtime.block_on(resolver.mx(&"sender.example".parse().unwrap()));
+        assert!(found.is_ok(), "a name that only the demo has: {found:?}");
+    }
 
     #[test]
     fn each_policy_has_its_consequence() {

@@ -29,6 +29,7 @@ use crate::serve::gateway::Opened;
 use crate::serve::inspect::whole;
 use crate::serve::{Addresses, Joined, open_log};
 use place::Place;
+pub(crate) use place::is_demo;
 
 /// Where the demo keeps its data, unless somebody says otherwise.
 const FOLDER: &str = "demo-data";

@@ -13,6 +13,18 @@ use crate::cli::DemoArguments;
 use crate::serve::inspect::whole;
 use crate::settings::{self, Loaded, Settings, Sources};
 
+/// The settings, in the folder.
+const SETTINGS_FILE: &str = "portcullis.toml";
+
+/// The first line of the settings, by which a folder of a demo is known.
+const WRITTEN: &str = "# Written by `portcullis demo` at each start; changes are lost.";
+
+/// Whether a data folder is one of a demo, whose names are made up.
+pub(crate) fn is_demo(data_dir: &Path) -> bool {
+    let settings = fs::read_to_string(data_dir.join(SETTINGS_FILE));
+    settings.is_ok_and(|text| text.lines().next() == Some(WRITTEN))
+}
+
 /// The list of addresses, in the folder.
 const ADDRESS_LIST_FILE: &str = "addresses.txt";
 
@@ -42,7 +54,7 @@ impl Place {
         let failed = |error| format!("cannot write {}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(failed)?;
         let folder = folder.canonicalize().map_err(failed)?;
-        let file = folder.join("portcullis.toml");
+        let file = folder.join(SETTINGS_FILE);
         let recipients = folder.join("recipients.txt");
         let policies = folder.join("policies.toml");
         let tls = receive::self_signed(&folder.join(TLS_FOLDER), corp::HOST_NAME);
@@ -102,7 +114,7 @@ fn settings_text(files: &Files<'_>, arguments: &DemoArguments, hops: Hops) -> St
     let public_url =
         public_url(*http).map_or(String::new(), |url| format!("public_url = {url:?}\n"));
     format!(
-        "# Written by `portcullis demo` at each start; changes are lost.\n\n\
+        "{WRITTEN}\n\n\
          [server]\n\
          hostname = \"{host_name}\"\n\
          data_dir = {folder:?}\n\

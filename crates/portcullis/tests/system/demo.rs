@@ -35,6 +35,31 @@ const BEYOND: &[Reason] = &[
     Reason::DeliveryRejected,
 ];
 
+/// What only comes when something fails, which nothing does in the demo; the
+/// README names them.
+const NEEDS_A_FAILURE: &[Reason] =
+    &[Reason::DeliveryExpired, Reason::SystemUnavailable, Reason::SystemStorageFull];
+
+/// What nothing decides so far: the content of mail is not examined yet.
+const NOT_YET: &[Reason] = &[
+    Reason::VirusSignature,
+    Reason::SpamSignature,
+    Reason::UrlMalicious,
+    Reason::UrlMaliciousQr,
+    Reason::AttachmentBlocked,
+    Reason::ContentExamined,
+    Reason::Impersonation,
+    Reason::HeldRejectedByAdmin,
+    Reason::HeldBlockedByUser,
+    Reason::HoldSpam,
+    Reason::HoldAttachment,
+    Reason::HoldUrl,
+    Reason::HoldVirusUnscannable,
+    Reason::HoldImpersonation,
+    Reason::HoldContent,
+    Reason::HoldStructure,
+];
+
 struct Demo {
     folder: TempDir,
     program: Child,
@@ -94,6 +119,25 @@ fn expected() -> impl Iterator<Item = Reason> {
     let live = |reason: &Reason| NOT_LIVE.iter().all(|(other, _)| other != reason);
     let early = Reason::ALL.iter().copied().filter(|reason| reason.stage() <= Stage::Data);
     early.filter(move |reason| live(reason)).chain(BEYOND.iter().copied())
+}
+
+#[test]
+fn every_reason_is_shown_or_it_is_said_why_not() {
+    let readme = include_str!("../../../../README.md");
+    for reason in Reason::ALL {
+        let places = [
+            expected().any(|one| one == *reason),
+            NOT_LIVE.iter().any(|(one, _)| one == reason),
+            NEEDS_A_FAILURE.contains(reason),
+            NOT_YET.contains(reason),
+        ];
+        let count = places.iter().filter(|is_there| **is_there).count();
+        assert_eq!(count, 1, "{reason} has to be in one of the lists here");
+    }
+    for reason in NEEDS_A_FAILURE {
+        let named = format!("`{}`", reason.slug());
+        assert!(readme.contains(&named), "the README promises {reason} without a word");
+    }
 }
 
 #[test]

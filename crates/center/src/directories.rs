@@ -137,9 +137,10 @@ impl SyncedDirectory {
         let groups = match &self.groups {
             None => String::new(),
             Some(GroupsKnown { read: None, .. }) => "; its groups were never read".to_owned(),
-            Some(GroupsKnown { groups, members, read: Some(at) }) => {
+            Some(GroupsKnown { groups, members, values, holders, read: Some(at) }) => {
                 let ago = spoken(now.since(*at));
-                format!("; {groups} groups with {members} members, read {ago} ago")
+                let values = words_of_values(*values, *holders);
+                format!("; {groups} groups with {members} members{values}, read {ago} ago")
             }
         };
         has(self.recipients, self.confirmed, now) + old + &groups
@@ -210,17 +211,29 @@ impl DirectoryReading {
     }
 }
 
+/// The values that its people have of attributes, behind its groups.
+fn words_of_values(values: usize, holders: usize) -> String {
+    match values {
+        0 => String::new(),
+        _ => format!(" and {values} values of attributes with {holders} addresses"),
+    }
+}
+
 /// What became of its groups, in words.
 fn words_of(reading: &GroupsReading, verb: &str) -> String {
-    let GroupsTaken { groups, members, added, removed, kept, refusal } = &reading.taken;
-    let GroupsLeftOut { nameless, members_off, members_unknown } = reading.left_out;
+    let GroupsTaken { groups, members, values, holders, added, removed, kept, refusal } =
+        &reading.taken;
+    let GroupsLeftOut { nameless, members_off, members_unknown, values_unusable } =
+        reading.left_out;
+    let values = words_of_values(*values, *holders);
     let mut words = format!(
-        "{groups} groups with {members} members: {added} {verb} new, {removed} {verb} gone"
+        "{groups} groups with {members} members{values}: {added} {verb} new, {removed} {verb} gone"
     );
     for (count, what) in [
         (nameless, "groups have no name that can be used"),
         (members_off, "members are switched off"),
         (members_unknown, "members are nobody with an address who was read"),
+        (values_unusable, "values of attributes cannot be used"),
     ] {
         if count > 0 {
             words += &format!("; {count} {what}");

@@ -2,9 +2,12 @@
 //! version of the policy set whose author is the directory, and in force when
 //! the call returns.
 
+mod answer;
 mod guard;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod values_tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,9 +17,9 @@ use store::StoreError;
 use store::state::{
     Authorship, DirectoryEdit, ObjectKey, Origin, PolicySetContent, PolicyState, StoredGroup,
 };
-use types::lists::{Group, Pattern};
+use types::lists::Group;
 use types::policy::Scope;
-use types::{Actor, EmailAddress, GroupsKnown, GroupsProblem, GroupsRead, GroupsTaken, Timestamp};
+use types::{Actor, GroupsKnown, GroupsProblem, GroupsRead, GroupsTaken, Timestamp};
 use world::Clock;
 
 use crate::policies::{is_same, objects, put_group};
@@ -54,12 +57,11 @@ impl DirectoryGroups {
     ///
     /// See [`GroupsProblem`].
     pub fn take(&self, read: GroupsRead) -> Result<GroupsTaken, GroupsProblem> {
-        let GroupsRead { directory, groups, shrink_percent_max, accept, dry_run } = read;
-        let groups: BTreeMap<String, Group> =
-            groups.into_iter().map(|(name, members)| group(&directory, &name, members)).collect();
+        let GroupsRead { directory, accept, dry_run, .. } = &read;
+        let (accept, dry_run) = (*accept, *dry_run);
         let taken = until_settled(|| {
             let content = self.policies.read(&mut |_| {})?;
-            let changes = changes(&content, &directory, &groups, shrink_percent_max);
+            let changes = changes(&content, &read);
             let Changes { edits, mut taken, refusal } = changes;
             let gone = taken.removed;
             let is_accepted = accept.is_some_and(|most| gone <= most);
@@ -72,13 +74,13 @@ impl DirectoryGroups {
             if let Some(why) = refusal {
                 return Ok(Err(GroupsProblem::Refused { why, gone }));
             }
-            self.put(&content, &directory, edits, &note(&taken))?;
+            self.put(&content, directory, edits, &note(&taken))?;
             Ok(Ok(taken))
         });
         let taken = taken.map_err(failed)??;
         if !dry_run {
             let now = self.clock.now().as_millis().to_string();
-            let kept = self.policies.set_fact(&fact(&directory), Some(&now));
+            let kept = self.policies.set_fact(&fact(directory), Some(&now));
             kept.map_err(|error| GroupsProblem::Failed(error.to_string()))?;
         }
         Ok(taken)
@@ -92,9 +94,10 @@ impl DirectoryGroups {
     pub fn known(&self, directory: &str) -> Result<GroupsKnown, String> {
         let content = self.policies.read(&mut |_| {}).map_err(|error| error.to_string())?;
         let present = of(&content, directory).filter(|stored| is_present(stored));
-        let sizes: Vec<usize> = present.map(|stored| stored.group.members.len()).collect();
+        let sizes = Sizes::of(present.map(|stored| &stored.group));
         let read = read_at(&*self.policies, directory).map_err(|error| error.to_string())?;
-        Ok(GroupsKnown { groups: sizes.len(), members: sizes.iter().sum(), read })
+        let Sizes { groups, members, values, holders } = sizes;
+        Ok(GroupsKnown { groups, members, values, holders, read })
     }
 
     /// Lets go of the groups of directories other than these: the settings
@@ -213,14 +216,30 @@ fn failed(error: CenterError) -> GroupsProblem {
     GroupsProblem::Failed(error.to_string())
 }
 
-/// A group as it stands in the set: members in order, each once.
-fn group(directory: &str, name: &str, members: Vec<EmailAddress>) -> (String, Group) {
-    let mut members = members;
-    members.sort_unstable_by(|one, other| one.key().cmp(other.key()));
-    members.dedup_by(|one, other| one.key() == other.key());
-    let members = members.into_iter().map(Pattern::Address).collect();
-    let name = Group::name_in(directory, name);
-    (name.clone(), Group { name, parent: None, members })
+/// How much there is.
+#[derive(Default)]
+struct Sizes {
+    groups: usize,
+    members: usize,
+    values: usize,
+    holders: usize,
+}
+
+impl Sizes {
+    fn of<'a>(groups: impl Iterator<Item = &'a Group>) -> Sizes {
+        let mut sizes = Sizes::default();
+        for group in groups {
+            let (count, size) = match Group::value_of(&group.name) {
+                None => (&mut sizes.groups, &mut sizes.members),
+                // One that is kept for a policy's sake, and that nobody has.
+                Some(_) if group.members.is_empty() => continue,
+                Some(_) => (&mut sizes.values, &mut sizes.holders),
+            };
+            *count += 1;
+            *size += group.members.len();
+        }
+        sizes
+    }
 }
 
 /// What is stored of a directory.
@@ -238,15 +257,24 @@ fn is_present(stored: &StoredGroup) -> bool {
     stored.provenance.origin == Origin::Directory
 }
 
-/// The groups that policies name.
+/// The groups that policies name, by their names or by the value whose holders
+/// they have.
 fn named(content: &PolicySetContent) -> HashSet<&str> {
-    let scopes =
-        content.policies.iter().flat_map(|stored| [&stored.policy.from, &stored.policy.to]);
-    let names = scopes.filter_map(|scope| match scope {
-        Scope::Group(name) => Some(name.as_str()),
-        _ => None,
-    });
-    names.collect()
+    let (mut names, mut values) = (HashSet::new(), HashSet::new());
+    for stored in &content.policies {
+        for scope in [&stored.policy.from, &stored.policy.to] {
+            match scope {
+                Scope::Group(name) => drop(names.insert(name.as_str())),
+                Scope::Attribute(held) => drop(values.insert(held.key())),
+                _ => {}
+            }
+        }
+    }
+    let stored = content.groups.iter().map(|stored| stored.group.name.as_str());
+    let is_named =
+        |name: &&str| Group::value_of(name).is_some_and(|held| values.contains(&held.key()));
+    names.extend(stored.filter(is_named));
+    names
 }
 
 fn leave(name: &str, named: &HashSet<&str>) -> DirectoryEdit {
@@ -254,23 +282,26 @@ fn leave(name: &str, named: &HashSet<&str>) -> DirectoryEdit {
 }
 
 /// What these groups change.
-fn changes(
-    content: &PolicySetContent,
-    directory: &str,
-    groups: &BTreeMap<String, Group>,
-    shrink_percent_max: u8,
-) -> Changes {
+fn changes(content: &PolicySetContent, read: &GroupsRead) -> Changes {
+    let GroupsRead { directory, wanted, shrink_percent_max, .. } = read;
     let named = named(content);
     let stored: BTreeMap<&str, &StoredGroup> =
         of(content, directory).map(|stored| (stored.group.name.as_str(), stored)).collect();
-    // One that was gone, and is back, decides mail as it was last.
-    let decides =
-        |stored: &&&StoredGroup| is_present(stored) || groups.contains_key(&stored.group.name);
+    let groups = &answer::groups(read, &stored, &named);
+    // One that was gone, and is back, decides mail as it was last. What the
+    // settings read no more is missing because they say so.
+    let decides = |stored: &&&StoredGroup| {
+        let name = &stored.group.name;
+        groups.contains_key(name) || (is_present(stored) && wanted.has(name))
+    };
     let before: Vec<&Group> = stored.values().filter(decides).map(|stored| &stored.group).collect();
     let tally = guard::tally(&before, groups);
+    let sizes = Sizes::of(groups.values());
     let mut taken = GroupsTaken {
-        groups: groups.len(),
-        members: groups.values().map(|group| group.members.len()).sum(),
+        groups: sizes.groups,
+        members: sizes.members,
+        values: sizes.values,
+        holders: sizes.holders,
         added: tally.added,
         removed: tally.removed,
         ..GroupsTaken::default()
@@ -288,7 +319,7 @@ fn changes(
         }
         edits.push(leave(name, &named));
     }
-    let refusal = guard::look(&before, groups, tally, &named, shrink_percent_max);
+    let refusal = guard::look(&before, groups, tally, &named, *shrink_percent_max);
     Changes { edits, taken, refusal }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use store::state::{Edit, Object, ObjectKey, Origin, Provenance, StoredGroup};
 use types::lists::{Group, Pattern};
-use types::{Caller, Permission, Timestamp};
+use types::{Caller, DirectoryAttribute, Permission, Timestamp};
 
 use crate::directory_groups;
 use crate::input::pattern_problem;
@@ -38,8 +38,33 @@ pub struct GroupSource {
     pub gone: Option<Timestamp>,
 }
 
+/// A value of an attribute in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AttributeRow {
+    /// The directory's name in the settings.
+    pub directory: String,
+    /// The attribute and its value, as scopes of policies name them.
+    #[serde(flatten)]
+    pub attribute: DirectoryAttribute,
+    /// How many addresses have it.
+    pub addresses: usize,
+}
+
+impl AttributeRow {
+    /// What a stored group is, if it has the holders of a value.
+    fn of(stored: &StoredGroup) -> Option<AttributeRow> {
+        let StoredGroup { group, provenance } = stored;
+        let attribute = Group::value_of(&group.name)?;
+        let directory = Group::directory_of(&group.name)?.to_owned();
+        let addresses = group.members.len();
+        let is_read = provenance.origin.is_directory();
+        is_read.then_some(AttributeRow { directory, attribute, addresses })
+    }
+}
+
 impl Center {
-    /// All groups, by name.
+    /// All groups, by name, without those of who has a value of an attribute:
+    /// they are [`Center::attributes`].
     ///
     /// # Errors
     ///
@@ -47,7 +72,23 @@ impl Center {
     pub fn groups(&self, caller: &Caller) -> Result<Vec<GroupRow>, CenterError> {
         permit(caller, Permission::SeePolicies)?;
         let content = self.parts.policies.read(&mut |_| {})?;
-        content.groups.into_iter().map(|stored| self.group_row(stored)).collect()
+        let is_value = |stored: &StoredGroup| {
+            stored.provenance.origin.is_directory() && Group::value_of(&stored.group.name).is_some()
+        };
+        let groups = content.groups.into_iter().filter(|stored| !is_value(stored));
+        groups.map(|stored| self.group_row(stored)).collect()
+    }
+
+    /// Every value of an attribute that people have in a directory, by
+    /// directory and name.
+    ///
+    /// # Errors
+    ///
+    /// See [`CenterError`].
+    pub fn attributes(&self, caller: &Caller) -> Result<Vec<AttributeRow>, CenterError> {
+        permit(caller, Permission::SeePolicies)?;
+        let content = self.parts.policies.read(&mut |_| {})?;
+        Ok(content.groups.iter().filter_map(AttributeRow::of).collect())
     }
 
     fn group_row(

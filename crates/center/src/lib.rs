@@ -98,7 +98,7 @@ pub use exports::{
 };
 pub use follow::FollowedRows;
 pub use greylist::{GreylistPair, GreylistPairSearch, GreylistRow, GreylistShown, GreylistSize};
-pub use groups::{GroupRow, GroupSource, Pasted};
+pub use groups::{AttributeRow, GroupRow, GroupSource, Pasted};
 pub use hours::{HOURS_MAX, HourCounts, HourRow};
 pub use next_hops::{NextHopState, NextHops};
 pub use observing::ObservedPolicy;

@@ -74,6 +74,7 @@ fn within(scope: &Scope, outer: &Scope) -> bool {
         (Scope::Domain(domain), Scope::Domain(outer)) => {
             outer.below && (domain == outer || in_domain(domain.domain.as_str(), outer))
         }
+        (Scope::Attribute(held), Scope::Attribute(outer)) => held.key() == outer.key(),
         (scope, outer) => scope == outer,
     }
 }

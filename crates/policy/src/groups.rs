@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use types::DirectoryAttribute;
 use types::lists::{Group, Pattern};
 
 /// The members of some groups and of all groups below them, as the scopes of
@@ -17,6 +18,9 @@ pub fn members<'a>(groups: &'a [Group], names: &[String]) -> Vec<&'a Pattern> {
 pub(crate) struct GroupTree<'a> {
     by_name: HashMap<&'a str, &'a Group>,
     below: HashMap<&'a str, Vec<&'a Group>>,
+    /// Those who have a value of an attribute, by its key: a group of each
+    /// directory.
+    by_value: HashMap<String, Vec<&'a Group>>,
 }
 
 impl<'a> GroupTree<'a> {
@@ -27,8 +31,14 @@ impl<'a> GroupTree<'a> {
                 below.entry(parent).or_default().push(group);
             }
         }
+        let mut by_value: HashMap<String, Vec<&Group>> = HashMap::new();
+        for group in groups {
+            if let Some(held) = Group::value_of(&group.name) {
+                by_value.entry(held.key()).or_default().push(group);
+            }
+        }
         let by_name = groups.iter().map(|group| (group.name.as_str(), group)).collect();
-        GroupTree { by_name, below }
+        GroupTree { by_name, below, by_value }
     }
 
     /// The group of this name.
@@ -48,6 +58,12 @@ impl<'a> GroupTree<'a> {
             open.extend(self.below.get(group.name.as_str()).into_iter().flatten());
         }
         members
+    }
+
+    /// Those who have a value of an attribute, in whichever directory.
+    pub(crate) fn holders(&self, held: &DirectoryAttribute) -> impl Iterator<Item = &'a Pattern> {
+        let groups = self.by_value.get(&held.key()).into_iter().flatten();
+        groups.flat_map(|group| &group.members)
     }
 
     /// The group `name` and those above it, from the bottom up, each once.

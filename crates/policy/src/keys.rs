@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use types::lists::Group;
+use types::lists::{Group, Pattern};
 use types::policy::{BasePolicies, Scope};
-use types::{ForwardPath, ReversePath};
+use types::{DirectoryAttribute, ForwardPath, ReversePath};
 
 use crate::groups::GroupTree;
 use crate::hashing::{FastMap, FastSet};
@@ -62,6 +62,11 @@ impl Keys {
         self.internal.contains(domain_key)
     }
 
+    /// Puts whom a member names into a scope.
+    fn enter(&mut self, member: &Pattern, key: Key) {
+        self.by_spelling.entry(spelling(member).0.into()).or_default().push(key);
+    }
+
     /// The scopes in which whoever comes will lie.
     pub(crate) fn of_everyone() -> Vec<Key> {
         vec![EVERYONE]
@@ -97,6 +102,8 @@ impl Keys {
 pub(crate) struct KeysBuilder<'a> {
     groups: GroupTree<'a>,
     group_numbers: HashMap<&'a str, u32>,
+    /// By the key of the attribute and its value.
+    value_numbers: HashMap<String, u32>,
     next: u32,
     keys: Keys,
 }
@@ -107,6 +114,7 @@ impl<'a> KeysBuilder<'a> {
         KeysBuilder {
             groups: GroupTree::new(groups),
             group_numbers: HashMap::new(),
+            value_numbers: HashMap::new(),
             next: NAMED,
             keys: Keys { internal, by_spelling: FastMap::default() },
         }
@@ -124,6 +132,7 @@ impl<'a> KeysBuilder<'a> {
             }
             Scope::Address(address) => self.named(address.key().to_owned(), Rank::Address),
             Scope::Group(name) => self.group(name),
+            Scope::Attribute(held) => self.value(held),
         }
     }
 
@@ -153,8 +162,22 @@ impl<'a> KeysBuilder<'a> {
             self.group_numbers.insert(&group.name, number);
         }
         for member in self.groups.members(name) {
-            let keys = self.keys.by_spelling.entry(spelling(member).0.into()).or_default();
-            keys.push(Key { number, rank: Rank::Group });
+            self.keys.enter(member, Key { number, rank: Rank::Group });
+        }
+        number
+    }
+
+    /// As with groups: a value that no policy names costs nothing.
+    fn value(&mut self, held: &DirectoryAttribute) -> u32 {
+        let key = held.key();
+        if let Some(&number) = self.value_numbers.get(&key) {
+            return number;
+        }
+        let number = self.next;
+        self.next += 1;
+        self.value_numbers.insert(key, number);
+        for member in self.groups.holders(held) {
+            self.keys.enter(member, Key { number, rank: Rank::Attribute });
         }
         number
     }

@@ -15,6 +15,9 @@ use crate::validate::Wrong;
 pub(crate) struct OwnDomains<'a> {
     /// Every group with an own domain in it or below it, with that domain.
     groups: HashMap<&'a str, String>,
+    /// Every value of an attribute that an address of an own domain has, by
+    /// its key, with that domain.
+    values: HashMap<String, String>,
     exact: HashSet<&'a str>,
     /// Every domain above an own one, with the one it is above of.
     above: HashMap<&'a str, &'a str>,
@@ -26,6 +29,7 @@ impl<'a> OwnDomains<'a> {
         let parents = |domain| successors(parent_of(domain), |above| parent_of(above));
         let mut own = OwnDomains {
             groups: HashMap::new(),
+            values: HashMap::new(),
             exact: own().collect(),
             above: own()
                 .flat_map(|domain| parents(domain).map(move |above| (above, domain)))
@@ -42,6 +46,9 @@ impl<'a> OwnDomains<'a> {
             let Some(domain) = group.members.iter().find_map(|member| self.pattern(member)) else {
                 continue;
             };
+            if let Some(held) = Group::value_of(&group.name) {
+                self.values.insert(held.key(), domain.clone());
+            }
             for above in tree.upwards(&group.name) {
                 self.groups.insert(&above.name, domain.clone());
             }
@@ -69,6 +76,7 @@ impl<'a> OwnDomains<'a> {
             Scope::Domain(pattern) => self.domain(pattern),
             Scope::Address(address) => self.address(address.domain_key()),
             Scope::Group(name) => self.groups.get(name.as_str()).cloned(),
+            Scope::Attribute(held) => self.values.get(&held.key()).cloned(),
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) enum Basis {
 }
 
 /// How precisely a scope or an entry names somebody; the greater is the more
-/// specific. A directory attribute will stand between group and address.
+/// specific.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     /// Anybody.
@@ -32,6 +32,8 @@ pub(crate) enum Rank {
     Domain,
     /// A group.
     Group,
+    /// A value of an attribute in a directory.
+    Attribute,
     /// One address.
     Address,
 }

@@ -19,10 +19,15 @@ fn holds(scope: &Scope, groups: &GroupTree<'_>, domain: &Domain) -> bool {
         Scope::External => false,
         Scope::Domain(pattern) => covers(pattern, domain),
         Scope::Address(address) => address.domain_key() == domain.as_str(),
-        Scope::Group(name) => groups.members(name).into_iter().any(|member| match member {
-            Pattern::Address(address) => address.domain_key() == domain.as_str(),
-            Pattern::Domain(pattern) => covers(pattern, domain),
-        }),
+        Scope::Group(name) => groups.members(name).into_iter().any(|member| is_of(member, domain)),
+        Scope::Attribute(held) => groups.holders(held).any(|member| is_of(member, domain)),
+    }
+}
+
+fn is_of(member: &Pattern, domain: &Domain) -> bool {
+    match member {
+        Pattern::Address(address) => address.domain_key() == domain.as_str(),
+        Pattern::Domain(pattern) => covers(pattern, domain),
     }
 }
 

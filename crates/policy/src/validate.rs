@@ -8,7 +8,7 @@ use types::lists::{Group, ManagedSender};
 use types::policy::{
     AddressBasis, AntiSpoofingOption, BasePolicies, PermitOption, Policy, PolicyOption, Scope,
 };
-use types::{Definition, NetworkError, PolicyId, PolicyType};
+use types::{AttributeFault, Definition, NetworkError, PolicyId, PolicyType};
 
 use crate::definitions::{DefinitionFault, definition_problems, unassigned_countries};
 use crate::objects::{PolicyObjects, SenderChange};
@@ -89,6 +89,9 @@ pub enum Wrong {
     /// Its scope names a group that is not there.
     #[error("there is no group {0:?}")]
     UnknownGroup(String),
+    /// Its scope names what no directory can say of anybody.
+    #[error(transparent)]
+    Attribute(#[from] AttributeFault),
     /// It refers to a definition that is not there.
     #[error("there is no definition {0:?}")]
     UnknownDefinition(String),
@@ -266,10 +269,13 @@ fn policy_faults(
         faults.push(Wrong::NoNarrative);
     }
     for scope in [&policy.from, &policy.to] {
-        if let Scope::Group(name) = scope
-            && !groups.contains_key(name.as_str())
-        {
-            faults.push(Wrong::UnknownGroup(name.clone()));
+        match scope {
+            Scope::Group(name) if !groups.contains_key(name.as_str()) => {
+                faults.push(Wrong::UnknownGroup(name.clone()));
+            }
+            // That nobody has the value now is no fault: somebody may tomorrow.
+            Scope::Attribute(held) => faults.extend(held.fault().map(Wrong::Attribute)),
+            _ => {}
         }
     }
     if let (Some(from), Some(until)) = (policy.validity.from, policy.validity.until)

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod advice;
+mod attribute;
 pub mod audit;
 pub mod authentication;
 pub mod certificate;
@@ -51,6 +52,10 @@ pub mod verdict;
 
 pub use address::{AddressError, Domain, EmailAddress, ForwardPath, ReversePath};
 pub use advice::Exposure;
+pub use attribute::{
+    ATTRIBUTE_NAME_OCTETS_MAX, ATTRIBUTE_VALUE_OCTETS_MAX, AttributeFault, DirectoryAttribute,
+    is_attribute_name,
+};
 pub use audit::{Actor, AuditAction, AuditNote};
 pub use authentication::{
     ArcFacts, ArcResult, DkimFacts, DkimResult, DmarcFacts, DmarcRequest, DmarcResult, Flaw,
@@ -61,7 +66,7 @@ pub use client::{Client, ClientFacts, Direction, TlsFacts, host_key, network_key
 pub use correspondence::{Correspondence, Lesson, Untaught};
 pub use definition::{Definition, DefinitionSet, ListQuestion, ListSubject};
 pub use directory::{
-    GroupsKnown, GroupsLeftOut, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken,
+    GroupsKnown, GroupsLeftOut, GroupsProblem, GroupsRead, GroupsReading, GroupsTaken, GroupsWanted,
 };
 pub use event::{Event, EventKind, FollowUp, RelayAttempt, Subject};
 pub use evidence::{Consulted, Evidence, Loss, Need, Parties};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressError, EmailAddress};
+use crate::attribute::DirectoryAttribute;
 use crate::id::EventId;
 use crate::policy::{DomainPattern, PolicyId};
 use crate::time::Timestamp;
@@ -51,6 +52,22 @@ impl Group {
     pub fn directory_of(name: &str) -> Option<&str> {
         let (directory, rest) = name.split_once(':')?;
         (is_directory_name(directory) && !rest.trim().is_empty()).then_some(directory)
+    }
+
+    /// What the group is called here of those who have a value of an attribute
+    /// in a directory: `corp::department=Sales`. No group of a directory is
+    /// called so, because none begins with a colon.
+    pub fn name_of_value(directory: &str, held: &DirectoryAttribute) -> String {
+        format!("{directory}::{}={}", held.name, held.value)
+    }
+
+    /// The attribute and value whose holders a group of this name has; nothing
+    /// for any other group.
+    pub fn value_of(name: &str) -> Option<DirectoryAttribute> {
+        let (directory, rest) = name.split_once("::")?;
+        let (attribute, value) = rest.split_once('=')?;
+        let held = DirectoryAttribute { name: attribute.to_owned(), value: value.to_owned() };
+        (is_directory_name(directory) && held.fault().is_none()).then_some(held)
     }
 }
 
@@ -162,6 +179,25 @@ impl SenderAction {
             SenderAction::Block => "block",
             SenderAction::Auto => "auto",
             SenderAction::Disabled => "disabled",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_those_with_a_value_is_told_from_others_by_its_name() {
+        let held = DirectoryAttribute::new("department", "R&D = :: fun").unwrap();
+        let name = Group::name_of_value("corp", &held);
+        assert_eq!(name, "corp::department=R&D = :: fun");
+        assert_eq!(Group::value_of(&name), Some(held));
+        assert_eq!(Group::directory_of(&name), Some("corp"), "and so nobody makes one");
+        for other in
+            ["corp:department=Sales", "corp::Sales", "corp::=x", "Corp::l=x", "::l=x", "l=x"]
+        {
+            assert_eq!(Group::value_of(other), None, "{other}");
         }
     }
 }

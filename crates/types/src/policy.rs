@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Domain, EmailAddress};
+use crate::attribute::DirectoryAttribute;
 use crate::definition::{DefinitionChoice, ListQuestion, LocalReputation, PermittedList};
 use crate::time::Timestamp;
 
@@ -425,6 +426,9 @@ pub enum Scope {
     Domain(DomainPattern),
     /// The members of a group, by name.
     Group(String),
+    /// Whoever has a value of an attribute in a directory, whichever
+    /// directory that is.
+    Attribute(DirectoryAttribute),
     /// One address.
     Address(EmailAddress),
 }

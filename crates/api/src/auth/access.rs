@@ -263,6 +263,7 @@ routes! {
     POST "/api/v1/policies/import" Needs(EditPolicies);
     POST "/api/v1/policies/undo" UNDOES;
     POST "/api/v1/policies/rollback" Needs(EditPolicies);
+    GET "/api/v1/attributes" Needs(SeePolicies);
     GET "/api/v1/groups" Needs(SeePolicies);
     GET "/api/v1/groups/{name}" Needs(SeePolicies);
     PUT "/api/v1/groups/{name}" Needs(EditLists);

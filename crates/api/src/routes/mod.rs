@@ -65,6 +65,7 @@ pub(crate) fn reading() -> Routes {
         .get("/policies/versions", "Versions of the policy set.", policies::versions)
         .get("/policies/precision", "What was taken back of refusals.", policies::precision)
         .get("/policies/differences", "What two versions differ in.", policies::differences)
+        .get("/attributes", "Attributes that policies can name.", policies::attributes)
         .get("/groups", "All groups.", policies::groups)
         .get("/groups/{name}", "One group.", policies::group)
         .get("/definitions", "All definitions.", definitions::list)

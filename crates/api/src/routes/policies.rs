@@ -5,8 +5,8 @@ use axum::{Extension, Json};
 use center::precision::Precision;
 use center::replay::{ReplayReport, ReplayRequest};
 use center::{
-    ChangeResult, GroupRow, ImportHow, ObservedPolicy, Pasted, PolicyList, PolicyRow, Problem,
-    Simulated, SimulatedMail, VersionDifference, VersionRow,
+    AttributeRow, ChangeResult, GroupRow, ImportHow, ObservedPolicy, Pasted, PolicyList, PolicyRow,
+    Problem, Simulated, SimulatedMail, VersionDifference, VersionRow,
 };
 use serde::Deserialize;
 use types::lists::{Group, Pattern};
@@ -192,6 +192,13 @@ pub(crate) async fn groups(
     Extension(caller): Extension<Caller>,
 ) -> Answer<Vec<GroupRow>> {
     working(&api, move |center| center.groups(&caller)).await.map(Json)
+}
+
+pub(crate) async fn attributes(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<AttributeRow>> {
+    working(&api, move |center| center.attributes(&caller)).await.map(Json)
 }
 
 pub(crate) async fn group(

@@ -4,8 +4,8 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use store::state::{Authorship, DirectoryEdit, PolicyState, SqliteState};
-use types::Actor;
 use types::lists::Group;
+use types::{Actor, DirectoryAttribute};
 
 use super::doors::{Gateway, HOSTILE, gateway, get, get_json, now, send};
 use api::client::encoded;
@@ -72,6 +72,53 @@ async fn the_api_says_where_a_group_comes_from_and_changes_none_of_a_directory()
     let (status, gone) =
         send(&gateway, Method::DELETE, "/api/v1/groups/corp:Old", &json!({})).await;
     assert_eq!(status, StatusCode::OK, "{gone}");
+}
+
+/// Values of attributes, one of them hostile.
+#[tokio::test]
+async fn the_values_of_attributes_are_listed_apart_and_a_policy_can_name_one() {
+    let gateway = filled().await;
+    let held = |value: &str| {
+        let held = DirectoryAttribute::new("department", value).unwrap();
+        let members = vec!["ann@partner.example".parse().unwrap()];
+        let name = Group::name_of_value("corp", &held);
+        DirectoryEdit::Put(Group { name, parent: None, members })
+    };
+    taken(&gateway, vec![held("Sales"), held(HOSTILE)]);
+    let (_, rows) = get_json(&gateway, "/api/v1/attributes").await;
+    let sales = json!({
+        "directory": "corp", "name": "department", "value": "Sales", "addresses": 1,
+    });
+    assert!(rows.as_array().unwrap().contains(&sales), "{rows}");
+    let (_, groups) = get_json(&gateway, "/api/v1/groups").await;
+    assert!(!groups.to_string().contains("corp::"), "{groups}");
+    let (_, tree) = get(&gateway, "/groups").await;
+    assert!(!tree.contains("corp::"), "{tree}");
+    let policy = json!({
+        "narrative": "No mail of their sales",
+        "option": { "type": "blocked_senders", "set": "block" },
+        "from": { "attribute": { "name": "Department", "value": "sales" } },
+    });
+    let body = json!({ "policy": policy });
+    let (status, made) = send(&gateway, Method::POST, "/api/v1/policies", &body).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let (_, list) = get(&gateway, "/policies").await;
+    assert!(list.contains("Department = sales"), "{list}");
+    let (_, editor) = get(&gateway, "/policies/new/blocked_senders").await;
+    assert!(editor.contains("<option value=\"attribute\">"), "{editor}");
+    assert!(editor.contains("<option value=\"Sales\">department</option>"), "{editor}");
+    assert!(editor.contains("<option value=\"department\">attribute</option>"), "{editor}");
+    assert!(!editor.contains("<script>alert") && !editor.contains("corp::"), "{editor}");
+    let filled = "/policies/new/blocked_senders?to=attribute&to_name=department&to_value=Sales";
+    let (_, editor) = get(&gateway, filled).await;
+    assert!(editor.contains("name=\"to_value\" maxlength=\"256\""), "{editor}");
+    assert!(editor.contains("<option value=\"attribute\" selected>"), "{editor}");
+    let wrong = json!({ "name": "a b", "value": "x" });
+    let wrong = json!({ "policy": { "narrative": "x", "from": { "attribute": wrong },
+        "option": { "type": "blocked_senders", "set": "block" } } });
+    let (status, problem) = send(&gateway, Method::POST, "/api/v1/policies", &wrong).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert!(problem.to_string().contains("the name of an attribute"), "{problem}");
 }
 
 #[tokio::test]

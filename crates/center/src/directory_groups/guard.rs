@@ -32,7 +32,11 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NoGroup { was } => write!(f, "the answer has none of {was} groups")?,
             Refusal::Emptied(name) => {
-                write!(f, "the group {name:?}, which a policy names, has nobody in the answer")?;
+                let what = match Group::value_of(name) {
+                    Some(held) => format!("the attribute {held}"),
+                    None => format!("the group {name:?}"),
+                };
+                write!(f, "{what}, which a policy names, has nobody in the answer")?;
             }
             Refusal::Shrunk { was, gone } => {
                 write!(f, "{gone} of {was} memberships in groups are gone in the answer")?;

@@ -1,7 +1,7 @@
 use store::state::PolicyDocument;
 use types::lists::SenderAction;
 use types::policy::{PermitOption, PolicyOption};
-use types::{Caller, Policy};
+use types::{Caller, GroupsWanted, Policy};
 
 use super::*;
 use crate::tests::{Gateway, at, block, entry};
@@ -10,12 +10,12 @@ fn root() -> Caller {
     Caller::with_all("root")
 }
 
-struct House {
-    gateway: Gateway,
-    groups: DirectoryGroups,
+pub(super) struct House {
+    pub(super) gateway: Gateway,
+    pub(super) groups: DirectoryGroups,
 }
 
-fn house() -> House {
+pub(super) fn house() -> House {
     let gateway = Gateway::new(at(0));
     let parts = gateway.parts();
     let (policies, activator) = (Arc::clone(&parts.policies), Arc::clone(&parts.activator));
@@ -28,6 +28,8 @@ fn read(groups: &[(&str, &[&str])]) -> GroupsRead {
     GroupsRead {
         directory: "corp".to_owned(),
         groups: groups.iter().map(|(name, all)| ((*name).to_owned(), members(all))).collect(),
+        values: Vec::new(),
+        wanted: GroupsWanted { groups: true, attributes: Vec::new() },
         shrink_percent_max: 50,
         accept: None,
         dry_run: false,
@@ -38,7 +40,8 @@ fn naming(group: &str) -> Policy {
     Policy { from: Scope::Group(group.to_owned()), ..block("No partners", "x.example") }
 }
 
-const FOUR: &[&str] = &["ann@x.example", "bob@x.example", "cid@x.example", "dan@x.example"];
+pub(super) const FOUR: &[&str] =
+    &["ann@x.example", "bob@x.example", "cid@x.example", "dan@x.example"];
 
 impl House {
     fn take(&self, groups: &[(&str, &[&str])]) -> Result<GroupsTaken, GroupsProblem> {
@@ -52,7 +55,7 @@ impl House {
         }
     }
 
-    fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         self.gateway.parts().policies.version().unwrap()
     }
 
@@ -83,7 +86,9 @@ fn groups_are_taken_told_and_the_same_again_makes_no_version() {
     let source = row.directory.unwrap();
     assert_eq!((source.name.as_str(), source.read, source.gone), ("corp", Some(at(60)), None));
     let known = house.groups.known("corp").unwrap();
-    assert_eq!(known, GroupsKnown { groups: 2, members: 4, read: Some(at(60)) });
+    let expected =
+        GroupsKnown { groups: 2, members: 4, read: Some(at(60)), ..GroupsKnown::default() };
+    assert_eq!(known, expected);
     let version = house.gateway.center.versions(&root(), None, 1).unwrap().remove(0);
     assert_eq!(version.author, "directory corp");
     let dry = GroupsRead { dry_run: true, ..read(&[("Sales", &FOUR[..3])]) };
@@ -195,7 +200,10 @@ fn a_name_that_people_have_given_is_told_before_it_is_stored() {
     let ours = Group { name: "Mine".to_owned(), parent: None, members: Vec::new() };
     center.put_group(&root(), ours, None, "").unwrap();
     let mut content = house.gateway.parts().policies.read(&mut |_| {}).unwrap();
-    let of_corp = |name: &str| DirectoryEdit::Put(group("corp", name, Vec::new()).1);
+    let of_corp = |name: &str| {
+        let name = Group::name_in("corp", name);
+        DirectoryEdit::Put(Group { name, parent: None, members: Vec::new() })
+    };
     assert!(house.groups.fits(&content, &[of_corp("Sales")]).is_ok());
     // Made before there were groups of directories: no such name is free now.
     content.groups[0].group.name = "corp:Sales".to_owned();

@@ -182,6 +182,7 @@ pub(super) fn scope_words(scope: &Scope) -> String {
         Scope::External => "external addresses".to_owned(),
         Scope::Domain(domain) => domain.to_string(),
         Scope::Group(name) => format!("the group \u{201c}{name}\u{201d}"),
+        Scope::Attribute(held) => format!("the attribute {held}"),
         Scope::Address(address) => address.to_string(),
     }
 }

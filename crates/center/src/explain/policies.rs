@@ -1,8 +1,8 @@
 //! What is kept about the policy, entry or setting that decided: as it was
 //! when it decided, and what became of it since.
 
-use store::state::{Difference, Object, ObjectKey, Origin, StoredPolicy};
-use types::lists::{ManagedSender, Pattern};
+use store::state::{Difference, Object, ObjectKey, Origin, StoredGroup, StoredPolicy};
+use types::lists::{Group, ManagedSender, Pattern};
 use types::policy::Scope;
 use types::{EmailAddress, Event, OutcomeKind, Policy, PolicyId, PolicyRef, PolicyType, Reason};
 
@@ -103,15 +103,14 @@ impl Center {
                 scope_words(&policy.from),
                 scope_words(&policy.to)
             )),
-            matched: member
-                .map(|(group, member)| {
-                    format!(
-                        "{} in the group \u{201c}{}\u{201d}",
-                        presentable(&member.to_string()),
-                        presentable(&group)
-                    )
-                })
-                .or_else(|| scope_match(&policy)),
+            matched: match member {
+                Some((group, member)) => Some(format!(
+                    "{} in the group \u{201c}{}\u{201d}",
+                    presentable(&member.to_string()),
+                    presentable(&group)
+                )),
+                None => self.attribute_match(event, &policy)?.or_else(|| scope_match(&policy)),
+            },
             changed: change.as_ref().map(|change| change.at),
             changed_by: change.as_ref().and_then(|change| text(&change.author)),
             note: change.as_ref().and_then(|change| text(&change.note)),
@@ -169,6 +168,36 @@ impl Center {
             place += 1;
         }
         Ok(None)
+    }
+
+    /// Whose attribute covers an event, where the policy names its senders or
+    /// its recipients by one: `attribute department = Sales of ann@corp.example`.
+    fn attribute_match(
+        &self,
+        event: &Event,
+        policy: &Policy,
+    ) -> Result<Option<String>, CenterError> {
+        let recipient = event.subject.recipient.as_ref().and_then(|path| path.address().cloned());
+        let (senders, recipients) = (senders_of(event), Vec::from_iter(recipient));
+        let mut words = Vec::new();
+        for (scope, first, other) in
+            [(&policy.from, &senders, &recipients), (&policy.to, &recipients, &senders)]
+        {
+            let Scope::Attribute(held) = scope else { continue };
+            let exchanged = if policy.bidirectional { &other[..] } else { &[] };
+            let groups = self.parts.policies.read(&mut |_| {})?.groups;
+            let holds = |address: &&EmailAddress| {
+                let with = |group: &&StoredGroup| {
+                    Group::value_of(&group.group.name).is_some_and(|one| one.key() == held.key())
+                };
+                let mut members = groups.iter().filter(with).flat_map(|one| &one.group.members);
+                members.any(|member| covers(member, address))
+            };
+            if let Some(holder) = first.iter().chain(exchanged).find(holds) {
+                words.extend(text(&format!("attribute {held} of {holder}")));
+            }
+        }
+        Ok((!words.is_empty()).then(|| words.join(", ")))
     }
 
     fn entry_of(
@@ -280,7 +309,11 @@ fn scope_match(policy: &Policy) -> Option<String> {
     match &policy.from {
         Scope::Address(address) => text(&format!("the sender {address}")),
         Scope::Domain(domain) => text(&format!("the domain {domain}")),
-        Scope::Everyone | Scope::Internal | Scope::External | Scope::Group(_) => None,
+        Scope::Everyone
+        | Scope::Internal
+        | Scope::External
+        | Scope::Group(_)
+        | Scope::Attribute(_) => None,
     }
 }
 

@@ -42,7 +42,7 @@ impl SyncedDirectories {
     /// cannot be found out.
     pub(super) fn find_groups(&self, service: &Service) -> Option<String> {
         let settings = &service.settings;
-        let known = settings.groups.as_ref().map(|_| self.groups.known(&settings.name));
+        let known = settings.feeds_policies().then(|| self.groups.known(&settings.name));
         match known.transpose() {
             Ok(known) => service.state().groups.known = known,
             Err(problem) => return Some(problem),
@@ -56,7 +56,7 @@ impl SyncedDirectories {
     pub fn let_groups_go(&self) -> Option<String> {
         let _turn = self.groups_turn.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.all.load_full();
-        let read = all.iter().filter(|service| service.settings.groups.is_some());
+        let read = all.iter().filter(|service| service.settings.feeds_policies());
         let names: Vec<String> = read.map(|service| service.settings.name.clone()).collect();
         self.groups.keep_only(&names).err()
     }
@@ -76,10 +76,12 @@ impl SyncedDirectories {
             return Err(GroupsProblem::Failed(SyncError::Replaced.to_string()));
         }
         let taken = read.map_err(GroupsProblem::Failed).and_then(|flat| {
-            let Flat { groups, left_out } = flat;
+            let Flat { groups, values, left_out } = flat;
             let read = GroupsRead {
                 directory: settings.name.clone(),
                 groups,
+                values,
+                wanted: settings.wanted(),
                 shrink_percent_max: settings.shrink_percent_max,
                 accept: how.accept_groups,
                 dry_run: how.dry_run,
@@ -96,8 +98,8 @@ impl SyncedDirectories {
 impl GroupsState {
     fn note(&mut self, taken: &Result<GroupsReading, GroupsProblem>, now: Timestamp) {
         if let Ok(reading) = taken {
-            let GroupsTaken { groups, members, .. } = reading.taken;
-            self.known = Some(GroupsKnown { groups, members, read: Some(now) });
+            let GroupsTaken { groups, members, values, holders, .. } = reading.taken;
+            self.known = Some(GroupsKnown { groups, members, values, holders, read: Some(now) });
         }
         self.problem = taken.as_ref().err().cloned();
     }

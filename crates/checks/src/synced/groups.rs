@@ -8,13 +8,16 @@
 mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use types::{EmailAddress, GroupsLeftOut};
-use world::ldap::{Filter, LdapEntry, LdapSearch, LdapSession, Scope};
+use world::ldap::{Filter, LdapEntry, LdapError, LdapSearch, LdapSession, Scope};
 
 use super::names::comparable;
 use super::people::{Number, People, Who};
 use super::reading::{ADDRESSES_MAX, OCTETS_MAX};
+use super::sid::{OBJECT_SID, Sid};
+use super::values::{Held, ValuesError};
 
 /// The attribute that names members by their `uid` (RFC 2307).
 const MEMBER_UID: &str = "memberUid";
@@ -54,7 +57,10 @@ impl GroupSettings {
 
     /// The attributes that are asked for.
     pub(super) fn attributes(&self) -> Vec<String> {
-        std::iter::once(&self.name).chain(&self.members).cloned().collect()
+        let mut all: Vec<String> =
+            std::iter::once(&self.name).chain(&self.members).cloned().collect();
+        all.push(OBJECT_SID.to_owned());
+        all
     }
 }
 
@@ -88,6 +94,34 @@ pub(super) enum GroupsError {
     TooTangled,
 }
 
+/// Why the groups of a server are not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoGroups {
+    /// It could not be read; another may.
+    #[error(transparent)]
+    Ldap(#[from] LdapError),
+    /// They cannot be had whole, and no other server has others.
+    #[error(transparent)]
+    NotWhole(#[from] GroupsError),
+    /// The same of the values of attributes.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
+    /// Reading them took too long in all.
+    #[error("reading the groups took longer than {} minutes", .0.as_secs() / 60)]
+    TooLong(Duration),
+}
+
+impl NoGroups {
+    /// Whether another server may have them.
+    pub(super) fn is_of_server(&self) -> bool {
+        match self {
+            NoGroups::Ldap(error) => !matches!(error, LdapError::TooMuch { .. }),
+            NoGroups::TooLong(_) => true,
+            NoGroups::NotWhole(_) | NoGroups::Values(_) => false,
+        }
+    }
+}
+
 /// What an entry names as a member.
 enum Member {
     Person(Number),
@@ -99,6 +133,17 @@ enum Member {
     Unknown,
 }
 
+impl Member {
+    /// Somebody whose name, as the value has it, is known.
+    fn known(who: Who, value: &[u8]) -> Member {
+        match who {
+            Who::Person(number) => Member::Person(number),
+            Who::SwitchedOff => Member::SwitchedOff,
+            Who::Several => Member::Several(String::from_utf8_lossy(value).into()),
+        }
+    }
+}
+
 /// A group as its entry has it.
 struct Entry {
     /// What the server calls the entry.
@@ -108,23 +153,26 @@ struct Entry {
     members: Vec<Member>,
 }
 
-/// Groups as they were read, with their members' addresses.
+/// Groups as they were read, with their members' addresses, and the values
+/// that people have of attributes.
+#[derive(Default)]
 pub(super) struct Flat {
     pub(super) groups: Vec<(String, Vec<EmailAddress>)>,
+    pub(super) values: Held,
     pub(super) left_out: GroupsLeftOut,
 }
 
 /// Reads the groups after the people, whose names are known then.
 ///
 /// # Errors
-/// They cannot be had whole. A sentence for the operator.
+/// They cannot be had whole, or not from this server.
 pub(super) async fn fetch(
     session: &mut dyn LdapSession,
     settings: &GroupSettings,
     page_size: u32,
     people: &People,
-) -> Result<Flat, String> {
-    people.whole().map_err(|error| error.to_string())?;
+) -> Result<Flat, NoGroups> {
+    people.whole()?;
     let attributes = settings.attributes();
     let search = LdapSearch {
         base: &settings.base,
@@ -135,9 +183,8 @@ pub(super) async fn fetch(
         entries_max: settings.groups_max,
     };
     let mut groups = Groups::new(settings, people);
-    let read = session.search(&search, &mut |entry| groups.entry(&entry)).await;
-    read.map_err(|error| error.to_string())?;
-    groups.flatten().map_err(|error| error.to_string())
+    session.search(&search, &mut |entry| groups.entry(&entry)).await?;
+    Ok(groups.flatten()?)
 }
 
 /// Reads entries as they come.
@@ -163,6 +210,9 @@ impl<'a> Groups<'a> {
             if is(&self.settings.name) && name.is_none() {
                 name = values.first().and_then(|value| usable(value));
             }
+            if attribute.eq_ignore_ascii_case(OBJECT_SID) {
+                self.primary(values, &mut members);
+            }
             if !self.settings.members.iter().any(is) {
                 continue;
             }
@@ -176,12 +226,19 @@ impl<'a> Groups<'a> {
         self.entries.push(Entry { dn: entry.name.clone(), name, members });
     }
 
+    /// Takes those whose primary group is called so by Windows: no `member`
+    /// names them.
+    fn primary(&mut self, values: &[Vec<u8>], members: &mut Vec<Member>) {
+        let Some(group) = values.first().and_then(|value| Sid::read(value)) else { return };
+        let all = self.people.of_primary(&group);
+        self.named = self.named.saturating_add(all.len());
+        if self.named <= NAMED_MAX {
+            members.extend(all.iter().map(|who| Member::known(*who, &[])));
+        }
+    }
+
     fn member(&self, value: &[u8], by_uid: bool) -> Member {
-        let known = |who: Who| match who {
-            Who::Person(number) => Member::Person(number),
-            Who::SwitchedOff => Member::SwitchedOff,
-            Who::Several => Member::Several(String::from_utf8_lossy(value).into()),
-        };
+        let known = |who: Who| Member::known(who, value);
         if by_uid {
             return self.people.of_uid(value).map_or(Member::Unknown, known);
         }
@@ -208,7 +265,7 @@ impl<'a> Groups<'a> {
                 None => walk.left_out.nameless += 1,
             }
         }
-        Ok(Flat { groups, left_out: walk.left_out })
+        Ok(Flat { groups, left_out: walk.left_out, ..Flat::default() })
     }
 
     /// Two groups of one name would be one here.
@@ -225,10 +282,11 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// A name that people can read and type.
+/// A name that people can read and type. One that begins with a colon could be
+/// taken for a value of an attribute.
 fn usable(value: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(value).ok()?.trim();
-    let fits = !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX;
+    let fits = !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX && !name.starts_with(':');
     (fits && !name.chars().any(char::is_control)).then(|| name.to_owned())
 }
 

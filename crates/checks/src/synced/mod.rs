@@ -7,15 +7,19 @@
 
 mod fetch;
 mod group_book;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod guard;
 mod names;
 mod people;
 mod reading;
+mod sid;
 mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +29,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::OwnedMutexGuard;
-use types::{Domain, GroupsProblem, GroupsReading, Timestamp};
+use types::{Domain, GroupsProblem, GroupsReading, GroupsWanted, Timestamp};
 use world::Clock;
 use world::ldap::{Filter, LdapDial, LdapServer};
 
@@ -67,6 +71,21 @@ pub struct SyncSettings {
     pub domains: Vec<Domain>,
     /// How its groups are read, if they are.
     pub groups: Option<GroupSettings>,
+    /// The attributes of people that policies can name.
+    pub policy_attributes: Vec<String>,
+}
+
+impl SyncSettings {
+    /// What is read for policies.
+    pub fn wanted(&self) -> GroupsWanted {
+        let attributes = self.policy_attributes.clone();
+        GroupsWanted { groups: self.groups.is_some(), attributes }
+    }
+
+    /// Whether anything is.
+    pub fn feeds_policies(&self) -> bool {
+        self.groups.is_some() || !self.policy_attributes.is_empty()
+    }
 }
 
 /// How a directory is read now.

@@ -10,6 +10,7 @@ use world::ldap::LdapEntry;
 use super::groups::GroupsError;
 use super::names::comparable;
 use super::reading::{ADDRESSES_MAX, OCTETS_MAX};
+use super::sid::{self, OBJECT_SID, PRIMARY_GROUP, Sid};
 
 /// The attribute by whose value `memberUid` names people (RFC 2307).
 pub(super) const UID: &str = "uid";
@@ -34,6 +35,8 @@ pub(super) struct People {
     addresses: Vec<Vec<EmailAddress>>,
     by_name: HashMap<Box<str>, Who>,
     by_uid: HashMap<Box<str>, Who>,
+    /// Those who have a primary group, by what Windows calls that.
+    by_primary: HashMap<Sid, Vec<Who>>,
     /// Addresses of whatever domain, and octets of them, that may still come.
     room: (usize, usize),
     /// Whether there was room for all.
@@ -46,6 +49,7 @@ impl Default for People {
             addresses: Vec::new(),
             by_name: HashMap::new(),
             by_uid: HashMap::new(),
+            by_primary: HashMap::new(),
             room: (ADDRESSES_MAX, OCTETS_MAX),
             is_whole: true,
         }
@@ -91,6 +95,9 @@ impl People {
 
     fn call(&mut self, entry: &LdapEntry, who: Who) {
         self.by_name.extend(comparable(&entry.name).map(|name| (name, who)));
+        if let Some(group) = primary_group(entry) {
+            self.by_primary.entry(group).or_default().push(who);
+        }
         let named = |(name, _): &&(String, Vec<Vec<u8>>)| name.eq_ignore_ascii_case(UID);
         for uid in entry.attributes.iter().filter(named).flat_map(|(_, values)| values) {
             let Some(uid) = folded(uid) else { continue };
@@ -114,11 +121,29 @@ impl People {
         self.by_uid.get(&folded(uid)?).copied()
     }
 
+    /// Whose primary group is called so.
+    pub(super) fn of_primary(&self, group: &Sid) -> &[Who] {
+        self.by_primary.get(group).map_or(&[], Vec::as_slice)
+    }
+
     /// Somebody's addresses.
     pub(super) fn addresses(&self, number: Number) -> &[EmailAddress] {
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         self.addresses.get(place).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The first value of an attribute.
+fn value<'a>(entry: &'a LdapEntry, attribute: &str) -> Option<&'a [u8]> {
+    let named = |(name, _): &&(String, Vec<Vec<u8>>)| name.eq_ignore_ascii_case(attribute);
+    let (_, values) = entry.attributes.iter().find(named)?;
+    values.first().map(Vec::as_slice)
+}
+
+/// The primary group of an account of Active Directory.
+fn primary_group(entry: &LdapEntry) -> Option<Sid> {
+    let number = sid::number(value(entry, PRIMARY_GROUP)?)?;
+    Some(Sid::read(value(entry, OBJECT_SID)?)?.sibling(number))
 }
 
 fn folded(uid: &[u8]) -> Option<Box<str>> {

@@ -7,6 +7,7 @@ use world::ldap::LdapEntry;
 
 use super::SyncSettings;
 use super::people::People;
+use super::values::Values;
 
 /// The attribute of Active Directory whose second bit says that an account is
 /// switched off.
@@ -55,6 +56,8 @@ pub(super) struct Reading<'a> {
     pub(super) too_much: Option<(&'static str, usize)>,
     /// Who is called how, if groups are read.
     pub(super) names: Option<People>,
+    /// Who has which value of an attribute, if policies can name any.
+    pub(super) values: Option<Values>,
 }
 
 impl<'a> Reading<'a> {
@@ -67,6 +70,8 @@ impl<'a> Reading<'a> {
             room: (ADDRESSES_MAX, OCTETS_MAX),
             too_much: None,
             names: settings.groups.as_ref().map(|_| People::default()),
+            values: (!settings.policy_attributes.is_empty())
+                .then(|| Values::new(&settings.policy_attributes)),
         }
     }
 
@@ -84,6 +89,7 @@ impl<'a> Reading<'a> {
                 values.iter().for_each(|value| is_ours |= self.value(value, &mut all));
             }
         }
+        self.values.iter_mut().for_each(|values| values.add(entry, &all));
         self.names.iter_mut().for_each(|names| names.add(entry, std::mem::take(&mut all)));
         if !is_ours {
             self.left_out.without_address += 1;
@@ -96,12 +102,14 @@ impl<'a> Reading<'a> {
         self.settings.attributes.iter().any(|one| one.eq_ignore_ascii_case(bare))
     }
 
-    /// Takes a value; whether it is an address of ours. If groups are read, any
-    /// address is added to `all`.
+    /// Takes a value; whether it is an address of ours. If groups or attributes
+    /// are read, any address is added to `all`.
     fn value(&mut self, value: &[u8], all: &mut Vec<EmailAddress>) -> bool {
         match address(value) {
             Value::Address(address) => {
-                all.extend(self.names.as_ref().map(|_| address.clone()));
+                if self.settings.feeds_policies() {
+                    all.push(address.clone());
+                }
                 let domain = address.domain_key().parse::<Domain>().ok();
                 match domain.filter(|domain| self.people.contains_key(domain)) {
                     Some(domain) => {

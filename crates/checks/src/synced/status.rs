@@ -149,7 +149,7 @@ impl Service {
             problem: problem.map(ToString::to_string),
             failures: state.failures_in_all,
             next: state.next,
-            groups: state.groups.known.filter(|_| settings.groups.is_some()),
+            groups: state.groups.known.filter(|_| settings.feeds_policies()),
             groups_problem: state.groups.problem.clone(),
         }
     }

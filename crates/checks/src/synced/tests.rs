@@ -8,14 +8,14 @@ use world::simulated::{LdapFault, SimulatedClock, SimulatedLdap};
 
 use super::*;
 
-const FILTER: &str = "(mail=*)";
+pub(super) const FILTER: &str = "(mail=*)";
 
-struct House {
-    clock: Arc<SimulatedClock>,
-    server: Arc<SimulatedLdap>,
+pub(super) struct House {
+    pub(super) clock: Arc<SimulatedClock>,
+    pub(super) server: Arc<SimulatedLdap>,
     directories: Arc<Directories>,
-    groups: Arc<Book>,
-    synced: SyncedDirectories,
+    pub(super) groups: Arc<Book>,
+    pub(super) synced: SyncedDirectories,
     folder: tempfile::TempDir,
 }
 
@@ -39,10 +39,11 @@ pub(super) fn settings(domains: &[&str]) -> SyncSettings {
         disabled_accounts: true,
         domains: domains.iter().map(|domain| domain.parse().unwrap()).collect(),
         groups: None,
+        policy_attributes: Vec::new(),
     }
 }
 
-fn people(addresses: &[&str]) -> Vec<LdapEntry> {
+pub(super) fn people(addresses: &[&str]) -> Vec<LdapEntry> {
     let entry = |address: &&str| LdapEntry {
         name: format!("cn={address}"),
         attributes: vec![("mail".to_owned(), vec![address.as_bytes().to_vec()])],
@@ -51,7 +52,7 @@ fn people(addresses: &[&str]) -> Vec<LdapEntry> {
 }
 
 impl House {
-    fn new() -> House {
+    pub(super) fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
         House::in_folder(folder, Arc::new(SimulatedLdap::new()), Timestamp::EPOCH)
     }
@@ -74,24 +75,24 @@ impl House {
         House::in_folder(self.folder, self.server, at)
     }
 
-    fn put(&self, settings: Vec<SyncSettings>) -> Vec<String> {
+    pub(super) fn put(&self, settings: Vec<SyncSettings>) -> Vec<String> {
         self.synced.replace(settings, None)
     }
 
     /// Reads all whose time has come.
-    async fn turn(&self) -> Vec<Result<SyncReport, String>> {
+    pub(super) async fn turn(&self) -> Vec<Result<SyncReport, String>> {
         let due = self.synced.due().into_iter().map(|due| self.synced.read_due(due));
         let came = futures_util::future::join_all(due).await.into_iter();
         came.map(|(_, came)| came.map_err(|error| error.to_string())).collect()
     }
 
-    async fn sync(&self, accept: Option<usize>) -> Result<SyncReport, String> {
+    pub(super) async fn sync(&self, accept: Option<usize>) -> Result<SyncReport, String> {
         let how = SyncHow { accept, ..SyncHow::default() };
         self.synced.synchronise("corp", how).await.map_err(|error| error.to_string())
     }
 
     /// Whether somebody is known, and whether that can be believed.
-    fn look(&self, who: &str) -> (bool, Option<u64>) {
+    pub(super) fn look(&self, who: &str) -> (bool, Option<u64>) {
         let found = self.directories.look(&who.parse::<EmailAddress>().unwrap()).unwrap();
         (found.known, found.confirmed.map(|at| self.clock.now().since(at).as_secs()))
     }
@@ -241,7 +242,7 @@ async fn a_domain_without_anybody_holds_up_no_other() {
     assert_eq!(house.look("x@never.example"), (false, Some(0)));
 }
 
-fn with_two_servers() -> SyncSettings {
+pub(super) fn with_two_servers() -> SyncSettings {
     let mut settings = settings(&["corp.example"]);
     settings.server.urls.push("ldap://[::1]".parse().unwrap());
     settings
@@ -413,10 +414,10 @@ fn one_that_never_was_read_refuses_nobody_for_good() {
 
 /// A book that remembers what it was given, and refuses what it is told to.
 #[derive(Default)]
-struct Book {
-    taken: Mutex<Vec<GroupsRead>>,
-    kept: Mutex<Vec<String>>,
-    refuses: Mutex<Option<GroupsProblem>>,
+pub(super) struct Book {
+    pub(super) taken: Mutex<Vec<GroupsRead>>,
+    pub(super) kept: Mutex<Vec<String>>,
+    pub(super) refuses: Mutex<Option<GroupsProblem>>,
 }
 
 impl GroupBook for Book {
@@ -431,133 +432,12 @@ impl GroupBook for Book {
     }
 
     fn known(&self, _: &str) -> Result<GroupsKnown, String> {
-        Ok(GroupsKnown { groups: 7, members: 8, read: Some(Timestamp::EPOCH) })
+        let read = Some(Timestamp::EPOCH);
+        Ok(GroupsKnown { groups: 7, members: 8, read, ..GroupsKnown::default() })
     }
 
     fn keep_only(&self, directories: &[String]) -> Result<(), String> {
         *self.kept.lock().unwrap() = directories.to_vec();
         Ok(())
     }
-}
-
-const GROUPS: &str = "(objectClass=group)";
-
-fn with_groups() -> SyncSettings {
-    let groups = GroupSettings {
-        base: "ou=groups".to_owned(),
-        filter: GROUPS.parse().unwrap(),
-        name: "cn".to_owned(),
-        members: vec!["member".to_owned()],
-        groups_max: 2,
-    };
-    SyncSettings { groups: Some(groups), ..settings(&["corp.example"]) }
-}
-
-fn group(name: &str, members: &[&str]) -> LdapEntry {
-    let members = members.iter().map(|member| format!("CN={member}").into_bytes()).collect();
-    LdapEntry {
-        name: format!("cn={name},ou=groups"),
-        attributes: vec![
-            ("cn".to_owned(), vec![name.as_bytes().to_vec()]),
-            ("member".to_owned(), members),
-        ],
-    }
-}
-
-#[tokio::test]
-async fn groups_are_read_after_the_people_with_addresses_of_whatever_domain() {
-    let house = House::new();
-    house.server.set(FILTER, people(&["ann@corp.example", "eve@partner.example"]));
-    let members = ["Ann@corp.example", "eve@partner.example", "nobody@corp.example"];
-    house.server.set(GROUPS, vec![group("Sales", &members)]);
-    assert!(house.synced.replace(vec![with_groups()], None).is_empty());
-    assert_eq!(house.synced.let_groups_go(), None);
-    assert_eq!(*house.groups.kept.lock().unwrap(), ["corp"]);
-    let stored = house.synced.status().remove(0).groups.unwrap();
-    assert_eq!((stored.groups, stored.members), (7, 8), "what was kept is told");
-    let report = house.turn().await.remove(0).unwrap();
-    let reading = report.groups.unwrap().unwrap();
-    assert_eq!((reading.taken.groups, reading.taken.members), (1, 2));
-    assert_eq!(reading.left_out.members_unknown, 1);
-    let taken = house.groups.taken.lock().unwrap().remove(0);
-    assert_eq!(taken.accept, None);
-    let (name, members) = &taken.groups[0];
-    let members: Vec<&str> = members.iter().map(EmailAddress::key).collect();
-    assert_eq!(
-        (name.as_str(), members),
-        ("Sales", vec!["ann@corp.example", "eve@partner.example"])
-    );
-    assert_eq!((taken.directory.as_str(), taken.shrink_percent_max), ("corp", 50));
-    let status = house.synced.status().remove(0);
-    assert_eq!((status.groups.unwrap().members, status.groups_problem), (2, None));
-    house.synced.replace(vec![settings(&["corp.example"])], None);
-    assert_eq!(house.synced.let_groups_go(), None);
-    assert!(house.groups.kept.lock().unwrap().is_empty());
-    assert_eq!(house.synced.status().remove(0).groups, None);
-}
-
-#[tokio::test]
-async fn groups_that_take_too_long_cost_the_people_nothing() {
-    let house = House::new();
-    house.server.set(FILTER, people(&["ann@corp.example"]));
-    house.put(vec![with_groups()]);
-    house.server.fault("ldap://127.0.0.1", Some(LdapFault::SilentAbout(GROUPS)));
-    let time = async {
-        while house.clock.next_deadline().is_none() {
-            tokio::task::yield_now().await;
-        }
-        house.clock.advance_to_next();
-    };
-    let (mut came, ()) = tokio::join!(house.turn(), time);
-    let groups = came.remove(0).unwrap().groups.unwrap();
-    assert!(groups.unwrap_err().to_string().contains("longer than 30 minutes"));
-    assert!(house.look("ann@corp.example").0);
-}
-
-#[tokio::test]
-async fn who_accepts_recipients_accepts_no_groups() {
-    let house = House::new();
-    house.server.set(FILTER, people(&["ann@corp.example", "bob@corp.example", "cid@corp.example"]));
-    house.put(vec![with_groups()]);
-    house.turn().await.remove(0).unwrap();
-    house.server.set(FILTER, people(&["ann@corp.example"]));
-    let groups = SyncHow { accept_groups: Some(2), ..SyncHow::default() };
-    let refused = house.synced.synchronise("corp", groups).await;
-    let Err(SyncError::Refused { groups: Some(groups), .. }) = refused else {
-        panic!("{refused:?}")
-    };
-    assert!(groups.is_ok(), "they are looked at by themselves, and told: {groups:?}");
-    house.sync(Some(2)).await.unwrap();
-    let taken = house.groups.taken.lock().unwrap();
-    let accepted: Vec<_> = taken.iter().map(|read| read.accept).collect();
-    assert_eq!(accepted, [None, Some(2), None]);
-}
-
-#[tokio::test]
-async fn groups_that_cannot_be_had_whole_cost_the_people_nothing() {
-    let house = House::new();
-    house.server.set(FILTER, people(&["ann@corp.example"]));
-    let three = ["A", "B", "C"].map(|name| group(name, &["ann@corp.example"]));
-    house.server.set(GROUPS, three.to_vec());
-    house.synced.replace(vec![with_groups()], None);
-    let report = house.turn().await.remove(0).unwrap();
-    let problem = report.groups.unwrap().unwrap_err().to_string();
-    assert!(problem.contains("more than 2 entries"), "{problem}");
-    assert!(house.groups.taken.lock().unwrap().is_empty());
-    assert!(house.look("ann@corp.example").0);
-    let status = house.synced.status().remove(0);
-    assert_eq!((status.problem, status.groups.unwrap().groups), (None, 7));
-    assert!(matches!(status.groups_problem, Some(GroupsProblem::Failed(_))));
-    house.server.set(GROUPS, three[..2].to_vec());
-    let refusal = GroupsProblem::Refused { why: "too few".to_owned(), gone: 3 };
-    *house.groups.refuses.lock().unwrap() = Some(refusal.clone());
-    let seen = house.synced.synchronise("corp", SyncHow { dry_run: true, ..SyncHow::default() });
-    assert_eq!(seen.await.unwrap().groups, Some(Err(refusal.clone())));
-    let left = house.synced.status().remove(0).groups_problem;
-    assert!(matches!(left, Some(GroupsProblem::Failed(_))), "a dry run changes nothing");
-    house.synced.synchronise("corp", SyncHow::default()).await.unwrap();
-    assert_eq!(house.synced.status().remove(0).groups_problem, Some(refusal));
-    *house.groups.refuses.lock().unwrap() = None;
-    house.synced.synchronise("corp", SyncHow::default()).await.unwrap();
-    assert_eq!(house.synced.status().remove(0).groups_problem, None);
 }

@@ -310,7 +310,9 @@ impl<'a> Guard<'a> {
             Scope::Domain(pattern) => domain == pattern.domain.as_str(),
             Scope::Address(known) => known.key() == address.key(),
             Scope::External => false,
-            Scope::Internal | Scope::Everyone | Scope::Group(_) => case.set.is_internal(domain),
+            Scope::Internal | Scope::Everyone | Scope::Group(_) | Scope::Attribute(_) => {
+                case.set.is_internal(domain)
+            }
         }
     }
 }

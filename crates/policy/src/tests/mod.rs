@@ -77,7 +77,7 @@ pub(crate) fn objects(lines: &str) -> PolicyObjects {
 
 /// `Staff below All: ann@corp.example, corp.example`
 fn group_of(text: &str) -> Group {
-    let (name, members) = text.split_once(':').unwrap();
+    let (name, members) = text.rsplit_once(':').unwrap();
     let (name, parent) = match name.split_once(" below ") {
         Some((name, parent)) => (name, Some(parent.to_owned())),
         None => (name, None),
@@ -132,6 +132,11 @@ fn scope(text: &str) -> Scope {
         "everyone" => Scope::Everyone,
         "internal" => Scope::Internal,
         "external" => Scope::External,
+        _ if text.contains('=') => {
+            let (name, value) = text.split_once('=').unwrap();
+            let (name, value) = (name.to_owned(), value.replace('_', " "));
+            Scope::Attribute(DirectoryAttribute { name, value })
+        }
         _ => match text.strip_prefix("group:") {
             Some(name) => Scope::Group(name.to_owned()),
             None => match text.parse().unwrap() {

@@ -34,6 +34,7 @@ const SCOPES: &[&str] = &[
     "*.y.x.example",
     "group:G",
     "group:H",
+    "unit=sales",
     "a@corp.example",
     "a@x.example",
     "c@z.y.x.example",
@@ -84,18 +85,20 @@ pub(super) fn policies() -> impl Strategy<Value = Vec<StoredPolicy>> {
     })
 }
 
-/// `G`, and `H` below it.
+/// `G`, `H` below it, and those whose unit is Sales in two directories.
 pub(super) fn groups() -> impl Strategy<Value = Vec<Group>> {
     let members = || {
         subsequence(&SCOPES[3..], 0..4).prop_map(|names| {
-            let plain = names.into_iter().filter(|name| !name.contains(':'));
+            let plain = names.into_iter().filter(|name| !name.contains([':', '=']));
             plain.map(|name| name.parse().unwrap()).collect::<Vec<Pattern>>()
         })
     };
-    (members(), members()).prop_map(|(g, h)| {
+    (members(), members(), members(), members()).prop_map(|(g, h, held, elsewhere)| {
         vec![
             Group { name: "G".into(), parent: None, members: g },
             Group { name: "H".into(), parent: Some("G".into()), members: h },
+            Group { name: "corp::unit=Sales".into(), parent: None, members: held },
+            Group { name: "other::Unit=SALES".into(), parent: None, members: elsewhere },
         ]
     })
 }
@@ -199,6 +202,11 @@ fn covers(scope: &Scope, (address, ours): Side<'_>, groups: &[Group]) -> Option<
         Scope::Group(name) => {
             let members = GroupTree::new(groups).members(name);
             (members.into_iter().any(|member| by(member.clone())), Rank::Group)
+        }
+        Scope::Attribute(_) => {
+            let held = groups.iter().filter(|group| group.name.contains("::"));
+            let mut members = held.flat_map(|group| &group.members);
+            (members.any(|member| by(member.clone())), Rank::Attribute)
         }
     };
     covered.then_some(rank)

@@ -18,9 +18,12 @@ const ANN: &str = "<ann@mx.sender.example> to <bob@corp.example>";
 fn the_more_specific_scope_wins_recipient_first() {
     let ladder = "#1 10 from everyone\n#2 20 from external\n#3 30 from *.example\n\
                   #4 40 from *.sender.example\n#5 50 from mx.sender.example\n\
-                  #6 60 from group:Friends\n#7 70 from ann@mx.sender.example\n\
-                  group Friends: sender.example, *.sender.example";
-    for (last, expected) in [(7, 70), (6, 60), (5, 50), (4, 40), (3, 30), (2, 20), (1, 10)] {
+                  #6 60 from group:Friends\n#7 70 from department=Sales\n\
+                  #8 80 from ann@mx.sender.example\n\
+                  group Friends: sender.example, *.sender.example, ann@mx.sender.example\n\
+                  group corp::department=Sales: ann@mx.sender.example";
+    for (last, expected) in [(8, 80), (7, 70), (6, 60), (5, 50), (4, 40), (3, 30), (2, 20), (1, 10)]
+    {
         let lines: Vec<&str> = ladder
             .lines()
             .filter(|line| {
@@ -32,6 +35,32 @@ fn the_more_specific_scope_wins_recipient_first() {
     }
     limit("#1 10 to corp.example\n#2 20 from ann@mx.sender.example", ANN, 10);
     limit("#1 10 to internal\n#2 20 to corp.example", ANN, 20);
+}
+
+#[test]
+fn who_has_a_value_in_any_directory_is_in_its_scope_and_nobody_else() {
+    let lines = "#1 10 to department=SALES_north\n\
+                 group corp::Department=Sales  North: bob@corp.example\n\
+                 group other::department=sales north: eve@open.example\n\
+                 group corp::department=Sales: cid@corp.example\n\
+                 group corp::title=Sales North: dan@corp.example\n\
+                 group corp:department=Sales North: fay@corp.example";
+    for (recipient, expected) in [
+        ("BOB@corp.example", 10),
+        ("eve@open.example", 10),
+        ("cid@corp.example", 1_000),
+        ("dan@corp.example", 1_000),
+        ("fay@corp.example", 1_000),
+        ("bob@open.example", 1_000),
+    ] {
+        limit(lines, &format!("<ann@sender.example> to <{recipient}>"), expected);
+    }
+    // A value that nobody has matches nobody, and is no mistake.
+    limit("#1 10 to department=Sales", ANN, 1_000);
+    // Both sides, and the sides exchanged.
+    let both = "#1 10 from unit=A to unit=B bidirectional\ngroup d::unit=A: bob@corp.example\n\
+                group d::unit=B: ann@mx.sender.example";
+    limit(both, ANN, 10);
 }
 
 #[test]

@@ -12,6 +12,11 @@ fn problems(lines: &str) -> String {
 fn each_problem_names_its_object() {
     for (lines, expected) in [
         ("#1 block from group:Nobody", "policy #1: there is no group \"Nobody\"\n"),
+        ("#1 block from unit=", "policy #1: the attribute has no value\n"),
+        (
+            "#1 block to 1=x",
+            "policy #1: the name of an attribute is a letter, then letters, digits and hyphens, 64 in all\n",
+        ),
         ("#1 0", "policy #1: a size limit of 0 octets would refuse every message\n"),
         (
             "#1 10 since 2026-01-02T00:00:00Z until 2026-01-01T00:00:00Z",
@@ -58,6 +63,7 @@ fn a_permit_for_our_own_domains_is_refused() {
         "#1 permit for bob@corp.example from *.example",
         "#1 permit from corp.example",
         "#1 permit from internal",
+        "#1 permit from unit=sales\ngroup corp::unit=Sales: eve@corp.example",
         "#1 permit from eve@corp.example",
         "#1 permit to corp.example bidirectional",
         "#1 permit from group:Us\ngroup Us:\ngroup Staff below Us: eve@corp.example",

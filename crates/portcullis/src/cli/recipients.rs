@@ -35,6 +35,7 @@ const ON_SERVERS: &[Column] = &[
     ("Gone", "/last/removed"),
     ("Groups", "/groups/groups"),
     ("Members", "/groups/members"),
+    ("Values", "/groups/values"),
     ("Problem", "/problem"),
     ("Of groups", "/groups_problem"),
     ("Next", "/next"),
@@ -45,6 +46,13 @@ const KNOWN: &[Column] = &[
     ("Learned", "/learned"),
     ("Last mail", "/confirmed"),
 ];
+const HELD: &[Column] = &[
+    ("Attribute", "/name"),
+    ("Value", "/value"),
+    ("Directory", "/directory"),
+    ("Addresses", "/addresses"),
+];
+const NO_ATTRIBUTES: &str = "nobody has any; policy_attributes of a directory says which are read";
 const SHOWN: &[Column] = &[
     ("Address", "/address"),
     ("Validated by", "/validation"),
@@ -98,6 +106,10 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
                 rows.iter_mut().for_each(join_lists);
             }
             output.found(ON_SERVERS, &rows, "there is no directory on a server")?;
+        }
+        RecipientsCommand::Attributes => {
+            let rows: Vec<Json> = server.get("/attributes")?;
+            output.found(HELD, &rows, NO_ATTRIBUTES)?;
         }
         &RecipientsCommand::Sync { ref name, dry_run, accept, accept_groups } => {
             let how = ReadDirectory { accept, accept_groups, dry_run };

@@ -54,7 +54,7 @@ A document has any number of `[[policy]]`, `[[group]]`, `[[definition]]` and `[[
 Every change is a new version with an author and a note: `policy versions`, `policy diff`, `policy rollback`.
 
 Of the policies of one type whose scope matches, one applies: `override` first, then the most specific recipient, then the most
-specific sender (address, group, domain, wildcard domain, internal or external, everyone), then a restricted source, then the older.
+specific sender (address, attribute, group, domain, wildcard domain, internal or external, everyone), then a restricted source, then the older.
 `portcullis why REFERENCE` names it, and those that lost, with the reason.
 
 `secure_receipt` is decided at MAIL, before a recipient is named, and so applies `to` everyone. What certificate `require_verified` wants is in
@@ -80,7 +80,7 @@ const FIELDS: &str = r#"## Fields of a policy
 | `narrative` | what it is for, in words; required | |
 | `option` | see above; required | |
 | `based_on` | `envelope` (MAIL FROM), `header` (From field) or `both` | `envelope` |
-| `from`, `to` | `"everyone"`, `"internal"` (a domain of the settings), `"external"`, `{ domain = "sender.example" }`, `{ domain = "*.sender.example" }` (everything below it), `{ group = "NAME" }`, `{ address = "ann@sender.example" }` | `"everyone"` |
+| `from`, `to` | `"everyone"`, `"internal"` (a domain of the settings), `"external"`, `{ domain = "sender.example" }`, `{ domain = "*.sender.example" }` (everything below it), `{ group = "NAME" }`, `{ attribute = { name = "department", value = "Sales" } }` (of [people in a directory](../operating/directory-groups.md#attributes-of-people)), `{ address = "ann@sender.example" }` | `"everyone"` |
 | `source_ips` | networks or addresses the client must come from, such as `["192.0.2.0/24", "2001:db8::7"]`; an address alone is shown with its prefix, `2001:db8::7/128` | any |
 | `source_hosts` | forward-confirmed host names, with everything below them | any |
 | `validity` | `{ from = TIME, until = TIME }`, either may be absent; RFC 3339 | for ever |

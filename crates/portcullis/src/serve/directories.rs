@@ -156,11 +156,16 @@ impl DirectoriesWatch {
         match came_of_it {
             Ok(reading) => {
                 told.remove(&key);
-                let GroupsTaken { groups, members, added, removed, .. } = reading.taken;
+                let GroupsTaken { groups, members, values, added, removed, .. } = reading.taken;
                 if added + removed > 0 {
-                    let read =
-                        Message::DirectoryGroupsRead { directory, groups, members, added, removed };
-                    self.log.say(&read);
+                    self.log.say(&Message::DirectoryGroupsRead {
+                        directory,
+                        groups,
+                        members,
+                        values,
+                        added,
+                        removed,
+                    });
                 }
             }
             Err(problem) => {
@@ -385,6 +390,7 @@ pub(super) fn one(
         shrink_percent_max: directory.shrink_max,
         disabled_accounts: directory.disabled_accounts,
         domains: asks.map(|domain| domain.name.clone()).collect(),
+        policy_attributes: directory.policy_attributes.iter().map(|name| name.0.clone()).collect(),
         groups: directory.group_filter.clone().map(|filter| GroupSettings {
             base: directory.group_base.as_ref().unwrap_or(&directory.base).to_string(),
             filter,

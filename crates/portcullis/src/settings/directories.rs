@@ -1,13 +1,15 @@
 //! Directories on servers: the kinds of value that only they need, and what
 //! does not fit together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use toml::Value as Raw;
+use types::is_attribute_name;
 use types::lists::is_directory_name;
 use world::ldap::{DistinguishedName, Filter, LdapUrl};
 
 use super::check::Check;
+use super::entering::Words;
 use super::table::{DirectorySettings, Settings};
 use super::value::{Kind, Shape, Value, ValueError, cut, malformed, text, wrong_type};
 
@@ -15,6 +17,8 @@ use super::value::{Kind, Shape, Value, ValueError, cut, malformed, text, wrong_t
 const DN_OCTETS_MAX: usize = 1_000;
 /// Servers of one directory.
 const URLS_MAX: usize = 8;
+/// Attributes of one directory that policies can name.
+const POLICY_ATTRIBUTES_MAX: usize = 8;
 
 /// The name of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,7 +126,9 @@ impl Check<'_> {
             self.directory(&at, directory);
             let asks = |name: &Option<DirectoryName>| name.as_ref() == Some(&directory.name);
             let is_asked = settings.domains.iter().any(|domain| asks(&domain.directory));
-            if !is_asked && directory.group_filter.is_none() {
+            let is_named =
+                directory.group_filter.is_some() || !directory.policy_attributes.is_empty();
+            if !is_asked && !is_named {
                 let name = &directory.name.0;
                 let text = format!("no [[domain]] says directory = \"{name}\", so nobody asks it");
                 self.warning(&key, text);
@@ -179,8 +185,29 @@ impl Check<'_> {
         if directory.group_filter.is_some() && directory.group_members.is_empty() {
             self.error(&format!("{at}.group_members"), "names nobody: no group would have members");
         }
+        self.policy_attributes(&format!("{at}.policy_attributes"), &directory.policy_attributes);
         self.readable(&format!("{at}.ca_file"), directory.ca_file.as_deref());
         self.secret(&format!("{at}.password_file"), directory.password_file.as_deref());
+    }
+}
+
+impl Check<'_> {
+    /// The attributes that policies can name.
+    fn policy_attributes(&mut self, key: &str, names: &[Words]) {
+        if names.len() > POLICY_ATTRIBUTES_MAX {
+            let text = format!("names more than {POLICY_ATTRIBUTES_MAX} attributes");
+            self.error(key, text);
+        }
+        let mut seen = HashSet::new();
+        for Words(name) in names {
+            if !is_attribute_name(name) {
+                let text =
+                    format!("{:?} is no name of an attribute, such as department", cut(name));
+                self.error(key, text);
+            } else if !seen.insert(name.to_ascii_lowercase()) {
+                self.error(key, format!("names {name} twice"));
+            }
+        }
     }
 }
 
@@ -240,6 +267,15 @@ mod tests {
             (
                 &format!("{url}[[directory]]\nname = \"b\"\nbase = \"dc=a,,dc=b\"\n{url}"),
                 "directory.1.base: \"dc=a,,dc=b\": a part of the name is empty",
+            ),
+            (
+                &format!("{url}policy_attributes = [\"a b\"]"),
+                "directory.0.policy_attributes: \"a b\" is no name of an attribute",
+            ),
+            (&format!("{url}policy_attributes = [\"l\", \"L\"]"), "names L twice"),
+            (
+                &format!("{url}policy_attributes = [{}\"x\"]", "\"l\", ".repeat(8)),
+                "names more than 8 attributes",
             ),
             (&format!("{url}groups_max = 0"), "directory.0.groups_max: must be between"),
             (&format!("{url}password = \"x\""), "directory.0.password"),

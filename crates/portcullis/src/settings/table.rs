@@ -245,6 +245,9 @@ settings! {
         /// The attributes that name the members of a group: by their entry, except for `memberUid`,
         /// which names them by the `uid` of people.
         group_members: Vec<Words> = ["member", "uniqueMember", "memberUid"];
+        /// Attributes of people that policies can name, as `{ attribute = { name = "department",
+        /// value = "Sales" } }`: few, with few values that seldom change.
+        policy_attributes: Vec<Words> = [];
         /// Groups that are taken; if there are more, none is, and the old ones stay.
         groups_max: u32 = 1000, within 1..=20000;
     }

@@ -190,11 +190,13 @@ messages! {
         groups: usize,
         /// Their members, each counted in every group.
         members: usize,
+        /// Values of attributes that people have.
+        values: usize,
         /// Memberships that are new.
         added: usize,
         /// Memberships that are gone.
         removed: usize,
-    } = "directory_groups_read", Info, "the directory {directory} has {groups} groups with {members} members, {added} new, {removed} gone";
+    } = "directory_groups_read", Info, "the directory {directory} has {groups} groups with {members} members, {values} values of attributes, {added} new, {removed} gone";
     /// The groups of a directory could not be taken, or its answer is not believed; the old ones stay in force.
     DirectoryGroupsFailed {
         /// Its name.

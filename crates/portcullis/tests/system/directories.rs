@@ -152,6 +152,26 @@ impl House {
         assert_eq!(reloaded.code, 0, "{}", reloaded.err);
     }
 
+    /// Another slapd with entries of its own, and the settings that name both,
+    /// this one behind the first.
+    pub(crate) fn another(&self, layers: &Path, entries: &str, more: &str) -> Peer {
+        let port = ports();
+        let file = |name: &str| std::fs::read(self.slapd.folder().join(name)).unwrap();
+        let files: [(&str, &[u8]); 3] = [
+            ("people.ldif", &(people() + entries).into_bytes()),
+            ("server.crt", &file("server.crt")),
+            ("server.key", &file("server.key")),
+        ];
+        let second = Peer::start(layers, "slapd", &port.to_string(), &files);
+        let (one, two) = (self.port + 1, port + 1);
+        let urls = format!("url = [\"ldaps://127.0.0.1:{one}\", \"ldaps://127.0.0.1:{two}\"]");
+        let text = settings(&self.gateway, &urls, "ldap.secret", "ca.crt", more);
+        self.gateway.write_settings(&text);
+        let reloaded = self.gateway.ask(&["reload"]);
+        assert_eq!(reloaded.code, 0, "{}", reloaded.err);
+        second
+    }
+
     /// Reads it with other settings; what that says.
     fn with(&self, url: &str, secret: &str, authority: &str, more: &str) -> (i32, String) {
         self.gateway.write_settings(&settings(&self.gateway, url, secret, authority, more));

@@ -29,7 +29,7 @@ const GROUPS: &str = "dn: cn=Eve,dc=ldap,dc=example\nobjectClass: inetOrgPerson\
      dn: cn=Other,dc=ldap,dc=example\nobjectClass: groupOfNames\ncn: Other\n\
      member: cn=Ann,dc=ldap,dc=example\n\n";
 
-const READ_GROUPS: &str = "group_filter = \"(objectClass=groupOfNames)\"\n";
+pub(crate) const READ_GROUPS: &str = "group_filter = \"(objectClass=groupOfNames)\"\n";
 
 const BLOCK: &str = "narrative = \"No mail of former partners\"\n\
      option = { type = \"blocked_senders\", set = \"block\" }\nfrom = { group = \"corp:Outer\" }\n";
@@ -46,7 +46,7 @@ impl House {
         client.say("RCPT TO:<ann@ldap.example>").unwrap().code
     }
 
-    fn is_blocked(&self, sender: &str) -> bool {
+    pub(crate) fn is_blocked(&self, sender: &str) -> bool {
         self.from(sender) == 550
     }
 

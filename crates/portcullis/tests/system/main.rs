@@ -23,6 +23,7 @@ mod alerts;
 mod corpus;
 mod demo;
 mod directories;
+mod directory_attributes;
 mod directory_groups;
 mod dkim;
 mod faults;

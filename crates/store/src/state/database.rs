@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::contract::StoreError;
 
 /// The format this program writes.
-const FORMAT: u32 = 17;
+const FORMAT: u32 = 18;
 /// The steps from each format to the next.
 const STEPS: [&str; FORMAT as usize] = [
     include_str!("schema.sql"),
@@ -31,6 +31,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("pushed_out.sql"),
     include_str!("directory_groups.sql"),
     include_str!("sender_kinds.sql"),
+    include_str!("attribute_scopes.sql"),
 ];
 /// How long to wait for another process that holds the database.
 const BUSY: Duration = Duration::from_secs(2);

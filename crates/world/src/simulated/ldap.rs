@@ -23,6 +23,8 @@ pub enum LdapFault {
     BreaksAfter(usize),
     /// It does not answer a search.
     Silent,
+    /// Its connections break at searches with this filter.
+    BreaksAbout(&'static str),
     /// It does not answer searches with this filter.
     SilentAbout(&'static str),
 }
@@ -121,6 +123,7 @@ impl LdapSession for Opened {
                 return Box::pin(std::future::pending());
             }
             Some(LdapFault::BreaksAfter(after)) if after < entries => Some(after),
+            Some(LdapFault::BreaksAbout(filter)) if filter == search.filter.as_str() => Some(0),
             _ => None,
         };
         found.into_iter().take(breaks.unwrap_or(max)).for_each(take);

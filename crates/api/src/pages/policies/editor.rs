@@ -6,14 +6,15 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use center::replay::{ReplayChange, ReplayReport, ReplayRequest};
-use center::{Center, CenterError};
+use center::{AttributeRow, Center, CenterError};
 use types::choices::choices;
 use types::policy::PolicyMode;
 use types::{PolicyId, PolicyType};
 
 use super::super::list::address::Pairs;
 use super::super::{Shell, error_page, sent, shown};
-use super::form::{BASES, Filled, MODES, OptionChoice, PolicyForm, SCOPES, option_choices};
+use super::form::{BASES, Filled, MODES, OptionChoice, PolicyForm, option_choices};
+use super::scopes::SCOPES;
 use super::{Report, may_change, told};
 use crate::Api;
 use crate::auth::Signed;
@@ -30,6 +31,8 @@ struct PolicyPage {
     form: PolicyForm,
     options: Vec<OptionChoice>,
     groups: Vec<String>,
+    /// What people have of attributes, as far as a form suggests it.
+    attributes: Attributes,
     by_file: bool,
     /// Whether it is stored in observe mode.
     observed: bool,
@@ -39,6 +42,27 @@ struct PolicyPage {
     scopes: &'static [(&'static str, &'static str, bool)],
     bases: &'static [(&'static str, &'static str)],
     modes: &'static [(&'static str, &'static str)],
+}
+
+/// Most values of attributes that the form suggests.
+const VALUES_SUGGESTED: usize = 500;
+
+/// Names and values of attributes that directories have.
+struct Attributes {
+    names: Vec<String>,
+    /// Each value, with the attribute it is of.
+    values: Vec<(String, String)>,
+}
+
+impl Attributes {
+    fn of(rows: Vec<AttributeRow>) -> Attributes {
+        let mut names: Vec<String> = rows.iter().map(|row| row.attribute.name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let rows = rows.into_iter().take(VALUES_SUGGESTED);
+        let values = rows.map(|row| (row.attribute.value, row.attribute.name)).collect();
+        Attributes { names, values }
+    }
 }
 
 impl PolicyPage {
@@ -103,13 +127,14 @@ async fn opened(
         let list = center.policies(&caller)?;
         let rows = center.groups(&caller)?.into_iter();
         let groups: Vec<String> = rows.map(|row| row.group.name).collect();
+        let attributes = Attributes::of(center.attributes(&caller)?);
         let defined = center.definitions(&caller)?.into_iter();
         let defined = defined.filter(|row| row.definition.kind() == kind);
         let names: Vec<String> = defined.map(|row| row.definition.name).collect();
         let stored = list.policies.into_iter().find(|row| row.policy.id == id && id.is_some());
-        Ok::<_, CenterError>((groups, names, stored))
+        Ok::<_, CenterError>((groups, attributes, names, stored))
     };
-    let (groups, names, stored) = match working(api, look).await {
+    let (groups, attributes, names, stored) = match working(api, look).await {
         Ok(found) => found,
         Err(problem) => return error_page(shell, &problem),
     };
@@ -130,6 +155,7 @@ async fn opened(
         form,
         options: option_choices(kind, &names),
         groups,
+        attributes,
         by_file,
         observed,
         may_change: may_change && !by_file,

@@ -5,22 +5,13 @@ use center::CenterError;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use types::choices::{ANY_DEFINITION, choices};
-use types::policy::{DomainPattern, PolicyOption, Scope};
+use types::policy::PolicyOption;
 use types::{Policy, PolicyId, PolicyType, Reference};
 
+use super::scopes::{SCOPES, scope, scope_parts};
 use crate::client::path_with;
 use crate::pages::list::address::Pairs;
 
-/// Whom a side can cover: value in the form, label, and whether it is spelled
-/// out beside it.
-pub(super) const SCOPES: &[(&str, &str, bool)] = &[
-    ("everyone", "everyone", false),
-    ("internal", "internal addresses", false),
-    ("external", "external addresses", false),
-    ("domain", "a domain (*. with those below)", true),
-    ("group", "a group", true),
-    ("address", "an address", true),
-];
 /// Which address a policy looks at.
 pub(super) const BASES: &[(&str, &str)] =
     &[("envelope", "envelope (MAIL FROM)"), ("header", "header (From:)"), ("both", "both")];
@@ -42,8 +33,11 @@ pub(super) struct PolicyForm {
     pub(super) based_on: String,
     pub(super) from: String,
     pub(super) from_name: String,
+    /// The value, where the side is an attribute.
+    pub(super) from_value: String,
     pub(super) to: String,
     pub(super) to_name: String,
+    pub(super) to_value: String,
     pub(super) source_ips: String,
     pub(super) source_hosts: String,
     pub(super) valid_from: String,
@@ -69,8 +63,10 @@ pub(crate) struct Filled {
     based_on: String,
     from: String,
     from_name: String,
+    from_value: String,
     to: String,
     to_name: String,
+    to_value: String,
     source_ips: String,
     #[serde(rename = "override")]
     overrides: String,
@@ -135,27 +131,6 @@ pub(super) fn option_words(option: &PolicyOption) -> String {
     }
 }
 
-/// A scope as the list shows it.
-pub(super) fn scope_words(scope: &Scope) -> String {
-    let (kind, name) = scope_parts(scope);
-    match kind {
-        "group" => format!("group \u{201c}{name}\u{201d}"),
-        kind if name.is_empty() => kind.to_owned(),
-        _ => name,
-    }
-}
-
-fn scope_parts(scope: &Scope) -> (&'static str, String) {
-    match scope {
-        Scope::Everyone => ("everyone", String::new()),
-        Scope::Internal => ("internal", String::new()),
-        Scope::External => ("external", String::new()),
-        Scope::Domain(domain) => ("domain", domain.to_string()),
-        Scope::Group(name) => ("group", name.clone()),
-        Scope::Address(address) => ("address", address.to_string()),
-    }
-}
-
 impl PolicyForm {
     /// The form of a new policy.
     pub(super) fn new() -> PolicyForm {
@@ -189,8 +164,10 @@ impl PolicyForm {
             based_on: choice(BASES, &filled.based_on, &new.based_on),
             from: side(&filled.from, &new.from),
             from_name: cut(filled.from_name),
+            from_value: cut(filled.from_value),
             to: side(&filled.to, &new.to),
             to_name: cut(filled.to_name),
+            to_value: cut(filled.to_value),
             source_ips: cut(filled.source_ips),
             mode: choice(MODES, &filled.mode, &new.mode),
             overrides: filled.overrides == "1",
@@ -201,8 +178,8 @@ impl PolicyForm {
 
     /// The form of a stored policy.
     pub(super) fn of(policy: &Policy, version: u64) -> PolicyForm {
-        let (from, from_name) = scope_parts(&policy.from);
-        let (to, to_name) = scope_parts(&policy.to);
+        let (from, from_name, from_value) = scope_parts(&policy.from);
+        let (to, to_name, to_value) = scope_parts(&policy.to);
         let slug = |value: Json| value.as_str().unwrap_or_default().to_owned();
         let lines = |texts: Vec<String>| texts.join("\n");
         let time = |at: Option<types::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
@@ -213,8 +190,10 @@ impl PolicyForm {
             based_on: slug(json!(policy.based_on)),
             from: from.to_owned(),
             from_name,
+            from_value,
             to: to.to_owned(),
             to_name,
+            to_value,
             source_ips: lines(policy.source_ips.iter().map(ToString::to_string).collect()),
             source_hosts: lines(policy.source_hosts.iter().map(ToString::to_string).collect()),
             valid_from: time(policy.validity.from),
@@ -238,8 +217,10 @@ impl PolicyForm {
             ("based_on", &self.based_on),
             ("from", &self.from),
             ("from_name", &self.from_name),
+            ("from_value", &self.from_value),
             ("to", &self.to),
             ("to_name", &self.to_name),
+            ("to_value", &self.to_value),
             ("source_ips", &self.source_ips),
             ("mode", &self.mode),
             ("override", if self.overrides { "1" } else { "" }),
@@ -262,8 +243,10 @@ impl PolicyForm {
             based_on: value("based_on"),
             from: value("from"),
             from_name: value("from_name"),
+            from_value: value("from_value"),
             to: value("to"),
             to_name: value("to_name"),
+            to_value: value("to_value"),
             source_ips: value("source_ips"),
             source_hosts: value("source_hosts"),
             valid_from: value("valid_from"),
@@ -292,8 +275,8 @@ impl PolicyForm {
             "narrative": self.narrative.trim(),
             "option": option,
             "based_on": self.based_on,
-            "from": scope("from", &self.from, &self.from_name)?,
-            "to": scope("to", &self.to, &self.to_name)?,
+            "from": scope("from", &self.from, &self.from_name, &self.from_value)?,
+            "to": scope("to", &self.to, &self.to_name, &self.to_value)?,
             "source_ips": networks(&lines(&self.source_ips))?,
             "source_hosts": lines(&self.source_hosts),
             "validity": validity(&self.valid_from, &self.valid_until)?,
@@ -340,25 +323,6 @@ fn reference(text: &str) -> String {
     text.parse::<Reference>().map(|row| row.to_string()).unwrap_or_default()
 }
 
-fn scope(side: &str, kind: &str, name: &str) -> Result<Json, CenterError> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        CenterError::invalid(format!("applies {side} {kind} {:?}: {error}", name.trim()))
-    };
-    let name = name.trim();
-    match kind {
-        "domain" => {
-            name.parse::<DomainPattern>().map_err(|error| wrong(&error))?;
-        }
-        "address" => {
-            name.parse::<types::EmailAddress>().map_err(|error| wrong(&error))?;
-        }
-        "group" if name.is_empty() => return Err(wrong(&"name the group")),
-        _ => {}
-    }
-    let spelled = SCOPES.iter().any(|(known, _, spelled)| *known == kind && *spelled);
-    Ok(if spelled { json!({ kind: name }) } else { json!(kind) })
-}
-
 /// Networks; a single address is one too.
 fn networks(lines: &[String]) -> Result<Vec<String>, CenterError> {
     let one = |line: &String| match types::written_network(line) {
@@ -391,7 +355,34 @@ mod tests {
     use types::definition::DefinitionChoice;
     use types::policy::{ClientIdentity, GreylistOption};
 
+    use super::super::scopes::scope_words;
     use super::*;
+
+    #[test]
+    fn an_attribute_is_two_fields_and_both_are_looked_at() {
+        let form = |name: &str, value: &str| PolicyForm {
+            narrative: "x".to_owned(),
+            option: json!(PolicyOption::Greylisting(GreylistOption::NoAction)).to_string(),
+            to: "attribute".to_owned(),
+            to_name: name.to_owned(),
+            to_value: value.to_owned(),
+            ..PolicyForm::new()
+        };
+        let policy = form(" department ", "Sales  North").policy(PolicyType::Greylisting, None);
+        let policy = policy.unwrap();
+        assert_eq!(scope_words(&policy.to), "department = Sales North");
+        let again = PolicyForm::of(&policy, 1);
+        assert_eq!((again.to.as_str(), again.to_name.as_str()), ("attribute", "department"));
+        assert_eq!((again.to_value.as_str(), again.from_value.as_str()), ("Sales North", ""));
+        for (name, value, expected) in [
+            ("", "Sales", "the name of an attribute"),
+            ("a b", "Sales", "the name of an attribute"),
+            ("department", " ", "the attribute has no value"),
+        ] {
+            let error = form(name, value).policy(PolicyType::Greylisting, None).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
 
     #[test]
     fn an_option_is_said_in_words_and_the_name_of_a_definition_as_it_is() {

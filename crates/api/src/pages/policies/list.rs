@@ -11,8 +11,9 @@ use types::choices::choices;
 use types::{Permission, PolicyId, PolicyRef, PolicyType, Timestamp};
 
 use super::super::{Shell, error_page, shown};
-use super::form::{option_words, scope_words};
+use super::form::option_words;
 use super::may_change;
+use super::scopes::scope_words;
 use crate::Api;
 use crate::auth::Signed;
 use crate::routes::working;
@@ -94,7 +95,8 @@ impl PoliciesPage {
 fn rank(scope: &types::policy::Scope) -> u8 {
     use types::policy::Scope;
     match scope {
-        Scope::Address(_) => 6,
+        Scope::Address(_) => 7,
+        Scope::Attribute(_) => 6,
         Scope::Group(_) => 5,
         Scope::Domain(domain) if !domain.below => 4,
         Scope::Domain(_) => 3,

@@ -6,6 +6,7 @@ mod form;
 pub(super) mod list;
 pub(super) mod observed;
 mod report;
+mod scopes;
 pub(super) mod versions;
 
 use types::{Permission, Policy, Reference};

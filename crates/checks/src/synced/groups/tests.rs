@@ -96,8 +96,56 @@ fn groups_in_groups_are_followed_and_circles_end() {
             "Empty: ",
         ]
     );
-    let left_out = GroupsLeftOut { nameless: 1, members_off: 1, members_unknown: 3 };
+    let left_out = GroupsLeftOut {
+        nameless: 1,
+        members_off: 1,
+        members_unknown: 3,
+        ..GroupsLeftOut::default()
+    };
     assert_eq!(flat.left_out, left_out);
+}
+
+/// What Windows calls something of the domain `domain` with this number.
+fn sid(domain: u8, number: u32) -> Vec<u8> {
+    let head = [1, 2, 0, 0, 0, 0, 0, 5, domain, 0, 0, 0];
+    [&head[..], &number.to_le_bytes()].concat()
+}
+
+fn with_sid(mut entry: LdapEntry, sid: Vec<u8>, primary: &[u8]) -> LdapEntry {
+    entry.attributes.push(("objectSid".to_owned(), vec![sid]));
+    if !primary.is_empty() {
+        entry.attributes.push(("primaryGroupID".to_owned(), vec![primary.to_vec()]));
+    }
+    entry
+}
+
+#[test]
+fn the_primary_group_of_an_account_counts_as_every_other() {
+    let mut people = People::default();
+    let mut add = |name: &str, sid: Vec<u8>, primary: &[u8]| {
+        let entry = with_sid(entry(&format!("cn={name},dc=corp"), &[]), sid, primary);
+        people.add(&entry, vec![format!("{name}@corp.example").parse().unwrap()]);
+    };
+    add("ann", sid(1, 1_104), b"513");
+    add("bob", sid(1, 1_105), b"513");
+    add("cid", sid(1, 1_106), b"514");
+    add("elsewhere", sid(2, 1_104), b"513");
+    add("unreadable", sid(1, 1_107), b"");
+    add("short", sid(1, 1_108)[..15].to_vec(), b"513");
+    add("long", [sid(1, 1_109), vec![0]].concat(), b"513");
+    add("negative", sid(1, 1_110), b"-1");
+    add("odd", sid(1, 1_111), b"\xff");
+    people.switched_off(&with_sid(entry("cn=off,dc=corp", &[]), sid(1, 1_112), b"513"));
+    let named = [("cn", "Users"), ("member", "cn=ann,dc=corp"), ("member", "cn=cid,dc=corp")];
+    let entries = [
+        with_sid(entry("cn=Users,dc=corp", &named), sid(1, 513), b""),
+        entry("cn=Over,dc=corp", &[("cn", "Over"), ("member", "cn=users,dc=corp")]),
+        with_sid(entry("cn=Empty,dc=corp", &[("cn", "Empty")]), sid(1, 600), b""),
+        with_sid(entry("cn=Odd,dc=corp", &[("cn", "Odd")]), vec![1; 200], b""),
+    ];
+    let flat = flat(&people, &entries).unwrap();
+    assert_eq!(told(&flat), ["Users: ann bob cid", "Over: ann bob cid", "Empty: ", "Odd: "]);
+    assert_eq!(flat.left_out.members_off, 2, "in the group, and in the one above");
 }
 
 #[test]
@@ -116,9 +164,15 @@ fn what_cannot_be_had_whole_is_an_error() {
     let twice = ["cn=a,ou=x", "cn=a,ou=y"].map(|dn| entry(dn, &[("cn", "a")]));
     let error = flat(&people, &twice).err().unwrap().to_string();
     assert!(error.starts_with("two groups are called \"a\", cn=a,ou=x and cn=a,ou=y"), "{error}");
-    for (name, is_usable) in
-        [("Sales", true), (" Vertrieb Süd ", true), ("", false), (" ", false), ("a\nb", false)]
-    {
+    for (name, is_usable) in [
+        ("Sales", true),
+        (" Vertrieb Süd ", true),
+        ("", false),
+        (" ", false),
+        ("a\nb", false),
+        ("a:b", true),
+        (":l=x", false),
+    ] {
         assert_eq!(usable(name.as_bytes()).is_some(), is_usable, "{name:?}");
     }
     assert_eq!(usable("x".repeat(NAME_CHARS_MAX + 1).as_bytes()), None);

@@ -50,6 +50,8 @@ pub enum RecipientsCommand {
     },
     /// Say how directories on servers are: what they have, how old that is, what failed.
     Directories,
+    /// List what people in directories have of the attributes that policies can name.
+    Attributes,
     /// Read directories from their servers now, and say what changed.
     Sync {
         /// Which one; all without it.

@@ -1,0 +1,5 @@
+-- From format 17 to 18 of the state database: a side of a policy can be a
+-- value of an attribute (`{"attribute":{"name":…,"value":…}}`), whose holders
+-- stand in groups called `corp::department=Sales`. A program of an older format
+-- could not read the one and would show the others as groups, so it must not
+-- open this; no table changes.

@@ -10,6 +10,16 @@
 //! expect = "accepted"
 //! ```
 //!
+//! Who is in the groups of a directory, and has which of its attributes, stands
+//! in the file too: a directory is not asked here.
+//!
+//! ```toml
+//! [[person]]
+//! address = "ann@corp.example"
+//! groups = ["corp:Sales"]
+//! attributes = [{ name = "department", value = "Sales" }]
+//! ```
+//!
 //! What a test does not say speaks for the mail: the recipient is known, no
 //! rate is exceeded. Its triplet is a first contact. Evidence of other checks
 //! is given as findings, in the form in which events store them; a test can
@@ -33,6 +43,10 @@ use crate::ruling::Step;
 use crate::set::PolicySet;
 use crate::{Document, DocumentError};
 
+mod person;
+
+pub use person::TrialPerson;
+
 /// The tests of one file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +54,9 @@ pub struct Trials {
     /// `[[test]]`
     #[serde(default, rename = "test")]
     pub trials: Vec<Trial>,
+    /// `[[person]]`
+    #[serde(default, rename = "person")]
+    pub people: Vec<TrialPerson>,
 }
 
 /// One test.
@@ -139,6 +156,22 @@ impl Trials {
     /// not one of those allowed.
     pub fn parse(text: &str) -> Result<Trials, DocumentError> {
         toml::from_str(text).map_err(|error| crate::document::document_error(text, &error))
+    }
+
+    /// The objects with the people of the file in their groups and with their
+    /// attributes.
+    ///
+    /// # Errors
+    ///
+    /// The first person who is in a group that is not there, or has an attribute
+    /// that nobody can have. A sentence for the author.
+    pub fn with_people(&self, mut objects: PolicyObjects) -> Result<PolicyObjects, String> {
+        for person in &self.people {
+            person
+                .enter(&mut objects.groups)
+                .map_err(|why| format!("{}: {why}", person.address))?;
+        }
+        Ok(objects)
     }
 
     /// Runs every test against a set made of these objects; `read` gives the

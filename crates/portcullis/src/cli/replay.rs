@@ -242,13 +242,16 @@ pub(super) fn test(global: &Global, file: &Path, tests: &[PathBuf]) -> Result<Ex
     let now = SystemClock::new().now();
     let objects = numbered(document, now);
     let base = crate::serve::convert::base_policies(settings);
-    let set = PolicySet::compile(1, objects.clone(), &base)
-        .map_err(|error| Failure::new(Exit::Error, error.to_string()))?;
     let mut failed = 0;
     let mut rows = Vec::new();
     for file in tests {
         let trials =
             Trials::parse(&read_text(file)?).map_err(|e| wrong(file, e.line, &e.message))?;
+        // Each file has people of its own.
+        let refused = |why: String| Failure::new(Exit::Error, format!("{}: {why}", file.display()));
+        let objects = trials.with_people(objects.clone()).map_err(refused)?;
+        let set = PolicySet::compile(1, objects.clone(), &base)
+            .map_err(|error| refused(error.to_string()))?;
         let beside = file.parent().unwrap_or(Path::new(".")).to_owned();
         for tried in trials.run(&set, &objects, now, &|name| event(&beside.join(name))) {
             failed += usize::from(tried.fault.is_some());

@@ -297,7 +297,7 @@ mod tests {
         };
         check(
             "dns_authentication]\nspf = { pass = \"hold\", fail = \"defer\" }",
-            &["spf.fail", "spf.pass"],
+            &["spf.pass", "spf.fail"],
         );
         check("dns_authentication]\ndkim = { fail = \"honour_record\" }", &["dkim.fail"]);
         check("geographical_restriction]\naction = \"hold\"", &["countries"]);

@@ -41,11 +41,14 @@ const HELD = {
   'hold.geo': { domain: 'overseas.example', ip: '127.8.50.77' },
 };
 
-/** The reply to a mail whose first contact is let in, so that it does not have to wait and meets what comes after greylisting. */
+/**
+ * The reply to a mail whose first contact is let in, so that it does not have to wait and meets what comes after greylisting.
+ * One of a server that came back often enough does not have to wait at all.
+ */
 export async function sendPastGreylisting(page, mail) {
-  const deferred = await send(mail);
-  expect(deferred.code, deferred.text).toBe(451);
-  await page.goto(`/messages/${deferred.ref}`);
+  const first = await send(mail);
+  if (first.code !== 451) return first;
+  await page.goto(`/messages/${first.ref}`);
   await page.getByRole('button', { name: 'Let this one in' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Let in');
   return send(mail);

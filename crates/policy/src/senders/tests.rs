@@ -54,7 +54,8 @@ fn an_import_for_one_recipient_leaves_no_changes_above_the_table() {
 
 #[test]
 fn a_list_knows_what_it_looks_at_when_entries_come_and_go() {
-    let looks = |index: &SenderIndex| index.list("bob@corp.example").names_signatures();
+    let now = Timestamp::from_millis(0);
+    let looks = |index: &SenderIndex| index.list("bob@corp.example").names_signatures(now);
     let sender = "dkim:sender.example";
     let on = SenderIndex::compile(&[]).changed(&[entry(1, sender, SenderAction::Block)]);
     assert!(looks(&on));

@@ -170,7 +170,9 @@ impl Case<'_> {
             Detail::RetryIn { seconds } => {
                 format!("again in {}", spoken(std::time::Duration::from_secs(*seconds)))
             }
-            Detail::None | Detail::Code(_) => decision.reason.label().to_owned(),
+            Detail::None | Detail::Code(_) | Detail::Scores { .. } => {
+                decision.reason.label().to_owned()
+            }
         }
     }
 }

@@ -97,8 +97,8 @@ mod tests {
 
     /// An address and its entry, drawn from a number.
     fn drawn(number: u64) -> (Arc<str>, Entry) {
-        let confirmed = (number % 10 > 0).then(|| at(number % 10));
-        let imported = number / 10 % 2 == 0;
+        let confirmed = (!number.is_multiple_of(10)).then(|| at(number % 10));
+        let imported = (number / 10).is_multiple_of(2);
         let entry = Entry { imported, learned: confirmed, confirmed };
         (format!("{}@corp.example", number / 20 % 12).into(), entry)
     }

@@ -17,7 +17,7 @@ use super::names::comparable;
 use super::people::{Number, People, Who};
 use super::reading::{ADDRESSES_MAX, OCTETS_MAX};
 use super::sid::{OBJECT_SID, Sid};
-use super::values::{Held, ValuesError};
+use super::values::{Held, TooManyValues};
 
 /// The attribute that names members by their `uid` (RFC 2307).
 const MEMBER_UID: &str = "memberUid";
@@ -105,7 +105,7 @@ pub(super) enum NoGroups {
     NotWhole(#[from] GroupsError),
     /// The same of the values of attributes.
     #[error(transparent)]
-    Values(#[from] ValuesError),
+    Values(#[from] TooManyValues),
     /// Reading them took too long in all.
     #[error("reading the groups took longer than {} minutes", .0.as_secs() / 60)]
     TooLong(Duration),

@@ -16,23 +16,23 @@ const VALUES_OF_ENTRY_MAX: usize = 20;
 /// Different values of all attributes.
 const VALUES_MAX: usize = 5_000;
 
-/// Why values cannot be had whole.
+/// Of what there is too much for values to be had whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ValuesError {
+pub(super) enum TooManyValues {
     #[error("{entry} has more than {VALUES_OF_ENTRY_MAX} values of {attribute}")]
-    TooManyOfEntry { entry: String, attribute: String },
+    OfEntry { entry: String, attribute: String },
     #[error(
         "the entries have more than {VALUES_MAX} different values of {}: policies can name \
          attributes that have few",
         .0.join(", ")
     )]
-    TooMany(Vec<String>),
+    Different(Vec<String>),
     #[error(
         "the entries have more than {MEMBERSHIPS_MAX} addresses with values of {}: let \
          policy_attributes name fewer, or filter find fewer entries",
         .0.join(", ")
     )]
-    TooManyHolders(Vec<String>),
+    Holders(Vec<String>),
 }
 
 /// Each value with the addresses of those who have it.
@@ -47,7 +47,7 @@ pub(super) struct Values {
     held: BTreeMap<String, (DirectoryAttribute, Vec<EmailAddress>)>,
     holders: usize,
     unusable: usize,
-    error: Option<ValuesError>,
+    error: Option<TooManyValues>,
 }
 
 impl Values {
@@ -73,7 +73,7 @@ impl Values {
             let Some(name) = self.wanted.iter().find(is).cloned() else { continue };
             if values.len() > VALUES_OF_ENTRY_MAX {
                 let (entry, attribute) = (entry.name.clone(), name);
-                self.error = Some(ValuesError::TooManyOfEntry { entry, attribute });
+                self.error = Some(TooManyValues::OfEntry { entry, attribute });
                 return;
             }
             for value in values {
@@ -90,7 +90,7 @@ impl Values {
         };
         self.holders = self.holders.saturating_add(addresses.len());
         if self.holders > MEMBERSHIPS_MAX {
-            self.error = Some(ValuesError::TooManyHolders(self.wanted.clone()));
+            self.error = Some(TooManyValues::Holders(self.wanted.clone()));
             return;
         }
         let (spelled, holders) =
@@ -100,7 +100,7 @@ impl Values {
         }
         holders.extend_from_slice(addresses);
         if self.held.len() > VALUES_MAX {
-            self.error = Some(ValuesError::TooMany(self.wanted.clone()));
+            self.error = Some(TooManyValues::Different(self.wanted.clone()));
         }
     }
 
@@ -108,7 +108,7 @@ impl Values {
     ///
     /// # Errors
     /// It cannot be had whole.
-    pub(super) fn finish(self) -> Result<(Held, usize), ValuesError> {
+    pub(super) fn finish(self) -> Result<(Held, usize), TooManyValues> {
         match self.error {
             Some(error) => Err(error),
             None => Ok((self.held.into_values().collect(), self.unusable)),
@@ -185,6 +185,6 @@ mod tests {
         values.add(&entry(&[("l", &[b"x"])]), &addresses(&crowd));
         assert!(values.error.is_none());
         values.add(&entry(&[("department", &[b"x"])]), &addresses(&crowd));
-        assert!(matches!(values.finish(), Err(ValuesError::TooManyHolders(_))));
+        assert!(matches!(values.finish(), Err(TooManyValues::Holders(_))));
     }
 }

@@ -76,14 +76,11 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             output.found(DOMAINS, &rows, "there is no domain")?;
         }
         RecipientsCommand::List { domain, text, after, limit } => {
-            let limit = limit.to_string();
+            let (limit, text, after) = (limit.to_string(), text.as_deref(), after.as_deref());
             let domain = named("--domain", domain.as_deref())?;
-            let asked = [
-                ("domain", domain.as_ref().map(Domain::as_str)),
-                ("text", text.as_deref()),
-                ("after", after.as_deref()),
-                ("limit", Some(limit.as_str())),
-            ];
+            let domain = domain.as_ref().map(Domain::as_str);
+            let asked =
+                [("domain", domain), ("text", text), ("after", after), ("limit", Some(&*limit))];
             let rows: Vec<Json> = server.get(&path_with("/recipients", &asked))?;
             output.found(KNOWN, &rows, "nobody is known by name")?;
         }
@@ -134,8 +131,8 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
         RecipientsCommand::LearnAnew { domain } => {
             let domain = typed::<Domain>("DOMAIN", domain)?;
             confirm(global, &format!("forget what was learned of {domain}"))?;
-            let path = format!("/recipients/learn-anew/{domain}");
-            output.object(&server.post(&path, &json!({}))?)?;
+            output
+                .object(&server.post(&format!("/recipients/learn-anew/{domain}"), &json!({}))?)?;
         }
     }
     Ok(Exit::Ok)

@@ -10,8 +10,11 @@ use types::{DkimResult, DmarcResult, SpfResult};
 use super::reader::{Choice, Field, Reader, Shown, choices};
 use crate::pages::list::address::Pairs;
 
-/// The mechanisms: name of the field, name for people, its results.
-const MECHANISMS: [(&str, &str, fn(&str) -> bool); 3] = [
+/// A mechanism: name of the field, name for people, whether a word is one of its
+/// results.
+type Mechanism = (&'static str, &'static str, fn(&str) -> bool);
+
+const MECHANISMS: [Mechanism; 3] = [
     ("spf", "SPF", |word| SpfResult::ALL.iter().any(|result| result.slug() == word)),
     ("dkim", "DKIM", |word| DkimResult::ALL.iter().any(|result| result.slug() == word)),
     ("dmarc", "DMARC", |word| DmarcResult::ALL.iter().any(|result| result.slug() == word)),

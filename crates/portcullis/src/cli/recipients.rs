@@ -76,12 +76,8 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
             output.found(DOMAINS, &rows, "there is no domain")?;
         }
         RecipientsCommand::List { domain, text, after, limit } => {
-            let (limit, text, after) = (limit.to_string(), text.as_deref(), after.as_deref());
-            let domain = named("--domain", domain.as_deref())?;
-            let domain = domain.as_ref().map(Domain::as_str);
-            let asked =
-                [("domain", domain), ("text", text), ("after", after), ("limit", Some(&*limit))];
-            let rows: Vec<Json> = server.get(&path_with("/recipients", &asked))?;
+            let (text, after) = (text.as_deref(), after.as_deref());
+            let rows = known(&server, domain.as_deref(), text, after, *limit)?;
             output.found(KNOWN, &rows, "nobody is known by name")?;
         }
         RecipientsCommand::Show { address } => {
@@ -136,6 +132,21 @@ pub(super) fn recipients(global: &Global, command: &RecipientsCommand) -> Result
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Those that are known by name.
+fn known(
+    server: &Server,
+    domain: Option<&str>,
+    text: Option<&str>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Json>, Failure> {
+    let domain = named("--domain", domain)?;
+    let domain = domain.as_ref().map(Domain::as_str);
+    let limit = limit.to_string();
+    let asked = [("domain", domain), ("text", text), ("after", after), ("limit", Some(&*limit))];
+    server.get(&path_with("/recipients", &asked))
 }
 
 /// Reads directories now, one after the other. Those that can be read are,

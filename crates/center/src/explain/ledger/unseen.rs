@@ -6,6 +6,7 @@ use types::{CheckName, Decision, Detail, Observed, Outcome, PolicyType, Reason, 
 use super::order::Row;
 use super::{Case, LedgerResult, expected_by, short};
 use crate::explain::evidence::{grouped, octets, spared_because};
+use crate::search::label_of;
 
 /// A result, and why.
 type Said = (LedgerResult, String);
@@ -171,7 +172,7 @@ impl Case<'_> {
                 format!("again in {}", spoken(std::time::Duration::from_secs(*seconds)))
             }
             Detail::None | Detail::Code(_) | Detail::Scores { .. } => {
-                decision.reason.label().to_owned()
+                label_of(self.event)
             }
         }
     }

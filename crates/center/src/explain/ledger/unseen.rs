@@ -171,9 +171,7 @@ impl Case<'_> {
             Detail::RetryIn { seconds } => {
                 format!("again in {}", spoken(std::time::Duration::from_secs(*seconds)))
             }
-            Detail::None | Detail::Code(_) | Detail::Scores { .. } => {
-                label_of(self.event)
-            }
+            Detail::None | Detail::Code(_) | Detail::Scores { .. } => label_of(self.event),
         }
     }
 }

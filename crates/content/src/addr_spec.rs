@@ -218,20 +218,11 @@ fn quoted_local(local: &str, domain: &str) -> String {
 
 /// Whether an entry without brackets is one address and nothing else.
 fn is_address_alone(entry: &[Token], found: usize) -> bool {
-    let within = entry.trim_gaps();
-    found == 1 && !within.contains(&Token::Gap)
-}
-
-trait Trimmed {
-    fn trim_gaps(&self) -> &Self;
-}
-
-impl Trimmed for [Token] {
-    fn trim_gaps(&self) -> &[Token] {
-        let from = self.iter().position(|token| *token != Token::Gap).unwrap_or(self.len());
-        let to = self.iter().rposition(|token| *token != Token::Gap).map_or(from, |last| last + 1);
-        self.get(from..to).unwrap_or_default()
-    }
+    let is_gap = |token: &Token| *token == Token::Gap;
+    let inner =
+        entry.split_first().filter(|(first, _)| is_gap(first)).map_or(entry, |(_, rest)| rest);
+    let inner = inner.split_last().filter(|(last, _)| is_gap(last)).map_or(inner, |(_, rest)| rest);
+    found == 1 && !inner.iter().any(is_gap)
 }
 
 #[cfg(test)]

@@ -120,10 +120,12 @@ impl<'a> Chain<'a> {
                 HeaderForm::Relaxed.append(*field, &mut before);
             }
             let own = covered(HeaderForm::Relaxed, std::iter::empty(), seal.0);
-            let covered = [before.as_slice(), own.as_slice()].concat();
-            if !key_of(&seal.1, keys)?.fits(&seal.1, &covered) {
+            let length = before.len();
+            before.extend_from_slice(&own);
+            if !key_of(&seal.1, keys)?.fits(&seal.1, &before) {
                 return Err(not_verified());
             }
+            before.truncate(length);
             HeaderForm::Relaxed.append(seal.0, &mut before);
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use portcullis::pages::reasons::NOT_YET;
 use rustix::process::{Pid, Signal};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -39,26 +40,6 @@ const BEYOND: &[Reason] = &[
 /// README names them.
 const NEEDS_A_FAILURE: &[Reason] =
     &[Reason::DeliveryExpired, Reason::SystemUnavailable, Reason::SystemStorageFull];
-
-/// What nothing decides so far: the content of mail is not examined yet.
-const NOT_YET: &[Reason] = &[
-    Reason::VirusSignature,
-    Reason::SpamSignature,
-    Reason::UrlMalicious,
-    Reason::UrlMaliciousQr,
-    Reason::AttachmentBlocked,
-    Reason::ContentExamined,
-    Reason::Impersonation,
-    Reason::HeldRejectedByAdmin,
-    Reason::HeldBlockedByUser,
-    Reason::HoldSpam,
-    Reason::HoldAttachment,
-    Reason::HoldUrl,
-    Reason::HoldVirusUnscannable,
-    Reason::HoldImpersonation,
-    Reason::HoldContent,
-    Reason::HoldStructure,
-];
 
 struct Demo {
     folder: TempDir,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use portcullis::pages::reasons::NOT_YET;
 use testkit::scenario::{difference, tell};
 use testkit::simulate;
 use types::Reason;
@@ -48,26 +49,6 @@ fn every_scenario_ends_as_written() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
-
-/// Reasons that this issue can give, which is all but those of checks to come.
-const NOT_YET: &[Reason] = &[
-    Reason::VirusSignature,
-    Reason::SpamSignature,
-    Reason::UrlMalicious,
-    Reason::UrlMaliciousQr,
-    Reason::AttachmentBlocked,
-    Reason::ContentExamined,
-    Reason::Impersonation,
-    Reason::HeldRejectedByAdmin,
-    Reason::HeldBlockedByUser,
-    Reason::HoldSpam,
-    Reason::HoldAttachment,
-    Reason::HoldUrl,
-    Reason::HoldVirusUnscannable,
-    Reason::HoldImpersonation,
-    Reason::HoldContent,
-    Reason::HoldStructure,
-];
 
 #[test]
 fn every_reason_there_is_has_a_scenario() {
